@@ -1,0 +1,45 @@
+# `make demo` runs the whole chain on this machine; `make test` proves it. Both install what they need into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo down test lint types unit requirements clean help
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## start Keycloak, Nextcloud and two MCP servers; Ctrl-C ends them
+	@$(BIN)/python -m stack up
+
+down: $(INSTALLED) ## end a demo that runs in another terminal
+	@$(BIN)/python -m stack down
+
+test: lint types ## lint, types, and every test on the real chain
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+unit: $(INSTALLED) ## the tests that need no Keycloak
+	$(BIN)/pytest tests/unit
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+requirements: ## pin anew: names, versions and hashes, no addresses
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	    --upgrade -o requirements/server.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	    --upgrade -c requirements/server.txt --group dev -o requirements/dev.txt pyproject.toml
+
+clean: down ## drop the demo's data (users' files, Keycloak's keys and registered clients)
+	rm -rf .stack

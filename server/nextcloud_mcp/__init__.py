@@ -1,0 +1,1 @@
+"""A thin MCP server: Nextcloud for AI assistants, signed in through Keycloak."""

@@ -1,0 +1,1 @@
+"""Nextcloud's HTTP APIs, one module an app; knows neither MCP nor Keycloak."""

@@ -1,0 +1,1 @@
+"""What an MCP client sees: one module an app, one function a tool."""

@@ -1,0 +1,1 @@
+"""All three together, both modes, through a real MCP client."""

@@ -1,0 +1,1 @@
+"""What several tests share: a browser for Keycloak's pages, token helpers."""

@@ -1,0 +1,1 @@
+"""Mirrors server/nextcloud_mcp/; needs neither Keycloak nor Nextcloud."""
