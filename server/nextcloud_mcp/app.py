@@ -1,0 +1,141 @@
+"""`create_app(settings)`: the only place where the parts meet.
+
+RequestId -> CORS -> router ┬ /.well-known/oauth-protected-resource…   open
+├ /health/…                                open
+└ the MCP endpoint: BearerAuth -> body limit -> AdmissionControl -> MCP SDK -> tool
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from mcp.server.mcpserver import MCPServer
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
+from mcp.server.transport_security import (
+    DEFAULT_MAX_REQUEST_BODY_SIZE,
+    RequestBodyLimitMiddleware,
+    TransportSecuritySettings,
+)
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from nextcloud_mcp.auth.admission import AdmissionControl
+from nextcloud_mcp.auth.bearer import BearerAuth
+from nextcloud_mcp.auth.challenge import Challenge
+from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
+from nextcloud_mcp.auth.issuer import Issuer
+from nextcloud_mcp.auth.scopes import all_scopes
+from nextcloud_mcp.auth.verifier import TokenVerifier
+from nextcloud_mcp.errors import IssuerUnavailableError
+from nextcloud_mcp.health import health_routes
+from nextcloud_mcp.logs import RequestId
+from nextcloud_mcp.nextcloud.client import http_client
+from nextcloud_mcp.nextcloud.users import Users
+from nextcloud_mcp.settings import Settings
+from nextcloud_mcp.tools.context import Resources
+from nextcloud_mcp.tools.server import create_server
+
+KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+"""Seconds; Keycloak answers within tens of milliseconds when it is well."""
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the ASGI application; its HTTP clients live as long as its lifespan."""
+    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT)
+    nextcloud = http_client(settings.nextcloud_url)
+    issuer = Issuer(keycloak, settings.discovery_url)
+    challenge = Challenge(settings.server_url, server_scope=settings.server_scope, tool_scopes=all_scopes())
+    resources = Resources(nextcloud, Users(), settings.mode)
+
+    server = create_server(lifespan=_lending(resources), log_level=settings.log_level)
+    server.streamable_http_app(stateless_http=True, transport_security=_transport_security(settings))
+    endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
+    endpoint = AdmissionControl(endpoint, credentials=_credentials(settings, keycloak, issuer), challenge=challenge)
+    endpoint = RequestBodyLimitMiddleware(endpoint, DEFAULT_MAX_REQUEST_BODY_SIZE)
+    endpoint = BearerAuth(endpoint, verifier=_verifier(settings, issuer), challenge=challenge)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(keycloak)
+            await stack.enter_async_context(nextcloud)
+            await stack.enter_async_context(server.session_manager.run())
+            yield
+
+    return Starlette(
+        routes=[
+            Route(settings.path, endpoint),
+            _metadata_route(challenge, issuer),
+            *health_routes(issuer, nextcloud),
+        ],
+        middleware=[Middleware(RequestId), _cors()],
+        lifespan=lifespan,
+    )
+
+
+def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
+    """Accept this server's URL or client id as audience; a token that is passed on must also name Nextcloud."""
+    return TokenVerifier(
+        issuer,
+        audiences=frozenset({settings.server_url, settings.client_id}),
+        also_required=None if settings.enable_token_exchange else settings.nextcloud_audience,
+    )
+
+
+def _credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> Credentials:
+    if settings.client_secret is None or not settings.enable_token_exchange:
+        return PassThrough()
+    return TokenExchange(
+        http,
+        issuer,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+        audience=settings.nextcloud_audience,
+    )
+
+
+def _lending(resources: Resources) -> Any:
+    """Return the lifespan that lends `resources` to the tools; who made them closes them."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Resources]) -> AsyncIterator[Resources]:
+        yield resources
+
+    return lifespan
+
+
+def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:
+    async def metadata(_: Request) -> JSONResponse:
+        try:
+            return JSONResponse(challenge.metadata((await issuer.metadata()).issuer))
+        except IssuerUnavailableError as error:
+            return challenge.issuer_unavailable(error)
+
+    return Route(challenge.metadata_path, metadata)
+
+
+def _cors() -> Middleware:
+    """Let browser-based MCP clients in from anywhere: what admits a request is its token, never its origin."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["WWW-Authenticate", "Mcp-Session-Id", "X-Request-Id"],
+    )
+
+
+def _transport_security(settings: Settings) -> TransportSecuritySettings:
+    """Answer to the public name alone, so that no other name can be pointed at this server (DNS rebinding).
+
+    Origins are not limited: a page elsewhere has no token, and there is no cookie that it could ride on.
+    """
+    host = urlsplit(settings.server_url).netloc
+    return TransportSecuritySettings(allowed_hosts=[host], allowed_origins=["*"])

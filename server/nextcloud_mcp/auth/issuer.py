@@ -1,0 +1,159 @@
+"""The issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0) and signing keys (RFC 7517), cached and rotated.
+
+The discovery URL is configuration and may be an internal address; whatever `issuer` its document names is the
+issuer, and tokens must name exactly that.
+
+Three rules keep an outage or a flood of bad tokens from spreading: keys that are known go on verifying while
+Keycloak is away; an unknown key id causes one new fetch, and no more than one every `REFETCH_INTERVAL`; and
+concurrent requests share one fetch.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import httpx
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, import_key
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError
+
+JWKS_LIFETIME: Final = 300.0
+"""Seconds after which the keys are fetched anew: how long a key that the realm has withdrawn is still believed."""
+
+REFETCH_INTERVAL: Final = 10.0
+"""Least number of seconds between two fetches that unknown key ids cause."""
+
+RETRY_INTERVAL: Final = 1.0
+"""Least number of seconds between a failed fetch and the next."""
+
+log = structlog.get_logger()
+
+
+class IssuerMetadata(BaseModel):
+    """What this server uses of the issuer's discovery document."""
+
+    issuer: str
+    jwks_uri: str
+    token_endpoint: str
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """Metadata and signing keys by key id, as fetched at one time."""
+
+    metadata: IssuerMetadata
+    keys: dict[str, Key]
+    fetched_at: float
+
+
+class Issuer:
+    """The one authorization server that this resource server trusts."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, discovery_url: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http = http
+        self._discovery_url = discovery_url
+        self._clock = clock
+        self._snapshot: _Snapshot | None = None
+        self._no_refetch_before = -math.inf
+        self._no_retry_before = -math.inf
+        self._lock = anyio.Lock()
+
+    async def metadata(self) -> IssuerMetadata:
+        """Return the issuer's metadata.
+
+        Raises:
+            IssuerUnavailableError: it has never been fetched, and can't be now.
+        """
+        return (await self._current()).metadata
+
+    async def key(self, key_id: str) -> Key:
+        """Return the signing key that a token's `kid` names.
+
+        Raises:
+            InvalidTokenError: the issuer has no such key.
+            IssuerUnavailableError: the key is not known here, and the issuer can't be asked.
+        """
+        snapshot = await self._current()
+        if key_id not in snapshot.keys:
+            snapshot = await self._newer_than(snapshot, for_unknown_key=True)
+        if key_id not in snapshot.keys:
+            raise InvalidTokenError("The token is signed with a key that the issuer does not publish: sign in again.")
+        return snapshot.keys[key_id]
+
+    async def _current(self) -> _Snapshot:
+        """Return what is known, fetched anew when it is old; the old serves on if that fails."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return await self._newer_than(None)
+        if self._clock() - snapshot.fetched_at < JWKS_LIFETIME:
+            return snapshot
+        try:
+            return await self._newer_than(snapshot)
+        except IssuerUnavailableError:
+            return snapshot
+
+    async def _newer_than(self, known: _Snapshot | None, *, for_unknown_key: bool = False) -> _Snapshot:
+        """Fetch once for all who wait; for an unknown key no more than once every `REFETCH_INTERVAL`."""
+        async with self._lock:
+            if self._snapshot is not None and self._snapshot is not known:
+                return self._snapshot  # somebody fetched it while we waited for the lock
+            now = self._clock()
+            if now < self._no_retry_before:
+                raise self._unavailable()
+            if for_unknown_key and known is not None and now < self._no_refetch_before:
+                return known
+            try:
+                self._snapshot = await self._fetch(now)
+            except (httpx.HTTPError, ValueError) as error:
+                self._no_retry_before = now + RETRY_INTERVAL
+                log.warning("issuer.fetch_failed", url=self._discovery_url, error=type(error).__name__)
+                raise self._unavailable() from error
+            if for_unknown_key:
+                self._no_refetch_before = now + REFETCH_INTERVAL
+            log.info("issuer.fetched", issuer=self._snapshot.metadata.issuer, keys=len(self._snapshot.keys))
+            return self._snapshot
+
+    def _unavailable(self) -> IssuerUnavailableError:
+        return IssuerUnavailableError(
+            f"Keycloak gives no metadata or keys at {self._discovery_url}, so no token can be checked: "
+            "try again shortly."
+        )
+
+    async def _fetch(self, now: float) -> _Snapshot:
+        metadata = IssuerMetadata.model_validate(await self._get_json(self._discovery_url))
+        jwks = await self._get_json(metadata.jwks_uri)
+        return _Snapshot(metadata, _signing_keys(jwks), now)
+
+    async def _get_json(self, url: str) -> object:
+        response = await self._http.get(url)
+        response.raise_for_status()
+        return response.json()
+
+
+def _signing_keys(jwks: object) -> dict[str, Key]:
+    """Pick the signing keys out of a JWK set; a key of an unknown kind is passed over (RFC 7517 section 5).
+
+    Raises:
+        ValueError: the document is no JWK set, or has no key that could verify a signature.
+    """
+    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
+        raise ValueError("not a JWK set")  # noqa: TRY004 - a wrong document, not a wrong call
+    keys: dict[str, Key] = {}
+    for jwk in jwks["keys"]:
+        if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig" or not jwk.get("kid"):
+            continue
+        try:
+            keys[jwk["kid"]] = import_key(jwk)
+        except (JoseError, ValueError):
+            log.info("issuer.key_passed_over", kty=str(jwk.get("kty")))
+    if not keys:
+        raise ValueError("a JWK set without signing keys")
+    return keys

@@ -1,0 +1,141 @@
+"""Bearer JWT -> who is calling (RFC 7519, RFC 8725, RFC 9068).
+
+A token is accepted when the issuer signed it with an allowed algorithm, it is an access token, it is valid now,
+and it names this server as audience: exactly, as a string. Nothing in its header but `alg`, `kid` and `typ` is
+used; keys come from the issuer's JWKS alone (RFC 8725 section 3.10).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from joserfc import jws, jwt
+from joserfc.errors import ExpiredTokenError, JoseError
+
+from nextcloud_mcp.auth.issuer import Issuer
+from nextcloud_mcp.errors import InvalidTokenError
+
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+"""Asymmetric ones only: with a symmetric one the public key could pass for the secret (RFC 8725 section 2.1)."""
+
+LEEWAY: Final = 30
+"""Seconds by which the issuer's clock may differ from ours."""
+
+_ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is calling, as the token says; valid for one request."""
+
+    issuer: str
+    subject: str
+    client_id: str | None
+    scopes: frozenset[str]
+    token: str = field(repr=False)
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """What identifies the person for as long as the realm lives: issuer and subject, never a name."""
+        return (self.issuer, self.subject)
+
+
+class TokenVerifier:
+    """Verifies access tokens meant for this server."""
+
+    def __init__(self, issuer: Issuer, *, audiences: frozenset[str], also_required: str | None = None) -> None:
+        """Accept tokens for any of `audiences`; `also_required` must be among their audiences besides."""
+        self._issuer = issuer
+        self._audiences = audiences
+        self._also_required = also_required
+
+    async def verify(self, token: str) -> Principal:
+        """Return the principal of a genuine access token.
+
+        Raises:
+            InvalidTokenError: the token is not acceptable; the message says why.
+            IssuerUnavailableError: it can't be checked now.
+        """
+        header = _header(token)
+        key = await self._issuer.key(_key_id(header))
+        metadata = await self._issuer.metadata()
+        try:
+            claims = jwt.decode(token, key, algorithms=ALGORITHMS).claims
+        except (JoseError, ValueError) as error:
+            raise InvalidTokenError("The token's signature is not the issuer's: sign in again.") from error
+        _check_claims(claims, metadata.issuer)
+        _check_type(header, claims)
+        self._check_audience(claims["aud"])
+        return Principal(
+            issuer=metadata.issuer,
+            subject=claims["sub"],
+            client_id=_optional_string(claims, "azp") or _optional_string(claims, "client_id"),
+            scopes=frozenset((_optional_string(claims, "scope") or "").split()),
+            token=token,
+        )
+
+    def _check_audience(self, claim: str | list[str]) -> None:
+        """Refuse tokens for others, prefixes and look-alikes included: only equal strings are equal."""
+        audiences = {claim} if isinstance(claim, str) else set(claim)
+        if not audiences & self._audiences:
+            raise InvalidTokenError(
+                "The token is not meant for this server: sign in with the scope that this server asks for."
+            )
+        if self._also_required is not None and self._also_required not in audiences:
+            raise InvalidTokenError(
+                f"The token does not name {self._also_required} as audience, which Nextcloud requires in "
+                "pass-through mode: sign in with the scope that this server asks for."
+            )
+
+
+def _header(token: str) -> Mapping[str, Any]:
+    """Return the protected header, not yet believed."""
+    try:
+        return jws.extract_compact(token.encode()).headers()
+    except (JoseError, ValueError, UnicodeError) as error:
+        raise InvalidTokenError("The bearer token is not a signed JWT: sign in again.") from error
+
+
+def _key_id(header: Mapping[str, Any]) -> str:
+    key_id = header.get("kid")
+    if not isinstance(key_id, str) or not key_id:
+        raise InvalidTokenError("The token does not name its signing key: sign in again.")
+    return key_id
+
+
+def _check_claims(claims: dict[str, Any], issuer: str) -> None:
+    """Check issuer, times and shapes (RFC 9068 section 4)."""
+    registry = jwt.JWTClaimsRegistry(
+        leeway=LEEWAY,
+        iss={"essential": True, "value": issuer},
+        sub={"essential": True},
+        aud={"essential": True},
+        exp={"essential": True},
+    )
+    try:
+        registry.validate(claims)
+    except ExpiredTokenError as error:
+        raise InvalidTokenError("The token has expired: refresh it or sign in again.") from error
+    except JoseError as error:
+        raise InvalidTokenError(f"The token's claims are not acceptable ({error.description}).") from error
+
+
+def _check_type(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+    """Refuse ID tokens, refresh tokens and the like (RFC 8725 section 3.11, RFC 9068 section 2.1).
+
+    Keycloak's access tokens have the header type `JWT`, as its ID tokens do; what tells them apart is the claim
+    `typ`, `Bearer` in access tokens alone. Issuers that follow RFC 9068 say it in the header.
+    """
+    header_type = str(header.get("typ", "")).lower()
+    if header_type in _ACCESS_TOKEN_TYPES and claims.get("typ", "Bearer") == "Bearer":
+        return
+    if header_type == "jwt" and claims.get("typ") == "Bearer":
+        return
+    raise InvalidTokenError("The token is not an access token: send the access token.")
+
+
+def _optional_string(claims: Mapping[str, Any], name: str) -> str | None:
+    value = claims.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidTokenError(f"The token's claim {name} is not a string.")
+    return value

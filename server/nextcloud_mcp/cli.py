@@ -1,0 +1,42 @@
+"""The command `nextcloud-mcp`: `serve` runs the server."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import uvicorn
+
+from nextcloud_mcp.app import create_app
+from nextcloud_mcp.errors import SettingsError
+from nextcloud_mcp.logs import configure_logging
+from nextcloud_mcp.settings import Settings, load_settings
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run the command; returns its exit status: 2 for a wrong setting, which is named in one line."""
+    parser = argparse.ArgumentParser(prog="nextcloud-mcp", description="Nextcloud for AI assistants, through Keycloak.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the MCP server; its settings are environment variables")
+    parser.parse_args(arguments)
+    try:
+        settings = load_settings(environ)
+    except SettingsError as error:
+        print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - the log is not set up yet
+        return 2
+    serve(settings)
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop."""
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )

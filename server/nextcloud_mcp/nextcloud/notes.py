@@ -1,0 +1,108 @@
+"""Nextcloud Notes, REST API v1 (github.com/nextcloud/notes, docs/api/v1.md).
+
+Errors are those of `client.error_for`. An ETag is the value without its quotes, as in the note's own field.
+"""
+
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import ConflictError
+from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+
+API = "/index.php/apps/notes/api/v1/notes"
+ATTACHMENTS = "/index.php/apps/notes/api/v1.4/attachment"
+"""Attachments came with version 1.4 and are not under `v1`."""
+
+APPEND_ATTEMPTS = 3
+
+
+class Note(BaseModel):
+    """A note; `modified` is in seconds since 1970, `category` a path such as `Work/Plans`."""
+
+    id: int
+    title: str
+    content: str
+    category: str = ""
+    modified: int
+    favorite: bool = False
+    etag: str
+    readonly: bool = False
+
+
+async def create(nextcloud: Nextcloud, *, title: str, content: str, category: str) -> Note:
+    """Create a note; Nextcloud makes the title unique within its category."""
+    response = await nextcloud.request(
+        "POST", API, about=f"note {title!r}", json={"title": title, "content": content, "category": category}
+    )
+    return parse(Note, response)
+
+
+async def get(nextcloud: Nextcloud, note_id: int) -> Note:
+    """Return one note."""
+    return parse(Note, await nextcloud.request("GET", f"{API}/{note_id}", about=f"note {note_id}"))
+
+
+async def list_all(nextcloud: Nextcloud) -> list[Note]:
+    """Return all notes of the user, contents included."""
+    return parse(list[Note], await nextcloud.request("GET", API, about="list of notes"))
+
+
+async def update(
+    nextcloud: Nextcloud,
+    note_id: int,
+    *,
+    etag: str,
+    title: str | None = None,
+    content: str | None = None,
+    category: str | None = None,
+) -> Note:
+    """Change the fields that are not None, if the note is still the one with this ETag.
+
+    Raises:
+        ConflictError: it has changed since; nothing was written.
+    """
+    changes = {"title": title, "content": content, "category": category}
+    response = await nextcloud.request(
+        "PUT",
+        f"{API}/{note_id}",
+        about=f"note {note_id}",
+        headers={"If-Match": f'"{etag.strip(chr(34))}"'},
+        json={name: value for name, value in changes.items() if value is not None},
+    )
+    return parse(Note, response)
+
+
+async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
+    """Add to the end of a note, after a rule; whatever others write meanwhile is kept.
+
+    Raises:
+        ConflictError: the note kept changing while this tried.
+    """
+    for _ in range(APPEND_ATTEMPTS - 1):
+        try:
+            return await _append_once(nextcloud, note_id, content)
+        except ConflictError:
+            continue
+    return await _append_once(nextcloud, note_id, content)
+
+
+async def _append_once(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
+    note = await get(nextcloud, note_id)
+    joined = f"{note.content}\n---\n{content}" if note.content else content
+    return await update(nextcloud, note_id, etag=note.etag, content=joined)
+
+
+async def delete(nextcloud: Nextcloud, note_id: int) -> None:
+    """Delete a note; Nextcloud keeps its file in the trash for a while."""
+    await nextcloud.request("DELETE", f"{API}/{note_id}", about=f"note {note_id}")
+
+
+async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple[bytes, str]:
+    """Return an attachment's content and media type; `filename` is as the note's text links to it."""
+    path = filename if "/" in filename else f".attachments.{note_id}/{filename}"
+    response = await nextcloud.request(
+        "GET",
+        f"{ATTACHMENTS}/{note_id}",
+        about=f"attachment {filename!r} of note {note_id}",
+        params={"path": path},
+    )
+    return response.content, response.headers.get("content-type", "application/octet-stream")

@@ -1,0 +1,274 @@
+"""Files over WebDAV (RFC 4918; Nextcloud developer manual, "WebDAV: Basic APIs").
+
+Paths are those that the user sees, `/` being their own root. ETags are given without their quotes, from
+`OC-ETag` where it is there: web servers that compress append `-gzip` to `ETag`, which then matches nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element, ParseError
+
+import httpx
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+
+_D: Final = "{DAV:}"
+_OC: Final = "{http://owncloud.org/ns}"
+
+_PROPFIND: Final = b"""<?xml version="1.0"?>
+<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop>
+<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
+<oc:size/><oc:fileid/><oc:favorite/>
+</d:prop></d:propfind>"""
+
+
+class FileInfo(BaseModel):
+    """A file or folder; `size` in bytes, of a folder with all that is in it; `last_modified` as in HTTP."""
+
+    name: str
+    path: str
+    is_directory: bool
+    size: int | None = None
+    content_type: str | None = None
+    last_modified: str | None = None
+    etag: str | None = None
+    file_id: int | None = None
+    is_favorite: bool | None = None
+
+
+class File(BaseModel):
+    """A file with its content."""
+
+    content: bytes
+    content_type: str
+    etag: str | None
+
+
+class Written(BaseModel):
+    """What a change led to: the HTTP status, 201 for something new and 204 for something replaced."""
+
+    status_code: int
+    etag: str | None = None
+
+
+async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
+    """Return what is in a folder, the folder itself not among it.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        InvalidArgumentError: it is a file.
+    """
+    response = await nextcloud.request(
+        "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "1"}, content=_PROPFIND
+    )
+    root = await _root(nextcloud)
+    itself, *members = [_file_info(element, root) for element in _parsed(response).iter(f"{_D}response")]
+    if not itself.is_directory:
+        raise InvalidArgumentError(f"{_about(path)} is a file, not a folder: read it, or list its folder.")
+    return members
+
+
+async def read_file(nextcloud: Nextcloud, path: str, *, max_bytes: int) -> File:
+    """Return a file of at most `max_bytes`.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidArgumentError: it is a folder, or larger.
+    """
+    url = await _url(nextcloud, path)
+    info = await _stat(nextcloud, path)
+    if info.is_directory:
+        raise InvalidArgumentError(f"{_about(path)} is a folder, not a file: list it.")
+    if (info.size or 0) > max_bytes:
+        raise InvalidArgumentError(
+            f"{_about(path)} has {info.size} bytes, and at most {max_bytes} can be read at once: open it in Nextcloud."
+        )
+    response = await nextcloud.request("GET", url, about=_about(path))
+    return File(
+        content=response.content,
+        content_type=info.content_type or "application/octet-stream",
+        etag=_etag(response.headers) or info.etag,
+    )
+
+
+async def write_file(
+    nextcloud: Nextcloud, path: str, content: bytes, *, content_type: str | None, etag: str | None
+) -> Written:
+    """Create a file; with `etag`, replace the one that has it. Nothing else is ever overwritten.
+
+    Raises:
+        ConflictError: the file exists (no `etag`), or has changed (its present ETag is in the message).
+        NotFoundError: its folder does not exist.
+    """
+    headers = {"If-Match": f'"{_unquoted(etag)}"'} if etag else {"If-None-Match": "*"}
+    if content_type:
+        headers["Content-Type"] = content_type
+    try:
+        response = await nextcloud.request(
+            "PUT",
+            await _url(nextcloud, path),
+            about=f"folder for {_about(path)}",
+            headers=headers,
+            content=content,
+        )
+    except ConflictError as error:
+        raise await _write_conflict(nextcloud, path, etag) from error
+    return Written(status_code=response.status_code, etag=_etag(response.headers))
+
+
+async def _write_conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> ConflictError:
+    """Say what stands where the caller wanted to write, with the ETag that a deliberate overwrite needs."""
+    info = await _stat(nextcloud, path)
+    if info.is_directory:
+        return ConflictError(f"{_about(path)} is a folder: choose another name.")
+    what = "has changed since you read it" if etag else "exists already"
+    return ConflictError(
+        f"{_about(path)} {what}, and nothing was written: to replace it, pass its present ETag {info.etag}."
+    )
+
+
+async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
+    """Create a folder; 405 in `status_code` if there is something of that name.
+
+    Raises:
+        ConflictError: the folder above it does not exist.
+    """
+    try:
+        response = await nextcloud.request("MKCOL", await _url(nextcloud, path), about=_about(path), also_ok={405})
+    except ConflictError as error:
+        raise ConflictError(f"The folder above {_about(path)} does not exist: create that first.") from error
+    return Written(status_code=response.status_code)
+
+
+async def delete(nextcloud: Nextcloud, path: str) -> Written:
+    """Delete a file or a folder with all that is in it; Nextcloud keeps it in the trash for a while.
+
+    404 in `status_code` if there was nothing.
+    """
+    if not _segments(path):
+        raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
+    response = await nextcloud.request("DELETE", await _url(nextcloud, path), about=_about(path), also_ok={404})
+    return Written(status_code=response.status_code)
+
+
+async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
+    """Move or rename a file or folder.
+
+    Raises:
+        NotFoundError: there is no such source.
+        ConflictError: the destination exists and `overwrite` is false, or its folder is missing.
+    """
+    return await _transfer(nextcloud, "MOVE", source, destination, overwrite=overwrite)
+
+
+async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
+    """Copy a file or folder, within Nextcloud.
+
+    Raises:
+        NotFoundError: there is no such source.
+        ConflictError: the destination exists and `overwrite` is false, or its folder is missing.
+    """
+    return await _transfer(nextcloud, "COPY", source, destination, overwrite=overwrite)
+
+
+async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
+    if not _segments(source) or not _segments(destination):
+        raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
+    headers = {
+        "Destination": nextcloud.absolute(await _url(nextcloud, destination)),
+        "Overwrite": "T" if overwrite else "F",
+    }
+    try:
+        response = await nextcloud.request(method, await _url(nextcloud, source), about=_about(source), headers=headers)
+    except ConflictError as error:
+        raise ConflictError(
+            f"{_about(destination)} exists already or lies in a missing folder, and nothing was done: pass "
+            "overwrite=true to replace it, or create the folder."
+        ) from error
+    return Written(status_code=response.status_code, etag=_etag(response.headers))
+
+
+async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
+    """Return what is known of one file or folder."""
+    response = await nextcloud.request(
+        "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "0"}, content=_PROPFIND
+    )
+    root = await _root(nextcloud)
+    return next(_file_info(element, root) for element in _parsed(response).iter(f"{_D}response"))
+
+
+async def _root(nextcloud: Nextcloud) -> str:
+    return f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"
+
+
+async def _url(nextcloud: Nextcloud, path: str) -> str:
+    return "/".join([await _root(nextcloud), *(quote(segment, safe="") for segment in _segments(path))])
+
+
+def _segments(path: str) -> list[str]:
+    """Split a path; no segment may climb out of the user's root or hide a part of the name."""
+    segments = [segment for segment in path.split("/") if segment]
+    if any(segment in {".", ".."} or "\0" in segment for segment in segments):
+        raise InvalidArgumentError(f"{path!r} is no path: write it without '.' and '..'.")
+    return segments
+
+
+def _about(path: str) -> str:
+    return "/" + "/".join(_segments(path))
+
+
+def _parsed(response: httpx.Response) -> Element:
+    try:
+        return fromstring(response.content)
+    except (ParseError, DefusedXmlException) as error:
+        raise NextcloudUnavailableError(
+            "Nextcloud's WebDAV answer is not XML: the administrator must check what stands in front of it."
+        ) from error
+
+
+def _file_info(response: Element, root: str) -> FileInfo:
+    """Read one `d:response`; a folder has no length of its own, but `oc:size`."""
+    path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{_D}href", "")).path))
+    properties = {
+        element.tag: element
+        for propstat in response.iter(f"{_D}propstat")
+        if " 200 " in propstat.findtext(f"{_D}status", "")
+        for element in propstat.iterfind(f"{_D}prop/*")
+    }
+    text = {tag: element.text for tag, element in properties.items() if element.text}
+    is_directory = f"{_D}resourcetype" in properties and (
+        properties[f"{_D}resourcetype"].find(f"{_D}collection") is not None
+    )
+    return FileInfo(
+        name=path.rsplit("/", 1)[-1],
+        path=path,
+        is_directory=is_directory,
+        size=_int(text.get(f"{_D}getcontentlength") or text.get(f"{_OC}size")),
+        content_type=text.get(f"{_D}getcontenttype"),
+        last_modified=text.get(f"{_D}getlastmodified"),
+        etag=_unquoted(text.get(f"{_D}getetag")),
+        file_id=_int(text.get(f"{_OC}fileid")),
+        is_favorite=text.get(f"{_OC}favorite") == "1",
+    )
+
+
+def _after(root: str, path: str) -> str:
+    """Return the user's path of an absolute one; Nextcloud may live below a path of its own."""
+    return "/" + path.partition(root)[2].strip("/")
+
+
+def _int(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _etag(headers: Mapping[str, str]) -> str | None:
+    return _unquoted(headers.get("oc-etag") or headers.get("etag"))
+
+
+def _unquoted(etag: str | None) -> str | None:
+    return etag.removeprefix("W/").strip('"').removesuffix("-gzip") if etag else None

@@ -1,0 +1,142 @@
+"""Every setting of the server, read from the environment once, at the start.
+
+A secret can also be given as a file, by `NAME_FILE` (Docker and Kubernetes secrets); both at once is an error,
+because one of them would be ignored silently.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from nextcloud_mcp.errors import SettingsError
+
+SECRETS: Final = ("OIDC_CLIENT_SECRET",)
+
+
+def _http_url(value: str) -> str:
+    """Check an absolute http(s) URL and return it as it was written, without a trailing slash.
+
+    Not pydantic's `AnyHttpUrl`: that normalises, and resource identifiers are compared character by character
+    (RFC 8707 section 2, RFC 9728 section 3.3).
+    """
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// URL")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("must not have a query, a fragment or credentials")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class Settings(BaseModel):
+    """What the server needs to know; each field is the environment variable of its alias."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    nextcloud_url: HttpUrl = Field(alias="NEXTCLOUD_HOST")
+    """Where this server reaches Nextcloud, e.g. `https://cloud.example.org`."""
+
+    server_url: HttpUrl = Field(alias="NEXTCLOUD_MCP_SERVER_URL")
+    """This server's public URL, path included: its resource identifier (RFC 8707, RFC 9728)."""
+
+    discovery_url: HttpUrl = Field(alias="OIDC_DISCOVERY_URL")
+    """The realm's `/.well-known/openid-configuration`; an internal address will do, for the issuer is what it says."""
+
+    client_id: NonEmpty = Field(alias="OIDC_CLIENT_ID", default="")
+    """This server's client at Keycloak, also accepted as audience. Default: the server's URL."""
+
+    client_secret: SecretStr | None = Field(alias="OIDC_CLIENT_SECRET", default=None)
+    """That client's secret; needed for the exchange alone."""
+
+    enable_token_exchange: bool = Field(alias="ENABLE_TOKEN_EXCHANGE", default=False)
+    """True: exchange the caller's token for each call (RFC 8693). False: pass it through."""
+
+    nextcloud_audience: NonEmpty = Field(alias="TOKEN_EXCHANGE_AUDIENCE", default="nextcloud")
+    """The client id of Nextcloud's user_oidc provider: the audience of the tokens that Nextcloud accepts."""
+
+    server_scope: NonEmpty = Field(alias="OIDC_SERVER_SCOPE", default="")
+    """The realm's scope that makes a token meant for this server. Default: by mode, as in the shipped realm."""
+
+    host: NonEmpty = Field(alias="MCP_HOST", default="127.0.0.1")
+    """The address to listen on."""
+
+    port: int = Field(alias="MCP_PORT", default=8000, ge=0, le=65535)
+    """The port to listen on."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(alias="LOG_LEVEL", default="INFO")
+    """The least level of this server's own events that is logged."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, values: dict[str, str]) -> dict[str, str]:
+        """Derive what follows from other settings, before anything is checked."""
+        exchange = str(values.get("ENABLE_TOKEN_EXCHANGE", "false")).lower() in {"true", "1", "yes", "on"}
+        derived = {
+            "OIDC_CLIENT_ID": values.get("NEXTCLOUD_MCP_SERVER_URL", "").rstrip("/"),
+            "OIDC_SERVER_SCOPE": f"nextcloud-mcp:{'exchange' if exchange else 'pass-through'}",
+        }
+        return derived | values
+
+    @model_validator(mode="after")
+    def _exchange_needs_a_secret(self) -> Self:
+        if self.enable_token_exchange and self.client_secret is None:
+            raise ValueError(
+                "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) is needed with ENABLE_TOKEN_EXCHANGE=true"
+            )
+        return self
+
+    @property
+    def mode(self) -> Literal["exchange", "pass-through"]:
+        """Which of the two ways a call goes on to Nextcloud."""
+        return "exchange" if self.enable_token_exchange else "pass-through"
+
+    @property
+    def path(self) -> str:
+        """The path of the MCP endpoint, `/` at least."""
+        return urlsplit(self.server_url).path or "/"
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from `environ`; empty variables count as absent, as compose files leave them.
+
+    Raises:
+        SettingsError: one line that names the first setting which is wrong or missing.
+    """
+    values = {name: value for name, value in environ.items() if value}
+    for name in SECRETS:
+        _read_secret_file(values, name)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_describe(error)) from None  # its text would show the values, secrets among them
+
+
+def _read_secret_file(values: dict[str, str], name: str) -> None:
+    """Put the content of `NAME_FILE` in the place of `NAME`."""
+    path = values.pop(f"{name}_FILE", None)
+    if path is None:
+        return
+    if name in values:
+        raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them.")
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}_FILE: {path} can't be read ({type(error).__name__}).") from error
+    if not secret:
+        raise SettingsError(f"{name}_FILE: {path} is empty.")
+    values[name] = secret
+
+
+def _describe(error: ValidationError) -> str:
+    """Turn pydantic's report into one line: the setting's name and what is wrong with it."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        reason = "is not set, and has no default"
+    return f"{' '.join(str(part) for part in first['loc'])}: {reason}.".removeprefix(": ")

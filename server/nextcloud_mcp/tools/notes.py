@@ -1,0 +1,118 @@
+"""The tools for Nextcloud Notes."""
+
+import base64
+
+from pydantic import BaseModel
+
+from nextcloud_mcp.nextcloud import notes
+from nextcloud_mcp.nextcloud.notes import Note
+from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+
+
+class NoteWritten(Result):
+    """A note after a change; its content, which the caller knows, is left out."""
+
+    id: int
+    title: str
+    category: str
+    etag: str
+
+    @classmethod
+    def of(cls, note: Note) -> "NoteWritten":
+        """Shorten a note."""
+        return cls(id=note.id, title=note.title, category=note.category, etag=note.etag)
+
+
+class NoteDeleted(Result):
+    """A note that is gone."""
+
+    deleted_id: int
+    status_code: int | None = None
+    message: str | None = None
+
+
+class NoteSearchResult(BaseModel):
+    """A note that matches; `score` is the share of its matches that lie in the title, from 0 to 1."""
+
+    id: int
+    title: str
+    category: str = ""
+    score: float | None = None
+
+
+class NotesFound(Result):
+    """The notes that match, best first."""
+
+    results: list[NoteSearchResult]
+    query: str
+    total_found: int
+
+
+async def nc_notes_create_note(title: str, content: str, category: str, nextcloud: AsUser) -> NoteWritten:
+    """Create a note in Markdown. An empty category files it nowhere; a taken title gets a number added."""
+    return NoteWritten.of(await notes.create(nextcloud, title=title, content=content, category=category))
+
+
+async def nc_notes_update_note(
+    note_id: int, etag: str, title: str | None, content: str | None, category: str | None, nextcloud: AsUser
+) -> NoteWritten:
+    """Replace a note's title, content or category; null leaves one as it is. Needs the ETag from reading it."""
+    note = await notes.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
+    return NoteWritten.of(note)
+
+
+async def nc_notes_append_content(note_id: int, content: str, nextcloud: AsUser) -> NoteWritten:
+    """Add text to the end of a note, below a rule (---). Needs no ETag: nothing that others write is lost."""
+    return NoteWritten.of(await notes.append(nextcloud, note_id, content))
+
+
+async def nc_notes_search_notes(query: str, nextcloud: AsUser) -> NotesFound:
+    """Find notes that have every word of the query in title, category or content; an empty query finds all."""
+    words = query.casefold().split()
+    scored = [(note, _score(note, words)) for note in await notes.list_all(nextcloud)]
+    found = sorted(
+        ((note, score) for note, score in scored if score is not None),
+        key=lambda hit: (-hit[1], -hit[0].modified),
+    )
+    results = [NoteSearchResult(id=n.id, title=n.title, category=n.category, score=score) for n, score in found]
+    return NotesFound(results=results, query=query, total_found=len(results))
+
+
+def _score(note: Note, words: list[str]) -> float | None:
+    """Return the share of `words` that the title has, or None where a word is nowhere in the note."""
+    title, everything = note.title.casefold(), f"{note.title}\n{note.category}\n{note.content}".casefold()
+    if not all(word in everything for word in words):
+        return None
+    return sum(word in title for word in words) / len(words) if words else 0.0
+
+
+async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note:
+    """Read a note: content in Markdown, and the ETag that an update needs."""
+    return await notes.get(nextcloud, note_id)
+
+
+async def nc_notes_get_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
+    """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
+    content, media_type = await notes.attachment(nextcloud, note_id, attachment_filename)
+    return {
+        "uri": f"nc://Notes/{note_id}/attachments/{attachment_filename}",
+        "mimeType": media_type,
+        "data": base64.b64encode(content).decode(),
+    }
+
+
+async def nc_notes_delete_note(note_id: int, nextcloud: AsUser) -> NoteDeleted:
+    """Delete a note. Its file goes to the user's trash, from where it can be restored in Nextcloud."""
+    await notes.delete(nextcloud, note_id)
+    return NoteDeleted(deleted_id=note_id, status_code=200, message=f"Note {note_id} is deleted.")
+
+
+TOOLS = (
+    writes(nc_notes_create_note, "Create a note", destructive=False, idempotent=False),
+    writes(nc_notes_update_note, "Change a note", destructive=True, idempotent=True),
+    writes(nc_notes_append_content, "Add to a note", destructive=False, idempotent=False),
+    reads(nc_notes_search_notes, "Search notes"),
+    reads(nc_notes_get_note, "Read a note"),
+    reads(nc_notes_get_attachment, "Read a note's attachment"),
+    writes(nc_notes_delete_note, "Delete a note", destructive=True, idempotent=True),
+)

@@ -1,0 +1,59 @@
+"""The MCP server proper: the SDK's, with one boundary around every tool call.
+
+At the boundary a call is held against its admission, errors become tool results, and the log gets one event.
+"""
+
+import time
+from typing import Any, Final
+
+import structlog
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp_types import CallToolResult, InputRequiredResult
+
+from nextcloud_mcp.errors import NextcloudMCPError
+from nextcloud_mcp.tools import notes, webdav, whoami
+from nextcloud_mcp.tools.context import Resources, admission_of
+
+INSTRUCTIONS: Final = (
+    "Works on the signed-in person's own Nextcloud: files and notes. Paths start at their root folder. "
+    "Changes that could overwrite somebody's work need the ETag from reading first. "
+    "nc_whoami tells who is signed in and which tools the granted scopes leave out."
+)
+
+log = structlog.get_logger()
+
+
+class ToolServer(MCPServer[Resources]):
+    """Runs a tool only under an `Admission` that names it."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Resources, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool by name.
+
+        Raises:
+            ToolError: with the sentence for the caller.
+        """
+        admission = admission_of(context)
+        if admission is None or admission.tool != name:
+            raise ToolError(f"There is no tool {name!r}: call one that tools/list shows.")
+        event = log.bind(tool=name, client=admission.principal.client_id, subject=admission.principal.subject)
+        started = time.perf_counter()
+        try:
+            result = await super().call_tool(name, arguments, context)
+        except UnexpectedToolError as error:
+            if not isinstance(error.__cause__, NextcloudMCPError):
+                raise  # a defect: the SDK logs it with its traceback and tells the caller nothing of it
+            event.warning("tool.failed", code=error.__cause__.code, reason=str(error.__cause__))
+            raise ToolError(str(error.__cause__)) from None
+        event.info("tool.done", ms=round((time.perf_counter() - started) * 1000))
+        return result
+
+
+def create_server(**options: Any) -> ToolServer:
+    """Return the server with all tools; `options` are `MCPServer`'s."""
+    server = ToolServer(name="nextcloud-mcp", title="Nextcloud", instructions=INSTRUCTIONS, **options)
+    for tool in (*whoami.TOOLS, *notes.TOOLS, *webdav.TOOLS):
+        server.add_tool(tool.function, title=tool.title, annotations=tool.annotations)
+    return server

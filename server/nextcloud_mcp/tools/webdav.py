@@ -1,0 +1,159 @@
+"""The tools for files."""
+
+import base64
+import binascii
+from typing import Final
+
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import webdav
+from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
+from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+
+MAX_READ: Final = 4 * 1024 * 1024
+"""Bytes that one call reads at most: what a request may have (the SDK's default), so that all can be written back."""
+
+
+class DirectoryListing(Result):
+    """What is in a folder; `total_size` in bytes, of the files alone."""
+
+    path: str
+    files: list[FileInfo]
+    total_count: int
+    directories_count: int
+    files_count: int
+    total_size: int = 0
+
+
+class FileRead(Result):
+    """A file: text as it is, anything else in base64, which `encoding` says; `size` in bytes."""
+
+    path: str
+    content: str
+    content_type: str
+    size: int
+    encoding: str | None = None
+    etag: str | None = None
+
+
+class Changed(Result):
+    """What a change led to: the HTTP status of Nextcloud's answer, and in words what that means."""
+
+    status_code: int
+    message: str
+    etag: str | None = None
+
+
+async def nc_webdav_list_directory(nextcloud: AsUser, path: str = "") -> DirectoryListing:
+    """List a folder's files and folders with size, type and ETag. An empty path is the root folder."""
+    files = await webdav.list_directory(nextcloud, path)
+    directories = sum(file.is_directory for file in files)
+    return DirectoryListing(
+        path=path,
+        files=files,
+        total_count=len(files),
+        directories_count=directories,
+        files_count=len(files) - directories,
+        total_size=sum(file.size or 0 for file in files if not file.is_directory),
+    )
+
+
+async def nc_webdav_read_file(path: str, nextcloud: AsUser) -> FileRead:
+    """Read a file of up to 4 MiB: text as text, all else in base64. Gives the ETag that overwriting needs."""
+    file = await webdav.read_file(nextcloud, path, max_bytes=MAX_READ)
+    text = _text(file)
+    return FileRead(
+        path=path,
+        content=base64.b64encode(file.content).decode() if text is None else text,
+        content_type=file.content_type,
+        size=len(file.content),
+        encoding="base64" if text is None else None,
+        etag=file.etag,
+    )
+
+
+def _text(file: File) -> str | None:
+    """Return the content of a file that is text, whatever type it claims to have."""
+    if b"\0" in file.content:
+        return None
+    try:
+        return file.content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+async def nc_webdav_write_file(
+    path: str, content: str, nextcloud: AsUser, content_type: str | None = None, etag: str | None = None
+) -> Changed:
+    """Create a file; with the etag from reading it, replace one. For binary content, send base64 and a
+    content_type that ends in ";base64". The folder must exist.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    media_type, is_base64 = _media_type(content_type)
+    written = await webdav.write_file(
+        nextcloud,
+        path,
+        _decoded(content) if is_base64 else content.encode(),
+        content_type=media_type,
+        etag=etag,
+    )
+    return _changed(written, f"{path} is {'replaced' if written.status_code == 204 else 'created'}.")  # noqa: PLR2004
+
+
+def _media_type(content_type: str | None) -> tuple[str | None, bool]:
+    """Split `image/png;base64` into the media type and whether the content is in base64."""
+    parts = [part.strip() for part in (content_type or "").split(";")]
+    kept = [part for part in parts if part and part.lower() != "base64"]
+    return "; ".join(kept) or None, len(kept) < len([part for part in parts if part])
+
+
+def _decoded(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArgumentError(
+            "content is not base64, as content_type says: encode it, or leave ';base64' away."
+        ) from error
+
+
+async def nc_webdav_create_directory(path: str, nextcloud: AsUser) -> Changed:
+    """Create a folder. status_code 405 says that there is something of that name already."""
+    written = await webdav.create_directory(nextcloud, path)
+    exists = written.status_code == 405  # noqa: PLR2004
+    return _changed(written, f"{path} existed already." if exists else f"{path} is created.")
+
+
+async def nc_webdav_delete_resource(path: str, nextcloud: AsUser) -> Changed:
+    """Delete a file, or a folder with all that is in it, to the trash. status_code 404: there was none."""
+    written = await webdav.delete(nextcloud, path)
+    absent = written.status_code == 404  # noqa: PLR2004
+    return _changed(written, f"There was no {path}." if absent else f"{path} is deleted.")
+
+
+async def nc_webdav_move_resource(
+    source_path: str, destination_path: str, nextcloud: AsUser, overwrite: bool = False
+) -> Changed:
+    """Move or rename a file or folder. The destination is the full new path; its folder must exist."""
+    written = await webdav.move(nextcloud, source_path, destination_path, overwrite=overwrite)
+    return _changed(written, f"{source_path} is now {destination_path}.")
+
+
+async def nc_webdav_copy_resource(
+    source_path: str, destination_path: str, nextcloud: AsUser, overwrite: bool = False
+) -> Changed:
+    """Copy a file or folder within Nextcloud. The destination is the full new path; its folder must exist."""
+    written = await webdav.copy(nextcloud, source_path, destination_path, overwrite=overwrite)
+    return _changed(written, f"{source_path} is copied to {destination_path}.")
+
+
+def _changed(written: Written, message: str) -> Changed:
+    return Changed(status_code=written.status_code, message=message, etag=written.etag)
+
+
+TOOLS = (
+    reads(nc_webdav_list_directory, "List a folder"),
+    reads(nc_webdav_read_file, "Read a file"),
+    writes(nc_webdav_write_file, "Write a file", destructive=True, idempotent=True),
+    writes(nc_webdav_create_directory, "Create a folder", destructive=False, idempotent=True),
+    writes(nc_webdav_delete_resource, "Delete a file or folder", destructive=True, idempotent=True),
+    writes(nc_webdav_move_resource, "Move or rename", destructive=True, idempotent=False),
+    writes(nc_webdav_copy_resource, "Copy", destructive=True, idempotent=False),
+)

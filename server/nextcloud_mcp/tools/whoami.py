@@ -1,0 +1,39 @@
+"""Who is signed in, and what that allows."""
+
+from typing import Literal
+
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES, missing_scopes
+from nextcloud_mcp.tools.context import Admitted, AsUser, Result, Shared, reads
+
+
+class WhoAmI(Result):
+    """The person, the way their calls go, and the limits of the token."""
+
+    user_id: str
+    display_name: str
+    mode: Literal["exchange", "pass-through"]
+    client_id: str | None
+    granted_scopes: list[str]
+    tools_left_out: dict[str, list[str]]
+    """Tools that this token can't call, with the scopes that they would need besides."""
+    how_to_get_more: str | None
+
+
+async def nc_whoami(nextcloud: AsUser, admission: Admitted, shared: Shared) -> WhoAmI:
+    """Tell who is signed in to Nextcloud, through which client, and which tools the granted scopes leave out."""
+    user = await nextcloud.user()
+    granted = admission.principal.scopes
+    left_out = {tool: sorted(missing) for tool in TOOL_SCOPES if (missing := missing_scopes(tool, granted))}
+    lacking = sorted({scope for scopes in left_out.values() for scope in scopes})
+    return WhoAmI(
+        user_id=user.id,
+        display_name=user.displayname,
+        mode=shared.mode,
+        client_id=admission.principal.client_id,
+        granted_scopes=sorted(granted),
+        tools_left_out=left_out,
+        how_to_get_more=f"Sign in again and grant: {' '.join(lacking)}" if lacking else None,
+    )
+
+
+TOOLS = (reads(nc_whoami, "Who is signed in"),)
