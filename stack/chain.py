@@ -1,0 +1,97 @@
+"""The whole chain: Keycloak, then a Nextcloud that trusts it, then the servers between them."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stack.config import USERS, Config
+from stack.keycloak import REALM_FILE, Keycloak, run_keycloak
+from stack.nextcloud import Nextcloud, run_nextcloud
+from stack.process import require_free_port
+from stack.servers import run_servers
+
+CLIENT_ID = "mcp-client"
+"""The realm's public client, for MCP clients that are registered by hand."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The running parts."""
+
+    config: Config
+    keycloak: Keycloak
+    nextcloud: Nextcloud
+
+    def endpoints(self) -> dict[str, Any]:
+        """Return where everything is, as `.stack/endpoints.json` has it."""
+        return {
+            "issuer": self.keycloak.issuer,
+            "keycloak": {
+                "url": self.keycloak.url,
+                "admin_user": self.keycloak.admin_user,
+                "admin_password": self.keycloak.admin_password,
+            },
+            "nextcloud": {"url": self.nextcloud.url, "kind": self.nextcloud.kind},
+            "servers": {"exchange": self.config.exchange_url, "pass_through": self.config.pass_through_url},
+            "client_id": CLIENT_ID,
+            "users": USERS,
+        }
+
+
+@contextmanager
+def run_chain(config: Config) -> Iterator[Chain]:
+    """Run all parts for as long as the block lasts, and write `endpoints.json` for as long.
+
+    Raises:
+        StackError: a part can't be started; those already running are ended.
+    """
+    config.state.mkdir(parents=True, exist_ok=True)
+    for setting, port in config.ports.items():
+        require_free_port(port, setting=setting)  # before Keycloak has taken its time to start
+    values = realm_values(config)
+    with (
+        run_keycloak(
+            port=config.keycloak_port,
+            home=_keycloak_home(config.state, values),
+            cache=config.cache,
+            log=config.state / "keycloak.log",
+            realm_values=values,
+        ) as keycloak,
+        run_nextcloud(config, keycloak) as nextcloud,
+        run_servers(config, keycloak, nextcloud),
+        _published(chain := Chain(config, keycloak, nextcloud)),
+    ):
+        yield chain
+
+
+def realm_values(config: Config) -> dict[str, str]:
+    """Return what the realm file's placeholders stand for."""
+    return {
+        "MCP_EXCHANGE_URL": config.exchange_url,
+        "MCP_PASS_THROUGH_URL": config.pass_through_url,
+        "NEXTCLOUD_PUBLIC_URL": config.public_nextcloud_url,
+    }
+
+
+def _keycloak_home(state: Path, values: dict[str, str]) -> Path:
+    """Return the data folder for this very realm.
+
+    Keycloak imports a realm once and never again, so data made from another file or for other ports would go on
+    saying what is no longer true: those get a folder of their own.
+    """
+    digest = hashlib.sha256(REALM_FILE.read_bytes() + json.dumps(values, sort_keys=True).encode())
+    return state / f"keycloak-{digest.hexdigest()[:8]}"
+
+
+@contextmanager
+def _published(chain: Chain) -> Iterator[None]:
+    path = chain.config.state / "endpoints.json"
+    path.write_text(json.dumps(chain.endpoints(), indent=2) + "\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

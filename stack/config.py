@@ -1,0 +1,90 @@
+"""What can be chosen about the stack, and by which environment variable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.keycloak import default_cache
+
+EXCHANGE_CLIENT_SECRET = "demo-only-exchange-client-secret"  # noqa: S105 - the realm file's own, for loopback
+NEXTCLOUD_CLIENT_SECRET = "demo-only-nextcloud-client-secret"  # noqa: S105 - the same
+USERS = {"alice": "alice-demo-password", "bob": "bob-demo-password"}
+"""Names and demo passwords of the realm's people."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where the stack keeps its data, on which ports it listens, and which Nextcloud it uses."""
+
+    state: Path = Path(".stack")
+    """Logs, endpoints and all data of the demo."""
+
+    cache: Path = field(default_factory=default_cache)
+    """What is downloaded and built once."""
+
+    keycloak_port: int = 8180
+    nextcloud_port: int = 8080
+    """The stand-in's."""
+
+    exchange_port: int = 8000
+    pass_through_port: int = 8001
+
+    nextcloud_url: str | None = None
+    """A real Nextcloud; without one, the stand-in is started."""
+
+    nextcloud_occ: str | None = None
+    """A command that runs that Nextcloud's `occ`."""
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that the stack listens on, by the variable that moves each."""
+        ports = {
+            "KEYCLOAK_PORT": self.keycloak_port,
+            "MCP_EXCHANGE_PORT": self.exchange_port,
+            "MCP_PASS_THROUGH_PORT": self.pass_through_port,
+        }
+        return ports if self.nextcloud_url else ports | {"NEXTCLOUD_PORT": self.nextcloud_port}
+
+    @property
+    def exchange_url(self) -> str:
+        """The server in exchange mode, which is also its client id and resource identifier."""
+        return f"http://localhost:{self.exchange_port}/mcp"
+
+    @property
+    def pass_through_url(self) -> str:
+        """The server in pass-through mode."""
+        return f"http://localhost:{self.pass_through_port}/mcp"
+
+    @property
+    def public_nextcloud_url(self) -> str:
+        """Where people's browsers find Nextcloud."""
+        return self.nextcloud_url or f"http://localhost:{self.nextcloud_port}"
+
+
+def config_from(environ: Mapping[str, str]) -> Config:
+    """Read what the environment chooses.
+
+    Raises:
+        StackError: a port is not a number, or `NEXTCLOUD_OCC` has no Nextcloud to work on.
+    """
+    url = environ.get("NEXTCLOUD_URL", "").rstrip("/") or None
+    occ = environ.get("NEXTCLOUD_OCC") or None
+    if occ and not url:
+        raise StackError("NEXTCLOUD_OCC is set without NEXTCLOUD_URL: say where that Nextcloud answers.")
+    return Config(
+        state=Path(environ.get("STACK_DIR") or Config.state).absolute(),
+        keycloak_port=_port(environ, "KEYCLOAK_PORT", Config.keycloak_port),
+        nextcloud_port=_port(environ, "NEXTCLOUD_PORT", Config.nextcloud_port),
+        exchange_port=_port(environ, "MCP_EXCHANGE_PORT", Config.exchange_port),
+        pass_through_port=_port(environ, "MCP_PASS_THROUGH_PORT", Config.pass_through_port),
+        nextcloud_url=url,
+        nextcloud_occ=occ,
+    )
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name) or str(default)
+    if not value.isdigit() or not 0 < int(value) <= 65535:  # noqa: PLR2004 - the highest port
+        raise StackError(f"{name} is {value!r}: give a port from 1 to 65535.")
+    return int(value)

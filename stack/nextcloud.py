@@ -1,0 +1,110 @@
+"""Nextcloud for the stack: a given one, made to trust the realm, or the stand-in."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from stack.config import NEXTCLOUD_CLIENT_SECRET, Config
+from stack.errors import StackError
+from stack.keycloak import Keycloak
+from stack.process import run_process
+
+ROOT = Path(__file__).parents[1]
+SETUP = ROOT / "nextcloud" / "setup.sh"
+SETUP_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Nextcloud:
+    """A Nextcloud that answers, and whether it is a real one."""
+
+    url: str
+    kind: Literal["nextcloud", "stand-in"]
+    note: str = ""
+    """What the person at the terminal still has to do."""
+
+
+@contextmanager
+def run_nextcloud(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
+    """Use the given Nextcloud or run the stand-in for as long as the block lasts.
+
+    Raises:
+        StackError: it does not answer, or its set-up failed.
+    """
+    if config.nextcloud_url is None:
+        with _run_standin(config, keycloak) as standin:
+            yield standin
+    else:
+        yield _given(config, config.nextcloud_url, keycloak)
+
+
+@contextmanager
+def _run_standin(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
+    url = config.public_nextcloud_url
+    command = [sys.executable, "-m", "stack.standin", "--port", str(config.nextcloud_port)]
+    command += ["--data", str(config.state / "stand-in"), "--discovery-url", keycloak.discovery_url]
+    with run_process(
+        "The stand-in for Nextcloud",
+        command,
+        log=config.state / "nextcloud.log",
+        ready=lambda: is_ready(f"{url}/status.php"),
+        cwd=ROOT,
+    ):
+        yield Nextcloud(url, "stand-in")
+
+
+def _given(config: Config, url: str, keycloak: Keycloak) -> Nextcloud:
+    if not is_ready(f"{url}/status.php"):
+        raise StackError(f"Nextcloud does not answer at {url}/status.php: start it, or correct NEXTCLOUD_URL.")
+    if config.nextcloud_occ is None:
+        return Nextcloud(
+            url,
+            "nextcloud",
+            note="Make this Nextcloud trust the realm, now and whenever Keycloak's data was dropped:\n"
+            f"    OIDC_DISCOVERY_URL={keycloak.discovery_url} \\\n"
+            f"    NEXTCLOUD_OIDC_CLIENT_SECRET={NEXTCLOUD_CLIENT_SECRET} \\\n"
+            "    OCC='php occ' nextcloud/setup.sh",
+        )
+    _set_up(config, config.nextcloud_occ, keycloak)
+    return Nextcloud(url, "nextcloud")
+
+
+def _set_up(config: Config, occ: str, keycloak: Keycloak) -> None:
+    """Run the script that a deployment runs, so that the tests prove that one."""
+    log = config.state / "nextcloud-setup.log"
+    try:
+        done = subprocess.run(
+            ["sh", str(SETUP)],  # noqa: S607 - the system's shell
+            env=os.environ
+            | {
+                "OCC": occ,
+                "OIDC_DISCOVERY_URL": keycloak.discovery_url,
+                "NEXTCLOUD_OIDC_CLIENT_SECRET": NEXTCLOUD_CLIENT_SECRET,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SETUP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"Nextcloud's set-up took over {SETUP_SECONDS} s: does {shlex.quote(occ)} work?") from error
+    log.write_text(done.stdout + done.stderr)
+    if done.returncode != 0:
+        raise StackError(f"Nextcloud's set-up failed (see {log}):\n{done.stdout}{done.stderr}".rstrip())
+
+
+def is_ready(url: str) -> bool:
+    """Say whether a GET answers with success now."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=10).is_success
+    except httpx.HTTPError:
+        return False
