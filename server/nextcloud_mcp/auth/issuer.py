@@ -93,8 +93,8 @@ class Issuer:
         snapshot = self._snapshot
         if snapshot is None:
             return await self._newer_than(None)
-        if self._clock() - snapshot.fetched_at < JWKS_LIFETIME:
-            return snapshot
+        if self._clock() - snapshot.fetched_at < JWKS_LIFETIME or self._lock.locked():
+            return snapshot  # also while somebody is fetching: a Keycloak that hangs must hold up one call, not all
         try:
             return await self._newer_than(snapshot)
         except IssuerUnavailableError:
@@ -113,7 +113,7 @@ class Issuer:
             try:
                 self._snapshot = await self._fetch(now)
             except (httpx.HTTPError, ValueError) as error:
-                self._no_retry_before = now + RETRY_INTERVAL
+                self._no_retry_before = self._clock() + RETRY_INTERVAL  # from now: a time-out has taken a while
                 log.warning("issuer.fetch_failed", url=self._discovery_url, error=type(error).__name__)
                 raise self._unavailable() from error
             if for_unknown_key:

@@ -91,9 +91,12 @@ class TokenVerifier:
 def _header(token: str) -> Mapping[str, Any]:
     """Return the protected header, not yet believed."""
     try:
-        return jws.extract_compact(token.encode()).headers()
-    except (JoseError, ValueError, UnicodeError) as error:
+        header = jws.extract_compact(token.encode()).headers()
+    except (JoseError, ValueError) as error:
         raise InvalidTokenError("The bearer token is not a signed JWT: sign in again.") from error
+    if "crit" in header:  # extensions that must be understood, and none is here (RFC 7515 section 4.1.11)
+        raise InvalidTokenError("The token's header asks for extensions that this server does not know.")
+    return header
 
 
 def _key_id(header: Mapping[str, Any]) -> str:
