@@ -46,10 +46,18 @@ KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds; Keycloak answers within tens of milliseconds when it is well."""
 
 
-def create_app(settings: Settings) -> Starlette:
-    """Return the ASGI application; its HTTP clients live as long as its lifespan."""
-    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT)
-    nextcloud = http_client(settings.nextcloud_url)
+def create_app(
+    settings: Settings,
+    *,
+    keycloak_transport: httpx.AsyncBaseTransport | None = None,
+    nextcloud_transport: httpx.AsyncBaseTransport | None = None,
+) -> Starlette:
+    """Return the ASGI application; its HTTP clients live as long as its lifespan.
+
+    The transports are the seam for tests: None is the network.
+    """
+    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport)
+    nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
     challenge = Challenge(settings.server_url, server_scope=settings.server_scope, tool_scopes=all_scopes())
     resources = Resources(nextcloud, Users(), settings.mode)
