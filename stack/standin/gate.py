@@ -1,0 +1,146 @@
+"""The gate in front of everything: what user_oidc and Nextcloud's CORS rule were measured to let through.
+
+user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT counts when it is signed by the realm, is from the realm's
+issuer, has not expired, and has the client id in `aud`, or no `aud` at all. The account is the one that
+`preferred_username` names, and is made at its first call. All else is an anonymous request, and each API
+refuses those in words of its own.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stack.standin.keys import KeyMemory
+from stack.standin.sabre import MEDIA_TYPE, NOT_AUTHENTICATED, error_body
+from stack.standin.tree import Tree
+
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+_SCOPE_KEY = "standin.account"
+# the characters that Nextcloud allows in a user id; the first one rules out paths such as `..`
+_USER_ID = re.compile(r"[A-Za-z0-9_@'][A-Za-z0-9 _.@'-]{0,63}")
+_CORS_REFUSAL = "CORS requires basic auth"
+_ANONYMOUS_REFUSAL = "Current user is not logged in"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who is calling.
+
+    Attributes:
+        user: The user id.
+        display_name: The name for people.
+        email: The address, when the token has one.
+    """
+
+    user: str
+    display_name: str
+    email: str | None
+
+
+def account_of(scope: Scope) -> Account:
+    """The account that the gate let in; only for paths that it closes to others."""
+    account: Account = scope[_SCOPE_KEY]
+    return account
+
+
+def account_or_none(scope: Scope) -> Account | None:
+    """The same for paths that are open to all."""
+    account: Account | None = scope[_SCOPE_KEY]
+    return account
+
+
+class Gate:
+    """ASGI middleware that finds out who is calling and refuses what Nextcloud would refuse.
+
+    Args:
+        app: What stands behind it.
+        keys: The realm's issuer and signing keys.
+        client_id: What `aud` has to contain.
+        tree: Where new accounts get their files.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: KeyMemory, client_id: str, tree: Tree) -> None:
+        self._app = app
+        self._keys = keys
+        self._client_id = client_id
+        self._tree = tree
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on with the account it belongs to."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        account = await self._account(headers.get("authorization", ""))
+        refusal = _refusal(scope["path"], headers, account)
+        scope[_SCOPE_KEY] = account
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _account(self, authorization: str) -> Account | None:
+        scheme, _, token = authorization.partition(" ")
+        # passwords are for people who have one here: nobody does
+        if scheme.lower() != "bearer":
+            return None
+        claims = await self._claims(token)
+        if claims is None:
+            return None
+        account = _account_from(claims)
+        if account is not None:
+            self._tree.provision(account.user)
+        return account
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        realm = await self._keys.get()
+        if realm is None:
+            return None
+        try:
+            claims = jwt.decode(token, realm.keys, algorithms=ALGORITHMS).claims
+        except (JoseError, ValueError):
+            return None
+        good = claims.get("iss") == realm.issuer and _not_expired(claims) and self._is_meant_for_us(claims)
+        return claims if good else None
+
+    def _is_meant_for_us(self, claims: dict[str, Any]) -> bool:
+        audience = claims.get("aud")
+        if audience is None:
+            return True
+        return self._client_id in (audience if isinstance(audience, list) else [audience])
+
+
+def _not_expired(claims: dict[str, Any]) -> bool:
+    expiry = claims.get("exp")
+    return isinstance(expiry, int | float) and expiry > time.time()
+
+
+def _account_from(claims: dict[str, Any]) -> Account | None:
+    user = claims.get("preferred_username")
+    if not isinstance(user, str) or not _USER_ID.fullmatch(user):
+        return None
+    return Account(user, str(claims.get("name") or user), claims.get("email"))
+
+
+def _refusal(path: str, headers: Headers, account: Account | None) -> Response | None:
+    """The 401 of the API that was called, or None; OCS answers for itself, and status.php is for all."""
+    if path.startswith("/index.php/apps/"):
+        return _app_refusal(headers, account)
+    if path.startswith("/remote.php/") and account is None:
+        body = error_body(401, NOT_AUTHENTICATED)
+        challenge = {"WWW-Authenticate": 'Basic realm="Nextcloud", charset="UTF-8"'}
+        return Response(body, 401, headers=challenge, media_type=MEDIA_TYPE)
+    return None
+
+
+def _app_refusal(headers: Headers, account: Account | None) -> Response | None:
+    # the `#[CORS]` attribute of app APIs: without the header even a good token is refused
+    if headers.get("ocs-apirequest") != "true":
+        return JSONResponse({"message": _CORS_REFUSAL}, 401)
+    if account is None:
+        return JSONResponse({"message": _ANONYMOUS_REFUSAL}, 401)
+    return None

@@ -1,0 +1,65 @@
+"""The realm's issuer and signing keys, remembered as user_oidc remembers them.
+
+user_oidc keeps the JWKS for an hour and does not fetch it again for an unknown `kid`. A friendlier stand-in
+would hide what happens on a real Nextcloud after the realm's keys change: 401 on every call, for an hour.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+from joserfc.jwk import KeySet
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Realm:
+    """What the gate has to know about the realm.
+
+    Attributes:
+        issuer: The exact `iss` of its tokens.
+        keys: The keys that sign them.
+    """
+
+    issuer: str
+    keys: KeySet
+
+
+class KeyMemory:
+    """Fetches the realm's keys at first use and remembers them.
+
+    Args:
+        discovery_url: OpenID Connect discovery document.
+        ttl: Seconds until the keys are fetched again.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, discovery_url: str, *, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._discovery_url = discovery_url
+        self._ttl = ttl
+        self._clock = clock
+        self._realm: Realm | None = None
+        self._fetched_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> Realm | None:
+        """The realm, or None while it cannot be reached: then nobody can sign in."""
+        async with self._lock:
+            if self._realm is None or self._clock() - self._fetched_at >= self._ttl:
+                self._realm = await self._fetch()
+                self._fetched_at = self._clock()
+            return self._realm
+
+    async def _fetch(self) -> Realm | None:
+        try:
+            async with httpx.AsyncClient(timeout=10) as client:
+                metadata = (await client.get(self._discovery_url)).raise_for_status().json()
+                jwks = (await client.get(metadata["jwks_uri"])).raise_for_status().json()
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            _log.warning("The realm's keys cannot be fetched from %s: %r", self._discovery_url, error)
+            return None
+        return Realm(metadata["issuer"], KeySet.import_key_set(jwks))
