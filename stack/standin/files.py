@@ -1,0 +1,155 @@
+"""Files over WebDAV (RFC 4918): WsgiDAV's file system provider, with the properties that Nextcloud adds.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/basic.html: `oc:fileid`,
+`oc:favorite`, `oc:size` and `oc:permissions` live in the namespace http://owncloud.org/ns.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from wsgidav.dav_error import HTTP_NOT_FOUND, DAVError  # type: ignore[import-untyped]
+from wsgidav.fs_dav_provider import (  # type: ignore[import-untyped]
+    FileResource,
+    FilesystemProvider,
+    FolderResource,
+)
+
+from stack.standin.tree import Tree, size
+
+_OC = "{http://owncloud.org/ns}"
+# WsgiDAV unquotes Destination before it splits the URL, and so loses what follows these two in a name.
+# As Cygwin does, they travel as private characters, which the provider turns back.
+_TO_PRIVATE = {ord("?"): 0xF03F, ord(";"): 0xF03B}
+_FROM_PRIVATE = {private: char for char, private in _TO_PRIVATE.items()}
+
+
+def hide_delimiters(path: str) -> str:
+    """A path that WsgiDAV's splitting of a Destination header leaves whole."""
+    return path.translate(_TO_PRIVATE)
+
+
+class _Nextcloud:
+    """What files and folders share: properties, ids that live and die with them."""
+
+    provider: "FilesProvider"
+    permissions: str
+
+    def location(self) -> Path:
+        return Path(self._file_path)  # type: ignore[attr-defined]
+
+    def get_etag(self) -> str:
+        return self.provider.tree.etag(self.location())
+
+    def get_property_names(self, *, is_allprop: bool) -> list[str]:
+        del is_allprop
+        names = ["getlastmodified", "resourcetype", "getetag"]
+        return ["{DAV:}" + name for name in names + self.own_properties()]
+
+    def own_properties(self) -> list[str]:
+        return ["getcontentlength", "getcontenttype"]
+
+    def get_property_value(self, name: str) -> Any:
+        if name == "{DAV:}getetag":
+            return f'"{self.get_etag()}"'
+        if name.startswith(_OC):
+            return self._own_value(name.removeprefix(_OC))
+        return super().get_property_value(name)  # type: ignore[misc]
+
+    def set_property_value(self, name: str, value: Any, *, dry_run: bool = False) -> None:
+        if name != _OC + "favorite":
+            super().set_property_value(name, value, dry_run=dry_run)  # type: ignore[misc]
+        elif not dry_run:
+            star = value is not None and value.text == "1"
+            self.provider.tree.set_favorite(self.location(), favorite=star)
+
+    def delete(self) -> None:
+        self.provider.tree.remove(self.location())
+
+    def _own_value(self, name: str) -> str:
+        location = self.location()
+        if name == "fileid":
+            return str(self.provider.tree.node(location).id)
+        if name == "favorite":
+            return str(int(self.provider.tree.node(location).favorite))
+        if name == "size":
+            return str(size(location))
+        if name == "permissions":
+            return self.permissions
+        raise DAVError(HTTP_NOT_FOUND)
+
+
+class File(_Nextcloud, FileResource):  # type: ignore[misc]
+    """A file: everything but sharing is allowed to its owner."""
+
+    permissions = "RGDNVW"
+
+    def get_content_type(self) -> str:
+        """The media type, without the parameter that WsgiDAV adds, since Nextcloud gives none here."""
+        return str(super().get_content_type()).partition(";")[0]
+
+    def end_write(self, *, with_errors: bool) -> None:
+        """Count the write, also one that broke off: the content is a different one."""
+        del with_errors
+        self.provider.tree.written(self.location())
+
+    def finalize_headers(self, environ: dict[str, Any], response_headers: list[tuple[str, str]]) -> None:
+        """Send the ETag a second time, as Nextcloud does for clients behind a compressing proxy."""
+        del environ
+        response_headers.append(("OC-ETag", f'"{self.get_etag()}"'))
+
+
+class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
+    """A folder, listed by name."""
+
+    permissions = "RGDNVCK"
+
+    def own_properties(self) -> list[str]:
+        """Folders have no content of their own."""
+        return ["quota-used-bytes", "quota-available-bytes"]
+
+    def get_used_bytes(self) -> int:
+        """Bytes of all that it holds, not of the disk it is on."""
+        return size(self.location())
+
+    def get_available_bytes(self) -> int:
+        """No limit, which Nextcloud writes so."""
+        return -3
+
+    def get_member_names(self) -> list[str]:
+        """Names in a fixed order."""
+        return sorted(super().get_member_names())
+
+    def create_empty_resource(self, name: str) -> Any:
+        """Make a file, under an id that no file had before."""
+        created = super().create_empty_resource(name)
+        self.provider.tree.forget(self.location() / name)
+        return created
+
+    def create_collection(self, name: str) -> None:
+        """Make a folder, likewise."""
+        super().create_collection(name)
+        self.provider.tree.forget(self.location() / name)
+
+
+class FilesProvider(FilesystemProvider):  # type: ignore[misc]
+    """All people's files; who may go where is decided in front of it (see `webdav`)."""
+
+    def __init__(self, tree: Tree) -> None:
+        super().__init__(str(tree.files), fs_opts={"follow_symlinks": False})
+        self.tree = tree
+
+    def get_resource_inst(self, path: str, environ: dict[str, Any]) -> File | Folder | None:
+        """The file or folder at a path, or None."""
+        location = self.location(path)
+        if location.is_dir():
+            return Folder(path, environ, str(location))
+        if location.is_file():
+            return File(path, environ, str(location))
+        return None
+
+    def location(self, path: str) -> Path:
+        """The place on disk of a path that starts with its owner's name."""
+        return Path(self._loc_to_file_path(path))
+
+    def _loc_to_file_path(self, path: str, environ: dict[str, Any] | None = None) -> str:
+        return str(super()._loc_to_file_path(path.translate(_FROM_PRIVATE), environ))

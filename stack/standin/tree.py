@@ -1,0 +1,151 @@
+"""The people's files on disk, and what a file system does not remember about them.
+
+WebDAV and the Notes API are two views of one tree, as in Nextcloud, so the tree stands apart from both.
+Nextcloud's `oc:fileid` never changes and is never used again; an inode number can be. So an index gives
+each inode an id of its own, and forgets it with the file.
+"""
+
+import hashlib
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS nodes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    inode INTEGER NOT NULL UNIQUE,
+    version INTEGER NOT NULL DEFAULT 0,
+    favorite INTEGER NOT NULL DEFAULT 0,
+    note_etag TEXT,
+    note_seen INTEGER
+)
+"""
+_README = (
+    "# Welcome\n\n"
+    "This is the stand-in for Nextcloud: it plays Nextcloud where there is none.\n"
+    "Files, notes, calendars and contacts are kept between starts.\n"
+)
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the index knows of one file or folder.
+
+    Attributes:
+        id: `oc:fileid`, and a note's id.
+        version: Counts writes; the ETag is made of it, because two writes can share a time stamp.
+        favorite: The star.
+        note_etag: The ETag of the note when the Notes API last looked at it.
+        note_seen: The second at which that ETag was new.
+    """
+
+    id: int
+    version: int
+    favorite: bool
+    note_etag: str | None
+    note_seen: int | None
+
+
+class Tree:
+    """All people's files below one folder, one folder a person.
+
+    Args:
+        data: Where files and index live; made when missing.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.files = data / "files"
+        self.files.mkdir(parents=True, exist_ok=True)
+        # WsgiDAV answers in threads of its own: one connection, one lock
+        self._index = sqlite3.connect(data / "index.sqlite", isolation_level=None, check_same_thread=False)
+        self._index.execute("PRAGMA journal_mode = WAL")
+        self._index.execute(_SCHEMA)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
+    def home(self, user: str) -> Path:
+        """The folder that holds a person's files; it exists once the person was provisioned."""
+        return self.files / user
+
+    def provision(self, user: str) -> None:
+        """Give a new person the start files; change nothing for a known one."""
+        home = self.home(user)
+        if home.exists():
+            return
+        for folder in ("Documents", "Photos"):
+            (home / folder).mkdir(parents=True)
+        (home / "Readme.md").write_text(_README, encoding="utf-8")
+
+    def node(self, path: Path) -> Node:
+        """The index entry of an existing file or folder, made when it is first asked for."""
+        inode = path.stat().st_ino
+        self._execute("INSERT OR IGNORE INTO nodes (inode) VALUES (?)", inode)
+        query = "SELECT id, version, favorite, note_etag, note_seen FROM nodes WHERE inode = ?"
+        number, version, favorite, note_etag, note_seen = self._execute(query, inode)[0]
+        return Node(number, version, bool(favorite), note_etag, note_seen)
+
+    def written(self, path: Path) -> None:
+        """Note that a file has new content, so that its ETag changes."""
+        number = self.node(path).id
+        self._execute("UPDATE nodes SET version = version + 1 WHERE id = ?", number)
+
+    def set_favorite(self, path: Path, *, favorite: bool) -> None:
+        """Give or take the star."""
+        self._execute("UPDATE nodes SET favorite = ? WHERE id = ?", int(favorite), self.node(path).id)
+
+    def set_note_seen(self, path: Path, etag: str, second: int) -> None:
+        """Remember as which note, and when, the Notes API saw a file."""
+        query = "UPDATE nodes SET note_etag = ?, note_seen = ? WHERE id = ?"
+        self._execute(query, etag, second, self.node(path).id)
+
+    def forget(self, path: Path) -> None:
+        """Drop the ids of a file or of a whole folder that is about to go, or has just come.
+
+        The latter because the inode of a file deleted behind our back may have come with it.
+        """
+        for member in (path, *_members(path)):
+            self._execute("DELETE FROM nodes WHERE inode = ?", member.stat().st_ino)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file, or a folder with all it holds."""
+        self.forget(path)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+    def etag(self, path: Path) -> str:
+        """An opaque hex tag, without quotes: of a file's content, or of all that a folder holds."""
+        if path.is_dir():
+            return _folder_etag(path)
+        node = self.node(path)
+        return hashlib.sha256(f"{node.id}-{node.version}".encode()).hexdigest()[:32]
+
+    def _execute(self, query: str, *values: int | str) -> list[tuple[int, int, int, str | None, int | None]]:
+        with self._lock:
+            return self._index.execute(query, values).fetchall()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(member.stat().st_size for member in _members(path) if member.is_file())
+
+
+def _members(path: Path) -> Iterator[Path]:
+    return path.rglob("*") if path.is_dir() else iter(())
+
+
+def _folder_etag(path: Path) -> str:
+    digest = hashlib.sha256(str(path.stat().st_ino).encode())
+    for member in sorted(_members(path)):
+        stat = member.stat()
+        digest.update(f"{member.name}\0{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}\n".encode())
+    return digest.hexdigest()[:13]

@@ -1,0 +1,246 @@
+"""`/remote.php/dav/files`: WsgiDAV, and in front of it the places where Nextcloud answers differently.
+
+Each rule below was recorded from Nextcloud 32; RFC 4918 alone leaves most of them open.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from wsgidav.dav_error import (  # type: ignore[import-untyped]
+    HTTP_BAD_REQUEST,
+    HTTP_CONFLICT,
+    HTTP_FORBIDDEN,
+    HTTP_NOT_FOUND,
+    HTTP_NOT_MODIFIED,
+    HTTP_PRECONDITION_FAILED,
+    DAVError,
+    get_http_status_string,
+)
+from wsgidav.mw.base_mw import BaseMiddleware  # type: ignore[import-untyped]
+from wsgidav.request_resolver import RequestResolver  # type: ignore[import-untyped]
+from wsgidav.util import normalize_path  # type: ignore[import-untyped]
+from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]
+
+from stack.standin.files import FilesProvider, Folder, hide_delimiters
+from stack.standin.gate import account_of
+from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.tree import Tree
+
+MOUNT = "/remote.php/dav/files"
+Environ = dict[str, Any]
+WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+_LONGEST_NAME = 250
+# what WsgiDAV says of a failed condition -> what sabre/dav says, and the header it names
+_CONDITIONS = {
+    "If-Match header condition failed": (
+        "An If-Match header was specified, but none of the specified ETags matched.",
+        "If-Match",
+    ),
+    "If-Match without a file": (
+        "An If-Match header was specified and the resource did not exist",
+        "If-Match",
+    ),
+    "If-None-Match header condition failed": (
+        "An If-None-Match header was specified, but the ETag matched (or * was specified).",
+        "If-None-Match",
+    ),
+    "Destination already exists and Overwrite is set to false": (
+        "The destination node already exists, and the overwrite header is set to false",
+        "Overwrite",
+    ),
+}
+_EMPTY_COLLECTION = (
+    '<?xml version="1.0"?>\n<d:multistatus xmlns:d="DAV:"><d:response><d:href>{href}</d:href><d:propstat><d:prop>'
+    "<d:resourcetype><d:collection/></d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>"
+    "</d:response></d:multistatus>"
+)
+
+
+def create_files_app(tree: Tree) -> WsgiApp:
+    """The WSGI app to mount at `MOUNT`; it expects the account that the gate let in."""
+    app: WsgiApp = WsgiDAVApp(
+        {
+            "provider_mapping": {"/": FilesProvider(tree)},
+            "mount_path": MOUNT,
+            "middleware_stack": [_SabreErrors, _NextcloudRules, RequestResolver],
+            "http_authenticator": {"accept_basic": False, "accept_digest": False},
+            "lock_storage": None,  # a plain Nextcloud has no LOCK
+            "honor_mtime_header": True,
+            "logging": {"enable": False},
+            "verbose": 1,
+        }
+    )
+    return app
+
+
+class _SabreErrors(BaseMiddleware):  # type: ignore[misc]
+    """Words WsgiDAV's refusals as Nextcloud does."""
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
+        try:
+            yield from self.next_app(environ, start_response)
+        except DAVError as error:
+            body = _body(error, environ)
+            headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))]
+            start_response(get_http_status_string(error), headers)
+            yield b"" if environ["REQUEST_METHOD"] == "HEAD" else body
+
+
+def _body(error: DAVError, environ: Environ) -> bytes:
+    if error.value == HTTP_NOT_MODIFIED:
+        return b""
+    message, header = _CONDITIONS.get(error.context_info, (error.context_info or "", None))
+    if error.value == HTTP_NOT_FOUND and message.startswith("/"):
+        message = f"File with name {_inner(environ['PATH_INFO'])} could not be located"
+    return error_body(error.value, message, header)
+
+
+def _inner(path: str) -> str:
+    """A path below its owner's folder, with the two slashes that Nextcloud shows."""
+    return "//" + path.strip("/").partition("/")[2]
+
+
+class _NextcloudRules(BaseMiddleware):  # type: ignore[misc]
+    """Who may go where, and what Nextcloud refuses that WsgiDAV would do."""
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
+        request = _Request(environ)
+        environ["wsgidav.auth.user_name"] = request.user
+        environ.setdefault("HTTP_DEPTH", "1" if request.method == "PROPFIND" else None)
+        if environ["HTTP_DEPTH"] is None:
+            del environ["HTTP_DEPTH"]
+        request.check()
+        short = request.short_answer()
+        if short is None:
+            yield from _as_nextcloud(self.next_app, environ, start_response)
+            return
+        status, media_type, body = short
+        start_response(status, [("Content-Type", media_type), ("Content-Length", str(len(body)))])
+        yield body
+
+
+class _Request:
+    """One request, seen against the tree."""
+
+    def __init__(self, environ: Environ) -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ["PATH_INFO"]
+        self.provider: FilesProvider = environ["wsgidav.provider"]
+        self.user = account_of(environ["asgi.scope"]).user
+
+    def check(self) -> None:
+        """Refuse what Nextcloud refuses.
+
+        Raises:
+            DAVError: With Nextcloud's status and message.
+        """
+        self._check_owner(self.path, creates=self.method in {"PUT", "MKCOL"})
+        if self.method in {"PUT", "MKCOL"}:
+            _check_name(self.path)
+        if self.method == "PUT":
+            self._check_put()
+        elif self.method == "DELETE" and self._is_home(self.path):
+            raise DAVError(HTTP_FORBIDDEN, "Permission denied to delete home folder")
+        elif self.method in {"MOVE", "COPY"}:
+            self._check_transfer()
+
+    def short_answer(self) -> tuple[str, str, bytes] | None:
+        """What Nextcloud answers without looking at files: another's home is empty, a folder's GET is too."""
+        if self.method == "PROPFIND" and _owner(self.path) != self.user:
+            href = quote(f"{MOUNT}/{_owner(self.path)}/")
+            return "207 Multi-Status", MEDIA_TYPE, _EMPTY_COLLECTION.format(href=href).encode()
+        if self.method in {"GET", "HEAD"} and isinstance(self._resource(self.path), Folder):
+            return "200 OK", "text/html; charset=UTF-8", b""
+        return None
+
+    def _check_owner(self, path: str, *, creates: bool) -> None:
+        owner = _owner(path)
+        if owner == self.user:
+            return
+        if not owner or not self.provider.tree.home(owner).is_dir():
+            raise DAVError(HTTP_NOT_FOUND, f"Principal with name {owner} not found")
+        if creates:
+            name = path.rstrip("/").rpartition("/")[2]
+            raise DAVError(HTTP_FORBIDDEN, f"Permission denied to create file (filename {name})")
+        if self.method != "PROPFIND" or not self._is_home(path):
+            raise DAVError(HTTP_NOT_FOUND, path)
+
+    def _check_put(self) -> None:
+        resource, parent = self._resource(self.path), self._resource(_parent(self.path))
+        if not isinstance(parent, Folder):
+            # RFC 4918 9.7.1 asks for 409 here
+            raise DAVError(HTTP_NOT_FOUND, self.path)
+        if isinstance(resource, Folder):
+            raise DAVError(HTTP_CONFLICT, "PUT is not allowed on non-files.")
+        if resource is None and "HTTP_IF_MATCH" in self.environ:
+            raise DAVError(HTTP_PRECONDITION_FAILED, "If-Match without a file")
+
+    def _check_transfer(self) -> None:
+        source, destination = self.path.rstrip("/"), self._destination().rstrip("/")
+        if self._resource(_parent(destination)) is None:
+            raise DAVError(HTTP_CONFLICT, "The destination node is not found")
+        if self._resource(destination) is not None and self.environ.get("HTTP_OVERWRITE", "").upper() == "F":
+            raise DAVError(HTTP_PRECONDITION_FAILED, "Destination already exists and Overwrite is set to false")
+        if source == destination:
+            raise DAVError(HTTP_FORBIDDEN, "Source and destination uri are identical.")
+        if destination.startswith(source + "/"):
+            message = "The destination may not be part of the same subtree as the source path."
+            raise DAVError(HTTP_CONFLICT, message)
+        if self._resource(source) is None:
+            raise DAVError(HTTP_NOT_FOUND, source)
+        self._check_owner(destination, creates=True)
+        _check_name(destination)
+        self.environ["HTTP_DESTINATION"] = quote(hide_delimiters(MOUNT + destination))
+
+    def _destination(self) -> str:
+        header = self.environ.get("HTTP_DESTINATION")
+        if header is None:
+            raise DAVError(HTTP_BAD_REQUEST, "The destination header was not supplied")
+        path = str(normalize_path(unquote(urlsplit(header).path)))
+        if not path.startswith(MOUNT + "/"):
+            raise DAVError(HTTP_FORBIDDEN, f"Requested uri ({path}) is out of base uri (/remote.php/dav/)")
+        return path.removeprefix(MOUNT)
+
+    def _resource(self, path: str) -> object:
+        return self.provider.get_resource_inst(path, self.environ)
+
+    def _is_home(self, path: str) -> bool:
+        return path.strip("/") == _owner(path)
+
+
+def _check_name(path: str) -> None:
+    name = path.rstrip("/").rpartition("/")[2]
+    if "\\" in name:
+        raise DAVError(HTTP_BAD_REQUEST, '"\\" is not allowed inside a file or folder name.')
+    if len(name.encode()) > _LONGEST_NAME:
+        raise DAVError(HTTP_BAD_REQUEST, "Filename is too long")
+    if name == ".htaccess" or name.endswith((".part", ".filepart")):
+        raise DAVError(HTTP_BAD_REQUEST, "Filename is a reserved word")
+
+
+def _owner(path: str) -> str:
+    return path.strip("/").partition("/")[0]
+
+
+def _parent(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[0]
+
+
+def _as_nextcloud(app: WsgiApp, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
+    """WsgiDAV's answer without its page for 201, and with the ETag also under the name no web server changes."""
+    created = False
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: object) -> Any:
+        nonlocal created
+        created = status.startswith("201")
+        if environ["REQUEST_METHOD"] == "PUT":
+            headers = headers + [("OC-ETag", value) for name, value in headers if name == "ETag"]
+        if created:
+            headers = [(name, "0" if name == "Content-Length" else value) for name, value in headers]
+        return start_response(status, headers, *rest)
+
+    for chunk in app(environ, start):
+        yield b"" if created else chunk
