@@ -1,0 +1,89 @@
+"""Puts the stand-in together: what Nextcloud's web server, user_oidc and apps do, in one ASGI app."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stack.standin import calendars, notes, ocs, webdav
+from stack.standin.gate import Gate
+from stack.standin.keys import KeyMemory
+from stack.standin.tree import Tree
+
+HEADER = "X-Nextcloud-Stand-In"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the stand-in has to be told.
+
+    Attributes:
+        data: Folder of all that people put into it; made when missing.
+        discovery_url: The realm's OpenID Connect discovery document.
+        client_id: What a token's `aud` has to contain.
+        jwks_ttl: Seconds for which the realm's keys are remembered.
+    """
+
+    data: Path
+    discovery_url: str
+    client_id: str = "nextcloud"
+    jwks_ttl: float = 3600
+
+
+def create_app(options: Options) -> Starlette:
+    """The whole stand-in as one ASGI app."""
+    options.data.mkdir(parents=True, exist_ok=True)
+    tree = Tree(options.data)
+    keys = KeyMemory(options.discovery_url, ttl=options.jwks_ttl)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        yield
+        tree.close()
+
+    return Starlette(
+        routes=[*ocs.routes(tree), *notes.routes(tree), *_mounts(options.data, tree)],
+        middleware=[
+            Middleware(_ToldApart),
+            Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _mounts(data: Path, tree: Tree) -> list[Mount]:
+    return [
+        _mount(webdav.MOUNT, webdav.create_files_app(tree)),
+        _mount(calendars.CALENDARS, calendars.create_calendars_app(data / "calendars")),
+        _mount(calendars.ADDRESS_BOOKS, calendars.create_address_books_app(data / "addressbooks")),
+    ]
+
+
+def _mount(path: str, wsgi_app: Any) -> Mount:
+    # a2wsgi has protocols of its own for WSGI and ASGI, which are wider than the usual ones
+    server: Any = WSGIMiddleware(wsgi_app)
+    return Mount(path, server)
+
+
+class _ToldApart:
+    """ASGI middleware that says on every response that this is no Nextcloud."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def told_apart(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = "1"
+            await send(message)
+
+        await self._app(scope, receive, told_apart)

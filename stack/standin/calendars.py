@@ -1,0 +1,75 @@
+"""Calendars (CalDAV, RFC 4791) and contacts (CardDAV, RFC 6352): Radicale at Nextcloud's paths.
+
+Radicale serves `/{user}/{collection}/{item}`, Nextcloud the same below `/remote.php/dav/calendars` and
+`/remote.php/dav/addressbooks/users`: two instances, each mounted at its path, with folders of their own.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from radicale import config
+from radicale.app import Application
+
+from stack.standin.gate import account_of
+from stack.standin.sabre import MEDIA_TYPE, error_body
+
+CALENDARS = "/remote.php/dav/calendars"
+ADDRESS_BOOKS = "/remote.php/dav/addressbooks/users"
+Environ = dict[str, Any]
+WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+_FIRST_CALENDAR = {
+    "personal": {
+        "tag": "VCALENDAR",
+        "D:displayname": "Personal",
+        "C:supported-calendar-component-set": "VEVENT,VTODO",
+        "ICAL:calendar-color": "#00679e",
+    }
+}
+_FIRST_ADDRESS_BOOK = {"contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"}}
+
+
+def create_calendars_app(folder: Path) -> WsgiApp:
+    """The WSGI app to mount at `CALENDARS`; each person has the calendar `personal`."""
+    return _Own(folder, _FIRST_CALENDAR)
+
+
+def create_address_books_app(folder: Path) -> WsgiApp:
+    """The WSGI app to mount at `ADDRESS_BOOKS`; each person has the address book `contacts`."""
+    return _Own(folder, _FIRST_ADDRESS_BOOK)
+
+
+class _Own:
+    """Radicale for one kind of collection, with each person's eyes on their own."""
+
+    def __init__(self, folder: Path, first: dict[str, dict[str, str]]) -> None:
+        # Radicale tells of every request; what matters here is what goes wrong
+        logging.getLogger("radicale").setLevel(logging.ERROR)
+        settings = config.load()
+        settings.update(
+            {
+                # the gate has checked the token already and names the user
+                "auth": {"type": "remote_user", "delay": "0"},
+                "storage": {
+                    "filesystem_folder": str(folder),
+                    "predefined_collections": json.dumps(first),
+                },
+                "web": {"type": "none"},
+            },
+            "stand-in",
+        )
+        self._radicale = Application(settings)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        user = account_of(environ["asgi.scope"]).user
+        owner = environ["PATH_INFO"].strip("/").partition("/")[0]
+        if owner != user:
+            body = error_body(404, f"Principal with name {owner} not found")
+            headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))]
+            start_response("404 Not Found", headers)
+            return [body]
+        environ["REMOTE_USER"] = user
+        return self._radicale(environ, start_response)

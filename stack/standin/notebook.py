@@ -1,0 +1,212 @@
+"""Notes as the Notes app keeps them: text files `Notes/<category>/<title>.md` among the person's own files.
+
+https://github.com/nextcloud/notes/blob/main/docs/api/v1.md. A file put there over WebDAV is a note, and a note is
+a file to WebDAV. Titles become file names, so they are cleaned and made unique; how was recorded from Notes 5.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stack.standin.tree import Tree
+
+_SUFFIXES = {".txt", ".org", ".markdown", ".md", ".note"}
+_FORBIDDEN = str.maketrans("", "", '*|/\\:"<>?')
+_NUMBERED = re.compile(r"\s\((\d+)\)$")
+_LONGEST_TITLE = 100
+_UNTITLED = "New note"
+
+
+class NoSuchNoteError(LookupError):
+    """No note of this person has that id."""
+
+
+class Notebook:
+    """The notes of one person.
+
+    Args:
+        tree: Where the files are.
+        user: Whose notes.
+    """
+
+    def __init__(self, tree: Tree, user: str) -> None:
+        self._tree = tree
+        self._home = tree.home(user)
+        self.folder = self._home / "Notes"
+        self.folder.mkdir(exist_ok=True)
+
+    def all(self) -> Iterator["Note"]:
+        """Every note, in the order of their paths."""
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and path.suffix.lower() in _SUFFIXES:
+                yield Note(self._tree, self._home, path)
+
+    def get(self, number: int) -> "Note":
+        """The note with an id.
+
+        Raises:
+            NoSuchNoteError: No note has it, though another file may.
+        """
+        for note in self.all():
+            if note.number == number:
+                return note
+        raise NoSuchNoteError(number)
+
+    def create(self, title: str, category: str) -> "Note":
+        """An empty note; the title may come out changed."""
+        folder = self._category_folder(category)
+        path = _free_path(folder, title, ".md")
+        path.touch()
+        self._tree.forget(path)
+        return Note(self._tree, self._home, path)
+
+    def move(self, note: "Note", title: str, category: str) -> None:
+        """Give a note another title or category; a folder that is left empty goes."""
+        folder, old = self._category_folder(category), note.path
+        target = _free_path(folder, title, old.suffix, own=old)
+        if target != old:
+            note.path = old.rename(target)
+        self._drop_empty(old.parent)
+
+    def delete(self, note: "Note") -> None:
+        """Delete a note, and its category with the last one."""
+        self._tree.remove(note.path)
+        self._drop_empty(note.path.parent)
+
+    def attachment(self, note: "Note", relative: str) -> Path | None:
+        """The file at a path that is written as seen from the note, or None; never one outside the notes."""
+        parts = note.category.split("/") if note.category else []
+        for part in relative.replace("\\", "/").split("/"):
+            if part == "..":
+                del parts[-1:]
+            elif part:
+                parts.append(part)
+        path = self.folder.joinpath(*parts)
+        return path if path.is_file() else None
+
+    def _category_folder(self, category: str) -> Path:
+        names = filter(None, (_clean(name) for name in category.split("/")))
+        folder = self.folder.joinpath(*names)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _drop_empty(self, folder: Path) -> None:
+        while folder != self.folder and not any(folder.iterdir()):
+            self._tree.remove(folder)
+            folder = folder.parent
+
+
+class Note:
+    """One note; what it says is read from its file each time."""
+
+    def __init__(self, tree: Tree, home: Path, path: Path) -> None:
+        self._tree = tree
+        self._home = home
+        self.path = path
+
+    @property
+    def number(self) -> int:
+        """The id, which is the file's."""
+        return self._tree.node(self.path).id
+
+    @property
+    def title(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem
+
+    @property
+    def category(self) -> str:
+        """The folders between `Notes` and the file."""
+        folder = self.path.parent.relative_to(self._home / "Notes").as_posix()
+        return "" if folder == "." else folder
+
+    @property
+    def content(self) -> str:
+        """The text; bytes that are no UTF-8 are replaced, a byte order mark goes."""
+        return self.path.read_bytes().decode("utf-8", "replace").replace("\ufeff", "")
+
+    @property
+    def modified(self) -> int:
+        """Unix time of the last change, or what a client said it was."""
+        return int(self.path.stat().st_mtime)
+
+    def write(self, content: str) -> None:
+        """Replace the text."""
+        self.path.write_bytes(content.encode())
+        self._tree.written(self.path)
+
+    def set_modified(self, second: int) -> None:
+        """Set the time of the last change."""
+        os.utime(self.path, (second, second))
+
+    def set_favorite(self, *, favorite: bool) -> None:
+        """Give or take the star, which is the file's."""
+        self._tree.set_favorite(self.path, favorite=favorite)
+
+    def etag(self) -> str:
+        """A tag of everything that the note says about itself, not of the text alone."""
+        text = hashlib.sha256(self.content.encode()).hexdigest()
+        state = [self.number, self.title, self.modified, self.category, self._favorite(), text]
+        return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
+
+    def last_update(self) -> int:
+        """The second at which the API first saw the note as it is now: `pruneBefore` counts from there."""
+        etag, node = self.etag(), self._tree.node(self.path)
+        if node.note_etag == etag and node.note_seen is not None:
+            return node.note_seen
+        now = int(time.time())
+        self._tree.set_note_seen(self.path, etag, now)
+        return now
+
+    def data(self, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """The JSON object; only the first six and the text can be left out."""
+        optional = {
+            "id": self.number,
+            "title": self.title,
+            "modified": self.modified,
+            "category": self.category,
+            "favorite": self._favorite(),
+            "readonly": False,
+        }
+        fields: dict[str, Any] = {name: value for name, value in optional.items() if name not in exclude}
+        fields |= {
+            "internalPath": "/" + self.path.relative_to(self._home).as_posix(),
+            "shareTypes": [],
+            "isShared": False,
+            "error": False,
+            "errorType": "",
+        }
+        if "content" not in exclude:
+            fields["content"] = self.content
+        return fields | {"etag": self.etag()}
+
+    def _favorite(self) -> bool:
+        return self._tree.node(self.path).favorite
+
+
+def _free_path(folder: Path, title: str, suffix: str, own: Path | None = None) -> Path:
+    """Where a note of this title goes: ` (2)` and so on follow a title that is taken by another."""
+    title = _safe_title(title)
+    while (path := folder / (title + suffix)).exists() and path != own:
+        number = _NUMBERED.search(title)
+        base = title[: number.start()] if number else title
+        addition = f" ({int(number.group(1)) + 1 if number else 2})"
+        title = base[: _LONGEST_TITLE - len(addition)] + addition
+    return path
+
+
+def _safe_title(title: str) -> str:
+    first_line = _clean(title).splitlines()[:1]
+    title = re.sub(r"\s", " ", "".join(first_line).strip())[:_LONGEST_TITLE]
+    # `0` is empty to PHP
+    return _UNTITLED if title in {"", "0"} else title
+
+
+def _clean(name: str) -> str:
+    """Without what some file system forbids, and without the dots that would hide it."""
+    return re.sub(r"(?m)^[.\s]+", "", name.translate(_FORBIDDEN)).strip()

@@ -1,0 +1,150 @@
+"""Status and OCS: whether this is a Nextcloud, who is calling, which apps there are.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-api-overview.html
+OCS wraps every answer in `{"ocs": {"meta", "data"}}`, as XML unless the caller asks for JSON; version 1 says
+100 where version 2 says 200.
+"""
+
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from stack.standin.gate import account_or_none
+from stack.standin.tree import Tree, size
+
+VERSION = "32.0.1 stand-in"
+NAME = "Nextcloud stand-in"
+_NOT_LOGGED_IN = "Current user is not logged in"
+_UNKNOWN = "Invalid query, please check the syntax."
+_THEMING = {
+    "name": NAME,
+    "productName": NAME,
+    "url": "https://nextcloud.com",
+    "slogan": "plays Nextcloud where there is none",
+    "color": "#00679e",
+}
+_CAPABILITIES = {
+    "core": {"pollinterval": 60, "webdav-root": "remote.php/webdav", "mod-rewrite-working": False},
+    "files": {"forbidden_filename_characters": ["\\", "/"], "bigfilechunking": False, "undelete": False},
+    "dav": {"chunking": "1.0"},
+    "notes": {"api_version": ["0.2", "1.3", "1.4"], "version": VERSION, "notes_path": "Notes"},
+    "theming": _THEMING,
+}
+_VERSION = {
+    "major": 32,
+    "minor": 0,
+    "micro": 1,
+    "string": VERSION,
+    "edition": "",
+    "extendedSupport": False,
+}
+
+
+def routes(tree: Tree) -> list[Route]:
+    """`/status.php`, and OCS in both versions."""
+
+    async def user(request: Request) -> Response:
+        return _user(request, tree)
+
+    return [
+        Route("/status.php", _status),
+        Route("/ocs/{version}.php/cloud/user", user),
+        Route("/ocs/{version}.php/cloud/capabilities", _capabilities),
+        Route("/ocs/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"]),
+    ]
+
+
+async def _status(request: Request) -> Response:
+    del request
+    return JSONResponse(
+        {
+            "installed": True,
+            "maintenance": False,
+            "needsDbUpgrade": False,
+            "version": "32.0.1.2",
+            "versionstring": VERSION,
+            "edition": "",
+            "productname": NAME,
+            "extendedSupport": False,
+        }
+    )
+
+
+def _user(request: Request, tree: Tree) -> Response:
+    account = account_or_none(request.scope)
+    if account is None:
+        return _envelope(request, 997, _NOT_LOGGED_IN, [])
+    quota = {"free": -3, "used": size(tree.home(account.user)), "total": -3, "relative": 0, "quota": -3}
+    data = {
+        "enabled": True,
+        "id": account.user,
+        "backend": "user_oidc",
+        "subadmin": [],
+        "quota": quota,
+        "email": account.email,
+        "displayname": account.display_name,
+        "display-name": account.display_name,
+        "groups": [],
+        "language": "en",
+        "locale": "",
+        "timezone": "",
+        "backendCapabilities": {"setDisplayName": False, "setPassword": False},
+    }
+    return _envelope(request, 200, "OK", data)
+
+
+async def _capabilities(request: Request) -> Response:
+    # anonymous callers see little, and a bearer token replaces the header, even one that is no good
+    bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
+    if not bearer and request.headers.get("ocs-apirequest") != "true":
+        return JSONResponse({"message": "CSRF check failed"}, 412)
+    signed_in = account_or_none(request.scope) is not None
+    capabilities = _CAPABILITIES if signed_in else {"theming": _THEMING}
+    return _envelope(request, 200, "OK", {"version": _VERSION, "capabilities": capabilities})
+
+
+async def _unknown(request: Request) -> Response:
+    return _envelope(request, 998, _UNKNOWN, [])
+
+
+def _envelope(request: Request, code: int, message: str, data: Any) -> Response:
+    good = code == 200  # noqa: PLR2004 - OCS version 2 uses HTTP's own numbers for success
+    first_version = request.url.path.startswith("/ocs/v1.php/")
+    meta: dict[str, Any] = {
+        "status": "ok" if good else "failure",
+        "statuscode": 100 if good and first_version else code,
+        "message": message,
+    }
+    if first_version:
+        meta |= {"totalitems": "", "itemsperpage": ""}
+    http_status = {997: 401, 998: 404}.get(code, code)
+    if _wants_json(request):
+        return JSONResponse({"ocs": {"meta": meta, "data": data}}, http_status)
+    document = Element("ocs")
+    _append(document, "meta", meta)
+    _append(document, "data", data)
+    indent(document, " ")
+    body = b'<?xml version="1.0"?>\n' + tostring(document) + b"\n"
+    return Response(body, http_status, media_type="application/xml; charset=utf-8")
+
+
+def _wants_json(request: Request) -> bool:
+    asked = request.query_params.get("format")
+    return asked == "json" or (asked is None and "application/json" in request.headers.get("accept", ""))
+
+
+def _append(parent: Element, name: str, value: Any) -> None:
+    child = SubElement(parent, name)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _append(child, key, inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _append(child, "element", inner)
+    elif isinstance(value, bool):
+        child.text = "1" if value else ""
+    elif value is not None:
+        child.text = str(value)
