@@ -1,0 +1,91 @@
+"""What the contract tests need: people who are signed in, and places that are cleaned up again.
+
+They run against whatever `nextcloud_url` is: the stand-in or, with `NEXTCLOUD_URL`, a real Nextcloud.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+TokenFor = Callable[[str], Awaitable[str]]
+NOTES = "/index.php/apps/notes/api/v1/notes"
+
+
+class Person:
+    """Somebody's HTTP client: their token, `OCS-APIRequest: true`, and never a cookie.
+
+    Attributes:
+        http: The client; it knows the address of Nextcloud.
+        user: The user id.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, user: str) -> None:
+        self.http = http
+        self.user = user
+
+    def path(self, *names: str) -> str:
+        """The path of a file or folder of theirs, from its names."""
+        return "/".join((f"/remote.php/dav/files/{quote(self.user)}", *(quote(name, safe="") for name in names)))
+
+    def address(self, *names: str) -> str:
+        """The same as a whole URL, as `Destination` wants it."""
+        return str(self.http.base_url).rstrip("/") + self.path(*names)
+
+
+@pytest.fixture
+async def anonymous(nextcloud_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client without a token."""
+    async with _client(nextcloud_url, {}) as client:
+        yield client
+
+
+@pytest.fixture
+async def alice(nextcloud_url: str, token_for: TokenFor) -> AsyncIterator[Person]:
+    """Alice, signed in."""
+    async with _signed_in(nextcloud_url, await token_for("alice")) as client:
+        yield await _person(client)
+
+
+@pytest.fixture
+async def bob(nextcloud_url: str, token_for: TokenFor) -> AsyncIterator[Person]:
+    """Bob, signed in."""
+    async with _signed_in(nextcloud_url, await token_for("bob")) as client:
+        yield await _person(client)
+
+
+@pytest.fixture
+async def folder(alice: Person) -> AsyncIterator[str]:
+    """The name of a new folder of Alice's, which goes with all it holds."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    created = await alice.http.request("MKCOL", alice.path(name))
+    assert created.status_code == 201
+    yield name
+    await alice.http.delete(alice.path(name))
+
+
+@pytest.fixture
+async def category(alice: Person) -> AsyncIterator[str]:
+    """A category of Alice's notes that is hers alone and goes with its notes."""
+    name = f"Contract {uuid.uuid4().hex[:8]}"
+    yield name
+    await alice.http.delete(alice.path("Notes", name))
+
+
+def _client(url: str, headers: dict[str, str]) -> httpx.AsyncClient:
+    # Nextcloud sets cookies on every response; sent back they would make a session of the calls
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(base_url=url, headers=headers, cookies=no_cookies, timeout=60)
+
+
+def _signed_in(url: str, token: str) -> httpx.AsyncClient:
+    return _client(url, {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"})
+
+
+async def _person(client: httpx.AsyncClient) -> Person:
+    answer = await client.get("/ocs/v2.php/cloud/user", params={"format": "json"})
+    assert answer.status_code == 200, answer.text
+    return Person(client, answer.json()["ocs"]["data"]["id"])

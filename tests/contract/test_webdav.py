@@ -1,0 +1,328 @@
+"""Files: what RFC 4918 leaves open and Nextcloud decides.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/basic.html
+"""
+
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+
+import anyio
+import httpx
+import pytest
+
+from tests.contract.conftest import Person
+from tests.contract.multistatus import exception, properties, propfind
+
+ODD_NAMES = ["two words.txt", "größe 数 🗒.txt", "100%.txt", "a#b.txt", "what?.txt", "a&b;c=d+e,f.txt", "%41.txt"]
+
+
+async def test_a_listing_has_what_tools_show(alice: Person, folder: str) -> None:
+    """Depth 1 gives the folder itself and its members, each with the properties of its kind."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"hello")
+    await alice.http.request("MKCOL", alice.path(folder, "sub"))
+    listing = {entry.path: entry for entry in await propfind(alice.http, alice.path(folder) + "/")}
+    assert set(listing) == {alice.path(folder), alice.path(folder, "a.txt"), alice.path(folder, "sub")}
+    file, sub = listing[alice.path(folder, "a.txt")], listing[alice.path(folder, "sub")]
+    assert (file.is_folder, sub.is_folder, listing[alice.path(folder)].is_folder) == (False, True, True)
+    assert (file.values["d:getcontentlength"], file.values["oc:size"]) == ("5", "5")
+    assert file.values["d:getcontenttype"] == "text/plain"
+    assert "d:getcontentlength" not in sub.values
+    assert "d:getcontenttype" not in sub.values
+
+
+async def test_every_entry_has_an_identity(alice: Person, folder: str) -> None:
+    """Files and folders alike have a numeric id, a quoted ETag, a date, a star or none, and permissions."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"hello")
+    for entry in await propfind(alice.http, alice.path(folder)):
+        assert entry.values["oc:fileid"].isdecimal()
+        assert entry.values["d:getetag"].startswith('"')
+        assert parsedate_to_datetime(entry.values["d:getlastmodified"]).tzinfo is not None
+        assert entry.values["oc:favorite"] == "0"
+        assert {"R", "D", "V"} <= set(entry.values["oc:permissions"])
+
+
+async def test_a_listing_without_slash_is_the_same(alice: Person, folder: str) -> None:
+    """A folder is found with and without the slash at its end; its href always has one."""
+    without, with_slash = alice.path(folder), alice.path(folder) + "/"
+    assert (await propfind(alice.http, without))[0].href == (await propfind(alice.http, with_slash))[0].href
+
+
+async def test_no_depth_is_depth_one(alice: Person, folder: str) -> None:
+    """RFC 4918 9.1 wants infinity here; Nextcloud lists one level."""
+    await alice.http.request("MKCOL", alice.path(folder, "sub"))
+    await alice.http.put(alice.path(folder, "sub", "deep.txt"), content=b"x")
+    answer = await alice.http.request("PROPFIND", alice.path(folder))
+    assert answer.status_code == 207
+    assert "sub" in answer.text
+    assert "deep.txt" not in answer.text
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+async def test_names_survive(alice: Person, folder: str, name: str) -> None:
+    """A name with spaces, delimiters or any script comes back as it was, in hrefs and as a destination."""
+    assert (await alice.http.put(alice.path(folder, name), content=b"x")).status_code == 201
+    (_, entry) = await propfind(alice.http, alice.path(folder))
+    assert entry.path.rpartition("/")[2] == name
+    assert (await alice.http.get(entry.href)).content == b"x"
+    moved = await _transfer(alice, "MOVE", (folder, name), (folder, "moved " + name))
+    assert moved.status_code == 201
+    (_, entry) = await propfind(alice.http, alice.path(folder))
+    assert entry.path.rpartition("/")[2] == "moved " + name
+
+
+async def test_what_is_written_can_be_read(alice: Person, folder: str) -> None:
+    """Bytes come back unchanged, with their length, date and ETag."""
+    content = bytes(range(256)) * 300
+    await alice.http.put(alice.path(folder, "a.bin"), content=content)
+    answer = await alice.http.get(alice.path(folder, "a.bin"))
+    assert answer.status_code == 200
+    assert answer.content == content
+    assert answer.headers["content-length"] == str(len(content))
+    assert answer.headers["etag"] == (await properties(alice.http, alice.path(folder, "a.bin")))["d:getetag"]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("a.txt", "text/plain"), ("a.md", "text/markdown"), ("a.png", "image/png"), ("a.pdf", "application/pdf")],
+)
+async def test_the_name_gives_the_type(alice: Person, folder: str, name: str, media_type: str) -> None:
+    """The media type follows the suffix, whatever the writer said."""
+    headers = {"Content-Type": "application/x-else"}
+    await alice.http.put(alice.path(folder, name), content=b"x", headers=headers)
+    answer = await alice.http.get(alice.path(folder, name))
+    assert answer.headers["content-type"].partition(";")[0] == media_type
+
+
+async def test_an_empty_file_is_a_file(alice: Person, folder: str) -> None:
+    """Nothing can be written, and read again."""
+    assert (await alice.http.put(alice.path(folder, "none.txt"), content=b"")).status_code == 201
+    answer = await alice.http.get(alice.path(folder, "none.txt"))
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("asked", "content", "told"),
+    [("1-3", b"ell", "bytes 1-3/5"), ("3-", b"lo", "bytes 3-4/5"), ("-1", b"o", "bytes 4-4/5")],
+)
+async def test_a_part_can_be_read(alice: Person, folder: str, asked: str, content: bytes, told: str) -> None:
+    """`Range` gives 206 and says which part of how much it is."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"hello")
+    answer = await alice.http.get(alice.path(folder, "a.txt"), headers={"Range": f"bytes={asked}"})
+    assert (answer.status_code, answer.content) == (206, content)
+    assert answer.headers["content-range"] == told
+
+
+async def test_a_part_beyond_the_end_is_refused(alice: Person, folder: str) -> None:
+    """A range that starts behind the end is a 416."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"hello")
+    answer = await alice.http.get(alice.path(folder, "a.txt"), headers={"Range": "bytes=9-"})
+    assert answer.status_code == 416
+
+
+async def test_reading_a_folder_gives_nothing(alice: Person, folder: str) -> None:
+    """A folder's GET is a success without content: only PROPFIND tells it from an empty file."""
+    answer = await alice.http.get(alice.path(folder))
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_missing_file_is_named(alice: Person, folder: str) -> None:
+    """A 404 says in XML what was not found."""
+    for method in ("GET", "DELETE", "PROPFIND"):
+        answer = await alice.http.request(method, alice.path(folder, "none.txt"))
+        assert answer.status_code == 404
+        assert exception(answer) == "NotFound"
+        assert "none.txt" in answer.text
+
+
+async def test_writing_says_whether_it_was_new(alice: Person, folder: str) -> None:
+    """201 for a new file, 204 for one that was replaced."""
+    path = alice.path(folder, "a.txt")
+    assert (await alice.http.put(path, content=b"one")).status_code == 201
+    assert (await alice.http.put(path, content=b"two")).status_code == 204
+
+
+async def test_writing_gives_the_etag(alice: Person, folder: str) -> None:
+    """Both `ETag` and `OC-ETag`, which no web server changes, are the new property's value."""
+    path = alice.path(folder, "a.txt")
+    answer = await alice.http.put(path, content=b"one")
+    etag = (await properties(alice.http, path))["d:getetag"]
+    assert answer.headers["etag"] == answer.headers["oc-etag"] == etag
+    assert (await alice.http.get(path)).headers["oc-etag"] == etag
+
+
+async def test_each_second_has_its_etag(alice: Person, folder: str) -> None:
+    """A write changes the ETag and keeps the id, if it comes at least a second after the last one.
+
+    On local storage Nextcloud makes the ETag of the second, so `If-Match` does not protect from two writers
+    within one.
+    """
+    path = alice.path(folder, "a.txt")
+    first = await alice.http.put(path, content=b"one")
+    number = (await properties(alice.http, path))["oc:fileid"]
+    await anyio.sleep(1.1)
+    second = await alice.http.put(path, content=b"two")
+    assert first.headers["etag"] != second.headers["etag"]
+    assert (await properties(alice.http, path))["oc:fileid"] == number
+
+
+async def test_the_right_etag_lets_write(alice: Person, folder: str) -> None:
+    """`If-Match` with the current ETag replaces the file."""
+    path = alice.path(folder, "a.txt")
+    etag = (await alice.http.put(path, content=b"one")).headers["etag"]
+    assert (await alice.http.put(path, content=b"two", headers={"If-Match": etag})).status_code == 204
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_stale_etag_protects(alice: Person, folder: str, method: str) -> None:
+    """`If-Match` with an old ETag is a 412 and changes nothing."""
+    path = alice.path(folder, "a.txt")
+    old = (await alice.http.put(path, content=b"one")).headers["etag"]
+    await anyio.sleep(1.1)
+    await alice.http.put(path, content=b"two")
+    answer = await alice.http.request(method, path, content=b"", headers={"If-Match": old})
+    assert answer.status_code == 412
+    assert exception(answer) == "PreconditionFailed"
+    assert (await alice.http.get(path)).content == b"two"
+
+
+async def test_an_etag_does_not_fit_a_missing_file(alice: Person, folder: str) -> None:
+    """`If-Match` for a file that is gone is a 412 and does not bring it back."""
+    path = alice.path(folder, "a.txt")
+    answer = await alice.http.put(path, content=b"one", headers={"If-Match": '"0123"'})
+    assert answer.status_code == 412
+    assert (await alice.http.get(path)).status_code == 404
+
+
+async def test_only_new_files_on_request(alice: Person, folder: str) -> None:
+    """`If-None-Match: *` writes a new file and refuses to replace one."""
+    path, only_new = alice.path(folder, "a.txt"), {"If-None-Match": "*"}
+    assert (await alice.http.put(path, content=b"one", headers=only_new)).status_code == 201
+    assert (await alice.http.put(path, content=b"two", headers=only_new)).status_code == 412
+    assert (await alice.http.get(path)).content == b"one"
+
+
+async def test_an_unchanged_file_is_not_sent(alice: Person, folder: str) -> None:
+    """`If-None-Match` with the current ETag makes a GET a 304."""
+    path = alice.path(folder, "a.txt")
+    etag = (await alice.http.put(path, content=b"one")).headers["etag"]
+    assert (await alice.http.get(path, headers={"If-None-Match": etag})).status_code == 304
+
+
+async def test_writing_needs_the_folder(alice: Person, folder: str) -> None:
+    """A PUT below a missing folder is a 404, where RFC 4918 9.7.1 wants 409, and makes no folder."""
+    answer = await alice.http.put(alice.path(folder, "none", "a.txt"), content=b"x")
+    assert answer.status_code in {404, 409}
+    assert (await alice.http.request("PROPFIND", alice.path(folder, "none"))).status_code == 404
+
+
+async def test_a_folder_is_no_file(alice: Person, folder: str) -> None:
+    """Writing over a folder is a conflict."""
+    answer = await alice.http.put(alice.path(folder), content=b"x")
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("name", ["a\\b.txt", "x" * 256])
+async def test_unfit_names_are_refused(alice: Person, folder: str, name: str) -> None:
+    """A name that Nextcloud forbids is a 400 with the reason."""
+    answer = await alice.http.put(alice.path(folder, name), content=b"x")
+    assert answer.status_code == 400
+    assert "<s:message>" in answer.text
+
+
+async def test_making_a_folder(alice: Person, folder: str) -> None:
+    """MKCOL: 201 for a new one, 405 if the name is taken, 409 below a missing one."""
+    path = alice.path(folder, "sub")
+    assert (await alice.http.request("MKCOL", path)).status_code == 201
+    assert (await alice.http.request("MKCOL", path)).status_code == 405
+    assert (await alice.http.request("MKCOL", alice.path(folder, "none", "sub"))).status_code == 409
+
+
+async def test_deleting(alice: Person, folder: str) -> None:
+    """DELETE: 204 for a file and for a folder with all it holds, 404 the second time."""
+    await alice.http.request("MKCOL", alice.path(folder, "sub"))
+    await alice.http.put(alice.path(folder, "sub", "a.txt"), content=b"x")
+    assert (await alice.http.delete(alice.path(folder, "sub"))).status_code == 204
+    assert (await alice.http.delete(alice.path(folder, "sub"))).status_code == 404
+    assert (await alice.http.get(alice.path(folder, "sub", "a.txt"))).status_code == 404
+
+
+async def test_the_home_folder_stays(alice: Person) -> None:
+    """Nobody can delete all they have at once."""
+    assert (await alice.http.delete(alice.path() + "/")).status_code == 403
+
+
+async def test_moving_keeps_the_file(alice: Person, folder: str) -> None:
+    """MOVE: 201, and the file has its id, its ETag and another name."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"x")
+    before = await properties(alice.http, alice.path(folder, "a.txt"))
+    assert (await _transfer(alice, "MOVE", (folder, "a.txt"), (folder, "b.txt"))).status_code == 201
+    after = await properties(alice.http, alice.path(folder, "b.txt"))
+    assert (before["oc:fileid"], before["d:getetag"]) == (after["oc:fileid"], after["d:getetag"])
+    assert (await alice.http.get(alice.path(folder, "a.txt"))).status_code == 404
+
+
+async def test_copying_makes_another(alice: Person, folder: str) -> None:
+    """COPY: 201, and a second file with an id of its own; a folder comes with all it holds."""
+    await alice.http.request("MKCOL", alice.path(folder, "a"))
+    await alice.http.put(alice.path(folder, "a", "a.txt"), content=b"x")
+    assert (await _transfer(alice, "COPY", (folder, "a"), (folder, "b"))).status_code == 201
+    first = await properties(alice.http, alice.path(folder, "a", "a.txt"))
+    second = await properties(alice.http, alice.path(folder, "b", "a.txt"))
+    assert first["oc:fileid"] != second["oc:fileid"]
+
+
+@pytest.mark.parametrize("method", ["MOVE", "COPY"])
+async def test_a_taken_name_is_kept_on_request(alice: Person, folder: str, method: str) -> None:
+    """`Overwrite: F` is a 412 if the destination exists; `T` replaces it with a 204."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"new")
+    await alice.http.put(alice.path(folder, "b.txt"), content=b"old")
+    refused = await _transfer(alice, method, (folder, "a.txt"), (folder, "b.txt"), overwrite="F")
+    assert refused.status_code == 412
+    assert (await alice.http.get(alice.path(folder, "b.txt"))).content == b"old"
+    done = await _transfer(alice, method, (folder, "a.txt"), (folder, "b.txt"), overwrite="T")
+    assert done.status_code == 204
+    assert (await alice.http.get(alice.path(folder, "b.txt"))).content == b"new"
+
+
+@pytest.mark.parametrize("method", ["MOVE", "COPY"])
+async def test_a_transfer_that_cannot_be(alice: Person, folder: str, method: str) -> None:
+    """404 without a source, 409 into a missing folder or into itself, 403 onto itself even if overwriting."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"x")
+    cases = {
+        ("none.txt", "b.txt"): 404,
+        ("a.txt", "none/b.txt"): 409,
+        ("a.txt", "a.txt"): 403,
+        ("", "inside"): 409,
+    }
+    for (source, destination), status in cases.items():
+        names = [folder, *source.split("/")] if source else [folder]
+        answer = await _transfer(alice, method, names, [folder, *destination.split("/")], overwrite="T")
+        assert answer.status_code == status, (source, destination)
+    assert (await alice.http.get(alice.path(folder, "a.txt"))).content == b"x"
+
+
+async def test_a_star_can_be_given(alice: Person, folder: str) -> None:
+    """PROPPATCH of `oc:favorite` gives the star and takes it."""
+    path = alice.path(folder, "a.txt")
+    await alice.http.put(path, content=b"x")
+    for star in ("1", "0"):
+        body = (
+            '<d:propertyupdate xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:set><d:prop>'
+            f"<oc:favorite>{star}</oc:favorite></d:prop></d:set></d:propertyupdate>"
+        )
+        assert (await alice.http.request("PROPPATCH", path, content=body)).status_code == 207
+        assert (await properties(alice.http, path))["oc:favorite"] == star
+
+
+async def test_a_date_can_be_kept(alice: Person, folder: str) -> None:
+    """`X-OC-MTime` sets the date of what is written."""
+    path = alice.path(folder, "a.txt")
+    await alice.http.put(path, content=b"x", headers={"X-OC-MTime": "1700000000"})
+    assert (await properties(alice.http, path))["d:getlastmodified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+
+
+async def _transfer(
+    person: Person, method: str, source: Sequence[str], destination: Sequence[str], overwrite: str = "F"
+) -> httpx.Response:
+    headers = {"Destination": person.address(*destination), "Overwrite": overwrite}
+    return await person.http.request(method, person.path(*source), headers=headers)
