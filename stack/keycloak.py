@@ -32,6 +32,13 @@ KEYCLOAK_VERSION = "26.7.3"
 # Maven's own checksum is a SHA-1 fetched from the same place, and jgo only warns about it.
 KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
 REALM = "nextcloud-mcp"
+BUILD_OPTIONS = (
+    "--db=dev-file",
+    # Dynamic registration stays, at /clients-registrations/openid-connect (RFC 7591). Its two siblings take from
+    # anyone what that RFC leaves out: a client id and token lifetime of one's choice, or a SAML client.
+    "--spi-client-registration--default--enabled=false",
+    "--spi-client-registration--saml2-entity-descriptor--enabled=false",
+)
 REALM_FILE = Path(__file__).parents[1] / "keycloak" / "realm-export.json"
 
 # Keycloak's own limit outside containers is 512 MB. The first JIT tier alone halves the start of a server that
@@ -80,16 +87,17 @@ def install(cache: Path, features: Sequence[str] = ()) -> Path:
     """The folder of a Keycloak that is ready to start, downloaded and built if it is not there yet.
 
     Args:
-        cache: folder that keeps it, one folder a version and set of features.
+        cache: folder that keeps it, a folder for each version and set of build options.
         features: features beyond Keycloak's defaults; the shipped realm needs none.
     """
-    home = cache / "-".join(["keycloak", KEYCLOAK_VERSION, *sorted(features)])
+    options = [*BUILD_OPTIONS, *([f"--features={','.join(sorted(features))}"] if features else [])]
+    home = cache / f"keycloak-{KEYCLOAK_VERSION}-{hashlib.sha256(' '.join(options).encode()).hexdigest()[:8]}"
     if not home.exists():
-        _install(home, features)
+        _install(home, options)
     return home
 
 
-def _install(home: Path, features: Sequence[str]) -> None:
+def _install(home: Path, options: Sequence[str]) -> None:
     """Build in a temporary neighbour and rename it, so that a folder that exists is always whole."""
     archive = _download()
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +108,7 @@ def _install(home: Path, features: Sequence[str]) -> None:
         with zipfile.ZipFile(archive) as content:
             content.extractall(scratch)
         unpacked = Path(scratch) / f"keycloak-{KEYCLOAK_VERSION}"
-        _build(unpacked, features)
+        _build(unpacked, options)
         try:
             unpacked.rename(home)
         except OSError:
@@ -108,8 +116,7 @@ def _install(home: Path, features: Sequence[str]) -> None:
                 raise
 
 
-def _build(unpacked: Path, features: Sequence[str]) -> None:
-    options = ["--db=dev-file", *([f"--features={','.join(features)}"] if features else [])]
+def _build(unpacked: Path, options: Sequence[str]) -> None:
     try:
         check_output(["sh", unpacked / "bin" / "kc.sh", "build", *options], env=_environment(), stderr=STDOUT)  # noqa: S607
     except CalledProcessError as error:
