@@ -1,0 +1,103 @@
+"""What the whole run shares: one event loop's kind, and one chain of real parts on ports of its own."""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from stack.chain import Chain, run_chain
+from stack.config import Config, config_from
+from stack.keycloak import Keycloak
+from stack.process import free_port
+from tests.support.tokens import ALICE, BOB, sign_in
+
+TokenFor = Callable[[str], Awaitable[str]]
+
+PEOPLE = {"alice": ALICE, "bob": BOB}
+
+
+@dataclass(frozen=True)
+class ServerUrls:
+    """Where the run's servers are, as the realm knows them.
+
+    Attributes:
+        exchange: the MCP server in exchange mode; its resource identifier, and the exchange client's id.
+        pass_through: the MCP server in pass-through mode; its resource identifier.
+        nextcloud: Nextcloud, a real one or the stand-in.
+    """
+
+    exchange: str
+    pass_through: str
+    nextcloud: str
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asyncio alone: what the servers run on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Free ports and fresh data for the run, and the Nextcloud that the environment names.
+
+    A Nextcloud that nobody here can set up again trusts the realm at one address, and finds Keycloak only there.
+    """
+    given = config_from(os.environ)
+    fixed = given.nextcloud_url is not None and given.nextcloud_occ is None
+    return replace(
+        given,
+        state=tmp_path_factory.mktemp("stack"),
+        keycloak_port=given.keycloak_port if fixed else free_port(),
+        nextcloud_port=free_port(),
+        exchange_port=free_port(),
+        pass_through_port=free_port(),
+    )
+
+
+@pytest.fixture(scope="session")
+def chain(config: Config) -> Iterator[Chain]:
+    """The whole chain, for the whole run."""
+    with run_chain(config) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def keycloak(chain: Chain) -> Keycloak:
+    """The shipped realm on a real Keycloak, fresh."""
+    return chain.keycloak
+
+
+@pytest.fixture(scope="session")
+def server_urls(chain: Chain) -> ServerUrls:
+    """The addresses that the realm was imported with."""
+    return ServerUrls(
+        exchange=chain.config.exchange_url,
+        pass_through=chain.config.pass_through_url,
+        nextcloud=chain.nextcloud.url,
+    )
+
+
+@pytest.fixture(scope="session")
+def nextcloud_url(chain: Chain) -> str:
+    """A Nextcloud that trusts the realm: a real one or the stand-in."""
+    return chain.nextcloud.url
+
+
+@pytest.fixture
+def token_for(keycloak: Keycloak) -> TokenFor:
+    """Sign somebody in, by name, for a token that Nextcloud accepts."""
+
+    async def token_for(username: str) -> str:
+        tokens = await sign_in(keycloak, **PEOPLE[username], scope="nextcloud-mcp:pass-through")
+        return str(tokens["access_token"])
+
+    return token_for
+
+
+@pytest.fixture
+async def foreign_token(keycloak: Keycloak) -> str:
+    """Return a genuine token of Alice's which does not name Nextcloud as audience."""
+    tokens = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange")
+    return str(tokens["access_token"])

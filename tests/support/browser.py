@@ -1,0 +1,148 @@
+"""A scripted browser for Keycloak's real login and consent pages.
+
+The pages are followed as a person's browser would follow them: forms are found in the HTML and sent with their hidden
+fields. One thing differs. Keycloak marks its cookies `Secure`; browsers count http://localhost as a secure context
+and send them back all the same, Python's cookie jars do not, so this browser carries them itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.cookies import SimpleCookie
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+MOST_PAGES = 10
+
+
+class BrowserError(AssertionError):
+    """Keycloak showed something else than a way on; the message quotes the page."""
+
+
+class Page(HTMLParser):
+    """What a person sees of one of Keycloak's pages: a form, the consents it asks for, an error."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.action: str | None = None
+        self.fields: dict[str, str] = {}
+        self.consents: list[str] = []
+        self.errors: list[str] = []
+        self.title = ""
+        self._sinks: list[tuple[str, str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note forms and fields, and which text the coming one is."""
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.action = attributes.get("action")
+        elif tag in {"input", "button"} and "name" in attributes:
+            self.fields[attributes["name"]] = attributes.get("value", "")
+        self._sinks += [(tag, sink) for sink in _sinks(tag, attributes)]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave the text which this tag began."""
+        if self._sinks and self._sinks[-1][0] == tag:
+            self._sinks.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Keep a text that matters."""
+        text = " ".join(data.split())
+        if not text or not self._sinks:
+            return
+        match self._sinks[-1][1]:
+            case "consent":
+                self.consents.append(text)
+            case "error":
+                self.errors.append(text)
+            case "title":
+                self.title = text
+
+
+def _sinks(tag: str, attributes: dict[str, str]) -> Iterator[str]:
+    classes = attributes.get("class", "").split()
+    if tag == "li":
+        yield "consent"
+    elif "kc-feedback-text" in classes or "instruction" in classes:
+        yield "error"
+    elif attributes.get("id") == "kc-page-title":
+        yield "title"
+
+
+@dataclass
+class Browser:
+    """One person's browser: its cookies outlive an authorization, so the next one finds the person signed in.
+
+    Attributes:
+        grant: the person's answer to consent pages.
+        consents: the texts of each consent page that was shown, in order.
+    """
+
+    grant: bool = True
+    consents: list[list[str]] = field(default_factory=list)
+    _cookies: dict[str, str] = field(default_factory=dict)
+
+    async def authorize(self, authorization_url: str, *, username: str, password: str) -> str:
+        """Sign in, answer the consent page, and stop at the redirect back to the client.
+
+        Args:
+            authorization_url: the client's whole authorization request (RFC 6749 4.1.1).
+            username: typed into the login form.
+            password: typed into the login form.
+
+        Returns:
+            The URL with `code` and `state`, or `error`, to which Keycloak sends the browser; it is not requested.
+
+        Raises:
+            BrowserError: Keycloak shows an error, such as a wrong password, or yet another kind of page.
+        """
+        keycloak = _origin(authorization_url)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            response = await self._send(http, "GET", authorization_url)
+            for _ in range(MOST_PAGES):
+                if response.has_redirect_location:
+                    target = urljoin(str(response.url), response.headers["location"])
+                    if _origin(target) != keycloak:
+                        return target
+                    response = await self._send(http, "GET", target)
+                else:
+                    action, data = self._fill_in(response, username, password)
+                    response = await self._send(http, "POST", action, data)
+        raise BrowserError(f"Keycloak showed {MOST_PAGES} pages without an end, the last at {response.url}")
+
+    def _fill_in(self, response: httpx.Response, username: str, password: str) -> tuple[str, dict[str, str]]:
+        page = Page(response.text)
+        if page.errors or page.action is None:
+            raise BrowserError("; ".join(page.errors) or f"{response.status_code} {page.title or response.text}")
+        action = urljoin(str(response.url), page.action)
+        if "accept" in page.fields:
+            self.consents.append(page.consents)
+            answer = "accept" if self.grant else "cancel"
+            return action, {"code": page.fields["code"], answer: ""}
+        if "password" in page.fields:
+            return action, page.fields | {"username": username, "password": password}
+        raise BrowserError(f"neither a login nor a consent page: {page.title}")
+
+    async def _send(
+        self, http: httpx.AsyncClient, method: str, url: str, data: dict[str, str] | None = None
+    ) -> httpx.Response:
+        cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        http.cookies.clear()
+        response = await http.request(method, url, data=data, headers={"cookie": cookie} if cookie else {})
+        for header in response.headers.get_list("set-cookie"):
+            self._store(SimpleCookie(header))
+        return response
+
+    def _store(self, cookies: SimpleCookie) -> None:
+        for name, morsel in cookies.items():
+            if morsel["max-age"] == "0":
+                self._cookies.pop(name, None)
+            else:
+                self._cookies[name] = morsel.coded_value
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
