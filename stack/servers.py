@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from stack.config import EXCHANGE_CLIENT_SECRET, Config
 from stack.keycloak import Keycloak
@@ -24,22 +25,31 @@ def run_servers(config: Config, keycloak: Keycloak, nextcloud: Nextcloud) -> Ite
     exchange = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
     shared = {"NEXTCLOUD_HOST": nextcloud.url, "OIDC_DISCOVERY_URL": keycloak.discovery_url}
     with (
-        _run_server(config, "exchange", config.exchange_url, config.exchange_port, shared | exchange),
-        _run_server(config, "pass-through", config.pass_through_url, config.pass_through_port, shared),
+        run_server("exchange", config.exchange_url, config.exchange_port, shared | exchange, logs=config.state),
+        run_server("pass-through", config.pass_through_url, config.pass_through_port, shared, logs=config.state),
     ):
         yield
 
 
 @contextmanager
-def _run_server(config: Config, mode: str, url: str, port: int, settings: dict[str, str]) -> Iterator[None]:
+def run_server(name: str, url: str, port: int, settings: dict[str, str], *, logs: Path) -> Iterator[str]:
+    """Run one server for as long as the block lasts, and return the address of its endpoint on this machine.
+
+    Args:
+        name: what it is called in errors and by its log file.
+        url: its public URL; requests must name that in `Host`.
+        port: where it listens, on loopback.
+        settings: its other settings, by their variables.
+        logs: the folder of its log.
+    """
     with run_process(
-        f"The MCP server in {mode} mode",
+        f"The MCP server ({name})",
         [COMMAND, "serve"],
-        log=config.state / f"server-{mode}.log",
-        ready=lambda: is_ready(f"{url.removesuffix('/mcp')}/health/ready"),
+        log=logs / f"server-{name}.log",
+        ready=lambda: is_ready(f"http://localhost:{port}/health/ready"),
         env=_environment() | {"NEXTCLOUD_MCP_SERVER_URL": url, "MCP_PORT": str(port)} | settings,
     ):
-        yield
+        yield f"http://localhost:{port}{urlsplit(url).path}"
 
 
 def _environment() -> dict[str, str]:

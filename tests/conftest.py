@@ -10,7 +10,7 @@ from stack.chain import Chain, run_chain
 from stack.config import Config, config_from
 from stack.keycloak import Keycloak
 from stack.process import free_port
-from tests.support.tokens import ALICE, BOB, sign_in
+from tests.support.oauth import ALICE, BOB, sign_in
 
 TokenFor = Callable[[str], Awaitable[str]]
 

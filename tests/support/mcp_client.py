@@ -12,6 +12,7 @@ from mcp.client import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp_types import CallToolResult, TextContent
 from pydantic import AnyUrl
 
 from tests.support.browser import Browser
@@ -44,7 +45,7 @@ class Tokens:
         self.client = client_info
 
 
-class Person:
+class Somebody:
     """Somebody at a browser with an MCP client beside it."""
 
     def __init__(self, username: str, password: str) -> None:
@@ -69,9 +70,15 @@ class Person:
         )
 
 
+def text_of(answer: CallToolResult) -> str:
+    """Return what a tool said, as a model reads it."""
+    assert isinstance(answer.content[0], TextContent)
+    return answer.content[0].text
+
+
 @asynccontextmanager
 async def connected(
-    url: str, person: Person, storage: Tokens | None = None, *, mode: str = "auto"
+    url: str, person: Somebody, storage: Tokens | None = None, *, mode: str = "auto"
 ) -> AsyncIterator[Client]:
     """Connect an MCP client to `url`, signed in as `person`; `mode` is the SDK's protocol choice."""
     provider = OAuthClientProvider(

@@ -1,0 +1,124 @@
+"""What the end-to-end tests need: the two servers, people with MCP clients, and a way past both to look."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+from uuid import uuid4
+
+import httpx
+import pytest
+from mcp.client import Client
+
+from stack.chain import Chain
+from tests.conftest import PEOPLE
+from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.signing import SigningKey
+from tests.support.tokens import sign_in
+
+EVERYTHING = "files:read files:write notes:read notes:write"
+
+Connect = Callable[[str], AbstractAsyncContextManager[Client]]
+TokenFor = Callable[..., Awaitable[str]]
+NextcloudOf = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of the two servers, as somebody with an MCP client knows it."""
+
+    mode: Literal["exchange", "pass-through"]
+    url: str
+
+    @property
+    def scope(self) -> str:
+        """The scope that makes a token meant for this server."""
+        return f"nextcloud-mcp:{self.mode}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return self.url.removesuffix("/mcp")
+
+
+@pytest.fixture(scope="session")
+def exchange(chain: Chain) -> Server:
+    """The server in exchange mode."""
+    return Server("exchange", chain.config.exchange_url)
+
+
+@pytest.fixture(scope="session")
+def pass_through(chain: Chain) -> Server:
+    """The server in pass-through mode."""
+    return Server("pass-through", chain.config.pass_through_url)
+
+
+@pytest.fixture(params=["exchange", "pass_through"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each server in turn."""
+    chosen: Server = request.getfixturevalue(request.param)
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def keychain() -> dict[tuple[str, str], Tokens]:
+    """What the MCP clients of this run remember, by person and server."""
+    return {}
+
+
+@pytest.fixture
+def connect(server: Server, keychain: dict[tuple[str, str], Tokens]) -> Connect:
+    """Connect somebody's MCP client to the server; who was there before need not sign in again."""
+
+    @asynccontextmanager
+    async def connect(username: str) -> AsyncIterator[Client]:
+        tokens = keychain.setdefault((username, server.url), Tokens())
+        async with connected(server.url, Somebody(**PEOPLE[username]), tokens) as client:
+            yield client
+
+    return connect
+
+
+@pytest.fixture
+def token_of(chain: Chain, server: Server) -> TokenFor:
+    """Sign somebody in for the server, with just the scopes that the test names."""
+
+    async def token_of(username: str = "alice", *, scope: str = EVERYTHING) -> str:
+        tokens = await sign_in(chain.keycloak, **PEOPLE[username], scope=f"{server.scope} {scope}")
+        return str(tokens["access_token"])
+
+    return token_of
+
+
+@pytest.fixture
+def nextcloud_of(chain: Chain) -> NextcloudOf:
+    """Open somebody's Nextcloud by plain HTTP, past both servers."""
+
+    @asynccontextmanager
+    async def nextcloud_of(username: str) -> AsyncIterator[httpx.AsyncClient]:
+        tokens = await sign_in(chain.keycloak, **PEOPLE[username], scope="nextcloud-mcp:pass-through")
+        headers = {"Authorization": f"Bearer {tokens['access_token']}", "OCS-APIRequest": "true"}
+        async with httpx.AsyncClient(base_url=chain.nextcloud.url, headers=headers, timeout=30) as http:
+            yield http
+
+    return nextcloud_of
+
+
+@pytest.fixture(scope="session")
+def realm_key(chain: Chain) -> SigningKey:
+    """A key of ours that the realm publishes: for tokens that are genuine in all but what a test is about."""
+    key = SigningKey()
+    key.add_to_realm(chain.keycloak.admin())
+    return key
+
+
+@pytest.fixture(scope="session")
+def issuer(chain: Chain) -> str:
+    """The realm's issuer identifier."""
+    return chain.keycloak.issuer
+
+
+@pytest.fixture
+def unique() -> str:
+    """Return a name that no other test uses."""
+    return f"e2e-{uuid4().hex[:8]}"

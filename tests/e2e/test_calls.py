@@ -1,0 +1,129 @@
+"""What tools do, seen in Nextcloud by another way; and that it is done to nobody else."""
+
+from pathlib import PurePosixPath
+
+from tests.e2e.conftest import Connect, NextcloudOf
+from tests.support.mcp_client import text_of
+
+
+def dav(user: str, *names: str) -> str:
+    """Return the WebDAV path of somebody's file."""
+    return str(PurePosixPath("/remote.php/dav/files", user, *names))
+
+
+async def test_written_file_is_in_nextcloud(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """A file written by a tool is the person's file in Nextcloud, to the byte."""
+    async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
+        written = await client.call_tool("nc_webdav_write_file", {"path": f"{unique}.txt", "content": "Grüße\n"})
+        seen = await nextcloud.get(dav("alice", f"{unique}.txt"))
+        await nextcloud.delete(dav("alice", f"{unique}.txt"))
+
+    assert written.structured_content["status_code"] == 201
+    assert seen.content == "Grüße\n".encode()
+
+
+async def test_note_is_in_nextcloud(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """A note made by a tool is a file among the person's files, as the Notes app keeps them."""
+    async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
+        note = await client.call_tool(
+            "nc_notes_create_note", {"title": unique, "content": "to be found", "category": ""}
+        )
+        seen = await nextcloud.get(dav("alice", "Notes", f"{unique}.md"))
+        await client.call_tool("nc_notes_delete_note", {"note_id": note.structured_content["id"]})
+        gone = await nextcloud.get(dav("alice", "Notes", f"{unique}.md"))
+
+    assert seen.text == "to be found"
+    assert gone.status_code == 404
+
+
+async def test_life_of_a_note(connect: Connect, unique: str) -> None:
+    """A note is created, found, changed under its ETag, appended to and deleted; a stale ETag changes nothing."""
+    async with connect("alice") as client:
+        created = (
+            await client.call_tool("nc_notes_create_note", {"title": unique, "content": "one", "category": "E2E"})
+        ).structured_content
+        found = (await client.call_tool("nc_notes_search_notes", {"query": unique})).structured_content
+        note = {"note_id": created["id"]}
+        change = {**note, "etag": created["etag"], "title": None, "content": "two", "category": None}
+        changed = await client.call_tool("nc_notes_update_note", change)
+        stale = await client.call_tool("nc_notes_update_note", {**change, "content": "three"})
+        await client.call_tool("nc_notes_append_content", {**note, "content": "four"})
+        read = (await client.call_tool("nc_notes_get_note", note)).structured_content
+        deleted = (await client.call_tool("nc_notes_delete_note", note)).structured_content
+        after = await client.call_tool("nc_notes_get_note", note)
+
+    assert [hit["id"] for hit in found["results"]] == [created["id"]]
+    assert not changed.is_error
+    assert stale.is_error
+    assert "ETag" in text_of(stale)
+    assert (read["title"], read["content"], read["category"]) == (unique, "two\n---\nfour", "E2E")
+    assert deleted["deleted_id"] == created["id"]
+    assert after.is_error
+
+
+async def test_life_of_a_file(connect: Connect, unique: str) -> None:
+    """A file is created, not overwritten by accident, replaced under its ETag, copied, moved and deleted."""
+    name = f"{unique}/naïve & 100% #1?.txt"
+    async with connect("alice") as client:
+        await client.call_tool("nc_webdav_create_directory", {"path": unique})
+        await client.call_tool("nc_webdav_write_file", {"path": name, "content": "one"})
+        accident = await client.call_tool("nc_webdav_write_file", {"path": name, "content": "lost?"})
+        read = (await client.call_tool("nc_webdav_read_file", {"path": name})).structured_content
+        replaced = await client.call_tool(
+            "nc_webdav_write_file", {"path": name, "content": "two", "etag": read["etag"]}
+        )
+        copy = {"source_path": name, "destination_path": f"{unique}/copy.txt"}
+        copied = await client.call_tool("nc_webdav_copy_resource", copy)
+        blocked = await client.call_tool("nc_webdav_copy_resource", copy)
+        move = {"source_path": name, "destination_path": f"{unique}/copy.txt", "overwrite": True}
+        moved = await client.call_tool("nc_webdav_move_resource", move)
+        listing = (await client.call_tool("nc_webdav_list_directory", {"path": unique})).structured_content
+        content = (await client.call_tool("nc_webdav_read_file", {"path": f"{unique}/copy.txt"})).structured_content
+        deleted = (await client.call_tool("nc_webdav_delete_resource", {"path": unique})).structured_content
+        again = (await client.call_tool("nc_webdav_delete_resource", {"path": unique})).structured_content
+
+    assert accident.is_error
+    assert read["etag"] in text_of(accident)
+    assert (read["content"], read["size"]) == ("one", 3)
+    assert replaced.structured_content["status_code"] == 204
+    assert copied.structured_content["status_code"] == 201
+    assert blocked.is_error
+    assert moved.structured_content["status_code"] == 204
+    assert [file["path"] for file in listing["files"]] == [f"/{unique}/copy.txt"]
+    assert (listing["total_count"], listing["files_count"], listing["directories_count"]) == (1, 1, 0)
+    assert content["content"] == "two"
+    assert (deleted["status_code"], again["status_code"]) == (204, 404)
+
+
+async def test_binary_file(connect: Connect, unique: str) -> None:
+    """What is no text goes in and comes out in base64, unchanged."""
+    path = {"path": f"{unique}.bin"}
+    async with connect("alice") as client:
+        await client.call_tool(
+            "nc_webdav_write_file", {**path, "content": "AP/+", "content_type": "application/octet-stream;base64"}
+        )
+        read = (await client.call_tool("nc_webdav_read_file", path)).structured_content
+        await client.call_tool("nc_webdav_delete_resource", path)
+
+    assert (read["content"], read["encoding"], read["size"]) == ("AP/+", "base64", 3)
+
+
+async def test_people_are_apart(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """Bob sees nothing of Alice's, by its path, its id or a search, although both use the same server."""
+    async with connect("alice") as alice, connect("bob") as bob, nextcloud_of("alice") as nextcloud:
+        await alice.call_tool("nc_webdav_write_file", {"path": f"{unique}.txt", "content": "Alice's"})
+        note = (
+            await alice.call_tool("nc_notes_create_note", {"title": unique, "content": "Alice's", "category": ""})
+        ).structured_content
+        by_path = await bob.call_tool("nc_webdav_read_file", {"path": f"{unique}.txt"})
+        by_climbing = await bob.call_tool("nc_webdav_read_file", {"path": f"../alice/{unique}.txt"})
+        by_id = await bob.call_tool("nc_notes_get_note", {"note_id": note["id"]})
+        by_search = (await bob.call_tool("nc_notes_search_notes", {"query": unique})).structured_content
+        deletion = await bob.call_tool("nc_notes_delete_note", {"note_id": note["id"]})
+        still_there = (await alice.call_tool("nc_notes_get_note", {"note_id": note["id"]})).structured_content
+        await nextcloud.delete(dav("alice", f"{unique}.txt"))
+        await alice.call_tool("nc_notes_delete_note", {"note_id": note["id"]})
+
+    assert [answer.is_error for answer in (by_path, by_climbing, by_id, deletion)] == [True] * 4
+    assert by_search["total_found"] == 0
+    assert still_there["content"] == "Alice's"

@@ -1,0 +1,154 @@
+"""Where a token ends: at the other server, at Nextcloud, at its scopes, its time, and with its session."""
+
+import time
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from stack.chain import Chain
+from stack.config import EXCHANGE_CLIENT_SECRET
+from stack.process import free_port
+from stack.servers import run_server
+from tests.e2e.conftest import NextcloudOf, Server, TokenFor
+from tests.support.mcp_http import call_tool, challenge, message, post, result
+from tests.support.proxy import run_proxy
+from tests.support.signing import SigningKey
+from tests.support.threads import in_thread
+from tests.support.tokens import claims, sign_in
+
+
+async def test_token_for_one_server_is_refused_by_the_other(
+    server: Server, exchange: Server, pass_through: Server, token_of: TokenFor
+) -> None:
+    """A token is worth nothing at a server that it does not name."""
+    other = pass_through if server is exchange else exchange
+    response = await call_tool(other.url, "nc_whoami", token=await token_of())
+
+    assert response.status_code == 401
+    assert challenge(response)["error"] == "invalid_token"
+
+
+@pytest.mark.parametrize("server", ["exchange"], indirect=True)
+async def test_exchange_mode_token_does_not_open_nextcloud(chain: Chain, token_of: TokenFor) -> None:
+    """Nextcloud itself refuses the token that an MCP client holds in exchange mode."""
+    token = await token_of()
+    headers = {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"}
+    async with httpx.AsyncClient(headers=headers) as http:
+        response = await http.get(f"{chain.nextcloud.url}/ocs/v2.php/cloud/user?format=json")
+
+    assert claims(token)["aud"] == chain.config.exchange_url
+    assert response.status_code == 401
+
+
+async def test_call_without_the_scope_is_refused_before_it_runs(
+    server: Server, token_of: TokenFor, nextcloud_of: NextcloudOf, unique: str
+) -> None:
+    """403 says which scopes to ask for, those held included, and nothing has happened in Nextcloud."""
+    token = await token_of(scope="files:read")
+    response = await call_tool(server.url, "nc_webdav_write_file", token=token, path=unique, content="no")
+    async with nextcloud_of("alice") as nextcloud:
+        seen = await nextcloud.get(f"/remote.php/dav/files/alice/{unique}")
+
+    assert response.status_code == 403
+    parameters = challenge(response)
+    assert parameters["error"] == "insufficient_scope"
+    assert parameters["scope"].split() == [server.scope, "files:read", "files:write"]
+    assert "resource_metadata" in parameters
+    assert seen.status_code == 404
+
+
+async def test_scopes_that_are_granted_work_alone(server: Server, token_of: TokenFor) -> None:
+    """A token with one scope can use the tools of that scope, and nc_whoami says which others are left out."""
+    token = await token_of(scope="notes:read")
+    found = result(await call_tool(server.url, "nc_notes_search_notes", token=token, query=""))
+    who = result(await call_tool(server.url, "nc_whoami", token=token))["structuredContent"]
+
+    assert not found.get("isError")
+    assert who["tools_left_out"]["nc_webdav_read_file"] == ["files:read"]
+    assert "nc_notes_get_note" not in who["tools_left_out"]
+    assert "files:read" in who["how_to_get_more"]
+
+
+async def test_expired_token(server: Server, token_of: TokenFor, realm_key: SigningKey) -> None:
+    """A token that was good until it expired gets 401 invalid_token, and the same one with time left is good."""
+    genuine = claims(await token_of())
+    now = int(time.time())
+    expired = await call_tool(server.url, "nc_whoami", token=realm_key.sign(genuine | {"exp": now - 60}))
+    alive = await call_tool(server.url, "nc_notes_get_note", token=realm_key.sign(genuine | {"scope": ""}), note_id=1)
+
+    assert expired.status_code == 401
+    assert challenge(expired)["error"] == "invalid_token"
+    assert "expired" in challenge(expired)["error_description"]
+    assert alive.status_code == 403  # so the expired one was refused for its time, not for its key
+
+
+async def test_signed_out_everywhere(chain: Chain, exchange: Server, pass_through: Server) -> None:
+    """After a sign-out in Keycloak, exchange mode refuses at once with 401; pass-through lasts until `exp`."""
+    admin = chain.keycloak.admin()
+    username, password = f"leaver-{uuid4().hex[:6]}", "leaver-demo-password"
+    user_id = admin.create_user(
+        {
+            "username": username,
+            "enabled": True,
+            "email": f"{username}@example.org",
+            "emailVerified": True,
+            "firstName": "Lea",
+            "lastName": "Ver",
+            "credentials": [{"type": "password", "value": password, "temporary": False}],
+        }
+    )
+    tokens = {}
+    for each in (exchange, pass_through):
+        answer = await sign_in(chain.keycloak, username=username, password=password, scope=each.scope)
+        tokens[each.mode] = answer["access_token"]
+        assert (await call_tool(each.url, "nc_whoami", token=tokens[each.mode])).status_code == 200
+    admin.user_logout(user_id)
+    refused = await call_tool(exchange.url, "nc_whoami", token=tokens["exchange"])
+    lasting = await call_tool(pass_through.url, "nc_whoami", token=tokens["pass-through"])
+    admin.delete_user(user_id)
+
+    assert refused.status_code == 401
+    assert challenge(refused)["error"] == "invalid_token"
+    assert "sign in again" in challenge(refused)["error_description"]
+    assert lasting.status_code == 200
+
+
+async def test_keycloak_down(chain: Chain, exchange: Server, token_of: TokenFor, server: Server) -> None:
+    """Without Keycloak, known tokens pass through; an exchange is a clear tool error; what can't be checked is 503."""
+    token = await token_of()
+    forged = SigningKey("unknown-key").sign(claims(token))
+    settings = {"NEXTCLOUD_HOST": chain.nextcloud.url}
+    if server is exchange:
+        settings |= {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
+    public_name = server.origin.removeprefix("http://")
+    async with run_proxy(chain.config.keycloak_port) as proxy:
+        discovery_url = chain.keycloak.discovery_url.replace(str(chain.config.keycloak_port), str(proxy.port))
+        settings["OIDC_DISCOVERY_URL"] = discovery_url
+        port = free_port()
+        running = run_server(f"cut-{server.mode}", server.url, port, settings, logs=chain.config.state)
+        async with in_thread(running) as url:
+            before = result(await call_tool(url, "nc_whoami", token=token, host=public_name))
+            proxy.cut()
+            during = result(await call_tool(url, "nc_whoami", token=token, host=public_name))
+            unknown = await call_tool(url, "nc_whoami", token=forged, host=public_name)
+            proxy.mend()
+            after = result(await call_tool(url, "nc_whoami", token=token, host=public_name))
+
+    assert not before.get("isError")
+    assert not after.get("isError")
+    assert unknown.status_code == 503
+    assert int(unknown.headers["retry-after"]) > 0
+    if server is exchange:
+        assert during["isError"]
+        assert "Keycloak can't be reached" in during["content"][0]["text"]
+    else:
+        assert not during.get("isError")
+
+
+async def test_garbage_is_refused(server: Server) -> None:
+    """What is no token gets 401 invalid_token, whichever method it comes with."""
+    response = await post(server.url, message("tools/list"), token="garbage")
+
+    assert response.status_code == 401
+    assert challenge(response)["error"] == "invalid_token"

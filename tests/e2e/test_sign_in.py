@@ -1,0 +1,81 @@
+"""A client that knows nothing but a URL signs in and uses Nextcloud."""
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Connect, Server
+from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.mcp_http import challenge, message, post
+from tests.support.tokens import ALICE, BOB
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_url_is_enough(server: Server, protocol: str) -> None:
+    """Discovery, registration, login, consent and the first call follow from the URL, in every protocol era."""
+    person, tokens = Somebody(**ALICE), Tokens()
+    async with connected(server.url, person, tokens, mode=protocol) as client:
+        listing = await client.call_tool("nc_webdav_list_directory", {})
+
+    assert not listing.is_error
+    assert "Documents" in [file["name"] for file in listing.structured_content["files"]]
+    assert person.sign_ins == 1
+    assert tokens.client is not None
+    assert tokens.client.client_id
+
+
+async def test_consent_page_says_what_is_granted(server: Server) -> None:
+    """The person reads on Keycloak's consent page, in plain words, what the client will be able to do."""
+    person = Somebody(**ALICE)
+    async with connected(server.url, person) as client:
+        await client.list_tools()
+
+    shown = person.browser.consents[0]
+    assert "Read your notes" in shown
+    assert "Create, change, move and delete your files" in shown
+
+
+async def test_client_that_comes_back_need_not_sign_in(server: Server) -> None:
+    """With the tokens of last time, no browser opens."""
+    tokens = Tokens()
+    async with connected(server.url, Somebody(**BOB), tokens) as client:
+        await client.call_tool("nc_whoami", {})
+    again = Somebody(**BOB)
+    async with connected(server.url, again, tokens) as client:
+        who = await client.call_tool("nc_whoami", {})
+
+    assert again.sign_ins == 0
+    assert who.structured_content["user_id"] == "bob"
+
+
+async def test_whoami(server: Server, connect: Connect) -> None:
+    """nc_whoami names the person, the mode, the client and the scopes, and no tool is left out of a full grant."""
+    async with connect("alice") as client:
+        who = (await client.call_tool("nc_whoami", {})).structured_content
+
+    assert who["user_id"] == "alice"
+    assert who["mode"] == server.mode
+    assert who["client_id"]
+    assert {server.scope, "files:read", "notes:write"} <= set(who["granted_scopes"])
+    assert who["tools_left_out"] == {}
+
+
+async def test_first_challenge(server: Server) -> None:
+    """A request without a token learns where to sign in and for which scopes, and of no error (RFC 6750 3.1)."""
+    response = await post(server.url, message("tools/list"))
+
+    assert response.status_code == 401
+    parameters = challenge(response)
+    assert "error" not in parameters
+    assert parameters["resource_metadata"] == f"{server.origin}/.well-known/oauth-protected-resource/mcp"
+    assert parameters["scope"].split()[0] == server.scope
+
+
+async def test_protected_resource_metadata(server: Server, issuer: str) -> None:
+    """The metadata names this resource, exactly, and the realm as its authorization server (RFC 9728 section 3)."""
+    async with httpx.AsyncClient() as http:
+        metadata = (await http.get(f"{server.origin}/.well-known/oauth-protected-resource/mcp")).json()
+
+    assert metadata["resource"] == server.url
+    assert metadata["authorization_servers"] == [issuer]
+    assert server.scope in metadata["scopes_supported"]
+    assert metadata["bearer_methods_supported"] == ["header"]

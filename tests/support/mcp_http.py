@@ -1,0 +1,50 @@
+"""MCP in raw HTTP, for what is about HTTP: statuses, headers, and requests that no client would send."""
+
+import json
+from typing import Any
+
+import httpx
+
+HEADERS = {
+    "Accept": "application/json, text/event-stream",
+    "Content-Type": "application/json",
+    "MCP-Protocol-Version": "2025-06-18",
+}
+
+
+def message(method: str, **params: Any) -> dict[str, Any]:
+    """Return a JSON-RPC request."""
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+async def post(url: str, body: object, *, token: str | None = None, **headers: str) -> httpx.Response:
+    """Post a JSON-RPC message to an MCP endpoint; the answer as it is."""
+    credentials = {"Authorization": f"Bearer {token}"} if token else {}
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        return await http.post(url, json=body, headers=HEADERS | credentials | headers)
+
+
+async def call_tool(url: str, tool: str, *, token: str, host: str | None = None, **arguments: Any) -> httpx.Response:
+    """Call a tool; `host` is the server's public name where `url` is another way to reach it."""
+    headers = {"Host": host} if host else {}
+    return await post(url, message("tools/call", name=tool, arguments=arguments), token=token, **headers)
+
+
+def result(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON-RPC result of an answer in either of the forms that MCP allows: JSON, or one SSE event."""
+    assert response.status_code == 200, (response.status_code, response.text)
+    text = response.text
+    if response.headers["content-type"].startswith("text/event-stream"):
+        text = next(line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {"))
+    answer: dict[str, Any] = json.loads(text)
+    assert "result" in answer, answer
+    content: dict[str, Any] = answer["result"]
+    return content
+
+
+def challenge(response: httpx.Response) -> dict[str, str]:
+    """Return the parameters of a `WWW-Authenticate: Bearer` header (RFC 9110 section 11.6.1)."""
+    scheme, _, parameters = response.headers["www-authenticate"].partition(" ")
+    assert scheme == "Bearer"
+    pairs = (pair.partition("=") for pair in parameters.split(", "))
+    return {name: value.strip('"') for name, _, value in pairs}

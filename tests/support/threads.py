@@ -1,0 +1,19 @@
+"""Blocking context managers in asynchronous tests: entered and left in a thread, so that the loop goes on."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import TypeVar
+
+import anyio.to_thread
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def in_thread(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Hold `manager` for as long as the block lasts."""
+    value = await anyio.to_thread.run_sync(manager.__enter__)
+    try:
+        yield value
+    finally:
+        await anyio.to_thread.run_sync(manager.__exit__, None, None, None)
