@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -30,19 +31,21 @@ class Options:
         discovery_url: The realm's OpenID Connect discovery document.
         client_id: What a token's `aud` has to contain.
         jwks_ttl: Seconds for which the realm's keys are remembered.
+        realm_transport: In place of the network towards the realm, for tests.
     """
 
     data: Path
     discovery_url: str
     client_id: str = "nextcloud"
     jwks_ttl: float = 3600
+    realm_transport: httpx.AsyncBaseTransport | None = None
 
 
 def create_app(options: Options) -> Starlette:
     """The whole stand-in as one ASGI app."""
     options.data.mkdir(parents=True, exist_ok=True)
     tree = Tree(options.data)
-    keys = KeyMemory(options.discovery_url, ttl=options.jwks_ttl)
+    keys = KeyMemory(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

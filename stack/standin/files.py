@@ -49,10 +49,14 @@ class _Nextcloud:
         return ["getcontentlength", "getcontenttype"]
 
     def get_property_value(self, name: str) -> Any:
-        if name == "{DAV:}getetag":
-            return f'"{self.get_etag()}"'
-        if name.startswith(_OC):
-            return self._own_value(name.removeprefix(_OC))
+        try:
+            if name == "{DAV:}getetag":
+                return f'"{self.get_etag()}"'
+            if name.startswith(_OC):
+                return self._own_value(name.removeprefix(_OC))
+        except FileNotFoundError:
+            # another request deleted it since it was listed
+            raise DAVError(HTTP_NOT_FOUND) from None
         return super().get_property_value(name)  # type: ignore[misc]
 
     def set_property_value(self, name: str, value: Any, *, dry_run: bool = False) -> None:
@@ -115,9 +119,10 @@ class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
         """No limit, which Nextcloud writes so."""
         return -3
 
-    def get_member_names(self) -> list[str]:
-        """Names in a fixed order."""
-        return sorted(super().get_member_names())
+    def get_member_list(self) -> list[Any]:
+        """What it holds, by name, without what another request deletes meanwhile."""
+        members = (self.get_member(name) for name in sorted(self.get_member_names()))
+        return [member for member in members if member is not None]
 
     def create_empty_resource(self, name: str) -> Any:
         """Make a file, under an id that no file had before."""

@@ -7,7 +7,6 @@ would hide what happens on a real Nextcloud after the realm's keys change: 401 o
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -35,13 +34,13 @@ class KeyMemory:
     Args:
         discovery_url: OpenID Connect discovery document.
         ttl: Seconds until the keys are fetched again.
-        clock: Seconds that never go back.
+        transport: In place of the network, for tests.
     """
 
-    def __init__(self, discovery_url: str, *, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, discovery_url: str, *, ttl: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._discovery_url = discovery_url
         self._ttl = ttl
-        self._clock = clock
+        self._transport = transport
         self._realm: Realm | None = None
         self._fetched_at = 0.0
         self._lock = asyncio.Lock()
@@ -49,14 +48,14 @@ class KeyMemory:
     async def get(self) -> Realm | None:
         """The realm, or None while it cannot be reached: then nobody can sign in."""
         async with self._lock:
-            if self._realm is None or self._clock() - self._fetched_at >= self._ttl:
+            if self._realm is None or time.monotonic() - self._fetched_at >= self._ttl:
                 self._realm = await self._fetch()
-                self._fetched_at = self._clock()
+                self._fetched_at = time.monotonic()
             return self._realm
 
     async def _fetch(self) -> Realm | None:
         try:
-            async with httpx.AsyncClient(timeout=10) as client:
+            async with httpx.AsyncClient(timeout=10, transport=self._transport) as client:
                 metadata = (await client.get(self._discovery_url)).raise_for_status().json()
                 jwks = (await client.get(metadata["jwks_uri"])).raise_for_status().json()
         except (httpx.HTTPError, ValueError, KeyError) as error:

@@ -5,9 +5,12 @@ Nextcloud's `oc:fileid` never changes and is never used again; an inode number c
 each inode an id of its own, and forgets it with the file.
 """
 
+import contextlib
 import hashlib
+import os
 import shutil
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +65,7 @@ class Tree:
         # WsgiDAV answers in threads of its own: one connection, one lock
         self._index = sqlite3.connect(data / "index.sqlite", isolation_level=None, check_same_thread=False)
         self._index.execute("PRAGMA journal_mode = WAL")
+        self._index.execute("PRAGMA synchronous = NORMAL")
         self._index.execute(_SCHEMA)
         self._lock = threading.Lock()
 
@@ -85,9 +89,12 @@ class Tree:
     def node(self, path: Path) -> Node:
         """The index entry of an existing file or folder, made when it is first asked for."""
         inode = path.stat().st_ino
-        self._execute("INSERT OR IGNORE INTO nodes (inode) VALUES (?)", inode)
         query = "SELECT id, version, favorite, note_etag, note_seen FROM nodes WHERE inode = ?"
-        number, version, favorite, note_etag, note_seen = self._execute(query, inode)[0]
+        rows = self._execute(query, inode)
+        if not rows:
+            self._execute("INSERT OR IGNORE INTO nodes (inode) VALUES (?)", inode)
+            rows = self._execute(query, inode)
+        number, version, favorite, note_etag, note_seen = rows[0]
         return Node(number, version, bool(favorite), note_etag, note_seen)
 
     def written(self, path: Path) -> None:
@@ -109,8 +116,8 @@ class Tree:
 
         The latter because the inode of a file deleted behind our back may have come with it.
         """
-        for member in (path, *_members(path)):
-            self._execute("DELETE FROM nodes WHERE inode = ?", member.stat().st_ino)
+        for inode in (path.stat().st_ino, *(found.st_ino for _, found in _members(path))):
+            self._execute("DELETE FROM nodes WHERE inode = ?", inode)
 
     def remove(self, path: Path) -> None:
         """Delete a file, or a folder with all it holds."""
@@ -136,16 +143,18 @@ def size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     if path.is_file():
         return path.stat().st_size
-    return sum(member.stat().st_size for member in _members(path) if member.is_file())
+    return sum(found.st_size for _, found in _members(path) if stat.S_ISREG(found.st_mode))
 
 
-def _members(path: Path) -> Iterator[Path]:
-    return path.rglob("*") if path.is_dir() else iter(())
+def _members(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All that a folder holds at any depth; what another request deletes meanwhile is left out."""
+    for member in sorted(path.rglob("*")) if path.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            yield member, member.stat()
 
 
 def _folder_etag(path: Path) -> str:
     digest = hashlib.sha256(str(path.stat().st_ino).encode())
-    for member in sorted(_members(path)):
-        stat = member.stat()
-        digest.update(f"{member.name}\0{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}\n".encode())
+    for member, found in _members(path):
+        digest.update(f"{member.name}\0{found.st_ino}-{found.st_mtime_ns}-{found.st_size}\n".encode())
     return digest.hexdigest()[:13]

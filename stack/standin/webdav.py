@@ -108,9 +108,9 @@ class _NextcloudRules(BaseMiddleware):  # type: ignore[misc]
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
         request = _Request(environ)
         environ["wsgidav.auth.user_name"] = request.user
-        environ.setdefault("HTTP_DEPTH", "1" if request.method == "PROPFIND" else None)
-        if environ["HTTP_DEPTH"] is None:
-            del environ["HTTP_DEPTH"]
+        if request.method == "PROPFIND":
+            # RFC 4918 9.1 says infinity, Nextcloud takes one level
+            environ.setdefault("HTTP_DEPTH", "1")
         request.check()
         short = request.short_answer()
         if short is None:
