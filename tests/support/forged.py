@@ -1,0 +1,152 @@
+"""Named tokens: every way for a bearer token to be wrong, and the ways to be right (RFC 6750, 7519, 8725, 9068)."""
+
+import hmac
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from joserfc.jwk import ECKey
+
+from tests.support.issuer import FIRST_KEY, FOREIGN_KEY, ISSUER, SERVER_URL, FakeIssuer, signed
+
+CLIENT_ID: Final = "mcp-server"
+"""The configured client id, which is as good an audience as the URL."""
+
+Mint = Callable[[FakeIssuer], str]
+
+ATTACKERS_EC_KEY: Final = ECKey.generate_key("P-256")
+EVIL: Final = "https://attacker.test/jwks.json"
+
+
+def now(offset: float) -> int:
+    """Return the time so many seconds from now, as a NumericDate."""
+    return int(time.time() + offset)
+
+
+def forged(keycloak: FakeIssuer, header: str, *, payload: str | None = None) -> str:
+    """Sign this very header with the issuer's key."""
+    return signed(header, json.dumps(keycloak.claims()) if payload is None else payload, FIRST_KEY)
+
+
+def hs256(keycloak: FakeIssuer) -> str:
+    """Take the public key for a shared secret."""
+    signing_input = keycloak.mint(header={"alg": "HS256"}).rpartition(".")[0]
+    signature = hmac.digest(FIRST_KEY.as_pem(private=False), signing_input.encode(), "sha256")
+    return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def attackers_jwk(keycloak: FakeIssuer) -> str:
+    """Bring the key to verify with along."""
+    header = {"alg": "ES256", "typ": "JWT", "kid": FIRST_KEY.kid, "jwk": ATTACKERS_EC_KEY.as_dict(private=False)}
+    return signed(json.dumps(header), json.dumps(keycloak.claims()), ATTACKERS_EC_KEY, algorithm="ES256")
+
+
+NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
+    "empty": lambda _: "",
+    "garbage": lambda _: "garbage",
+    "only dots": lambda _: "..",
+    "five parts, as a JWE": lambda k: f"{k.mint()}.AAAA.AAAA",
+    "not base64": lambda _: "!!!.!!!.!!!",
+    "not ASCII": lambda _: "é.è.ê",
+    "NUL": lambda k: k.mint() + "\0",
+    "header is a list": lambda k: forged(k, "[]"),
+    "header is empty": lambda k: forged(k, "{}"),
+    "header is nested without end": lambda k: forged(k, '{"alg":"RS256","kid":' + "[" * 100_000),
+    "header is too long": lambda k: k.mint(header={"x5u": "https://attacker.test/" + "a" * 1000}),
+    "payload is too long": lambda k: k.mint(comment="a" * 200_000),
+}
+
+SIGNATURE: Final[Mapping[str, Mint]] = {
+    "alg none, no signature": lambda k: k.mint(header={"alg": "none"}).rpartition(".")[0] + ".",
+    "alg none, some signature": lambda k: k.mint(header={"alg": "none"}),
+    "alg None in another case": lambda k: k.mint(header={"alg": "nOnE"}).rpartition(".")[0] + ".",
+    "alg missing": lambda k: k.mint(header={"alg": None}),
+    "alg is a list": lambda k: k.mint(header={"alg": ["RS256"]}),
+    "alg of another family": lambda k: k.mint(header={"alg": "ES256"}),
+    "HS256 with the public key as secret": hs256,
+    "another key under the name of ours": lambda k: k.mint(key=FOREIGN_KEY),
+    "signature cut off": lambda k: k.mint().rpartition(".")[0] + ".",
+    "signature of another token": lambda k: k.mint().rpartition(".")[0] + "." + k.mint(sub="bob").rpartition(".")[2],
+    "kid missing": lambda k: k.mint(header={"kid": None}),
+    "kid empty": lambda k: k.mint(header={"kid": ""}),
+    "kid is a number": lambda k: k.mint(header={"kid": 7}),
+    "kid is a list": lambda k: k.mint(header={"kid": [FIRST_KEY.kid]}),
+    "kid unknown": lambda k: k.mint(header={"kid": "no-such-key"}),
+    "kid like a path": lambda k: k.mint(header={"kid": "../../../../dev/null"}),
+    "kid like SQL": lambda k: k.mint(header={"kid": "' UNION SELECT 'key"}),
+    "jku of an attacker": lambda k: k.mint(key=FOREIGN_KEY, header={"jku": EVIL}),
+    "x5u of an attacker": lambda k: k.mint(key=FOREIGN_KEY, header={"x5u": EVIL}),
+    "jwk of an attacker": attackers_jwk,
+    "crit, unknown": lambda k: k.mint(header={"crit": ["exp"], "exp": 1}),
+    "crit, unencoded payload": lambda k: k.mint(header={"crit": ["b64"], "b64": False}),
+    "crit, a number": lambda k: k.mint(header={"crit": 5}),
+    "crit, nested lists": lambda k: k.mint(header={"crit": [[]]}),
+    "payload is not JSON": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": FIRST_KEY.kid}), payload="hello"),
+    "payload is a list": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": FIRST_KEY.kid}), payload="[]"),
+}
+
+CLAIMS: Final[Mapping[str, Mint]] = {
+    "iss missing": lambda k: k.mint(iss=None),
+    "iss of another realm": lambda k: k.mint(iss=ISSUER.replace("cloud", "master")),
+    "iss with a slash": lambda k: k.mint(iss=f"{ISSUER}/"),
+    "iss, a list with ours": lambda k: k.mint(iss=[ISSUER]),
+    "aud missing": lambda k: k.mint(aud=None),
+    "aud empty": lambda k: k.mint(aud=""),
+    "aud an empty list": lambda k: k.mint(aud=[]),
+    "aud account": lambda k: k.mint(aud="account"),
+    "aud nextcloud alone": lambda k: k.mint(aud="nextcloud"),
+    "aud a prefix of ours": lambda k: k.mint(aud=SERVER_URL[:-1]),
+    "aud longer than ours": lambda k: k.mint(aud=f"{SERVER_URL}/admin"),
+    "aud in another case": lambda k: k.mint(aud=SERVER_URL.upper()),
+    "aud with a slash": lambda k: k.mint(aud=f"{SERVER_URL}/"),
+    "aud with another port": lambda k: k.mint(aud=SERVER_URL.replace("8000", "8001")),
+    "aud with another scheme": lambda k: k.mint(aud=SERVER_URL.replace("http:", "https:")),
+    "aud with all in one string": lambda k: k.mint(aud=f"{SERVER_URL} nextcloud"),
+    "aud a number": lambda k: k.mint(aud=5),
+    "aud a list of objects": lambda k: k.mint(aud=[{"url": SERVER_URL}]),
+    "aud an object": lambda k: k.mint(aud={SERVER_URL: True}),
+    "sub missing": lambda k: k.mint(sub=None),
+    "sub empty": lambda k: k.mint(sub=""),
+    "sub a number": lambda k: k.mint(sub=5),
+    "exp missing": lambda k: k.mint(exp=None),
+    "exp 31 s ago": lambda k: k.mint(exp=now(-31)),
+    "exp a day ago": lambda k: k.mint(exp=now(-86_400)),
+    "exp a string": lambda k: k.mint(exp=str(now(300))),
+    "exp true": lambda k: k.mint(exp=True),
+    "exp infinite": lambda k: k.mint(exp=float("inf")),
+    "exp not a number": lambda k: k.mint(exp=float("nan")),
+    "nbf in 40 s": lambda k: k.mint(nbf=now(40)),
+    "nbf a string": lambda k: k.mint(nbf="yesterday"),
+    "iat in 40 s": lambda k: k.mint(iat=now(40)),
+    "typ of an ID token": lambda k: k.mint(typ="ID"),
+    "typ of a refresh token": lambda k: k.mint(typ="Refresh"),
+    "typ of an offline token": lambda k: k.mint(typ="Offline"),
+    "typ of a logout token": lambda k: k.mint(typ="Logout", header={"typ": "logout+jwt"}),
+    "typ of an ID token under at+jwt": lambda k: k.mint(typ="ID", header={"typ": "at+jwt"}),
+    "typ missing": lambda k: k.mint(typ=None),
+    "typ a list": lambda k: k.mint(typ=["Bearer"]),
+    "header typ missing": lambda k: k.mint(header={"typ": None}),
+    "header typ of something else": lambda k: k.mint(header={"typ": "dpop+jwt"}),
+    "scope a list": lambda k: k.mint(scope=["notes:read"]),
+    "scope a number": lambda k: k.mint(scope=1),
+    "azp a number": lambda k: k.mint(azp=1),
+}
+
+REFUSED: Final[Mapping[str, Mint]] = {**NOT_A_SIGNED_JWT, **SIGNATURE, **CLAIMS}
+
+ACCEPTED: Final[Mapping[str, Mint]] = {
+    "as Keycloak makes them": lambda k: k.mint(),
+    "aud a string": lambda k: k.mint(aud=SERVER_URL),
+    "aud the client id": lambda k: k.mint(aud=[CLIENT_ID, "account"]),
+    "RFC 9068, at+jwt": lambda k: k.mint(typ=None, header={"typ": "at+jwt"}),
+    "RFC 9068, application/at+jwt in another case": lambda k: k.mint(typ=None, header={"typ": "application/AT+JWT"}),
+    "Keycloak's typ besides at+jwt": lambda k: k.mint(header={"typ": "at+jwt"}),
+    "exp 29 s ago": lambda k: k.mint(exp=now(-28)),
+    "nbf in 29 s": lambda k: k.mint(nbf=now(29)),
+    "iat in 29 s": lambda k: k.mint(iat=now(29)),
+    "exp with a fraction": lambda k: k.mint(exp=time.time() + 60),
+    "without iat": lambda k: k.mint(iat=None),
+    "jku of an attacker, signed by the issuer": lambda k: k.mint(header={"jku": EVIL}),
+}

@@ -1,0 +1,112 @@
+"""A Nextcloud for unit tests that answers what a test tells it to, and remembers what it was asked."""
+
+from typing import Any, Final
+
+import httpx
+
+from tests.support.issuer import Answer, answer
+
+URL: Final = "https://cloud.test"
+USER_PATH: Final = "/ocs/v2.php/cloud/user"
+FILES: Final = "/remote.php/dav/files/alice"
+NOTES: Final = "/index.php/apps/notes/api/v1/notes"
+
+
+def ocs_user(user_id: str, displayname: str = "Alice Liddell") -> Answer:
+    """Answer as OCS `/cloud/user` does, cut down."""
+    data = {"enabled": True, "id": user_id, "quota": {"used": 7}, "email": None, "displayname": displayname}
+    return answer(json={"ocs": {"meta": {"status": "ok", "statuscode": 200, "message": "OK"}, "data": data}})
+
+
+class FakeNextcloud:
+    """Answers by method and path, percent-encoded and without the query; anything unforeseen fails the test.
+
+    Attributes:
+        requests: All that it was asked, in order.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+        self._answers: dict[tuple[str, str], list[Answer]] = {}
+        self.on("GET", USER_PATH, ocs_user("alice"))
+        self.on("GET", "/status.php", answer(json={"installed": True, "maintenance": False, "version": "32.0.1.2"}))
+
+    @property
+    def transport(self) -> httpx.MockTransport:
+        """A transport on which there is nothing but this Nextcloud."""
+        return httpx.MockTransport(self._handle)
+
+    def on(self, method: str, path: str, *answers: Answer) -> None:
+        """Answer with each of these in turn, and with the last one from then on."""
+        self._answers[method, path] = list(answers)
+
+    def asked(self, method: str | None = None) -> list[str]:
+        """Return what was asked for so far as `METHOD path`, apart from the user's id."""
+        return [
+            f"{request.method} {request.url.raw_path.decode()}"
+            for request in self.requests
+            if request.url.path != USER_PATH and method in {None, request.method}
+        ]
+
+    def tokens(self) -> list[str]:
+        """Return the bearer token of each request."""
+        return [request.headers["Authorization"].removeprefix("Bearer ") for request in self.requests]
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        path = request.url.raw_path.decode().partition("?")[0]
+        answers = self._answers.get((request.method, path))
+        assert answers, f"nobody foresaw {request.method} {path}"
+        return (answers.pop(0) if len(answers) > 1 else answers[0])(request)
+
+
+def note(**changes: Any) -> dict[str, Any]:
+    """Return a note as Notes 4.12 answers it; `changes` replace what is usual."""
+    return {
+        "id": 7,
+        "title": "Plans",
+        "modified": 1700000000,
+        "category": "Work",
+        "favorite": False,
+        "readonly": False,
+        "internalPath": "/Notes/Work/Plans.md",
+        "shareTypes": [],
+        "isShared": False,
+        "error": False,
+        "errorType": "",
+        "content": "# Plans",
+        "etag": "49582d0c",
+    } | changes
+
+
+def multistatus(*responses: str) -> bytes:
+    """Return a WebDAV answer (RFC 4918 section 13) with these responses."""
+    namespaces = 'xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"'
+    return f'<?xml version="1.0"?><d:multistatus {namespaces}>{"".join(responses)}</d:multistatus>'.encode()
+
+
+def dav_file(href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: str = "text/plain") -> str:
+    """Return the `d:response` of a file, as Nextcloud 32 writes it."""
+    return (
+        f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
+        f"<d:resourcetype/><d:getcontentlength>{size}</d:getcontentlength>"
+        f"<d:getcontenttype>{content_type}</d:getcontenttype>"
+        "<d:getlastmodified>Mon, 23 Nov 2026 14:56:41 GMT</d:getlastmodified>"
+        f"<d:getetag>&quot;{etag}&quot;</d:getetag>"
+        f"<oc:size>{size}</oc:size><oc:fileid>73</oc:fileid><oc:favorite>1</oc:favorite>"
+        "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+    )
+
+
+def dav_folder(href: str, *, size: int = 20) -> str:
+    """Return the `d:response` of a folder, as Nextcloud 32 writes it: what it has not, in a second propstat."""
+    return (
+        f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
+        "<d:resourcetype><d:collection/></d:resourcetype>"
+        "<d:getlastmodified>Mon, 23 Nov 2026 14:54:43 GMT</d:getlastmodified>"
+        "<d:getetag>&quot;6b0453b3d9ff8&quot;</d:getetag>"
+        f"<oc:size>{size}</oc:size><oc:fileid>2</oc:fileid><oc:favorite>0</oc:favorite>"
+        "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>"
+        "<d:propstat><d:prop><d:getcontentlength/><d:getcontenttype/></d:prop>"
+        "<d:status>HTTP/1.1 404 Not Found</d:status></d:propstat></d:response>"
+    )

@@ -1,0 +1,152 @@
+"""The whole server in this process, spoken to in raw HTTP: only Keycloak and Nextcloud are played."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+
+from nextcloud_mcp.app import create_app
+from nextcloud_mcp.settings import load_settings
+from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
+from tests.support.nextcloud import URL as NEXTCLOUD_URL
+from tests.support.nextcloud import FakeNextcloud
+
+LEGACY: Final = "2025-06-18"
+"""A protocol version whose requests name method and tool in the body alone."""
+
+MODERN: Final = "2026-07-28"
+"""The protocol version whose requests name method and tool in headers too."""
+
+PASS_THROUGH: Final[Mapping[str, str]] = {
+    "NEXTCLOUD_HOST": NEXTCLOUD_URL,
+    "NEXTCLOUD_MCP_SERVER_URL": SERVER_URL,
+    "OIDC_DISCOVERY_URL": DISCOVERY_URL,
+}
+"""The least environment."""
+
+EXCHANGE: Final[Mapping[str, str]] = {**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": "s3cret"}
+"""The least environment for token exchange."""
+
+_PARAMETER: Final = re.compile(r'([a-z_]+)="([ -!#-\[\]-~]*)"')
+_CHALLENGE: Final = re.compile(rf"Bearer {_PARAMETER.pattern}(?:, {_PARAMETER.pattern})*")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        http: Speaks to it; sends nothing by itself but what httpx always does.
+        keycloak: The realm that it trusts.
+        nextcloud: The Nextcloud behind it.
+    """
+
+    http: httpx.AsyncClient
+    keycloak: FakeIssuer
+    nextcloud: FakeNextcloud
+
+    async def post(
+        self, body: bytes | str, *, token: str | None = None, version: str = LEGACY, **headers: str
+    ) -> httpx.Response:
+        """Send a body to the MCP endpoint; underscores in the names of `headers` stand for hyphens."""
+        sent = {
+            "Accept": "application/json, text/event-stream",
+            "Content-Type": "application/json",
+            "MCP-Protocol-Version": version,
+            **({"Authorization": f"Bearer {token}"} if token is not None else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return await self.http.post("/mcp", content=body, headers=sent)
+
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, *, token: str | None, version: str = LEGACY
+    ) -> httpx.Response:
+        """Send one well-formed JSON-RPC request."""
+        params = dict(params or {})
+        headers = {}
+        if version == MODERN:
+            params["_meta"] = meta()
+            headers["Mcp_Method"] = method
+            if "name" in params:
+                headers["Mcp_Name"] = params["name"]
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        return await self.post(body, token=token, version=version, **headers)
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any] | None = None, *, token: str | None, version: str = LEGACY
+    ) -> httpx.Response:
+        """Call a tool."""
+        params = {"name": tool, "arguments": dict(arguments or {})}
+        return await self.request("tools/call", params, token=token, version=version)
+
+    async def use(
+        self, tool: str, arguments: Mapping[str, Any] | None = None, *, scope: str | None = None
+    ) -> dict[str, Any]:
+        """Call a tool as alice, with the scopes it needs, and return what it answers, as JSON."""
+        token = self.keycloak.mint(scope=scope or "notes:read notes:write files:read files:write")
+        result = answered(await self.call(tool, arguments, token=token))["result"]
+        assert not result.get("isError"), result
+        structured: dict[str, Any] = result["structuredContent"]
+        return structured
+
+    async def misuse(self, tool: str, arguments: Mapping[str, Any] | None = None) -> str:
+        """Call a tool as alice, with the scopes it needs, and return the sentence of its error."""
+        token = self.keycloak.mint(scope="notes:read notes:write files:read files:write")
+        return refusal(await self.call(tool, arguments, token=token))
+
+
+def meta() -> dict[str, Any]:
+    """Return what a request of `MODERN` says of its client, besides its headers."""
+    return {
+        PROTOCOL_VERSION_META_KEY: MODERN,
+        CLIENT_CAPABILITIES_META_KEY: {},
+        CLIENT_INFO_META_KEY: {"name": "unit-test", "version": "1"},
+    }
+
+
+def answered(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON-RPC message of a response, whether it came as JSON or as the one event of a stream."""
+    if response.headers["Content-Type"].startswith("text/event-stream"):
+        (data,) = [line for line in response.text.splitlines() if line.startswith("data: ")]
+        message: dict[str, Any] = json.loads(data.removeprefix("data: "))
+    else:
+        message = response.json()
+    return message
+
+
+def refusal(response: httpx.Response) -> str:
+    """Return the sentence of a tool call that failed."""
+    assert response.status_code == 200
+    result = answered(response)["result"]
+    assert result["isError"] is True
+    (content,) = result["content"]
+    text: str = content["text"]
+    return text
+
+
+def challenge(response: httpx.Response) -> dict[str, str]:
+    """Return the parameters of the one bearer challenge, which must be written as RFC 6750 section 3 has it."""
+    (header,) = response.headers.get_list("WWW-Authenticate")
+    assert _CHALLENGE.fullmatch(header), header
+    parameters = _PARAMETER.findall(header)
+    assert len(dict(parameters)) == len(parameters), "a parameter stands there twice"
+    return dict(parameters)
+
+
+@asynccontextmanager
+async def serving(environ: Mapping[str, str] = EXCHANGE) -> AsyncIterator[Server]:
+    """Run the server under these settings."""
+    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
+    app = create_app(
+        load_settings(environ), keycloak_transport=keycloak.transport, nextcloud_transport=nextcloud.transport
+    )
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000") as http,
+    ):
+        yield Server(http, keycloak, nextcloud)

@@ -1,0 +1,137 @@
+"""`auth.bearer`: no request passes without a genuine bearer token (RFC 6750), shown in raw HTTP."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.forged import REFUSED, Mint
+from tests.support.issuer import SERVER_URL
+from tests.support.server import Server, challenge
+
+LIST_TOOLS = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+
+
+@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
+async def test_a_bad_token_gets_401(server: Server, mint: Mint) -> None:
+    """Each of the named bad tokens is answered with 401 `invalid_token`, and reaches neither token endpoint nor
+    Nextcloud.
+    """  # noqa: D205
+    response = await server.http.post(
+        "/mcp", content=LIST_TOOLS, headers=[(b"Authorization", b"Bearer " + mint(server.keycloak).encode())]
+    )
+    assert response.status_code == 401
+    assert challenge(response)["error"] == "invalid_token"
+    assert server.keycloak.exchanges() == []
+    assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
+async def test_a_bad_token_is_one_event_without_the_token(server: Server, mint: Mint) -> None:
+    """The log says why a token was refused, once, and holds no part of it."""
+    token = mint(server.keycloak)
+    with capture_logs() as events:
+        await server.http.post("/mcp", headers=[(b"Authorization", b"Bearer " + token.encode())])
+    (refused,) = [event for event in events if event["event"] == "token.refused"]
+    assert refused["code"] == "token.invalid"
+    assert not any(part in str(events) for part in token.split(".") if len(part) > 8)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        pytest.param("Basic YWxpY2U6c2VjcmV0", id="Basic"),
+        pytest.param("DPoP abc", id="DPoP"),
+        pytest.param("Bearertoken", id="no space"),
+        pytest.param("", id="empty"),
+    ],
+)
+async def test_another_scheme_is_no_bearer_token(server: Server, credentials: str) -> None:
+    """Credentials of another scheme count as none: 401 without an error code."""
+    response = await server.http.post("/mcp", content=LIST_TOOLS, headers={"Authorization": credentials})
+    assert response.status_code == 401
+    assert "error" not in challenge(response)
+
+
+async def test_bearer_without_a_token_is_refused(server: Server) -> None:
+    """The scheme alone is not enough."""
+    response = await server.http.post("/mcp", content=LIST_TOOLS, headers={"Authorization": "Bearer"})
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_has_no_case(server: Server, scheme: str) -> None:
+    """RFC 9110 section 11.1: an authentication scheme is compared without regard to case."""
+    response = await server.post(LIST_TOOLS, Authorization=f"{scheme} {server.keycloak.mint()}")
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("second", ["the same", "another", "another scheme"])
+async def test_two_authorization_headers_are_refused(server: Server, second: str) -> None:
+    """Which of two would count is for nobody to guess: 400 `invalid_request`, even with a good one among them."""
+    token = server.keycloak.mint()
+    other = {"the same": f"Bearer {token}", "another": "Bearer abc", "another scheme": "Basic abc"}[second]
+    response = await server.http.post(
+        "/mcp", content=LIST_TOOLS, headers=[("Authorization", f"Bearer {token}"), ("Authorization", other)]
+    )
+    assert response.status_code == 400
+    assert challenge(response)["error"] == "invalid_request"
+
+
+async def test_a_token_in_the_query_is_not_read(server: Server) -> None:
+    """RFC 6750 section 2.3 is not offered: a token in a URL ends up in logs."""
+    response = await server.http.post("/mcp", params={"access_token": server.keycloak.mint()}, content=LIST_TOOLS)
+    assert response.status_code == 401
+    assert "error" not in challenge(response)
+
+
+async def test_a_token_in_the_body_is_not_read(server: Server) -> None:
+    """RFC 6750 section 2.2 is not offered."""
+    response = await server.http.post("/mcp", data={"access_token": server.keycloak.mint()})
+    assert response.status_code == 401
+    assert "error" not in challenge(response)
+
+
+async def test_a_refused_requests_body_is_not_read(server: Server) -> None:
+    """Who has no token can't make the server read, whatever they send."""
+
+    async def body() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    response = await server.http.post("/mcp", content=body())
+    assert response.status_code == 401
+
+
+async def test_known_keys_serve_through_an_outage(server: Server) -> None:
+    """A Keycloak that goes down after the keys were fetched takes no genuine token's validity away."""
+    token = server.keycloak.mint()
+    assert (await server.post(LIST_TOOLS, token=token)).status_code == 200
+    server.keycloak.down()
+    assert (await server.post(LIST_TOOLS, token=token)).status_code == 200
+
+
+async def test_a_new_key_in_an_outage_is_503(server: Server) -> None:
+    """A token signed with a key not known here can't be judged while Keycloak is down: 503, never 401."""
+    assert (await server.post(LIST_TOOLS, token=server.keycloak.mint())).status_code == 200
+    server.keycloak.rotate()
+    server.keycloak.down()
+    with capture_logs() as events:
+        response = await server.post(LIST_TOOLS, token=server.keycloak.mint())
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+    assert [event["code"] for event in events if event["event"] == "token.not_checked"] == ["issuer.unavailable"]
+
+
+@pytest.mark.parametrize(
+    ("audience", "status"),
+    [
+        pytest.param([SERVER_URL, "nextcloud"], 200, id="both"),
+        pytest.param([SERVER_URL], 401, id="this server alone"),
+        pytest.param(["nextcloud"], 401, id="nextcloud alone"),
+    ],
+)
+async def test_pass_through_needs_both_audiences(pass_through_server: Server, audience: list[str], status: int) -> None:
+    """A token that Nextcloud would refuse, or that was not meant for this server, does not get in."""
+    response = await pass_through_server.post(LIST_TOOLS, token=pass_through_server.keycloak.mint(aud=audience))
+    assert response.status_code == status

@@ -1,0 +1,124 @@
+"""`auth.challenge`: what a client is told when it may not pass (RFC 6750 section 3, RFC 9728)."""
+
+import httpx
+import pytest
+
+from nextcloud_mcp.auth.challenge import Challenge
+from nextcloud_mcp.errors import InvalidTokenError
+from tests.support.issuer import ISSUER, SERVER_SCOPE, SERVER_URL
+from tests.support.server import EXCHANGE, Server, challenge, serving
+
+METADATA_URL = "http://localhost:8000/.well-known/oauth-protected-resource/mcp"
+TOOL_SCOPES = "files:read files:write notes:read notes:write"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "HEAD"])
+async def test_no_token_is_no_error(server: Server, method: str) -> None:
+    """A request without a token gets 401 that says where to sign in and for what, and no error code."""
+    response = await server.http.request(method, "/mcp")
+    assert response.status_code == 401
+    assert challenge(response) == {
+        "resource_metadata": METADATA_URL,
+        "scope": f"{SERVER_SCOPE['exchange']} {TOOL_SCOPES}",
+    }
+
+
+async def test_an_invalid_token_is_called_so(server: Server) -> None:
+    """A bad token gets 401 `invalid_token`, why, where to sign in and for what; in the body as well."""
+    response = await server.request("tools/list", token=server.keycloak.mint(aud="account"))
+    assert response.status_code == 401
+    parameters = challenge(response)
+    assert parameters["error"] == "invalid_token"
+    assert parameters["resource_metadata"] == METADATA_URL
+    assert parameters["scope"] == f"{SERVER_SCOPE['exchange']} {TOOL_SCOPES}"
+    assert response.json() == {
+        "error": "invalid_token",
+        "error_description": parameters["error_description"],
+    }
+    assert "not meant for this server" in parameters["error_description"]
+
+
+async def test_each_mode_asks_for_its_own_scope(pass_through_server: Server) -> None:
+    """The first scope of a challenge is the one that makes a token meant for this very server."""
+    response = await pass_through_server.request("tools/list", token=None)
+    assert challenge(response)["scope"].split()[0] == SERVER_SCOPE["pass-through"]
+
+
+async def test_the_servers_scope_can_be_set() -> None:
+    """Another realm may have another name for it."""
+    async with serving({**EXCHANGE, "OIDC_SERVER_SCOPE": "cloud"}) as server:
+        response = await server.request("tools/list", token=None)
+        assert challenge(response)["scope"] == f"cloud {TOOL_SCOPES}"
+
+
+async def test_an_outage_is_no_refusal(server: Server) -> None:
+    """While Keycloak can't be asked, the answer is 503 with `Retry-After` and no challenge: the token may be good."""
+    server.keycloak.down()
+    response = await server.request("tools/list", token=server.keycloak.mint())
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "WWW-Authenticate" not in response.headers
+    assert response.json()["error"] == "temporarily_unavailable"
+
+
+async def test_the_metadata_stands_where_the_challenge_says(server: Server) -> None:
+    """A client that knows nothing but the URL finds the protected resource metadata (RFC 9728 section 2)."""
+    url = challenge(await server.http.post("/mcp"))["resource_metadata"]
+    response = await server.http.get(url)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json() == {
+        "resource": SERVER_URL,
+        "resource_name": "Nextcloud",
+        "authorization_servers": [ISSUER],
+        "scopes_supported": [SERVER_SCOPE["exchange"], *TOOL_SCOPES.split()],
+        "bearer_methods_supported": ["header"],
+    }
+
+
+async def test_no_metadata_without_the_issuer(server: Server) -> None:
+    """While Keycloak can't be reached, its name is not known: 503 with `Retry-After`, not an empty document."""
+    server.keycloak.down()
+    response = await server.http.get(METADATA_URL)
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+
+
+@pytest.mark.parametrize(
+    ("resource", "metadata_url"),
+    [
+        pytest.param(
+            "https://mcp.example.org/mcp",
+            "https://mcp.example.org/.well-known/oauth-protected-resource/mcp",
+            id="path",
+        ),
+        pytest.param(
+            "https://mcp.example.org", "https://mcp.example.org/.well-known/oauth-protected-resource", id="no path"
+        ),
+        pytest.param(
+            "http://[::1]:8000/a/b", "http://[::1]:8000/.well-known/oauth-protected-resource/a/b", id="IPv6, two levels"
+        ),
+    ],
+)
+def test_the_well_known_part_goes_before_the_path(resource: str, metadata_url: str) -> None:
+    """RFC 9728 section 3.1 inserts the well-known string between host and path."""
+    described = Challenge(resource, server_scope="s", tool_scopes=[])
+    assert described.metadata_url == metadata_url
+    assert described.metadata_path == httpx.URL(metadata_url).path
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        pytest.param('it says "no"', id="quotes"),
+        pytest.param("a\\b", id="backslash"),
+        pytest.param("one\r\nSet-Cookie: a=b", id="line break"),
+        pytest.param("schlüssel ✗", id="not ASCII"),
+    ],
+)
+def test_a_reason_cannot_break_out_of_its_quotes(reason: str) -> None:
+    """Whatever a sentence holds, the header stays one bearer challenge."""
+    described = Challenge(SERVER_URL, server_scope="s", tool_scopes=["t"])
+    response = described.invalid_token(InvalidTokenError(reason))
+    parameters = challenge(httpx.Response(401, headers=response.headers.items()))
+    assert parameters.keys() == {"error", "error_description", "scope", "resource_metadata"}

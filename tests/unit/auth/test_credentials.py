@@ -1,0 +1,263 @@
+"""`auth.credentials`: the caller's token as it is, or one exchange a call (RFC 8693)."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
+from nextcloud_mcp.auth.issuer import Issuer
+from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.errors import IssuerUnavailableError, SubjectTokenRefusedError, TokenExchangeError
+from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, TOKEN_PATH, Answer, FakeIssuer, answer, failing
+
+SECRET: Final = "s3cret +/&=%é"
+SUBJECT_TOKEN: Final = "eyJhbGciOiJSUzI1NiJ9.subject-token-of-alice.c2ln"
+
+
+def principal(token: str = SUBJECT_TOKEN) -> Principal:
+    """Return alice, holding this token."""
+    return Principal(
+        issuer=ISSUER, subject="f1c9-alice", client_id="mcp-client", scopes=frozenset({"notes:read"}), token=token
+    )
+
+
+@pytest.fixture
+def exchange(http: httpx.AsyncClient) -> TokenExchange:
+    """The exchange under test; the client id is the server's URL, as in the shipped realm."""
+    return TokenExchange(
+        http,
+        Issuer(http, DISCOVERY_URL),
+        client_id=SERVER_URL,
+        client_secret=SecretStr(SECRET),
+        audience="nextcloud",
+    )
+
+
+def token_requests(keycloak: FakeIssuer) -> list[httpx.Request]:
+    """Return what the token endpoint was asked."""
+    return [request for request in keycloak.requests if request.url.path == TOKEN_PATH]
+
+
+async def test_pass_through_is_the_callers_token() -> None:
+    """In pass-through mode the token goes on as it came."""
+    assert await PassThrough().for_nextcloud(principal()) == SUBJECT_TOKEN
+
+
+async def test_asks_for_what_rfc_8693_says(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """The request has the parameters of RFC 8693 section 2.1 as a form, and no others."""
+    await exchange.for_nextcloud(principal())
+    (request,) = token_requests(keycloak)
+    assert request.method == "POST"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert keycloak.exchanges() == [
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": SUBJECT_TOKEN,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "audience": "nextcloud",
+        }
+    ]
+
+
+async def test_authenticates_as_rfc_6749_says(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Client id and secret are form-encoded before Basic joins them: a URL as client id has a colon of its own."""
+    await exchange.for_nextcloud(principal())
+    (request,) = token_requests(keycloak)
+    scheme, _, encoded = request.headers["Authorization"].partition(" ")
+    assert scheme == "Basic"
+    assert base64.b64decode(encoded) == b"http%3A%2F%2Flocalhost%3A8000%2Fmcp:s3cret+%2B%2F%26%3D%25%C3%A9"
+
+
+async def test_gives_the_issued_token(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """What comes back is Keycloak's token for Nextcloud, not the caller's."""
+    issued = keycloak.issued()
+    keycloak.instead[TOKEN_PATH] = answer(json=issued)
+    assert await exchange.for_nextcloud(principal()) == issued["access_token"]
+
+
+async def test_keeps_nothing(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Each call is one exchange: a second call of the same person with the same token asks again."""
+    for expected in (1, 2, 3):
+        await exchange.for_nextcloud(principal())
+        assert len(token_requests(keycloak)) == expected
+
+
+async def test_each_gets_their_own(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Two people's calls exchange two tokens."""
+    await exchange.for_nextcloud(principal("token-of-alice"))
+    await exchange.for_nextcloud(principal("token-of-bob"))
+    assert [form["subject_token"] for form in keycloak.exchanges()] == ["token-of-alice", "token-of-bob"]
+
+
+async def test_a_list_with_nextcloud_alone_is_as_good(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """RFC 7519 section 4.1.3 lets one audience be a string or a list of one."""
+    issued = keycloak.issued(aud=["nextcloud"])
+    keycloak.instead[TOKEN_PATH] = answer(json=issued)
+    assert await exchange.for_nextcloud(principal()) == issued["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("error", "description"),
+    [
+        pytest.param("invalid_request", "Invalid token", id="Keycloak: signed out or disabled"),
+        pytest.param("invalid_token", "Token is not active", id="RFC 6750's code"),
+        pytest.param("invalid_grant", "Session not active", id="RFC 6749's code"),
+    ],
+)
+async def test_a_token_no_longer_honoured(
+    exchange: TokenExchange, keycloak: FakeIssuer, error: str, description: str
+) -> None:
+    """When Keycloak no longer honours the caller's token, the caller is to sign in again, and is told why."""
+    keycloak.instead[TOKEN_PATH] = answer(400, json={"error": error, "error_description": description})
+    with pytest.raises(SubjectTokenRefusedError, match=f"{error}: {description}.*sign in again"):
+        await exchange.for_nextcloud(principal())
+
+
+REFUSALS: Final[Mapping[str, tuple[int, dict[str, str], str]]] = {
+    "wrong secret": (
+        401,
+        {"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"},
+        "administrator must give this server the secret of the client http://localhost:8000/mcp",
+    ),
+    "exchange not enabled": (
+        400,
+        {"error": "unauthorized_client"},
+        "administrator must enable token exchange for the client http://localhost:8000/mcp",
+    ),
+    "requester is not in the audience": (
+        403,
+        {"error": "access_denied", "error_description": "Client is not within the token audience"},
+        "the token must name this server's client as audience",
+    ),
+    "audience not available": (
+        400,
+        {"error": "invalid_target"},
+        "administrator must let the client http://localhost:8000/mcp ask for the audience nextcloud",
+    ),
+    "another invalid request": (
+        400,
+        {"error": "invalid_request", "error_description": "Requested audience not available: nextcloud"},
+        "administrator must look into Keycloak's log",
+    ),
+    "an error of Keycloak's own": (
+        400,
+        {"error": "not_allowed", "error_description": "Offline tokens not allowed"},
+        "administrator must look into Keycloak's log",
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "refusal", "advice"), REFUSALS.values(), ids=REFUSALS.keys())
+async def test_a_refusal_says_what_keycloak_answered_and_what_to_do(
+    exchange: TokenExchange, keycloak: FakeIssuer, status: int, refusal: dict[str, str], advice: str
+) -> None:
+    """Each refusal is one sentence with Keycloak's own words and the next step; the caller's token is not to blame."""
+    keycloak.instead[TOKEN_PATH] = answer(status, json=refusal)
+    with pytest.raises(TokenExchangeError) as caught:
+        await exchange.for_nextcloud(principal())
+    assert ": ".join(refusal.values()) in str(caught.value)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "refusal", "advice"), REFUSALS.values(), ids=REFUSALS.keys())
+async def test_a_refusal_is_one_event_in_the_log(
+    exchange: TokenExchange, keycloak: FakeIssuer, status: int, refusal: dict[str, str], advice: str
+) -> None:
+    """The administrator finds status, error and description as fields of one event, whatever the advice is."""
+    keycloak.instead[TOKEN_PATH] = answer(status, json=refusal)
+    with capture_logs() as events, pytest.raises(TokenExchangeError, match=advice):
+        await exchange.for_nextcloud(principal())
+    assert [event for event in events if event["event"] == "token_exchange.refused"] == [
+        {
+            "event": "token_exchange.refused",
+            "log_level": "warning",
+            "status": status,
+            "error": refusal["error"],
+            "error_description": refusal.get("error_description", ""),
+        }
+    ]
+
+
+BREAKDOWNS: Final[Mapping[str, tuple[Answer, str]]] = {
+    "connection refused": (failing(httpx.ConnectError), "can't be reached.*try again"),
+    "time-out": (failing(httpx.ReadTimeout), "can't be reached.*ReadTimeout.*try again"),
+    "connection cut": (failing(httpx.RemoteProtocolError), "can't be reached.*try again"),
+    "500 without a word": (answer(500), "HTTP 500"),
+    "502 in HTML": (answer(502, html="<h1>Bad Gateway</h1>"), "HTTP 502"),
+    "503 in JSON without a code": (answer(503, json={"message": "starting"}), "HTTP 503"),
+    "redirect": (answer(302, headers={"Location": "https://attacker.test/token"}), "HTTP 302"),
+    "200 in HTML": (answer(200, html="<h1>Welcome</h1>"), "OIDC_DISCOVERY_URL"),
+    "200, a list": (answer(200, json=[]), "OIDC_DISCOVERY_URL"),
+    "200 without a token": (answer(200, json={"token_type": "Bearer"}), "OIDC_DISCOVERY_URL"),
+    "200 with an empty body": (answer(200), "OIDC_DISCOVERY_URL"),
+}
+
+
+@pytest.mark.parametrize(("breakdown", "sentence"), BREAKDOWNS.values(), ids=BREAKDOWNS.keys())
+async def test_a_breakdown_fails_the_call(
+    exchange: TokenExchange, keycloak: FakeIssuer, breakdown: Answer, sentence: str
+) -> None:
+    """Anything but a token is a failed exchange: tried once, nothing else in its place, followed nowhere."""
+    keycloak.instead[TOKEN_PATH] = breakdown
+    with pytest.raises(TokenExchangeError, match=sentence):
+        await exchange.for_nextcloud(principal())
+    assert len(token_requests(keycloak)) == 1
+    assert {request.url.host for request in keycloak.requests} == {"keycloak.test"}
+
+
+WRONG_TOKENS: Final[Mapping[str, tuple[dict[str, Any], dict[str, Any]]]] = {
+    "audience of the requester": ({"aud": SERVER_URL}, {}),
+    "audience nextcloud among others": ({"aud": ["nextcloud", "account"]}, {}),
+    "audience missing": ({"aud": None}, {}),
+    "audience longer than nextcloud": ({"aud": "nextcloud2"}, {}),
+    "audience an empty list": ({"aud": []}, {}),
+    "token type DPoP": ({}, {"token_type": "DPoP"}),
+    "a refresh token": ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:refresh_token"}),
+    "opaque": ({}, {"access_token": "opaque"}),
+    "not base64": ({}, {"access_token": "a.b.c"}),
+    "claims are a list": ({}, {"access_token": "e30.W10.c2ln"}),
+    "claims are not UTF-8": ({}, {"access_token": "e30._w.c2ln"}),
+}
+
+
+@pytest.mark.parametrize(("claims", "response"), WRONG_TOKENS.values(), ids=WRONG_TOKENS.keys())
+async def test_a_token_that_is_not_for_nextcloud_alone_is_not_used(
+    exchange: TokenExchange, keycloak: FakeIssuer, claims: dict[str, Any], response: dict[str, Any]
+) -> None:
+    """A wrong realm may issue too much: such a token is dropped and the administrator named."""
+    issued = keycloak.issued(**claims) | response
+    keycloak.instead[TOKEN_PATH] = answer(json=issued)
+    with pytest.raises(TokenExchangeError, match="administrator must"):
+        await exchange.for_nextcloud(principal())
+
+
+async def test_an_issuer_never_reached_is_an_outage(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Without metadata there is no token endpoint: that is an outage, and no exchange is tried."""
+    keycloak.down()
+    with pytest.raises(IssuerUnavailableError):
+        await exchange.for_nextcloud(principal())
+    assert token_requests(keycloak) == []
+
+
+ALL_FAILURES: Final[Mapping[str, Answer]] = {
+    **{name: answer(status, json=refusal) for name, (status, refusal, _) in REFUSALS.items()},
+    **{name: breakdown for name, (breakdown, _) in BREAKDOWNS.items()},
+    "wrong token": answer(json={"access_token": "issued.token-for-all.sig", "token_type": "Bearer"}),
+    "token of a wrong shape": answer(json={"access_token": ["issued.token-for-all.sig"], "token_type": 5}),
+}
+
+
+@pytest.mark.parametrize("failure", ALL_FAILURES.values(), ids=ALL_FAILURES.keys())
+async def test_no_failure_gives_a_secret_away(exchange: TokenExchange, keycloak: FakeIssuer, failure: Answer) -> None:
+    """Neither tokens nor the client's secret are in the error, in what it was raised from, or in the log."""
+    keycloak.instead[TOKEN_PATH] = failure
+    with capture_logs() as events, pytest.raises(TokenExchangeError) as caught:
+        await exchange.for_nextcloud(principal())
+    told = f"{caught.value} {caught.value!r} {caught.value.__cause__!r} {events} {exchange!r}"
+    assert not any(word in told for word in ("subject-token-of-alice", "token-for-all", SECRET, "s3cret"))

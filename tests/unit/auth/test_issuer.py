@@ -1,0 +1,295 @@
+"""`auth.issuer`: metadata and keys, fetched as seldom as possible and as often as needed (RFC 8414, RFC 7517)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anyio
+import httpx
+import pytest
+from joserfc.jwk import ECKey, RSAKey
+
+from nextcloud_mcp.auth.issuer import JWKS_LIFETIME, REFETCH_INTERVAL, RETRY_INTERVAL, Issuer
+from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError
+from tests.support.issuer import (
+    DISCOVERY_URL,
+    FIRST_KEY,
+    ISSUER,
+    JWKS_PATH,
+    SECOND_KEY,
+    Answer,
+    FakeIssuer,
+    answer,
+    failing,
+)
+
+FIRST: Final = str(FIRST_KEY.kid)
+SECOND: Final = str(SECOND_KEY.kid)
+
+
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock that the issuer under test reads."""
+    return Clock()
+
+
+@pytest.fixture
+def issuer(http: httpx.AsyncClient, clock: Clock) -> Issuer:
+    """The issuer under test, nothing fetched yet."""
+    return Issuer(http, DISCOVERY_URL, clock=clock)
+
+
+async def concurrently(times: int, call: Callable[[], Any]) -> list[object]:
+    """Call so often at once and return what came of each, errors included."""
+    outcomes: list[object] = []
+
+    async def one() -> None:
+        try:
+            outcomes.append(await call())
+        except (InvalidTokenError, IssuerUnavailableError) as error:
+            outcomes.append(error)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(times):
+            group.start_soon(one)
+    return outcomes
+
+
+async def test_the_issuer_is_what_its_document_says(issuer: Issuer) -> None:
+    """The discovery URL may be an internal address: `issuer` and endpoints are those of the document."""
+    metadata = await issuer.metadata()
+    assert metadata.issuer == ISSUER
+    assert metadata.token_endpoint.startswith(ISSUER)
+
+
+async def test_fetches_once_for_many(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """Metadata and keys are fetched once, however often they are asked for within their lifetime."""
+    for _ in range(5):
+        await issuer.key(FIRST)
+        await issuer.metadata()
+    assert [request.url.path for request in keycloak.requests] == [httpx.URL(DISCOVERY_URL).path, JWKS_PATH]
+
+
+async def test_concurrent_calls_share_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """Calls that come while the first fetch is under way wait for it and start none of their own."""
+    outcomes = await concurrently(20, lambda: issuer.key(FIRST))
+    assert all(isinstance(outcome, RSAKey) for outcome in outcomes)
+    assert keycloak.fetches() == 1
+
+
+async def test_concurrent_calls_share_one_failure(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """While Keycloak is down, a crowd of calls causes one attempt."""
+    keycloak.down()
+    outcomes = await concurrently(20, lambda: issuer.key(FIRST))
+    assert all(isinstance(outcome, IssuerUnavailableError) for outcome in outcomes)
+    assert len(keycloak.requests) == 1
+
+
+async def test_keys_are_fetched_anew_after_their_lifetime(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """A key that the realm withdrew is believed for `JWKS_LIFETIME` and no longer."""
+    await issuer.key(FIRST)
+    keycloak.rotate()
+    clock.advance(JWKS_LIFETIME - 1)
+    await issuer.key(FIRST)
+    clock.advance(1)
+    with pytest.raises(InvalidTokenError):
+        await issuer.key(FIRST)
+
+
+async def test_a_new_key_is_found_at_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """After a rotation, the first token signed with the new key causes one fetch, and is accepted."""
+    await issuer.key(FIRST)
+    keycloak.rotate()
+    assert (await issuer.key(SECOND)).kid == SECOND
+    assert keycloak.fetches() == 2
+
+
+async def test_concurrent_calls_with_a_new_key_share_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """A crowd of calls with tokens signed by a new key causes one fetch, and all are accepted."""
+    await issuer.key(FIRST)
+    keycloak.rotate()
+    outcomes = await concurrently(20, lambda: issuer.key(SECOND))
+    assert all(isinstance(outcome, RSAKey) for outcome in outcomes)
+    assert keycloak.fetches() == 2
+
+
+async def test_an_unknown_key_causes_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """A key id that the issuer does not know makes the token invalid, after asking once."""
+    await issuer.key(FIRST)
+    with pytest.raises(InvalidTokenError):
+        await issuer.key("unknown")
+    assert keycloak.fetches() == 2
+
+
+async def test_a_flood_of_unknown_keys_is_no_flood_of_fetches(
+    issuer: Issuer, keycloak: FakeIssuer, clock: Clock
+) -> None:
+    """However many unknown key ids come, the keys are fetched once every `REFETCH_INTERVAL`."""
+    await issuer.key(FIRST)
+    for number in range(100):
+        with pytest.raises(InvalidTokenError):
+            await issuer.key(f"unknown-{number}")
+    assert keycloak.fetches() == 2
+    clock.advance(REFETCH_INTERVAL)
+    for number in range(100):
+        with pytest.raises(InvalidTokenError):
+            await issuer.key(f"unknown-{number}")
+    assert keycloak.fetches() == 3
+
+
+async def test_a_flood_does_not_hide_a_rotation_for_long(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """A new key is found `REFETCH_INTERVAL` after a bad token used up the fetch, at the latest."""
+    await issuer.key(FIRST)
+    with pytest.raises(InvalidTokenError):
+        await issuer.key("unknown")
+    keycloak.rotate()
+    clock.advance(REFETCH_INTERVAL)
+    assert (await issuer.key(SECOND)).kid == SECOND
+
+
+async def test_an_unknown_key_while_the_issuer_is_down_is_an_outage(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """Whether the token is genuine can't be told then, so it is never called invalid."""
+    await issuer.key(FIRST)
+    keycloak.down()
+    for _ in range(3):
+        with pytest.raises(IssuerUnavailableError):
+            await issuer.key(SECOND)
+
+
+async def test_known_keys_outlive_an_outage(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Keys that are known go on verifying while Keycloak is down, past their lifetime too."""
+    await issuer.key(FIRST)
+    keycloak.down()
+    for _ in range(5):
+        clock.advance(JWKS_LIFETIME)
+        assert (await issuer.key(FIRST)).kid == FIRST
+        assert (await issuer.metadata()).issuer == ISSUER
+
+
+async def test_known_keys_do_not_wait_for_an_issuer_that_hangs(
+    issuer: Issuer, keycloak: FakeIssuer, clock: Clock
+) -> None:
+    """While one call tries to fetch anew from a Keycloak that does not answer, the others go on."""
+    await issuer.key(FIRST)
+    clock.advance(JWKS_LIFETIME)
+    keycloak.gate = anyio.Event()
+    async with anyio.create_task_group() as group:
+        group.start_soon(issuer.key, FIRST)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(1):
+            assert (await issuer.key(FIRST)).kid == FIRST
+            assert (await issuer.metadata()).issuer == ISSUER
+        keycloak.gate.set()
+
+
+async def test_a_crowd_waits_for_one_time_out_only(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Calls that wait for a fetch which times out do not each wait for a time-out of their own."""
+
+    def time_out(request: httpx.Request) -> httpx.Response:
+        clock.advance(10)
+        return failing(httpx.ReadTimeout)(request)
+
+    keycloak.instead[""] = time_out
+    outcomes = await concurrently(20, lambda: issuer.key(FIRST))
+    assert all(isinstance(outcome, IssuerUnavailableError) for outcome in outcomes)
+    assert len(keycloak.requests) == 1
+
+
+async def test_recovers_by_itself(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Once Keycloak is back, the next call after `RETRY_INTERVAL` succeeds; before that, nobody asks."""
+    keycloak.down()
+    with pytest.raises(IssuerUnavailableError):
+        await issuer.metadata()
+    keycloak.up()
+    with pytest.raises(IssuerUnavailableError):
+        await issuer.metadata()
+    clock.advance(RETRY_INTERVAL)
+    assert (await issuer.metadata()).issuer == ISSUER
+
+
+HTML: Final = answer(200, html="<h1>Welcome</h1>")
+
+FAILURES: Final[Mapping[str, tuple[str, Answer]]] = {
+    "connection refused": ("", failing(httpx.ConnectError)),
+    "time-out": ("", failing(httpx.ReadTimeout)),
+    "connection cut": ("", failing(httpx.RemoteProtocolError)),
+    "metadata: 404": (httpx.URL(DISCOVERY_URL).path, answer(404)),
+    "metadata: 500": (httpx.URL(DISCOVERY_URL).path, answer(500, text="oops")),
+    "metadata: HTML": (httpx.URL(DISCOVERY_URL).path, HTML),
+    "metadata: redirect": (httpx.URL(DISCOVERY_URL).path, answer(302, headers={"Location": "https://attacker.test/"})),
+    "metadata: a list": (httpx.URL(DISCOVERY_URL).path, answer(json=[])),
+    "metadata: without jwks_uri": (httpx.URL(DISCOVERY_URL).path, answer(json={"issuer": ISSUER})),
+    "keys: 500": (JWKS_PATH, answer(500)),
+    "keys: HTML": (JWKS_PATH, HTML),
+    "keys: not UTF-8": (JWKS_PATH, answer(content=b'{"keys": "\xff"}')),
+    "keys: a string": (JWKS_PATH, answer(json="keys")),
+    "keys: no list": (JWKS_PATH, answer(json={"keys": {}})),
+    "keys: none": (JWKS_PATH, answer(json={"keys": []})),
+    "keys: numbers": (JWKS_PATH, answer(json={"keys": [1, 2]})),
+    "keys: for encryption alone": (
+        JWKS_PATH,
+        answer(json={"keys": [FIRST_KEY.as_dict(private=False) | {"use": "enc"}]}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "failure"), FAILURES.values(), ids=FAILURES.keys())
+async def test_a_failure_is_an_outage(issuer: Issuer, keycloak: FakeIssuer, path: str, failure: Answer) -> None:
+    """Whatever is wrong with the answers, the token is not called invalid; the sentence names the address."""
+    keycloak.instead[path] = failure
+    with pytest.raises(IssuerUnavailableError, match=DISCOVERY_URL):
+        await issuer.key(FIRST)
+    assert {request.url.host for request in keycloak.requests} == {"keycloak.test"}
+
+
+@pytest.mark.parametrize(("path", "failure"), FAILURES.values(), ids=FAILURES.keys())
+async def test_a_failure_takes_no_known_key_away(
+    issuer: Issuer, keycloak: FakeIssuer, clock: Clock, path: str, failure: Answer
+) -> None:
+    """What was fetched while Keycloak was well is not replaced by anything worse."""
+    await issuer.key(FIRST)
+    clock.advance(JWKS_LIFETIME)
+    keycloak.instead[path] = failure
+    assert (await issuer.key(FIRST)).kid == FIRST
+
+
+EC_KEY: Final = ECKey.generate_key("P-256", {"kid": "ec", "use": "sig", "alg": "ES256"})
+
+PASSED_OVER: Final[Mapping[str, dict[str, Any]]] = {
+    "for encryption": SECOND_KEY.as_dict(private=False) | {"use": "enc", "alg": "RSA-OAEP"},
+    "unknown kind": {"kty": "LATTICE", "kid": SECOND, "use": "sig"},
+    "without its numbers": {"kty": "RSA", "kid": SECOND, "use": "sig"},
+    "without a kid": {name: value for name, value in SECOND_KEY.as_dict(private=False).items() if name != "kid"},
+}
+
+
+@pytest.mark.parametrize("jwk", PASSED_OVER.values(), ids=PASSED_OVER.keys())
+async def test_a_key_that_cannot_verify_is_passed_over(
+    issuer: Issuer, keycloak: FakeIssuer, jwk: dict[str, Any]
+) -> None:
+    """One odd key in the set neither counts nor spoils the others (RFC 7517 section 5)."""
+    keycloak.keys = [jwk, *keycloak.keys, EC_KEY.as_dict(private=False)]
+    assert (await issuer.key(FIRST)).kid == FIRST
+    assert isinstance(await issuer.key("ec"), ECKey)
+    with pytest.raises(InvalidTokenError):
+        await issuer.key(SECOND)
+
+
+async def test_a_key_without_use_verifies(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """`use` is optional (RFC 7517 section 4.2)."""
+    keycloak.keys = [{name: value for name, value in keycloak.keys[0].items() if name != "use"}]
+    assert (await issuer.key(FIRST)).kid == FIRST

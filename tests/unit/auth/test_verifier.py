@@ -1,0 +1,116 @@
+"""`auth.verifier`: which bearer tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from nextcloud_mcp.auth.issuer import Issuer
+from nextcloud_mcp.auth.verifier import TokenVerifier
+from nextcloud_mcp.errors import InvalidTokenError
+from tests.support.forged import ACCEPTED, CLIENT_ID, REFUSED, Mint
+from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, FakeIssuer
+
+
+@pytest.fixture
+def verifier(http: httpx.AsyncClient) -> TokenVerifier:
+    """The verifier of a server in exchange mode."""
+    return TokenVerifier(Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}))
+
+
+@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
+async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
+    """A token that is in any way not an access token of this issuer for this server is invalid, never an outage."""
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(mint(keycloak))
+
+
+@pytest.mark.parametrize("mint", ACCEPTED.values(), ids=ACCEPTED.keys())
+async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
+    """A genuine access token for this server is accepted, and it is alice's."""
+    principal = await verifier.verify(mint(keycloak))
+    assert principal.account == (ISSUER, "f1c9-alice")
+
+
+@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
+async def test_asks_nobody_but_the_issuer(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
+    """Whatever a token's header points at, only the configured issuer is asked, for metadata and keys alone."""
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(mint(keycloak))
+    assert {request.url.host for request in keycloak.requests} <= {"keycloak.test"}
+    assert len(keycloak.requests) <= 4
+
+
+@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
+async def test_a_refusal_is_one_sentence_without_the_token(
+    verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint
+) -> None:
+    """Why a token is refused is said in one line that holds no part of it."""
+    token = mint(keycloak)
+    with pytest.raises(InvalidTokenError) as caught:
+        await verifier.verify(token)
+    assert str(caught.value).endswith((".", ")."))
+    assert "\n" not in str(caught.value)
+    assert not any(part in str(caught.value) for part in token.split(".") if len(part) > 8)
+
+
+async def test_the_principal_is_what_the_token_says(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
+    """Issuer, subject, client and scopes come from the claims; the token is kept as it came."""
+    token = keycloak.mint(sub="s-1", azp="vscode", scope=" notes:read  files:read ")
+    principal = await verifier.verify(token)
+    assert (principal.issuer, principal.subject, principal.client_id) == (ISSUER, "s-1", "vscode")
+    assert principal.scopes == {"notes:read", "files:read"}
+    assert principal.token == token
+
+
+@pytest.mark.parametrize(
+    ("claims", "client_id"),
+    [
+        pytest.param({"azp": "a", "client_id": "b"}, "a", id="azp first"),
+        pytest.param({"azp": None, "client_id": "b"}, "b", id="client_id of RFC 9068"),
+        pytest.param({"azp": None}, None, id="neither"),
+    ],
+)
+async def test_names_the_client(
+    verifier: TokenVerifier, keycloak: FakeIssuer, claims: dict[str, Any], client_id: str | None
+) -> None:
+    """The client is who the token was issued to, by Keycloak's claim or by RFC 9068's."""
+    assert (await verifier.verify(keycloak.mint(**claims))).client_id == client_id
+
+
+async def test_no_scope_claim_is_no_scope(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
+    """A token without the claim `scope` is genuine, and allows nothing that needs a scope."""
+    assert (await verifier.verify(keycloak.mint(scope=None))).scopes == frozenset()
+
+
+async def test_the_token_is_not_in_the_principals_repr(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
+    """A principal that is logged or shown in a traceback gives no token away."""
+    token = keycloak.mint()
+    principal = await verifier.verify(token)
+    assert token not in repr(principal)
+
+
+@pytest.mark.parametrize(
+    ("audience", "accepted"),
+    [
+        pytest.param([SERVER_URL, "nextcloud"], True, id="both"),
+        pytest.param(["nextcloud", "account", CLIENT_ID], True, id="client id and nextcloud"),
+        pytest.param([SERVER_URL], False, id="this server alone"),
+        pytest.param(["nextcloud"], False, id="nextcloud alone"),
+        pytest.param([SERVER_URL, "Nextcloud"], False, id="nextcloud in another case"),
+        pytest.param([SERVER_URL, "nextcloud2"], False, id="longer than nextcloud"),
+    ],
+)
+async def test_a_token_that_is_passed_on_names_nextcloud_too(
+    http: httpx.AsyncClient, keycloak: FakeIssuer, audience: list[str], *, accepted: bool
+) -> None:
+    """In pass-through mode a token must name this server and Nextcloud, each exactly."""
+    verifier = TokenVerifier(
+        Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}), also_required="nextcloud"
+    )
+    token = keycloak.mint(aud=audience)
+    if accepted:
+        assert (await verifier.verify(token)).token == token
+    else:
+        with pytest.raises(InvalidTokenError, match="sign in with the scope that this server asks for"):
+            await verifier.verify(token)
