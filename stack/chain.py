@@ -10,7 +10,7 @@ from typing import Any
 
 from stack.config import USERS, Config
 from stack.keycloak import REALM_FILE, Keycloak, run_keycloak
-from stack.nextcloud import Nextcloud, run_nextcloud
+from stack.nextcloud import Nextcloud, require_nextcloud, run_nextcloud
 from stack.process import require_free_port
 from stack.servers import run_servers
 
@@ -50,8 +50,9 @@ def run_chain(config: Config) -> Iterator[Chain]:
         StackError: a part can't be started; those already running are ended.
     """
     config.state.mkdir(parents=True, exist_ok=True)
-    for setting, port in config.ports.items():
-        require_free_port(port, setting=setting)  # before Keycloak has taken its time to start
+    for setting, port in config.ports.items():  # all of this before Keycloak has taken its time to start
+        require_free_port(port, setting=setting)
+    require_nextcloud(config)
     values = realm_values(config)
     with (
         run_keycloak(

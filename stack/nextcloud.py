@@ -61,9 +61,15 @@ def _run_standin(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
         yield Nextcloud(url, "stand-in")
 
 
+def require_nextcloud(config: Config) -> None:
+    """Raise if a Nextcloud is given that does not answer."""
+    if config.nextcloud_url and not is_ready(f"{config.nextcloud_url}/status.php"):
+        raise StackError(
+            f"Nextcloud does not answer at {config.nextcloud_url}/status.php: start it, or correct NEXTCLOUD_URL."
+        )
+
+
 def _given(config: Config, url: str, keycloak: Keycloak) -> Nextcloud:
-    if not is_ready(f"{url}/status.php"):
-        raise StackError(f"Nextcloud does not answer at {url}/status.php: start it, or correct NEXTCLOUD_URL.")
     if config.nextcloud_occ is None:
         return Nextcloud(
             url,
@@ -88,6 +94,7 @@ def _set_up(config: Config, occ: str, keycloak: Keycloak) -> None:
                 "OCC": occ,
                 "OIDC_DISCOVERY_URL": keycloak.discovery_url,
                 "NEXTCLOUD_OIDC_CLIENT_SECRET": NEXTCLOUD_CLIENT_SECRET,
+                "NEXTCLOUD_PUBLIC_URL": config.public_nextcloud_url,
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
