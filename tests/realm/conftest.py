@@ -11,7 +11,7 @@ import pytest
 from keycloak import KeycloakAdmin
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
-from tests.support.tokens import Person, exchange, metadata
+from tests.support.oauth import Person, exchange, metadata
 
 LOOPBACK_CALLBACK = "http://localhost:49152/callback"
 EXCHANGE_SECRET = "demo-only-exchange-client-secret"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from stack.keycloak import REALM_FILE, Keycloak
-from tests.support.tokens import metadata
+from tests.support.oauth import metadata
 
 SERVER_SCOPES = {"nextcloud-mcp:exchange", "nextcloud-mcp:pass-through"}
 APPS = ("files", "notes", "calendar", "todo", "contacts", "deck", "tables", "cookbook")

@@ -5,7 +5,7 @@ import pytest
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
 from tests.support.browser import Browser, BrowserError
-from tests.support.tokens import ALICE, BOB, CLIENT_ID, Person, Pkce, authorize, claims, sign_in, token_request
+from tests.support.oauth import ALICE, BOB, CLIENT_ID, Person, Pkce, authorize, claims, sign_in, token_request
 
 
 def audience(token: str) -> set[str]:

@@ -1,0 +1,159 @@
+"""Standard token exchange (RFC 8693) by the MCP server in exchange mode, and by nobody else."""
+
+import pytest
+
+from keycloak import KeycloakAdmin
+from stack.keycloak import Keycloak
+from tests.conftest import ServerUrls
+from tests.realm.conftest import EXCHANGE_SECRET, Exchange
+from tests.support.oauth import ALICE, CLIENT_ID, Person, claims, exchange, sign_in
+
+SCOPE = "nextcloud-mcp:exchange notes:read"
+NEXTCLOUD_SECRET = "demo-only-nextcloud-client-secret"
+
+
+async def test_turns_a_persons_token_into_one_for_nextcloud_alone(
+    keycloak: Keycloak, server_urls: ServerUrls, as_exchange_server: Exchange
+) -> None:
+    """Same person, another audience, a minute's life, and nothing to keep: no refresh token, no scope."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
+    response = await as_exchange_server(subject_token, audience="nextcloud")
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    token = claims(answer["access_token"])
+    assert token["aud"] in ("nextcloud", ["nextcloud"])
+    assert token["azp"] == server_urls.exchange
+    assert token["sub"] == claims(subject_token)["sub"]
+    assert token["preferred_username"] == "alice"
+    assert token["exp"] - token["iat"] <= 60
+    assert token["scope"] == ""
+    assert answer["expires_in"] <= 60
+    assert answer["issued_token_type"] == "urn:ietf:params:oauth:token-type:access_token"
+    assert "refresh_token" not in answer
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"audience": "nextcloud", "scope": "openid"},
+        {"audience": "nextcloud", "resource": "http://localhost/nextcloud"},
+    ],
+    ids=["nothing", "scope=openid", "resource"],
+)
+async def test_other_requests_give_nothing_more(
+    keycloak: Keycloak, as_exchange_server: Exchange, asked: dict[str, str]
+) -> None:
+    """Whatever the exchange asks for, the result opens Nextcloud and nothing else."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
+    response = await as_exchange_server(subject_token, **asked)
+    assert claims(response.json()["access_token"])["aud"] in ("nextcloud", ["nextcloud"])
+    assert "notes:read" not in claims(response.json()["access_token"])["scope"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"audience": CLIENT_ID}, "invalid_request"),
+        ({"audience": "realm-management"}, "invalid_request"),
+        ({"audience": "no-such-client"}, "invalid_client"),
+        ({"audience": "nextcloud", "scope": "notes:read"}, "invalid_scope"),
+        ({"audience": "nextcloud", "scope": "offline_access"}, "invalid_scope"),
+        ({"audience": "nextcloud", "scope": "nextcloud-mcp:pass-through"}, "invalid_scope"),
+        (
+            {"audience": "nextcloud", "requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
+            "invalid_request",
+        ),
+    ],
+    ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else "",
+)
+async def test_more_than_that_is_refused(
+    keycloak: Keycloak, as_exchange_server: Exchange, asked: dict[str, str], error: str
+) -> None:
+    """Another audience, a scope that the server's client does not have, a refresh token: no token at all."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
+    response = await as_exchange_server(subject_token, **asked)
+    assert response.status_code in {400, 401, 403}
+    assert response.json()["error"] == error
+
+
+@pytest.mark.parametrize("scope", ["nextcloud-mcp:pass-through notes:read", "notes:read"])
+async def test_a_token_for_somebody_else_is_refused(
+    keycloak: Keycloak, as_exchange_server: Exchange, scope: str
+) -> None:
+    """Keycloak itself checks that the requester is in the subject token's audience: no confused deputy."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=scope))["access_token"]
+    response = await as_exchange_server(subject_token, audience="nextcloud")
+    assert response.status_code == 403
+    assert response.json()["error"] == "access_denied"
+
+
+async def test_what_came_of_an_exchange_ends_with_it(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
+    """Nextcloud, which sees the token, cannot prolong it (Keycloak lets the requester alone do so)."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
+    result = (await as_exchange_server(subject_token, audience="nextcloud")).json()["access_token"]
+    response = await exchange(keycloak, result, client_id="nextcloud", client_secret=NEXTCLOUD_SECRET)
+    assert response.status_code in {400, 403}
+    assert "access_token" not in response.json()
+
+
+@pytest.mark.parametrize(
+    ("client_id", "client_secret"),
+    [(CLIENT_ID, None), ("nextcloud", NEXTCLOUD_SECRET), ("admin-cli", None), ("exchange", "a wrong secret")],
+    ids=["the public client", "nextcloud", "admin-cli", "a wrong secret"],
+)
+@pytest.mark.parametrize("scope", [SCOPE, "nextcloud-mcp:pass-through"])
+async def test_nobody_else_can_exchange(
+    keycloak: Keycloak, server_urls: ServerUrls, scope: str, client_id: str, client_secret: str | None
+) -> None:
+    """No public client, no client that happens to be in the audience, nobody without the secret."""
+    requester = server_urls.exchange if client_id == "exchange" else client_id
+    subject_token = (await sign_in(keycloak, **ALICE, scope=scope))["access_token"]
+    response = await exchange(
+        keycloak, subject_token, client_id=requester, client_secret=client_secret, audience="nextcloud"
+    )
+    assert response.status_code in {400, 401, 403}
+    assert "access_token" not in response.json()
+
+
+async def test_ends_at_once_when_the_person_signs_out_everywhere(
+    keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, as_exchange_server: Exchange
+) -> None:
+    """Exchange mode revokes within one call: the subject token is still valid, its session is not."""
+    subject_token = (await sign_in(keycloak, **someone, scope=SCOPE))["access_token"]
+    assert (await as_exchange_server(subject_token, audience="nextcloud")).status_code == 200
+    admin.user_logout(claims(subject_token)["sub"])
+    response = await as_exchange_server(subject_token, audience="nextcloud")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+async def test_ends_at_once_when_the_account_is_disabled(
+    keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, as_exchange_server: Exchange
+) -> None:
+    """The account of someone who has left opens nothing from the next call on."""
+    subject_token = (await sign_in(keycloak, **someone, scope=SCOPE))["access_token"]
+    user_id = claims(subject_token)["sub"]
+    admin.update_user(user_id, admin.get_user(user_id) | {"enabled": False})
+    response = await as_exchange_server(subject_token, audience="nextcloud")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+async def test_ends_at_once_when_the_client_is_disabled(
+    keycloak: Keycloak, admin: KeycloakAdmin, server_urls: ServerUrls, as_exchange_server: Exchange
+) -> None:
+    """One switch in Keycloak cuts the MCP server off from Nextcloud."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
+    server = str(admin.get_client_id(server_urls.exchange))
+    admin.update_client(server, {"enabled": False})
+    try:
+        response = await exchange(
+            keycloak,
+            subject_token,
+            client_id=server_urls.exchange,
+            client_secret=EXCHANGE_SECRET,
+            audience="nextcloud",
+        )
+    finally:
+        admin.update_client(server, {"enabled": True})
+    assert response.status_code in {400, 401, 403}
+    assert (await as_exchange_server(subject_token, audience="nextcloud")).status_code == 200

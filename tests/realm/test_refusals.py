@@ -1,0 +1,100 @@
+"""What no client may do, whoever registered it (OAuth 2.1, RFC 9700)."""
+
+import pytest
+
+from keycloak import KeycloakAdmin
+from stack.keycloak import Keycloak
+from tests.support.browser import Browser, BrowserError
+from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize, basic_auth, token_request
+
+SCOPE = "nextcloud-mcp:exchange notes:read"
+
+
+@pytest.mark.parametrize(
+    "proof_key",
+    [
+        {},
+        {"code_challenge": Pkce().verifier, "code_challenge_method": "plain"},
+        {"code_challenge": Pkce().verifier},
+    ],
+    ids=["none", "plain", "plain by default"],
+)
+async def test_a_login_without_s256_is_refused(keycloak: Keycloak, proof_key: dict[str, str]) -> None:
+    """PKCE, and by S256: Keycloak would take `plain` otherwise, and none at all."""
+    answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, **proof_key)
+    assert "code" not in answer
+    assert answer["error"] == "invalid_request"
+
+
+async def test_a_code_without_its_verifier_is_worthless(keycloak: Keycloak) -> None:
+    """Whoever intercepts a code has nothing (RFC 7636 1)."""
+    answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, **Pkce().parameters)
+    form = {
+        "grant_type": "authorization_code",
+        "code": answer["code"],
+        "code_verifier": Pkce().verifier,
+        "client_id": CLIENT_ID,
+        "redirect_uri": REDIRECT_URI,
+    }
+    response = await token_request(keycloak, form)
+    assert response.json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("response_type", ["token", "id_token token", "code token"])
+async def test_no_token_comes_from_the_authorization_endpoint(keycloak: Keycloak, response_type: str) -> None:
+    """Neither the implicit grant nor a hybrid of it."""
+    answer = await authorize(
+        keycloak, Browser(), **ALICE, scope=SCOPE, response_type=response_type, nonce="n", **Pkce().parameters
+    )
+    assert "access_token" not in answer
+    assert "error" in answer
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "https://attacker.example/callback",
+        "http://localhost.attacker.example/callback",
+        "http://localhost@attacker.example/callback",
+        "http://localhost/callback/../elsewhere",
+        "http://localhost/elsewhere",
+        "https://localhost/callback",
+        "https://claude.ai/elsewhere",
+        "https://vscode.dev/redirect/elsewhere",
+        "*",
+    ],
+)
+async def test_redirects_are_compared_exactly(keycloak: Keycloak, redirect_uri: str) -> None:
+    """No prefix, no pattern (RFC 9700 2.1): the person sees an error, and nobody is sent anywhere."""
+    with pytest.raises(BrowserError, match="redirect_uri"):
+        await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, redirect_uri=redirect_uri, **Pkce().parameters)
+
+
+@pytest.mark.parametrize("redirect_uri", ["http://localhost:50123/callback", "http://127.0.0.1:50123/callback"])
+async def test_loopback_redirects_may_use_any_port(keycloak: Keycloak, redirect_uri: str) -> None:
+    """A native client listens where there is room (RFC 8252 7.3): the port is the one part not compared."""
+    answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, redirect_uri=redirect_uri, **Pkce().parameters)
+    assert "code" in answer
+
+
+@pytest.mark.parametrize("grant_type", ["password", "client_credentials"])
+async def test_no_client_gets_tokens_without_a_login_page(
+    keycloak: Keycloak, admin: KeycloakAdmin, grant_type: str
+) -> None:
+    """Every client of the realm, Keycloak's own among them, is refused the grants that show nobody a page."""
+    answers = {}
+    for client in admin.get_clients():
+        secret = client.get("secret")
+        form = {"grant_type": grant_type, "scope": "nextcloud-mcp:exchange", "username": "alice"}
+        form["password"] = ALICE["password"]
+        auth = basic_auth(client["clientId"], secret) if secret else None
+        response = await token_request(keycloak, form if auth else form | {"client_id": client["clientId"]}, auth)
+        answers[client["clientId"]] = response.status_code
+    assert len(answers) > 4
+    assert {status for status in answers.values() if status not in {400, 401}} == set(), answers
+
+
+async def test_the_device_grant_is_refused(keycloak: Keycloak) -> None:
+    """Codes that a person types in for somebody else's device are the easiest to phish (RFC 8628 5.4)."""
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "any", "client_id": CLIENT_ID}
+    assert (await token_request(keycloak, form)).status_code == 400

@@ -1,0 +1,208 @@
+"""Dynamic client registration (RFC 7591): anyone may register, and gets little by it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from stack.keycloak import Keycloak
+from tests.conftest import ServerUrls
+from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.support.browser import Browser, BrowserError
+from tests.support.oauth import (
+    ALICE,
+    Pkce,
+    authorize,
+    basic_auth,
+    claims,
+    exchange,
+    metadata,
+    post,
+    sign_in,
+    token_request,
+)
+
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+EVERYTHING = {
+    "grant_types": [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "password",
+        "implicit",
+        TOKEN_EXCHANGE,
+        DEVICE_CODE,
+        JWT_BEARER,
+    ],
+    "token_endpoint_auth_method": "client_secret_basic",
+}
+
+# What these clients register as, read in their sources.
+KNOWN_CLIENTS = {
+    "the MCP SDK": {
+        "redirect_uris": [LOOPBACK_CALLBACK],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "scope": "nextcloud-mcp:exchange notes:read",
+    },
+    "MCP Inspector": {
+        "client_uri": "https://github.com/modelcontextprotocol/inspector",
+        "redirect_uris": ["http://localhost:6274/oauth/callback", "http://localhost:6274/oauth/callback/debug"],
+        "token_endpoint_auth_method": "none",
+        "scope": "",
+    },
+    "VS Code": {
+        "client_uri": "https://code.visualstudio.com",
+        "redirect_uris": [
+            "https://insiders.vscode.dev/redirect",
+            "https://vscode.dev/redirect",
+            "http://127.0.0.1/",
+            "http://127.0.0.1:33418/",
+        ],
+        "grant_types": ["authorization_code", "refresh_token", DEVICE_CODE],
+        "token_endpoint_auth_method": "none",
+    },
+    "Claude": {
+        "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"],
+        "token_endpoint_auth_method": "none",
+    },
+}
+
+
+@pytest.mark.parametrize("client", KNOWN_CLIENTS.values(), ids=KNOWN_CLIENTS.keys())
+async def test_known_clients_can_register(register: Register, client: dict[str, Any]) -> None:
+    """The clients that people use get through the policies as they are."""
+    answer = await register(**client)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_a_registered_client_signs_in_with_consent(
+    keycloak: Keycloak, server_urls: ServerUrls, register: Register
+) -> None:
+    """Whoever made the client, the person is asked, in words, and only then gets it a token."""
+    client = (await register(token_endpoint_auth_method="none")).json()
+    browser = Browser()
+    tokens = await sign_in(
+        keycloak,
+        **ALICE,
+        scope="nextcloud-mcp:exchange notes:read",
+        client_id=client["client_id"],
+        redirect_uri=LOOPBACK_CALLBACK,
+        browser=browser,
+    )
+    assert browser.consents == [["Use Nextcloud for you through the MCP server (token exchange)", "Read your notes"]]
+    assert claims(tokens["access_token"])["aud"] == server_urls.exchange
+    assert claims(tokens["access_token"])["preferred_username"] == "alice"
+
+
+async def test_a_registered_client_needs_a_proof_key(keycloak: Keycloak, register: Register) -> None:
+    """PKCE is the realm's rule, not the client's choice."""
+    client = (await register(token_endpoint_auth_method="none")).json()
+    answer = await authorize(
+        keycloak,
+        Browser(),
+        **ALICE,
+        client_id=client["client_id"],
+        redirect_uri=LOOPBACK_CALLBACK,
+        scope="notes:read",
+    )
+    assert answer["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        {"redirect_uris": ["https://attacker.example/callback"]},
+        {"redirect_uris": [LOOPBACK_CALLBACK, "https://attacker.example/callback"]},
+        {"redirect_uris": ["http://localhost.attacker.example/callback"]},
+        {"redirect_uris": ["http://localhost:8000@attacker.example/callback"]},
+        {"redirect_uris": ["http://localhost/*"]},
+        {"redirect_uris": ["https://claude.ai/*"]},
+        {"redirect_uris": ["https://github.com/attacker"]},
+        {"redirect_uris": ["https://vscode.dev/redirect?url=https://attacker.example"]},
+        {"redirect_uris": ["*"]},
+        {"redirect_uris": ["javascript:alert(1)"]},
+        {"client_uri": "https://attacker.example"},
+        {"jwks_uri": "http://localhost:9200/keys", "token_endpoint_auth_method": "private_key_jwt"},
+        {"backchannel_logout_uri": "http://localhost:9200/logout"},
+        {"scope": "nextcloud notes:read"},
+        {"scope": "offline_access notes:read"},
+        {"scope": "profile"},
+        {"scope": "no-such-scope"},
+    ],
+    ids=lambda client: next(f"{name}={value}" for name, value in client.items()),
+)
+async def test_a_client_that_claims_too_much_is_refused(register: Register, client: dict[str, Any]) -> None:
+    """Foreign redirects, wildcards, addresses for Keycloak to call, scopes that are not a client's: no client."""
+    answer = await register(**client)
+    assert answer.status_code in {400, 403}, answer.text
+
+
+async def test_a_registered_client_cannot_choose_its_id(
+    keycloak: Keycloak, register: Register, server_urls: ServerUrls
+) -> None:
+    """Else it could take an audience for its name, and exchange the tokens made for that audience."""
+    answer = await register(client_id=server_urls.pass_through)
+    assert answer.status_code == 400 or answer.json()["client_id"] != server_urls.pass_through
+    other = f"{keycloak.issuer}/clients-registrations/default"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        response = await http.post(other, json={"clientId": "mine", "redirectUris": [LOOPBACK_CALLBACK]})
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("grant_type", ["client_credentials", "password"])
+async def test_a_registered_client_gets_no_token_of_its_own(
+    keycloak: Keycloak, register: Register, grant_type: str
+) -> None:
+    """It may register for any grant, and only the one with a login page works.
+
+    A service account's token would have the servers' audiences, and Nextcloud would make it a user.
+    """
+    client = (await register(**EVERYTHING)).json()
+    form = {"grant_type": grant_type, "scope": "nextcloud-mcp:pass-through", "username": "alice"}
+    form["password"] = ALICE["password"]
+    response = await token_request(keycloak, form, basic_auth(client["client_id"], client["client_secret"]))
+    assert response.status_code in {400, 401, 403}
+    assert "access_token" not in response.json()
+
+
+async def test_a_registered_client_cannot_use_the_device_grant(keycloak: Keycloak, register: Register) -> None:
+    """Talk a person into typing in a code, and consenting: still no token."""
+    client = (await register(**EVERYTHING)).json()
+    auth = basic_auth(client["client_id"], client["client_secret"])
+    endpoint = (await metadata(keycloak))["device_authorization_endpoint"]
+    pkce = Pkce()
+    device = await post(endpoint, {"scope": "nextcloud-mcp:pass-through", **pkce.parameters}, auth)
+    with pytest.raises(BrowserError, match="go back to your device"):
+        await Browser().authorize(device.json()["verification_uri_complete"], **ALICE)
+    form = {
+        "grant_type": DEVICE_CODE,
+        "device_code": device.json()["device_code"],
+        "code_verifier": pkce.verifier,
+    }
+    response = await token_request(keycloak, form, auth)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("audience", [{}, {"audience": "nextcloud"}], ids=["none", "nextcloud"])
+@pytest.mark.parametrize("whose", ["its own", "another's"])
+async def test_a_registered_client_cannot_exchange(
+    keycloak: Keycloak, register: Register, whose: str, audience: dict[str, str]
+) -> None:
+    """Neither its own token nor one that it was handed becomes another."""
+    client = (await register(**EVERYTHING)).json()
+    secret = client["client_secret"]
+    own = {"client_id": client["client_id"], "client_secret": secret, "redirect_uri": LOOPBACK_CALLBACK}
+    signed_in = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange", **(own if whose == "its own" else {}))
+    response = await exchange(
+        keycloak,
+        signed_in["access_token"],
+        client_id=client["client_id"],
+        client_secret=secret,
+        **audience,
+    )
+    assert response.status_code in {400, 403}, response.text
+    assert "access_token" not in response.json()
