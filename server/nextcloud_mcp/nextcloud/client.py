@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from nextcloud_mcp.errors import (
     ConflictError,
     ForbiddenError,
+    InvalidArgumentError,
     LockedError,
     NextcloudError,
     NextcloudUnavailableError,
@@ -96,8 +97,11 @@ class Nextcloud:
             also_ok: statuses that are no error here although they are none of 2xx.
 
         Raises:
+            InvalidArgumentError: a header has a value that HTTP can't carry.
             NextcloudError: Nextcloud answered with anything but success, or not at all.
         """
+        if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
+            raise InvalidArgumentError(f"The ETag or content type for {about} is none: pass it as you were given it.")
         try:
             response = await self._http.request(
                 method,
@@ -157,8 +161,8 @@ _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
     401: (
         TokenNotAcceptedError,
         (
-            "Nextcloud did not accept the token: the administrator must check that user_oidc trusts this realm and knows "
-            "its present signing keys (run nextcloud/setup.sh again)."
+            "Nextcloud did not accept the token: the administrator must check that user_oidc trusts this realm and "
+            "knows its present signing keys (run nextcloud/setup.sh again)."
         ),
     ),
     403: (ForbiddenError, "Nextcloud does not allow this for {about}: ask its owner for the permission."),
@@ -174,8 +178,8 @@ _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
 _REDIRECT: Final = (
     NextcloudUnavailableError,
     (
-        "Nextcloud redirects elsewhere, which is not followed: the administrator must set NEXTCLOUD_HOST to the address "
-        "where it answers itself."
+        "Nextcloud redirects elsewhere, which is not followed: the administrator must set NEXTCLOUD_HOST to the "
+        "address where it answers itself."
     ),
 )
 _CLIENT_ERROR: Final = (NextcloudError, "Nextcloud refused {about} with HTTP {status}: check the arguments.")
