@@ -2,13 +2,12 @@
 
 RequestId -> CORS -> router ┬ /.well-known/oauth-protected-resource…   open
 ├ /health/…                                open
-└ the MCP endpoint: BearerAuth -> body limit -> AdmissionControl -> MCP SDK -> tool
+└ the MCP endpoint: PublicHost -> BearerAuth -> body limit -> AdmissionControl -> MCP SDK -> tool
 """
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from mcp.server.mcpserver import MCPServer
@@ -35,6 +34,7 @@ from nextcloud_mcp.auth.scopes import all_scopes
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.errors import IssuerUnavailableError
 from nextcloud_mcp.health import health_routes
+from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import Users
@@ -44,6 +44,9 @@ from nextcloud_mcp.tools.server import create_server
 
 KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds; Keycloak answers within tens of milliseconds when it is well."""
+
+_HOST_IS_CHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""By `PublicHost`, before the SDK sees the request."""
 
 
 def create_app(
@@ -63,11 +66,12 @@ def create_app(
     resources = Resources(nextcloud, Users(), settings.mode)
 
     server = create_server(lifespan=_lending(resources), log_level=settings.log_level)
-    server.streamable_http_app(stateless_http=True, transport_security=_transport_security(settings))
+    server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, credentials=_credentials(settings, keycloak, issuer), challenge=challenge)
     endpoint = RequestBodyLimitMiddleware(endpoint, DEFAULT_MAX_REQUEST_BODY_SIZE)
     endpoint = BearerAuth(endpoint, verifier=_verifier(settings, issuer), challenge=challenge)
+    endpoint = PublicHost(endpoint, url=settings.server_url)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -77,7 +81,7 @@ def create_app(
             await stack.enter_async_context(server.session_manager.run())
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(settings.path, endpoint),
             _metadata_route(challenge, issuer),
@@ -86,6 +90,8 @@ def create_app(
         middleware=[Middleware(RequestId), _cors()],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # behind a proxy that ends TLS, a redirect would lead tokens to plain HTTP
+    return app
 
 
 def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
@@ -138,12 +144,3 @@ def _cors() -> Middleware:
         allow_headers=["*"],
         expose_headers=["WWW-Authenticate", "Mcp-Session-Id", "X-Request-Id"],
     )
-
-
-def _transport_security(settings: Settings) -> TransportSecuritySettings:
-    """Answer to the public name alone, so that no other name can be pointed at this server (DNS rebinding).
-
-    Origins are not limited: a page elsewhere has no token, and there is no cookie that it could ride on.
-    """
-    host = urlsplit(settings.server_url).netloc
-    return TransportSecuritySettings(allowed_hosts=[host], allowed_origins=["*"])
