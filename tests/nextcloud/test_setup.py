@@ -1,0 +1,427 @@
+"""nextcloud/setup.sh: what it sets, that a second run changes nothing, and that it fails loudly.
+
+Most tests run it on a recorder in place of occ (fake_occ.py). The last one runs it on the Nextcloud whose occ the
+variable NEXTCLOUD_OCC names, if there is one; it makes a provider of its own there, and removes it.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOM = Path(__file__).parents[2] / "nextcloud"
+SETUP = ROOM / "setup.sh"
+HOOKS = sorted((ROOM / "hooks").glob("*/*.sh"))
+FAKE_OCC = Path(__file__).with_name("fake_occ.py")
+
+SECRET = "s3cret-of-the-client"
+DISCOVERY_PATH = "/realms/nextcloud-mcp/.well-known/openid-configuration"
+LOCAL = f"http://localhost:8180{DISCOVERY_PATH}"
+PUBLIC = f"https://keycloak.example.org{DISCOVERY_PATH}"
+REQUIRED = {"OIDC_DISCOVERY_URL": LOCAL, "NEXTCLOUD_OIDC_CLIENT_SECRET": SECRET}
+Result = subprocess.CompletedProcess[str]
+
+
+def run(script: Path, environment: dict[str, str]) -> Result:
+    """Run a script as the image would, with nothing in its environment but `environment` and a PATH."""
+    return subprocess.run(  # noqa: S603 - the project's own script
+        ["/bin/sh", script],
+        env={"PATH": os.environ["PATH"]} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Nextcloud:
+    """A stock Nextcloud, as far as occ shows it; what it holds is a JSON file."""
+
+    file: Path
+
+    @property
+    def occ(self) -> str:
+        """What goes into OCC."""
+        return f"{sys.executable} -IS {FAKE_OCC} {self.file}"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it holds, calls so far included."""
+        state: dict[str, Any] = json.loads(self.file.read_text())
+        return state
+
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """What it holds but the record of calls."""
+        return {name: value for name, value in self.state.items() if name not in {"calls", "exit"}}
+
+    @property
+    def provider(self) -> dict[str, Any]:
+        """The provider of the default name."""
+        found: dict[str, Any] = self.state["providers"]["keycloak"]
+        return found
+
+    def change(self, **values: Any) -> None:
+        """Put values over what it holds."""
+        self.file.write_text(json.dumps(self.state | values))
+
+    def set_up(self, **settings: str) -> Result:
+        """Run setup.sh with the required settings and these."""
+        return run(SETUP, {"OCC": self.occ} | REQUIRED | settings)
+
+
+@pytest.fixture
+def nextcloud(tmp_path: Path) -> Nextcloud:
+    """A Nextcloud just installed."""
+    file = tmp_path / "nextcloud.json"
+    file.write_text(
+        json.dumps(
+            {
+                "status": {"installed": True, "maintenance": False, "needsDbUpgrade": False},
+                "version": "8.10.1",  # of the user_oidc that app:enable brings
+                "config": {},
+                "providers": {},
+                "secrets": {},
+                "jwks": {},  # signing keys remembered, by provider
+                "stuck": {},  # values that no command changes, as another config file's do not
+                "fail": None,
+                "calls": [],
+            }
+        )
+    )
+    return Nextcloud(file)
+
+
+def last_line(result: Result) -> str:
+    """What the run sums up to."""
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()[-1]
+
+
+def refusal(result: Result) -> str:
+    """Why the run ended early, if it says so loudly: status not zero, one line on standard error, no summary."""
+    assert result.returncode != 0
+    assert "nothing changed" not in result.stdout
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_the_first_run_makes_nextcloud_trust_the_realm(nextcloud: Nextcloud) -> None:
+    """A stock Nextcloud gets the app, the provider with bearer check and user names as ids, and the secret."""
+    assert last_line(nextcloud.set_up()) == (
+        "setup.sh: changed: app user_oidc, requests to local addresses, provider keycloak"
+    )
+    assert nextcloud.provider == {
+        "id": 1,
+        "identifier": "keycloak",
+        "clientId": "nextcloud",
+        "discoveryEndpoint": LOCAL,
+        "scope": "openid email profile",
+        "settings": {
+            "checkBearer": True,
+            "bearerProvisioning": True,
+            "uniqueUid": False,
+            "providerBasedId": False,
+            "mappingUid": "preferred_username",
+            "mappingDisplayName": "name",
+            "mappingEmail": "email",
+        },
+    }
+    assert nextcloud.state["secrets"] == {"keycloak": SECRET}
+
+
+def test_the_second_run_changes_nothing_and_says_so(nextcloud: Nextcloud) -> None:
+    """After one run, another leaves everything as it is."""
+    nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080")
+    before = nextcloud.lasting
+    result = nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080")
+    assert last_line(result) == "setup.sh: nothing changed"
+    assert ": changed" not in result.stdout
+    assert nextcloud.lasting == before
+
+
+def test_every_run_drops_the_remembered_signing_keys(nextcloud: Nextcloud) -> None:
+    """A run that changes nothing still makes user_oidc ask for the realm's keys anew, and says so."""
+    nextcloud.set_up()
+    nextcloud.change(jwks={"keycloak": "yesterday's keys"})
+    assert "remembered signing keys are dropped" in nextcloud.set_up().stdout
+    assert nextcloud.state["jwks"] == {"keycloak": ""}
+
+
+def test_a_provider_that_drifted_is_set_right(nextcloud: Nextcloud) -> None:
+    """What someone changed by hand is put back, and reported."""
+    nextcloud.set_up()
+    drifted = nextcloud.provider
+    drifted["settings"]["checkBearer"] = False
+    nextcloud.change(providers={"keycloak": drifted})
+    assert last_line(nextcloud.set_up()) == "setup.sh: changed: provider keycloak"
+    assert nextcloud.provider["settings"]["checkBearer"] is True
+
+
+@pytest.mark.parametrize("other_way", [{"uniqueUid": True}, {"mappingUid": "sub"}])
+def test_a_provider_that_names_accounts_otherwise_is_not_touched(
+    nextcloud: Nextcloud, other_way: dict[str, object]
+) -> None:
+    """Nobody loses their account to a run: a provider with other user ids is refused and stays as it is."""
+    nextcloud.set_up()
+    other = nextcloud.provider
+    other["settings"] |= other_way
+    nextcloud.change(providers={"keycloak": other})
+    assert "OIDC_PROVIDER_NAME" in refusal(nextcloud.set_up())
+    assert nextcloud.provider == other
+
+
+def test_names_come_from_the_settings(nextcloud: Nextcloud) -> None:
+    """Provider and client id can be named otherwise."""
+    nextcloud.set_up(OIDC_PROVIDER_NAME="Our login", NEXTCLOUD_OIDC_CLIENT_ID="https://cloud.example.org")
+    (provider,) = nextcloud.state["providers"].values()
+    assert (provider["identifier"], provider["clientId"]) == ("Our login", "https://cloud.example.org")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost:8180",
+        "keycloak:8080",
+        "id.internal",
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.20.0.5",
+        "192.168.1.1",
+        "100.64.0.1",
+        "[::1]:8180",
+        "[fd00::1]",
+    ],
+)
+def test_a_local_issuer_may_be_asked(nextcloud: Nextcloud, host: str) -> None:
+    """Where the issuer is on this machine or network, Nextcloud is told to connect there."""
+    nextcloud.change(fail="user_oidc:provider")  # what comes after does not matter here
+    nextcloud.set_up(OIDC_DISCOVERY_URL=f"http://{host}{DISCOVERY_PATH}")
+    assert nextcloud.state["config"]["allow_local_remote_servers"] == "true"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["keycloak.example.org", "localhost.example.org:8443", "10.example.org", "172.32.0.1", "8.8.8.8", "[2001:db8::1]"],
+)
+def test_a_public_issuer_opens_nothing(nextcloud: Nextcloud, host: str) -> None:
+    """For any other issuer Nextcloud's guard against requests to the inside stays up."""
+    nextcloud.change(fail="user_oidc:provider")  # what comes after does not matter here
+    assert "not needed" in nextcloud.set_up(OIDC_DISCOVERY_URL=f"https://{host}{DISCOVERY_PATH}").stdout
+    assert "allow_local_remote_servers" not in nextcloud.state["config"]
+
+
+def test_a_public_name_with_a_private_address_is_asked_for(nextcloud: Nextcloud) -> None:
+    """What the name does not tell, the operator may."""
+    nextcloud.set_up(OIDC_DISCOVERY_URL=PUBLIC, NEXTCLOUD_ALLOW_LOCAL_ISSUER="true")
+    assert nextcloud.state["config"]["allow_local_remote_servers"] == "true"
+
+
+def test_keys_fetched_over_plain_http_from_afar_are_warned_of(nextcloud: Nextcloud) -> None:
+    """A run goes on with such an issuer, but not silently."""
+    result = nextcloud.set_up(OIDC_DISCOVERY_URL=PUBLIC.replace("https", "http"))
+    last_line(result)
+    assert "unencrypted" in result.stderr
+
+
+def test_the_web_login_over_plain_http_follows_the_public_address(nextcloud: Nextcloud) -> None:
+    """Allowed for an http:// site alone, refused again when the site moves to https://, else left alone."""
+    name = "user_oidc allow_insecure_http"
+    nextcloud.set_up()
+    assert name not in nextcloud.state["config"]
+    nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080")
+    assert nextcloud.state["config"][name] == "1"
+    nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="https://cloud.example.org")
+    assert nextcloud.state["config"][name] == "0"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"selfencoded_bearer_validation_audience_check": False},
+        {"selfencoded_bearer_validation_audience_check": "0"},
+        {"userinfo_bearer_validation": True},
+        {"userinfo_bearer_validation": "false"},  # a string, and so true
+        {"login_validation_azp_check": True, "userinfo_bearer_validation": 1},
+    ],
+)
+def test_a_nextcloud_that_checks_no_audience_is_refused(nextcloud: Nextcloud, line: dict[str, object]) -> None:
+    """No provider is made where a token for any client of the realm would open Nextcloud."""
+    nextcloud.change(config={"user_oidc": line})
+    assert "any client" in refusal(nextcloud.set_up())
+    assert not nextcloud.state["providers"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"selfencoded_bearer_validation_audience_check": True},
+        {"userinfo_bearer_validation": False},
+        {"login_validation_audience_check": False},
+    ],
+)
+def test_other_lines_of_user_oidc_are_no_matter(nextcloud: Nextcloud, line: dict[str, object]) -> None:
+    """Only a missing audience check on bearer tokens is refused."""
+    nextcloud.change(config={"user_oidc": line})
+    assert "provider keycloak" in last_line(nextcloud.set_up())
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"OIDC_DISCOVERY_URL": ""}, "OIDC_DISCOVERY_URL"),
+        ({"OIDC_DISCOVERY_URL": "keycloak"}, "OIDC_DISCOVERY_URL"),
+        ({"NEXTCLOUD_OIDC_CLIENT_SECRET": ""}, "NEXTCLOUD_OIDC_CLIENT_SECRET"),
+        ({"NEXTCLOUD_OIDC_CLIENT_SECRET_FILE": "/run/secrets/x"}, "both set"),
+        ({"NEXTCLOUD_OIDC_CLIENT_SECRET": "", "NEXTCLOUD_OIDC_CLIENT_SECRET_FILE": "/nowhere"}, "cannot be read"),
+        ({"NEXTCLOUD_OIDC_CLIENT_SECRET": "", "NEXTCLOUD_OIDC_CLIENT_SECRET_FILE": "/dev/null"}, "_SECRET_FILE"),
+        ({"NEXTCLOUD_PUBLIC_URL": "localhost"}, "NEXTCLOUD_PUBLIC_URL"),
+        ({"NEXTCLOUD_ALLOW_LOCAL_ISSUER": "yes"}, "NEXTCLOUD_ALLOW_LOCAL_ISSUER"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(nextcloud: Nextcloud, settings: dict[str, str], named: str) -> None:
+    """A missing or wrong setting ends the run before occ is called."""
+    assert named in refusal(nextcloud.set_up(**settings))
+    assert not nextcloud.state["calls"]
+
+
+def test_the_secret_may_come_from_a_file(nextcloud: Nextcloud, tmp_path: Path) -> None:
+    """A file's trailing newline is no part of the secret."""
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    nextcloud.set_up(NEXTCLOUD_OIDC_CLIENT_SECRET="", NEXTCLOUD_OIDC_CLIENT_SECRET_FILE=str(file))
+    assert nextcloud.state["secrets"] == {"keycloak": SECRET}
+
+
+@pytest.mark.parametrize("failing", [None, "save"])
+def test_the_secret_shows_nowhere(nextcloud: Nextcloud, failing: str | None) -> None:
+    """Not in the output, in no argument list (which ps shows) and in no child's environment, failure or not."""
+    nextcloud.change(fail=failing)
+    result = nextcloud.set_up()
+    assert SECRET not in result.stdout + result.stderr + json.dumps(nextcloud.state["calls"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "app:enable",
+        "config:app:get",
+        "config:system:get",
+        "config:system:set",
+        "config:app:set",
+        "user_oidc:provider",
+        "save",
+    ],
+)
+def test_a_step_that_fails_ends_the_run(nextcloud: Nextcloud, command: str) -> None:
+    """Whatever occ refuses: status not zero, occ's answer, and what to do next."""
+    nextcloud.change(fail=command)
+    line = refusal(nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080"))
+    assert "the database is locked" in line
+    assert "Next: " in line
+
+
+@pytest.mark.parametrize(
+    ("stuck", "named"),
+    [
+        ({"allow_local_remote_servers": "false"}, "allow_local_remote_servers"),
+        ({"checkBearer": False}, "checkBearer"),
+        ({"providerBasedId": True}, "providerBasedId"),
+    ],
+)
+def test_what_did_not_take_is_noticed(nextcloud: Nextcloud, stuck: dict[str, object], named: str) -> None:
+    """The run reads back what it wrote: a success that set nothing is a failure."""
+    nextcloud.change(stuck=stuck)
+    assert named in refusal(nextcloud.set_up())
+
+
+@pytest.mark.parametrize(
+    ("state", "named"),
+    [
+        ({"status": {"installed": False}}, "not installed"),
+        ({"status": {"installed": True, "maintenance": True}}, "maintenance:mode --off"),
+        ({"status": {"installed": True, "needsDbUpgrade": True}}, "occ upgrade"),
+        ({"version": "8.4.2"}, "occ app:update user_oidc"),
+    ],
+)
+def test_a_nextcloud_that_is_not_ready_is_refused(nextcloud: Nextcloud, state: dict[str, object], named: str) -> None:
+    """What must be done first is said in its own words, not by a later step's failure."""
+    nextcloud.change(**state)
+    assert named in refusal(nextcloud.set_up())
+
+
+def test_an_occ_that_is_not_there_is_named() -> None:
+    """A wrong OCC ends in a sentence that names the setting."""
+    result = run(SETUP, REQUIRED | {"OCC": "/nowhere/occ"})
+    assert result.returncode != 0
+    assert "set OCC" in result.stderr
+
+
+def test_hooks_are_there_for_both_moments() -> None:
+    """The official image finds them by folder, by the ending .sh and by the executable bit."""
+    assert {hook.parent.name for hook in HOOKS} == {"post-installation", "before-starting"}
+    assert all(os.access(hook, os.X_OK) for hook in [*HOOKS, SETUP])
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The official image's file tree with hooks and script mounted as the README says."""
+    root = tmp_path / "image"
+    shutil.copytree(ROOM / "hooks", root / "docker-entrypoint-hooks.d")
+    shutil.copy(SETUP, root / "setup.sh")
+    return root
+
+
+@pytest.mark.parametrize("moment", ["post-installation", "before-starting"])
+def test_a_hook_runs_the_script_and_lets_the_next_hook_run(nextcloud: Nextcloud, image: Path, moment: str) -> None:
+    """Run as the image runs hooks, in a loop that reads names from standard input: none is swallowed."""
+    folder = image / "docker-entrypoint-hooks.d" / moment
+    (folder / "20-next.sh").write_text("echo the next hook\n")
+    loop = image / "loop.sh"
+    loop.write_text(f'ls {folder}/*.sh | while read -r hook; do sh "$hook" || exit 1; done\n')
+    result = run(loop, {"OCC": nextcloud.occ} | REQUIRED)
+    assert last_line(result) == "the next hook"
+    assert "keycloak" in nextcloud.state["providers"]
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.parent.name)
+def test_a_hook_fails_when_the_script_does(nextcloud: Nextcloud, hook: Path) -> None:
+    """The image then stops the start."""
+    nextcloud.change(fail="save")
+    assert "Saving provider" in refusal(run(hook, {"OCC": nextcloud.occ} | REQUIRED))
+
+
+@pytest.fixture
+def real_occ() -> Iterator[str]:
+    """The real Nextcloud's occ; the tests' provider is removed in the end."""
+    occ = os.environ.get("NEXTCLOUD_OCC")
+    if not occ:
+        pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to set up")
+    yield occ
+    _real(occ, "user_oidc:provider:delete", "setup-test", "--force")
+
+
+def _real(occ: str, *arguments: str) -> str:
+    return subprocess.check_output([*shlex.split(occ), *arguments], text=True)  # noqa: S603 - the operator's own occ
+
+
+def test_a_real_nextcloud_is_set_up_once(real_occ: str) -> None:
+    """On a real Nextcloud the provider reads back as meant, and a second run changes nothing."""
+    environment = dict(os.environ) | REQUIRED | {"OCC": real_occ, "OIDC_PROVIDER_NAME": "setup-test"}
+    assert "provider setup-test" in last_line(run(SETUP, environment))
+    assert last_line(run(SETUP, environment)) == "setup.sh: nothing changed"
+    provider = json.loads(_real(real_occ, "user_oidc:provider", "setup-test", "--output=json"))
+    assert (provider["clientId"], provider["discoveryEndpoint"]) == ("nextcloud", LOCAL)
+    assert provider["settings"]["checkBearer"] is True
+    assert provider["settings"]["uniqueUid"] is False
+    assert provider["settings"]["mappingUid"] == "preferred_username"
