@@ -2,7 +2,7 @@
 
 RequestId -> CORS -> router ┬ /.well-known/oauth-protected-resource…   open
 ├ /health/…                                open
-└ the MCP endpoint: PublicHost -> BearerAuth -> body limit -> AdmissionControl -> MCP SDK -> tool
+└ the MCP endpoint: PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK -> tool
 """
 
 from collections.abc import AsyncIterator
@@ -13,8 +13,6 @@ import httpx
 from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.transport_security import (
-    DEFAULT_MAX_REQUEST_BODY_SIZE,
-    RequestBodyLimitMiddleware,
     TransportSecuritySettings,
 )
 from starlette.applications import Starlette
@@ -32,7 +30,7 @@ from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchan
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import all_scopes
 from nextcloud_mcp.auth.verifier import TokenVerifier
-from nextcloud_mcp.errors import IssuerUnavailableError
+from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
@@ -62,14 +60,18 @@ def create_app(
     keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport)
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
-    challenge = Challenge(settings.server_url, server_scope=settings.server_scope, tool_scopes=all_scopes())
+    challenge = Challenge(
+        settings.server_url,
+        server_scope=settings.server_scope,
+        tool_scopes=all_scopes(),
+        first_scopes=_first_scopes(settings),
+    )
     resources = Resources(nextcloud, Users(), settings.mode)
 
     server = create_server(lifespan=_lending(resources), log_level=settings.log_level)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, credentials=_credentials(settings, keycloak, issuer), challenge=challenge)
-    endpoint = RequestBodyLimitMiddleware(endpoint, DEFAULT_MAX_REQUEST_BODY_SIZE)
     endpoint = BearerAuth(endpoint, verifier=_verifier(settings, issuer), challenge=challenge)
     endpoint = PublicHost(endpoint, url=settings.server_url)
 
@@ -92,6 +94,18 @@ def create_app(
     )
     app.router.redirect_slashes = False  # behind a proxy that ends TLS, a redirect would lead tokens to plain HTTP
     return app
+
+
+def _first_scopes(settings: Settings) -> list[str]:
+    """Return what a client is to ask for when it first signs in: the setting, or all.
+
+    Raises:
+        SettingsError: no tool needs such a scope.
+    """
+    unknown = sorted(set(settings.first_scopes) - set(all_scopes()))
+    if unknown:
+        raise SettingsError(f"MCP_FIRST_SCOPES: no tool needs {unknown[0]}; there are {' '.join(all_scopes())}.")
+    return list(settings.first_scopes) or all_scopes()
 
 
 def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:

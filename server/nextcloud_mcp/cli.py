@@ -20,11 +20,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     commands.add_parser("serve", help="run the MCP server; its settings are environment variables")
     parser.parse_args(arguments)
     try:
-        settings = load_settings(environ)
+        serve(load_settings(environ))
     except SettingsError as error:
-        print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - the log is not set up yet
+        print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it, not for the log
         return 2
-    serve(settings)
     return 0
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from nextcloud_mcp.errors import SettingsError
 
@@ -23,7 +32,7 @@ def _http_url(value: str) -> str:
     (RFC 8707 section 2, RFC 9728 section 3.3).
     """
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(value.split()) != 1:
         raise ValueError("must be an http:// or https:// URL")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("must not have a query, a fragment or credentials")
@@ -62,6 +71,10 @@ class Settings(BaseModel):
 
     server_scope: NonEmpty = Field(alias="OIDC_SERVER_SCOPE", default="")
     """The realm's scope that makes a token meant for this server. Default: by mode, as in the shipped realm."""
+
+    first_scopes: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(alias="MCP_FIRST_SCOPES", default=())
+    """The tools' scopes that a client is told to ask for when it first signs in, separated by spaces. Default: all,
+    for a client that has registered itself can't ask for more later (docs/explanation/first-scopes.md)."""
 
     host: NonEmpty = Field(alias="MCP_HOST", default="127.0.0.1")
     """The address to listen on."""

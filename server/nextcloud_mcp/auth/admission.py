@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, RequestBodyLimitMiddleware
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextcloud_mcp.auth.challenge import Challenge
+from nextcloud_mcp.auth.challenge import Challenge, RequestId
 from nextcloud_mcp.auth.credentials import Credentials
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES, missing_scopes
 from nextcloud_mcp.auth.verifier import Principal
@@ -51,6 +53,14 @@ class Admission:
         return self.credential
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A call of one of our tools, as a JSON-RPC body says it."""
+
+    tool: str
+    request_id: RequestId
+
+
 class AdmissionControl:
     """Admits calls of tools; all else that MCP knows passes untouched, for it reaches no Nextcloud."""
 
@@ -58,49 +68,73 @@ class AdmissionControl:
         self._app = app
         self._credentials = credentials
         self._challenge = challenge
+        self._with_body = RequestBodyLimitMiddleware(self._admit, DEFAULT_MAX_REQUEST_BODY_SIZE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, a tool call with its admission, or refuse it."""
+        named = _tool_in_headers(Headers(scope=scope))
+        refusal = self._scope_refusal(_Call(named, None), scope["state"]["principal"]) if named else None
+        await (refusal or self._with_body)(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look at the body, which alone decides which tool runs."""
         request = Request(scope, receive)
         body = await request.body()
-        tool = _called_tool(body)
-        if tool is not None:
-            answer = await self._admit(tool, request.state.principal)
-            if isinstance(answer, Response):
-                await answer(scope, receive, send)
-                return
-            request.state.admission = answer
+        call = _tool_call(body)
+        named = _tool_in_headers(request.headers)
+        answer: Admission | Response | None = None
+        if named and (call is None or call.tool != named):
+            answer = self._challenge.invalid_request(f"The header Mcp-Name says {named}, and the body does not.")
+        elif call is not None:
+            answer = await self._decide(call, request.state.principal)
+        if isinstance(answer, Response):
+            await answer(scope, receive, send)
+            return
+        request.state.admission = answer
         await self._app(scope, _replayed(body, receive), send)
 
-    async def _admit(self, tool: str, principal: Principal) -> Admission | Response:
+    async def _decide(self, call: _Call, principal: Principal) -> Admission | Response:
         """Check the scope first, so that a call which must not run costs Keycloak nothing."""
-        missing = missing_scopes(tool, principal.scopes)
-        if missing:
-            log.info("tool.refused", tool=tool, missing=sorted(missing), client=principal.client_id)
-            return self._challenge.insufficient_scope(
-                InsufficientScopeError(tool, granted=principal.scopes, missing=missing)
-            )
+        refusal = self._scope_refusal(call, principal)
+        if refusal is not None:
+            return refusal
         try:
-            return Admission(tool, principal, await self._credentials.for_nextcloud(principal))
+            return Admission(call.tool, principal, await self._credentials.for_nextcloud(principal))
         except SubjectTokenRefusedError as error:
-            return self._challenge.invalid_token(error)
+            return self._challenge.invalid_token(error, call.request_id)
         except IssuerUnavailableError as error:
-            return self._challenge.issuer_unavailable(error)
+            return self._challenge.issuer_unavailable(error, call.request_id)
         except TokenExchangeError as error:
-            return Admission(tool, principal, error)
+            return Admission(call.tool, principal, error)
+
+    def _scope_refusal(self, call: _Call, principal: Principal) -> Response | None:
+        missing = missing_scopes(call.tool, principal.scopes)
+        if not missing:
+            return None
+        log.info("tool.refused", tool=call.tool, missing=sorted(missing), client=principal.client_id)
+        error = InsufficientScopeError(call.tool, granted=principal.scopes, missing=missing)
+        return self._challenge.insufficient_scope(error, call.request_id)
 
 
-def _called_tool(body: bytes) -> str | None:
-    """Return the name of the tool that a JSON-RPC body calls, if it is one of ours."""
+def _tool_in_headers(headers: Headers) -> str | None:
+    """Return the tool of ours that the headers name, as MCP 2026-07-28 has it ("Standard Request Headers")."""
+    name = headers.get("mcp-name")
+    return name if headers.get("mcp-method") == "tools/call" and name in TOOL_SCOPES else None
+
+
+def _tool_call(body: bytes) -> _Call | None:
+    """Return the call of a tool of ours that a JSON-RPC body makes, if it makes one."""
     try:
         message: Any = json.loads(body)
     except (ValueError, RecursionError):
         return None  # the SDK answers what is not JSON
     if not isinstance(message, Mapping) or message.get("method") != "tools/call":
         return None
-    params = message.get("params")
+    params, request_id = message.get("params"), message.get("id")
     name = params.get("name") if isinstance(params, Mapping) else None
-    return name if isinstance(name, str) and name in TOOL_SCOPES else None
+    if not isinstance(name, str) or name not in TOOL_SCOPES:
+        return None
+    return _Call(name, request_id if isinstance(request_id, str | int) else None)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

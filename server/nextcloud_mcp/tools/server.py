@@ -4,13 +4,16 @@ At the boundary a call is held against its admission, errors become tool results
 """
 
 import time
+from importlib.metadata import version
 from typing import Any, Final
 
 import structlog
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp_types import CallToolResult, InputRequiredResult
 
+from nextcloud_mcp.auth.scopes import missing_scopes
 from nextcloud_mcp.errors import NextcloudMCPError
 from nextcloud_mcp.tools import notes, webdav, whoami
 from nextcloud_mcp.tools.context import Resources, admission_of
@@ -51,9 +54,25 @@ class ToolServer(MCPServer[Resources]):
         return result
 
 
+async def _show_what_the_token_allows(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Leave out of `tools/list` what a call would be refused; nc_whoami, which is always there, names those."""
+    result = await call_next(ctx)
+    if ctx.method != "tools/list" or not isinstance(result, dict) or ctx.request is None:
+        return result
+    granted = ctx.request.state.principal.scopes
+    return result | {"tools": [tool for tool in result["tools"] if not missing_scopes(tool["name"], granted)]}
+
+
 def create_server(**options: Any) -> ToolServer:
     """Return the server with all tools; `options` are `MCPServer`'s."""
-    server = ToolServer(name="nextcloud-mcp", title="Nextcloud", instructions=INSTRUCTIONS, **options)
+    server = ToolServer(
+        name="nextcloud-mcp",
+        title="Nextcloud",
+        version=version("nextcloud-mcp"),
+        instructions=INSTRUCTIONS,
+        middleware=[_show_what_the_token_allows],
+        **options,
+    )
     for tool in (*whoami.TOOLS, *notes.TOOLS, *webdav.TOOLS):
         server.add_tool(tool.function, title=tool.title, annotations=tool.annotations)
     return server

@@ -31,9 +31,10 @@ async def test_an_invalid_token_is_called_so(server: Server) -> None:
     assert parameters["error"] == "invalid_token"
     assert parameters["resource_metadata"] == METADATA_URL
     assert parameters["scope"] == f"{SERVER_SCOPE['exchange']} {TOOL_SCOPES}"
-    assert response.json() == {
-        "error": "invalid_token",
-        "error_description": parameters["error_description"],
+    assert response.json()["error"] == {
+        "code": -32050,
+        "message": parameters["error_description"],
+        "data": {"error": "invalid_token"},
     }
     assert "not meant for this server" in parameters["error_description"]
 
@@ -58,7 +59,7 @@ async def test_an_outage_is_no_refusal(server: Server) -> None:
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert "WWW-Authenticate" not in response.headers
-    assert response.json()["error"] == "temporarily_unavailable"
+    assert response.json()["error"]["data"] == {"error": "temporarily_unavailable"}
 
 
 async def test_the_metadata_stands_where_the_challenge_says(server: Server) -> None:
@@ -102,7 +103,7 @@ async def test_no_metadata_without_the_issuer(server: Server) -> None:
 )
 def test_the_well_known_part_goes_before_the_path(resource: str, metadata_url: str) -> None:
     """RFC 9728 section 3.1 inserts the well-known string between host and path."""
-    described = Challenge(resource, server_scope="s", tool_scopes=[])
+    described = Challenge(resource, server_scope="s", tool_scopes=[], first_scopes=[])
     assert described.metadata_url == metadata_url
     assert described.metadata_path == httpx.URL(metadata_url).path
 
@@ -118,7 +119,7 @@ def test_the_well_known_part_goes_before_the_path(resource: str, metadata_url: s
 )
 def test_a_reason_cannot_break_out_of_its_quotes(reason: str) -> None:
     """Whatever a sentence holds, the header stays one bearer challenge."""
-    described = Challenge(SERVER_URL, server_scope="s", tool_scopes=["t"])
+    described = Challenge(SERVER_URL, server_scope="s", tool_scopes=["t"], first_scopes=["t"])
     response = described.invalid_token(InvalidTokenError(reason))
     parameters = challenge(httpx.Response(401, headers=response.headers.items()))
     assert parameters.keys() == {"error", "error_description", "scope", "resource_metadata"}
