@@ -141,6 +141,24 @@ async def test_a_client_that_claims_too_much_is_refused(register: Register, clie
     assert answer.status_code in {400, 403}, answer.text
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"redirect_uris": ["https://attacker.example/callback"]}, {"scope": "nextcloud"}],
+    ids=["redirect_uris", "scope"],
+)
+async def test_a_registered_client_cannot_change_for_the_worse(register: Register, change: dict[str, Any]) -> None:
+    """What may not be registered may not come by an update either (RFC 7592 2.2)."""
+    client = (await register(token_endpoint_auth_method="none")).json()
+    kept = {name: client[name] for name in ("client_id", "client_name", "redirect_uris", "scope")}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.put(
+            client["registration_client_uri"],
+            json=kept | change,
+            headers={"authorization": f"Bearer {client['registration_access_token']}"},
+        )
+    assert answer.status_code in {400, 403}, answer.text
+
+
 async def test_a_registered_client_cannot_choose_its_id(
     keycloak: Keycloak, register: Register, server_urls: ServerUrls
 ) -> None:
@@ -184,7 +202,7 @@ async def test_a_registered_client_cannot_use_the_device_grant(keycloak: Keycloa
         "code_verifier": pkce.verifier,
     }
     response = await token_request(keycloak, form, auth)
-    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert (response.status_code, response.json()["error_description"]) == (400, "Request not allowed")
 
 
 @pytest.mark.parametrize("audience", [{}, {"audience": "nextcloud"}], ids=["none", "nextcloud"])
