@@ -58,7 +58,7 @@ def get(state: State, names: list[str], options: Options) -> str:
     if value is None:
         state["exit"] = 1
         return ""
-    return json.dumps(value) if "--output" in options else str(value)
+    return php_json(value) if "--output" in options else str(value)
 
 
 def put(state: State, names: list[str], options: Options) -> str:
