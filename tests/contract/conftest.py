@@ -3,7 +3,10 @@
 They run against whatever `nextcloud_url` is: the stand-in or, with `NEXTCLOUD_URL`, a real Nextcloud.
 """
 
+import json
+import time
 import uuid
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import quote
@@ -13,6 +16,7 @@ import pytest
 
 TokenFor = Callable[[str], Awaitable[str]]
 NOTES = "/index.php/apps/notes/api/v1/notes"
+_LONGEST_TEST = 20  # seconds
 
 
 class Person:
@@ -43,17 +47,23 @@ async def anonymous(nextcloud_url: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def wallet() -> dict[str, str]:
+    """Tokens by user name: a sign-in takes longer than a test, so a token serves as long as it lasts."""
+    return {}
+
+
 @pytest.fixture
-async def alice(nextcloud_url: str, token_for: TokenFor) -> AsyncIterator[Person]:
+async def alice(nextcloud_url: str, token_for: TokenFor, wallet: dict[str, str]) -> AsyncIterator[Person]:
     """Alice, signed in."""
-    async with _signed_in(nextcloud_url, await token_for("alice")) as client:
+    async with _signed_in(nextcloud_url, await _token("alice", token_for, wallet)) as client:
         yield await _person(client)
 
 
 @pytest.fixture
-async def bob(nextcloud_url: str, token_for: TokenFor) -> AsyncIterator[Person]:
+async def bob(nextcloud_url: str, token_for: TokenFor, wallet: dict[str, str]) -> AsyncIterator[Person]:
     """Bob, signed in."""
-    async with _signed_in(nextcloud_url, await token_for("bob")) as client:
+    async with _signed_in(nextcloud_url, await _token("bob", token_for, wallet)) as client:
         yield await _person(client)
 
 
@@ -73,6 +83,17 @@ async def category(alice: Person) -> AsyncIterator[str]:
     name = f"Contract {uuid.uuid4().hex[:8]}"
     yield name
     await alice.http.delete(alice.path("Notes", name))
+
+
+async def _token(username: str, token_for: TokenFor, wallet: dict[str, str]) -> str:
+    if username not in wallet or _expiry(wallet[username]) < time.time() + _LONGEST_TEST:
+        wallet[username] = await token_for(username)
+    return wallet[username]
+
+
+def _expiry(token: str) -> float:
+    payload = token.split(".")[1]
+    return float(json.loads(urlsafe_b64decode(payload + "=="))["exp"])
 
 
 def _client(url: str, headers: dict[str, str]) -> httpx.AsyncClient:
