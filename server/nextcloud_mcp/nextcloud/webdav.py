@@ -67,7 +67,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "1"}, content=_PROPFIND
     )
     root = await _root(nextcloud)
-    itself, *members = [_file_info(element, root) for element in _parsed(response).iter(f"{_D}response")]
+    itself, *members = [_file_info(element, root) for element in _responses(response)]
     if not itself.is_directory:
         raise InvalidArgumentError(f"{_about(path)} is a file, not a folder: read it, or list its folder.")
     return members
@@ -199,7 +199,7 @@ async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
         "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "0"}, content=_PROPFIND
     )
     root = await _root(nextcloud)
-    return next(_file_info(element, root) for element in _parsed(response).iter(f"{_D}response"))
+    return _file_info(_responses(response)[0], root)
 
 
 async def _root(nextcloud: Nextcloud) -> str:
@@ -222,13 +222,17 @@ def _about(path: str) -> str:
     return "/" + "/".join(_segments(path))
 
 
-def _parsed(response: httpx.Response) -> Element:
+def _responses(multistatus: httpx.Response) -> list[Element]:
+    """Return the `d:response` elements of an answer to PROPFIND, one at least: that of what was asked for."""
     try:
-        return fromstring(response.content)
-    except (ParseError, DefusedXmlException) as error:
+        responses = fromstring(multistatus.content).findall(f"{_D}response")
+    except (ParseError, DefusedXmlException):
+        responses = []
+    if not responses:
         raise NextcloudUnavailableError(
-            "Nextcloud's WebDAV answer is not XML: the administrator must check what stands in front of it."
-        ) from error
+            "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front."
+        )
+    return responses
 
 
 def _file_info(response: Element, root: str) -> FileInfo:
