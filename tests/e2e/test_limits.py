@@ -12,10 +12,10 @@ from stack.process import free_port
 from stack.servers import run_server
 from tests.e2e.conftest import NextcloudOf, Server, TokenFor
 from tests.support.mcp_http import call_tool, challenge, message, post, result
+from tests.support.oauth import claims, sign_in
 from tests.support.proxy import run_proxy
 from tests.support.signing import SigningKey
 from tests.support.threads import in_thread
-from tests.support.tokens import claims, sign_in
 
 
 async def test_token_for_one_server_is_refused_by_the_other(

@@ -6,7 +6,7 @@ import pytest
 from tests.e2e.conftest import Connect, Server
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.mcp_http import challenge, message, post
-from tests.support.tokens import ALICE, BOB
+from tests.support.oauth import ALICE, BOB
 
 
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])

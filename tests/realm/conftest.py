@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from keycloak import KeycloakAdmin
+
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
 from tests.support.oauth import Person, exchange, metadata

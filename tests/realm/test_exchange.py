@@ -1,8 +1,8 @@
 """Standard token exchange (RFC 8693) by the MCP server in exchange mode, and by nobody else."""
 
 import pytest
-
 from keycloak import KeycloakAdmin
+
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
 from tests.realm.conftest import EXCHANGE_SECRET, Exchange

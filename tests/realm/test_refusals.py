@@ -1,8 +1,8 @@
 """What no client may do, whoever registered it (OAuth 2.1, RFC 9700)."""
 
 import pytest
-
 from keycloak import KeycloakAdmin
+
 from stack.keycloak import Keycloak
 from tests.support.browser import Browser, BrowserError
 from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize, basic_auth, token_request

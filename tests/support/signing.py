@@ -4,7 +4,6 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-
 from keycloak import KeycloakAdmin
 
 
