@@ -123,3 +123,12 @@ def test_a_reason_cannot_break_out_of_its_quotes(reason: str) -> None:
     response = described.invalid_token(InvalidTokenError(reason))
     parameters = challenge(httpx.Response(401, headers=response.headers.items()))
     assert parameters.keys() == {"error", "error_description", "scope", "resource_metadata"}
+
+
+async def test_what_to_ask_for_first_can_be_set() -> None:
+    """The first challenge asks for the scopes that the operator chose; the metadata names all, for stepping up."""
+    async with serving({**EXCHANGE, "MCP_FIRST_SCOPES": "notes:read files:read"}) as server:
+        no_token = await server.request("tools/list", token=None)
+        assert challenge(no_token)["scope"] == f"{SERVER_SCOPE['exchange']} files:read notes:read"
+        metadata = (await server.http.get(METADATA_URL)).json()
+        assert metadata["scopes_supported"] == [SERVER_SCOPE["exchange"], *TOOL_SCOPES.split()]
