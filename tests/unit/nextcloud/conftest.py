@@ -1,0 +1,31 @@
+"""What the tests of `nextcloud_mcp.nextcloud` share."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
+from nextcloud_mcp.nextcloud.users import Users
+from tests.support.nextcloud import URL, FakeNextcloud
+
+ALICE = ("https://issuer.test", "sub-of-alice")
+
+
+@pytest.fixture
+def fake() -> FakeNextcloud:
+    """A Nextcloud that nobody has asked anything yet."""
+    return FakeNextcloud()
+
+
+@pytest.fixture
+async def http(fake: FakeNextcloud) -> AsyncIterator[httpx.AsyncClient]:
+    """The server's pooled client, with that Nextcloud for a network."""
+    async with http_client(URL, transport=fake.transport) as client:
+        yield client
+
+
+@pytest.fixture
+def nextcloud(http: httpx.AsyncClient) -> Nextcloud:
+    """Nextcloud as alice, for one call."""
+    return Nextcloud(http, Users(), account=ALICE, token="token-of-alice")

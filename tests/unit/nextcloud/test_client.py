@@ -1,0 +1,227 @@
+"""`nextcloud.client`: one call's conversation with Nextcloud, and what its statuses mean."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    LockedError,
+    NextcloudError,
+    NextcloudUnavailableError,
+    NotFoundError,
+    QuotaExceededError,
+    RateLimitedError,
+    TokenNotAcceptedError,
+)
+from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
+from nextcloud_mcp.nextcloud.users import Users
+from tests.support.issuer import Answer, answer, failing
+from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, ocs_user
+
+THING: Final = "/thing"
+
+
+async def test_every_request_has_token_and_header(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Whatever the method, Nextcloud gets the call's token and the header without which app APIs refuse it."""
+    for method in ("GET", "POST", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE", "COPY"):
+        fake.on(method, THING, answer())
+        await nextcloud.request(method, THING, about="it", headers={"Depth": "0"})
+    for request in fake.requests:
+        assert request.headers.get_list("Authorization") == ["Bearer token-of-alice"]
+        assert request.headers.get_list("OCS-APIRequest") == ["true"]
+        assert request.headers["Depth"] == "0"
+
+
+async def test_a_callers_header_cannot_replace_the_token(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The token is the last word on who asks."""
+    fake.on("GET", THING, answer())
+    await nextcloud.request("GET", THING, about="it", headers={"Authorization": "Bearer of-bob"})
+    assert fake.tokens() == ["token-of-alice"]
+
+
+async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """A session that Nextcloud opens for one user reaches no other call, neither theirs nor anybody's."""
+    cookies = [
+        ("Set-Cookie", "nc_session_id=of-alice; path=/; HttpOnly; SameSite=Lax"),
+        ("Set-Cookie", "oc_sessionPassphrase=secret; path=/; Domain=cloud.test"),
+    ]
+    fake.on("GET", THING, answer(headers=cookies))
+    for name in ("alice", "alice", "bob"):
+        user = Nextcloud(http, Users(), account=("issuer", name), token=f"token-of-{name}")
+        await user.request("GET", THING, about="it")
+    assert len(fake.requests) == 3
+    assert all("Cookie" not in request.headers for request in fake.requests)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", ["https://attacker.test/", f"{URL}/login", "/login"])
+async def test_redirects_are_not_followed(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, location: str
+) -> None:
+    """A redirect would carry the token to wherever it points; it is told to the administrator instead."""
+    fake.on("GET", THING, answer(status, headers={"Location": location}))
+    with pytest.raises(NextcloudUnavailableError, match=r"redirects elsewhere.*NEXTCLOUD_HOST"):
+        await nextcloud.request("GET", THING, about="it")
+    assert len(fake.requests) == 1
+
+
+STATUSES: Final[Mapping[str, tuple[int, dict[str, str], type[NextcloudError], str]]] = {
+    "400": (400, {}, NextcloudError, "Nextcloud refused note 7 with HTTP 400"),
+    "401": (401, {}, TokenNotAcceptedError, "Nextcloud did not accept the token"),
+    "403": (403, {}, ForbiddenError, "Nextcloud does not allow this for note 7"),
+    "404": (404, {}, NotFoundError, "Nextcloud has no note 7"),
+    "405": (405, {}, NextcloudError, "Nextcloud refused note 7 with HTTP 405"),
+    "409": (409, {}, ConflictError, "note 7 conflicts with what is there"),
+    "412": (412, {}, ConflictError, "note 7 is not as you expect it"),
+    "423": (423, {}, LockedError, "note 7 is locked"),
+    "429 with a pause": (429, {"Retry-After": "30"}, RateLimitedError, "try again in 30 s."),
+    "429 without one": (429, {}, RateLimitedError, "try again later."),
+    "500": (500, {}, NextcloudUnavailableError, "Nextcloud failed with HTTP 500 at note 7"),
+    "502": (502, {}, NextcloudUnavailableError, "Nextcloud failed with HTTP 502 at note 7"),
+    "503 with a pause": (503, {"Retry-After": "120"}, NextcloudUnavailableError, "try again in 120 s."),
+    "503 with a date": (
+        503,
+        {"Retry-After": "Mon, 23 Nov 2026 15:00:00 GMT"},
+        NextcloudUnavailableError,
+        "in maintenance or overloaded: try again later.",
+    ),
+    "507": (507, {}, QuotaExceededError, "There is no room for note 7"),
+}
+
+
+@pytest.mark.parametrize(("status", "headers", "error", "sentence"), STATUSES.values(), ids=STATUSES.keys())
+async def test_a_status_is_an_error_with_a_next_step(
+    nextcloud: Nextcloud,
+    fake: FakeNextcloud,
+    status: int,
+    headers: dict[str, str],
+    error: type[NextcloudError],
+    sentence: str,
+) -> None:
+    """Each status has its class and one sentence about the thing that was asked for; the body is not quoted."""
+    fake.on("GET", THING, answer(status, headers=headers, text="private-words"))
+    with pytest.raises(NextcloudError) as caught:
+        await nextcloud.request("GET", THING, about="note 7")
+    assert type(caught.value) is error
+    assert sentence in str(caught.value)
+    assert str(caught.value).endswith(".")
+    assert "private-words" not in repr(caught.value)
+
+
+async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A status that is an answer for one request is no error there, and is one elsewhere."""
+    fake.on("MKCOL", THING, answer(405))
+    assert (await nextcloud.request("MKCOL", THING, about="it", also_ok={405})).status_code == 405
+    with pytest.raises(NextcloudError):
+        await nextcloud.request("MKCOL", THING, about="it", also_ok={404})
+
+
+OUTAGES: Final[Mapping[str, tuple[type[httpx.TransportError], str]]] = {
+    "refused": (httpx.ConnectError, "can't be reached (ConnectError): try again"),
+    "cut": (httpx.RemoteProtocolError, "can't be reached (RemoteProtocolError): try again"),
+    "read time-out": (httpx.ReadTimeout, "took too long to answer about note 7: it may have done what was asked"),
+    "connect time-out": (httpx.ConnectTimeout, "took too long"),
+    "pool exhausted": (httpx.PoolTimeout, "took too long"),
+}
+
+
+@pytest.mark.parametrize(("failure", "sentence"), OUTAGES.values(), ids=OUTAGES.keys())
+async def test_an_outage_is_one_sentence(
+    nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], sentence: str
+) -> None:
+    """No answer is an error of its own; nothing is sent again, for it may have been done."""
+    fake.on("POST", THING, failing(failure))
+    with pytest.raises(NextcloudUnavailableError) as caught:
+        await nextcloud.request("POST", THING, about="note 7")
+    assert sentence in str(caught.value)
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("value", ["é", "a\r\nX-Evil: 1", "a\0b", "tab\there"])
+async def test_a_header_that_http_cannot_carry_is_the_callers_mistake(
+    nextcloud: Nextcloud, fake: FakeNextcloud, value: str
+) -> None:
+    """A made-up ETag or content type is refused before anything is sent."""
+    with pytest.raises(InvalidArgumentError, match="note 7"):
+        await nextcloud.request("PUT", THING, about="note 7", headers={"If-Match": value})
+    assert fake.requests == []
+
+
+async def test_the_user_is_asked_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Who alice is in Nextcloud is asked with her token once, and remembered."""
+    fake.on("GET", USER_PATH, ocs_user("oidc-4f2a"))
+    assert [await nextcloud.user_id() for _ in range(3)] == ["oidc-4f2a"] * 3
+    (request,) = fake.requests
+    assert request.url.params["format"] == "json"
+
+
+async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """With one memory for all, each account has its own id, whoever asks first."""
+    users = Users()
+    fake.on("GET", USER_PATH, ocs_user("alice"), ocs_user("bob"))
+    alice = Nextcloud(http, users, account=("issuer", "a"), token="token-of-alice")
+    bob = Nextcloud(http, users, account=("issuer", "b"), token="token-of-bob")
+    assert [await alice.user_id(), await bob.user_id(), await alice.user_id()] == ["alice", "bob", "alice"]
+    assert fake.tokens() == ["token-of-alice", "token-of-bob"]
+
+
+async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An outage is not remembered."""
+    fake.on("GET", USER_PATH, answer(503), ocs_user("alice"))
+    with pytest.raises(NextcloudUnavailableError):
+        await nextcloud.user_id()
+    assert await nextcloud.user_id() == "alice"
+
+
+ODD_ANSWERS: Final[Mapping[str, Answer]] = {
+    "HTML": answer(html="<h1>private-words</h1>"),
+    "empty": answer(),
+    "a list": answer(json=[]),
+    "no data": answer(json={"ocs": {"meta": {}}}),
+    "data is a list, as OCS failures have it": answer(json={"ocs": {"meta": {}, "data": []}}),
+    "id is missing": answer(json={"ocs": {"data": {"displayname": "private-words"}}}),
+    "not UTF-8": answer(content=b'{"ocs": "\xff"}'),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
+async def test_an_odd_answer_is_named_without_being_quoted(
+    nextcloud: Nextcloud, fake: FakeNextcloud, odd: Answer
+) -> None:
+    """What is not the JSON that was expected comes from a proxy or a wrong address; its text stays out of errors."""
+    fake.on("GET", USER_PATH, odd)
+    with pytest.raises(NextcloudUnavailableError, match=r"unexpected form.*NEXTCLOUD_HOST") as caught:
+        await nextcloud.user()
+    assert "private-words" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("base", ["https://host.test/cloud", "https://host.test/cloud/", "https://host.test/a/b"])
+async def test_nextcloud_may_live_below_a_path(base: str) -> None:
+    """With a path in NEXTCLOUD_HOST, requests and absolute URLs go below it."""
+    asked: list[str] = []
+
+    def record(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200)
+
+    async with http_client(base, transport=httpx.MockTransport(record)) as http:
+        nextcloud = Nextcloud(http, Users(), account=("issuer", "a"), token="t")
+        await nextcloud.request("GET", "/status.php", about="it")
+        assert asked == [f"{base.rstrip('/')}/status.php"]
+        assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
+
+
+async def test_query_and_json_are_sent_as_given(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Parameters are encoded, bodies are JSON in UTF-8."""
+    fake.on("POST", THING, answer())
+    body: dict[str, Any] = {"title": "Grüße"}
+    await nextcloud.request("POST", THING, about="it", params={"path": "a b/ü&c"}, json=body)
+    (request,) = fake.requests
+    assert request.url.params["path"] == "a b/ü&c"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.content == '{"title":"Grüße"}'.encode()

@@ -1,0 +1,155 @@
+"""`nextcloud.notes`: Nextcloud Notes, REST API v1."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from nextcloud_mcp.errors import ConflictError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.nextcloud import notes
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from tests.support.issuer import answer
+from tests.support.nextcloud import NOTES, FakeNextcloud, note
+
+ATTACHMENT = "/index.php/apps/notes/api/v1.4/attachment/7"
+
+
+def body(request: httpx.Request) -> Any:
+    """Return the JSON of a request."""
+    return json.loads(request.content)
+
+
+async def test_reads_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note comes with content and ETag; fields that nobody asked for are left out."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note()))
+    assert (await notes.get(nextcloud, 7)).model_dump() == {
+        "id": 7,
+        "title": "Plans",
+        "content": "# Plans",
+        "category": "Work",
+        "modified": 1700000000,
+        "favorite": False,
+        "etag": "49582d0c",
+        "readonly": False,
+    }
+
+
+async def test_lists_all_notes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The list has every note, in Nextcloud's order."""
+    fake.on("GET", NOTES, answer(json=[note(id=2), note(id=1)]))
+    assert [found.id for found in await notes.list_all(nextcloud)] == [2, 1]
+
+
+async def test_creates_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Title, content and category are sent; the title that comes back may be another."""
+    fake.on("POST", NOTES, answer(json=note(title="Plans (2)")))
+    created = await notes.create(nextcloud, title="Plans", content="# Plans", category="Work")
+    assert created.title == "Plans (2)"
+    assert body(fake.requests[0]) == {"title": "Plans", "content": "# Plans", "category": "Work"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        pytest.param({"content": "new"}, {"content": "new"}, id="content"),
+        pytest.param({"title": "T", "category": ""}, {"title": "T", "category": ""}, id="title, and no category"),
+        pytest.param({"content": ""}, {"content": ""}, id="emptied"),
+        pytest.param({}, {}, id="nothing"),
+    ],
+)
+async def test_updates_only_what_is_given(
+    nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, str], sent: dict[str, str]
+) -> None:
+    """Fields that are None are not sent, so they stay; an empty string is a value."""
+    fake.on("PUT", f"{NOTES}/7", answer(json=note()))
+    await notes.update(nextcloud, 7, etag="abc", **changes)
+    assert body(fake.requests[0]) == sent
+
+
+@pytest.mark.parametrize("etag", ["abc", '"abc"'])
+async def test_an_update_is_conditional(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The ETag goes along quoted, with or without the quotes that HTTP shows it in."""
+    fake.on("PUT", f"{NOTES}/7", answer(json=note()))
+    await notes.update(nextcloud, 7, etag=etag, content="new")
+    assert fake.requests[0].headers["If-Match"] == '"abc"'
+
+
+async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note that changed since is a conflict, not tried again: the caller has to read it first."""
+    fake.on("PUT", f"{NOTES}/7", answer(412, json=note(content="somebody else's")))
+    with pytest.raises(ConflictError, match="read it again"):
+        await notes.update(nextcloud, 7, etag="abc", content="new")
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [pytest.param("one", "one\n---\ntwo", id="below a rule"), pytest.param("", "two", id="nothing to divide from")],
+)
+async def test_appends(nextcloud: Nextcloud, fake: FakeNextcloud, before: str, after: str) -> None:
+    """What is there stays, and the addition stands below a rule."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note(content=before)))
+    fake.on("PUT", f"{NOTES}/7", answer(json=note(content=after)))
+    await notes.append(nextcloud, 7, "two")
+    assert body(fake.requests[-1]) == {"content": after}
+
+
+async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """When somebody was faster, their text is read and kept: one write with each text's own ETag."""
+    fake.on(
+        "GET",
+        f"{NOTES}/7",
+        answer(json=note(content="one", etag="e1")),
+        answer(json=note(content="one, and theirs", etag="e2")),
+    )
+    fake.on("PUT", f"{NOTES}/7", answer(412, json={}), answer(json=note()))
+    await notes.append(nextcloud, 7, "two")
+    writes = [request for request in fake.requests if request.method == "PUT"]
+    assert [request.headers["If-Match"] for request in writes] == ['"e1"', '"e2"']
+    assert body(writes[-1]) == {"content": "one, and theirs\n---\ntwo"}
+
+
+async def test_appending_gives_up(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note that keeps changing is a conflict in the end."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note()))
+    fake.on("PUT", f"{NOTES}/7", answer(412, json={}))
+    with pytest.raises(ConflictError):
+        await notes.append(nextcloud, 7, "two")
+    assert len(fake.asked("PUT")) == notes.APPEND_ATTEMPTS
+
+
+async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deleting is one request; a note that is not there is an error."""
+    fake.on("DELETE", f"{NOTES}/7", answer(json=[]), answer(404, json={"errorType": "NoteDoesNotExistException"}))
+    await notes.delete(nextcloud, 7)
+    with pytest.raises(NotFoundError, match="no note 7"):
+        await notes.delete(nextcloud, 7)
+
+
+@pytest.mark.parametrize(
+    ("filename", "path"),
+    [
+        pytest.param("a b.png", ".attachments.7/a b.png", id="name alone"),
+        pytest.param(".attachments.7/x.png", ".attachments.7/x.png", id="as the note links to it"),
+        pytest.param("pictures/ü&.png", "pictures/ü&.png", id="elsewhere"),
+    ],
+)
+async def test_reads_an_attachment(nextcloud: Nextcloud, fake: FakeNextcloud, filename: str, path: str) -> None:
+    """A name alone is in the note's own folder; bytes and media type come as they are."""
+    fake.on("GET", ATTACHMENT, answer(content=b"\x89PNG", headers={"Content-Type": "image/png"}))
+    assert await notes.attachment(nextcloud, 7, filename) == (b"\x89PNG", "image/png")
+    assert fake.requests[0].url.params["path"] == path
+
+
+async def test_an_attachment_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without a media type, the most general one (RFC 9110 section 8.3)."""
+    fake.on("GET", ATTACHMENT, answer(content=b"x"))
+    assert await notes.attachment(nextcloud, 7, "x") == (b"x", "application/octet-stream")
+
+
+async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note without its content is no note."""
+    fake.on("GET", f"{NOTES}/7", answer(json={"id": 7}))
+    with pytest.raises(NextcloudUnavailableError):
+        await notes.get(nextcloud, 7)
