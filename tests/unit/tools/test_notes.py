@@ -1,0 +1,117 @@
+"""`tools.notes`: the tools for Nextcloud Notes, called as a client calls them."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.issuer import answer
+from tests.support.nextcloud import NOTES, note
+from tests.support.server import Server
+
+
+def without_time(result: dict[str, Any]) -> dict[str, Any]:
+    """Leave out when a result was made, having seen that it says so."""
+    assert result.pop("timestamp").endswith("Z")
+    return result
+
+
+async def test_creates_a_note(server: Server) -> None:
+    """The answer has id, title and ETag, not the content, which the caller knows."""
+    server.nextcloud.on("POST", NOTES, answer(json=note(title="Plans (2)")))
+    result = await server.use("nc_notes_create_note", {"title": "Plans", "content": "# Plans", "category": "Work"})
+    assert without_time(result) == {
+        "success": True,
+        "id": 7,
+        "title": "Plans (2)",
+        "category": "Work",
+        "etag": "49582d0c",
+    }
+
+
+async def test_reads_a_note(server: Server) -> None:
+    """The whole note, with the ETag that an update needs."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note()))
+    result = await server.use("nc_notes_get_note", {"note_id": 7})
+    assert (result["content"], result["etag"], result["modified"]) == ("# Plans", "49582d0c", 1700000000)
+
+
+async def test_updates_a_note(server: Server) -> None:
+    """Null leaves a field as it is; the ETag guards the rest."""
+    server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note(etag="new")))
+    arguments = {"note_id": 7, "etag": "old", "title": None, "content": "c", "category": None}
+    assert (await server.use("nc_notes_update_note", arguments))["etag"] == "new"
+    request = server.nextcloud.requests[-1]
+    assert json.loads(request.content) == {"content": "c"}
+    assert request.headers["If-Match"] == '"old"'
+
+
+async def test_a_stale_update_is_refused(server: Server) -> None:
+    """The caller learns that the note has changed and what to do; nothing is written."""
+    server.nextcloud.on("PUT", f"{NOTES}/7", answer(412, json=note()))
+    arguments = {"note_id": 7, "etag": "old", "title": None, "content": "c", "category": None}
+    assert "read it again" in await server.misuse("nc_notes_update_note", arguments)
+
+
+async def test_appends_to_a_note(server: Server) -> None:
+    """No ETag is asked of the caller."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note(content="one")))
+    server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
+    assert (await server.use("nc_notes_append_content", {"note_id": 7, "content": "two"}))["id"] == 7
+    assert json.loads(server.nextcloud.requests[-1].content) == {"content": "one\n---\ntwo"}
+
+
+NOTEBOOK = [
+    note(id=1, title="Shopping", content="milk, eggs", category="Home", modified=10),
+    note(id=2, title="Milk prices", content="rising", category="Work", modified=20),
+    note(id=3, title="Prices of milk", content="falling", category="", modified=30),
+    note(id=4, title="Straße", content="", category="Maps", modified=40),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("milk", [3, 2, 1], id="title before content, new before old"),
+        pytest.param("MILK", [3, 2, 1], id="another case"),
+        pytest.param("milk eggs", [1], id="every word"),
+        pytest.param("milk rising", [2], id="words in title and content"),
+        pytest.param("work", [2], id="category"),
+        pytest.param("STRASSE", [4], id="case of ß"),
+        pytest.param("cheese", [], id="nowhere"),
+        pytest.param("  ", [4, 3, 2, 1], id="blank finds all, new before old"),
+    ],
+)
+async def test_searches_notes(server: Server, query: str, found: list[int]) -> None:
+    """Notes that have every word, those with more of them in the title first; an empty query finds all."""
+    server.nextcloud.on("GET", NOTES, answer(json=NOTEBOOK))
+    result = await server.use("nc_notes_search_notes", {"query": query})
+    assert [hit["id"] for hit in result["results"]] == found
+    assert (result["query"], result["total_found"]) == (query, len(found))
+    assert all(0 <= hit["score"] <= 1 for hit in result["results"])
+
+
+async def test_reads_an_attachment(server: Server) -> None:
+    """Content comes in base64 with its media type."""
+    server.nextcloud.on(
+        "GET",
+        "/index.php/apps/notes/api/v1.4/attachment/7",
+        answer(content=b"\x89PNG\xff", headers={"Content-Type": "image/png"}),
+    )
+    result = await server.use("nc_notes_get_attachment", {"note_id": 7, "attachment_filename": "a.png"})
+    assert result["mimeType"] == "image/png"
+    assert base64.b64decode(result["data"]) == b"\x89PNG\xff"
+    assert result["uri"] == "nc://Notes/7/attachments/a.png"
+
+
+async def test_deletes_a_note(server: Server) -> None:
+    """The answer names what is gone."""
+    server.nextcloud.on("DELETE", f"{NOTES}/7", answer(json=[]))
+    result = await server.use("nc_notes_delete_note", {"note_id": 7})
+    assert without_time(result) == {
+        "success": True,
+        "deleted_id": 7,
+        "status_code": 200,
+        "message": "Note 7 is deleted.",
+    }

@@ -1,0 +1,165 @@
+"""`tools.server`: what a client is shown, and the boundary around every call."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from mcp.server.mcpserver.exceptions import ToolError
+from structlog.testing import capture_logs
+
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.tools.server import create_server
+from tests.support.issuer import answer
+from tests.support.nextcloud import NOTES
+from tests.support.server import LEGACY, MODERN, Server, answered, refusal
+
+CONTRACT: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
+"""The tools that clients of the seed project know, as far as they are built: names, types and defaults."""
+
+EVERYTHING: Final = "notes:read notes:write files:read files:write"
+
+
+async def listed(server: Server, *, scope: str = EVERYTHING, version: str = MODERN) -> dict[str, dict[str, Any]]:
+    """Return the tools that a client with these scopes is shown."""
+    response = await server.request("tools/list", token=server.keycloak.mint(scope=scope), version=version)
+    return {tool["name"]: tool for tool in answered(response)["result"]["tools"]}
+
+
+def without_titles(schema: Any) -> Any:
+    """Drop what a contract of names, types and defaults does not cover."""
+    if isinstance(schema, list):
+        return [without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: {key: without_titles(value) for key, value in part.items()}
+        if name in {"properties", "$defs"}
+        else without_titles(part)
+        for name, part in schema.items()
+        if name not in {"title", "description"}
+    }
+
+
+def accepted_types(schema: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types that a property may have."""
+    return {str(option["type"]) for option in schema.get("anyOf", [schema]) if "type" in option}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+async def test_a_tool_takes_what_it_always_took(server: Server, name: str) -> None:
+    """Each parameter of the contract is there with its type and default; nothing more is required."""
+    schema = without_titles((await listed(server))[name]["inputSchema"])
+    expected = CONTRACT[name]["input"]
+    assert {parameter: schema["properties"].get(parameter) for parameter in expected["properties"]} == expected[
+        "properties"
+    ]
+    assert schema.get("required", []) == expected.get("required", [])
+
+
+@pytest.mark.parametrize("name", [name for name, tool in CONTRACT.items() if tool["output"]])
+async def test_a_result_has_what_it_always_had(server: Server, name: str) -> None:
+    """Each field of the contract is there, its type is one that clients know, and those that were sure still are."""
+    schema = without_titles((await listed(server))[name]["outputSchema"])
+    expected = CONTRACT[name]["output"]
+    pairs = [(schema, expected), *((schema["$defs"][kind], model) for kind, model in expected.get("$defs", {}).items())]
+    for ours, theirs in pairs:
+        for field, known in theirs.get("properties", {}).items():
+            shown = ours["properties"][field]
+            assert accepted_types(shown) <= accepted_types(known), field
+            assert (shown.get("items"), shown.get("$ref")) == (known.get("items"), known.get("$ref")), field
+        assert set(theirs.get("required", [])) <= set(ours.get("required", []))
+        assert ours.get("additionalProperties") == theirs.get("additionalProperties")
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_tool_needs_the_scopes_it_always_needed(name: str) -> None:
+    """A realm that was set up for the contract's scopes goes on working."""
+    assert sorted(TOOL_SCOPES[name]) == CONTRACT[name]["scopes"]
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+async def test_every_tool_says_what_it_is(server: Server, version: str) -> None:
+    """Each has a title, a description, and annotations; what the server lends a tool is no parameter."""
+    tools = await listed(server, version=version)
+    assert tools.keys() == TOOL_SCOPES.keys()
+    for tool in tools.values():
+        assert tool["title"]
+        assert tool["description"].strip()
+        assert tool["annotations"]["openWorldHint"] is False
+        assert not {"nextcloud", "admission", "shared", "ctx"} & tool["inputSchema"].get("properties", {}).keys()
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+@pytest.mark.parametrize("scope", ["openid", "notes:read", "notes:read files:write", EVERYTHING])
+async def test_the_list_is_what_the_token_allows(server: Server, scope: str, version: str) -> None:
+    """A client that can't step up is shown exactly the tools that it can call."""
+    allowed = {name for name, needed in TOOL_SCOPES.items() if needed <= set(scope.split())}
+    assert (await listed(server, scope=scope, version=version)).keys() == allowed
+
+
+async def test_a_call_without_an_admission_runs_nothing() -> None:
+    """Whoever reaches a tool by any way but `auth.admission` is told that there is none."""
+    with pytest.raises(ToolError, match="There is no tool 'nc_whoami'"):
+        await create_server().call_tool("nc_whoami", {})
+
+
+async def test_an_error_of_nextcloud_is_a_sentence_for_the_caller(server: Server) -> None:
+    """What Nextcloud answered becomes a tool error with the next step, in HTTP 200 as MCP has it."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
+    assert await server.misuse("nc_notes_get_note", {"note_id": 7}) == (
+        "Nextcloud has no note 7, or you may not see it: check the name, or list what is there."
+    )
+
+
+async def test_an_error_is_one_event_with_its_code(server: Server) -> None:
+    """The log has the tool, the person, the client and the error's code."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(423))
+    with capture_logs() as events:
+        await server.misuse("nc_notes_get_note", {"note_id": 7})
+    (failed,) = [event for event in events if event["event"] == "tool.failed"]
+    assert failed["code"] == "nextcloud.locked"
+    assert (failed["tool"], failed["client"], failed["subject"]) == ("nc_notes_get_note", "mcp-client", "f1c9-alice")
+    assert not [event for event in events if event["event"] == "tool.done"]
+
+
+async def test_a_defect_tells_the_caller_nothing(server: Server) -> None:
+    """What nobody foresaw is for the log: its text may hold anything, so none of it reaches the caller."""
+
+    def defect(_: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError("private-words")
+
+    server.nextcloud.on("GET", f"{NOTES}/7", defect)
+    sentence = await server.misuse("nc_notes_get_note", {"note_id": 7})
+    assert "private-words" not in sentence
+    assert "nc_notes_get_note" in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({}, id="missing"),
+        pytest.param({"note_id": "seven"}, id="a word for a number"),
+        pytest.param({"note_id": None}, id="null"),
+        pytest.param({"note_id": [7]}, id="a list"),
+    ],
+)
+async def test_wrong_arguments_reach_no_nextcloud(server: Server, arguments: dict[str, Any]) -> None:
+    """Arguments are checked against the schema before anything is asked."""
+    token = server.keycloak.mint(scope=EVERYTHING)
+    assert "note_id" in refusal(await server.call("nc_notes_get_note", arguments, token=token))
+    assert server.nextcloud.requests == []
+
+
+async def test_two_people_at_once_are_not_mixed_up(server: Server) -> None:
+    """Each call goes on with a token exchanged from its own caller's."""
+    for name in ("alice", "bob", "alice", "bob"):
+        token = server.keycloak.mint(sub=f"sub-{name}", scope="notes:read")
+        issued = server.keycloak.issued(sub=f"sub-{name}")
+        server.keycloak.instead["/realms/cloud/protocol/openid-connect/token"] = answer(json=issued)
+        server.nextcloud.on("GET", NOTES, answer(json=[]))
+        await server.call("nc_notes_search_notes", {"query": ""}, token=token)
+        assert server.keycloak.exchanges()[-1]["subject_token"] == token
+        assert server.nextcloud.tokens()[-1] == issued["access_token"]

@@ -1,0 +1,57 @@
+"""`tools.whoami`: who is signed in, and what that allows."""
+
+import pytest
+
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from tests.support.issuer import answer
+from tests.support.nextcloud import USER_PATH, ocs_user
+from tests.support.server import Server
+
+
+async def test_tells_who_is_signed_in(server: Server) -> None:
+    """The person as Nextcloud knows them, the client and the mode, and what the token carries."""
+    server.nextcloud.on("GET", USER_PATH, ocs_user("oidc-4f2a", "Alice Liddell"))
+    told = await server.use("nc_whoami", scope="openid notes:read")
+    assert (told["user_id"], told["display_name"]) == ("oidc-4f2a", "Alice Liddell")
+    assert (told["mode"], told["client_id"]) == ("exchange", "mcp-client")
+    assert told["granted_scopes"] == ["notes:read", "openid"]
+
+
+async def test_tells_the_mode(pass_through_server: Server) -> None:
+    """The person can see which way their token goes."""
+    assert (await pass_through_server.use("nc_whoami"))["mode"] == "pass-through"
+
+
+@pytest.mark.parametrize(
+    ("scope", "left_out", "advice"),
+    [
+        pytest.param("notes:read notes:write files:read files:write", set(), None, id="all granted"),
+        pytest.param(
+            "notes:read notes:write files:read",
+            {"files:write"},
+            "Sign in again and grant: files:write",
+            id="one missing",
+        ),
+        pytest.param(
+            "openid",
+            {"files:read", "files:write", "notes:read", "notes:write"},
+            "Sign in again and grant: files:read files:write notes:read notes:write",
+            id="none granted",
+        ),
+    ],
+)
+async def test_tells_what_is_left_out_and_how_to_get_it(
+    server: Server, scope: str, left_out: set[str], advice: str | None
+) -> None:
+    """Each tool that the token can't call is named with the scope it needs, and one sentence says what to do."""
+    told = await server.use("nc_whoami", scope=scope)
+    assert told["tools_left_out"] == {
+        tool: sorted(needed & left_out) for tool, needed in TOOL_SCOPES.items() if needed & left_out
+    }
+    assert told["how_to_get_more"] == advice
+
+
+async def test_a_token_that_nextcloud_refuses_is_explained(server: Server) -> None:
+    """When Nextcloud does not trust the realm, the sentence is for the administrator."""
+    server.nextcloud.on("GET", USER_PATH, answer(401))
+    assert "user_oidc trusts this realm" in await server.misuse("nc_whoami")
