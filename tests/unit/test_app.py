@@ -1,0 +1,211 @@
+"""`app`: the parts together, as HTTP shows them."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from nextcloud_mcp.app import create_app
+from nextcloud_mcp.errors import SettingsError
+from nextcloud_mcp.settings import load_settings
+from tests.support.issuer import SERVER_URL
+from tests.support.server import LEGACY, MODERN, PASS_THROUGH, Server, serving
+
+LIST_TOOLS = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+ORIGIN = "http://localhost:6274"
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+@pytest.mark.parametrize(
+    "host", ["attacker.test", "localhost:8001", "localhost", "127.0.0.1:8000", "attacker.test:8000"]
+)
+async def test_answers_to_its_public_name_alone(server: Server, host: str, version: str) -> None:
+    """A request for another host is refused even with a good token: no other name can be pointed here."""
+    response = await server.call("nc_whoami", token=server.keycloak.mint(), version=version)
+    assert response.status_code == 200
+    response = await server.post(
+        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nc_whoami"}}',
+        token=server.keycloak.mint(),
+        version=version,
+        Host=host,
+    )
+    assert response.status_code == 421
+    assert len(server.keycloak.exchanges()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        pytest.param("https://mcp.example.org/mcp", "MCP.example.org", id="another case"),
+        pytest.param("https://mcp.example.org:443/mcp", "mcp.example.org", id="default port of https"),
+        pytest.param("http://mcp.example.org:80/mcp", "mcp.example.org:80", id="default port of http, written"),
+        pytest.param("http://[::1]:8000/mcp", "[::1]:8000", id="IPv6"),
+    ],
+)
+async def test_its_name_may_be_written_as_clients_do(url: str, host: str) -> None:
+    """Case does not matter in a host name, and clients leave a default port out (RFC 9110 section 7.2)."""
+    async with serving({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url}) as server:
+        token = server.keycloak.mint(aud=[url, "nextcloud"])
+        assert (await server.post(LIST_TOOLS, token=token, Host=host)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/.well-known/oauth-protected-resource/mcp"])
+async def test_what_needs_no_token_answers_to_any_name(server: Server, path: str) -> None:
+    """Orchestrators ask for health by address."""
+    assert (await server.http.get(path, headers={"Host": "10.0.0.7:8000"})).status_code == 200
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "https://inspector.example.org", "null"])
+async def test_an_origin_is_no_reason_to_refuse(server: Server, origin: str) -> None:
+    """What admits a request is its token, so a browser-based client may be served from anywhere."""
+    response = await server.post(LIST_TOOLS, token=server.keycloak.mint(), Origin=origin)
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/.well-known/oauth-protected-resource/mcp"])
+async def test_a_browser_may_ask_with_what_it_needs(server: Server, path: str) -> None:
+    """A preflight, which never carries a token, admits the methods and headers of MCP in any origin."""
+    response = await server.http.options(
+        path,
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type,mcp-protocol-version,mcp-method,mcp-name",
+        },
+    )
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert {"GET", "POST", "DELETE"} <= set(response.headers["Access-Control-Allow-Methods"].split(", "))
+    allowed = response.headers["Access-Control-Allow-Headers"].lower()
+    assert all(name in allowed for name in ("authorization", "mcp-protocol-version", "mcp-method", "mcp-name"))
+    assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+async def test_a_browser_can_read_the_challenge(server: Server) -> None:
+    """`WWW-Authenticate` is exposed to the page, also on a 401: else a client there could not sign in."""
+    response = await server.http.post("/mcp", headers={"Origin": ORIGIN})
+    assert response.status_code == 401
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "WWW-Authenticate" in response.headers["Access-Control-Expose-Headers"].split(", ")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "not announced"])
+async def test_a_body_has_a_limit(server: Server, *, chunked: bool) -> None:
+    """More than 4 MiB is refused with 413, whether the length was announced or not."""
+    content = b" " * (4 * 1024 * 1024 + 1)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 65536):
+            yield content[start : start + 65536]
+
+    response = await server.http.post(
+        "/mcp",
+        content=chunks() if chunked else content,
+        headers={"Authorization": f"Bearer {server.keycloak.mint()}"},
+    )
+    assert response.status_code == 413
+
+
+async def test_without_a_token_a_large_body_is_just_unauthorized(server: Server) -> None:
+    """Who has no token learns nothing of limits."""
+    response = await server.http.post("/mcp", content=b" " * (4 * 1024 * 1024 + 1))
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/mcp/", "/mcp/x", "/docs", "/sse", "/.well-known/oauth-protected-resource"])
+async def test_there_is_nothing_else(server: Server, path: str) -> None:
+    """Paths that are not documented are not there, not even with a token."""
+    response = await server.http.post(
+        path, content=LIST_TOOLS, headers={"Authorization": f"Bearer {server.keycloak.mint()}"}
+    )
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        pytest.param("https://mcp.example.org", "/", id="root"),
+        pytest.param("https://mcp.example.org/cloud/mcp", "/cloud/mcp", id="two levels"),
+        pytest.param("https://mcp.example.org/mcp/", "/mcp", id="trailing slash"),
+    ],
+)
+async def test_the_endpoint_is_where_the_url_says(url: str, endpoint: str) -> None:
+    """The path of the public URL is the path of the endpoint, and its host the name that is answered to."""
+    async with serving({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url}) as server:
+        token = server.keycloak.mint(aud=[url.rstrip("/"), "nextcloud"])
+        response = await server.http.post(
+            endpoint,
+            content=LIST_TOOLS,
+            headers={
+                "Host": "mcp.example.org",
+                "Authorization": f"Bearer {token}",
+                "Accept": "application/json, text/event-stream",
+                "Content-Type": "application/json",
+            },
+        )
+        assert response.status_code == 200
+
+
+async def test_the_client_id_is_an_audience_too() -> None:
+    """A token may name the configured client in place of the URL."""
+    async with serving({**PASS_THROUGH, "OIDC_CLIENT_ID": "mcp-server"}) as server:
+        for audience, status in {"mcp-server": 200, SERVER_URL: 200, "mcp": 401}.items():
+            response = await server.post(LIST_TOOLS, token=server.keycloak.mint(aud=[audience, "nextcloud"]))
+            assert response.status_code == status, audience
+
+
+def test_a_first_scope_that_no_tool_needs_stops_the_start() -> None:
+    """A misspelt scope would make every sign-in fail at Keycloak; it is named before anybody tries."""
+    settings = load_settings({**PASS_THROUGH, "MCP_FIRST_SCOPES": "notes:read note:write"})
+    with pytest.raises(SettingsError, match="MCP_FIRST_SCOPES: no tool needs note:write; there are files:read"):
+        create_app(settings)
+
+
+async def test_no_session_is_kept(server: Server) -> None:
+    """The server is stateless: it gives no session id, and a call needs no `initialize` before it."""
+    response = await server.call("nc_whoami", token=server.keycloak.mint())
+    assert response.status_code == 200
+    assert "Mcp-Session-Id" not in response.headers
+
+
+async def test_each_request_has_an_id_of_its_own(server: Server) -> None:
+    """Every answer names its request, refusals and health checks included."""
+    paths = ["/mcp", "/mcp", "/health/live", "/nowhere"]
+    ids = [(await server.http.get(path)).headers["X-Request-Id"] for path in paths]
+    assert len(set(ids)) == len(paths)
+
+
+async def test_a_callers_request_id_is_not_echoed(server: Server) -> None:
+    """What a caller calls their request is theirs; it can't pass for ours, nor come back to them."""
+    response = await server.http.get("/health/live", headers={"X-Request-Id": "mine"})
+    assert response.headers.get_list("X-Request-Id") != ["mine"]
+    assert len(response.headers.get_list("X-Request-Id")) == 1
+
+
+async def test_nobody_is_asked_before_the_first_request(server: Server) -> None:
+    """The server starts without Keycloak and Nextcloud, which may start after it."""
+    assert server.keycloak.requests == []
+    assert server.nextcloud.requests == []
+    assert (await server.http.get("/health/live")).status_code == 200
+
+
+async def test_no_token_and_no_content_in_the_log(server: Server) -> None:
+    """A whole call leaves events without a token or what was read, and one that says what was done."""
+    server.nextcloud.on(
+        "GET",
+        "/index.php/apps/notes/api/v1/notes/7",
+        lambda _: httpx.Response(
+            200, json={"id": 7, "title": "private-title", "content": "private-text", "modified": 1, "etag": "e"}
+        ),
+    )
+    token = server.keycloak.mint()
+    with capture_logs() as events:
+        await server.call("nc_notes_get_note", {"note_id": 7}, token=token)
+    (done,) = [event for event in events if event["event"] == "tool.done"]
+    assert (done["tool"], done["client"], done["subject"]) == ("nc_notes_get_note", "mcp-client", "f1c9-alice")
+    told = str(events)
+    exchanged = server.nextcloud.tokens()[0]
+    parts = [*token.split("."), *exchanged.split(".")]
+    assert not any(secret in told for secret in ("private-", "s3cret", *(part for part in parts if len(part) > 40)))

@@ -1,0 +1,80 @@
+"""`cli`: the command, run as an operator runs it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+import pytest
+
+from nextcloud_mcp.cli import main
+from tests.support.server import EXCHANGE, PASS_THROUGH
+
+COMMAND: Final = [sys.executable, "-c", "import sys; from nextcloud_mcp.cli import main; sys.exit(main())", "serve"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        pytest.param({}, "nextcloud-mcp: NEXTCLOUD_HOST: is not set, and has no default.\n", id="nothing set"),
+        pytest.param(
+            {**PASS_THROUGH, "NEXTCLOUD_HOST": "cloud"},
+            "nextcloud-mcp: NEXTCLOUD_HOST: must be an http:// or https:// URL.\n",
+            id="one wrong",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_2(
+    environ: Mapping[str, str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The start stops with status 2 and one line on standard error that names the setting."""
+    assert main(["serve"], environ) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", line)
+
+
+@pytest.mark.parametrize("arguments", [[], ["sreve"], ["serve", "--port=1"]], ids=["none", "misspelt", "too many"])
+def test_a_wrong_command_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A command line that makes no sense shows the usage."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments, PASS_THROUGH)
+    assert caught.value.code == 2
+    assert "usage: nextcloud-mcp" in capsys.readouterr().err
+
+
+def test_serves_until_it_is_told_to_stop() -> None:
+    """`serve` listens where the settings say, answers, logs JSON lines alone, and ends at Ctrl-C with status 0."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    keycloak = "http://127.0.0.1:1"
+    settings = {
+        **EXCHANGE,
+        "OIDC_CLIENT_SECRET": "do-not-show-me",
+        "OIDC_DISCOVERY_URL": f"{keycloak}/.well-known/openid-configuration",
+        "NEXTCLOUD_MCP_SERVER_URL": f"http://127.0.0.1:{port}/mcp",
+        "MCP_PORT": str(port),
+        "LOG_LEVEL": "DEBUG",
+    }
+    process = subprocess.Popen(COMMAND, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=8), trust_env=False
+        ) as http:
+            assert http.get("/health/live").json() == {"status": "ok"}
+            refused = http.post("/mcp", headers={"Authorization": "Bearer e30.e30.c2lnbmF0dXJlLW9mLWFsaWNl"})
+            assert refused.status_code == 401
+            outage = http.get("/health/ready")
+            assert outage.status_code == 503
+            assert "server" not in outage.headers
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    lines = log.splitlines()
+    assert any('"event": "token.refused"' in line for line in lines)
+    assert all(line.startswith("{") and line.endswith("}") for line in lines), log
+    assert not any(secret in log for secret in ("do-not-show-me", "c2lnbmF0dXJl", "Authorization"))

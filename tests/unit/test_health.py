@@ -1,0 +1,82 @@
+"""`health`: what orchestrators are told."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.support.issuer import Answer, answer, failing
+from tests.support.server import Server
+
+STATUS: Final = "/status.php"
+
+
+async def test_live_asks_nobody(server: Server) -> None:
+    """A process that answers is alive, whatever is down behind it: a restart would mend nothing."""
+    server.keycloak.down()
+    response = await server.http.get("/health/live")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert server.keycloak.requests == []
+    assert server.nextcloud.requests == []
+
+
+async def test_ready_when_all_is_well(server: Server) -> None:
+    """Ready needs the issuer's metadata and keys, and a Nextcloud that is up."""
+    response = await server.http.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "checks": {"issuer": "ok", "nextcloud": "ok"}}
+    assert server.keycloak.fetches() == 1
+    assert server.nextcloud.asked() == [f"GET {STATUS}"]
+
+
+async def test_not_ready_without_the_issuer(server: Server) -> None:
+    """Without Keycloak no token could be checked; the check says where it was looked for."""
+    server.keycloak.down()
+    response = await server.http.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["status"] == "unavailable"
+    assert response.json()["checks"]["nextcloud"] == "ok"
+    assert "Keycloak gives no metadata" in response.json()["checks"]["issuer"]
+
+
+NOT_READY: Final[Mapping[str, tuple[Answer, str]]] = {
+    "connection refused": (failing(httpx.ConnectError), "status.php can't be read at https://cloud.test"),
+    "time-out": (failing(httpx.ReadTimeout), "ReadTimeout"),
+    "500": (answer(500), "HTTPStatusError"),
+    "HTML": (answer(html="<h1>It works</h1>"), "status.php can't be read"),
+    "redirect": (answer(302, headers={"Location": "https://elsewhere.test/"}), "HTTPStatusError"),
+    "a list": (answer(json=[]), "not installed"),
+    "not installed": (answer(json={"installed": False}), "not installed"),
+    "maintenance": (answer(json={"installed": True, "maintenance": True}), "in maintenance"),
+}
+
+
+@pytest.mark.parametrize(("status", "reason"), NOT_READY.values(), ids=NOT_READY.keys())
+async def test_not_ready_without_nextcloud(server: Server, status: Answer, reason: str) -> None:
+    """Without a Nextcloud that works no call could be served; the check says what is wrong with it."""
+    server.nextcloud.on("GET", STATUS, status)
+    response = await server.http.get("/health/ready")
+    assert response.status_code == 503
+    checks: dict[str, Any] = response.json()["checks"]
+    assert checks["issuer"] == "ok"
+    assert reason in checks["nextcloud"]
+
+
+async def test_ready_again_by_itself(server: Server) -> None:
+    """Once Nextcloud is out of maintenance, the next check says so."""
+    server.nextcloud.on(
+        "GET",
+        STATUS,
+        answer(json={"installed": True, "maintenance": True}),
+        answer(json={"installed": True, "maintenance": False}),
+    )
+    assert (await server.http.get("/health/ready")).status_code == 503
+    assert (await server.http.get("/health/ready")).status_code == 200
+
+
+async def test_a_check_carries_no_token(server: Server) -> None:
+    """Health checks are made without anybody's token."""
+    await server.http.get("/health/ready", headers={"Authorization": "Bearer of-alice"})
+    assert all("Authorization" not in request.headers for request in server.nextcloud.requests)
+    assert all("Authorization" not in request.headers for request in server.keycloak.requests)

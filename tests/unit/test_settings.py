@@ -1,0 +1,205 @@
+"""`settings`: read once, at the start; what is wrong is named in one line."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from nextcloud_mcp.errors import SettingsError
+from nextcloud_mcp.settings import load_settings
+from tests.support.server import EXCHANGE, PASS_THROUGH
+
+SECRET: Final = "do-not-show-me"
+
+
+def test_the_least_is_three_addresses() -> None:
+    """Nextcloud, this server and the realm are enough for pass-through; all else has a default."""
+    settings = load_settings(PASS_THROUGH)
+    assert settings.mode == "pass-through"
+    assert settings.client_id == "http://localhost:8000/mcp"
+    assert settings.client_secret is None
+    assert settings.nextcloud_audience == "nextcloud"
+    assert settings.server_scope == "nextcloud-mcp:pass-through"
+    assert (settings.host, settings.port, settings.log_level) == ("127.0.0.1", 8000, "INFO")
+
+
+def test_exchange_needs_a_secret_besides() -> None:
+    """With a secret, exchange works with defaults too."""
+    settings = load_settings(EXCHANGE)
+    assert settings.mode == "exchange"
+    assert settings.server_scope == "nextcloud-mcp:exchange"
+
+
+@pytest.mark.parametrize("value", ["true", "True", "1", "yes", "on", "TRUE"])
+def test_each_way_of_yes_gives_the_mode_and_its_scope(value: str) -> None:
+    """However `true` is written, mode and default scope agree."""
+    settings = load_settings({**EXCHANGE, "ENABLE_TOKEN_EXCHANGE": value})
+    assert (settings.mode, settings.server_scope) == ("exchange", "nextcloud-mcp:exchange")
+
+
+@pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", ""])
+def test_each_way_of_no_gives_the_mode_and_its_scope(value: str) -> None:
+    """However `false` is written, and also as an empty variable."""
+    settings = load_settings({**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": value})
+    assert (settings.mode, settings.server_scope) == ("pass-through", "nextcloud-mcp:pass-through")
+
+
+def test_each_can_be_set() -> None:
+    """Each variable ends up in the setting it names."""
+    settings = load_settings(
+        {
+            "NEXTCLOUD_HOST": "https://cloud.example.org/nextcloud/",
+            "NEXTCLOUD_MCP_SERVER_URL": "https://mcp.example.org/mcp",
+            "OIDC_DISCOVERY_URL": "http://keycloak:8080/realms/r/.well-known/openid-configuration",
+            "OIDC_CLIENT_ID": "mcp-server",
+            "OIDC_CLIENT_SECRET": SECRET,
+            "ENABLE_TOKEN_EXCHANGE": "true",
+            "TOKEN_EXCHANGE_AUDIENCE": "cloud",
+            "OIDC_SERVER_SCOPE": "cloud-mcp",
+            "MCP_FIRST_SCOPES": " notes:read  files:read ",
+            "MCP_HOST": "0.0.0.0",
+            "MCP_PORT": "9000",
+            "LOG_LEVEL": "DEBUG",
+        }
+    )
+    assert settings.nextcloud_url == "https://cloud.example.org/nextcloud"
+    assert settings.server_url == "https://mcp.example.org/mcp"
+    assert settings.discovery_url == "http://keycloak:8080/realms/r/.well-known/openid-configuration"
+    assert settings.client_id == "mcp-server"
+    assert settings.client_secret is not None
+    assert settings.client_secret.get_secret_value() == SECRET
+    assert (settings.nextcloud_audience, settings.server_scope) == ("cloud", "cloud-mcp")
+    assert settings.first_scopes == ("notes:read", "files:read")
+    assert (settings.host, settings.port, settings.log_level) == ("0.0.0.0", 9000, "DEBUG")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        pytest.param("http://localhost:8000/mcp", "/mcp", id="path"),
+        pytest.param("http://localhost:8000/mcp/", "/mcp", id="trailing slash"),
+        pytest.param("https://mcp.example.org", "/", id="no path"),
+        pytest.param("https://mcp.example.org/", "/", id="root"),
+    ],
+)
+def test_the_path_of_the_endpoint_is_that_of_the_url(url: str, path: str) -> None:
+    """The public URL says where the endpoint is; a slash at its end is no part of the identifier."""
+    settings = load_settings({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url})
+    assert settings.path == path
+    assert settings.client_id == settings.server_url == url.rstrip("/")
+
+
+def test_a_url_is_kept_as_it_is_written() -> None:
+    """Resource identifiers are compared character by character, so nothing is normalised (RFC 8707 section 2)."""
+    url = "https://MCP.example.org:443/Mcp"
+    assert load_settings({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url}).server_url == url
+
+
+WRONG: Final[Mapping[str, tuple[dict[str, str], str]]] = {
+    "Nextcloud missing": ({"NEXTCLOUD_HOST": ""}, "NEXTCLOUD_HOST: is not set, and has no default."),
+    "server missing": ({"NEXTCLOUD_MCP_SERVER_URL": ""}, "NEXTCLOUD_MCP_SERVER_URL: is not set, and has no default."),
+    "discovery missing": ({"OIDC_DISCOVERY_URL": ""}, "OIDC_DISCOVERY_URL: is not set, and has no default."),
+    "no scheme": (
+        {"NEXTCLOUD_HOST": "cloud.example.org"},
+        "NEXTCLOUD_HOST: must be an http:// or https:// URL.",
+    ),
+    "another scheme": (
+        {"OIDC_DISCOVERY_URL": "ftp://keycloak/"},
+        "OIDC_DISCOVERY_URL: must be an http:// or https:// URL.",
+    ),
+    "no host": ({"NEXTCLOUD_HOST": "https:///"}, "NEXTCLOUD_HOST: must be an http:// or https:// URL."),
+    "brackets left open": ({"NEXTCLOUD_HOST": "http://[::1"}, "NEXTCLOUD_HOST: "),
+    "port not a number": ({"NEXTCLOUD_HOST": "http://cloud:port"}, "NEXTCLOUD_HOST: "),
+    "port too large": ({"NEXTCLOUD_MCP_SERVER_URL": "http://localhost:80000/mcp"}, "NEXTCLOUD_MCP_SERVER_URL: "),
+    "port 0": ({"NEXTCLOUD_HOST": "http://cloud:0"}, "NEXTCLOUD_HOST: must be an http:// or https:// URL."),
+    "a space": ({"NEXTCLOUD_HOST": "http://cloud .org"}, "NEXTCLOUD_HOST: must be an http:// or https:// URL."),
+    "a query": (
+        {"NEXTCLOUD_MCP_SERVER_URL": "http://localhost/mcp?a=b"},
+        "NEXTCLOUD_MCP_SERVER_URL: must not have a query, a fragment or credentials.",
+    ),
+    "a fragment": (
+        {"NEXTCLOUD_MCP_SERVER_URL": "http://localhost/mcp#a"},
+        "NEXTCLOUD_MCP_SERVER_URL: must not have a query, a fragment or credentials.",
+    ),
+    "credentials": (
+        {"NEXTCLOUD_HOST": f"https://admin:{SECRET}@cloud.example.org"},
+        "NEXTCLOUD_HOST: must not have a query, a fragment or credentials.",
+    ),
+    "neither yes nor no": ({"ENABLE_TOKEN_EXCHANGE": "maybe"}, "ENABLE_TOKEN_EXCHANGE: "),
+    "exchange without a secret": (
+        {"ENABLE_TOKEN_EXCHANGE": "true"},
+        "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) is needed with ENABLE_TOKEN_EXCHANGE=true.",
+    ),
+    "port of letters": ({"MCP_PORT": "http"}, "MCP_PORT: "),
+    "port beyond all": ({"MCP_PORT": "65536"}, "MCP_PORT: "),
+    "port below all": ({"MCP_PORT": "-1"}, "MCP_PORT: "),
+    "unknown level": ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: "),
+    "two wrong": ({"NEXTCLOUD_HOST": "", "MCP_PORT": "http"}, "NEXTCLOUD_HOST: is not set, and has no default."),
+    "a secret file that is not there": (
+        {"OIDC_CLIENT_SECRET_FILE": "/no/such/file"},
+        "OIDC_CLIENT_SECRET_FILE: /no/such/file can't be read (FileNotFoundError).",
+    ),
+    "a secret file that is a folder": (
+        {"OIDC_CLIENT_SECRET_FILE": "/"},
+        "OIDC_CLIENT_SECRET_FILE: / can't be read (IsADirectoryError).",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "line"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_named_in_one_line(changes: dict[str, str], line: str) -> None:
+    """The first wrong or missing setting is named, with what is wrong; no value that could be a secret is shown."""
+    environ = {**PASS_THROUGH, **changes}
+    if "ENABLE_TOKEN_EXCHANGE" not in changes and "OIDC_CLIENT_SECRET_FILE" not in changes:
+        environ["OIDC_CLIENT_SECRET"] = SECRET
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+    assert SECRET not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    """Docker and Kubernetes hand secrets over as files; the line break at their end is no part of them."""
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    settings = load_settings({**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": "1", "OIDC_CLIENT_SECRET_FILE": str(file)})
+    assert settings.client_secret is not None
+    assert settings.client_secret.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b" \n", "is empty", id="blank"),
+        pytest.param(b"\xff\xfe", "can't be read (UnicodeDecodeError)", id="not text"),
+    ],
+)
+def test_a_secret_file_without_a_secret_stops_the_start(tmp_path: Path, content: bytes, problem: str) -> None:
+    """A file that was mounted empty, or is not text, is named."""
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**PASS_THROUGH, "OIDC_CLIENT_SECRET_FILE": str(file)})
+    assert str(caught.value) == f"OIDC_CLIENT_SECRET_FILE: {file} {problem}."
+
+
+def test_a_secret_in_two_places_stops_the_start(tmp_path: Path) -> None:
+    """Given as a variable and as a file, one would be ignored silently."""
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**EXCHANGE, "OIDC_CLIENT_SECRET_FILE": str(file)})
+    assert str(caught.value) == "OIDC_CLIENT_SECRET and OIDC_CLIENT_SECRET_FILE are both set: keep one of them."
+
+
+def test_a_secret_is_not_in_the_settings_repr() -> None:
+    """Settings that are logged or shown in a traceback give no secret away."""
+    assert SECRET not in repr(load_settings({**EXCHANGE, "OIDC_CLIENT_SECRET": SECRET}))
+
+
+def test_other_variables_are_nobodys_business() -> None:
+    """An environment holds much else."""
+    assert load_settings({**PASS_THROUGH, "PATH": "/bin", "MCP_PORTS": "x"}).port == 8000
