@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from joserfc.jwk import RSAKey
 from mcp.client import Client
 
 from stack.chain import Chain
 from tests.conftest import PEOPLE
 from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.minting import Minter, realm_key
 from tests.support.oauth import sign_in
-from tests.support.signing import SigningKey
 
 EVERYTHING = "files:read files:write notes:read notes:write"
 
@@ -105,11 +106,15 @@ def nextcloud_of(chain: Chain) -> NextcloudOf:
 
 
 @pytest.fixture(scope="session")
-def realm_key(chain: Chain) -> SigningKey:
-    """A key of ours that the realm publishes: for tokens that are genuine in all but what a test is about."""
-    key = SigningKey()
-    key.add_to_realm(chain.keycloak.admin())
-    return key
+def signing_key(chain: Chain) -> RSAKey:
+    """A key of ours that the realm publishes."""
+    return realm_key(chain.keycloak.admin())
+
+
+@pytest.fixture
+def minter(chain: Chain, server: Server, signing_key: RSAKey) -> Minter:
+    """Mint tokens for the server, genuine in all but what a test is about."""
+    return Minter(issuer=chain.keycloak.issuer, resource=server.url, key=signing_key)
 
 
 @pytest.fixture(scope="session")

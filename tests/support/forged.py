@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -9,12 +10,12 @@ from typing import Final
 
 from joserfc.jwk import ECKey
 
-from tests.support.issuer import FIRST_KEY, FOREIGN_KEY, ISSUER, SERVER_URL, FakeIssuer, signed
+from tests.support.minting import Minter, signed
 
 CLIENT_ID: Final = "mcp-server"
 """The configured client id, which is as good an audience as the URL."""
 
-Mint = Callable[[FakeIssuer], str]
+Mint = Callable[[Minter], str]
 
 ATTACKERS_EC_KEY: Final = ECKey.generate_key("P-256")
 EVIL: Final = "https://attacker.test/jwks.json"
@@ -25,22 +26,27 @@ def now(offset: float) -> int:
     return int(time.time() + offset)
 
 
-def forged(keycloak: FakeIssuer, header: str, *, payload: str | None = None) -> str:
+def forged(minter: Minter, header: str, *, payload: str | None = None) -> str:
     """Sign this very header with the issuer's key."""
-    return signed(header, json.dumps(keycloak.claims()) if payload is None else payload, FIRST_KEY)
+    return signed(header, json.dumps(minter.claims()) if payload is None else payload, minter.signing_key)
 
 
-def hs256(keycloak: FakeIssuer) -> str:
+def hs256(minter: Minter) -> str:
     """Take the public key for a shared secret."""
-    signing_input = keycloak.mint(header={"alg": "HS256"}).rpartition(".")[0]
-    signature = hmac.digest(FIRST_KEY.as_pem(private=False), signing_input.encode(), "sha256")
+    signing_input = minter.mint(header={"alg": "HS256"}).rpartition(".")[0]
+    signature = hmac.digest(minter.signing_key.as_pem(private=False), signing_input.encode(), "sha256")
     return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-def attackers_jwk(keycloak: FakeIssuer) -> str:
+def attackers_jwk(minter: Minter) -> str:
     """Bring the key to verify with along."""
-    header = {"alg": "ES256", "typ": "JWT", "kid": FIRST_KEY.kid, "jwk": ATTACKERS_EC_KEY.as_dict(private=False)}
-    return signed(json.dumps(header), json.dumps(keycloak.claims()), ATTACKERS_EC_KEY, algorithm="ES256")
+    header = {
+        "alg": "ES256",
+        "typ": "JWT",
+        "kid": minter.signing_key.kid,
+        "jwk": ATTACKERS_EC_KEY.as_dict(private=False),
+    }
+    return signed(json.dumps(header), json.dumps(minter.claims()), ATTACKERS_EC_KEY, algorithm="ES256")
 
 
 NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
@@ -66,47 +72,47 @@ SIGNATURE: Final[Mapping[str, Mint]] = {
     "alg is a list": lambda k: k.mint(header={"alg": ["RS256"]}),
     "alg of another family": lambda k: k.mint(header={"alg": "ES256"}),
     "HS256 with the public key as secret": hs256,
-    "another key under the name of ours": lambda k: k.mint(key=FOREIGN_KEY),
+    "another key under the name of ours": lambda k: k.mint(key=k.foreign_key),
     "signature cut off": lambda k: k.mint().rpartition(".")[0] + ".",
     "signature of another token": lambda k: k.mint().rpartition(".")[0] + "." + k.mint(sub="bob").rpartition(".")[2],
     "kid missing": lambda k: k.mint(header={"kid": None}),
     "kid empty": lambda k: k.mint(header={"kid": ""}),
     "kid is a number": lambda k: k.mint(header={"kid": 7}),
-    "kid is a list": lambda k: k.mint(header={"kid": [FIRST_KEY.kid]}),
+    "kid is a list": lambda k: k.mint(header={"kid": [k.signing_key.kid]}),
     "kid unknown": lambda k: k.mint(header={"kid": "no-such-key"}),
     "kid like a path": lambda k: k.mint(header={"kid": "../../../../dev/null"}),
     "kid like SQL": lambda k: k.mint(header={"kid": "' UNION SELECT 'key"}),
-    "jku of an attacker": lambda k: k.mint(key=FOREIGN_KEY, header={"jku": EVIL}),
-    "x5u of an attacker": lambda k: k.mint(key=FOREIGN_KEY, header={"x5u": EVIL}),
+    "jku of an attacker": lambda k: k.mint(key=k.foreign_key, header={"jku": EVIL}),
+    "x5u of an attacker": lambda k: k.mint(key=k.foreign_key, header={"x5u": EVIL}),
     "jwk of an attacker": attackers_jwk,
     "crit, unknown": lambda k: k.mint(header={"crit": ["exp"], "exp": 1}),
     "crit, unencoded payload": lambda k: k.mint(header={"crit": ["b64"], "b64": False}),
     "crit, a number": lambda k: k.mint(header={"crit": 5}),
     "crit, nested lists": lambda k: k.mint(header={"crit": [[]]}),
-    "payload is not JSON": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": FIRST_KEY.kid}), payload="hello"),
-    "payload is a list": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": FIRST_KEY.kid}), payload="[]"),
+    "payload is not JSON": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": k.signing_key.kid}), payload="hello"),
+    "payload is a list": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": k.signing_key.kid}), payload="[]"),
 }
 
 CLAIMS: Final[Mapping[str, Mint]] = {
     "iss missing": lambda k: k.mint(iss=None),
-    "iss of another realm": lambda k: k.mint(iss=ISSUER.replace("cloud", "master")),
-    "iss with a slash": lambda k: k.mint(iss=f"{ISSUER}/"),
-    "iss, a list with ours": lambda k: k.mint(iss=[ISSUER]),
+    "iss of another realm": lambda k: k.mint(iss=k.issuer.rpartition("/")[0] + "/master"),
+    "iss with a slash": lambda k: k.mint(iss=f"{k.issuer}/"),
+    "iss, a list with ours": lambda k: k.mint(iss=[k.issuer]),
     "aud missing": lambda k: k.mint(aud=None),
     "aud empty": lambda k: k.mint(aud=""),
     "aud an empty list": lambda k: k.mint(aud=[]),
     "aud account": lambda k: k.mint(aud="account"),
     "aud nextcloud alone": lambda k: k.mint(aud="nextcloud"),
-    "aud a prefix of ours": lambda k: k.mint(aud=SERVER_URL[:-1]),
-    "aud longer than ours": lambda k: k.mint(aud=f"{SERVER_URL}/admin"),
-    "aud in another case": lambda k: k.mint(aud=SERVER_URL.upper()),
-    "aud with a slash": lambda k: k.mint(aud=f"{SERVER_URL}/"),
-    "aud with another port": lambda k: k.mint(aud=SERVER_URL.replace("8000", "8001")),
-    "aud with another scheme": lambda k: k.mint(aud=SERVER_URL.replace("http:", "https:")),
-    "aud with all in one string": lambda k: k.mint(aud=f"{SERVER_URL} nextcloud"),
+    "aud a prefix of ours": lambda k: k.mint(aud=k.resource[:-1]),
+    "aud longer than ours": lambda k: k.mint(aud=f"{k.resource}/admin"),
+    "aud in another case": lambda k: k.mint(aud=k.resource.upper()),
+    "aud with a slash": lambda k: k.mint(aud=f"{k.resource}/"),
+    "aud with another port": lambda k: k.mint(aud=re.sub(r":\d+", ":1", k.resource)),
+    "aud with another scheme": lambda k: k.mint(aud=k.resource.replace("http:", "https:")),
+    "aud with all in one string": lambda k: k.mint(aud=f"{k.resource} nextcloud"),
     "aud a number": lambda k: k.mint(aud=5),
-    "aud a list of objects": lambda k: k.mint(aud=[{"url": SERVER_URL}]),
-    "aud an object": lambda k: k.mint(aud={SERVER_URL: True}),
+    "aud a list of objects": lambda k: k.mint(aud=[{"url": k.resource}]),
+    "aud an object": lambda k: k.mint(aud={k.resource: True}),
     "sub missing": lambda k: k.mint(sub=None),
     "sub empty": lambda k: k.mint(sub=""),
     "sub a number": lambda k: k.mint(sub=5),
@@ -138,7 +144,7 @@ REFUSED: Final[Mapping[str, Mint]] = {**NOT_A_SIGNED_JWT, **SIGNATURE, **CLAIMS}
 
 ACCEPTED: Final[Mapping[str, Mint]] = {
     "as Keycloak makes them": lambda k: k.mint(),
-    "aud a string": lambda k: k.mint(aud=SERVER_URL),
+    "aud a string": lambda k: k.mint(aud=k.resource),
     "aud the client id": lambda k: k.mint(aud=[CLIENT_ID, "account"]),
     "RFC 9068, at+jwt": lambda k: k.mint(typ=None, header={"typ": "at+jwt"}),
     "RFC 9068, application/at+jwt in another case": lambda k: k.mint(typ=None, header={"typ": "application/AT+JWT"}),

@@ -1,16 +1,13 @@
 """An issuer for unit tests: signs whatever it is told to, counts what it is asked, and fails on demand."""
 
-import json
-import time
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import anyio
 import httpx
-from joserfc.jwk import Key, RSAKey
-from joserfc.jws import JWSRegistry
+
+from tests.support.minting import Minter, rsa_key
 
 ISSUER: Final = "http://keycloak.test/realms/cloud"
 DISCOVERY_URL: Final = f"{ISSUER}/.well-known/openid-configuration"
@@ -39,38 +36,23 @@ def failing(error: type[httpx.TransportError]) -> Answer:
     return fail
 
 
-def rsa_key(key_id: str) -> RSAKey:
-    """Make a signing key with this id."""
-    return RSAKey.generate_key(2048, {"kid": key_id, "use": "sig", "alg": "RS256"})
-
-
 FIRST_KEY: Final = rsa_key("first-key")
 SECOND_KEY: Final = rsa_key("second-key")
-FOREIGN_KEY: Final = rsa_key("first-key")
-"""Bears the name of the issuer's key and is another."""
 
 
-def signed(header: str, payload: str, key: Key, *, algorithm: str = "RS256") -> str:
-    """Sign whatever it is, as a library for honest use would refuse to."""
-    signing_input = ".".join(urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, payload))
-    signature = JWSRegistry.algorithms[algorithm].sign(signing_input.encode(), key)
-    return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
-
-
-class FakeIssuer:
+class FakeIssuer(Minter):
     """Plays Keycloak: discovery, JWKS and the token endpoint of one realm.
 
     Attributes:
         requests: All that it was asked, in order.
         keys: The JWK set that it publishes.
-        signing_key: What `mint` signs with.
         instead: Per path, or for all by `""`, what it answers in place of what it should.
         gate: Holds every answer back until it is set.
     """
 
     def __init__(self) -> None:
+        super().__init__(issuer=ISSUER, resource=SERVER_URL, key=FIRST_KEY)
         self.requests: list[httpx.Request] = []
-        self.signing_key: Key = FIRST_KEY
         self.keys: list[dict[str, Any]] = [FIRST_KEY.as_dict(private=False)]
         self.instead: dict[str, Answer] = {}
         self.gate = anyio.Event()
@@ -105,30 +87,6 @@ class FakeIssuer:
     def up(self) -> None:
         """Behave again."""
         self.instead.clear()
-
-    def claims(self, **changes: Any) -> dict[str, Any]:
-        """Return the claims of an access token as Keycloak makes them; a change to None leaves a claim out."""
-        now = int(time.time())
-        usual = {
-            "exp": now + 300,
-            "iat": now,
-            "jti": "onrtac:5d2a",
-            "iss": ISSUER,
-            "aud": [SERVER_URL, "nextcloud"],
-            "sub": "f1c9-alice",
-            "typ": "Bearer",
-            "azp": "mcp-client",
-            "sid": "b7aa",
-            "scope": "nextcloud-mcp:exchange notes:read files:read",
-            "preferred_username": "alice",
-        }
-        return {name: value for name, value in (usual | changes).items() if value is not None}
-
-    def mint(self, *, key: Key | None = None, header: Mapping[str, Any] | None = None, **changes: Any) -> str:
-        """Sign an access token; `header` and `changes` add to, replace or (None) drop what is usual."""
-        usual = {"alg": "RS256", "typ": "JWT", "kid": self.signing_key.kid}
-        protected = {name: value for name, value in (usual | dict(header or {})).items() if value is not None}
-        return signed(json.dumps(protected), json.dumps(self.claims(**changes)), key or self.signing_key)
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

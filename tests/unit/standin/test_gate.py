@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stack.standin.app import Options
-from tests.support.issuer import FOREIGN_KEY, ISSUER, FakeIssuer
+from tests.support.issuer import ISSUER, FakeIssuer
 from tests.unit.standin.conftest import running
 
 USER = "/ocs/v2.php/cloud/user?format=json"
@@ -49,7 +49,7 @@ async def test_bad_tokens_stay_out(client: httpx.AsyncClient, issuer: FakeIssuer
 
 async def test_a_forged_token_stays_out(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
     """A token with all the right claims, and a key of the right name, is refused for its signature."""
-    assert (await _call(client, issuer.mint(key=FOREIGN_KEY))).status_code == 401
+    assert (await _call(client, issuer.mint(key=issuer.foreign_key))).status_code == 401
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])

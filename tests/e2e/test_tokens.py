@@ -1,0 +1,138 @@
+"""Each named token, as raw HTTP, at both servers: which are refused, how, and that genuine ones are not.
+
+The tokens are signed with a key which the real realm publishes, so that each is refused for what its name says and
+for nothing else.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Server, TokenFor
+from tests.support.forged import REFUSED, Mint, now
+from tests.support.mcp_http import HEADERS, challenge, message
+from tests.support.minting import Minter
+
+NOT_HTTP: Final = frozenset({"NUL", "empty"})
+"""What HTTP does not let into a header, or out of it: a value has no blank at its end."""
+
+TOO_LONG: Final = frozenset({"payload is too long", "header is nested without end"})
+"""What is longer than the server reads of a request's head (64 KiB)."""
+
+SENDABLE: Final[Mapping[str, Mint]] = {name: mint for name, mint in REFUSED.items() if name not in NOT_HTTP | TOO_LONG}
+
+
+async def send(server: Server, *credentials: bytes, body: object = None, query: str = "") -> httpx.Response:
+    """Post `tools/list` with these Authorization headers."""
+    headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+    headers += [(b"Authorization", value) for value in credentials]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return await http.post(f"{server.url}{query}", json=body or message("tools/list"), headers=headers)
+
+
+@pytest.mark.parametrize("mint", SENDABLE.values(), ids=SENDABLE.keys())
+async def test_refused(server: Server, minter: Minter, mint: Mint) -> None:
+    """401 `invalid_token`, with where to sign in and for what."""
+    response = await send(server, f"Bearer {mint(minter)}".encode())
+
+    assert response.status_code == 401
+    parameters = challenge(response)
+    assert parameters["error"] == "invalid_token"
+    assert parameters["scope"].split()[0] == server.scope
+    assert parameters["resource_metadata"] == f"{server.origin}/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.mark.parametrize("mint", [REFUSED[name] for name in sorted(TOO_LONG)], ids=sorted(TOO_LONG))
+async def test_too_long(server: Server, minter: Minter, mint: Mint) -> None:
+    """A head beyond all reason is answered with 4xx or a closed connection, and the server goes on serving."""
+    try:
+        refused = (await send(server, f"Bearer {mint(minter)}".encode())).status_code
+    except httpx.TransportError:
+        refused = None
+    after = await send(server, f"Bearer {minter.mint()}".encode())
+
+    assert refused in {None, 400, 401, 431}
+    assert after.status_code == 200
+
+
+GENUINE: Final[Mapping[str, Mint]] = {
+    "as Keycloak makes them": lambda k: k.mint(),
+    "exp 25 s ago": lambda k: k.mint(exp=now(-25)),
+    "nbf in 25 s": lambda k: k.mint(nbf=now(25)),
+    "at+jwt, as RFC 9068 has it": lambda k: k.mint(typ=None, header={"typ": "at+jwt"}),
+}
+
+
+@pytest.mark.parametrize("mint", GENUINE.values(), ids=GENUINE.keys())
+async def test_accepted(server: Server, minter: Minter, mint: Mint) -> None:
+    """The same token without the fault is good, and clocks may differ by half a minute."""
+    assert (await send(server, f"Bearer {mint(minter)}".encode())).status_code == 200
+
+
+async def test_keycloaks_own_tokens(server: Server, token_of: TokenFor) -> None:
+    """What Keycloak itself issues for the server is good."""
+    assert (await send(server, f"Bearer {await token_of()}".encode())).status_code == 200
+
+
+async def test_pass_through_needs_nextcloud_as_audience(pass_through: Server, exchange: Server, minter: Minter) -> None:
+    """A token that Nextcloud would refuse is refused before it is passed on; exchange mode does not ask for that."""
+    minter.resource = pass_through.url
+    refused = await send(pass_through, f"Bearer {minter.mint(aud=pass_through.url)}".encode())
+    accepted = await send(exchange, f"Bearer {minter.mint(aud=exchange.url)}".encode())
+
+    assert refused.status_code == 401
+    assert "nextcloud" in challenge(refused)["error_description"]
+    assert accepted.status_code == 200
+
+
+async def test_two_authorization_headers(server: Server, minter: Minter) -> None:
+    """Two credentials contradict each other, even if both are good (RFC 6750 section 3.1)."""
+    credentials = f"Bearer {minter.mint()}".encode()
+    response = await send(server, credentials, credentials)
+
+    assert response.status_code == 400
+    assert challenge(response)["error"] == "invalid_request"
+
+
+OTHER_CREDENTIALS: Final[Mapping[str, tuple[bytes, ...]]] = {
+    "none": (),
+    "Basic": (b"Basic YWxpY2U6YWxpY2U=",),
+    "Negotiate": (b"Negotiate YWxpY2U=",),
+    "the token alone": (b"eyJhbGciOiJub25lIn0.e30.",),
+}
+
+
+@pytest.mark.parametrize("credentials", OTHER_CREDENTIALS.values(), ids=OTHER_CREDENTIALS.keys())
+async def test_no_bearer_token(server: Server, credentials: tuple[bytes, ...]) -> None:
+    """Whoever sends no bearer token is told where to sign in, and of no error (RFC 6750 section 3.1)."""
+    response = await send(server, *credentials)
+
+    assert response.status_code == 401
+    assert challenge(response).keys() == {"scope", "resource_metadata"}
+
+
+async def test_token_in_the_query(server: Server, minter: Minter) -> None:
+    """A token in the address is not looked at (MCP authorization: it MUST NOT be in the query string)."""
+    response = await send(server, query=f"?access_token={minter.mint()}")
+
+    assert response.status_code == 401
+    assert "error" not in challenge(response)
+
+
+async def test_token_in_the_body(server: Server, minter: Minter) -> None:
+    """A token in the body is not looked at."""
+    response = await send(server, body=message("tools/list") | {"access_token": minter.mint()})
+
+    assert response.status_code == 401
+    assert "error" not in challenge(response)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_every_method_needs_a_token(server: Server, method: str) -> None:
+    """No method opens the endpoint without a token."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        response = await http.request(method, server.url, headers=HEADERS)
+
+    assert response.status_code == 401

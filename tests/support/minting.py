@@ -1,0 +1,87 @@
+"""Access tokens of a test's own making: genuine in all but what the test is about."""
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from joserfc.jwk import Key, RSAKey
+from joserfc.jws import JWSRegistry
+from keycloak import KeycloakAdmin
+
+
+def rsa_key(key_id: str) -> RSAKey:
+    """Make a signing key with this id."""
+    return RSAKey.generate_key(2048, {"kid": key_id, "use": "sig", "alg": "RS256"})
+
+
+def signed(header: str, payload: str, key: Key, *, algorithm: str = "RS256") -> str:
+    """Sign whatever it is, as a library for honest use would refuse to."""
+    signing_input = ".".join(urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, payload))
+    signature = JWSRegistry.algorithms[algorithm].sign(signing_input.encode(), key)
+    return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+class Minter:
+    """Mints access tokens as Keycloak makes them.
+
+    Attributes:
+        issuer: The issuer that they name.
+        resource: The server that they are meant for, besides Nextcloud.
+        signing_key: What signs them.
+        foreign_key: Bears the name of the first signing key and is another.
+    """
+
+    def __init__(self, *, issuer: str, resource: str, key: RSAKey) -> None:
+        self.issuer = issuer
+        self.resource = resource
+        self.signing_key = key
+        self.foreign_key = rsa_key(str(key.kid))
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Return the claims of an access token; a change to None leaves a claim out."""
+        now = int(time.time())
+        usual = {
+            "exp": now + 300,
+            "iat": now,
+            "jti": "onrtac:5d2a",
+            "iss": self.issuer,
+            "aud": [self.resource, "nextcloud"],
+            "sub": "f1c9-alice",
+            "typ": "Bearer",
+            "azp": "mcp-client",
+            "sid": "b7aa",
+            "scope": "nextcloud-mcp:exchange notes:read files:read",
+            "preferred_username": "alice",
+        }
+        return {name: value for name, value in (usual | changes).items() if value is not None}
+
+    def mint(self, *, key: Key | None = None, header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+        """Sign an access token; `header` and `changes` add to, replace or (None) drop what is usual."""
+        usual = {"alg": "RS256", "typ": "JWT", "kid": self.signing_key.kid}
+        protected = {name: value for name, value in (usual | dict(header or {})).items() if value is not None}
+        return signed(json.dumps(protected), json.dumps(self.claims(**changes)), key or self.signing_key)
+
+
+def realm_key(admin: KeycloakAdmin) -> RSAKey:
+    """Make a key that the realm publishes as one of its own: it verifies and does not sign (a passive key)."""
+    key = rsa_key("made for the realm")
+    admin.create_component(
+        {
+            "name": "a key of the tests",
+            "providerId": "rsa",
+            "providerType": "org.keycloak.keys.KeyProvider",
+            "config": {
+                "privateKey": [key.as_pem(private=True).decode()],
+                "algorithm": ["RS256"],
+                "active": ["false"],
+                "enabled": ["true"],
+                "priority": ["0"],
+            },
+        }
+    )
+    numbers = key.as_dict(private=True)
+    certificates = admin.connection.raw_get(f"/realms/{admin.connection.realm_name}/protocol/openid-connect/certs")
+    published = next(jwk for jwk in certificates.json()["keys"] if jwk["n"] == numbers["n"])
+    return RSAKey.import_key({**numbers, "kid": published["kid"]})
