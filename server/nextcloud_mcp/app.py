@@ -1,8 +1,8 @@
 """`create_app(settings)`: the only place where the parts meet.
 
-RequestId -> CORS -> router ┬ /.well-known/oauth-protected-resource…   open
-├ /health/…                                open
-└ the MCP endpoint: PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK -> tool
+Every request:     RequestId -> CORS -> router
+the MCP endpoint:  PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK -> tool -> Nextcloud
+open to all:       /.well-known/oauth-protected-resource…, /health/live, /health/ready
 """
 
 from collections.abc import AsyncIterator
@@ -10,11 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+import structlog
 from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
-from mcp.server.transport_security import (
-    TransportSecuritySettings,
-)
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -26,7 +25,7 @@ from starlette.types import ASGIApp
 from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.bearer import BearerAuth
 from nextcloud_mcp.auth.challenge import Challenge
-from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
+from nextcloud_mcp.auth.credentials import ClientSecret, Credentials, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import all_scopes
 from nextcloud_mcp.auth.verifier import TokenVerifier
@@ -39,6 +38,8 @@ from nextcloud_mcp.nextcloud.users import Users
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.context import Resources
 from nextcloud_mcp.tools.server import create_server
+
+log = structlog.get_logger()
 
 KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds; Keycloak answers within tens of milliseconds when it is well."""
@@ -124,7 +125,7 @@ def _credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) ->
         http,
         issuer,
         client_id=settings.client_id,
-        client_secret=settings.client_secret,
+        client_secret=ClientSecret(settings.client_secret, settings.client_secret_file),
         audience=settings.nextcloud_audience,
     )
 
@@ -144,6 +145,7 @@ def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:
         try:
             return JSONResponse(challenge.metadata((await issuer.metadata()).issuer))
         except IssuerUnavailableError as error:
+            log.warning("metadata.failed", code=error.code, reason=str(error))
             return challenge.issuer_unavailable(error)
 
     return Route(challenge.metadata_path, metadata)

@@ -46,7 +46,7 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 class Settings(BaseModel):
     """What the server needs to know; each field is the environment variable of its alias."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     nextcloud_url: HttpUrl = Field(alias="NEXTCLOUD_HOST")
     """Where this server reaches Nextcloud, e.g. `https://cloud.example.org`."""
@@ -62,6 +62,10 @@ class Settings(BaseModel):
 
     client_secret: SecretStr | None = Field(alias="OIDC_CLIENT_SECRET", default=None)
     """That client's secret; needed for the exchange alone."""
+
+    client_secret_file: Path | None = Field(alias="OIDC_CLIENT_SECRET_FILE", default=None)
+    """A file with the secret, in its place; read again when Keycloak refuses the secret, so that a new one needs no
+    restart."""
 
     enable_token_exchange: bool = Field(alias="ENABLE_TOKEN_EXCHANGE", default=False)
     """True: exchange the caller's token for each call (RFC 8693). False: pass it through."""
@@ -131,19 +135,28 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _read_secret_file(values: dict[str, str], name: str) -> None:
-    """Put the content of `NAME_FILE` in the place of `NAME`."""
-    path = values.pop(f"{name}_FILE", None)
+    """Put the content of the file that `NAME_FILE` names in the place of `NAME`."""
+    path = values.get(f"{name}_FILE")
     if path is None:
         return
     if name in values:
         raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them.")
+    values[name] = read_secret(f"{name}_FILE", Path(path))
+
+
+def read_secret(name: str, path: Path) -> str:
+    """Return the secret in a file, without the line break at its end.
+
+    Raises:
+        SettingsError: there is none; the sentence says so of the setting `name`.
+    """
     try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
+        secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name}_FILE: {path} can't be read ({type(error).__name__}).") from error
+        raise SettingsError(f"{name}: {path} can't be read ({type(error).__name__}).") from error
     if not secret:
-        raise SettingsError(f"{name}_FILE: {path} is empty.")
-    values[name] = secret
+        raise SettingsError(f"{name}: {path} is empty.")
+    return secret
 
 
 def _describe(error: ValidationError) -> str:

@@ -1,0 +1,86 @@
+"""Writes the reference pages that follow from the code: `make docs`. A test holds them against it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from nextcloud_mcp import errors
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.settings import SECRETS, Settings
+from nextcloud_mcp.tools.server import create_server
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- written by docs/generate.py; change the code, then run `make docs` -->\n\n"
+
+
+def settings_page() -> str:
+    """Return the table of the server's settings."""
+    rows = [
+        "# Settings",
+        "",
+        "Environment variables of `nextcloud-mcp serve`. A wrong or missing one stops the start with one line that",
+        "names it; an empty one counts as absent. A secret can also be given as a file: `NAME_FILE`, and not both.",
+        "",
+        "| variable | default | |",
+        "| --- | --- | --- |",
+    ]
+    for field in Settings.model_fields.values():
+        name = f"`{field.alias}`" + (f", or `{field.alias}_FILE`" if field.alias in SECRETS else "")
+        default = "required" if field.is_required() else _shown(field.default)
+        rows.append(f"| {name} | {default} | {_one_line(field.description or '')} |")
+    return "\n".join(rows) + "\n"
+
+
+def tools_page() -> str:
+    """Return the table of all tools with their scopes."""
+    rows = ["# Tools", "", "| tool | scope | changes data | |", "| --- | --- | --- | --- |"]
+    for tool in asyncio.run(create_server().list_tools()):
+        scopes = ", ".join(f"`{scope}`" for scope in sorted(TOOL_SCOPES[tool.name])) or "none"
+        hints = tool.annotations or ToolAnnotations()
+        changes = "no" if hints.read_only_hint else "yes, and may replace" if hints.destructive_hint else "yes"
+        rows.append(f"| `{tool.name}` | {scopes} | {changes} | {_one_line(tool.description or '')} |")
+    return "\n".join(rows) + "\n"
+
+
+def errors_page() -> str:
+    """Return the table of error codes, as the log has them."""
+    rows = [
+        "# Errors",
+        "",
+        "The caller gets one sentence with the cause and the next step. The log gets one event with the `code`.",
+        "",
+        "| code | |",
+        "| --- | --- |",
+    ]
+    rows += [f"| `{error.code}` | {_one_line(error.__doc__ or '')} |" for error in _errors(errors.NextcloudMCPError)]
+    return "\n".join(rows) + "\n"
+
+
+def _shown(default: object) -> str:
+    """Return a default as one would write it in the environment; nothing for one that is derived or absent."""
+    text = str(default).lower() if isinstance(default, bool) else str(default or "")
+    return f"`{text}`" if text else ""
+
+
+def _errors(base: type[errors.NextcloudMCPError]) -> Iterator[type[errors.NextcloudMCPError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from _errors(error)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+PAGES = {"settings.md": settings_page, "tools.md": tools_page, "errors.md": errors_page}
+
+
+def main() -> None:
+    """Write all pages."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(NOTE + page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
