@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+from mcp_types import ToolAnnotations
+
 from nextcloud_mcp import errors
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
 from nextcloud_mcp.settings import SECRETS, Settings
