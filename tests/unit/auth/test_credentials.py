@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
+from nextcloud_mcp.auth.credentials import ClientSecret, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import IssuerUnavailableError, SubjectTokenRefusedError, TokenExchangeError
@@ -33,7 +34,7 @@ def exchange(http: httpx.AsyncClient) -> TokenExchange:
         http,
         Issuer(http, DISCOVERY_URL),
         client_id=SERVER_URL,
-        client_secret=SecretStr(SECRET),
+        client_secret=ClientSecret(SecretStr(SECRET)),
         audience="nextcloud",
     )
 
@@ -122,12 +123,20 @@ async def test_a_token_no_longer_honoured(
 REFUSALS: Final[Mapping[str, tuple[int, dict[str, str], str]]] = {
     "wrong secret": (
         401,
+        {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"},
+        "set OIDC_CLIENT_SECRET to its present secret and restart this server",
+    ),
+    "client disabled or deleted": (
+        401,
         {"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"},
-        "administrator must give this server the secret of the client http://localhost:8000/mcp",
+        "see that the client http://localhost:8000/mcp is enabled in Keycloak",
     ),
     "exchange not enabled": (
         400,
-        {"error": "unauthorized_client"},
+        {
+            "error": "invalid_request",
+            "error_description": "Standard token exchange is not enabled for the requested client",
+        },
         "administrator must enable token exchange for the client http://localhost:8000/mcp",
     ),
     "requester is not in the audience": (
@@ -137,19 +146,25 @@ REFUSALS: Final[Mapping[str, tuple[int, dict[str, str], str]]] = {
     ),
     "audience not available": (
         400,
-        {"error": "invalid_target"},
-        "administrator must let the client http://localhost:8000/mcp ask for the audience nextcloud",
-    ),
-    "another invalid request": (
-        400,
         {"error": "invalid_request", "error_description": "Requested audience not available: nextcloud"},
-        "administrator must look into Keycloak's log",
+        "give the client http://localhost:8000/mcp the scope that adds the audience nextcloud",
     ),
-    "an error of Keycloak's own": (
+    "Nextcloud's client is disabled": (
         400,
-        {"error": "not_allowed", "error_description": "Offline tokens not allowed"},
+        {"error": "invalid_client", "error_description": "Client disabled"},
+        "administrator must enable the client nextcloud",
+    ),
+    "a policy of the realm": (
+        400,
+        {"error": "invalid_request", "error_description": "Request not allowed"},
+        "give the client http://localhost:8000/mcp the default scope",
+    ),
+    "the realm is disabled": (
+        403,
+        {"error": "access_denied", "error_description": "Realm not enabled"},
         "administrator must look into Keycloak's log",
     ),
+    "an error without a description": (400, {"error": "invalid_target"}, "administrator must look into Keycloak's log"),
 }
 
 
@@ -182,6 +197,90 @@ async def test_a_refusal_is_one_event_in_the_log(
             "error_description": refusal.get("error_description", ""),
         }
     ]
+
+
+def takes(keycloak: FakeIssuer, secret: str) -> None:
+    """Let the realm take this secret and no other."""
+    good = ClientSecret(SecretStr(secret)).basic(SERVER_URL)
+    refusal = answer(401, json=REFUSALS["wrong secret"][1])
+
+    def decide(request: httpx.Request) -> httpx.Response:
+        right = request.headers["Authorization"] == good
+        return httpx.Response(200, json=keycloak.issued()) if right else refusal(request)
+
+    keycloak.instead[TOKEN_PATH] = decide
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    """A mounted secret, the present one."""
+    mount(tmp_path / "secret", SECRET)
+    return tmp_path / "secret"
+
+
+def mount(file: Path, secret: str) -> None:
+    """Put another secret into the file."""
+    file.write_text(f"{secret}\n")
+
+
+@pytest.fixture
+def from_file(http: httpx.AsyncClient, secret_file: Path) -> TokenExchange:
+    """The exchange with a secret that was read from that file."""
+    return TokenExchange(
+        http,
+        Issuer(http, DISCOVERY_URL),
+        client_id=SERVER_URL,
+        client_secret=ClientSecret(SecretStr(SECRET), secret_file),
+        audience="nextcloud",
+    )
+
+
+async def test_a_new_secret_in_the_file_first_fails_no_call(
+    from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
+) -> None:
+    """The old secret serves until Keycloak changes; then the same call goes on with what the file holds."""
+    takes(keycloak, SECRET)
+    mount(secret_file, "the next one")
+    assert await from_file.for_nextcloud(principal())
+    takes(keycloak, "the next one")
+    assert await from_file.for_nextcloud(principal())
+    assert await from_file.for_nextcloud(principal())
+    assert len(token_requests(keycloak)) == 1 + 2 + 1
+
+
+async def test_a_refused_secret_is_tried_once_a_call(
+    from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
+) -> None:
+    """While the file has nothing else, a call is one request, and says into which file the new secret belongs."""
+    takes(keycloak, "the next one")
+    for requests in (1, 2):
+        with pytest.raises(TokenExchangeError, match=f"present secret into {secret_file}, which the next call reads"):
+            await from_file.for_nextcloud(principal())
+        assert len(token_requests(keycloak)) == requests
+    mount(secret_file, "the next one")
+    assert await from_file.for_nextcloud(principal())
+
+
+async def test_another_wrong_secret_does_not_loop(
+    from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
+) -> None:
+    """A file that holds yet another wrong secret costs one more request, once."""
+    takes(keycloak, "the next one")
+    mount(secret_file, "a wrong one")
+    for requests in (2, 3):
+        with pytest.raises(TokenExchangeError, match="unauthorized_client"):
+            await from_file.for_nextcloud(principal())
+        assert len(token_requests(keycloak)) == requests
+
+
+async def test_a_secret_file_that_is_empty_is_named(
+    from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
+) -> None:
+    """The administrator reads which file holds no secret."""
+    takes(keycloak, "the next one")
+    mount(secret_file, "")
+    with pytest.raises(TokenExchangeError, match=f"{secret_file} is empty"):
+        await from_file.for_nextcloud(principal())
 
 
 BREAKDOWNS: Final[Mapping[str, tuple[Answer, str]]] = {
