@@ -1,6 +1,6 @@
 """`nextcloud.webdav`: files over WebDAV (RFC 4918), as Nextcloud 32 answers."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import httpx
@@ -71,36 +71,36 @@ async def test_a_path_is_encoded_once_and_stays_below_the_users_root(
 @pytest.mark.parametrize("path", ["..", ".", "a/../b", "../bob/x", "a/.", "/./a", "a/..", "a\0b", "a/b\0/../c"])
 async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
     """Nothing is asked of Nextcloud for a path with `.`, `..` or NUL, as source or as destination."""
-    calls = (
-        webdav.list_directory(nextcloud, path),
-        webdav.read_file(nextcloud, path, max_bytes=9),
-        webdav.write_file(nextcloud, path, b"", content_type=None, etag=None),
-        webdav.create_directory(nextcloud, path),
-        webdav.delete(nextcloud, path),
-        webdav.move(nextcloud, path, "b", overwrite=False),
-        webdav.move(nextcloud, "b", path, overwrite=False),
-        webdav.copy(nextcloud, path, "b", overwrite=False),
-        webdav.copy(nextcloud, "b", path, overwrite=False),
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: webdav.list_directory(nextcloud, path),
+        lambda: webdav.read_file(nextcloud, path, max_bytes=9),
+        lambda: webdav.write_file(nextcloud, path, b"", content_type=None, etag=None),
+        lambda: webdav.create_directory(nextcloud, path),
+        lambda: webdav.delete(nextcloud, path),
+        lambda: webdav.move(nextcloud, path, "b", overwrite=False),
+        lambda: webdav.move(nextcloud, "b", path, overwrite=False),
+        lambda: webdav.copy(nextcloud, path, "b", overwrite=False),
+        lambda: webdav.copy(nextcloud, "b", path, overwrite=False),
     )
     for call in calls:
         with pytest.raises(InvalidArgumentError):
-            await call
+            await call()
     assert fake.asked() == []
 
 
 @pytest.mark.parametrize("root", ["", "/", "//"])
 async def test_the_root_is_not_deleted_or_moved(nextcloud: Nextcloud, fake: FakeNextcloud, root: str) -> None:
     """An empty path must not cost anybody all their files."""
-    calls = (
-        webdav.delete(nextcloud, root),
-        webdav.move(nextcloud, root, "b", overwrite=True),
-        webdav.move(nextcloud, "b", root, overwrite=True),
-        webdav.copy(nextcloud, root, "b", overwrite=True),
-        webdav.copy(nextcloud, "b", root, overwrite=True),
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: webdav.delete(nextcloud, root),
+        lambda: webdav.move(nextcloud, root, "b", overwrite=True),
+        lambda: webdav.move(nextcloud, "b", root, overwrite=True),
+        lambda: webdav.copy(nextcloud, root, "b", overwrite=True),
+        lambda: webdav.copy(nextcloud, "b", root, overwrite=True),
     )
     for call in calls:
         with pytest.raises(InvalidArgumentError, match="root folder"):
-            await call
+            await call()
     assert fake.requests == []
 
 

@@ -8,12 +8,15 @@ from typing import Any, Final
 import httpx
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.tools.server import create_server
-from tests.support.issuer import answer
-from tests.support.nextcloud import NOTES
+from tests.support.issuer import FakeIssuer, answer
+from tests.support.nextcloud import NOTES, FakeNextcloud
 from tests.support.server import LEGACY, MODERN, Server, answered, refusal
 
 CONTRACT: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
@@ -104,6 +107,24 @@ async def test_a_call_without_an_admission_runs_nothing() -> None:
     """Whoever reaches a tool by any way but `auth.admission` is told that there is none."""
     with pytest.raises(ToolError, match="There is no tool 'nc_whoami'"):
         await create_server().call_tool("nc_whoami", {})
+
+
+async def test_an_admission_for_another_tool_runs_nothing() -> None:
+    """Should the SDK ever read another name in a body than `auth.admission` did, that tool does not run."""
+    app = create_server().streamable_http_app(stateless_http=True, host="localhost")
+    whoami_alone = Admission("nc_whoami", Principal("issuer", "alice", "client", frozenset(), "token"), "token")
+
+    async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"admission": whoami_alone}
+        await app(scope, receive, send)
+
+    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(admitted), base_url="http://localhost:8000") as http,
+    ):
+        response = await Server(http, keycloak, nextcloud).call("nc_notes_delete_note", {"note_id": 7}, token="token")
+    assert refusal(response).startswith("There is no tool 'nc_notes_delete_note'")
 
 
 async def test_an_error_of_nextcloud_is_a_sentence_for_the_caller(server: Server) -> None:
