@@ -8,6 +8,7 @@ import logging
 import sys
 import uuid
 
+import stamina.instrumentation
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,6 +39,7 @@ def configure_logging(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    stamina.instrumentation.set_on_retry_hooks([])  # a call is one event, however often it was tried
 
 
 class RequestId:

@@ -4,14 +4,20 @@
 with 401 "CORS requires basic auth", and OCS takes it for a cross-site request. Cookies are never kept or sent: a
 session cookie of one user must not reach another's call. Redirects are never followed: they would carry the
 token to wherever they point.
+
+A request is repeated where that can't do anything twice: one of a safe method, when the connection broke or
+Nextcloud asks for a short pause, and any request for which no connection came about. What takes longer is for
+the caller to repeat, who is told when.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 
 import httpx
+import stamina
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nextcloud_mcp.errors import (
@@ -32,6 +38,15 @@ Model = TypeVar("Model")
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds; the first call of a new user makes Nextcloud create the account, which takes a few."""
+
+LONGEST_PAUSE: Final = 2
+"""Seconds for which a call waits by itself when Nextcloud asks for a pause."""
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
+"""They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
+
+_persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
+"""Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
 
 
 def http_client(base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -103,7 +118,9 @@ class Nextcloud:
         if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
             raise InvalidArgumentError(f"The ETag or content type for {about} is none: pass it as you were given it.")
         try:
-            response = await self._http.request(
+            response = await _persistent(
+                _worth_repeating(method),
+                self._once,
                 method,
                 path,
                 headers={**(headers or {}), "Authorization": f"Bearer {self._token}"},
@@ -111,6 +128,8 @@ class Nextcloud:
                 content=content,
                 json=json,
             )
+        except httpx.HTTPStatusError as error:
+            response = error.response
         except httpx.TimeoutException as error:
             raise NextcloudUnavailableError(
                 f"Nextcloud took too long to answer about {about}: it may have done what was asked; check, then "
@@ -123,6 +142,42 @@ class Nextcloud:
         if not response.is_success and response.status_code not in also_ok:
             raise error_for(response, about)
         return response
+
+    async def _once(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send a request; raises for the statuses that may pass by themselves."""
+        response = await self._http.request(method, path, **parts)
+        if response.status_code in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}:
+            response.raise_for_status()
+        return response
+
+
+def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
+    """Return what says whether a failed request is sent again, and if Nextcloud names the pause, after how long."""
+
+    def worth_repeating(error: Exception) -> bool | float:
+        if isinstance(error, httpx.ConnectError):
+            return True  # nothing was sent
+        if method not in SAFE_METHODS:
+            return False  # it may have been done
+        if isinstance(error, httpx.HTTPStatusError):
+            return _short_pause(error.response)
+        return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+
+    return worth_repeating
+
+
+def _short_pause(response: httpx.Response) -> bool | float:
+    """Return the pause that Nextcloud asks for, False if it is long; without one, an overload may pass soon."""
+    if "retry-after" not in response.headers:
+        return response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    seconds = _retry_after(response)
+    return float(seconds) if seconds is not None and seconds <= LONGEST_PAUSE else False
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    """Return the seconds of `Retry-After` (RFC 9110 section 10.2.3); Nextcloud writes no dates there."""
+    value = response.headers.get("retry-after", "")
+    return int(value) if re.fullmatch("[0-9]{1,6}", value) else None
 
 
 class User(BaseModel):
@@ -191,6 +246,6 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
     status = response.status_code
     other = _REDIRECT if response.is_redirect else _SERVER_ERROR if response.is_server_error else _CLIENT_ERROR
     error, sentence = _ERRORS.get(status, other)
-    seconds = response.headers.get("retry-after", "")
-    pause = f"in {seconds} s" if seconds.isdigit() else "later"
+    seconds = _retry_after(response)
+    pause = "later" if seconds is None else f"in {seconds} s"
     return error(sentence.format(about=about, status=status, pause=pause))

@@ -1,15 +1,23 @@
 """What the tests of `nextcloud_mcp.nextcloud` share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+import stamina
 
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import Users
 from tests.support.nextcloud import URL, FakeNextcloud
 
 ALICE = ("https://issuer.test", "sub-of-alice")
+
+
+@pytest.fixture(autouse=True)
+def no_pauses() -> Iterator[None]:
+    """Repeat as often as in life, but at once."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
 
 
 @pytest.fixture

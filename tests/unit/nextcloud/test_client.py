@@ -134,12 +134,64 @@ OUTAGES: Final[Mapping[str, tuple[type[httpx.TransportError], str]]] = {
 async def test_an_outage_is_one_sentence(
     nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], sentence: str
 ) -> None:
-    """No answer is an error of its own; nothing is sent again, for it may have been done."""
+    """No answer is an error of its own, with what to do."""
     fake.on("POST", THING, failing(failure))
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request("POST", THING, about="note 7")
     assert sentence in str(caught.value)
-    assert len(fake.requests) == 1
+
+
+SAFE: Final = ("GET", "PROPFIND", "REPORT")
+UNSAFE: Final = ("POST", "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH")
+
+PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
+    "no connection came about": (failing(httpx.ConnectError), (*SAFE, *UNSAFE)),
+    "cut before an answer": (failing(httpx.RemoteProtocolError), SAFE),
+    "cut within the answer": (failing(httpx.ReadError), SAFE),
+    "cut within the request": (failing(httpx.WriteError), SAFE),
+    "503": (answer(503), SAFE),
+    "503 with a short pause": (answer(503, headers={"Retry-After": "1"}), SAFE),
+    "503 with a long pause, as in maintenance": (answer(503, headers={"Retry-After": "120"}), ()),
+    "503 with a pause that can't be read": (answer(503, headers={"Retry-After": "soon"}), ()),
+    "429 with a short pause": (answer(429, headers={"Retry-After": "2"}), SAFE),
+    "429 with no pause": (answer(429, headers={"Retry-After": "0"}), SAFE),
+    "429 with a long pause": (answer(429, headers={"Retry-After": "3"}), ()),
+    "429 with an endless pause": (answer(429, headers={"Retry-After": "9" * 5000}), ()),
+    "429 without a word": (answer(429), ()),
+    "read time-out": (failing(httpx.ReadTimeout), ()),
+    "connect time-out": (failing(httpx.ConnectTimeout), ()),
+    "500": (answer(500), ()),
+    "502": (answer(502), ()),
+    "504": (answer(504), ()),
+    "423": (answer(423), ()),
+}
+"""What may pass by itself, and for which methods it is worth another try."""
+
+
+@pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
+@pytest.mark.parametrize(("failure", "repeated"), PASSING.values(), ids=PASSING.keys())
+async def test_only_what_can_do_nothing_twice_is_repeated(
+    nextcloud: Nextcloud, fake: FakeNextcloud, failure: Answer, repeated: tuple[str, ...], method: str
+) -> None:
+    """A safe method is sent again after a passing failure; any other only if nothing of it can have arrived."""
+    fake.on(method, THING, failure, answer(200))
+    if method in repeated:
+        assert (await nextcloud.request(method, THING, about="it")).status_code == 200
+    else:
+        with pytest.raises(NextcloudError):
+            await nextcloud.request(method, THING, about="it")
+    assert len(fake.requests) == (2 if method in repeated else 1)
+
+
+@pytest.mark.parametrize(
+    "failure", [failing(httpx.ConnectError), answer(503), answer(429, headers={"Retry-After": "0"})]
+)
+async def test_repeating_has_an_end(nextcloud: Nextcloud, fake: FakeNextcloud, failure: Answer) -> None:
+    """After three tries the caller is told."""
+    fake.on("GET", THING, failure)
+    with pytest.raises(NextcloudError):
+        await nextcloud.request("GET", THING, about="it")
+    assert len(fake.requests) == 3
 
 
 @pytest.mark.parametrize("value", ["é", "a\r\nX-Evil: 1", "a\0b", "tab\there"])
@@ -172,7 +224,7 @@ async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud
 
 async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """An outage is not remembered."""
-    fake.on("GET", USER_PATH, answer(503), ocs_user("alice"))
+    fake.on("GET", USER_PATH, answer(500), ocs_user("alice"))
     with pytest.raises(NextcloudUnavailableError):
         await nextcloud.user_id()
     assert await nextcloud.user_id() == "alice"
