@@ -27,6 +27,7 @@ from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import (
     InsufficientScopeError,
     IssuerUnavailableError,
+    NextcloudMCPError,
     SubjectTokenRefusedError,
     TokenExchangeError,
 )
@@ -101,8 +102,10 @@ class AdmissionControl:
         try:
             return Admission(call.tool, principal, await self._credentials.for_nextcloud(principal))
         except SubjectTokenRefusedError as error:
+            _log_failure(error, call, principal)
             return self._challenge.invalid_token(error, call.request_id)
         except IssuerUnavailableError as error:
+            _log_failure(error, call, principal)
             return self._challenge.issuer_unavailable(error, call.request_id)
         except TokenExchangeError as error:
             return Admission(call.tool, principal, error)
@@ -114,6 +117,18 @@ class AdmissionControl:
         log.info("tool.refused", tool=call.tool, missing=sorted(missing), client=principal.client_id)
         error = InsufficientScopeError(call.tool, granted=principal.scopes, missing=missing)
         return self._challenge.insufficient_scope(error, call.request_id)
+
+
+def _log_failure(error: NextcloudMCPError, call: _Call, principal: Principal) -> None:
+    """Log why a call ends here; any other failed exchange is logged where the tool reports it."""
+    log.warning(
+        "tool.failed",
+        tool=call.tool,
+        client=principal.client_id,
+        subject=principal.subject,
+        code=error.code,
+        reason=str(error),
+    )
 
 
 def _tool_in_headers(headers: Headers) -> str | None:

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote_plus
 
 import httpx
-import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from nextcloud_mcp.auth.issuer import Issuer
@@ -21,8 +20,6 @@ from nextcloud_mcp.settings import read_secret
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
-
-log = structlog.get_logger()
 
 
 class Credentials(Protocol):
@@ -114,10 +111,11 @@ class TokenExchange:
         self._audience = audience
 
     async def for_nextcloud(self, principal: Principal) -> str:
-        """Exchange the principal's token, in one request that is never repeated.
+        """Exchange the principal's token.
 
-        Keycloak may have done a request that got no answer: it has then issued a token, counted it in the user's
-        session and said so in its events. One call is to be one exchange there, whatever the network does.
+        A request that got no answer is not repeated: Keycloak may have done it, and has then issued a token,
+        touched the user's session and written an event. One call is to be one exchange there, whatever the
+        network does.
 
         Raises:
             SubjectTokenRefusedError: Keycloak no longer honours the principal's token.
@@ -175,12 +173,6 @@ class TokenExchange:
                 f"Keycloak failed at the token exchange with HTTP {response.status_code}: try again shortly, "
                 "and look into Keycloak's log if it stays so."
             )
-        log.warning(
-            "token_exchange.refused",
-            status=response.status_code,
-            error=refusal.error,
-            error_description=refusal.error_description,
-        )
         answer = f"{refusal.error}: {refusal.error_description}" if refusal.error_description else refusal.error
         if _blames_the_subject_token(refusal):
             return SubjectTokenRefusedError(

@@ -64,6 +64,7 @@ class Issuer:
         self._snapshot: _Snapshot | None = None
         self._no_refetch_before = -math.inf
         self._no_retry_before = -math.inf
+        self._failure = ""
         self._lock = anyio.Lock()
 
     async def metadata(self) -> IssuerMetadata:
@@ -97,7 +98,9 @@ class Issuer:
             return snapshot  # also while somebody is fetching: a Keycloak that hangs must hold up one call, not all
         try:
             return await self._newer_than(snapshot)
-        except IssuerUnavailableError:
+        except IssuerUnavailableError as error:
+            if error.__cause__ is not None:  # asked just now, and not within `RETRY_INTERVAL` of that
+                log.warning("issuer.not_refreshed", code=error.code, reason=str(error))
             return snapshot
 
     async def _newer_than(self, known: _Snapshot | None, *, for_unknown_key: bool = False) -> _Snapshot:
@@ -114,7 +117,7 @@ class Issuer:
                 self._snapshot = await self._fetch(now)
             except (httpx.HTTPError, ValueError) as error:
                 self._no_retry_before = self._clock() + RETRY_INTERVAL  # from now: a time-out has taken a while
-                log.warning("issuer.fetch_failed", url=self._discovery_url, error=type(error).__name__)
+                self._failure = type(error).__name__
                 raise self._unavailable() from error
             if for_unknown_key:
                 self._no_refetch_before = now + REFETCH_INTERVAL
@@ -123,8 +126,8 @@ class Issuer:
 
     def _unavailable(self) -> IssuerUnavailableError:
         return IssuerUnavailableError(
-            f"Keycloak gives no metadata or keys at {self._discovery_url}, so no token can be checked: "
-            "try again shortly."
+            f"Keycloak gives no metadata or keys at {self._discovery_url} ({self._failure}), so no token can be "
+            "checked: try again shortly."
         )
 
     async def _fetch(self, now: float) -> _Snapshot:
