@@ -124,7 +124,7 @@ async def test_a_token_that_keycloak_no_longer_honours_gets_401(server: Server, 
 
 
 FAILED_EXCHANGES: Final[Mapping[str, tuple[Answer, str]]] = {
-    "wrong secret": (answer(401, json={"error": "invalid_client"}), "secret of the client"),
+    "wrong secret": (answer(401, json={"error": "invalid_client"}), "set OIDC_CLIENT_SECRET to its present secret"),
     "not in the audience": (
         answer(403, json={"error": "access_denied", "error_description": "Client is not within the token audience"}),
         "Client is not within the token audience",
@@ -171,7 +171,7 @@ async def test_credentials_without_an_issuer_are_an_outage() -> None:
     )
 
     async def as_alice(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"] = {"principal": Principal(ISSUER, "alice", "client", frozenset(), "token")}
+        scope["state"] = {"principal": Principal(ISSUER, "alice", "client", frozenset(), "token", 0)}
         await admission(scope, receive, send)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(as_alice), base_url="http://localhost:8000") as http:
