@@ -26,9 +26,9 @@ from nextcloud_mcp.auth.scopes import TOOL_SCOPES, missing_scopes
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import (
     InsufficientScopeError,
+    InvalidTokenError,
     IssuerUnavailableError,
     NextcloudMCPError,
-    SubjectTokenRefusedError,
     TokenExchangeError,
 )
 
@@ -101,7 +101,7 @@ class AdmissionControl:
             return refusal
         try:
             return Admission(call.tool, principal, await self._credentials.for_nextcloud(principal))
-        except SubjectTokenRefusedError as error:
+        except InvalidTokenError as error:
             _log_failure(error, call, principal)
             return self._challenge.invalid_token(error, call.request_id)
         except IssuerUnavailableError as error:

@@ -6,6 +6,7 @@ There is no third way and no way back: where exchange is chosen and fails, the c
 import base64
 import binascii
 import json
+import time
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import quote_plus
@@ -15,7 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
-from nextcloud_mcp.errors import SettingsError, SubjectTokenRefusedError, TokenExchangeError
+from nextcloud_mcp.errors import InvalidTokenError, SettingsError, SubjectTokenRefusedError, TokenExchangeError
 from nextcloud_mcp.settings import read_secret
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -34,7 +35,14 @@ class PassThrough:
     """The caller's validated token, as it is."""
 
     async def for_nextcloud(self, principal: Principal) -> str:
-        """Return the caller's token; `TokenVerifier` has seen that it names Nextcloud as audience."""
+        """Return the caller's token; `TokenVerifier` has seen that it names Nextcloud as audience.
+
+        Raises:
+            InvalidTokenError: it has expired. Nextcloud allows no leeway, and its 401 would come when the caller,
+                whom an HTTP 401 makes refresh, can only be shown a failed call.
+        """
+        if principal.expires_at < time.time():
+            raise InvalidTokenError("The token has expired: refresh it or sign in again.")
         return principal.token
 
 

@@ -33,6 +33,8 @@ class Principal:
     client_id: str | None
     scopes: frozenset[str]
     token: str = field(repr=False)
+    expires_at: float
+    """`exp`, in seconds since the epoch."""
 
     @property
     def account(self) -> tuple[str, str]:
@@ -72,6 +74,7 @@ class TokenVerifier:
             client_id=_optional_string(claims, "azp") or _optional_string(claims, "client_id"),
             scopes=frozenset((_optional_string(claims, "scope") or "").split()),
             token=token,
+            expires_at=claims["exp"],
         )
 
     def _check_audience(self, claim: str | list[str]) -> None:

@@ -1,6 +1,7 @@
 """`auth.credentials`: the caller's token as it is, or one exchange a call (RFC 8693)."""
 
 import base64
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +14,22 @@ from structlog.testing import capture_logs
 from nextcloud_mcp.auth.credentials import ClientSecret, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
-from nextcloud_mcp.errors import IssuerUnavailableError, SubjectTokenRefusedError, TokenExchangeError
+from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, SubjectTokenRefusedError, TokenExchangeError
 from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, TOKEN_PATH, Answer, FakeIssuer, answer, failing
 
 SECRET: Final = "s3cret +/&=%é"
 SUBJECT_TOKEN: Final = "eyJhbGciOiJSUzI1NiJ9.subject-token-of-alice.c2ln"
 
 
-def principal(token: str = SUBJECT_TOKEN) -> Principal:
+def principal(token: str = SUBJECT_TOKEN, *, seconds_left: float = 300) -> Principal:
     """Return alice, holding this token."""
     return Principal(
-        issuer=ISSUER, subject="f1c9-alice", client_id="mcp-client", scopes=frozenset({"notes:read"}), token=token
+        issuer=ISSUER,
+        subject="f1c9-alice",
+        client_id="mcp-client",
+        scopes=frozenset({"notes:read"}),
+        token=token,
+        expires_at=time.time() + seconds_left,
     )
 
 
@@ -47,6 +53,12 @@ def token_requests(keycloak: FakeIssuer) -> list[httpx.Request]:
 async def test_pass_through_is_the_callers_token() -> None:
     """In pass-through mode the token goes on as it came."""
     assert await PassThrough().for_nextcloud(principal()) == SUBJECT_TOKEN
+
+
+async def test_pass_through_ends_with_the_token() -> None:
+    """The half minute by which clocks may differ is not Nextcloud's: a token that has expired is not passed on."""
+    with pytest.raises(InvalidTokenError, match="expired: refresh it"):
+        await PassThrough().for_nextcloud(principal(seconds_left=-1))
 
 
 async def test_asks_for_what_rfc_8693_says(exchange: TokenExchange, keycloak: FakeIssuer) -> None:

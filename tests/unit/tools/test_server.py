@@ -112,7 +112,7 @@ async def test_a_call_without_an_admission_runs_nothing() -> None:
 async def test_an_admission_for_another_tool_runs_nothing() -> None:
     """Should the SDK ever read another name in a body than `auth.admission` did, that tool does not run."""
     app = create_server().streamable_http_app(stateless_http=True, host="localhost")
-    whoami_alone = Admission("nc_whoami", Principal("issuer", "alice", "client", frozenset(), "token"), "token")
+    whoami_alone = Admission("nc_whoami", Principal("issuer", "alice", "client", frozenset(), "token", 0), "token")
 
     async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = {"admission": whoami_alone}
