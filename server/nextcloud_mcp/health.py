@@ -1,16 +1,19 @@
 """Liveness and readiness, for orchestrators and for people.
 
 Live: the process answers. Ready: it could serve a call now, which needs the issuer's metadata and keys, and a
-Nextcloud that is up and not in maintenance.
+Nextcloud that is up and not in maintenance. Anybody may ask, so the answer names no address; the log does.
 """
 
 import httpx
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.errors import IssuerUnavailableError
+
+log = structlog.get_logger()
 
 
 def health_routes(issuer: Issuer, nextcloud: httpx.AsyncClient) -> list[Route]:
@@ -30,8 +33,8 @@ def health_routes(issuer: Issuer, nextcloud: httpx.AsyncClient) -> list[Route]:
 async def _issuer(issuer: Issuer) -> str:
     try:
         await issuer.metadata()
-    except IssuerUnavailableError as error:
-        return str(error)
+    except IssuerUnavailableError:
+        return "unavailable"  # the issuer's own event says more
     return "ok"
 
 
@@ -41,7 +44,8 @@ async def _nextcloud(http: httpx.AsyncClient) -> str:
         response = await http.get("/status.php")
         status = response.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
-        return f"status.php can't be read at {http.base_url} ({type(error).__name__})"
+        log.warning("health.nextcloud_unavailable", url=str(http.base_url), error=type(error).__name__)
+        return "unavailable"
     if not isinstance(status, dict) or status.get("installed") is not True:
         return "not installed"
     return "in maintenance" if status.get("maintenance") else "ok"
