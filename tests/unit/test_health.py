@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.issuer import Answer, answer, failing
 from tests.support.server import Server
@@ -42,10 +43,10 @@ async def test_not_ready_without_the_issuer(server: Server) -> None:
 
 NOT_READY: Final[Mapping[str, tuple[Answer, str]]] = {
     "connection refused": (failing(httpx.ConnectError), "unavailable"),
-    "time-out": (failing(httpx.ReadTimeout), "ReadTimeout"),
-    "500": (answer(500), "HTTPStatusError"),
+    "time-out": (failing(httpx.ReadTimeout), "unavailable"),
+    "500": (answer(500), "unavailable"),
     "HTML": (answer(html="<h1>It works</h1>"), "unavailable"),
-    "redirect": (answer(302, headers={"Location": "https://elsewhere.test/"}), "HTTPStatusError"),
+    "redirect": (answer(302, headers={"Location": "https://elsewhere.test/"}), "unavailable"),
     "a list": (answer(json=[]), "not installed"),
     "not installed": (answer(json={"installed": False}), "not installed"),
     "maintenance": (answer(json={"installed": True, "maintenance": True}), "in maintenance"),
@@ -60,7 +61,18 @@ async def test_not_ready_without_nextcloud(server: Server, status: Answer, reaso
     assert response.status_code == 503
     checks: dict[str, Any] = response.json()["checks"]
     assert checks["issuer"] == "ok"
-    assert reason in checks["nextcloud"]
+    assert checks["nextcloud"] == reason
+
+
+async def test_the_answer_names_no_address(server: Server) -> None:
+    """Anybody may ask; where Nextcloud is and how it failed is for the log."""
+    server.nextcloud.on("GET", STATUS, failing(httpx.ConnectError))
+    with capture_logs() as events:
+        response = await server.http.get("/health/ready")
+    assert "cloud.test" not in response.text
+    assert [(event["event"], event["error"]) for event in events if event["event"].startswith("health")] == [
+        ("health.nextcloud_unavailable", "ConnectError")
+    ]
 
 
 async def test_ready_again_by_itself(server: Server) -> None:
