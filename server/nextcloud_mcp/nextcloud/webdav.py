@@ -14,7 +14,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 _D: Final = "{DAV:}"
@@ -112,10 +112,12 @@ async def write_file(
         response = await nextcloud.request(
             "PUT",
             await _url(nextcloud, path),
-            about=f"folder for {_about(path)}",
+            about=_about(path),
             headers=headers,
             content=content,
         )
+    except NotFoundError as error:
+        raise NotFoundError(f"The folder for {_about(path)} does not exist: create that first.") from error
     except ConflictError as error:
         raise await _write_conflict(nextcloud, path, etag) from error
     return Written(status_code=response.status_code, etag=_etag(response.headers))
