@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,7 +32,15 @@ def run_servers(config: Config, keycloak: Keycloak, nextcloud: Nextcloud) -> Ite
 
 
 @contextmanager
-def run_server(name: str, url: str, port: int, settings: dict[str, str], *, logs: Path) -> Iterator[str]:
+def run_server(
+    name: str,
+    url: str,
+    port: int,
+    settings: dict[str, str],
+    *,
+    logs: Path,
+    command: Sequence[str | Path] = (COMMAND,),
+) -> Iterator[str]:
     """Run one server for as long as the block lasts, and return the address of its endpoint on this machine.
 
     Args:
@@ -41,10 +49,11 @@ def run_server(name: str, url: str, port: int, settings: dict[str, str], *, logs
         port: where it listens, on loopback.
         settings: its other settings, by their variables.
         logs: the folder of its log.
+        command: what is run in place of the installed command.
     """
     with run_process(
         f"The MCP server ({name})",
-        [COMMAND, "serve"],
+        [*command, "serve"],
         log=logs / f"server-{name}.log",
         ready=lambda: is_ready(f"http://localhost:{port}/health/ready"),
         env=_environment() | {"NEXTCLOUD_MCP_SERVER_URL": url, "MCP_PORT": str(port)} | settings,

@@ -1,14 +1,16 @@
 """MCP in raw HTTP, for what is about HTTP: statuses, headers, and requests that no client would send."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
-HEADERS = {
+from tests.support.server import LEGACY, MODERN, meta
+
+HEADERS: Final = {
     "Accept": "application/json, text/event-stream",
     "Content-Type": "application/json",
-    "MCP-Protocol-Version": "2025-06-18",
+    "MCP-Protocol-Version": LEGACY,
 }
 
 
@@ -28,6 +30,18 @@ async def call_tool(url: str, tool: str, *, token: str, host: str | None = None,
     """Call a tool; `host` is the server's public name where `url` is another way to reach it."""
     headers = {"Host": host} if host else {}
     return await post(url, message("tools/call", name=tool, arguments=arguments), token=token, **headers)
+
+
+def tool_request(
+    tool: str, arguments: dict[str, Any], *, token: str, version: str = LEGACY, **headers: str
+) -> dict[str, Any]:
+    """Return a call of a tool in either era of the protocol, as httpx's `post` takes it."""
+    body = message("tools/call", name=tool, arguments=arguments)
+    sent = HEADERS | {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": version} | headers
+    if version == MODERN:
+        body["params"]["_meta"] = meta()
+        sent |= {"Mcp-Method": "tools/call", "Mcp-Name": tool}
+    return {"json": body, "headers": sent}
 
 
 def result(response: httpx.Response) -> dict[str, Any]:

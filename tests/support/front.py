@@ -1,0 +1,147 @@
+"""A front for Nextcloud or Keycloak: passes everything on to the real one, unless a test tells it to fail."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tests.support.listening import listening
+
+NOT_PASSED_ON = frozenset({b"connection", b"transfer-encoding", b"content-length"})
+"""They belong to one connection (RFC 9110 section 7.6.1), or are written anew."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer in place of the real one."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A request that gets no answer.
+
+    Attributes:
+        arrived: set once it is here.
+        gone: set once who asked has closed the connection.
+    """
+
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+    gone: anyio.Event = field(default_factory=anyio.Event)
+    released: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Front:
+    """An ASGI application in front of a real server.
+
+    Attributes:
+        url: where it listens.
+        requests: all that it was asked, as `METHOD /path`.
+    """
+
+    def __init__(self, target: str, http: httpx.AsyncClient) -> None:
+        self.url = ""
+        self.requests: list[str] = []
+        self._target = httpx.URL(target)
+        self._http = http
+        self._fault: Fault | None = None
+        self._held: Held | None = None
+        self._running = AsyncExitStack()
+
+    async def up(self) -> None:
+        """Listen; on the port of before, if there was one."""
+        self.url = await self._running.enter_async_context(listening(self, port=urlsplit(self.url).port or 0))
+
+    async def down(self) -> None:
+        """Refuse connections, the present ones included."""
+        await self._running.aclose()
+
+    @contextmanager
+    def failing(self, fault: Fault) -> Iterator[None]:
+        """Answer everything with `fault` for as long as the block lasts."""
+        self._fault = fault
+        try:
+            yield
+        finally:
+            self._fault = None
+
+    @contextmanager
+    def holding(self) -> Iterator[Held]:
+        """Answer nothing for as long as the block lasts."""
+        self._held = held = Held()
+        try:
+            yield held
+        finally:
+            self._held = None
+            held.released.set()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Be down for as long as the block lasts."""
+        await self.down()
+        try:
+            yield
+        finally:
+            await self.up()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        self.requests.append(f"{request.method} {request.url.path}")
+        body = await request.body()
+        if self._held is not None:
+            await _hold(self._held, receive)
+        fault = self._fault
+        response = await self._passed_on(scope, body) if fault is None else _as_told(fault)
+        await response(scope, receive, send)
+
+    async def _passed_on(self, scope: Scope, body: bytes) -> Response:
+        raw_path = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        asked = [(name, value) for name, value in scope["headers"] if name not in NOT_PASSED_ON | {b"accept-encoding"}]
+        real = await self._http.request(
+            scope["method"], self._target.copy_with(raw_path=raw_path), headers=asked, content=body
+        )
+        response = Response(real.content, real.status_code)
+        response.raw_headers += [(name, value) for name, value in real.headers.raw if name.lower() not in NOT_PASSED_ON]
+        return response
+
+
+def _as_told(fault: Fault) -> Response:
+    return Response(fault.body, fault.status, dict(fault.headers))
+
+
+async def _hold(held: Held, receive: Receive) -> None:
+    """Wait for the test to release the request, or for who asked to give up."""
+    held.arrived.set()
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            held.gone.set()
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        await held.released.wait()
+        group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def run_front(target: str) -> AsyncIterator[Front]:
+    """Run a front for `target` for as long as the block lasts."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30, headers={"accept-encoding": "identity"}) as http:
+        front = Front(target, http)
+        await front.up()
+        try:
+            yield front
+        finally:
+            await front.down()

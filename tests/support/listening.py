@@ -1,0 +1,35 @@
+"""ASGI applications on a port of this process, in the loop of the test."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Literal
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from stack.process import LOOPBACK
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to pytest."""
+        yield
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, *, port: int = 0, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
+    """Serve `app` on loopback for as long as the block lasts, and return its URL; port 0 takes a free one."""
+    config = uvicorn.Config(
+        app, lifespan=lifespan, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+    )
+    listener = socket.create_server((LOOPBACK, port))  # takes connections from now on, also before the server runs
+    server = _Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        yield f"http://localhost:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
