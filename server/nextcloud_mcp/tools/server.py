@@ -11,7 +11,8 @@ import structlog
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp_types import CallToolResult, InputRequiredResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, CallToolResult, InputRequiredResult
 
 from nextcloud_mcp.auth.scopes import missing_scopes
 from nextcloud_mcp.errors import NextcloudMCPError
@@ -54,6 +55,16 @@ class ToolServer(MCPServer[Resources]):
         return result
 
 
+async def _tools_alone(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Announce and serve tools alone: of prompts and resources, for which the SDK answers as well, there are none."""
+    if ctx.method.startswith(("prompts/", "resources/")):
+        raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
+    result = await call_next(ctx)
+    if isinstance(result, dict) and "capabilities" in result:
+        return result | {"capabilities": {"tools": result["capabilities"]["tools"]}}
+    return result
+
+
 async def _show_what_the_token_allows(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Leave out of `tools/list` what a call would be refused; nc_whoami, which is always there, names those."""
     result = await call_next(ctx)
@@ -70,7 +81,8 @@ def create_server(**options: Any) -> ToolServer:
         title="Nextcloud",
         version=version("nextcloud-mcp"),
         instructions=INSTRUCTIONS,
-        middleware=[_show_what_the_token_allows],
+        middleware=[_tools_alone, _show_what_the_token_allows],
+        subscriptions=False,  # nothing here changes unasked, and such a stream would outlive its token
         **options,
     )
     for tool in (*whoami.TOOLS, *notes.TOOLS, *webdav.TOOLS):

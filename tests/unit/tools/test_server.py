@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import METHOD_NOT_FOUND
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
@@ -101,6 +102,35 @@ async def test_the_list_is_what_the_token_allows(server: Server, scope: str, ver
     """A client that can't step up is shown exactly the tools that it can call."""
     allowed = {name for name, needed in TOOL_SCOPES.items() if needed <= set(scope.split())}
     assert (await listed(server, scope=scope, version=version)).keys() == allowed
+
+
+@pytest.mark.parametrize(("version", "method"), [(LEGACY, "initialize"), (MODERN, "server/discover")])
+async def test_tools_are_all_that_is_announced(server: Server, version: str, method: str) -> None:
+    """No client asks for prompts or resources, or waits for changes, that are never there."""
+    params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "unit-test", "version": "1"}}
+    response = await server.request(
+        method, params if version == LEGACY else None, token=server.keycloak.mint(), version=version
+    )
+    assert answered(response)["result"]["capabilities"] == {"tools": {"listChanged": False}}
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("prompts/list", {}),
+        ("prompts/get", {"name": "any"}),
+        ("resources/list", {}),
+        ("resources/templates/list", {}),
+        ("subscriptions/listen", {"notifications": {"toolsListChanged": True}}),
+    ],
+)
+async def test_what_is_not_announced_is_not_served(
+    server: Server, method: str, params: Mapping[str, Any], version: str
+) -> None:
+    """There is no such method: neither an internal error, nor a stream that outlives its token."""
+    response = await server.request(method, params, token=server.keycloak.mint(), version=version)
+    assert answered(response)["error"]["code"] == METHOD_NOT_FOUND
 
 
 async def test_a_call_without_an_admission_runs_nothing() -> None:
