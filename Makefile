@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo down test lint types unit docs requirements clean help
+.PHONY: demo down test lint types unit conformance docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ types: $(INSTALLED)
 
 unit: $(INSTALLED) ## the tests that need no Keycloak
 	$(BIN)/pytest tests/unit
+
+conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
+	$(BIN)/pytest tests/conformance
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""The MCP conformance suite, run against our server and the realm."""
