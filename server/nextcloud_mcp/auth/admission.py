@@ -11,7 +11,7 @@ names it: a request that the SDK understood otherwise than we did here could not
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, RequestBodyLimitMiddleware
@@ -31,6 +31,10 @@ from nextcloud_mcp.errors import (
     NextcloudMCPError,
     TokenExchangeError,
 )
+
+_POST_ALONE: Final = Response(status_code=405, headers={"Allow": "POST"})
+"""There is no stream to open and no session to end (MCP, "Streamable HTTP"): a GET would wait for nothing, and
+outlive its token."""
 
 log = structlog.get_logger()
 
@@ -73,6 +77,9 @@ class AdmissionControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, a tool call with its admission, or refuse it."""
+        if scope["method"] != "POST":
+            await _POST_ALONE(scope, receive, send)
+            return
         named = _tool_in_headers(Headers(scope=scope))
         refusal = self._scope_refusal(_Call(named, None), scope["state"]["principal"]) if named else None
         await (refusal or self._with_body)(scope, receive, send)

@@ -332,3 +332,17 @@ async def test_a_refusal_is_readable_for_clients_that_do_not_step_up(server: Ser
     assert (body["jsonrpc"], body["id"]) == ("2.0", "q-7")
     assert body["error"]["data"] == {"error": "insufficient_scope"}
     assert "sign in again and grant it" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_there_is_no_stream_and_no_session(server: Server, method: str, version: str) -> None:
+    """With a good token, too, the endpoint takes POST alone, and says so at once."""
+    headers = {
+        "Accept": "text/event-stream",
+        "Authorization": f"Bearer {server.keycloak.mint()}",
+        "MCP-Protocol-Version": version,
+    }
+    response = await server.http.request(method, "/mcp", headers=headers)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
