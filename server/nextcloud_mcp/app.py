@@ -25,7 +25,8 @@ from starlette.types import ASGIApp
 from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.bearer import BearerAuth
 from nextcloud_mcp.auth.challenge import Challenge
-from nextcloud_mcp.auth.credentials import ClientSecret, Credentials, PassThrough, TokenExchange
+from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
+from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import all_scopes
 from nextcloud_mcp.auth.verifier import TokenVerifier
@@ -119,15 +120,25 @@ def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
 
 
 def _credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> Credentials:
-    if settings.client_secret is None or not settings.enable_token_exchange:
+    client = _client_authentication(settings)
+    if client is None or not settings.enable_token_exchange:
         return PassThrough()
     return TokenExchange(
-        http,
-        issuer,
-        client_id=settings.client_id,
-        client_secret=ClientSecret(settings.client_secret, settings.client_secret_file),
-        audience=settings.nextcloud_audience,
+        http, issuer, client_id=settings.client_id, client=client, audience=settings.nextcloud_audience
     )
+
+
+def _client_authentication(settings: Settings) -> ClientAuthentication | None:
+    """Return how this server proves who it is; None where it has no need to.
+
+    Raises:
+        SettingsError: the private key can't be used.
+    """
+    if settings.client_private_key_file is not None:
+        return ClientKey.read(settings.client_private_key_file)
+    if settings.client_secret is not None:
+        return ClientSecret(settings.client_secret, settings.client_secret_file)
+    return None
 
 
 def _lending(resources: Resources) -> Any:

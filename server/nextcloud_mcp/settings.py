@@ -67,6 +67,10 @@ class Settings(BaseModel):
     """A file with the secret, in its place; read again when Keycloak refuses the secret, so that a new one needs no
     restart."""
 
+    client_private_key_file: Path | None = Field(alias="OIDC_CLIENT_PRIVATE_KEY_FILE", default=None)
+    """A file with a private key in PEM, in place of a secret: the server signs assertions with it (RFC 7523,
+    `private_key_jwt`), and Keycloak has the public key; read again when Keycloak refuses it."""
+
     enable_token_exchange: bool = Field(alias="ENABLE_TOKEN_EXCHANGE", default=False)
     """True: exchange the caller's token for each call (RFC 8693). False: pass it through."""
 
@@ -101,10 +105,13 @@ class Settings(BaseModel):
         return derived | values
 
     @model_validator(mode="after")
-    def _exchange_needs_a_secret(self) -> Self:
-        if self.enable_token_exchange and self.client_secret is None:
+    def _exchange_needs_one_proof(self) -> Self:
+        if self.client_secret is not None and self.client_private_key_file is not None:
+            raise ValueError("OIDC_CLIENT_SECRET and OIDC_CLIENT_PRIVATE_KEY_FILE are both set: keep one of them")
+        if self.enable_token_exchange and self.client_secret is None and self.client_private_key_file is None:
             raise ValueError(
-                "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) is needed with ENABLE_TOKEN_EXCHANGE=true"
+                "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE is needed with "
+                "ENABLE_TOKEN_EXCHANGE=true"
             )
         return self
 

@@ -129,7 +129,11 @@ WRONG: Final[Mapping[str, tuple[dict[str, str], str]]] = {
     "neither yes nor no": ({"ENABLE_TOKEN_EXCHANGE": "maybe"}, "ENABLE_TOKEN_EXCHANGE: "),
     "exchange without a secret": (
         {"ENABLE_TOKEN_EXCHANGE": "true"},
-        "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) is needed with ENABLE_TOKEN_EXCHANGE=true.",
+        "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE is needed with",
+    ),
+    "a secret and a private key": (
+        {"OIDC_CLIENT_PRIVATE_KEY_FILE": "/run/secrets/key"},
+        "OIDC_CLIENT_SECRET and OIDC_CLIENT_PRIVATE_KEY_FILE are both set: keep one of them.",
     ),
     "port of letters": ({"MCP_PORT": "http"}, "MCP_PORT: "),
     "port beyond all": ({"MCP_PORT": "65536"}, "MCP_PORT: "),
@@ -193,6 +197,14 @@ def test_a_secret_in_two_places_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({**EXCHANGE, "OIDC_CLIENT_SECRET_FILE": str(file)})
     assert str(caught.value) == "OIDC_CLIENT_SECRET and OIDC_CLIENT_SECRET_FILE are both set: keep one of them."
+
+
+def test_exchange_works_with_a_private_key_in_place_of_a_secret() -> None:
+    """One proof of who the server is will do, and either will."""
+    key = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_PRIVATE_KEY_FILE": "/run/secrets/key"}
+    settings = load_settings({**PASS_THROUGH, **key})
+    assert (settings.mode, settings.client_secret) == ("exchange", None)
+    assert settings.client_private_key_file == Path("/run/secrets/key")
 
 
 def test_a_secret_is_not_in_the_settings_repr() -> None:

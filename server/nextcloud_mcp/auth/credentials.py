@@ -7,17 +7,15 @@ import base64
 import binascii
 import json
 import time
-from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import quote_plus
 
 import httpx
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from nextcloud_mcp.auth.client import ClientAuthentication
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import InvalidTokenError, SettingsError, SubjectTokenRefusedError, TokenExchangeError
-from nextcloud_mcp.settings import read_secret
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
@@ -61,45 +59,6 @@ class _Refusal(BaseModel):
     error_description: str = ""
 
 
-class ClientSecret:
-    """The secret of this server's client, and the file that has the next one.
-
-    The file is read again only when Keycloak has refused the secret, not for each exchange: so the new secret can
-    be put there first, the old one works until Keycloak changes, and no call fails in between.
-    """
-
-    def __init__(self, value: SecretStr, file: Path | None = None) -> None:
-        self._value = value
-        self._file = file
-
-    def basic(self, client_id: str) -> str:
-        """Return HTTP Basic client authentication; both parts are form-encoded first (RFC 6749 section 2.3.1)."""
-        pair = f"{quote_plus(client_id)}:{quote_plus(self._value.get_secret_value())}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
-
-    def read_again(self) -> None:
-        """Take what the file holds now, if there is one.
-
-        Raises:
-            TokenExchangeError: it can't be read.
-        """
-        if self._file is None:
-            return
-        try:
-            self._value = SecretStr(read_secret("OIDC_CLIENT_SECRET_FILE", self._file))
-        except SettingsError as error:
-            raise TokenExchangeError(
-                f"Keycloak refuses this server's secret; the administrator must give it a new one: {error}"
-            ) from error
-
-    @property
-    def advice(self) -> str:
-        """What an administrator does when Keycloak refuses the secret."""
-        if self._file is None:
-            return "set OIDC_CLIENT_SECRET to its present secret and restart this server"
-        return f"write its present secret into {self._file}, which the next call reads"
-
-
 class TokenExchange:
     """One exchange a call: the caller's token for one whose only audience is Nextcloud. Nothing is kept."""
 
@@ -109,13 +68,13 @@ class TokenExchange:
         issuer: Issuer,
         *,
         client_id: str,
-        client_secret: ClientSecret,
+        client: ClientAuthentication,
         audience: str,
     ) -> None:
         self._http = http
         self._issuer = issuer
         self._client_id = client_id
-        self._client_secret = client_secret
+        self._client = client
         self._audience = audience
 
     async def for_nextcloud(self, principal: Principal) -> str:
@@ -144,27 +103,33 @@ class TokenExchange:
         return issued.access_token
 
     async def _post(self, subject_token: str) -> httpx.Response:
-        """Ask once; and once more if Keycloak refuses this server's own secret, and the file has another by now."""
-        used = self._client_secret.basic(self._client_id)
+        """Ask once; and once more if Keycloak refuses this server itself, and the file has another proof by now."""
+        used = self._client
         response = await self._send(subject_token, used)
-        if response.status_code != httpx.codes.UNAUTHORIZED:
+        if not _blames_this_client(response):
             return response
-        self._client_secret.read_again()
-        present = self._client_secret.basic(self._client_id)
-        return response if present == used else await self._send(subject_token, present)
+        try:
+            self._client = used.renewed()
+        except SettingsError as error:
+            raise TokenExchangeError(
+                f"Keycloak refuses this server's credentials; the administrator must give it new ones: {error}"
+            ) from error
+        return response if self._client == used else await self._send(subject_token, self._client)
 
-    async def _send(self, subject_token: str, authorization: str) -> httpx.Response:
-        token_endpoint = (await self._issuer.metadata()).token_endpoint
+    async def _send(self, subject_token: str, client: ClientAuthentication) -> httpx.Response:
+        metadata = await self._issuer.metadata()
+        proof = client.prove(self._client_id, metadata.issuer)
         try:
             return await self._http.post(
-                token_endpoint,
-                headers={"Authorization": authorization},
+                metadata.token_endpoint,
+                headers=proof.headers,
                 data={
                     "grant_type": GRANT_TYPE,
                     "subject_token": subject_token,
                     "subject_token_type": ACCESS_TOKEN_TYPE,
                     "requested_token_type": ACCESS_TOKEN_TYPE,
                     "audience": self._audience,
+                    **proof.form,
                 },
             )
         except httpx.HTTPError as error:
@@ -174,9 +139,8 @@ class TokenExchange:
 
     def _refused(self, response: httpx.Response) -> TokenExchangeError | SubjectTokenRefusedError:
         """Turn Keycloak's refusal into an error that says who has to do what."""
-        try:
-            refusal = _Refusal.model_validate_json(response.content)
-        except ValidationError:
+        refusal = _refusal(response)
+        if refusal is None:
             return TokenExchangeError(
                 f"Keycloak failed at the token exchange with HTTP {response.status_code}: try again shortly, "
                 "and look into Keycloak's log if it stays so."
@@ -195,13 +159,16 @@ class TokenExchange:
         """Say what mends a refusal that is not the caller's fault.
 
         401 is about this server's own client (RFC 6749 section 5.2): in Keycloak `unauthorized_client` for a wrong
-        secret, `invalid_client` for one that is disabled or missing. The rest differs in its description alone.
+        secret, `invalid_client` for one that is disabled or missing. What else is wrong with the client or, with
+        400, with its assertion, differs in its description alone.
         """
+        this_client = (
+            f"the administrator must see that the client {self._client_id} is enabled in Keycloak, "
+            f"and {self._client.advice}"
+        )
         if status == httpx.codes.UNAUTHORIZED:
-            return (
-                f"the administrator must see that the client {self._client_id} is enabled in Keycloak, "
-                f"and {self._client_secret.advice}"
-            )
+            return this_client
+        otherwise = "the administrator must look into Keycloak's log"
         return {
             "Standard token exchange is not enabled for the requested client": "the administrator must enable token "
             f"exchange for the client {self._client_id}",
@@ -212,7 +179,7 @@ class TokenExchange:
             "Request not allowed": "the administrator must give the client "
             f"{self._client_id} the default scope that the realm's policies ask for",
             "Client disabled": f"the administrator must enable the client {self._audience} in Keycloak",
-        }.get(refusal.error_description, "the administrator must look into Keycloak's log")
+        }.get(refusal.error_description, this_client if refusal.error == "invalid_client" else otherwise)
 
     def _check(self, issued: _Issued) -> None:
         """Refuse a token that opens more than Nextcloud; the realm is wrong then, and the call must not go on."""
@@ -228,6 +195,22 @@ class TokenExchange:
                 f"{self._audience!r} alone: the administrator must correct the scopes of the client "
                 f"{self._client_id}."
             )
+
+
+def _refusal(response: httpx.Response) -> _Refusal | None:
+    """Return what Keycloak answered, or None where it is no answer of a token endpoint."""
+    try:
+        return _Refusal.model_validate_json(response.content)
+    except ValidationError:
+        return None
+
+
+def _blames_this_client(response: httpx.Response) -> bool:
+    """Say whether it may be this server's own secret or key: 401, or 400 for an assertion (RFC 7523 section 3.2)."""
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        return True
+    refusal = _refusal(response) if response.status_code == httpx.codes.BAD_REQUEST else None
+    return refusal is not None and refusal.error == "invalid_client"
 
 
 def _blames_the_subject_token(refusal: _Refusal) -> bool:

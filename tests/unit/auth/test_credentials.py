@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from nextcloud_mcp.auth.credentials import ClientSecret, PassThrough, TokenExchange
+from nextcloud_mcp.auth.client import ClientSecret
+from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, SubjectTokenRefusedError, TokenExchangeError
@@ -40,7 +41,7 @@ def exchange(http: httpx.AsyncClient) -> TokenExchange:
         http,
         Issuer(http, DISCOVERY_URL),
         client_id=SERVER_URL,
-        client_secret=ClientSecret(SecretStr(SECRET)),
+        client=ClientSecret(SecretStr(SECRET)),
         audience="nextcloud",
     )
 
@@ -202,7 +203,7 @@ async def test_a_refusal_is_logged_by_who_answers_the_caller(exchange: TokenExch
 
 def takes(keycloak: FakeIssuer, secret: str) -> None:
     """Let the realm take this secret and no other."""
-    good = ClientSecret(SecretStr(secret)).basic(SERVER_URL)
+    good = ClientSecret(SecretStr(secret)).prove(SERVER_URL, ISSUER).headers["Authorization"]
     refusal = answer(401, json=REFUSALS["wrong secret"][1])
 
     def decide(request: httpx.Request) -> httpx.Response:
@@ -231,7 +232,7 @@ def from_file(http: httpx.AsyncClient, secret_file: Path) -> TokenExchange:
         http,
         Issuer(http, DISCOVERY_URL),
         client_id=SERVER_URL,
-        client_secret=ClientSecret(SecretStr(SECRET), secret_file),
+        client=ClientSecret(SecretStr(SECRET), secret_file),
         audience="nextcloud",
     )
 
