@@ -4,7 +4,7 @@ The discovery URL is configuration and may be an internal address; whatever `iss
 issuer, and tokens must name exactly that.
 
 Three rules keep an outage or a flood of bad tokens from spreading: keys that are known go on verifying while
-Keycloak is away; an unknown key id causes one new fetch, and no more than one every `REFETCH_INTERVAL`; and
+Keycloak is away; an unknown key id causes one new fetch, and in vain no more than one every `REFETCH_INTERVAL`; and
 concurrent requests share one fetch.
 """
 
@@ -27,7 +27,8 @@ JWKS_LIFETIME: Final = 300.0
 """Seconds after which the keys are fetched anew: how long a key that the realm has withdrawn is still believed."""
 
 REFETCH_INTERVAL: Final = 10.0
-"""Least number of seconds between two fetches that unknown key ids cause."""
+"""Least number of seconds from a fetch that an unknown key id caused in vain to the next; one that found its key
+was no flood's, for nobody else can make the issuer publish it."""
 
 RETRY_INTERVAL: Final = 1.0
 """Least number of seconds between a failed fetch and the next."""
@@ -84,7 +85,7 @@ class Issuer:
         """
         snapshot = await self._current()
         if key_id not in snapshot.keys:
-            snapshot = await self._newer_than(snapshot, for_unknown_key=True)
+            snapshot = await self._newer_than(snapshot, for_key=key_id)
         if key_id not in snapshot.keys:
             raise InvalidTokenError("The token is signed with a key that the issuer does not publish: sign in again.")
         return snapshot.keys[key_id]
@@ -103,15 +104,15 @@ class Issuer:
                 log.warning("issuer.not_refreshed", code=error.code, reason=str(error))
             return snapshot
 
-    async def _newer_than(self, known: _Snapshot | None, *, for_unknown_key: bool = False) -> _Snapshot:
-        """Fetch once for all who wait; for an unknown key no more than once every `REFETCH_INTERVAL`."""
+    async def _newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:
+        """Fetch once for all who wait; for unknown keys in vain no more than once every `REFETCH_INTERVAL`."""
         async with self._lock:
             if self._snapshot is not None and self._snapshot is not known:
                 return self._snapshot  # somebody fetched it while we waited for the lock
             now = self._clock()
             if now < self._no_retry_before:
                 raise self._unavailable()
-            if for_unknown_key and known is not None and now < self._no_refetch_before:
+            if for_key is not None and known is not None and now < self._no_refetch_before:
                 return known
             try:
                 self._snapshot = await self._fetch(now)
@@ -119,7 +120,7 @@ class Issuer:
                 self._no_retry_before = self._clock() + RETRY_INTERVAL  # from now: a time-out has taken a while
                 self._failure = type(error).__name__
                 raise self._unavailable() from error
-            if for_unknown_key:
+            if for_key is not None and for_key not in self._snapshot.keys:
                 self._no_refetch_before = now + REFETCH_INTERVAL
             log.info("issuer.fetched", issuer=self._snapshot.metadata.issuer, keys=len(self._snapshot.keys))
             return self._snapshot

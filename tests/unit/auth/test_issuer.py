@@ -161,6 +161,16 @@ async def test_a_flood_does_not_hide_a_rotation_for_long(issuer: Issuer, keycloa
     assert (await issuer.key(SECOND)).kid == SECOND
 
 
+async def test_two_rotations_in_a_row_are_both_found_at_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """A fetch that finds the key it was made for uses nothing up: bad tokens alone are limited."""
+    await issuer.key(FIRST)
+    keycloak.rotate()
+    await issuer.key(SECOND)
+    keycloak.keys = [FIRST_KEY.as_dict(private=False)]
+    keycloak.keys[0]["kid"] = "third"
+    assert (await issuer.key("third")).kid == "third"
+
+
 async def test_an_unknown_key_while_the_issuer_is_down_is_an_outage(issuer: Issuer, keycloak: FakeIssuer) -> None:
     """Whether the token is genuine can't be told then, so it is never called invalid."""
     await issuer.key(FIRST)
