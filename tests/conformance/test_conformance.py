@@ -86,6 +86,7 @@ async def test_server(chain: Chain, suite: list[str], tmp_path: Path, subtests: 
     assert process.returncode == 0, report[0].decode()
 
 
+@pytest.mark.requirement("mcp-as-discovery", "mcp-code-challenge-methods")
 async def test_authorization_server(chain: Chain, suite: list[str], tmp_path: Path, subtests: pytest.Subtests) -> None:
     """The realm conforms as an authorization server: its metadata, and a whole sign-in with a code and PKCE."""
     options = ["--url", chain.keycloak.issuer, "--client-id", CLIENT_ID, "--resource", chain.config.exchange_url]

@@ -17,6 +17,14 @@ from tests.support.proxy import run_proxy
 from tests.support.threads import in_thread
 
 
+@pytest.mark.requirement(
+    "mcp-validate-audience",
+    "mcp-no-other-token",
+    "best-tokens-for-this-server",
+    "rfc9068-audience-verified",
+    "rfc9068-distinct-audiences",
+    "rfc9728-audience-restricted",
+)
 async def test_token_for_one_server_is_refused_by_the_other(
     server: Server, exchange: Server, pass_through: Server, token_of: TokenFor
 ) -> None:
@@ -28,6 +36,7 @@ async def test_token_for_one_server_is_refused_by_the_other(
     assert challenge(response)["error"] == "invalid_token"
 
 
+@pytest.mark.requirement("mcp-no-passthrough", "rfc8707-one-resource")
 @pytest.mark.parametrize("server", ["exchange"], indirect=True)
 async def test_exchange_mode_token_does_not_open_nextcloud(chain: Chain, token_of: TokenFor) -> None:
     """Nextcloud itself refuses the token that an MCP client holds in exchange mode."""
@@ -40,6 +49,9 @@ async def test_exchange_mode_token_does_not_open_nextcloud(chain: Chain, token_o
     assert response.status_code == 401
 
 
+@pytest.mark.requirement(
+    "mcp-insufficient-scope", "mcp-status-codes", "mcp-step-up-experience", "rfc6750-insufficient-scope"
+)
 async def test_call_without_the_scope_is_refused_before_it_runs(
     server: Server, token_of: TokenFor, nextcloud_of: NextcloudOf, unique: str
 ) -> None:
@@ -57,6 +69,7 @@ async def test_call_without_the_scope_is_refused_before_it_runs(
     assert seen.status_code == 404
 
 
+@pytest.mark.requirement("best-scope-fewer-accepted", "rfc9068-authorization-claims")
 async def test_scopes_that_are_granted_work_alone(server: Server, token_of: TokenFor) -> None:
     """A token with one scope can use the tools of that scope, and nc_whoami says which others are left out."""
     token = await token_of(scope="notes:read")
@@ -69,6 +82,7 @@ async def test_scopes_that_are_granted_work_alone(server: Server, token_of: Toke
     assert "files:read" in who["how_to_get_more"]
 
 
+@pytest.mark.requirement("mcp-invalid-is-401", "rfc8693-subject-token-validated")
 async def test_signed_out_everywhere(chain: Chain, exchange: Server, pass_through: Server) -> None:
     """After a sign-out in Keycloak, exchange mode refuses at once with 401; pass-through lasts until `exp`."""
     admin = chain.keycloak.admin()

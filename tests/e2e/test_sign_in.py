@@ -9,6 +9,7 @@ from tests.support.mcp_http import challenge, message, post
 from tests.support.oauth import ALICE, BOB
 
 
+@pytest.mark.requirement("mcp-prm-discovery", "mcp-as-discovery")
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
 async def test_url_is_enough(server: Server, protocol: str) -> None:
     """Discovery, registration, login, consent and the first call follow from the URL, in every protocol era."""
@@ -23,6 +24,7 @@ async def test_url_is_enough(server: Server, protocol: str) -> None:
     assert tokens.client.client_id
 
 
+@pytest.mark.requirement("mcp-consent-per-client")
 async def test_consent_page_says_what_is_granted(server: Server) -> None:
     """The person reads on Keycloak's consent page, in plain words, what the client will be able to do."""
     person = Somebody(**ALICE)
@@ -59,6 +61,9 @@ async def test_whoami(server: Server, connect: Connect) -> None:
     assert who["tools_left_out"] == {}
 
 
+@pytest.mark.requirement(
+    "mcp-prm-discovery", "mcp-scope-in-challenge", "rfc6750-challenge", "rfc6750-no-error-without-token"
+)
 async def test_first_challenge(server: Server) -> None:
     """A request without a token learns where to sign in and for which scopes, and of no error (RFC 6750 3.1)."""
     response = await post(server.url, message("tools/list"))
@@ -70,6 +75,15 @@ async def test_first_challenge(server: Server) -> None:
     assert parameters["scope"].split()[0] == server.scope
 
 
+@pytest.mark.requirement(
+    "mcp-prm",
+    "mcp-no-trailing-slash",
+    "rfc9728-resource",
+    "rfc9728-scopes-supported",
+    "rfc9728-well-known",
+    "rfc9728-get",
+    "rfc9728-resource-identical",
+)
 async def test_protected_resource_metadata(server: Server, issuer: str) -> None:
     """The metadata names this resource, exactly, and the realm as its authorization server (RFC 9728 section 3)."""
     async with httpx.AsyncClient() as http:

@@ -3,8 +3,13 @@
 import json
 from pathlib import Path
 
+import httpx
+import pytest
+from joserfc import jws
+
 from stack.keycloak import REALM_FILE, Keycloak
-from tests.support.oauth import metadata
+from tests.support.browser import Browser
+from tests.support.oauth import ALICE, Person, Pkce, authorize, metadata, sign_in
 
 SERVER_SCOPES = {"nextcloud-mcp:exchange", "nextcloud-mcp:pass-through"}
 APPS = ("files", "notes", "calendar", "todo", "contacts", "deck", "tables", "cookbook")
@@ -19,6 +24,28 @@ async def test_lists_the_scopes_of_apps_and_servers_alone(keycloak: Keycloak) ->
 async def test_the_issuer_is_the_public_one_wherever_it_is_asked(keycloak: Keycloak) -> None:
     """The issuer is one, whatever address a client reached Keycloak by (RFC 8414 3.3)."""
     assert (await metadata(keycloak))["issuer"] == keycloak.issuer
+
+
+@pytest.mark.requirement("mcp26-iss-advertised", "mcp26-iss-in-response")
+@pytest.mark.parametrize("grant", [True, False], ids=["consent", "refusal"])
+async def test_answers_say_whose_they_are(keycloak: Keycloak, someone: Person, *, grant: bool) -> None:
+    """A client of many authorization servers knows which of them answered, with a code or an error (RFC 9207)."""
+    answer = await authorize(
+        keycloak, Browser(grant=grant), **someone, scope="nextcloud-mcp:exchange", **Pkce().parameters
+    )
+    assert answer["iss"] == keycloak.issuer
+    assert ("code" in answer) is grant
+    assert (await metadata(keycloak))["authorization_response_iss_parameter_supported"] is True
+
+
+@pytest.mark.requirement("rfc9068-keys-published")
+async def test_publishes_the_keys_that_verify_tokens(keycloak: Keycloak) -> None:
+    """The key that signed a token is in the set that the metadata names, for signatures by RS256."""
+    token = (await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange"))["access_token"]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        keys = (await http.get((await metadata(keycloak))["jwks_uri"])).raise_for_status().json()["keys"]
+    (key,) = [key for key in keys if key["kid"] == jws.extract_compact(token.encode()).headers()["kid"]]
+    assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
 
 
 def test_each_scope_says_in_words_what_it_allows() -> None:

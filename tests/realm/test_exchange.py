@@ -12,6 +12,7 @@ SCOPE = "nextcloud-mcp:exchange notes:read"
 NEXTCLOUD_SECRET = "demo-only-nextcloud-client-secret"
 
 
+@pytest.mark.requirement("rfc8693-response", "rfc8693-expires-in")
 async def test_turns_a_persons_token_into_one_for_nextcloud_alone(
     keycloak: Keycloak, server_urls: ServerUrls, as_exchange_server: Exchange
 ) -> None:
@@ -51,6 +52,7 @@ async def test_other_requests_give_nothing_more(
     assert "notes:read" not in claims(response.json()["access_token"])["scope"]
 
 
+@pytest.mark.requirement("rfc8693-error-invalid-request", "rfc8693-error-invalid-target")
 @pytest.mark.parametrize(
     ("asked", "error"),
     [
@@ -77,6 +79,7 @@ async def test_more_than_that_is_refused(
     assert response.json()["error"] == error
 
 
+@pytest.mark.requirement("rfc8693-subject-token-validated", "rfc8693-error-invalid-request")
 @pytest.mark.parametrize("scope", ["nextcloud-mcp:pass-through notes:read", "notes:read"])
 async def test_a_token_for_somebody_else_is_refused(
     keycloak: Keycloak, as_exchange_server: Exchange, scope: str
@@ -97,6 +100,7 @@ async def test_what_came_of_an_exchange_ends_with_it(keycloak: Keycloak, as_exch
     assert "access_token" not in response.json()
 
 
+@pytest.mark.requirement("rfc8693-client-authentication")
 @pytest.mark.parametrize(
     ("client_id", "client_secret"),
     [(CLIENT_ID, None), ("nextcloud", NEXTCLOUD_SECRET), ("admin-cli", None), ("exchange", "a wrong secret")],
@@ -116,6 +120,7 @@ async def test_nobody_else_can_exchange(
     assert "access_token" not in response.json()
 
 
+@pytest.mark.requirement("rfc8693-subject-token-validated", "rfc8693-error-invalid-request")
 async def test_ends_at_once_when_the_person_signs_out_everywhere(
     keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, as_exchange_server: Exchange
 ) -> None:
@@ -127,6 +132,7 @@ async def test_ends_at_once_when_the_person_signs_out_everywhere(
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.requirement("rfc8693-subject-token-validated", "rfc8693-error-invalid-request")
 async def test_ends_at_once_when_the_account_is_disabled(
     keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, as_exchange_server: Exchange
 ) -> None:

@@ -10,6 +10,7 @@ from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize,
 SCOPE = "nextcloud-mcp:exchange notes:read"
 
 
+@pytest.mark.requirement("mcp-oauth21")
 @pytest.mark.parametrize(
     "proof_key",
     [
@@ -26,6 +27,7 @@ async def test_a_login_without_s256_is_refused(keycloak: Keycloak, proof_key: di
     assert answer["error"] == "invalid_request"
 
 
+@pytest.mark.requirement("mcp-oauth21")
 async def test_a_code_without_its_verifier_is_worthless(keycloak: Keycloak) -> None:
     """Whoever intercepts a code has nothing (RFC 7636 1)."""
     answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, **Pkce().parameters)
@@ -40,6 +42,7 @@ async def test_a_code_without_its_verifier_is_worthless(keycloak: Keycloak) -> N
     assert response.json()["error"] == "invalid_grant"
 
 
+@pytest.mark.requirement("mcp-oauth21")
 @pytest.mark.parametrize("response_type", ["token", "id_token token", "code token"])
 async def test_no_token_comes_from_the_authorization_endpoint(keycloak: Keycloak, response_type: str) -> None:
     """Neither the implicit grant nor a hybrid of it."""
@@ -50,6 +53,7 @@ async def test_no_token_comes_from_the_authorization_endpoint(keycloak: Keycloak
     assert "error" in answer
 
 
+@pytest.mark.requirement("mcp-exact-redirects", "mcp-no-open-redirect")
 @pytest.mark.parametrize(
     "redirect_uri",
     [
@@ -77,6 +81,7 @@ async def test_loopback_redirects_may_use_any_port(keycloak: Keycloak, redirect_
     assert "code" in answer
 
 
+@pytest.mark.requirement("mcp-oauth21")
 @pytest.mark.parametrize("grant_type", ["password", "client_credentials"])
 async def test_no_client_gets_tokens_without_a_login_page(
     keycloak: Keycloak, admin: KeycloakAdmin, grant_type: str

@@ -79,6 +79,7 @@ async def test_known_clients_can_register(register: Register, client: dict[str, 
     assert answer.status_code == 201, answer.text
 
 
+@pytest.mark.requirement("mcp-consent-per-client")
 async def test_a_registered_client_signs_in_with_consent(
     keycloak: Keycloak, server_urls: ServerUrls, register: Register
 ) -> None:
@@ -98,6 +99,7 @@ async def test_a_registered_client_signs_in_with_consent(
     assert claims(tokens["access_token"])["preferred_username"] == "alice"
 
 
+@pytest.mark.requirement("mcp-oauth21")
 async def test_a_registered_client_needs_a_proof_key(keycloak: Keycloak, register: Register) -> None:
     """PKCE is the realm's rule, not the client's choice."""
     client = (await register(token_endpoint_auth_method="none")).json()
@@ -112,6 +114,7 @@ async def test_a_registered_client_needs_a_proof_key(keycloak: Keycloak, registe
     assert answer["error"] == "invalid_request"
 
 
+@pytest.mark.requirement("mcp-redirects-localhost-or-https")
 @pytest.mark.parametrize(
     "client",
     [
@@ -171,6 +174,7 @@ async def test_a_registered_client_cannot_choose_its_id(
     assert response.status_code == 404
 
 
+@pytest.mark.requirement("rfc9068-subject-not-chosen")
 @pytest.mark.parametrize("grant_type", ["client_credentials", "password"])
 async def test_a_registered_client_gets_no_token_of_its_own(
     keycloak: Keycloak, register: Register, grant_type: str
@@ -205,6 +209,7 @@ async def test_a_registered_client_cannot_use_the_device_grant(keycloak: Keycloa
     assert (response.status_code, response.json()["error_description"]) == (400, "Request not allowed")
 
 
+@pytest.mark.requirement("rfc8693-client-authentication")
 @pytest.mark.parametrize("audience", [{}, {"audience": "nextcloud"}], ids=["none", "nextcloud"])
 @pytest.mark.parametrize("whose", ["its own", "another's"])
 async def test_a_registered_client_cannot_exchange(

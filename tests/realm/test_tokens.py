@@ -1,6 +1,7 @@
 """The tokens which a person's MCP client gets, and for how long."""
 
 import pytest
+from joserfc import jws
 
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
@@ -14,6 +15,13 @@ def audience(token: str) -> set[str]:
     return {value} if isinstance(value, str) else set(value)
 
 
+@pytest.mark.requirement(
+    "rfc6750-audience",
+    "rfc8707-audience-restricted",
+    "rfc8725-audience-present",
+    "rfc9068-default-audience",
+    "rfc9728-audience-restricted",
+)
 @pytest.mark.parametrize("person", [ALICE, BOB], ids=["alice", "bob"])
 async def test_a_token_for_the_exchange_server_is_for_it_alone(
     keycloak: Keycloak, server_urls: ServerUrls, person: Person
@@ -38,6 +46,7 @@ async def test_a_token_for_the_pass_through_server_opens_nextcloud_as_well(
     assert claims(tokens["access_token"])["preferred_username"] == "alice"
 
 
+@pytest.mark.requirement("rfc9068-default-audience")
 @pytest.mark.parametrize("scope", ["notes:read", "openid", "files:read files:write"])
 async def test_without_a_servers_scope_a_token_is_for_nobody(keycloak: Keycloak, scope: str) -> None:
     """An app's scope alone opens no server: no audience, no user name."""
@@ -46,6 +55,7 @@ async def test_without_a_servers_scope_a_token_is_for_nobody(keycloak: Keycloak,
     assert "preferred_username" not in claims(tokens["access_token"])
 
 
+@pytest.mark.requirement("rfc9068-no-ambiguity")
 async def test_one_token_never_opens_both_servers(keycloak: Keycloak) -> None:
     """Asked for both servers, Keycloak refuses: the one could use such a token at the other."""
     answer = await authorize(
@@ -66,6 +76,19 @@ async def test_scopes_that_are_not_an_mcp_clients_are_refused(keycloak: Keycloak
     assert answer["error"] == "invalid_scope"
 
 
+@pytest.mark.requirement(
+    "rfc6750-scoped", "rfc9068-claims", "rfc9068-signed", "rfc9068-asymmetric", "rfc9068-scope-claim"
+)
+async def test_a_token_says_what_a_resource_server_needs(keycloak: Keycloak) -> None:
+    """The claims of RFC 9068 2.2, with `azp` for `client_id`, signed with a private key."""
+    token = (await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange notes:read"))["access_token"]
+    assert claims(token).keys() >= {"iss", "exp", "aud", "sub", "azp", "iat", "jti"}
+    assert claims(token)["azp"] == CLIENT_ID
+    assert set(claims(token)["scope"].split()) == {"nextcloud-mcp:exchange", "notes:read"}
+    assert jws.extract_compact(token.encode()).headers()["alg"] == "RS256"
+
+
+@pytest.mark.requirement("mcp-short-lived", "rfc6750-limited-lifetime", "rfc6750-short-lived")
 async def test_tokens_are_short_lived(keycloak: Keycloak) -> None:
     """Five minutes: what a stolen pass-through token is worth after a sign-out."""
     tokens = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:pass-through")
@@ -73,6 +96,7 @@ async def test_tokens_are_short_lived(keycloak: Keycloak) -> None:
     assert token["exp"] - token["iat"] == 300
 
 
+@pytest.mark.requirement("mcp-rotate-refresh-tokens")
 async def test_a_refresh_token_works_once(keycloak: Keycloak) -> None:
     """Rotation (RFC 9700 4.14.2): a used refresh token that comes again is refused, and takes the new one along."""
     tokens = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange")

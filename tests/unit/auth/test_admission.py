@@ -29,6 +29,7 @@ def reader(keycloak: FakeIssuer) -> str:
     return keycloak.mint(scope=READER)
 
 
+@pytest.mark.requirement("mcp-insufficient-scope", "best-scope-enforced-here")
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("tool", sorted(tool for tool, scopes in TOOL_SCOPES.items() if scopes))
 async def test_no_tool_runs_without_its_scope(server: Server, tool: str, version: str) -> None:
@@ -40,6 +41,9 @@ async def test_no_tool_runs_without_its_scope(server: Server, tool: str, version
     assert server.nextcloud.requests == []
 
 
+@pytest.mark.requirement(
+    "mcp-step-up-experience", "mcp-step-up-all-at-once", "mcp-scope-consistent", "best-scope-precise-challenge"
+)
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_step_up_keeps_what_is_there(server: Server, version: str) -> None:
     """The challenge asks for what the token holds of this server's scopes besides what it lacks, and says where."""
@@ -50,6 +54,7 @@ async def test_a_step_up_keeps_what_is_there(server: Server, version: str) -> No
     assert "nc_notes_delete_note needs the scope notes:write" in parameters["error_description"]
 
 
+@pytest.mark.requirement("best-scope-elevation-logged")
 async def test_a_refused_tool_is_one_event(server: Server) -> None:
     """The log says which client lacked what for which tool."""
     with capture_logs() as events:
@@ -65,6 +70,7 @@ async def test_a_refused_tool_is_one_event(server: Server) -> None:
     ]
 
 
+@pytest.mark.requirement("mcp-no-passthrough")
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_call_is_one_exchange(server: Server, version: str) -> None:
     """Each tool call exchanges the caller's token once, and Nextcloud sees the exchanged one alone."""
@@ -294,6 +300,7 @@ async def test_a_header_that_names_another_tool_is_refused(server: Server) -> No
     assert server.nextcloud.requests == []
 
 
+@pytest.mark.requirement("best-no-session-as-authentication", "best-verify-all-requests")
 async def test_an_admission_is_for_one_request(server: Server) -> None:
     """Having been admitted once opens nothing for the next request, on the same connection or another."""
     server.nextcloud.on("DELETE", f"{NOTES}/7", answer(json=[]))

@@ -12,6 +12,9 @@ from tests.support.server import Server, challenge
 LIST_TOOLS = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 
 
+@pytest.mark.requirement(
+    "mcp-validate-token", "mcp-invalid-is-401", "mcp-no-leak", "rfc6750-invalid-token", "rfc9068-invalid-token"
+)
 @pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
 async def test_a_bad_token_gets_401(server: Server, mint: Mint) -> None:
     """Each of the named bad tokens is answered with 401 `invalid_token`, and reaches neither token endpoint nor
@@ -26,6 +29,7 @@ async def test_a_bad_token_gets_401(server: Server, mint: Mint) -> None:
     assert server.nextcloud.requests == []
 
 
+@pytest.mark.requirement("mcp-secure-token-storage", "rfc6750-safeguard")
 @pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
 async def test_a_bad_token_is_one_event_without_the_token(server: Server, mint: Mint) -> None:
     """The log says why a token was refused, once, and holds no part of it."""
@@ -59,6 +63,7 @@ async def test_bearer_without_a_token_is_refused(server: Server) -> None:
     assert response.status_code == 401
 
 
+@pytest.mark.requirement("rfc6750-header")
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_scheme_has_no_case(server: Server, scheme: str) -> None:
     """RFC 9110 section 11.1: an authentication scheme is compared without regard to case."""
@@ -66,6 +71,7 @@ async def test_the_scheme_has_no_case(server: Server, scheme: str) -> None:
     assert response.status_code == 200
 
 
+@pytest.mark.requirement("mcp-status-codes", "rfc6750-one-method", "rfc6750-invalid-request")
 @pytest.mark.parametrize("second", ["the same", "another", "another scheme"])
 async def test_two_authorization_headers_are_refused(server: Server, second: str) -> None:
     """Which of two would count is for nobody to guess: 400 `invalid_request`, even with a good one among them."""
@@ -78,6 +84,7 @@ async def test_two_authorization_headers_are_refused(server: Server, second: str
     assert challenge(response)["error"] == "invalid_request"
 
 
+@pytest.mark.requirement("mcp-not-in-query", "rfc6750-not-in-query", "rfc6750-not-in-page-urls")
 async def test_a_token_in_the_query_is_not_read(server: Server) -> None:
     """RFC 6750 section 2.3 is not offered: a token in a URL ends up in logs."""
     response = await server.http.post("/mcp", params={"access_token": server.keycloak.mint()}, content=LIST_TOOLS)

@@ -12,6 +12,14 @@ METADATA_URL = "http://localhost:8000/.well-known/oauth-protected-resource/mcp"
 TOOL_SCOPES = "files:read files:write notes:read notes:write"
 
 
+@pytest.mark.requirement(
+    "mcp-every-request",
+    "best-verify-all-requests",
+    "best-local-server-needs-token",
+    "transport-authentication",
+    "rfc6750-challenge",
+    "rfc6750-no-error-without-token",
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "HEAD"])
 async def test_no_token_is_no_error(server: Server, method: str) -> None:
     """A request without a token gets 401 that says where to sign in and for what, and no error code."""
@@ -23,6 +31,7 @@ async def test_no_token_is_no_error(server: Server, method: str) -> None:
     }
 
 
+@pytest.mark.requirement("rfc6750-error-with-token", "rfc6750-invalid-token")
 async def test_an_invalid_token_is_called_so(server: Server) -> None:
     """A bad token gets 401 `invalid_token`, why, where to sign in and for what; in the body as well."""
     response = await server.request("tools/list", token=server.keycloak.mint(aud="account"))
@@ -62,6 +71,14 @@ async def test_an_outage_is_no_refusal(server: Server) -> None:
     assert response.json()["error"]["data"] == {"error": "temporarily_unavailable"}
 
 
+@pytest.mark.requirement(
+    "mcp26-no-offline-access",
+    "rfc9728-resource",
+    "rfc9728-resource-name",
+    "rfc9728-scopes-supported",
+    "rfc9728-response",
+    "rfc9728-no-empty-parameters",
+)
 async def test_the_metadata_stands_where_the_challenge_says(server: Server) -> None:
     """A client that knows nothing but the URL finds the protected resource metadata (RFC 9728 section 2)."""
     url = challenge(await server.http.post("/mcp"))["resource_metadata"]
@@ -85,6 +102,7 @@ async def test_no_metadata_without_the_issuer(server: Server) -> None:
     assert "Retry-After" in response.headers
 
 
+@pytest.mark.requirement("rfc9728-well-known", "rfc9728-no-terminating-slash")
 @pytest.mark.parametrize(
     ("resource", "metadata_url"),
     [
@@ -108,6 +126,7 @@ def test_the_well_known_part_goes_before_the_path(resource: str, metadata_url: s
     assert described.metadata_path == httpx.URL(metadata_url).path
 
 
+@pytest.mark.requirement("rfc6750-bearer-scheme", "rfc6750-parameters-once", "rfc6750-parameter-characters")
 @pytest.mark.parametrize(
     "reason",
     [

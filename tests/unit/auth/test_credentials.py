@@ -62,6 +62,7 @@ async def test_pass_through_ends_with_the_token() -> None:
         await PassThrough().for_nextcloud(principal(seconds_left=-1))
 
 
+@pytest.mark.requirement("rfc8693-request", "rfc8693-no-actor-token-type")
 async def test_asks_for_what_rfc_8693_says(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
     """The request has the parameters of RFC 8693 section 2.1 as a form, and no others."""
     await exchange.for_nextcloud(principal())
@@ -95,6 +96,7 @@ async def test_gives_the_issued_token(exchange: TokenExchange, keycloak: FakeIss
     assert await exchange.for_nextcloud(principal()) == issued["access_token"]
 
 
+@pytest.mark.requirement("mcp-secure-token-storage")
 async def test_keeps_nothing(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
     """Each call is one exchange: a second call of the same person with the same token asks again."""
     for expected in (1, 2, 3):
@@ -300,6 +302,7 @@ BREAKDOWNS: Final[Mapping[str, tuple[Answer, str]]] = {
 }
 
 
+@pytest.mark.requirement("rfc8693-response-checked")
 @pytest.mark.parametrize(("breakdown", "sentence"), BREAKDOWNS.values(), ids=BREAKDOWNS.keys())
 async def test_a_breakdown_fails_the_call(
     exchange: TokenExchange, keycloak: FakeIssuer, breakdown: Answer, sentence: str
@@ -354,6 +357,7 @@ ALL_FAILURES: Final[Mapping[str, Answer]] = {
 }
 
 
+@pytest.mark.requirement("rfc6750-safeguard")
 @pytest.mark.parametrize("failure", ALL_FAILURES.values(), ids=ALL_FAILURES.keys())
 async def test_no_failure_gives_a_secret_away(exchange: TokenExchange, keycloak: FakeIssuer, failure: Answer) -> None:
     """Neither tokens nor the client's secret are in the error, in what it was raised from, or in the log."""

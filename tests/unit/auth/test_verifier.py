@@ -18,6 +18,25 @@ def verifier(http: httpx.AsyncClient) -> TokenVerifier:
     return TokenVerifier(Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}))
 
 
+@pytest.mark.requirement(
+    "rfc6750-integrity",
+    "rfc8725-algorithms-listed",
+    "rfc8725-one-algorithm-per-key",
+    "rfc8725-current-algorithms",
+    "rfc8725-no-none",
+    "rfc8725-all-operations-validated",
+    "rfc8725-inputs-validated",
+    "rfc8725-issuer-keys",
+    "rfc8725-subject",
+    "rfc8725-audience-validated",
+    "rfc8725-kid",
+    "rfc8725-mutually-exclusive",
+    "rfc9068-typ-verified",
+    "rfc9068-issuer-verified",
+    "rfc9068-audience-verified",
+    "rfc9068-signature-verified",
+    "rfc9068-exp-verified",
+)
 @pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
 async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
     """A token that is in any way not an access token of this issuer for this server is invalid, never an outage."""
@@ -25,6 +44,7 @@ async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint
         await verifier.verify(mint(keycloak))
 
 
+@pytest.mark.requirement("rfc9068-rs256", "rfc9068-typ-verified")
 @pytest.mark.parametrize("mint", ACCEPTED.values(), ids=ACCEPTED.keys())
 async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
     """A genuine access token for this server is accepted, and it is alice's."""
@@ -32,6 +52,7 @@ async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint
     assert principal.account == (ISSUER, "f1c9-alice")
 
 
+@pytest.mark.requirement("rfc8725-jku-x5u")
 @pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
 async def test_asks_nobody_but_the_issuer(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
     """Whatever a token's header points at, only the configured issuer is asked, for metadata and keys alone."""
