@@ -1,0 +1,81 @@
+"""What an administrator does in Keycloak, for as long as a test needs it."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from keycloak import KeycloakAdmin
+
+from stack.keycloak import REALM_FILE, Keycloak
+from tests.support.oauth import Person
+
+_PLACEHOLDER: Final = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
+
+
+@contextmanager
+def somebody_new(admin: KeycloakAdmin) -> Iterator[tuple[str, Person]]:
+    """Have one more person, who may be locked out, signed out or deleted; gives their user id, and who they are."""
+    person = Person(username=f"someone-{secrets.token_hex(4)}", password=secrets.token_urlsafe(16))
+    user_id = admin.create_user(
+        {
+            "username": person["username"],
+            "email": f"{person['username']}@example.org",
+            "emailVerified": True,
+            "firstName": "Some",
+            "lastName": "One",
+            "enabled": True,
+            "credentials": [{"type": "password", "value": person["password"], "temporary": False}],
+        }
+    )
+    try:
+        yield user_id, person
+    finally:
+        if admin.get_users({"username": person["username"], "exact": True}):
+            admin.delete_user(user_id)
+
+
+@contextmanager
+def realm_with(admin: KeycloakAdmin, **settings: Any) -> Iterator[None]:
+    """Change settings of the realm, and put back what was there."""
+    name = str(admin.connection.realm_name)
+    before = {setting: value for setting, value in admin.get_realm(name).items() if setting in settings}
+    admin.update_realm(name, settings)
+    try:
+        yield
+    finally:
+        admin.update_realm(name, before)
+
+
+@contextmanager
+def client_with(admin: KeycloakAdmin, client_id: str, **settings: Any) -> Iterator[None]:
+    """Change settings of a client, and put back what was there."""
+    key = str(admin.get_client_id(client_id))
+    before = {setting: value for setting, value in admin.get_client(key).items() if setting in settings}
+    admin.update_client(key, settings)
+    try:
+        yield
+    finally:
+        admin.update_client(key, before)
+
+
+@contextmanager
+def one_more_realm(keycloak: Keycloak, name: str, values: Mapping[str, str]) -> Iterator[Keycloak]:
+    """Have the shipped realm a second time under another name, with keys, clients and people of its own.
+
+    Args:
+        keycloak: where.
+        name: what it is called.
+        values: what the placeholders of the realm's file stand for; the others get their defaults.
+    """
+    filled = _PLACEHOLDER.sub(lambda found: values.get(found[1], found[2] or ""), REALM_FILE.read_text())
+    realm = json.loads(filled)
+    admin = keycloak.admin()
+    admin.create_realm(realm | {"realm": name})
+    try:
+        yield replace(keycloak, realm=name)
+    finally:
+        admin.delete_realm(name)

@@ -1,0 +1,113 @@
+"""A second realm with servers and a Nextcloud of its own: for what would disturb the chain that the run shares."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import split
+
+import pytest
+
+from stack.chain import Chain, realm_values
+from stack.config import EXCHANGE_CLIENT_SECRET, Config
+from stack.keycloak import Keycloak
+from stack.nextcloud import Nextcloud, run_nextcloud
+from stack.process import free_port
+from stack.servers import run_server
+from tests.support.administration import one_more_realm
+
+NAME = "rotating"
+
+
+class Cloud:
+    """The Nextcloud of the second realm: a stand-in, or a second provider in the real one."""
+
+    def __init__(self, config: Config, keycloak: Keycloak) -> None:
+        self._config = config
+        self._keycloak = keycloak
+        self._running = ExitStack()
+
+    def start(self) -> Nextcloud:
+        """Run the stand-in, or `nextcloud/setup.sh` on the real one."""
+        return self._running.enter_context(run_nextcloud(self._config, self._keycloak))
+
+    def stop(self) -> None:
+        """End the stand-in."""
+        self._running.close()
+
+    def forget_keys(self) -> None:
+        """Have the realm's keys fetched anew: `nextcloud/setup.sh` once more, and of the stand-in a new process."""
+        self.stop()
+        self.start()
+
+
+@dataclass(frozen=True)
+class OwnChain:
+    """The running parts.
+
+    Attributes:
+        config: ports and folders.
+        keycloak: the second realm.
+        cloud: the Nextcloud that trusts it.
+        nextcloud_url: where that is.
+        secret_file: from where the exchange server has its secret.
+    """
+
+    config: Config
+    keycloak: Keycloak
+    cloud: Cloud
+    nextcloud_url: str
+    secret_file: Path
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The servers, by mode."""
+        return {"exchange": self.config.exchange_url, "pass-through": self.config.pass_through_url}
+
+    def settings(self, **settings: str) -> dict[str, str]:
+        """Return what a server of this chain needs, and what it is to have besides."""
+        return {"NEXTCLOUD_HOST": self.nextcloud_url, "OIDC_DISCOVERY_URL": self.keycloak.discovery_url} | settings
+
+    def write_secret(self, secret: str) -> None:
+        """Mount another secret."""
+        self.secret_file.write_text(f"{secret}\n")
+
+
+@contextmanager
+def run_own_chain(chain: Chain, state: Path) -> Iterator[OwnChain]:
+    """Run it for as long as the block lasts, in the Keycloak and with the Nextcloud of `chain`."""
+    config = replace(
+        chain.config,
+        state=state,
+        nextcloud_port=free_port(),
+        exchange_port=free_port(),
+        pass_through_port=free_port(),
+    )
+    with (
+        one_more_realm(chain.keycloak, NAME, realm_values(config)) as keycloak,
+        _nextcloud(config, keycloak) as (cloud, nextcloud),
+    ):
+        own = OwnChain(config, keycloak, cloud, nextcloud.url, state / "secret")
+        own.write_secret(EXCHANGE_CLIENT_SECRET)
+        exchange = own.settings(ENABLE_TOKEN_EXCHANGE="true", OIDC_CLIENT_SECRET_FILE=str(own.secret_file))
+        with (
+            run_server("exchange", config.exchange_url, config.exchange_port, exchange, logs=state),
+            run_server("pass-through", config.pass_through_url, config.pass_through_port, own.settings(), logs=state),
+        ):
+            yield own
+
+
+@contextmanager
+def _nextcloud(config: Config, keycloak: Keycloak) -> Iterator[tuple[Cloud, Nextcloud]]:
+    cloud = Cloud(config, keycloak)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OIDC_PROVIDER_NAME", NAME)  # the shared realm's provider stays as it is
+        try:
+            yield cloud, cloud.start()
+        finally:
+            cloud.stop()
+            if config.nextcloud_occ is not None:
+                command = [*split(config.nextcloud_occ), "user_oidc:provider:delete", "--force", NAME]
+                subprocess.run(command, check=True, capture_output=True, env=os.environ)  # noqa: S603 - the one given
