@@ -8,7 +8,7 @@ from mcp_types import ToolAnnotations
 
 from nextcloud_mcp import errors
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
-from nextcloud_mcp.settings import SECRETS, Settings
+from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.server import create_server
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -21,15 +21,14 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Environment variables of `nextcloud-mcp serve`. A wrong or missing one stops the start with one line that",
-        "names it; an empty one counts as absent. A secret can also be given as a file: `NAME_FILE`, and not both.",
+        "names it; an empty one counts as absent.",
         "",
         "| variable | default | |",
         "| --- | --- | --- |",
     ]
     for field in Settings.model_fields.values():
-        name = f"`{field.alias}`" + (f", or `{field.alias}_FILE`" if field.alias in SECRETS else "")
         default = "required" if field.is_required() else _shown(field.default)
-        rows.append(f"| {name} | {default} | {_one_line(field.description or '')} |")
+        rows.append(f"| `{field.alias}` | {default} | {_one_line(field.description or '')} |")
     return "\n".join(rows) + "\n"
 
 

@@ -477,8 +477,6 @@ _TRANSPORT: Final = (
         "server",
         (f"{_25_TRANSPORT}#security-warning", f"{_26_TRANSPORT}#security-%26-endpoint"),
         "No page elsewhere reaches the server by DNS rebinding: the Origin header is validated.",
-        "`Host` is validated in its place: a name that was pointed here is refused with 421. Any origin may call, for "
-        "browser-based clients come from anywhere, and a page without a token gets nothing: there are no cookies.",
     ),
     _mcp(
         "transport-localhost",

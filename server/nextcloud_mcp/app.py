@@ -46,7 +46,7 @@ KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds; Keycloak answers within tens of milliseconds when it is well."""
 
 _HOST_IS_CHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-"""By `PublicHost`, before the SDK sees the request."""
+"""And the origin: by `PublicHost`, before the SDK sees the request."""
 
 
 def create_app(
@@ -75,7 +75,7 @@ def create_app(
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, credentials=_credentials(settings, keycloak, issuer), challenge=challenge)
     endpoint = BearerAuth(endpoint, verifier=_verifier(settings, issuer), challenge=challenge)
-    endpoint = PublicHost(endpoint, url=settings.server_url)
+    endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -120,25 +120,28 @@ def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
 
 
 def _credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> Credentials:
-    client = _client_authentication(settings)
-    if client is None or not settings.enable_token_exchange:
+    if not settings.enable_token_exchange:
         return PassThrough()
     return TokenExchange(
-        http, issuer, client_id=settings.client_id, client=client, audience=settings.nextcloud_audience
+        http,
+        issuer,
+        client_id=settings.client_id,
+        client=_client_authentication(settings),
+        audience=settings.nextcloud_audience,
     )
 
 
-def _client_authentication(settings: Settings) -> ClientAuthentication | None:
-    """Return how this server proves who it is; None where it has no need to.
+def _client_authentication(settings: Settings) -> ClientAuthentication:
+    """Return how this server proves who it is.
 
     Raises:
-        SettingsError: the private key can't be used.
+        SettingsError: the private key can't be used, or there is neither key nor secret.
     """
     if settings.client_private_key_file is not None:
         return ClientKey.read(settings.client_private_key_file)
     if settings.client_secret is not None:
         return ClientSecret(settings.client_secret, settings.client_secret_file)
-    return None
+    raise SettingsError("OIDC_CLIENT_SECRET: is needed with ENABLE_TOKEN_EXCHANGE=true.")
 
 
 def _lending(resources: Resources) -> Any:
@@ -163,7 +166,7 @@ def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:
 
 
 def _cors() -> Middleware:
-    """Let browser-based MCP clients in from anywhere: what admits a request is its token, never its origin."""
+    """Let pages read the answers; which of them may call the MCP endpoint at all is for `PublicHost` to say."""
     return Middleware(
         CORSMiddleware,
         allow_origins=["*"],

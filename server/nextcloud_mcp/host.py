@@ -1,5 +1,6 @@
-"""The name this server answers to."""
+"""By which name this server is called, and from which web pages (MCP, "Streamable HTTP", security warning)."""
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -7,26 +8,42 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PublicHost:
     """ASGI middleware: answers to the public name alone, so that no other can be pointed here (DNS rebinding).
 
-    In place of the SDK's check, which comes after the token exchange, and which admits no `Origin` but those of a
-    list. Origins need no limit here: a page elsewhere has no token, and there is no cookie that it could ride on.
+    In place of the SDK's check, which comes after the token exchange and can't tell loopback origins of any port,
+    where browser-based clients such as the MCP Inspector run, from others.
     """
 
-    def __init__(self, app: ASGIApp, *, url: str) -> None:
+    def __init__(self, app: ASGIApp, *, url: str, origins: Iterable[str] = ()) -> None:
+        """Answer at `url`, to programs and to pages of its own origin, of loopback, or of `origins`."""
         self._app = app
         parts = urlsplit(url)
         self._hosts = {parts.netloc.lower()}
         if parts.port == _DEFAULT_PORTS[parts.scheme]:
             self._hosts.add(parts.netloc.lower().rpartition(":")[0])  # as clients write it
+        self._origins = {f"{parts.scheme}://{host}" for host in self._hosts} | {origin.lower() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it (RFC 9110 section 15.5.20)."""
-        if Headers(scope=scope).get("host", "").lower() in self._hosts:
-            await self._app(scope, receive, send)
+        """Pass a request on, or refuse it."""
+        headers = Headers(scope=scope)
+        if headers.get("host", "").lower() not in self._hosts:  # RFC 9110 section 15.5.20
+            refusal = PlainTextResponse("This server does not answer to that host name.", status_code=421)
+            await refusal(scope, receive, send)
             return
-        refusal = PlainTextResponse("This server does not answer to that host name.", status_code=421)
-        await refusal(scope, receive, send)
+        origins = headers.getlist("origin")
+        if not all(self._is_welcome(origin) for origin in origins):
+            refusal = PlainTextResponse("This server takes no requests from pages of that origin.", status_code=403)
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_welcome(self, origin: str) -> bool:
+        """Say whether pages of an origin may call; `null` is none."""
+        try:
+            return origin.lower() in self._origins or urlsplit(origin).hostname in _LOOPBACK
+        except ValueError:  # no URL at all
+            return False

@@ -84,6 +84,11 @@ class Settings(BaseModel):
     """The tools' scopes that a client is told to ask for when it first signs in, separated by spaces. Default: all,
     for a client that has registered itself can't ask for more later (docs/explanation/first-scopes.md)."""
 
+    allowed_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(str.split)] = Field(
+        alias="MCP_ALLOWED_ORIGINS", default=()
+    )
+    """Origins of web pages that may call besides the server's own and those on loopback, separated by spaces."""
+
     host: NonEmpty = Field(alias="MCP_HOST", default="127.0.0.1")
     """The address to listen on."""
 

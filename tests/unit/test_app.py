@@ -1,6 +1,7 @@
 """`app`: the parts together, as HTTP shows them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
 
 import httpx
 import pytest
@@ -56,12 +57,49 @@ async def test_what_needs_no_token_answers_to_any_name(server: Server, path: str
     assert (await server.http.get(path, headers={"Host": "10.0.0.7:8000"})).status_code == 200
 
 
-@pytest.mark.parametrize("origin", [ORIGIN, "https://inspector.example.org", "null"])
-async def test_an_origin_is_no_reason_to_refuse(server: Server, origin: str) -> None:
-    """What admits a request is its token, so a browser-based client may be served from anywhere."""
-    response = await server.post(LIST_TOOLS, token=server.keycloak.mint(), Origin=origin)
+WELCOME: Final[Mapping[str, str]] = {
+    "the Inspector's": ORIGIN,
+    "loopback by address": "http://127.0.0.1:8080",
+    "loopback by IPv6 address": "http://[::1]:8080",
+    "the server's own": "https://mcp.example.org",
+    "one that is allowed": "https://chat.example.org",
+}
+
+UNWELCOME: Final[Mapping[str, str]] = {
+    "elsewhere": "https://attacker.example",
+    "one like loopback": "http://localhost.attacker.example",
+    "another port of what is allowed": "https://chat.example.org:8443",
+    "another scheme of what is allowed": "http://chat.example.org",
+    "null": "null",
+    "empty": "",
+    "no URL": "http://[",
+}
+
+
+async def listed_by_a_page_of(origin: str) -> httpx.Response:
+    """List the tools of a server that is far from loopback, as a page of some origin with a good token would."""
+    url = "https://mcp.example.org/mcp"
+    settings = {"NEXTCLOUD_MCP_SERVER_URL": url, "MCP_ALLOWED_ORIGINS": "https://chat.example.org"}
+    async with serving({**PASS_THROUGH, **settings}) as server:
+        token = server.keycloak.mint(aud=[url, "nextcloud"])
+        return await server.post(LIST_TOOLS, token=token, Host="mcp.example.org", Origin=origin)
+
+
+@pytest.mark.requirement("transport-origin")
+@pytest.mark.parametrize("origin", WELCOME.values(), ids=WELCOME.keys())
+async def test_a_page_of_a_welcome_origin_may_call(origin: str) -> None:
+    """Pages on loopback, of the server's own origin and of those that are set may call, and read the answer."""
+    response = await listed_by_a_page_of(origin)
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.requirement("transport-origin")
+@pytest.mark.parametrize("origin", UNWELCOME.values(), ids=UNWELCOME.keys())
+async def test_a_page_of_another_origin_may_not(origin: str) -> None:
+    """A page of any other origin is refused with 403, whatever token it has."""
+    response = await listed_by_a_page_of(origin)
+    assert response.status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/.well-known/oauth-protected-resource/mcp"])
