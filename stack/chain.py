@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.config import USERS, Config
-from stack.keycloak import REALM_FILE, Keycloak, run_keycloak
+from stack.keycloak import Keycloak, realm, run_keycloak
 from stack.nextcloud import Nextcloud, require_nextcloud, run_nextcloud
 from stack.process import require_free_port
 from stack.servers import run_servers
@@ -57,10 +57,11 @@ def run_chain(config: Config) -> Iterator[Chain]:
     with (
         run_keycloak(
             port=config.keycloak_port,
-            home=_keycloak_home(config.state, values),
+            home=_keycloak_home(config, values),
             cache=config.cache,
             log=config.state / "keycloak.log",
             realm_values=values,
+            features=config.keycloak_features,
         ) as keycloak,
         run_nextcloud(config, keycloak) as nextcloud,
         run_servers(config, keycloak, nextcloud),
@@ -78,14 +79,14 @@ def realm_values(config: Config) -> dict[str, str]:
     }
 
 
-def _keycloak_home(state: Path, values: dict[str, str]) -> Path:
+def _keycloak_home(config: Config, values: dict[str, str]) -> Path:
     """Return the data folder for this very realm.
 
     Keycloak imports a realm once and never again, so data made from another file or for other ports would go on
     saying what is no longer true: those get a folder of their own.
     """
-    digest = hashlib.sha256(REALM_FILE.read_bytes() + json.dumps(values, sort_keys=True).encode())
-    return state / f"keycloak-{digest.hexdigest()[:8]}"
+    digest = hashlib.sha256(json.dumps([realm(config.keycloak_features), values], sort_keys=True).encode())
+    return config.state / f"keycloak-{digest.hexdigest()[:8]}"
 
 
 @contextmanager

@@ -30,6 +30,9 @@ class Config:
     exchange_port: int = 8000
     pass_through_port: int = 8001
 
+    keycloak_features: tuple[str, ...] = ()
+    """Keycloak's features beyond its defaults, such as `cimd`; the shipped realm needs none."""
+
     nextcloud_url: str | None = None
     """A real Nextcloud; without one, the stand-in is started."""
 
@@ -78,6 +81,7 @@ def config_from(environ: Mapping[str, str]) -> Config:
         nextcloud_port=_port(environ, "NEXTCLOUD_PORT", Config.nextcloud_port),
         exchange_port=_port(environ, "MCP_EXCHANGE_PORT", Config.exchange_port),
         pass_through_port=_port(environ, "MCP_PASS_THROUGH_PORT", Config.pass_through_port),
+        keycloak_features=tuple(sorted(environ.get("KEYCLOAK_FEATURES", "").replace(",", " ").split())),
         nextcloud_url=url,
         nextcloud_occ=occ,
     )

