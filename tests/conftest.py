@@ -10,6 +10,8 @@ from stack.chain import Chain, run_chain
 from stack.config import Config, config_from
 from stack.keycloak import Keycloak
 from stack.process import free_port
+from tests.support.documents import Documents, run_documents
+from tests.support.featured import run_featured
 from tests.support.oauth import ALICE, BOB, sign_in
 
 TokenFor = Callable[[str], Awaitable[str]]
@@ -60,6 +62,20 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 def chain(config: Config) -> Iterator[Chain]:
     """The whole chain, for the whole run."""
     with run_chain(config) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
+    """A server of client ID metadata documents."""
+    with run_documents(tmp_path_factory.mktemp("documents")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def featured(config: Config, documents: Documents, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A second chain, for what needs Keycloak's experimental features; started by the first test that asks."""
+    with run_featured(config, documents, tmp_path_factory.mktemp("featured")) as running:
         yield running
 
 

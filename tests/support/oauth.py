@@ -107,21 +107,22 @@ async def sign_in(
     *,
     username: str,
     password: str,
-    scope: str,
+    scope: str | None,
     client_id: str = CLIENT_ID,
     client_secret: str | None = None,
     redirect_uri: str = REDIRECT_URI,
+    resource: str | None = None,
     browser: Browser | None = None,
 ) -> dict[str, Any]:
     """Authorization code with PKCE (RFC 6749 4.1, RFC 7636), login and consent included: the token response."""
     pkce = Pkce()
-    client = {"client_id": client_id, "redirect_uri": redirect_uri}
+    client = {"client_id": client_id, "redirect_uri": redirect_uri} | ({"resource": resource} if resource else {})
     answer = await authorize(
         keycloak,
         browser or Browser(),
         username=username,
         password=password,
-        scope=scope,
+        **({} if scope is None else {"scope": scope}),
         **client,
         **pkce.parameters,
     )

@@ -1,0 +1,210 @@
+"""Client ID Metadata Documents (feature `cimd`, `keycloak/cimd.json`): whose are taken, and what they can't claim.
+
+Documents go past the policies of client registration, so what those refuse has to be refused again.
+"""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from stack.chain import Chain
+from stack.keycloak import Keycloak
+from tests.support.browser import Browser, BrowserError
+from tests.support.documents import CLAUDE_CODE, CLAUDE_DESKTOP, Documents
+from tests.support.oauth import ALICE, Pkce, authorize, claims, metadata, sign_in, token_request
+
+REDIRECT_URI = "http://localhost:51234/callback"
+SCOPE = "nextcloud-mcp:exchange notes:read"
+
+
+@pytest.fixture
+def fetching(featured: Chain) -> Keycloak:
+    """A Keycloak that fetches documents."""
+    return featured.keycloak
+
+
+async def ask(keycloak: Keycloak, client_id: str, *, scope: str = SCOPE, **parameters: str) -> dict[str, str]:
+    """Ask for a code as the client of that id, signed in as alice; the answer to the client."""
+    request = {"redirect_uri": REDIRECT_URI, "scope": scope, **Pkce().parameters} | parameters
+    return await authorize(keycloak, Browser(), **ALICE, client_id=client_id, **request)
+
+
+async def register(keycloak: Keycloak, redirect_uri: str) -> httpx.Response:
+    """Register a client (RFC 7591), by nobody in particular."""
+    client = {"client_name": "A client", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": "none"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return await http.post((await metadata(keycloak))["registration_endpoint"], json=client)
+
+
+@pytest.mark.requirement("mcp-cimd")
+async def test_support_is_announced(fetching: Keycloak, keycloak: Keycloak) -> None:
+    """Clients look for this before they present a URL as their id; the stock realm does not promise it."""
+    announced = await metadata(fetching)
+
+    assert announced["client_id_metadata_document_supported"] is True
+    assert "none" in announced["token_endpoint_auth_methods_supported"]
+    assert not (await metadata(keycloak)).get("client_id_metadata_document_supported")
+
+
+@pytest.mark.requirement("mcp-cimd-ssrf")
+async def test_document_of_a_stranger_is_not_fetched(fetching: Keycloak, documents: Documents) -> None:
+    """Keycloak asks no host but the listed ones: a client id is no way to make it call an address of one's choice."""
+    url = documents.publish(CLAUDE_CODE)
+    before = len(documents.fetched)
+    with pytest.raises(BrowserError, match="Client not found"):
+        await ask(fetching, url.replace("localhost", "127.0.0.1"))
+    with pytest.raises(BrowserError, match="Client not found"):
+        await ask(fetching, url.replace("https://", "http://"))
+
+    assert len(documents.fetched) == before
+
+
+@pytest.mark.requirement("mcp-cimd-structure")
+@pytest.mark.parametrize("text", ["", "<!doctype html>", "[]", "{}"])
+async def test_what_is_no_document_is_refused(fetching: Keycloak, documents: Documents, text: str) -> None:
+    """Anything but JSON with the fields of a client: no client comes of it."""
+    with pytest.raises(BrowserError):
+        await ask(fetching, documents.publish_text(text))
+
+
+@pytest.mark.requirement("mcp-cimd-cache")
+async def test_document_is_fetched_once_while_it_is_fresh(fetching: Keycloak, documents: Documents) -> None:
+    """A second sign-in within the time of its `Cache-Control` does not fetch it again."""
+    url = documents.publish(CLAUDE_CODE)
+    for _ in range(2):
+        assert "code" in await ask(fetching, url)
+
+    assert documents.fetched.count(url.removeprefix(documents.origin)) == 1
+
+
+@pytest.mark.requirement("mcp-cimd-client-id-matches", "mcp-cimd-redirect-uris", "mcp-cimd-structure")
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (CLAUDE_CODE | {"redirect_uris": [REDIRECT_URI, "https://attacker.example/callback"]}, "domain not allowed"),
+        (CLAUDE_CODE | {"redirect_uris": ["http://localhost/*"]}, "Invalid Redirect Uri"),
+        (CLAUDE_CODE | {"redirect_uris": ["http://localhost/elsewhere"]}, "redirect_uri"),
+        (CLAUDE_CODE | {"client_uri": "https://attacker.example"}, "domain not allowed"),
+        (CLAUDE_CODE | {"logo_uri": "https://attacker.example/logo.png"}, "domain not allowed"),
+        (CLAUDE_CODE | {"jwks_uri": "https://attacker.example/keys"}, "domain not allowed"),
+        (CLAUDE_CODE | {"client_id": "https://claude.ai/oauth/claude-code-client-metadata"}, "client_id"),
+        (CLAUDE_CODE | {"client_secret": "s3cret"}, "client_secret"),
+        (CLAUDE_CODE | {"token_endpoint_auth_method": "client_secret_basic"}, "authentication method"),
+        ({name: value for name, value in CLAUDE_CODE.items() if name != "client_name"}, "required properties"),
+    ],
+    ids=[
+        "a foreign redirect",
+        "a wildcard",
+        "a redirect that is not in it",
+        "a foreign page",
+        "a foreign logo",
+        "foreign keys",
+        "the id of another",
+        "a secret",
+        "a shared secret for authentication",
+        "no name",
+    ],
+)
+async def test_document_that_claims_too_much_is_refused(
+    fetching: Keycloak, documents: Documents, document: dict[str, Any], message: str
+) -> None:
+    """The person reads why, and no client comes of it."""
+    with pytest.raises(BrowserError, match=message):
+        await ask(fetching, documents.publish(document))
+
+
+async def test_document_with_a_grant_for_confidential_clients_is_refused(
+    fetching: Keycloak, documents: Documents
+) -> None:
+    """Claude Desktop's says that it, a public client, uses the JWT bearer grant; Keycloak 26.7 refuses the whole.
+
+    Keycloak 26.8 has an option to overlook it (keycloak/keycloak issue 50362), to be set in `keycloak/cimd.json` once
+    this test fails.
+    """
+    with pytest.raises(BrowserError, match="invalid request"):
+        await ask(fetching, documents.publish(CLAUDE_DESKTOP), redirect_uri="https://claude.ai/api/mcp/auth_callback")
+
+
+async def test_document_can_not_ask_for_nextcloud(fetching: Keycloak, documents: Documents) -> None:
+    """A document may list any scope of the realm; the one that opens Nextcloud past the servers is refused."""
+    greedy = documents.publish(CLAUDE_CODE | {"scope": f"nextcloud {SCOPE}"})
+    for scope in ("nextcloud", f"nextcloud {SCOPE}"):
+        answer = await ask(fetching, greedy, scope=scope)
+        assert "code" not in answer
+        assert answer["error"] == "invalid_request"
+    tokens = await sign_in(fetching, **ALICE, scope=SCOPE, client_id=greedy, redirect_uri=REDIRECT_URI)
+
+    assert "nextcloud" not in claims(tokens["access_token"])["aud"]
+
+
+@pytest.mark.parametrize(
+    "grant_type", ["client_credentials", "password", "urn:ietf:params:oauth:grant-type:device_code"]
+)
+async def test_client_with_a_document_gets_no_token_of_its_own(
+    fetching: Keycloak, documents: Documents, grant_type: str
+) -> None:
+    """It may list any grant, and only the one with a login page works."""
+    grants = ["authorization_code", "refresh_token", grant_type]
+    client_id = documents.publish(CLAUDE_CODE | {"grant_types": grants})
+    await ask(fetching, client_id)
+    form = {"grant_type": grant_type, "client_id": client_id, "scope": SCOPE, "device_code": "none"}
+    response = await token_request(fetching, form | {"username": "alice", "password": ALICE["password"]})
+
+    assert response.status_code in {400, 401, 403}
+    assert "access_token" not in response.json()
+
+
+async def test_client_with_a_document_needs_a_proof_key(fetching: Keycloak, documents: Documents) -> None:
+    """PKCE is the realm's rule for these as well."""
+    answer = await authorize(
+        fetching,
+        Browser(),
+        **ALICE,
+        client_id=documents.publish(CLAUDE_CODE),
+        redirect_uri=REDIRECT_URI,
+        scope=SCOPE,
+    )
+
+    assert answer["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "status"),
+    [
+        ("http://localhost:49152/callback", 201),
+        ("http://127.0.0.1:49152/callback", 201),
+        ("https://claude.ai/api/mcp/auth_callback", 403),
+        ("https://vscode.dev/redirect?url=https://attacker.example", 403),
+        ("https://github.com/attacker", 403),
+        ("https://attacker.example/callback", 403),
+        ("http://localhost.attacker.example/callback", 403),
+        ("http://localhost:8000@attacker.example/callback", 403),
+        ("http://localhost/*", 403),
+        ("*", 403),
+        ("javascript:alert(1)", 403),
+    ],
+)
+async def test_where_documents_are_taken_only_loopback_registers(
+    fetching: Keycloak, redirect_uri: str, status: int
+) -> None:
+    """Clients with a home on the web come by document there; who registers is on the person's own machine."""
+    answer = await register(fetching, redirect_uri)
+
+    assert answer.status_code == status, answer.text
+
+
+async def test_where_documents_are_taken_registration_can_be_closed(fetching: Keycloak, documents: Documents) -> None:
+    """With no trusted host nobody registers by themselves, and documents are taken as before."""
+    admin = fetching.admin()
+    (policy,) = [each for each in admin.get_components() if each["name"] == "Trusted hosts"]
+    closed = {"config": policy["config"] | {"trusted-hosts": []}}
+    admin.update_component(policy["id"], policy | closed)
+    try:
+        refused = await register(fetching, "http://localhost:49152/callback")
+        taken = await ask(fetching, documents.publish(CLAUDE_CODE))
+    finally:
+        admin.update_component(policy["id"], policy)
+
+    assert refused.status_code == 403
+    assert "code" in taken

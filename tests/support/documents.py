@@ -1,0 +1,146 @@
+"""Client ID Metadata Documents, as their clients publish them, served over TLS on loopback.
+
+A client id is the `https` URL of its document. The documents here are those of Claude Code, Claude Desktop and VS Code
+in all but their addresses: what they say of themselves is what Keycloak has to accept.
+"""
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from stack.process import LOOPBACK
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+_PUBLIC = {
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "none",
+}
+
+CLAUDE_CODE = _PUBLIC | {
+    "client_name": "Claude Code",
+    "client_uri": "https://claude.ai",
+    "redirect_uris": ["http://localhost/callback", "http://127.0.0.1/callback"],
+}
+"""https://claude.ai/oauth/claude-code-client-metadata"""
+
+CLAUDE_DESKTOP = _PUBLIC | {
+    "client_name": "Claude",
+    "client_uri": "https://claude.ai/",
+    "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"],
+    "grant_types": ["authorization_code", "refresh_token", JWT_BEARER],
+}
+"""https://claude.ai/oauth/mcp-oauth-client-metadata"""
+
+VS_CODE = _PUBLIC | {
+    "client_name": "Visual Studio Code",
+    "client_uri": "https://vscode.dev/product",
+    "logo_uri": "https://code.visualstudio.com/assets/images/code-stable.png",
+    "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
+    "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+    "application_type": "native",
+}
+"""https://vscode.dev/oauth/client-metadata.json"""
+
+
+@dataclass
+class Documents:
+    """A running server of documents.
+
+    Attributes:
+        origin: where it is, `https://localhost:PORT`.
+        certificate: the file of its certificate, which nobody else vouches for (PEM).
+        fetched: the paths that were asked for, in order.
+    """
+
+    origin: str
+    certificate: Path
+    fetched: list[str] = field(default_factory=list)
+    _published: dict[str, bytes] = field(default_factory=dict)
+
+    def publish(self, document: dict[str, Any]) -> str:
+        """Serve a document, and return its URL, which it names as its client id unless it says otherwise."""
+        path = f"/oauth/{uuid4().hex}"
+        self._published[path] = json.dumps({"client_id": f"{self.origin}{path}"} | document).encode()
+        return f"{self.origin}{path}"
+
+    def publish_text(self, text: str) -> str:
+        """Serve anything else in a document's place, and return its URL."""
+        path = f"/oauth/{uuid4().hex}"
+        self._published[path] = text.encode()
+        return f"{self.origin}{path}"
+
+    def at(self, path: str) -> bytes | None:
+        """Return what is published at a path."""
+        self.fetched.append(path)
+        return self._published.get(path)
+
+
+@contextmanager
+def run_documents(folder: Path) -> Iterator[Documents]:
+    """Serve documents for as long as the block lasts; the certificate and its key go into `folder`."""
+    certificate, key = _self_signed(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer((LOOPBACK, 0), _Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        documents = _Handler.documents = Documents(f"https://localhost:{server.server_port}", certificate)
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield documents
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    documents: Documents
+
+    def do_GET(self) -> None:
+        """Answer with a document."""
+        document = self.documents.at(self.path)
+        self.send_response(200 if document else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Cache-Control", "max-age=600")
+        self.end_headers()
+        self.wfile.write(document or b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for localhost, valid for a day, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file, key_file = folder / "documents.pem", folder / "documents.key"
+    certificate_file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate_file, key_file

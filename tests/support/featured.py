@@ -1,0 +1,65 @@
+"""A second chain, whose Keycloak has the experimental features that MCP clients are to meet one day."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from stack.chain import Chain, realm_values
+from stack.config import Config
+from stack.keycloak import Keycloak, run_keycloak
+from stack.nextcloud import run_nextcloud
+from stack.process import free_port
+from stack.servers import run_servers
+from tests.support.documents import Documents
+
+FEATURES: Final = ("cimd", "resource-indicators")
+
+
+@contextmanager
+def run_featured(config: Config, documents: Documents, state: Path) -> Iterator[Chain]:
+    """Run it for as long as the block lasts, with the stand-in: no way of a client in ends at Nextcloud.
+
+    Args:
+        config: the first chain's.
+        documents: a server of metadata documents that this Keycloak is to trust.
+        state: the folder of logs and data.
+    """
+    config = replace(
+        config,
+        state=state,
+        keycloak_port=free_port(),
+        nextcloud_port=free_port(),
+        exchange_port=free_port(),
+        pass_through_port=free_port(),
+        keycloak_features=FEATURES,
+        nextcloud_url=None,
+        nextcloud_occ=None,
+    )
+    with (
+        run_keycloak(
+            port=config.keycloak_port,
+            home=state / "keycloak",
+            cache=config.cache,
+            log=state / "keycloak.log",
+            realm_values=realm_values(config),
+            features=config.keycloak_features,
+            options=[f"--truststore-paths={documents.certificate}"],
+        ) as keycloak,
+        run_nextcloud(config, keycloak) as nextcloud,
+        run_servers(config, keycloak, nextcloud),
+    ):
+        _fetch_from_localhost(keycloak)
+        yield Chain(config, keycloak, nextcloud)
+
+
+def _fetch_from_localhost(keycloak: Keycloak) -> None:
+    """Add this machine to the hosts whose documents are fetched: all else of the policy stays as it is shipped."""
+    connection = keycloak.admin().connection
+    path = f"admin/realms/{keycloak.realm}/client-policies/policies"
+    policies: dict[str, Any] = connection.raw_get(path).json()
+    (policy,) = [each for each in policies["policies"] if each["name"] == "client-id-metadata-document"]
+    policy["conditions"][0]["configuration"]["client-id-uri-allow-permitted-domains"].append("localhost")
+    connection.raw_put(path, data=json.dumps(policies)).raise_for_status()
