@@ -1,0 +1,190 @@
+"""From `notes:read` to `notes:write` at the real Keycloak, for each way a client came in; and for those who can't."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from functools import partial
+
+import httpx
+import pytest
+from mcp import MCPError
+from mcp.client import Client
+
+from stack.chain import Chain
+from stack.config import EXCHANGE_CLIENT_SECRET
+from stack.process import free_port
+from stack.servers import run_server
+from tests.e2e.conftest import EVERYTHING, Server, TokenFor
+from tests.support.administration import somebody_new
+from tests.support.documents import CLAUDE_CODE, Documents
+from tests.support.mcp_client import (
+    SignInRefusedError,
+    Somebody,
+    Tokens,
+    connected,
+    holding,
+    registered_by_hand,
+)
+from tests.support.mcp_http import challenge, message, post
+
+NOTE = {"title": "Stepping up", "content": "", "category": ""}
+READING = {"nc_whoami", "nc_notes_search_notes", "nc_notes_get_note", "nc_notes_get_attachment"}
+FIRST_CONSENT = {
+    "exchange": ["Use Nextcloud for you through the MCP server (token exchange)", "Read your notes"],
+    "pass-through": ["Use Nextcloud for you through the MCP server (pass-through)", "Read your notes"],
+}
+SECOND_CONSENT = ["Create, change and delete your notes"]
+
+both_eras = pytest.mark.parametrize("protocol", ["auto", "legacy"])
+
+
+@contextmanager
+def run_cautious(chain: Chain, mode: str) -> Iterator[int]:
+    """Run one more server under the public URL of one of the chain's, which asks for `notes:read` alone at first."""
+    port = free_port()
+    settings = {
+        "NEXTCLOUD_HOST": chain.nextcloud.url,
+        "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,
+        "MCP_FIRST_SCOPES": "notes:read",
+    }
+    url = chain.config.pass_through_url
+    if mode == "exchange":
+        url = chain.config.exchange_url
+        settings |= {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
+    with run_server(f"cautious-{mode}", url, port, settings, logs=chain.config.state):
+        yield port
+
+
+@pytest.fixture(scope="module")
+def cautious(chain: Chain) -> Iterator[dict[str, int]]:
+    """The ports of two servers that ask for `notes:read` alone at first, by mode."""
+    with ExitStack() as running:
+        yield {mode: running.enter_context(run_cautious(chain, mode)) for mode in ("exchange", "pass-through")}
+
+
+@pytest.fixture(scope="module")
+def featured_cautious(featured: Chain) -> Iterator[int]:
+    """The port of such a server before the Keycloak that fetches documents; it exchanges."""
+    with run_cautious(featured, "exchange") as port:
+        yield port
+
+
+@pytest.fixture
+def person(chain: Chain) -> Iterator[Somebody]:
+    """Somebody who has consented to nothing yet."""
+    with somebody_new(chain.keycloak.admin()) as (_, who):
+        yield Somebody(**who)
+
+
+async def write_a_note(connect: Callable[[], AbstractAsyncContextManager[Client]], person: Somebody) -> None:
+    """Read with what was granted first, write, and see that more was asked for, once, and is there now."""
+    async with connect() as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == READING
+        assert not (await client.call_tool("nc_notes_search_notes", {"query": ""})).is_error
+        assert person.sign_ins == 1
+        created = await client.call_tool("nc_notes_create_note", NOTE)
+        assert not created.is_error
+        assert "nc_notes_delete_note" in {tool.name for tool in (await client.list_tools()).tools}
+        assert not (await client.call_tool("nc_notes_search_notes", {"query": ""})).is_error
+        await client.call_tool("nc_notes_delete_note", {"note_id": created.structured_content["id"]})
+    assert person.sign_ins == 2
+
+
+@pytest.mark.requirement("mcp-step-up-experience")
+@both_eras
+async def test_client_registered_by_hand_steps_up(
+    server: Server, cautious: dict[str, int], person: Somebody, protocol: str
+) -> None:
+    """A call that lacks a scope opens the browser once, whose page asks for that scope alone, and then succeeds."""
+    tokens, port = registered_by_hand(), cautious[server.mode]
+    await write_a_note(partial(connected, server.url, person, tokens, port=port, mode=protocol), person)
+
+    assert person.browser.consents == [FIRST_CONSENT[server.mode], SECOND_CONSENT]
+
+
+@pytest.mark.requirement("mcp-step-up-experience")
+@both_eras
+async def test_client_with_a_document_steps_up(
+    featured: Chain, featured_cautious: int, documents: Documents, protocol: str
+) -> None:
+    """So does a client whose metadata document names no scope."""
+    url, resource = documents.publish(CLAUDE_CODE), featured.config.exchange_url
+    with somebody_new(featured.keycloak.admin()) as (_, who):
+        person = Somebody(**who)
+        connect = partial(connected, resource, person, document=url, port=featured_cautious, mode=protocol)
+        await write_a_note(connect, person)
+
+    assert person.browser.consents == [
+        [*FIRST_CONSENT["exchange"], "The client's hostname is localhost"],
+        SECOND_CONSENT,
+    ]
+
+
+@both_eras
+async def test_client_that_registered_itself_gets_stuck(
+    server: Server, cautious: dict[str, int], person: Somebody, protocol: str
+) -> None:
+    """It registered with the first challenge's scopes, and Keycloak grants no others: why the default asks for all.
+
+    The failure names the scopes, and what was granted goes on working.
+    """
+    tokens, port = Tokens(), cautious[server.mode]
+    with pytest.raises(ExceptionGroup) as failure:
+        async with connected(server.url, person, tokens, port=port, mode=protocol) as client:
+            await client.call_tool("nc_notes_create_note", NOTE)
+    async with connected(server.url, person, tokens, port=port, mode=protocol) as client:
+        found = await client.call_tool("nc_notes_search_notes", {"query": ""})
+
+    assert failure.group_contains(SignInRefusedError, match=r"invalid_scope: Invalid scopes: .*\bnotes:write\b")
+    assert person.browser.consents == [FIRST_CONSENT[server.mode]]
+    assert not found.is_error
+
+
+@pytest.mark.requirement("mcp-step-up-experience")
+@both_eras
+async def test_by_default_nobody_needs_to_step_up(server: Server, person: Somebody, protocol: str) -> None:
+    """Asked for everything at first, a client that registered itself writes without a second sign-in."""
+    async with connected(server.url, person, mode=protocol) as client:
+        created = await client.call_tool("nc_notes_create_note", NOTE)
+        await client.call_tool("nc_notes_delete_note", {"note_id": created.structured_content["id"]})
+
+    assert not created.is_error
+    assert person.sign_ins == 1
+
+
+@pytest.mark.requirement("mcp-scope-in-challenge", "mcp-scope-consistent", "best-scope-minimal-first")
+async def test_first_challenge_is_a_setting(server: Server, cautious: dict[str, int]) -> None:
+    """By default it asks for the scopes of all tools; set otherwise, for those alone, while the metadata lists all."""
+    port = cautious[server.mode]
+    public_name = server.origin.removeprefix("http://")
+    by_default = challenge(await post(server.url, message("tools/list")))
+    chosen = challenge(await post(f"http://localhost:{port}/mcp", message("tools/list"), Host=public_name))
+    async with httpx.AsyncClient() as http:
+        metadata = (await http.get(f"http://localhost:{port}/.well-known/oauth-protected-resource/mcp")).json()
+
+    assert by_default["scope"].split() == [server.scope, *EVERYTHING.split()]
+    assert chosen["scope"].split() == [server.scope, "notes:read"]
+    assert metadata["scopes_supported"] == [server.scope, *EVERYTHING.split()]
+
+
+@pytest.mark.requirement("best-scope-fewer-accepted")
+@both_eras
+async def test_client_that_can_not_step_up_reads_what_is_missing(
+    server: Server, token_of: TokenFor, protocol: str
+) -> None:
+    """It is shown what its token allows; nc_whoami and the refusal of a call say what is missing and how to get it."""
+    async with holding(server.url, await token_of(scope="notes:read"), mode=protocol) as client:
+        shown = {tool.name for tool in (await client.list_tools()).tools}
+        who = (await client.call_tool("nc_whoami", {})).structured_content
+        with pytest.raises(MCPError) as refused:
+            await client.call_tool("nc_notes_create_note", NOTE)
+        found = await client.call_tool("nc_notes_search_notes", {"query": ""})
+
+    assert shown == READING
+    assert who["tools_left_out"]["nc_notes_create_note"] == ["notes:write"]
+    assert shown.isdisjoint(who["tools_left_out"])
+    assert who["how_to_get_more"] == "Sign in again and grant: files:read files:write notes:write"
+    assert str(refused.value) == (
+        "nc_notes_create_note needs the scope notes:write, which this token lacks: sign in again and grant it."
+    )
+    assert refused.value.error.data == {"error": "insufficient_scope"}
+    assert not found.is_error

@@ -1,0 +1,52 @@
+"""What a client may ask for after it has registered: it decides what the first challenge has to ask for.
+
+The reasoning is in docs/explanation/first-scopes.md.
+"""
+
+from typing import Any
+
+import pytest
+
+from stack.keycloak import Keycloak
+from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.support.browser import Browser
+from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize
+
+READING = "nextcloud-mcp:exchange notes:read"
+WRITING = f"{READING} notes:write"
+
+
+async def outcome(keycloak: Keycloak, scope: str, **client: str) -> str:
+    """Ask for a code with these scopes, and return what came of it: `granted`, or the error."""
+    answer = await authorize(keycloak, Browser(), **ALICE, scope=scope, **client, **Pkce().parameters)
+    return "granted" if "code" in answer else answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("registration", "reading", "writing"),
+    [
+        ({}, "granted", "granted"),
+        ({"scope": WRITING}, "granted", "granted"),
+        ({"scope": READING}, "granted", "invalid_scope"),
+        ({"scope": "openid"}, "invalid_scope", "invalid_scope"),
+        ({"scope": ""}, "invalid_scope", "invalid_scope"),
+    ],
+    ids=["without scope", "for all", "for reading", "for openid", "for an empty scope"],
+)
+async def test_a_registered_client_is_held_to_what_it_registered(
+    keycloak: Keycloak, register: Register, registration: dict[str, Any], reading: str, writing: str
+) -> None:
+    """Keycloak takes `scope` of a registration (RFC 7591 2) for all that the client will ever need."""
+    registered = (await register(token_endpoint_auth_method="none", **registration)).json()
+    client = {"client_id": registered["client_id"], "redirect_uri": LOOPBACK_CALLBACK}
+
+    assert await outcome(keycloak, READING, **client) == reading
+    assert await outcome(keycloak, WRITING, **client) == writing
+
+
+async def test_a_client_registered_by_hand_may_ask_for_more(keycloak: Keycloak) -> None:
+    """It has all scopes that are an MCP client's."""
+    client = {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI}
+
+    assert await outcome(keycloak, READING, **client) == "granted"
+    assert await outcome(keycloak, WRITING, **client) == "granted"
