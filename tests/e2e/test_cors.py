@@ -1,0 +1,144 @@
+"""Clients in a browser, such as the MCP Inspector: what their page may send, and what it may read of the answers.
+
+A page is not told of an answer that does not admit its origin, and sends nothing which a preflight did not allow
+(Fetch standard, "CORS protocol"). Without a header that it may read, a 401 is a riddle to it.
+"""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from stack.keycloak import Keycloak
+from tests.e2e.conftest import Server, TokenFor
+from tests.support.browser import Browser
+from tests.support.mcp_http import HEADERS, message, result
+from tests.support.oauth import ALICE, CLIENT_ID, Pkce, authorize, metadata
+
+INSPECTOR = "http://localhost:6274"
+CALLBACK = f"{INSPECTOR}/oauth/callback"
+SIMPLE_TYPE = "application/x-www-form-urlencoded"
+MCP_HEADERS = HEADERS | {"Mcp-Method": "tools/list", "Mcp-Session-Id": "none", "Last-Event-ID": "0"}
+VERSION = {"MCP-Protocol-Version": "2025-11-25"}
+
+
+class Page:
+    """A page of some origin, which sends as a browser would: with a preflight where one is due."""
+
+    def __init__(self, origin: str = INSPECTOR) -> None:
+        self._origin = origin
+
+    async def fetch(self, method: str, url: str, *, headers: dict[str, str], body: str | None = None) -> httpx.Response:
+        """Send a request, and return the answer if the page may see it."""
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+            guarded = _guarded(headers)
+            if guarded:
+                await self._preflight(http, method, url, guarded)
+            answer = await http.request(method, url, headers=headers | {"Origin": self._origin}, content=body)
+        self._must_admit(answer)
+        return answer
+
+    async def _preflight(self, http: httpx.AsyncClient, method: str, url: str, guarded: set[str]) -> None:
+        """Ask whether the request may be sent with its headers."""
+        asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": ",".join(sorted(guarded))}
+        answer = await http.options(url, headers={"Origin": self._origin} | asked)
+        assert answer.is_success
+        self._must_admit(answer)
+        assert method in {"GET", "HEAD", "POST"} | _listed(answer, "Access-Control-Allow-Methods")
+        allowed = {name.lower() for name in _listed(answer, "Access-Control-Allow-Headers")}
+        assert guarded <= allowed, f"the browser would not send {guarded - allowed}"
+
+    def _must_admit(self, answer: httpx.Response) -> None:
+        assert answer.headers.get("Access-Control-Allow-Origin") in {"*", self._origin}, answer.headers
+
+
+def _guarded(headers: dict[str, str]) -> set[str]:
+    """Return the names of headers that need a preflight (Fetch standard, "CORS-safelisted request-header")."""
+    simple = {"accept"} | ({"content-type"} if headers.get("Content-Type") == SIMPLE_TYPE else set())
+    return {name.lower() for name in headers} - simple
+
+
+def _listed(answer: httpx.Response, header: str) -> set[str]:
+    return {item.strip() for item in answer.headers.get(header, "").split(",")}
+
+
+def form(**fields: str) -> dict[str, Any]:
+    """Return a form as `fetch` takes it."""
+    return {"headers": {"Content-Type": SIMPLE_TYPE}, "body": str(httpx.QueryParams(fields))}
+
+
+async def test_page_may_read_the_challenge(server: Server) -> None:
+    """Of a 401 a page sees `WWW-Authenticate`, and from the metadata named there it may read on."""
+    page = Page()
+    refused = await page.fetch("POST", server.url, headers=MCP_HEADERS, body=json.dumps(message("tools/list")))
+    described = await page.fetch("GET", f"{server.origin}/.well-known/oauth-protected-resource/mcp", headers=VERSION)
+
+    assert refused.status_code == 401
+    assert "WWW-Authenticate" in _listed(refused, "Access-Control-Expose-Headers")
+    assert described.json()["resource"] == server.url
+
+
+async def test_page_may_call_tools(server: Server, token_of: TokenFor) -> None:
+    """With a token, a page calls tools; a refusal for want of a scope is one that it can read."""
+    page, headers = Page(), HEADERS | {"Authorization": f"Bearer {await token_of(scope='notes:read')}"}
+    call = message("tools/call", name="nc_whoami", arguments={})
+    who = await page.fetch("POST", server.url, headers=headers, body=json.dumps(call))
+    call = message("tools/call", name="nc_notes_delete_note", arguments={"note_id": 1})
+    refused = await page.fetch("POST", server.url, headers=headers, body=json.dumps(call))
+
+    assert result(who)["structuredContent"]["user_id"] == "alice"
+    assert refused.status_code == 403
+    assert "WWW-Authenticate" in _listed(refused, "Access-Control-Expose-Headers")
+
+
+@pytest.mark.parametrize("origin", [INSPECTOR, "https://chat.example.org"])
+@pytest.mark.parametrize(
+    "path", ["/realms/{}/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/realms/{}"]
+)
+async def test_page_may_read_the_realms_metadata(keycloak: Keycloak, path: str, origin: str) -> None:
+    """Both forms of it, from any page, and with the header that MCP clients send everywhere."""
+    answer = await Page(origin).fetch("GET", keycloak.url + path.format(keycloak.realm), headers=VERSION)
+
+    assert answer.json()["issuer"] == keycloak.issuer
+
+
+@pytest.mark.parametrize("way", ["by hand", "by registration"])
+async def test_page_signs_in(keycloak: Keycloak, server: Server, way: str) -> None:
+    """The whole way of the MCP Inspector: registration, code, tokens, refresh, all sent by its page."""
+    page, endpoints, pkce = Page(), await metadata(keycloak), Pkce()
+    client_id = CLIENT_ID if way == "by hand" else await _registered(page, endpoints["registration_endpoint"])
+    client = {"client_id": client_id, "redirect_uri": CALLBACK}
+    scope = f"{server.scope} notes:read"
+    answer = await authorize(keycloak, Browser(), **ALICE, **client, scope=scope, **pkce.parameters)
+    code = {"grant_type": "authorization_code", "code": answer["code"], "code_verifier": pkce.verifier}
+    tokens = await page.fetch("POST", endpoints["token_endpoint"], **form(**client, **code))
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens.json()["refresh_token"], "client_id": client_id}
+    refreshed = await page.fetch("POST", endpoints["token_endpoint"], **form(**refresh))
+    again = await page.fetch("POST", endpoints["token_endpoint"], **form(**refresh))
+
+    assert refreshed.json()["access_token"]
+    assert again.json()["error"] == "invalid_grant", "a page has to be able to read why it must sign in again"
+
+
+async def _registered(page: Page, endpoint: str) -> str:
+    client = {"client_name": "MCP Inspector", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+    headers = {"Content-Type": "application/json"}
+    answer = await page.fetch("POST", endpoint, headers=headers, body=json.dumps(client))
+    assert answer.status_code == 201
+    return str(answer.json()["client_id"])
+
+
+async def test_foreign_page_can_not_sign_in(keycloak: Keycloak) -> None:
+    """A page of another origin neither registers a client nor gets a token with the realm's own."""
+    endpoints = await metadata(keycloak)
+    headers = {"Origin": "https://attacker.example"}
+    client = {"client_name": "A page", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+    exchange = {"grant_type": "authorization_code", "code": "none", "client_id": CLIENT_ID, "redirect_uri": CALLBACK}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        registration = await http.post(endpoints["registration_endpoint"], json=client, headers=headers)
+        tokens = await http.post(endpoints["token_endpoint"], data=exchange, headers=headers)
+
+    for refused in (registration, tokens):
+        assert refused.status_code == 403
+        assert "Access-Control-Allow-Origin" not in refused.headers
