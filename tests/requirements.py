@@ -795,6 +795,8 @@ _RFC_9068: Final = (
         "realm",
         "2.2.3",
         "Every scope in a token means something to the audience of the token.",
+        "The realm has the scopes of all apps, and a client may ask for one whose tools this server has not got yet; "
+        "it then means nothing here, and opens nothing.",
     ),
     _rfc("rfc9068-audience-is-resource", "SHOULD", "realm", "3", "`aud` is the value of `resource` in the request."),
     _rfc(

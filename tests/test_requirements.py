@@ -17,18 +17,7 @@ OPEN: Final = frozenset(
         "mcp-cimd-shows-redirect-host",
         "mcp-cimd-ssrf",
         "mcp-cimd-structure",
-        "rfc6750-no-cookies",
-        "rfc8693-minimal-data",
-        "rfc8693-scope-if-different",
-        "rfc8707-absolute-uri",
-        "rfc8707-most-specific",
-        "rfc8707-no-query",
-        "rfc8725-key-entropy",
-        "rfc8725-utf8",
         "rfc9068-audience-is-resource",
-        "rfc9068-scope-meaning",
-        "rfc9728-code-point-comparison",
-        "transport-localhost",
     }
 )
 """Still without a test or a reason; this list only ever gets shorter."""

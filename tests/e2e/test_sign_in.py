@@ -83,6 +83,7 @@ async def test_first_challenge(server: Server) -> None:
     "rfc9728-well-known",
     "rfc9728-get",
     "rfc9728-resource-identical",
+    "rfc8707-most-specific",
 )
 async def test_protected_resource_metadata(server: Server, issuer: str) -> None:
     """The metadata names this resource, exactly, and the realm as its authorization server (RFC 9728 section 3)."""

@@ -1,6 +1,7 @@
 """What the realm says of itself (OpenID Connect Discovery 1.0, RFC 8414)."""
 
 import json
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 import httpx
@@ -38,7 +39,7 @@ async def test_answers_say_whose_they_are(keycloak: Keycloak, someone: Person, *
     assert (await metadata(keycloak))["authorization_response_iss_parameter_supported"] is True
 
 
-@pytest.mark.requirement("rfc9068-keys-published")
+@pytest.mark.requirement("rfc9068-keys-published", "rfc8725-key-entropy")
 async def test_publishes_the_keys_that_verify_tokens(keycloak: Keycloak) -> None:
     """The key that signed a token is in the set that the metadata names, for signatures by RS256."""
     token = (await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange"))["access_token"]
@@ -46,6 +47,7 @@ async def test_publishes_the_keys_that_verify_tokens(keycloak: Keycloak) -> None
         keys = (await http.get((await metadata(keycloak))["jwks_uri"])).raise_for_status().json()["keys"]
     (key,) = [key for key in keys if key["kid"] == jws.extract_compact(token.encode()).headers()["kid"]]
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
+    assert len(urlsafe_b64decode(key["n"] + "==")) * 8 >= 2048
 
 
 def test_each_scope_says_in_words_what_it_allows() -> None:

@@ -33,6 +33,20 @@ async def test_turns_a_persons_token_into_one_for_nextcloud_alone(
     assert "refresh_token" not in answer
 
 
+@pytest.mark.requirement("rfc8693-minimal-data", "rfc8693-scope-if-different")
+async def test_says_no_more_of_the_person_than_nextcloud_needs(
+    keycloak: Keycloak, as_exchange_server: Exchange
+) -> None:
+    """The issued token has the user name and no other word about the person, and the answer names its scope."""
+    subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
+    answer = (await as_exchange_server(subject_token, audience="nextcloud")).json()
+    token = claims(answer["access_token"])
+    assert token.keys() - {"auth_time", "acr", "session_state"} == {
+        *("exp", "iat", "jti", "iss", "aud", "sub", "typ", "azp", "sid", "scope", "preferred_username")
+    }
+    assert answer["scope"] == token["scope"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [

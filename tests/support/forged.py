@@ -49,6 +49,12 @@ def attackers_jwk(minter: Minter) -> str:
     return signed(json.dumps(header), json.dumps(minter.claims()), ATTACKERS_EC_KEY, algorithm="ES256")
 
 
+def in_utf16(minter: Minter) -> str:
+    """Write header and claims in another encoding than UTF-8, and sign that."""
+    header = json.dumps({"alg": "RS256", "typ": "JWT", "kid": minter.signing_key.kid})
+    return signed(header, json.dumps(minter.claims()), minter.signing_key, encoding="utf-16-le")
+
+
 NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
     "empty": lambda _: "",
     "garbage": lambda _: "garbage",
@@ -56,6 +62,7 @@ NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
     "five parts, as a JWE": lambda k: f"{k.mint()}.AAAA.AAAA",
     "not base64": lambda _: "!!!.!!!.!!!",
     "not ASCII": lambda _: "é.è.ê",
+    "in UTF-16": in_utf16,
     "NUL": lambda k: k.mint() + "\0",
     "header is a list": lambda k: forged(k, "[]"),
     "header is empty": lambda k: forged(k, "{}"),

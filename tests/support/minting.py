@@ -16,9 +16,10 @@ def rsa_key(key_id: str) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": key_id, "use": "sig", "alg": "RS256"})
 
 
-def signed(header: str, payload: str, key: Key, *, algorithm: str = "RS256") -> str:
+def signed(header: str, payload: str, key: Key, *, algorithm: str = "RS256", encoding: str = "utf-8") -> str:
     """Sign whatever it is, as a library for honest use would refuse to."""
-    signing_input = ".".join(urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, payload))
+    parts = (header.encode(encoding), payload.encode(encoding))
+    signing_input = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     signature = JWSRegistry.algorithms[algorithm].sign(signing_input.encode(), key)
     return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
 

@@ -247,3 +247,16 @@ async def test_no_token_and_no_content_in_the_log(server: Server) -> None:
     exchanged = server.nextcloud.tokens()[0]
     parts = [*token.split("."), *exchanged.split(".")]
     assert not any(secret in told for secret in ("private-", "s3cret", *(part for part in parts if len(part) > 40)))
+
+
+@pytest.mark.requirement("rfc6750-no-cookies")
+async def test_sets_no_cookie(server: Server) -> None:
+    """No answer sets a cookie, with a token or without one: there is no session that a page could ride on."""
+    answers = [
+        await server.call("nc_whoami", token=server.keycloak.mint()),
+        await server.call("nc_whoami", token=None),
+        await server.http.get("/.well-known/oauth-protected-resource/mcp"),
+        await server.http.get("/health/ready"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 401, 200, 200]
+    assert not any("set-cookie" in answer.headers for answer in answers)

@@ -13,6 +13,7 @@ from tests.support.server import EXCHANGE, PASS_THROUGH
 SECRET: Final = "do-not-show-me"
 
 
+@pytest.mark.requirement("transport-localhost")
 def test_the_least_is_three_addresses() -> None:
     """Nextcloud, this server and the realm are enough for pass-through; all else has a default."""
     settings = load_settings(PASS_THROUGH)
@@ -151,6 +152,7 @@ WRONG: Final[Mapping[str, tuple[dict[str, str], str]]] = {
 }
 
 
+@pytest.mark.requirement("rfc8707-absolute-uri", "rfc8707-no-query")
 @pytest.mark.parametrize(("changes", "line"), WRONG.values(), ids=WRONG.keys())
 def test_what_is_wrong_is_named_in_one_line(changes: dict[str, str], line: str) -> None:
     """The first wrong or missing setting is named, with what is wrong; no value that could be a secret is shown."""

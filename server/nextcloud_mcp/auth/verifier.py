@@ -5,6 +5,7 @@ and it names this server as audience: exactly, as a string. Nothing in its heade
 used; keys come from the issuer's JWKS alone (RFC 8725 section 3.10).
 """
 
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -94,12 +95,25 @@ class TokenVerifier:
 def _header(token: str) -> Mapping[str, Any]:
     """Return the protected header, not yet believed."""
     try:
-        header = jws.extract_compact(token.encode()).headers()
+        compact = jws.extract_compact(token.encode())
+        _check_encoding(urlsafe_b64decode(compact.segments["header"] + b"=="))
+        _check_encoding(urlsafe_b64decode(compact.segments["payload"] + b"=="))
     except (JoseError, ValueError) as error:
         raise InvalidTokenError("The bearer token is not a signed JWT: sign in again.") from error
+    header = compact.headers()
     if "crit" in header:  # extensions that must be understood, and none is here (RFC 7515 section 4.1.11)
         raise InvalidTokenError("The token's header asks for extensions that this server does not know.")
     return header
+
+
+def _check_encoding(text: bytes) -> None:
+    """Refuse JSON in UTF-16 or UTF-32, which Python's parser would read (RFC 8725 section 3.7).
+
+    Raises:
+        ValueError: it is no UTF-8, or has a NUL, which JSON in UTF-8 never has.
+    """
+    if "\0" in text.decode():
+        raise ValueError("not UTF-8")
 
 
 def _key_id(header: Mapping[str, Any]) -> str:

@@ -19,6 +19,8 @@ def verifier(http: httpx.AsyncClient) -> TokenVerifier:
 
 
 @pytest.mark.requirement(
+    "rfc8725-utf8",
+    "rfc9728-code-point-comparison",
     "rfc6750-integrity",
     "rfc8725-algorithms-listed",
     "rfc8725-one-algorithm-per-key",
