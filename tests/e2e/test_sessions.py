@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,24 +11,22 @@ import pytest
 from joserfc.jwk import RSAKey
 from keycloak import KeycloakAdmin
 from mcp.client import Client
-from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
-from pydantic import AnyUrl
+from mcp.shared.auth import OAuthToken
 
-from stack.chain import CLIENT_ID, Chain
+from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.keycloak import Keycloak
 from tests.e2e.conftest import Server
 from tests.support import oauth
 from tests.support.administration import realm_with, somebody_new
-from tests.support.mcp_client import REDIRECT_URI, Somebody, Tokens, connected
+from tests.support.documents import CLAUDE_CODE, Documents
+from tests.support.mcp_client import REDIRECT_URI, Somebody, Tokens, connected, registered_by_hand
 from tests.support.mcp_http import call_tool, challenge, message, post, result
 from tests.support.minting import Minter
 from tests.support.oauth import ALICE, Person, claims, metadata, sign_in, token_request
 
 NO_LONGER_HONOURED: Final = (400, "invalid_request", "Invalid token")
 """Keycloak's answer at the exchange, whatever it was that ended the subject token."""
-
-Connecting = Callable[[str, Somebody, Tokens], AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
@@ -41,27 +38,36 @@ def admin(chain: Chain) -> KeycloakAdmin:
 # --- a sign-in is prolonged -----------------------------------------------------------------------------------------
 
 
-def registered_by_hand(url: str, person: Somebody, storage: Tokens) -> AbstractAsyncContextManager[Client]:
-    """Connect as the client that the realm has from the start."""
-    storage.client = OAuthClientInformationFull(
-        client_id=CLIENT_ID, redirect_uris=[AnyUrl(REDIRECT_URI)], token_endpoint_auth_method="none"
-    )
-    return connected(url, person, storage)
+@dataclass(frozen=True)
+class Way:
+    """How a client comes to its id, and at which server it is then; a document needs the second chain's features."""
+
+    path: Literal["by hand", "by registration", "by document"]
+    mode: Literal["exchange", "pass-through"]
 
 
-PATHS: Final[Mapping[str, Connecting]] = {"registered by hand": registered_by_hand, "registered dynamically": connected}
-"""How a client comes to its id; all that follows is the same for each."""
+WAYS: Final = [
+    Way("by hand", "exchange"),
+    Way("by hand", "pass-through"),
+    Way("by registration", "exchange"),
+    Way("by registration", "pass-through"),
+    Way("by document", "exchange"),
+]
 
 
 async def expiry(token: str) -> None:
-    """Wait until a token that lasts a second has expired; Keycloak honours it to the end of the second in `exp`."""
-    await anyio.sleep(claims(token)["exp"] + 1.1 - time.time())
+    """Wait until a token that lasts a second has expired.
+
+    Its client counts from its arrival, and Keycloak honours it to the end of the second that `exp` names.
+    """
+    await anyio.sleep(max(1.1, claims(token)["exp"] + 1.1 - time.time()))
 
 
 @dataclass
 class SignedIn:
-    """An MCP client with an access token that lasts a second, and the person in front of it."""
+    """An MCP client with an access token that lasts a second, the person in front of it, and where they signed in."""
 
+    keycloak: Keycloak
     client: Client
     person: Somebody
     storage: Tokens
@@ -73,18 +79,25 @@ class SignedIn:
         return self.storage.tokens
 
     async def wait_until_expired(self) -> None:
-        """Wait until the access token has expired, by its claims and by the client's count from its arrival."""
+        """Wait until the access token has expired."""
         assert self.tokens.expires_in in {0, 1}
         await expiry(self.tokens.access_token)
 
 
-@pytest.fixture(params=[*PATHS])
-async def signed_in(server: Server, admin: KeycloakAdmin, request: pytest.FixtureRequest) -> AsyncIterator[SignedIn]:
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way.path}, {way.mode}")
+async def signed_in(request: pytest.FixtureRequest) -> AsyncIterator[SignedIn]:
     """Alice, by each client path, at each server, while Keycloak issues access tokens that last a second."""
-    person, storage = Somebody(**ALICE), Tokens()
-    with realm_with(admin, accessTokenLifespan=1):
-        async with PATHS[request.param](server.url, person, storage) as client:
-            yield SignedIn(client, person, storage)
+    way: Way = request.param
+    person, storage = Somebody(**ALICE), registered_by_hand() if way.path == "by hand" else Tokens()
+    options: dict[str, Any] = {}
+    if way.path == "by document":
+        documents: Documents = request.getfixturevalue("documents")
+        options = {"document": documents.publish(CLAUDE_CODE), "redirect_uri": "http://localhost:51234/callback"}
+    chain: Chain = request.getfixturevalue("featured" if way.path == "by document" else "chain")
+    url = chain.config.exchange_url if way.mode == "exchange" else chain.config.pass_through_url
+    with realm_with(chain.keycloak.admin(), accessTokenLifespan=1):
+        async with connected(url, person, storage, **options) as client:
+            yield SignedIn(chain.keycloak, client, person, storage)
 
 
 async def refresh(keycloak: Keycloak, refresh_token: str, client_id: str) -> httpx.Response:
@@ -94,11 +107,11 @@ async def refresh(keycloak: Keycloak, refresh_token: str, client_id: str) -> htt
     )
 
 
-async def test_client_refreshes_by_itself(admin: KeycloakAdmin, signed_in: SignedIn) -> None:
+async def test_client_refreshes_by_itself(signed_in: SignedIn) -> None:
     """When the access token has expired, the client refreshes it without a word to the person, and goes on."""
     first = signed_in.tokens
     await signed_in.wait_until_expired()
-    with realm_with(admin, accessTokenLifespan=300):
+    with realm_with(signed_in.keycloak.admin(), accessTokenLifespan=300):
         answer = await signed_in.client.call_tool("nc_whoami", {})
 
     assert not answer.is_error
@@ -109,9 +122,8 @@ async def test_client_refreshes_by_itself(admin: KeycloakAdmin, signed_in: Signe
     assert set((signed_in.tokens.scope or "").split()) == set((first.scope or "").split())
 
 
-async def test_refresh_token_that_comes_twice_ends_the_session(
-    chain: Chain, admin: KeycloakAdmin, signed_in: SignedIn
-) -> None:
+@pytest.mark.requirement("mcp-rotate-refresh-tokens")
+async def test_refresh_token_that_comes_twice_ends_the_session(signed_in: SignedIn) -> None:
     """A refresh token that was replaced is refused and takes its successor along; the client signs in afresh."""
     first = signed_in.tokens
     await signed_in.wait_until_expired()
@@ -119,10 +131,10 @@ async def test_refresh_token_that_comes_twice_ends_the_session(
     second = signed_in.tokens
     assert second.refresh_token != first.refresh_token
     client_id = signed_in.storage.client.client_id if signed_in.storage.client else ""
-    replayed = await refresh(chain.keycloak, str(first.refresh_token), client_id)
-    successor = await refresh(chain.keycloak, str(second.refresh_token), client_id)
+    replayed = await refresh(signed_in.keycloak, str(first.refresh_token), client_id)
+    successor = await refresh(signed_in.keycloak, str(second.refresh_token), client_id)
     await signed_in.wait_until_expired()
-    with realm_with(admin, accessTokenLifespan=300):
+    with realm_with(signed_in.keycloak.admin(), accessTokenLifespan=300):
         answer = await signed_in.client.call_tool("nc_whoami", {})
 
     assert (replayed.status_code, replayed.json()["error"]) == (400, "invalid_grant")
@@ -235,6 +247,7 @@ async def exchanged(chain: Chain, grant: Grant) -> tuple[int, str | None, str | 
     return response.status_code, answer.get("error"), answer.get("error_description")
 
 
+@pytest.mark.requirement("rfc8693-subject-token-validated", "rfc6750-limited-lifetime", "mcp-short-lived")
 async def test_end_of_a_sign_in(
     chain: Chain, exchange: Server, pass_through: Server, grant: Grant, end: Callable[[], object]
 ) -> None:
@@ -259,6 +272,7 @@ async def test_end_of_a_sign_in(
     assert lifetime["exp"] - lifetime["iat"] <= 300
 
 
+@pytest.mark.requirement("mcp-invalid-is-401")
 async def test_pass_through_ends_with_the_token(pass_through: Server, signing_key: RSAKey, issuer: str) -> None:
     """From `exp` on no call passes, though the half minute by which clocks may differ is still granted to others."""
     minter = Minter(issuer=issuer, resource=pass_through.url, key=signing_key)
@@ -272,6 +286,7 @@ async def test_pass_through_ends_with_the_token(pass_through: Server, signing_ke
     assert listing.status_code == 200
 
 
+@pytest.mark.requirement("rfc8693-subject-token-validated", "mcp-invalid-is-401")
 async def test_expired_token_is_not_exchanged(chain: Chain, admin: KeycloakAdmin, exchange: Server) -> None:
     """In exchange mode Keycloak itself has the last word on `exp`, and a token that is past it gets 401."""
     with realm_with(admin, accessTokenLifespan=1):
