@@ -7,6 +7,7 @@ import time
 from importlib.metadata import version
 from typing import Any, Final
 
+import anyio
 import structlog
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
@@ -51,8 +52,15 @@ class ToolServer(MCPServer[Resources]):
                 raise  # a defect: the SDK logs it with its traceback and tells the caller nothing of it
             event.warning("tool.failed", code=error.__cause__.code, reason=str(error.__cause__))
             raise ToolError(str(error.__cause__)) from None
-        event.info("tool.done", ms=round((time.perf_counter() - started) * 1000))
+        except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
+            event.info("tool.cancelled", ms=_milliseconds_since(started))
+            raise
+        event.info("tool.done", ms=_milliseconds_since(started))
         return result
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
 
 
 async def _tools_alone(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
