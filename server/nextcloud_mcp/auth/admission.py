@@ -98,8 +98,14 @@ class AdmissionControl:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
+        if answer is not None and await request.is_disconnected():  # while Keycloak was asked
+            log.info("tool.cancelled", tool=answer.tool, client=answer.principal.client_id)
+            return
         request.state.admission = answer
-        await self._app(scope, _replayed(body, receive), send)
+        try:
+            await self._app(scope, _replayed(body, receive), send)
+        finally:
+            del request.state.admission  # the web server keeps the state until the connection's next request
 
     async def _decide(self, call: _Call, principal: Principal) -> Admission | Response:
         """Check the scope first, so that a call which must not run costs Keycloak nothing."""
