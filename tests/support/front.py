@@ -1,5 +1,6 @@
 """A front for Nextcloud or Keycloak: passes everything on to the real one, unless a test tells it to fail."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -53,7 +54,8 @@ class Front:
         self.requests: list[str] = []
         self._target = httpx.URL(target)
         self._http = http
-        self._fault: Fault | None = None
+        self._fault = Fault(500)
+        self._times = 0
         self._held: Held | None = None
         self._running = AsyncExitStack()
 
@@ -66,13 +68,13 @@ class Front:
         await self._running.aclose()
 
     @contextmanager
-    def failing(self, fault: Fault) -> Iterator[None]:
-        """Answer everything with `fault` for as long as the block lasts."""
-        self._fault = fault
+    def failing(self, fault: Fault, *, times: int = sys.maxsize) -> Iterator[None]:
+        """Answer with `fault` for as long as the block lasts, or to the first requests alone."""
+        self._fault, self._times = fault, times
         try:
             yield
         finally:
-            self._fault = None
+            self._times = 0
 
     @contextmanager
     def holding(self) -> Iterator[Held]:
@@ -100,8 +102,11 @@ class Front:
         body = await request.body()
         if self._held is not None:
             await _hold(self._held, receive)
-        fault = self._fault
-        response = await self._passed_on(scope, body) if fault is None else _as_told(fault)
+        if self._times > 0:
+            self._times -= 1
+            response = Response(self._fault.body, self._fault.status, dict(self._fault.headers))
+        else:
+            response = await self._passed_on(scope, body)
         await response(scope, receive, send)
 
     async def _passed_on(self, scope: Scope, body: bytes) -> Response:
@@ -113,10 +118,6 @@ class Front:
         response = Response(real.content, real.status_code)
         response.raw_headers += [(name, value) for name, value in real.headers.raw if name.lower() not in NOT_PASSED_ON]
         return response
-
-
-def _as_told(fault: Fault) -> Response:
-    return Response(fault.body, fault.status, dict(fault.headers))
 
 
 async def _hold(held: Held, receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""The server's command with time-outs of a second, for tests of those who never answer."""
+"""The server's command for tests of what else takes long: time-outs of a second, and Keycloak asked again at once."""
 
 import sys
 from unittest.mock import patch
@@ -6,6 +6,7 @@ from unittest.mock import patch
 import httpx
 
 import nextcloud_mcp.app
+import nextcloud_mcp.auth.issuer
 import nextcloud_mcp.nextcloud.client
 from nextcloud_mcp.cli import main
 
@@ -14,6 +15,8 @@ SHORT = httpx.Timeout(1.0)
 if __name__ == "__main__":
     with (
         patch.object(nextcloud_mcp.app, "KEYCLOAK_TIMEOUT", SHORT),
+        patch.object(nextcloud_mcp.auth.issuer, "REFETCH_INTERVAL", 0.0),
+        patch.object(nextcloud_mcp.auth.issuer, "RETRY_INTERVAL", 0.0),
         patch.object(nextcloud_mcp.nextcloud.client, "TIMEOUT", SHORT),
     ):
         sys.exit(main())

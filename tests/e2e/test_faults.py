@@ -1,0 +1,476 @@
+"""What breaks, and what the caller and the administrator are told: named faults of real parts, one by one.
+
+A server of its own stands between fronts for the real Keycloak and the real Nextcloud. For each fault: the caller
+gets one sentence with cause and next step, the log gets one event with the request's id and the same sentence, and
+once the fault is mended the next call works, by the same process.
+"""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import httpx
+import pytest
+
+from stack.chain import Chain
+from stack.config import EXCHANGE_CLIENT_SECRET
+from stack.process import free_port
+from stack.servers import run_server
+from tests.e2e.conftest import EVERYTHING, Server
+from tests.support.eventually import MOST_SECONDS, eventually
+from tests.support.front import Fault, Front, run_front
+from tests.support.mcp_http import result, tool_request
+from tests.support.minting import Minter, rsa_key
+from tests.support.oauth import ALICE, sign_in
+from tests.support.server import LEGACY, MODERN
+from tests.support.threads import in_thread
+
+IMPATIENT: Final = (sys.executable, "-m", "tests.support.impatient")
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The server under test, and what it stands on.
+
+    Attributes:
+        mode: exchange or pass-through.
+        url: where it listens.
+        host: its public name.
+        token: alice's, for it.
+        log: its log.
+        keycloak: the front of the realm.
+        nextcloud: the front of Nextcloud.
+    """
+
+    mode: str
+    url: str
+    host: str
+    token: str
+    log: Path
+    keycloak: Front
+    nextcloud: Front
+
+    async def call(
+        self,
+        tool: str,
+        arguments: dict[str, str],
+        *,
+        token: str | None = None,
+        version: str = LEGACY,
+        request_id: str = "",
+    ) -> httpx.Response:
+        """Call a tool, as alice by default."""
+        headers = {"Host": self.host, "X-Request-Id": request_id}
+        request = tool_request(tool, arguments, token=token or self.token, version=version, **headers)
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+            return await http.post(self.url, **request)
+
+    async def works(self) -> None:
+        """Fail unless a call of each of Nextcloud's APIs works now."""
+        for tool, arguments in (WHO, ("nc_webdav_list_directory", {"path": ""}), NOTES):
+            answer = result(await self.call(tool, arguments))
+            assert not answer.get("isError"), answer
+
+    def events(self, **fields: str) -> list[dict[str, Any]]:
+        """Return the events of the log that have these fields."""
+        events = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [event for event in events if fields.items() <= event.items()]
+
+    async def logged(self, caller_id: str) -> list[dict[str, Any]]:
+        """Return the events of a request that nobody waits for any more, by what its caller called it."""
+        return self.events(caller_id=caller_id)
+
+    def only_event(self, response: httpx.Response) -> dict[str, Any]:
+        """Return the one event of an answered request."""
+        (event,) = self.events(request_id=response.headers["X-Request-Id"])
+        return event
+
+
+@pytest.fixture(scope="module", params=["exchange", "pass_through"])
+async def patient(request: pytest.FixtureRequest, chain: Chain) -> AsyncIterator[Patient]:
+    """A server in each mode, behind which Keycloak and Nextcloud can fail."""
+    server: Server = request.getfixturevalue(request.param)
+    tokens = await sign_in(chain.keycloak, **ALICE, scope=f"{server.scope} {EVERYTHING}")
+    name = f"faults-{server.mode}"
+    async with AsyncExitStack() as stack:
+        keycloak = await stack.enter_async_context(run_front(chain.keycloak.url))
+        nextcloud = await stack.enter_async_context(run_front(chain.nextcloud.url))
+        settings = {
+            "NEXTCLOUD_HOST": nextcloud.url,
+            "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url.replace(chain.keycloak.url, keycloak.url),
+        }
+        if server.mode == "exchange":
+            settings |= {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
+        running = run_server(name, server.url, free_port(), settings, logs=chain.config.state, command=IMPATIENT)
+        url = await stack.enter_async_context(in_thread(running))
+        host = server.origin.removeprefix("http://")
+        log = chain.config.state / f"server-{name}.log"
+        yield Patient(server.mode, url, host, tokens["access_token"], log, keycloak, nextcloud)
+
+
+LIST: Final = ("nc_webdav_list_directory", {"path": "Plans"})
+WRITE: Final = ("nc_webdav_write_file", {"path": "Plans/x.txt", "content": "content-of-a-test"})
+NOTES: Final = ("nc_notes_search_notes", {"query": "x"})
+WHO: Final[tuple[str, dict[str, str]]] = ("nc_whoami", {})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call, Nextcloud's answer to it, and what is made of that."""
+
+    call: tuple[str, dict[str, str]]
+    status: int
+    sentence: str
+    code: str
+    body: bytes = b"<h1>content-of-a-page</h1>"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> Fault:
+        """What Nextcloud answers."""
+        return Fault(self.status, self.body, {"Content-Type": "text/html", **self.headers})
+
+
+NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
+    "401": Case(
+        WHO,
+        401,
+        "Nextcloud did not accept the token: the administrator must check that user_oidc trusts this realm and knows "
+        "its present signing keys (run nextcloud/setup.sh again).",
+        "nextcloud.token_not_accepted",
+    ),
+    "403": Case(
+        LIST,
+        403,
+        "Nextcloud does not allow this for /Plans: ask its owner for the permission.",
+        "nextcloud.forbidden",
+    ),
+    "404": Case(
+        LIST,
+        404,
+        "Nextcloud has no /Plans, or you may not see it: check the name, or list what is there.",
+        "nextcloud.not_found",
+    ),
+    "423": Case(
+        WRITE,
+        423,
+        "/Plans/x.txt is locked by somebody who is writing to it: try again shortly.",
+        "nextcloud.locked",
+    ),
+    "429": Case(
+        LIST,
+        429,
+        "Nextcloud asks for a pause: try again in 37 s.",
+        "nextcloud.rate_limited",
+        headers={"Retry-After": "37"},
+    ),
+    "500": Case(LIST, 500, "Nextcloud failed with HTTP 500 at /Plans: try again later.", "nextcloud.unavailable"),
+    "503": Case(LIST, 503, "Nextcloud is in maintenance or overloaded: try again later.", "nextcloud.unavailable"),
+    "maintenance mode": Case(
+        WHO,
+        503,
+        "Nextcloud is in maintenance or overloaded: try again in 120 s.",
+        "nextcloud.unavailable",
+        headers={"Retry-After": "120", "X-Nextcloud-Maintenance-Mode": "1"},
+    ),
+    "507": Case(
+        WRITE,
+        507,
+        "There is no room for /Plans/x.txt: the user's storage is full; delete something first.",
+        "nextcloud.quota_exceeded",
+    ),
+    "broken XML": Case(
+        LIST,
+        207,
+        "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front.",
+        "nextcloud.unavailable",
+        body=b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"><d:response><d:href>/content-of',
+    ),
+    "XML with an entity": Case(
+        LIST,
+        207,
+        "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front.",
+        "nextcloud.unavailable",
+        body=b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><d:multistatus xmlns:d="DAV:">&e;</d:multistatus>',
+    ),
+    "broken JSON": Case(
+        NOTES,
+        200,
+        "Nextcloud's answer has an unexpected form (HTTP 200, application/json): the administrator must check "
+        "NEXTCLOUD_HOST and what stands in front of it.",
+        "nextcloud.unavailable",
+        body=b'[{"id": 7, "title": "content-of-a-no',
+        headers={"Content-Type": "application/json"},
+    ),
+    "HTML for JSON": Case(
+        WHO,
+        200,
+        "Nextcloud's answer has an unexpected form (HTTP 200, text/html): the administrator must check "
+        "NEXTCLOUD_HOST and what stands in front of it.",
+        "nextcloud.unavailable",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NEXTCLOUD_ANSWERS.values(), ids=NEXTCLOUD_ANSWERS.keys())
+async def test_nextcloud_answers(patient: Patient, case: Case) -> None:
+    """Each answer is a sentence, none of the answer's own words in it; one event; and gone with its cause."""
+    await patient.works()
+    with patient.nextcloud.failing(case.fault):
+        response = await patient.call(*case.call)
+    await patient.works()
+
+    assert_told(patient, response, case.sentence, case.code)
+
+
+def assert_told(patient: Patient, response: httpx.Response, sentence: str, code: str) -> None:
+    """Hold a tool's error and the log's event against what they must be."""
+    answer = result(response)
+    assert answer["isError"] is True
+    assert [content["text"] for content in answer["content"]] == [sentence]
+    event = patient.only_event(response)
+    assert (event["event"], event["level"]) == ("tool.failed", "warning")
+    assert (event["code"], event["reason"]) == (code, sentence)
+
+
+async def test_nextcloud_down(patient: Patient) -> None:
+    """Refused connections are told after two more tries; a start of Nextcloud is all it takes."""
+    await patient.works()
+    async with patient.nextcloud.away():
+        response = await patient.call(*WHO)
+    await patient.works()
+
+    sentence = "Nextcloud can't be reached (ConnectError): try again shortly."
+    assert_told(patient, response, sentence, "nextcloud.unavailable")
+
+
+async def test_nextcloud_slow(patient: Patient) -> None:
+    """A Nextcloud that never answers costs one time-out, and is not asked the same again."""
+    await patient.works()
+    before = len(patient.nextcloud.requests)
+    with patient.nextcloud.holding() as held:
+        response = await patient.call(*LIST)
+        with anyio.fail_after(MOST_SECONDS):
+            await held.gone.wait()
+    asked = patient.nextcloud.requests[before:]
+    await patient.works()
+
+    sentence = "Nextcloud took too long to answer about /Plans: it may have done what was asked; check, then try again."
+    assert_told(patient, response, sentence, "nextcloud.unavailable")
+    assert asked == ["PROPFIND /remote.php/dav/files/alice/Plans"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_redirect_to_another_host(patient: Patient, status: int) -> None:
+    """A redirect is told to the administrator, and where it points to nobody knocks."""
+    await patient.works()
+    async with run_front("http://localhost") as attacker:
+        with patient.nextcloud.failing(Fault(status, headers={"Location": f"{attacker.url}/login"})):
+            response = await patient.call(*WHO)
+    await patient.works()
+
+    sentence = (
+        "Nextcloud redirects elsewhere, which is not followed: the administrator must set NEXTCLOUD_HOST to the "
+        "address where it answers itself."
+    )
+    assert_told(patient, response, sentence, "nextcloud.unavailable")
+    assert attacker.requests == []
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A call under an answer that may pass, and how often Nextcloud is asked."""
+
+    call: tuple[str, dict[str, str]]
+    fault: Fault
+    times: int
+
+
+TRIED: Final[Mapping[str, Tried]] = {
+    "reading, 503": Tried(WHO, Fault(503), 3),
+    "reading, 429 for a moment": Tried(WHO, Fault(429, headers={"Retry-After": "0"}), 3),
+    "reading, 429 for longer": Tried(WHO, Fault(429, headers={"Retry-After": "37"}), 1),
+    "reading, 500": Tried(WHO, Fault(500), 1),
+    "writing, 503": Tried(WRITE, Fault(503), 1),
+    "writing, 429 for a moment": Tried(WRITE, Fault(429, headers={"Retry-After": "0"}), 1),
+}
+
+
+@pytest.mark.parametrize("tried", TRIED.values(), ids=TRIED.keys())
+async def test_repeated_only_where_that_is_safe(patient: Patient, tried: Tried) -> None:
+    """What changes nothing is asked again, twice at most; what changes something is sent once."""
+    await patient.works()
+    before = len(patient.nextcloud.requests)
+    with patient.nextcloud.failing(tried.fault):
+        response = await patient.call(*tried.call)
+
+    assert result(response)["isError"] is True
+    assert len(patient.nextcloud.requests) - before == tried.times
+    assert patient.only_event(response)["event"] == "tool.failed"
+
+
+@pytest.mark.parametrize("fault", [Fault(503), Fault(429, headers={"Retry-After": "1"})], ids=["503", "429"])
+async def test_a_passing_overload_is_not_noticed(patient: Patient, fault: Fault) -> None:
+    """When Nextcloud recovers within the tries, the call succeeds, and the log says nothing of them."""
+    await patient.works()
+    before = len(patient.nextcloud.requests)
+    with patient.nextcloud.failing(fault, times=1):
+        response = await patient.call(*WHO)
+
+    assert not result(response).get("isError")
+    assert len(patient.nextcloud.requests) - before == 2
+    assert patient.only_event(response)["event"] == "tool.done"
+
+
+HTML: Final = {"Content-Type": "text/html"}
+
+FAILED: Final = (
+    "Keycloak failed at the token exchange with HTTP {status}: try again shortly, and look into Keycloak's log if "
+    "it stays so."
+)
+REFUSED: Final = (
+    "Keycloak refused to exchange the token (it answered 'unknown_error: Consult the server log.'): the "
+    "administrator must look into Keycloak's log."
+)
+NO_TOKEN: Final = (
+    "Keycloak's token endpoint answered with something that is no token response: check OIDC_DISCOVERY_URL, "
+    "and that nothing rewrites answers in between."
+)
+
+EXCHANGE_ANSWERS: Final[Mapping[str, tuple[Fault, str]]] = {
+    "500": (Fault(500, b'{"error":"unknown_error","error_description":"Consult the server log."}'), REFUSED),
+    "500 without a word": (Fault(500), FAILED.format(status=500)),
+    "502 in HTML": (Fault(502, b"<h1>Bad Gateway</h1>", HTML), FAILED.format(status=502)),
+    "HTML": (Fault(200, b"<h1>Sign in</h1>", HTML), NO_TOKEN),
+}
+
+
+@pytest.mark.parametrize(("fault", "sentence"), EXCHANGE_ANSWERS.values(), ids=EXCHANGE_ANSWERS.keys())
+async def test_keycloak_answers(patient: Patient, fault: Fault, sentence: str) -> None:
+    """An exchange that fails fails the call, in one try; a token that is passed through needs no Keycloak."""
+    await patient.works()
+    before = len(patient.keycloak.requests)
+    with patient.keycloak.failing(fault):
+        response = await patient.call(*WHO)
+    asked = patient.keycloak.requests[before:]
+    await patient.works()
+
+    assert_exchange_failed(patient, response, sentence, asked)
+
+
+def assert_exchange_failed(patient: Patient, response: httpx.Response, sentence: str, asked: list[str]) -> None:
+    """Hold a call without Keycloak against what it must be in each mode."""
+    if patient.mode == "exchange":
+        assert_told(patient, response, sentence, "token_exchange.failed")
+        assert [request for request in asked if not request.startswith("GET ")] == [
+            "POST /realms/nextcloud-mcp/protocol/openid-connect/token"
+        ]
+    else:
+        assert not result(response).get("isError")
+        assert patient.only_event(response)["event"] == "tool.done"
+
+
+async def test_keycloak_down(patient: Patient) -> None:
+    """A refused connection fails an exchange with the cause; a start of Keycloak is all it takes."""
+    await patient.works()
+    async with patient.keycloak.away():
+        response = await patient.call(*WHO)
+    await patient.works()
+
+    sentence = "Keycloak can't be reached for the token exchange (ConnectError): try again shortly."
+    if patient.mode == "exchange":
+        assert_told(patient, response, sentence, "token_exchange.failed")
+    else:
+        assert not result(response).get("isError")
+
+
+async def test_keycloak_slow(patient: Patient) -> None:
+    """A Keycloak that never answers costs one time-out, and is asked once."""
+    await patient.works()
+    before = len(patient.keycloak.requests)
+    with patient.keycloak.holding():
+        response = await patient.call(*WHO)
+    asked = patient.keycloak.requests[before:]
+    await patient.works()
+
+    sentence = "Keycloak can't be reached for the token exchange (ReadTimeout): try again shortly."
+    assert_exchange_failed(patient, response, sentence, asked)
+
+
+UNKNOWN_ISSUER: Final[Mapping[str, tuple[Fault, str]]] = {
+    "500": (Fault(500), "HTTPStatusError"),
+    "HTML": (Fault(200, b"<h1>Sign in</h1>", HTML), "JSONDecodeError"),
+    "JSON of something else": (Fault(200, b'{"hello":"world"}'), "ValidationError"),
+}
+
+
+@pytest.mark.parametrize(("fault", "cause"), UNKNOWN_ISSUER.values(), ids=UNKNOWN_ISSUER.keys())
+async def test_token_that_only_keycloak_could_tell(patient: Patient, chain: Chain, fault: Fault, cause: str) -> None:
+    """A key that is not known here can't be asked for: 503 with `Retry-After`, and 401 once it can."""
+    token = Minter(issuer=chain.keycloak.issuer, resource="any", key=rsa_key("unknown")).mint()
+    with patient.keycloak.failing(fault):
+        response = await patient.call(*WHO, token=token)
+    recovered = await patient.call(*WHO, token=token)
+
+    assert response.status_code == 503
+    sentence = response.json()["error"]["message"]
+    assert sentence.startswith("Keycloak gives no metadata or keys at http://localhost:")
+    assert sentence.endswith("so no token can be checked: try again shortly.")
+    assert cause in sentence
+    assert int(response.headers["Retry-After"]) > 0
+    event = patient.only_event(response)
+    assert (event["event"], event["code"], event["reason"]) == ("token.not_checked", "issuer.unavailable", sentence)
+    assert recovered.status_code == 401
+
+
+GONE: Final[Mapping[str, tuple[str, dict[str, str]]]] = {"reading": LIST, "writing": WRITE, "asking who": WHO}
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+@pytest.mark.parametrize("call", GONE.values(), ids=GONE.keys())
+async def test_client_gone(patient: Patient, call: tuple[str, dict[str, str]], version: str, unique: str) -> None:
+    """When the client hangs up in mid-call, so does the server at Nextcloud; the log says so once.
+
+    It is no time-out that closes the connection there: that would be another event.
+    """
+    await patient.works()
+    with patient.nextcloud.holding() as held:
+        async with anyio.create_task_group() as client:
+            client.start_soon(partial(patient.call, *call, version=version, request_id=unique))
+            with anyio.fail_after(MOST_SECONDS):
+                await held.arrived.wait()
+            client.cancel_scope.cancel()
+        with anyio.fail_after(MOST_SECONDS):
+            await held.gone.wait()
+        (event,) = await eventually(partial(patient.logged, unique))
+    await patient.works()
+
+    assert patient.events(caller_id=unique) == [event]
+    assert (event["event"], event["tool"]) == ("tool.cancelled", call[0])
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+@pytest.mark.parametrize("patient", ["exchange"], indirect=True)
+async def test_client_gone_during_the_exchange(patient: Patient, version: str, unique: str) -> None:
+    """When the client hangs up before Keycloak has answered, nothing is asked of Nextcloud."""
+    await patient.works()
+    before = len(patient.nextcloud.requests)
+    with patient.keycloak.holding() as held:
+        async with anyio.create_task_group() as client:
+            client.start_soon(partial(patient.call, *WRITE, version=version, request_id=unique))
+            with anyio.fail_after(MOST_SECONDS):
+                await held.arrived.wait()
+            client.cancel_scope.cancel()
+    (event,) = await eventually(partial(patient.logged, unique))
+    asked = patient.nextcloud.requests[before:]
+    await patient.works()
+
+    assert patient.events(caller_id=unique) == [event]
+    assert (event["event"], event["tool"]) == ("tool.cancelled", WRITE[0])
+    assert asked == []
