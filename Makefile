@@ -40,6 +40,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 
 docs: $(INSTALLED) ## write the reference pages that follow from the code
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tests.requirements > docs/reference/requirements.md
 
 requirements: ## pin anew: names, versions and hashes, no addresses
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \

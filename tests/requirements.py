@@ -85,6 +85,11 @@ _TLS: Final = (
     "realm is imported with `SSL_REQUIRED=all`."
 )
 
+_CONSENT_PAGE: Final = (
+    "Stock Keycloak's consent page names the client and the scopes, not where the browser goes next; a theme of one's "
+    "own could. The realm limits redirects to loopback and to the addresses of clients known by name."
+)
+
 _PASS_THROUGH: Final = (
     "Pass-through mode does pass the token on, if an operator chooses it: such a token names this server and "
     "Nextcloud as its audiences, and is validated before. Exchange mode passes no token on."
@@ -153,6 +158,7 @@ _MCP: Final = (
         "realm",
         (f"{_25}#localhost-redirect-uri-risks", f"{_26_SECURITY}#localhost-redirect-uri-risks"),
         "A client whose redirect URIs are on localhost alone is announced with an additional warning.",
+        _CONSENT_PAGE,
     ),
     _mcp(
         "mcp-cimd-shows-redirect-host",
@@ -160,6 +166,7 @@ _MCP: Final = (
         "realm",
         (f"{_25}#localhost-redirect-uri-risks", f"{_26_SECURITY}#localhost-redirect-uri-risks"),
         "The host of the redirect URI is shown while the person authorizes.",
+        _CONSENT_PAGE,
     ),
     _mcp(
         "mcp-prm",
