@@ -34,6 +34,20 @@ class ServerUrls:
     nextcloud: str
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look into the logs when all else is done."""
+    items.sort(key=lambda item: item.path.name == "test_secrets_in_logs.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_event() -> Iterator[None]:
+    """Let the servers of the run log all that they ever do."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LOG_LEVEL", "DEBUG")
+        yield
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Asyncio alone: what the servers run on."""
