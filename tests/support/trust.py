@@ -1,0 +1,58 @@
+"""A Nextcloud that trusts one more realm, beside the one that the run shares."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from stack.config import Config
+from stack.keycloak import Keycloak
+from stack.nextcloud import run_nextcloud
+from stack.process import free_port
+
+DOORS: Final = (
+    ("GET", "/ocs/v2.php/cloud/user?format=json"),
+    ("PROPFIND", "/remote.php/dav/files/alice/"),
+    ("GET", "/index.php/apps/notes/api/v1/notes"),
+)
+"""One of each kind of API: OCS, WebDAV, an app's."""
+
+
+@contextmanager
+def nextcloud_trusting(config: Config, keycloak: Keycloak, state: Path) -> Iterator[str]:
+    """Return its address: another stand-in's, or the given Nextcloud's with one more provider in user_oidc.
+
+    Args:
+        config: what the run's chain has.
+        keycloak: the realm to trust; the provider is named after it.
+        state: the folder of logs and data.
+    """
+    if config.nextcloud_url is not None and config.nextcloud_occ is None:
+        pytest.skip("NEXTCLOUD_OCC is needed to make that Nextcloud trust one more realm")
+    config = replace(config, state=state, nextcloud_port=free_port())
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OIDC_PROVIDER_NAME", keycloak.realm)
+        try:
+            with run_nextcloud(config, keycloak) as nextcloud:
+                yield nextcloud.url
+        finally:
+            if config.nextcloud_occ is not None:
+                command = [*shlex.split(config.nextcloud_occ), "user_oidc:provider:delete", "--force", keycloak.realm]
+                subprocess.run(command, check=True, capture_output=True, env=os.environ)  # noqa: S603 - the one given
+
+
+async def opens(nextcloud_url: str, token: str) -> bool:
+    """Say whether Nextcloud takes the token at any of its doors; a door that is neither open nor shut is an error."""
+    headers = {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"}
+    async with httpx.AsyncClient(base_url=nextcloud_url, headers=headers, trust_env=False, timeout=30) as http:
+        answers = [await http.request(method, path) for method, path in DOORS]
+    statuses = {answer.status_code for answer in answers}
+    assert statuses <= {200, 207, 401}, statuses
+    return statuses != {401}
