@@ -86,8 +86,8 @@ _TLS: Final = (
 )
 
 _CONSENT_PAGE: Final = (
-    "Stock Keycloak's consent page names the client and the scopes, not where the browser goes next; a theme of one's "
-    "own could. The realm limits redirects to loopback and to the addresses of clients known by name."
+    "Stock Keycloak's consent page names the client, for one with a document the document's host, and the scopes, but "
+    "not where the browser goes next; a theme of one's own could. The realm limits redirects to loopback and to the addresses of clients known by name."
 )
 
 _PASS_THROUGH: Final = (
@@ -805,7 +805,15 @@ _RFC_9068: Final = (
         "The realm has the scopes of all apps, and a client may ask for one whose tools this server has not got yet; "
         "it then means nothing here, and opens nothing.",
     ),
-    _rfc("rfc9068-audience-is-resource", "SHOULD", "realm", "3", "`aud` is the value of `resource` in the request."),
+    _rfc(
+        "rfc9068-audience-is-resource",
+        "SHOULD",
+        "realm",
+        "3",
+        "`aud` is the value of `resource` in the request.",
+        "So it is with Keycloak's experimental feature `resource-indicators`. Without it `resource` is ignored, and the "
+        "audience comes from the server's scope, which gives the same URL.",
+    ),
     _rfc(
         "rfc9068-default-audience",
         "MUST",
