@@ -87,7 +87,8 @@ _TLS: Final = (
 
 _CONSENT_PAGE: Final = (
     "Stock Keycloak's consent page names the client, for one with a document the document's host, and the scopes, but "
-    "not where the browser goes next; a theme of one's own could. The realm limits redirects to loopback and to the addresses of clients known by name."
+    "not where the browser goes next; a theme of one's own could. The realm limits redirects to loopback and to the "
+    "addresses of clients known by name."
 )
 
 _PASS_THROUGH: Final = (
@@ -811,8 +812,8 @@ _RFC_9068: Final = (
         "realm",
         "3",
         "`aud` is the value of `resource` in the request.",
-        "So it is with Keycloak's experimental feature `resource-indicators`. Without it `resource` is ignored, and the "
-        "audience comes from the server's scope, which gives the same URL.",
+        "So it is with Keycloak's experimental feature `resource-indicators`. Without it `resource` is ignored, and "
+        "the audience comes from the server's scope, which gives the same URL.",
     ),
     _rfc(
         "rfc9068-default-audience",
