@@ -19,7 +19,7 @@ SECRETS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "a password": re.compile(rb"[a-z]+-demo-password"),
     "a client's secret": re.compile(rb"demo-only-[a-z-]+-secret"),
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY"),
-    "an authorization code": re.compile(rb"[?&\"]code(=|\": *\")[\w.-]{20,}"),
+    "an authorization code": re.compile(rb"[?&]code=[\w.-]{20,}"),
     "the content of a file": re.compile(rb"content-of-"),
 }
 """By what each is known: tests begin what they write with `content-of-`, and the demo's secrets say what they are."""
