@@ -115,7 +115,8 @@ async def crowd(chain: Chain, exchange: Server, pass_through: Server) -> AsyncIt
 
     # Fewer connections than members, so that they pass from one to the next; given up before the server does.
     limits = httpx.Limits(max_connections=PEOPLE, keepalive_expiry=1)
-    async with httpx.AsyncClient(trust_env=False, timeout=120, limits=limits) as http:
+    timeout = httpx.Timeout(120, pool=None)  # a member may have to wait for a connection for as long as others need
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout, limits=limits) as http:
         async with anyio.create_task_group() as group:
             for name in people:
                 group.start_soon(join, name, http)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, RequestBodyLimitMiddleware
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -87,7 +87,10 @@ class AdmissionControl:
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look at the body, which alone decides which tool runs."""
         request = Request(scope, receive)
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return  # nobody is left to answer
         call = _tool_call(body)
         named = _tool_in_headers(request.headers)
         answer: Admission | Response | None = None

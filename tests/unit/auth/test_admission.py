@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import AdmissionControl
@@ -184,6 +184,27 @@ async def test_credentials_without_an_issuer_are_an_outage() -> None:
         response = await http.post("/mcp", json={"method": "tools/call", "params": {"name": "nc_whoami"}})
     assert response.status_code == 503
     assert "Retry-After" in response.headers
+
+
+async def test_a_client_that_leaves_while_it_sends_is_nobodys_error() -> None:
+    """Nothing is run, answered or raised for a request whose body never came whole."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    admission = AdmissionControl(
+        Starlette(),
+        credentials=NoIssuer(),
+        challenge=Challenge(SERVER_URL, server_scope="s", tool_scopes=[], first_scopes=[]),
+    )
+    principal = Principal(ISSUER, "alice", "client", frozenset(), "token", 0)
+    scope = {"type": "http", "method": "POST", "headers": [], "state": {"principal": principal}}
+    await admission(scope, receive, send)
+    assert sent == []
 
 
 DELETE: Final = '{"name":"nc_notes_delete_note","arguments":{"note_id":7}}'
