@@ -44,9 +44,9 @@ docs: $(INSTALLED) ## write the reference pages that follow from the code
 
 requirements: ## pin anew: names, versions and hashes, no addresses
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	    --upgrade -o requirements/server.txt pyproject.toml
+	    --upgrade --extra doctor -o requirements/server.txt pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	    --upgrade -c requirements/server.txt --group dev -o requirements/dev.txt pyproject.toml
+	    --upgrade -c requirements/server.txt --extra doctor --group dev -o requirements/dev.txt pyproject.toml
 
 clean: down ## drop the demo's data (users' files, Keycloak's keys and registered clients)
 	rm -rf .stack

@@ -11,6 +11,7 @@ import httpx
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from nextcloud_mcp.app import create_app
+from nextcloud_mcp.auth.scopes import all_scopes
 from nextcloud_mcp.settings import load_settings
 from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
 from tests.support.nextcloud import URL as NEXTCLOUD_URL
@@ -21,6 +22,9 @@ LEGACY: Final = "2025-06-18"
 
 MODERN: Final = "2026-07-28"
 """The protocol version whose requests name method and tool in headers too."""
+
+EVERYTHING: Final = " ".join(all_scopes())
+"""All that a token can be granted."""
 
 PASS_THROUGH: Final[Mapping[str, str]] = {
     "NEXTCLOUD_HOST": NEXTCLOUD_URL,
@@ -88,7 +92,7 @@ class Server:
         self, tool: str, arguments: Mapping[str, Any] | None = None, *, scope: str | None = None
     ) -> dict[str, Any]:
         """Call a tool as alice, with the scopes it needs, and return what it answers, as JSON."""
-        token = self.keycloak.mint(scope=scope or "notes:read notes:write files:read files:write")
+        token = self.keycloak.mint(scope=scope or EVERYTHING)
         result = answered(await self.call(tool, arguments, token=token))["result"]
         assert not result.get("isError"), result
         structured: dict[str, Any] = result["structuredContent"]
@@ -96,7 +100,7 @@ class Server:
 
     async def misuse(self, tool: str, arguments: Mapping[str, Any] | None = None) -> str:
         """Call a tool as alice, with the scopes it needs, and return the sentence of its error."""
-        token = self.keycloak.mint(scope="notes:read notes:write files:read files:write")
+        token = self.keycloak.mint(scope=EVERYTHING)
         return refusal(await self.call(tool, arguments, token=token))
 
 

@@ -1,24 +1,17 @@
 """Files over WebDAV (RFC 4918; Nextcloud developer manual, "WebDAV: Basic APIs").
 
-Paths are those that the user sees, `/` being their own root. ETags are given without their quotes, from
-`OC-ETag` where it is there: web servers that compress append `-gzip` to `ETag`, which then matches nothing.
+Paths are those that the user sees, `/` being their own root.
 """
 
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-import httpx
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
-
-_D: Final = "{DAV:}"
-_OC: Final = "{http://owncloud.org/ns}"
 
 _PROPFIND: Final = b"""<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop>
@@ -67,7 +60,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "1"}, content=_PROPFIND
     )
     root = await _root(nextcloud)
-    itself, *members = [_file_info(element, root) for element in _responses(response)]
+    itself, *members = [_file_info(element, root) for element in dav.responses(response)]
     if not itself.is_directory:
         raise InvalidArgumentError(f"{_about(path)} is a file, not a folder: read it, or list its folder.")
     return members
@@ -92,7 +85,7 @@ async def read_file(nextcloud: Nextcloud, path: str, *, max_bytes: int) -> File:
     return File(
         content=response.content,
         content_type=info.content_type or "application/octet-stream",
-        etag=_etag(response.headers) or info.etag,
+        etag=dav.etag(response.headers) or info.etag,
     )
 
 
@@ -105,7 +98,7 @@ async def write_file(
         ConflictError: the file exists (no `etag`), or has changed (its present ETag is in the message).
         NotFoundError: its folder does not exist.
     """
-    headers = {"If-Match": f'"{_unquoted(etag)}"'} if etag else {"If-None-Match": "*"}
+    headers = {"If-Match": f'"{dav.unquoted(etag)}"'} if etag else {"If-None-Match": "*"}
     if content_type:
         headers["Content-Type"] = content_type
     try:
@@ -120,7 +113,7 @@ async def write_file(
         raise NotFoundError(f"The folder for {_about(path)} does not exist: create that first.") from error
     except ConflictError as error:
         raise await _write_conflict(nextcloud, path, etag) from error
-    return Written(status_code=response.status_code, etag=_etag(response.headers))
+    return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
 async def _write_conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> ConflictError:
@@ -192,7 +185,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
             f"{_about(destination)} exists already or lies in a missing folder, and nothing was done: pass "
             "overwrite=true to replace it, or create the folder."
         ) from error
-    return Written(status_code=response.status_code, etag=_etag(response.headers))
+    return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
 async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
@@ -201,7 +194,7 @@ async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
         "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "0"}, content=_PROPFIND
     )
     root = await _root(nextcloud)
-    return _file_info(_responses(response)[0], root)
+    return _file_info(dav.responses(response)[0], root)
 
 
 async def _root(nextcloud: Nextcloud) -> str:
@@ -224,42 +217,24 @@ def _about(path: str) -> str:
     return "/" + "/".join(_segments(path))
 
 
-def _responses(multistatus: httpx.Response) -> list[Element]:
-    """Return the `d:response` elements of an answer to PROPFIND, one at least: that of what was asked for."""
-    try:
-        responses = fromstring(multistatus.content).findall(f"{_D}response")
-    except (ParseError, DefusedXmlException):
-        responses = []
-    if not responses:
-        raise NextcloudUnavailableError(
-            "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front."
-        )
-    return responses
-
-
 def _file_info(response: Element, root: str) -> FileInfo:
     """Read one `d:response`; a folder has no length of its own, but `oc:size`."""
-    path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{_D}href", "")).path))
-    properties = {
-        element.tag: element
-        for propstat in response.iter(f"{_D}propstat")
-        if " 200 " in propstat.findtext(f"{_D}status", "")
-        for element in propstat.iterfind(f"{_D}prop/*")
-    }
+    path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{dav.D}href", "")).path))
+    properties = dav.properties(response)
     text = {tag: element.text for tag, element in properties.items() if element.text}
-    is_directory = f"{_D}resourcetype" in properties and (
-        properties[f"{_D}resourcetype"].find(f"{_D}collection") is not None
+    is_directory = f"{dav.D}resourcetype" in properties and (
+        properties[f"{dav.D}resourcetype"].find(f"{dav.D}collection") is not None
     )
     return FileInfo(
         name=path.rsplit("/", 1)[-1],
         path=path,
         is_directory=is_directory,
-        size=_int(text.get(f"{_D}getcontentlength") or text.get(f"{_OC}size")),
-        content_type=text.get(f"{_D}getcontenttype"),
-        last_modified=text.get(f"{_D}getlastmodified"),
-        etag=_unquoted(text.get(f"{_D}getetag")),
-        file_id=_int(text.get(f"{_OC}fileid")),
-        is_favorite=text.get(f"{_OC}favorite") == "1",
+        size=_int(text.get(f"{dav.D}getcontentlength") or text.get(f"{dav.OC}size")),
+        content_type=text.get(f"{dav.D}getcontenttype"),
+        last_modified=text.get(f"{dav.D}getlastmodified"),
+        etag=dav.unquoted(text.get(f"{dav.D}getetag")),
+        file_id=_int(text.get(f"{dav.OC}fileid")),
+        is_favorite=text.get(f"{dav.OC}favorite") == "1",
     )
 
 
@@ -270,11 +245,3 @@ def _after(root: str, path: str) -> str:
 
 def _int(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() else None
-
-
-def _etag(headers: Mapping[str, str]) -> str | None:
-    return _unquoted(headers.get("oc-etag") or headers.get("etag"))
-
-
-def _unquoted(etag: str | None) -> str | None:
-    return etag.removeprefix("W/").strip('"').removesuffix("-gzip") if etag else None

@@ -18,12 +18,13 @@ from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.tools.server import create_server
 from tests.support.issuer import FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud
-from tests.support.server import LEGACY, MODERN, Server, answered, refusal
+from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal
 
-CONTRACT: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
-"""The tools that clients of the seed project know, as far as they are built: names, types and defaults."""
+KNOWN: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
+"""The tools, resources and resource templates that clients of the seed project know: names, types and defaults."""
 
-EVERYTHING: Final = "notes:read notes:write files:read files:write"
+CONTRACT: Final = {name: tool for name, tool in KNOWN["tools"].items() if name in TOOL_SCOPES}
+"""The tools among them that are built."""
 
 
 async def listed(server: Server, *, scope: str = EVERYTHING, version: str = MODERN) -> dict[str, dict[str, Any]]:

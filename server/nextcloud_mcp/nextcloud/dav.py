@@ -1,0 +1,67 @@
+"""What files, calendars and contacts share: multistatus answers and ETags (RFC 4918 sections 13 and 15).
+
+ETags are given without their quotes, from `OC-ETag` where it is there: web servers that compress append `-gzip`
+to `ETag`, which then matches nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NoReturn
+from xml.etree.ElementTree import Element, ParseError
+
+import httpx
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from nextcloud_mcp.errors import NextcloudUnavailableError
+
+D: Final = "{DAV:}"
+OC: Final = "{http://owncloud.org/ns}"
+NC: Final = "{http://nextcloud.org/ns}"
+
+
+def responses(multistatus: httpx.Response) -> list[Element]:
+    """Return the `d:response` elements of an answer to PROPFIND, one at least: that of what was asked for.
+
+    Raises:
+        NextcloudUnavailableError: it is no such answer, as proxies' and login pages are none.
+    """
+    return matches(multistatus) or _not_webdav()
+
+
+def matches(multistatus: httpx.Response) -> list[Element]:
+    """Return the `d:response` elements of an answer to REPORT or SEARCH, which may have none.
+
+    Raises:
+        NextcloudUnavailableError: as for `responses`.
+    """
+    try:
+        root = fromstring(multistatus.content)
+    except (ParseError, DefusedXmlException):
+        return _not_webdav()
+    return root.findall(f"{D}response") if root.tag == f"{D}multistatus" else _not_webdav()
+
+
+def _not_webdav() -> NoReturn:
+    raise NextcloudUnavailableError(
+        "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front."
+    )
+
+
+def properties(response: Element) -> dict[str, Element]:
+    """Return the properties that a `d:response` has, by qualified name: those with status 200."""
+    return {
+        element.tag: element
+        for propstat in response.iter(f"{D}propstat")
+        if " 200 " in propstat.findtext(f"{D}status", "")
+        for element in propstat.iterfind(f"{D}prop/*")
+    }
+
+
+def etag(headers: Mapping[str, str]) -> str | None:
+    """Return the ETag of what was read or written, unquoted."""
+    return unquoted(headers.get("oc-etag") or headers.get("etag"))
+
+
+def unquoted(value: str | None) -> str | None:
+    """Return an ETag as we hand it out and take it: without quotes, weakness and what proxies append."""
+    return value.removeprefix("W/").strip('"').removesuffix("-gzip") if value else None
