@@ -1,8 +1,6 @@
 """`tools.server`: what a client is shown, and the boundary around every call."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -16,12 +14,10 @@ from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.tools.server import create_server
+from tests.support.contract import KNOWN
 from tests.support.issuer import FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal
-
-KNOWN: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
-"""The tools, resources and resource templates that clients of the seed project know: names, types and defaults."""
 
 CONTRACT: Final = {name: tool for name, tool in KNOWN["tools"].items() if name in TOOL_SCOPES}
 """The tools among them that are built."""

@@ -1,0 +1,10 @@
+"""The tools, resources and resource templates that clients of the seed project know: names, types and defaults."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_FILE: Final = Path(__file__).parents[1] / "unit" / "tools" / "contract.json"
+
+KNOWN: Final[Mapping[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))
