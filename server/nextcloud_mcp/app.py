@@ -73,8 +73,8 @@ def create_app(
     server = create_server(lifespan=_lending(resources), log_level=settings.log_level)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
-    endpoint = AdmissionControl(endpoint, credentials=_credentials(settings, keycloak, issuer), challenge=challenge)
-    endpoint = BearerAuth(endpoint, verifier=_verifier(settings, issuer), challenge=challenge)
+    endpoint = AdmissionControl(endpoint, credentials=credentials(settings, keycloak, issuer), challenge=challenge)
+    endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
     endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
 
     @asynccontextmanager
@@ -110,7 +110,7 @@ def _first_scopes(settings: Settings) -> list[str]:
     return list(settings.first_scopes) or all_scopes()
 
 
-def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
+def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
     """Accept this server's URL or client id as audience; a token that is passed on must also name Nextcloud."""
     return TokenVerifier(
         issuer,
@@ -119,19 +119,20 @@ def _verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
     )
 
 
-def _credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> Credentials:
+def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> Credentials:
+    """Return how a call's token for Nextcloud is got in the mode that is set."""
     if not settings.enable_token_exchange:
         return PassThrough()
     return TokenExchange(
         http,
         issuer,
         client_id=settings.client_id,
-        client=_client_authentication(settings),
+        client=client_authentication(settings),
         audience=settings.nextcloud_audience,
     )
 
 
-def _client_authentication(settings: Settings) -> ClientAuthentication:
+def client_authentication(settings: Settings) -> ClientAuthentication:
     """Return how this server proves who it is.
 
     Raises:

@@ -6,7 +6,7 @@ because one of them would be ignored silently.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,8 +17,11 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from nextcloud_mcp.errors import SettingsError
 
@@ -109,16 +112,19 @@ class Settings(BaseModel):
         }
         return derived | values
 
-    @model_validator(mode="after")
-    def _exchange_needs_one_proof(self) -> Self:
-        if self.client_secret is not None and self.client_private_key_file is not None:
-            raise ValueError("OIDC_CLIENT_SECRET and OIDC_CLIENT_PRIVATE_KEY_FILE are both set: keep one of them")
-        if self.enable_token_exchange and self.client_secret is None and self.client_private_key_file is None:
-            raise ValueError(
-                "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE is needed with "
-                "ENABLE_TOKEN_EXCHANGE=true"
-            )
-        return self
+    @field_validator("client_private_key_file")
+    @classmethod
+    def _one_proof(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("client_secret") is not None:
+            raise ValueError("is set besides OIDC_CLIENT_SECRET: keep one of them")
+        return file
+
+    @field_validator("enable_token_exchange")
+    @classmethod
+    def _exchange_needs_a_proof(cls, enabled: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+        if enabled and info.data.get("client_secret") is None and info.data.get("client_private_key_file") is None:
+            raise ValueError("needs OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE")
+        return enabled
 
     @property
     def mode(self) -> Literal["exchange", "pass-through"]:
@@ -137,13 +143,27 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: one line that names the first setting which is wrong or missing.
     """
+    settings = read_settings(environ)
+    if isinstance(settings, Settings):
+        return settings
+    raise SettingsError(settings[0])
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings | list[str]:
+    """Return the settings, or all that is wrong with them: a line for each, which names the setting."""
     values = {name: value for name, value in environ.items() if value}
+    lines = []
     for name in SECRETS:
-        _read_secret_file(values, name)
+        try:
+            _read_secret_file(values, name)
+        except SettingsError as error:
+            lines.append(str(error))
+            values[name] = "unread"  # so that it does not count as missing besides
     try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_describe(error)) from None  # its text would show the values, secrets among them
+        settings = Settings.model_validate(values)
+    except ValidationError as error:  # its text would show the values, secrets among them
+        return lines + [_describe(found) for found in error.errors(include_input=False, include_url=False)]
+    return lines or settings
 
 
 def _read_secret_file(values: dict[str, str], name: str) -> None:
@@ -171,10 +191,9 @@ def read_secret(name: str, path: Path) -> str:
     return secret
 
 
-def _describe(error: ValidationError) -> str:
-    """Turn pydantic's report into one line: the setting's name and what is wrong with it."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
+def _describe(error: ErrorDetails) -> str:
+    """Turn what pydantic reports into one line: the setting's name and what is wrong with it."""
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
         reason = "is not set, and has no default"
-    return f"{' '.join(str(part) for part in first['loc'])}: {reason}.".removeprefix(": ")
+    return f"{' '.join(str(part) for part in error['loc'])}: {reason}."

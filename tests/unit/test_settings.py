@@ -130,11 +130,11 @@ WRONG: Final[Mapping[str, tuple[dict[str, str], str]]] = {
     "neither yes nor no": ({"ENABLE_TOKEN_EXCHANGE": "maybe"}, "ENABLE_TOKEN_EXCHANGE: "),
     "exchange without a secret": (
         {"ENABLE_TOKEN_EXCHANGE": "true"},
-        "OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE is needed with",
+        "ENABLE_TOKEN_EXCHANGE: needs OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE.",
     ),
     "a secret and a private key": (
         {"OIDC_CLIENT_PRIVATE_KEY_FILE": "/run/secrets/key"},
-        "OIDC_CLIENT_SECRET and OIDC_CLIENT_PRIVATE_KEY_FILE are both set: keep one of them.",
+        "OIDC_CLIENT_PRIVATE_KEY_FILE: is set besides OIDC_CLIENT_SECRET: keep one of them.",
     ),
     "port of letters": ({"MCP_PORT": "http"}, "MCP_PORT: "),
     "port beyond all": ({"MCP_PORT": "65536"}, "MCP_PORT: "),
