@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin import calendars, notes, ocs, webdav
+from stack.standin import calendars, notes, ocs, search, webdav
 from stack.standin.gate import Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
@@ -54,7 +54,7 @@ def create_app(options: Options) -> Starlette:
         tree.close()
 
     return Starlette(
-        routes=[*ocs.routes(tree), *notes.routes(tree), *_mounts(options.data, tree)],
+        routes=[*ocs.routes(tree), *notes.routes(tree), *search.routes(tree), *_mounts(options.data, tree)],
         middleware=[
             Middleware(_ToldApart),
             Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree),

@@ -24,6 +24,10 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_webdav_delete_resource": frozenset({"files:write"}),
     "nc_webdav_move_resource": frozenset({"files:write"}),
     "nc_webdav_copy_resource": frozenset({"files:write"}),
+    "nc_webdav_search_files": frozenset({"files:read"}),
+    "nc_webdav_find_by_name": frozenset({"files:read"}),
+    "nc_webdav_find_by_type": frozenset({"files:read"}),
+    "nc_webdav_list_favorites": frozenset({"files:read"}),
 }
 
 

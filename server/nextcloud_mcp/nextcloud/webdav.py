@@ -13,11 +13,14 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundEr
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
-_PROPFIND: Final = b"""<?xml version="1.0"?>
+PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
+<oc:size/><oc:fileid/><oc:favorite/>"""
+"""What `file_info` reads, as a request for properties names it."""
+
+_PROPFIND: Final = f"""<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop>
-<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
-<oc:size/><oc:fileid/><oc:favorite/>
-</d:prop></d:propfind>"""
+{PROPERTIES}
+</d:prop></d:propfind>""".encode()
 
 
 class FileInfo(BaseModel):
@@ -57,12 +60,12 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         InvalidArgumentError: it is a file.
     """
     response = await nextcloud.request(
-        "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "1"}, content=_PROPFIND
+        "PROPFIND", await _url(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=_PROPFIND
     )
-    root = await _root(nextcloud)
-    itself, *members = [_file_info(element, root) for element in dav.responses(response)]
+    root = await root_of(nextcloud)
+    itself, *members = [file_info(element, root) for element in dav.responses(response)]
     if not itself.is_directory:
-        raise InvalidArgumentError(f"{_about(path)} is a file, not a folder: read it, or list its folder.")
+        raise InvalidArgumentError(f"{shown(path)} is a file, not a folder: read it, or list its folder.")
     return members
 
 
@@ -76,12 +79,12 @@ async def read_file(nextcloud: Nextcloud, path: str, *, max_bytes: int) -> File:
     url = await _url(nextcloud, path)
     info = await _stat(nextcloud, path)
     if info.is_directory:
-        raise InvalidArgumentError(f"{_about(path)} is a folder, not a file: list it.")
+        raise InvalidArgumentError(f"{shown(path)} is a folder, not a file: list it.")
     if (info.size or 0) > max_bytes:
         raise InvalidArgumentError(
-            f"{_about(path)} has {info.size} bytes, and at most {max_bytes} can be read at once: open it in Nextcloud."
+            f"{shown(path)} has {info.size} bytes, and at most {max_bytes} can be read at once: open it in Nextcloud."
         )
-    response = await nextcloud.request("GET", url, about=_about(path))
+    response = await nextcloud.request("GET", url, about=shown(path))
     return File(
         content=response.content,
         content_type=info.content_type or "application/octet-stream",
@@ -105,12 +108,12 @@ async def write_file(
         response = await nextcloud.request(
             "PUT",
             await _url(nextcloud, path),
-            about=_about(path),
+            about=shown(path),
             headers=headers,
             content=content,
         )
     except NotFoundError as error:
-        raise NotFoundError(f"The folder for {_about(path)} does not exist: create that first.") from error
+        raise NotFoundError(f"The folder for {shown(path)} does not exist: create that first.") from error
     except ConflictError as error:
         raise await _write_conflict(nextcloud, path, etag) from error
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
@@ -120,10 +123,10 @@ async def _write_conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> 
     """Say what stands where the caller wanted to write, with the ETag that a deliberate overwrite needs."""
     info = await _stat(nextcloud, path)
     if info.is_directory:
-        return ConflictError(f"{_about(path)} is a folder: choose another name.")
+        return ConflictError(f"{shown(path)} is a folder: choose another name.")
     what = "has changed since you read it" if etag else "exists already"
     return ConflictError(
-        f"{_about(path)} {what}, and nothing was written: to replace it, pass its present ETag {info.etag}."
+        f"{shown(path)} {what}, and nothing was written: to replace it, pass its present ETag {info.etag}."
     )
 
 
@@ -134,9 +137,9 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
         ConflictError: the folder above it does not exist.
     """
     try:
-        response = await nextcloud.request("MKCOL", await _url(nextcloud, path), about=_about(path), also_ok={405})
+        response = await nextcloud.request("MKCOL", await _url(nextcloud, path), about=shown(path), also_ok={405})
     except ConflictError as error:
-        raise ConflictError(f"The folder above {_about(path)} does not exist: create that first.") from error
+        raise ConflictError(f"The folder above {shown(path)} does not exist: create that first.") from error
     return Written(status_code=response.status_code)
 
 
@@ -145,9 +148,9 @@ async def delete(nextcloud: Nextcloud, path: str) -> Written:
 
     404 in `status_code` if there was nothing.
     """
-    if not _segments(path):
+    if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
-    response = await nextcloud.request("DELETE", await _url(nextcloud, path), about=_about(path), also_ok={404})
+    response = await nextcloud.request("DELETE", await _url(nextcloud, path), about=shown(path), also_ok={404})
     return Written(status_code=response.status_code)
 
 
@@ -172,17 +175,17 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 
 
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
-    if not _segments(source) or not _segments(destination):
+    if not segments(source) or not segments(destination):
         raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
     headers = {
         "Destination": nextcloud.absolute(await _url(nextcloud, destination)),
         "Overwrite": "T" if overwrite else "F",
     }
     try:
-        response = await nextcloud.request(method, await _url(nextcloud, source), about=_about(source), headers=headers)
+        response = await nextcloud.request(method, await _url(nextcloud, source), about=shown(source), headers=headers)
     except ConflictError as error:
         raise ConflictError(
-            f"{_about(destination)} exists already or lies in a missing folder, and nothing was done: pass "
+            f"{shown(destination)} exists already or lies in a missing folder, and nothing was done: pass "
             "overwrite=true to replace it, or create the folder."
         ) from error
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
@@ -191,33 +194,35 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
 async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
     """Return what is known of one file or folder."""
     response = await nextcloud.request(
-        "PROPFIND", await _url(nextcloud, path), about=_about(path), headers={"Depth": "0"}, content=_PROPFIND
+        "PROPFIND", await _url(nextcloud, path), about=shown(path), headers={"Depth": "0"}, content=_PROPFIND
     )
-    root = await _root(nextcloud)
-    return _file_info(dav.responses(response)[0], root)
+    root = await root_of(nextcloud)
+    return file_info(dav.responses(response)[0], root)
 
 
-async def _root(nextcloud: Nextcloud) -> str:
+async def root_of(nextcloud: Nextcloud) -> str:
+    """Return the path of the user's root folder on the server, percent-encoded."""
     return f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"
 
 
 async def _url(nextcloud: Nextcloud, path: str) -> str:
-    return "/".join([await _root(nextcloud), *(quote(segment, safe="") for segment in _segments(path))])
+    return "/".join([await root_of(nextcloud), *(quote(segment, safe="") for segment in segments(path))])
 
 
-def _segments(path: str) -> list[str]:
+def segments(path: str) -> list[str]:
     """Split a path; no segment may climb out of the user's root or hide a part of the name."""
-    segments = [segment for segment in path.split("/") if segment]
-    if any(segment in {".", ".."} or "\0" in segment for segment in segments):
+    names = [name for name in path.split("/") if name]
+    if any(name in {".", ".."} or "\0" in name for name in names):
         raise InvalidArgumentError(f"{path!r} is no path: write it without '.' and '..'.")
-    return segments
+    return names
 
 
-def _about(path: str) -> str:
-    return "/" + "/".join(_segments(path))
+def shown(path: str) -> str:
+    """Return a path as the user sees it: from their root, without doubled slashes."""
+    return "/" + "/".join(segments(path))
 
 
-def _file_info(response: Element, root: str) -> FileInfo:
+def file_info(response: Element, root: str) -> FileInfo:
     """Read one `d:response`; a folder has no length of its own, but `oc:size`."""
     path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{dav.D}href", "")).path))
     properties = dav.properties(response)

@@ -8,13 +8,14 @@ from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import webdav
 from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
 from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 MAX_READ: Final = 4 * 1024 * 1024
 """Bytes that one call reads at most: what a request may have (the SDK's default), so that all can be written back."""
 
 
-class DirectoryListing(Result):
-    """What is in a folder; `total_size` in bytes, of the files alone."""
+class DirectoryListing(Paged):
+    """What is in a folder, a page of it; the counts and `total_size`, in bytes of the files alone, are of all."""
 
     path: str
     files: list[FileInfo]
@@ -43,18 +44,26 @@ class Changed(Result):
     etag: str | None = None
 
 
-async def nc_webdav_list_directory(nextcloud: AsUser, path: str = "") -> DirectoryListing:
-    """List a folder's files and folders with size, type and ETag. An empty path is the root folder."""
-    files = await webdav.list_directory(nextcloud, path)
-    directories = sum(file.is_directory for file in files)
+async def nc_webdav_list_directory(
+    nextcloud: AsUser, path: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> DirectoryListing:
+    """List what is in a folder, with sizes, types and ETags: folders first, by name. Empty path: the root folder."""
+    everything = sorted(await webdav.list_directory(nextcloud, path), key=_folders_first)
+    files, next_cursor = page(everything, limit, cursor)
+    directories = sum(file.is_directory for file in everything)
     return DirectoryListing(
         path=path,
         files=files,
-        total_count=len(files),
+        total_count=len(everything),
         directories_count=directories,
-        files_count=len(files) - directories,
-        total_size=sum(file.size or 0 for file in files if not file.is_directory),
+        files_count=len(everything) - directories,
+        total_size=sum(file.size or 0 for file in everything if not file.is_directory),
+        next_cursor=next_cursor,
     )
+
+
+def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
+    return not file.is_directory, file.name.casefold(), file.name
 
 
 async def nc_webdav_read_file(path: str, nextcloud: AsUser) -> FileRead:

@@ -7,7 +7,7 @@ import pytest
 from nextcloud_mcp.tools.webdav import MAX_READ
 from tests.support.issuer import answer
 from tests.support.nextcloud import FILES, dav_file, dav_folder, multistatus
-from tests.support.server import Server
+from tests.support.server import Server, answered
 
 
 async def test_lists_a_folder(server: Server) -> None:
@@ -24,6 +24,25 @@ async def test_lists_a_folder(server: Server) -> None:
     assert [file["path"] for file in result["files"]] == ["/d", "/a", "/b"]
     assert (result["total_count"], result["directories_count"], result["files_count"]) == (3, 1, 2)
     assert result["total_size"] == 7
+
+
+async def test_lists_a_large_folder_in_pages(server: Server) -> None:
+    """Of a thousand files a first page comes, small enough for a model; the counts are of all, the pages of each."""
+    files = [dav_file(f"{FILES}/report-{number:04}.md", size=1) for number in reversed(range(1000))]
+    content = multistatus(dav_folder(f"{FILES}/"), *files, dav_folder(f"{FILES}/sub/"))
+    server.nextcloud.on("PROPFIND", FILES, answer(207, content=content))
+    token = server.keycloak.mint(scope="files:read")
+    response = await server.call("nc_webdav_list_directory", token=token)
+    assert len(response.content) < 100_000
+    first = answered(response)["result"]["structuredContent"]
+    assert (first["total_count"], first["files_count"], first["total_size"]) == (1001, 1000, 1000)
+
+    arguments = {"limit": 600, "cursor": first["next_cursor"]}
+    second = await server.use("nc_webdav_list_directory", arguments)
+    third = await server.use("nc_webdav_list_directory", arguments | {"cursor": second["next_cursor"]})
+    names = [file["name"] for result in (first, second, third) for file in result["files"]]
+    assert names == ["sub", *(f"report-{number:04}.md" for number in range(1000))]
+    assert third["next_cursor"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""Finding files: WebDAV SEARCH (RFC 5323; Nextcloud developer manual, "WebDAV: Search").
+
+Nextcloud searches its index of names, types, dates and stars, below one folder and to any depth; it does not look
+into files. Favourites are found the same way; a REPORT of `oc:filter-files`, which could too, is not needed.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+from xml.sax.saxutils import escape
+
+import httpx
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.webdav import PROPERTIES, FileInfo, file_info, root_of, shown
+
+# `firstresult` is no part of RFC 5323: it belongs to the library that Nextcloud's search is made of.
+_SEARCH: Final = """<?xml version="1.0"?>
+<d:searchrequest xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:s="https://github.com/icewind1991/SearchDAV/ns">
+<d:basicsearch>
+<d:select><d:prop>{properties}</d:prop></d:select>
+<d:from><d:scope><d:href>{scope}</d:href><d:depth>infinity</d:depth></d:scope></d:from>
+<d:where><d:and>{conditions}</d:and></d:where>
+<d:orderby>
+<d:order><d:prop><d:getlastmodified/></d:prop><d:descending/></d:order>
+<d:order><d:prop><d:displayname/></d:prop><d:ascending/></d:order>
+</d:orderby>
+<d:limit><d:nresults>{rows}</d:nresults><s:firstresult>{start}</s:firstresult></d:limit>
+</d:basicsearch></d:searchrequest>"""
+
+
+_MEDIA_TYPE: Final = re.compile(r"[^/%*]+/([^/%*]+|[%*])")
+
+
+class Wanted(BaseModel):
+    """What a file must be to be found; what is None does not matter.
+
+    In `name_pattern`, `%` or `*` stands for any characters, and case does not matter. `mime_type` is a media type
+    such as `image/png`, or all of a kind: `image/%`.
+    """
+
+    name_pattern: str | None = None
+    mime_type: str | None = None
+    modified_after: datetime | None = None
+    modified_before: datetime | None = None
+    only_favorites: bool = False
+
+
+async def search(
+    nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: int, limit: int
+) -> tuple[list[FileInfo], bool]:
+    """Return up to `limit` files and folders, newest first, and whether there are more.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        InvalidArgumentError: it is a file, or the media type has another form.
+    """
+    root = await root_of(nextcloud)
+    document = _SEARCH.format(
+        properties=PROPERTIES,
+        scope=escape(f"/files/{await nextcloud.user_id()}{shown(folder)}"),  # not percent-encoded, unlike any other
+        conditions=_conditions(wanted),
+        # One more says that there are more; another, because Nextcloud counts the folder itself, then drops it.
+        rows=limit + 2,
+        start=start,
+    )
+    response = await nextcloud.request(
+        "SEARCH",
+        "/remote.php/dav/",
+        about=shown(folder),
+        headers={"Content-Type": "text/xml"},
+        content=document.encode(),
+        also_ok={httpx.codes.INTERNAL_SERVER_ERROR},
+    )
+    if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+        if b"only supported on directories" in response.content:
+            raise InvalidArgumentError(f"{shown(folder)} is a file, not a folder: search the one it is in.")
+        raise error_for(response, shown(folder))
+    found = [file_info(element, root) for element in dav.matches(response)]
+    return found[:limit], len(found) > limit
+
+
+def _conditions(wanted: Wanted) -> str:
+    """Return the conditions of `d:where`; one that all files meet if there are none, for none is an error."""
+    conditions = []
+    if wanted.name_pattern is not None:
+        # In SQL, `_` stands for one character; for people it is just itself.
+        conditions.append(_like("displayname", wanted.name_pattern.replace("\\", r"\\").replace("_", r"\_")))
+    if wanted.mime_type is not None:
+        conditions.append(_like("getcontenttype", _media_type(wanted.mime_type)))
+    if wanted.modified_after:
+        conditions.append(_modified("gt", wanted.modified_after))
+    if wanted.modified_before:
+        conditions.append(_modified("lt", wanted.modified_before))
+    if wanted.only_favorites:
+        conditions.append("<d:eq><d:prop><oc:favorite/></d:prop><d:literal>1</d:literal></d:eq>")
+    return "".join(conditions or [_like("displayname", "%")])
+
+
+def _media_type(text: str) -> str:
+    """Return a media type as Nextcloud takes it: it answers 500 to other patterns, and knows them in lower case."""
+    if _MEDIA_TYPE.fullmatch(text) is None:
+        raise InvalidArgumentError(f"{text!r} is no media type: write mime_type like image/png, or image/% for all.")
+    return text.lower()
+
+
+def _like(name: str, pattern: str) -> str:
+    literal = escape(pattern.replace("*", "%"))
+    return f"<d:like><d:prop><d:{name}/></d:prop><d:literal>{literal}</d:literal></d:like>"
+
+
+def _modified(comparison: str, moment: datetime) -> str:
+    """Return a comparison with a date; one without a zone is UTC. Nextcloud ignores dates of any other form."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return (
+        f"<d:{comparison}><d:prop><d:getlastmodified/></d:prop>"
+        f"<d:literal>{moment:%Y-%m-%dT%H:%M:%SZ}</d:literal></d:{comparison}>"
+    )

@@ -1,0 +1,85 @@
+"""The tools that find files."""
+
+from datetime import datetime
+from typing import Any
+
+from nextcloud_mcp.nextcloud import search
+from nextcloud_mcp.nextcloud.search import Wanted
+from nextcloud_mcp.nextcloud.webdav import FileInfo
+from nextcloud_mcp.tools.context import AsUser, reads
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
+
+
+class FilesFound(Paged):
+    """A page of what was found, newest first; `total_found` counts this page, for Nextcloud does not count further."""
+
+    results: list[FileInfo]
+    total_found: int
+    scope: str
+    filters_applied: dict[str, Any] | None = None
+
+
+async def nc_webdav_search_files(
+    nextcloud: AsUser,
+    scope: str = "",
+    name_pattern: str | None = None,
+    mime_type: str | None = None,
+    only_favorites: bool = False,
+    limit: int | None = None,
+    modified_after: datetime | None = None,
+    modified_before: datetime | None = None,
+    cursor: str = "",
+) -> FilesFound:
+    """Find files and folders below the folder scope by name (%report%.pdf), type (image/%), date or star, newest
+    first. Does not look into files.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    wanted = Wanted(
+        name_pattern=name_pattern,
+        mime_type=mime_type,
+        only_favorites=only_favorites,
+        modified_after=modified_after,
+        modified_before=modified_before,
+    )
+    return await _found(nextcloud, scope, wanted, limit, cursor)
+
+
+async def nc_webdav_find_by_name(
+    pattern: str, nextcloud: AsUser, scope: str = "", limit: int | None = None, cursor: str = ""
+) -> FilesFound:
+    """Find files and folders by name, newest first; % stands for any characters: %budget% is a part of the name."""
+    return await _found(nextcloud, scope, Wanted(name_pattern=pattern), limit, cursor)
+
+
+async def nc_webdav_find_by_type(
+    mime_type: str, nextcloud: AsUser, scope: str = "", limit: int | None = None, cursor: str = ""
+) -> FilesFound:
+    """Find files by media type, newest first: application/pdf, or image/% for every kind of image."""
+    return await _found(nextcloud, scope, Wanted(mime_type=mime_type), limit, cursor)
+
+
+async def nc_webdav_list_favorites(
+    nextcloud: AsUser, scope: str = "", limit: int | None = None, cursor: str = ""
+) -> FilesFound:
+    """List the files and folders that the user gave a star, newest first."""
+    return await _found(nextcloud, scope, Wanted(only_favorites=True), limit, cursor)
+
+
+async def _found(nextcloud: AsUser, scope: str, wanted: Wanted, limit: int | None, cursor: str) -> FilesFound:
+    limit = DEFAULT_LIMIT if limit is None else limit
+    start = start_of(cursor, limit)
+    results, more = await search.search(nextcloud, scope, wanted, start=start, limit=limit)
+    return FilesFound(
+        results=results,
+        total_found=len(results),
+        scope=scope,
+        filters_applied=wanted.model_dump(mode="json", exclude_defaults=True) or None,
+        next_cursor=cursor_at(start + limit) if more else None,
+    )
+
+
+TOOLS = (
+    reads(nc_webdav_search_files, "Search files"),
+    reads(nc_webdav_find_by_name, "Find files by name"),
+    reads(nc_webdav_find_by_type, "Find files by type"),
+    reads(nc_webdav_list_favorites, "List favourite files"),
+)

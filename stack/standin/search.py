@@ -1,0 +1,174 @@
+"""WebDAV SEARCH (RFC 5323) on `/remote.php/dav/`, as far as clients of files use it.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/search.html
+Recorded from Nextcloud 32: the scope is not percent-encoded; the folder that is searched counts as a row and is
+then dropped; no condition, and a media type in another form than `image/png` or `image/%`, end in a 500.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, ParseError, SubElement, register_namespace, tostring
+
+from defusedxml.ElementTree import fromstring
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from wsgidav.dav_error import DAVError  # type: ignore[import-untyped]
+
+from stack.standin.files import FilesProvider
+from stack.standin.gate import account_of
+from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.tree import Tree
+
+PATH = "/remote.php/dav/"
+_D = "{DAV:}"
+_OC = "{http://owncloud.org/ns}"
+_FIRST = "{https://github.com/icewind1991/SearchDAV/ns}firstresult"
+_FOLDER = "httpd/unix-directory"
+_Condition = Callable[[Any], bool]
+
+register_namespace("d", "DAV:")
+register_namespace("oc", "http://owncloud.org/ns")
+
+
+class _RefusedError(Exception):
+    """What Nextcloud answers to a search that it can't do."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def routes(tree: Tree) -> list[Route]:
+    """`/remote.php/dav/`, for searching."""
+    provider = FilesProvider(tree)
+    provider.set_share_path("/")
+
+    async def search(request: Request) -> Response:
+        try:
+            document = fromstring(await request.body())
+            body = _answer(provider, account_of(request.scope).user, document)
+        except ParseError as error:
+            return Response(f"Parse error: {error}", 400, media_type="text/html")
+        except _RefusedError as refusal:
+            return Response(error_body(refusal.status, str(refusal)), refusal.status, media_type=MEDIA_TYPE)
+        return Response(body, 207, media_type=MEDIA_TYPE)
+
+    return [Route(PATH, search, methods=["SEARCH"])]
+
+
+def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
+    search = document.find(f"{_D}basicsearch")
+    where = search.find(f"{_D}where") if search is not None else None
+    if search is None or where is None or len(where) != 1:
+        raise _RefusedError(500, "A type error occurred.")
+    folder = _folder(provider, user, search.findtext(f"{_D}from/{_D}scope/{_D}href", ""))
+    meets = _condition(where[0])
+    rows = [row for row in (_resource(provider, path) for path in (folder, *folder.rglob("*"))) if meets(row)]
+    for order in reversed(search.findall(f"{_D}orderby/{_D}order")):
+        rows.sort(key=_sort_key(order), reverse=order.find(f"{_D}descending") is not None)
+    start = int(search.findtext(f"{_D}limit/{_FIRST}", "0"))
+    count = int(search.findtext(f"{_D}limit/{_D}nresults", "0")) or len(rows)
+    wanted = [element.tag for element in search.iterfind(f"{_D}select/{_D}prop/*")]
+    multistatus = Element(f"{_D}multistatus")
+    for row in rows[start : start + count]:
+        if row.location() != folder:
+            _append(multistatus, row, wanted)
+    body: bytes = tostring(multistatus, xml_declaration=True, encoding="utf-8")
+    return body
+
+
+def _folder(provider: FilesProvider, user: str, href: str) -> Path:
+    """The folder at a path below `/files/UID`, which is not percent-encoded."""
+    _, kind, owner, *names = href.rstrip("/").split("/")
+    folder = provider.tree.home(user).joinpath(*names)
+    if (kind, owner) != ("files", user) or folder.is_file():
+        raise _RefusedError(500, "Search is only supported on directories")
+    if not folder.is_dir():
+        raise _RefusedError(404, f"File with name //{'/'.join(names)} could not be located")
+    return folder
+
+
+def _resource(provider: FilesProvider, path: Path) -> Any:
+    name = "/" + path.relative_to(provider.tree.files).as_posix()
+    return provider.get_resource_inst(name, {"wsgidav.provider": provider, "wsgidav.config": {}})
+
+
+def _condition(element: Element) -> _Condition:
+    """What a file must be, as one function."""
+    kind = element.tag.removeprefix(_D)
+    if kind == "and":
+        parts = [_condition(part) for part in element]
+        return lambda row: all(part(row) for part in parts)
+    name, literal = element.find(f"{_D}prop")[0].tag, element.findtext(f"{_D}literal", "")  # type: ignore[index]
+    if (kind, name) == ("like", f"{_D}displayname"):
+        return lambda row: _pattern(literal).fullmatch(row.location().name) is not None
+    if (kind, name) == ("like", f"{_D}getcontenttype"):
+        return _media_type(literal)
+    if (kind, name) == ("eq", f"{_OC}favorite"):
+        return lambda row: bool(row.get_property_value(name) == "1")
+    if name == f"{_D}getlastmodified":
+        moment = datetime.fromisoformat(literal).timestamp()
+        return (lambda row: _modified(row) > moment) if kind == "gt" else (lambda row: _modified(row) < moment)
+    raise _RefusedError(400, "requested property is not searchable")
+
+
+def _pattern(literal: str) -> re.Pattern[str]:
+    """SQL's LIKE: `%` and `_`, unless a backslash stands before them; case does not matter."""
+    parts = re.findall(r"\\.|.", literal, re.DOTALL)
+    known = {"%": ".*", "_": "."}
+    return re.compile("".join(known.get(part, re.escape(part[-1])) for part in parts), re.IGNORECASE | re.DOTALL)
+
+
+def _media_type(literal: str) -> _Condition:
+    kind, slash, rest = literal.partition("/")
+    if "%" in literal and (not slash or not kind or rest != "%"):
+        raise _RefusedError(500, f"Unsupported query value for mimetype: {literal}")
+
+    def meets(row: Any) -> bool:
+        found = _FOLDER if row.is_collection else str(row.get_content_type())
+        return found.partition("/")[0] == kind if rest == "%" else found == literal
+
+    return meets
+
+
+def _modified(row: Any) -> float:
+    return float(row.get_last_modified())
+
+
+def _sort_key(order: Element) -> Callable[[Any], Any]:
+    name = order.find(f"{_D}prop")[0].tag  # type: ignore[index]
+    if name == f"{_D}getlastmodified":
+        return _modified
+    if name == f"{_D}displayname":
+        return lambda row: row.location().name
+    raise _RefusedError(400, "requested order by property is not sortable")
+
+
+def _append(multistatus: Element, row: Any, wanted: list[str]) -> None:
+    """Add a `d:response`: what it has with status 200, the rest with 404."""
+    response = SubElement(multistatus, f"{_D}response")
+    slash = "/" if row.is_collection else ""
+    SubElement(response, f"{_D}href").text = quote(f"{PATH}files{row.path}") + slash
+    found: dict[int, list[Element]] = {200: [], 404: []}
+    for name in wanted:
+        element = Element(name)
+        try:
+            value = row.get_property_value(name)
+        except DAVError:
+            found[404].append(element)
+            continue
+        if isinstance(value, Element):
+            element.extend(value)
+        else:
+            element.text = value
+        found[200].append(element)
+    for status, elements in found.items():
+        if elements:
+            propstat = SubElement(response, f"{_D}propstat")
+            SubElement(propstat, f"{_D}prop").extend(elements)
+            SubElement(propstat, f"{_D}status").text = f"HTTP/1.1 {status} {'OK' if status == 200 else 'Not Found'}"  # noqa: PLR2004
