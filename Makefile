@@ -4,16 +4,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo down test lint types unit conformance docs requirements clean help
+.PHONY: demo down up test lint types unit conformance docs requirements clean help
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## start Keycloak, Nextcloud and two MCP servers; Ctrl-C ends them
 	@$(BIN)/python -m stack up
 
 down: $(INSTALLED) ## end a demo that runs in another terminal
 	@$(BIN)/python -m stack down
+
+up: .env ## the whole chain in containers, by compose.yaml; `docker compose down` ends it
+	docker compose up --wait
+
+SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
+    NEXTCLOUD_CLIENT_SECRET
+.env: # written once: Keycloak and Nextcloud take over what is in it when they first start
+	@umask 077; for name in $(SECRETS); do \
+	    echo "$$name=$$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; \
+	done > $@
+	@echo "Wrote new secrets to .env, which you alone can read; alice's and bob's passwords are among them."
 
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term
@@ -42,11 +53,12 @@ docs: $(INSTALLED) ## write the reference pages that follow from the code
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.requirements > docs/reference/requirements.md
 
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 requirements: ## pin anew: names, versions and hashes, no addresses
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	    --upgrade --extra doctor -o requirements/server.txt pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	    --upgrade -c requirements/server.txt --extra doctor --group dev -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --upgrade --extra doctor -o requirements/server.txt pyproject.toml
+	$(COMPILE) --upgrade -c requirements/server.txt --extra doctor --group dev -o requirements/dev.txt pyproject.toml
+	$(COMPILE) -c requirements/dev.txt --group standin -o requirements/standin.txt pyproject.toml
+	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
 
 clean: down ## drop the demo's data (users' files, Keycloak's keys and registered clients)
 	rm -rf .stack

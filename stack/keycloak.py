@@ -133,7 +133,7 @@ def install(cache: Path, features: Sequence[str] = ()) -> Path:
 
 def _install(home: Path, options: Sequence[str]) -> None:
     """Build in a temporary neighbour and rename it, so that a folder that exists is always whole."""
-    archive = _download()
+    archive = download()
     home.parent.mkdir(parents=True, exist_ok=True)
     with (
         Console(stderr=True).status(f"Building Keycloak {KEYCLOAK_VERSION}, once: about half a minute"),
@@ -157,8 +157,8 @@ def _build(unpacked: Path, options: Sequence[str]) -> None:
         raise StackError(f"Keycloak's build failed:\n{error.output.decode(errors='replace')}") from error
 
 
-def _download() -> Path:
-    """The release's archive, checked; a truncated one (a download that was interrupted) is fetched again."""
+def download() -> Path:
+    """The release's ZIP archive, checked; a truncated one (a download that was interrupted) is fetched again."""
     archive = _resolve()
     if _sha256(archive) != KEYCLOAK_SHA256:
         archive.unlink()

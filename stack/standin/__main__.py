@@ -1,4 +1,4 @@
-"""`python -m stack.standin`: the stand-in on a port of this machine, until it is ended."""
+"""`python -m stack.standin`: the stand-in on a port, until it is ended."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,9 @@ from stack.standin.app import Options, create_app
 
 
 def main() -> None:
-    """Read the command line and serve on loopback."""
+    """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m stack.standin", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder that keeps what people put here")
     parser.add_argument("--discovery-url", required=True, help="the realm's OpenID Connect discovery document")
@@ -20,7 +21,7 @@ def main() -> None:
     options = Options(
         arguments.data, arguments.discovery_url, client_id=arguments.client_id, jwks_ttl=arguments.jwks_ttl
     )
-    uvicorn.run(create_app(options), host="127.0.0.1", port=arguments.port, log_level="warning")
+    uvicorn.run(create_app(options), host=arguments.host, port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":
