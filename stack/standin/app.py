@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin import calendars, notes, ocs, search, webdav
+from stack.standin import calendars, contacts, notes, ocs, search, webdav
 from stack.standin.gate import Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
@@ -67,7 +67,7 @@ def _mounts(data: Path, tree: Tree) -> list[Mount]:
     return [
         _mount(webdav.MOUNT, webdav.create_files_app(tree)),
         _mount(calendars.CALENDARS, calendars.create_calendars_app(data / "calendars")),
-        _mount(calendars.ADDRESS_BOOKS, calendars.create_address_books_app(data / "addressbooks")),
+        _mount(calendars.ADDRESS_BOOKS, contacts.create_contacts_app(data / "addressbooks")),
     ]
 
 

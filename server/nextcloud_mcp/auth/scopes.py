@@ -28,6 +28,13 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_webdav_find_by_name": frozenset({"files:read"}),
     "nc_webdav_find_by_type": frozenset({"files:read"}),
     "nc_webdav_list_favorites": frozenset({"files:read"}),
+    "nc_contacts_list_addressbooks": frozenset({"contacts:read"}),
+    "nc_contacts_list_contacts": frozenset({"contacts:read"}),
+    "nc_contacts_create_addressbook": frozenset({"contacts:write"}),
+    "nc_contacts_delete_addressbook": frozenset({"contacts:write"}),
+    "nc_contacts_create_contact": frozenset({"contacts:write"}),
+    "nc_contacts_update_contact": frozenset({"contacts:write"}),
+    "nc_contacts_delete_contact": frozenset({"contacts:write"}),
 }
 
 

@@ -17,7 +17,7 @@ from mcp_types import METHOD_NOT_FOUND, CallToolResult, InputRequiredResult
 
 from nextcloud_mcp.auth.scopes import missing_scopes
 from nextcloud_mcp.errors import NextcloudMCPError
-from nextcloud_mcp.tools import notes, search, webdav, whoami
+from nextcloud_mcp.tools import contacts, notes, search, webdav, whoami
 from nextcloud_mcp.tools.context import Resources, admission_of
 
 INSTRUCTIONS: Final = (
@@ -93,6 +93,6 @@ def create_server(**options: Any) -> ToolServer:
         subscriptions=False,  # nothing here changes unasked, and such a stream would outlive its token
         **options,
     )
-    for tool in (*whoami.TOOLS, *notes.TOOLS, *webdav.TOOLS, *search.TOOLS):
+    for tool in (*whoami.TOOLS, *notes.TOOLS, *webdav.TOOLS, *search.TOOLS, *contacts.TOOLS):
         server.add_tool(tool.function, title=tool.title, annotations=tool.annotations)
     return server

@@ -1,0 +1,302 @@
+"""Address books and contacts: CardDAV (RFC 6352) at Nextcloud's `/remote.php/dav/addressbooks/users/<user>/`.
+
+A contact is known by its UID, as the card says it. Most are files `<UID>.vcf`, and are looked for there first; what
+other programs have named otherwise is found by a query. Lists are read as vCard 4 and without photos: Nextcloud
+converts and leaves out. A change starts from the card as it is stored, which only PROPFIND gives: GET and REPORT
+convert.
+
+Nextcloud keeps no trash for contacts.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import httpx
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.nextcloud import dav, vcard
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.vcard import ContactData
+
+CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
+CS: Final = "{http://calendarserver.org/ns/}"
+_XML: Final = {"Content-Type": "application/xml; charset=utf-8"}
+_VCARD: Final = {"Content-Type": "text/vcard; charset=utf-8"}
+
+SEARCHED: Final = ("FN", "NICKNAME", "EMAIL", "TEL", "ORG", "CATEGORIES", "NOTE")
+
+
+class AddressBook(BaseModel):
+    """An address book; `name` is what the other calls want, `getctag` changes with what is in it."""
+
+    name: str
+    display_name: str
+    description: str | None = None
+    getctag: str | None = None
+    read_only: bool = False
+
+
+class Contact(BaseModel):
+    """A contact without its photo."""
+
+    uid: str
+    etag: str | None
+    contact_data: ContactData
+
+
+class Card(BaseModel):
+    """A card as it is stored: its address on the server, its ETag, and its text."""
+
+    url: str
+    etag: str | None
+    text: str
+
+
+class Written(BaseModel):
+    """A contact after a change; the status tells new (201) from changed (204)."""
+
+    uid: str
+    etag: str | None
+    status_code: int
+
+
+async def list_address_books(nextcloud: Nextcloud) -> list[AddressBook]:
+    """Return the user's address books, with those that others share and those that Nextcloud keeps by itself."""
+    response = await nextcloud.request(
+        "PROPFIND",
+        await _url(nextcloud),
+        about="your address books",
+        headers={"Depth": "1", **_XML},
+        content=_propfind(
+            f"{dav.D}resourcetype",
+            f"{dav.D}displayname",
+            f"{CARD}addressbook-description",
+            f"{CS}getctag",
+            f"{dav.OC}read-only",
+        ),
+    )
+    found = [(_name(element), dav.properties(element)) for element in dav.responses(response)]
+    return [_address_book(name, properties) for name, properties in found if _is_address_book(properties)]
+
+
+async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str) -> None:
+    """Create an address book (extended MKCOL, RFC 5689).
+
+    Raises:
+        ConflictError: there is one of that name.
+    """
+    body = Element(f"{dav.D}mkcol")
+    properties = SubElement(SubElement(body, f"{dav.D}set"), f"{dav.D}prop")
+    kind = SubElement(properties, f"{dav.D}resourcetype")
+    SubElement(kind, f"{dav.D}collection")
+    SubElement(kind, f"{CARD}addressbook")
+    SubElement(properties, f"{dav.D}displayname").text = display_name
+    response = await nextcloud.request(
+        "MKCOL", await _url(nextcloud, name), about=_book(name), content=_xml(body), headers=_XML, also_ok={405}
+    )
+    if response.status_code == 405:  # noqa: PLR2004
+        raise ConflictError(f"The {_book(name)} exists already: choose another name.")
+
+
+async def delete_address_book(nextcloud: Nextcloud, name: str) -> None:
+    """Delete an address book with all that is in it, for good."""
+    await nextcloud.request("DELETE", await _url(nextcloud, name), about=_book(name))
+
+
+async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
+    """Return the contacts of an address book by name, or those that have `query` in what people search for."""
+    filters = [(name, query, "contains") for name in SEARCHED] if query else []
+    response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
+    found = [_contact(dav.properties(element)) for element in dav.matches(response)]
+    return sorted(found, key=lambda contact: ((contact.contact_data.fn or "").casefold(), contact.uid))
+
+
+async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: ContactData) -> Written:
+    """Create a contact.
+
+    Raises:
+        ConflictError: there is one with this UID.
+        NotFoundError: there is no such address book.
+        InvalidArgumentError: the contact has no name.
+    """
+    card = vcard.create(uid, data)
+    url = await _url(nextcloud, address_book, f"{uid}.vcf")
+    response = await nextcloud.request(
+        "PUT",
+        url,
+        about=_book(address_book),
+        headers={"If-None-Match": "*", **_VCARD},
+        content=card.encode(),
+        also_ok={400, 412},
+    )
+    if not response.is_success:  # 400: a card of another name has this UID
+        raise ConflictError(
+            f"The {_book(address_book)} has a contact {uid!r} already: change that, or choose another uid."
+        )
+    return Written(uid=uid, etag=dav.etag(response.headers), status_code=response.status_code)
+
+
+async def update(
+    nextcloud: Nextcloud, address_book: str, uid: str, data: ContactData, *, etag: str | None = None
+) -> Written:
+    """Change the fields that are set in `data`; all else in the card stays as it was written.
+
+    Raises:
+        ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
+        NotFoundError: there is no such contact.
+    """
+    card = await _find(nextcloud, address_book, uid)
+    _check(card, etag, uid)
+    changed = vcard.change(card.text, data)
+    response = await nextcloud.request(
+        "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
+    )
+    # without an ETag, Nextcloud has repaired what it stored
+    present = dav.etag(response.headers) or (await _find(nextcloud, address_book, uid)).etag
+    return Written(uid=uid, etag=present, status_code=response.status_code)
+
+
+async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str | None = None) -> ContactData:
+    """Delete a contact for good, and return what it said.
+
+    Raises:
+        ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
+        NotFoundError: there is no such contact.
+    """
+    card = await _find(nextcloud, address_book, uid)
+    _check(card, etag, uid)
+    await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
+    return vcard.read(card.text)
+
+
+async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
+    """Return the card with this UID: where it is expected to be, or else wherever it is."""
+    if not uid.strip():
+        raise InvalidArgumentError("uid is empty: pass the one that the list of contacts gives.")
+    try:
+        card = await _card(nextcloud, await _url(nextcloud, address_book, f"{uid}.vcf"), uid)
+    except NotFoundError:
+        card = None
+    if card is not None and vcard.uid_of(card.text) == uid:
+        return card
+    response = await _report(nextcloud, address_book, [("UID", uid, "equals")], wanted=["UID"])
+    for element in dav.matches(response):
+        if _contact(dav.properties(element)).uid == uid:
+            return await _card(nextcloud, await _url(nextcloud, address_book, _name(element)), uid)
+    raise NotFoundError(f"The {_book(address_book)} has no {_about(uid)}: list its contacts for their uid.")
+
+
+async def _card(nextcloud: Nextcloud, url: str, uid: str) -> Card:
+    response = await nextcloud.request(
+        "PROPFIND",
+        url,
+        about=_about(uid),
+        headers={"Depth": "0", **_XML},
+        content=_propfind(f"{dav.D}getetag", f"{CARD}address-data"),
+    )
+    properties = dav.properties(dav.responses(response)[0])
+    return Card(url=url, etag=_etag(properties), text=_text(properties, f"{CARD}address-data"))
+
+
+async def _report(
+    nextcloud: Nextcloud, address_book: str, filters: Sequence[tuple[str, str, str]], *, wanted: Sequence[str]
+) -> httpx.Response:
+    """Ask for the cards that match one of `filters` (property, text, how), with the properties that are wanted."""
+    body = Element(f"{CARD}addressbook-query")
+    properties = SubElement(body, f"{dav.D}prop")
+    SubElement(properties, f"{dav.D}getetag")
+    data = SubElement(properties, f"{CARD}address-data", {"content-type": "text/vcard", "version": "4.0"})
+    for name in wanted:
+        SubElement(data, f"{CARD}prop", {"name": name})
+    chosen = SubElement(body, f"{CARD}filter", {"test": "anyof"})
+    for name, text, how in filters:
+        condition = SubElement(chosen, f"{CARD}prop-filter", {"name": name})
+        SubElement(condition, f"{CARD}text-match", {"match-type": how}).text = text
+    return await nextcloud.request(
+        "REPORT",
+        await _url(nextcloud, address_book),
+        about=_book(address_book),
+        headers={"Depth": "1", **_XML},
+        content=_xml(body),
+    )
+
+
+def _check(card: Card, etag: str | None, uid: str) -> None:
+    """Refuse to change what is no longer as the caller saw it."""
+    if etag and dav.unquoted(etag) != card.etag:
+        raise ConflictError(
+            f"The {_about(uid)} has changed since you read it, and nothing was written: list it again, then repeat "
+            f"with its present ETag {card.etag}."
+        )
+
+
+def _if_match(card: Card) -> dict[str, str]:
+    return {"If-Match": f'"{card.etag}"'}
+
+
+def _address_book(name: str, properties: dict[str, Element]) -> AddressBook:
+    return AddressBook(
+        name=name,
+        display_name=_text(properties, f"{dav.D}displayname") or name,
+        description=_text(properties, f"{CARD}addressbook-description") or None,
+        getctag=_text(properties, f"{CS}getctag") or None,
+        read_only=_text(properties, f"{dav.OC}read-only") == "1",
+    )
+
+
+def _is_address_book(properties: dict[str, Element]) -> bool:
+    kind = properties.get(f"{dav.D}resourcetype")
+    return kind is not None and kind.find(f"{CARD}addressbook") is not None
+
+
+def _contact(properties: dict[str, Element]) -> Contact:
+    card = _text(properties, f"{CARD}address-data")
+    return Contact(uid=vcard.uid_of(card), etag=_etag(properties), contact_data=vcard.read(card))
+
+
+def _text(properties: dict[str, Element], name: str) -> str:
+    element = properties.get(name)
+    return element.text or "" if element is not None else ""
+
+
+def _etag(properties: dict[str, Element]) -> str | None:
+    return dav.unquoted(_text(properties, f"{dav.D}getetag"))
+
+
+def _name(response: Element) -> str:
+    """Return the last part of a `d:response`'s address."""
+    path = urlsplit(response.findtext(f"{dav.D}href", "")).path
+    return unquote(path.rstrip("/").rpartition("/")[2])
+
+
+async def _url(nextcloud: Nextcloud, *names: str) -> str:
+    if any(name in {"", ".", ".."} or "/" in name for name in names):
+        raise InvalidArgumentError(f"{names[0]!r} is no address book: pass the name that the list of them gives.")
+    user = await nextcloud.user_id()
+    parts = "".join(f"{quote(name, safe='')}/" for name in (user, *names))
+    address = f"/remote.php/dav/addressbooks/users/{parts}"
+    return address.rstrip("/") if len(names) > 1 else address
+
+
+def _book(name: str) -> str:
+    return f"address book {name!r}"
+
+
+def _about(uid: str) -> str:
+    return f"contact {uid!r}"
+
+
+def _propfind(*names: str) -> bytes:
+    body = Element(f"{dav.D}propfind")
+    properties = SubElement(body, f"{dav.D}prop")
+    for name in names:
+        SubElement(properties, name)
+    return _xml(body)
+
+
+def _xml(body: Element) -> bytes:
+    xml: bytes = tostring(body, encoding="utf-8", xml_declaration=True)
+    return xml

@@ -1,0 +1,474 @@
+"""vCard 3 and 4 (RFC 2426, RFC 6350): what a contact says, and a change that leaves all else as it was written.
+
+Cards come from many programs, each with properties of its own. So a change here rewrites the lines that it is about
+and keeps every other one byte for byte: photos, labels, parameters, folding, order. `vobject` takes lines apart; it
+does not write the card, since it sorts and renames what it reads.
+
+A contact's data has the same fields whether it is read or written: what was read can be changed and given back.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from io import StringIO
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
+from vobject.base import ParseError, backslashEscape, dquoteEscape, foldOneLine, parseLine
+from vobject.icalendar import stringToTextValues
+from vobject.vcard import splitFields
+
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+
+Kind = Literal["individual", "group", "org", "location"]
+
+
+class _Fields(BaseModel):
+    """Takes no fields but its own, and shows none that is empty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value not in (None, "", [])}
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _typed(value: Any) -> Any:
+    return {"value": value} if isinstance(value, str) else value
+
+
+def _uri(text: str) -> str:
+    if re.search(r"\s", text):
+        raise ValueError("must be without blanks")
+    return text
+
+
+def _day(text: str) -> str:
+    """Take a date of the calendar; `--MM-DD` leaves the year open."""
+    if not re.fullmatch(r"(\d{4}|-)-\d{2}-\d{2}", text, re.ASCII):
+        raise ValueError("must be YYYY-MM-DD, or --MM-DD without the year")
+    date.fromisoformat(text.replace("--", "2000-", 1) if text.startswith("--") else text)
+    return text
+
+
+def _type(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+        raise ValueError("must be a word such as home or work")
+    return text.lower()
+
+
+def _plain(text: str) -> str:
+    return re.sub("[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]", " ", text.replace("\r\n", "\n")).strip()
+
+
+Text = Annotated[str, AfterValidator(_plain)]
+"""Text without control characters; line ends stay, and are escaped in the card."""
+
+Texts = Annotated[list[Text], BeforeValidator(_listed)]
+Types = Annotated[list[Annotated[str, AfterValidator(_type)]], BeforeValidator(_listed)]
+
+
+class Name(_Fields):
+    """The parts of a name, in the order of the card; several values of one part are separated by commas."""
+
+    family: Text = ""
+    given: Text = ""
+    additional: Text = ""
+    prefix: Text = ""
+    suffix: Text = ""
+
+
+class Value(_Fields):
+    """A telephone number or e-mail address, and what it is: home, work, cell, …; None leaves that as it is."""
+
+    value: Text
+    type: Types | None = None
+
+
+class Link(_Fields):
+    """A URL, and what it is."""
+
+    value: Annotated[Text, AfterValidator(_uri)]
+    type: Types | None = None
+
+
+class Address(_Fields):
+    """The parts of a postal address, in the order of the card, and what it is: home, work."""
+
+    po_box: Text = ""
+    extended: Text = ""
+    street: Text = ""
+    city: Text = ""
+    region: Text = ""
+    postcode: Text = ""
+    country: Text = ""
+    type: Types | None = None
+
+
+Values = Annotated[list[Annotated[Value, BeforeValidator(_typed)]], BeforeValidator(_listed)]
+Links = Annotated[list[Annotated[Link, BeforeValidator(_typed)]], BeforeValidator(_listed)]
+Addresses = Annotated[list[Address], BeforeValidator(_listed)]
+
+
+class ContactData(_Fields):
+    """What a contact says, as far as it is understood here; `org` is the company, then its units.
+
+    `members` are the UIDs of the contacts of a group. Where this is a change, fields that are not set stay as they
+    are, and those that are None or empty are removed.
+    """
+
+    fn: Text | None = None
+    n: Name | None = None
+    nickname: Texts | None = None
+    email: Values | None = None
+    tel: Values | None = Field(default=None, validation_alias=AliasChoices("tel", "phone"))
+    adr: Addresses | None = None
+    org: Texts | None = Field(default=None, validation_alias=AliasChoices("org", "organization"))
+    title: Text | None = None
+    role: Text | None = None
+    bday: Annotated[str, AfterValidator(_day)] | Literal[""] | None = None
+    url: Links | None = None
+    note: Text | None = None
+    categories: Annotated[list[Text], BeforeValidator(_split)] | None = None
+    kind: Kind | None = None
+    members: Texts | None = None
+
+
+def contact_data(fields: Mapping[str, Any]) -> ContactData:
+    """Read a caller's fields; a text does where a list has one entry.
+
+    Raises:
+        InvalidArgumentError: with the field that is unknown or wrong.
+    """
+    try:
+        return ContactData.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(["contact_data", *(str(step) for step in problem["loc"] if not str(step).startswith("function-"))])
+    if problem["type"] == "extra_forbidden":
+        raise InvalidArgumentError(f"{field} is no field of a contact: use {', '.join(ContactData.model_fields)}.")
+    raise InvalidArgumentError(f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}.")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a card, unfolded; `raw` is how it is written, without its end.
+
+    What can't be taken apart has no name, and is nobody's to change.
+    """
+
+    raw: str
+    name: str = ""
+    params: tuple[tuple[str, ...], ...] = ()
+    value: str = ""
+    group: str | None = None
+
+    def types(self) -> list[str]:
+        """Return what the value is, such as `home`; of vCard 2.1, the parameters without a name are types too."""
+        values = [value for name, *values in self.params for value in (values if name.upper() == "TYPE" else [])]
+        values += [param[0] for param in self.params if len(param) == 1]
+        types = {word.lower(): None for value in values for word in value.split(",")}
+        return [word for word in types if word != "pref"]
+
+
+def read_lines(card: str) -> list[Line]:
+    """Take a card apart at the line ends that are none of folding (RFC 6350 section 3.2)."""
+    return [_line(raw) for raw in re.split(r"\r?\n(?![ \t])", card) if raw]
+
+
+def _line(raw: str) -> Line:
+    try:
+        name, params, value, group = parseLine(re.sub(r"\r?\n[ \t]", "", raw))
+    except ParseError:
+        return Line(raw)
+    return Line(raw, name.upper(), tuple(tuple(param) for param in params), value, group)
+
+
+def uid_of(card: str) -> str:
+    """Return the card's UID; empty if it has none."""
+    return next((_text(line) for line in read_lines(card) if line.name == "UID"), "")
+
+
+def read(card: str) -> ContactData:
+    """Return what a card says."""
+    lines = read_lines(card)
+    found: dict[str, Any] = {}
+    for field in _FIELDS:
+        items = [field.read(line) for line in lines if line.name in field.names]
+        found[field.key] = field.join([item for item in items if item])
+    return ContactData.model_construct(**found)
+
+
+def create(uid: str, data: ContactData) -> str:
+    """Return a new card, in vCard 4.
+
+    Raises:
+        InvalidArgumentError: the contact would have no name to show, or the UID is none.
+    """
+    if not re.fullmatch(r"[!-.0-~]{1,200}", uid):
+        raise InvalidArgumentError("uid must be up to 200 letters, digits and signs without blanks and slashes.")
+    shown = data.fn or _shown_name(data)
+    if not shown:
+        raise InvalidArgumentError("contact_data.fn is missing: it is the name under which the contact is shown.")
+    names = data.n or _name_from(shown, data.kind)
+    frame = f"BEGIN:VCARD\r\nVERSION:4.0\r\n{_folded(f'UID:{backslashEscape(uid)}')}\r\nEND:VCARD\r\n"
+    return change(frame, ContactData(**{**_set_fields(data), "fn": shown, "n": names}))
+
+
+def _shown_name(data: ContactData) -> str:
+    names = data.n
+    whole = " ".join(filter(None, (names.prefix, names.given, names.additional, names.family))) if names else ""
+    return whole or (data.org or [""])[0] or (data.nickname or [""])[0] or (data.email[0].value if data.email else "")
+
+
+def _name_from(shown: str, kind: str | None = None) -> Name:
+    """Guess the parts of a name, which vCard 3 and many phones want: the last word is the family's."""
+    given, _, family = shown.rpartition(" ")
+    return Name(family=family, given=given) if given and kind in {None, "individual"} else Name(given=shown)
+
+
+def change(card: str, data: ContactData) -> str:
+    """Return the card with the fields that are set in `data`; all other lines stay as they are.
+
+    Where the whole name changes and the parts of the name were a guess from it, they are guessed anew.
+
+    Raises:
+        InvalidArgumentError: the name to show would go.
+        NextcloudError: the card is of vCard 2.1 or older, which is not written here.
+    """
+    fields = _set_fields(data)
+    lines = read_lines(card)
+    version = next((line.value.strip() for line in lines if line.name == "VERSION"), "")
+    if version not in {"3.0", "4.0"}:
+        raise NextcloudError(f"The contact is a vCard {version or 'without version'}: change it in Nextcloud Contacts.")
+    if "fn" in fields and not fields["fn"]:
+        raise InvalidArgumentError("contact_data.fn is empty: a contact can't be without the name that it is shown by.")
+    before = read(card)
+    if "n" not in fields and fields.get("fn") and before.n == _name_from(before.fn or "", before.kind):
+        fields["n"] = _name_from(fields["fn"], before.kind)
+    for field in _FIELDS:
+        if field.key in fields:
+            lines = _with_field(lines, field, fields[field.key], version)
+    if any(line.name == "REV" for line in lines):
+        lines = _replaced(lines, ("REV",), [_line(f"REV:{datetime.now(UTC):%Y%m%dT%H%M%SZ}")])
+    return "".join(f"{line.raw}\r\n" for line in lines)
+
+
+def _set_fields(data: ContactData) -> dict[str, Any]:
+    return {name: getattr(data, name) for name in data.model_fields_set}
+
+
+def _with_field(lines: list[Line], field: "_Field", wanted: Any, version: str) -> list[Line]:
+    """Return the lines with this field's set anew; a line that says what is wanted already is kept."""
+    old = [line for line in lines if line.name in field.names]
+    if not wanted:
+        return _replaced(lines, field.names, [])
+    if field.lines == "each":
+        return _replaced(lines, field.names, [_kept_or_new(old, item, field, version) for item in wanted])
+    if old and field.join([field.read(line) for line in old]) == wanted:
+        return lines
+    new = _line(_folded(field.write(wanted, version)))
+    return _replaced(lines, field.names, [new, *(old[1:] if field.lines == "first" else [])])
+
+
+def _kept_or_new(old: list[Line], item: Any, field: "_Field", version: str) -> Line:
+    """Return the line that says this already, as it was, or with other types; else a new one."""
+    types = getattr(item, "type", None)
+    for line in old:
+        if _untyped(field.read(line)) == _untyped(item):
+            return line if types is None or set(types) == set(line.types()) else _retyped(line, types)
+    return _line(_folded(field.write(item, version)))
+
+
+def _untyped(item: Any) -> Any:
+    return item.model_dump(exclude={"type"}) if isinstance(item, BaseModel) else item
+
+
+def _retyped(line: Line, types: list[str]) -> Line:
+    """Return a line whose value is of other types, with all other parameters and its group."""
+    params = [
+        f"{name}={','.join(map(dquoteEscape, values))}" for name, *values in line.params if name.upper() != "TYPE"
+    ]
+    name = f"{line.group}.{line.name}" if line.group else line.name
+    return _line(_folded(f"{';'.join([name, *params, *_type_param(types)])}:{line.value}"))
+
+
+def _replaced(lines: list[Line], names: tuple[str, ...], new: list[Line]) -> list[Line]:
+    """Put lines in place of those with these names, or before the card's end; labels of what went go as well."""
+    places = [index for index, line in enumerate(lines) if line.name in names]
+    end = max((index for index, line in enumerate(lines) if line.name == "END"), default=len(lines))
+    place = places[0] if places else end
+    result = [line for line in lines[:place] if line.name not in names]
+    result += [*new, *(line for line in lines[place:] if line.name not in names)]
+    gone = {line.group for line in lines} - {line.group for line in result if line.name not in _LABELS}
+    return [line for line in result if line.name not in _LABELS or line.group not in gone or line.group is None]
+
+
+_LABELS: Final = ("X-ABLABEL", "X-ABADR")
+"""What Apple's programs say of the other line of the same group."""
+
+
+@dataclass(frozen=True)
+class _Field:
+    """How a field of `ContactData` stands in a card.
+
+    `read` takes what a line says, and `write` makes a line of it, for a version of vCard. The field is what the first
+    of its lines says (others, as of another language, are left as they are), or a list with an entry for each line,
+    or all the lists of its lines joined.
+    """
+
+    key: str
+    names: tuple[str, ...]
+    lines: Literal["first", "each", "joined"]
+    read: Callable[[Line], Any]
+    write: Callable[[Any, str], str]
+
+    def join(self, items: list[Any]) -> Any:
+        """Return the field, of what its lines say."""
+        if self.lines == "first":
+            return items[0] if items else None
+        return (items if self.lines == "each" else [text for item in items for text in item]) or None
+
+
+def _text(line: Line) -> str:
+    return stringToTextValues(line.value, listSeparator="")[0].strip()
+
+
+def _texts(line: Line) -> list[str]:
+    return [text.strip() for text in stringToTextValues(line.value, listSeparator=",") if text.strip()]
+
+
+def _components(line: Line) -> list[str]:
+    return [",".join(part) if isinstance(part, list) else part for part in splitFields(line.value)]
+
+
+def _value(line: Line) -> Value:
+    return Value.model_construct(value=_text(line), type=line.types() or None)
+
+
+def _link(line: Line) -> Link:
+    return Link.model_construct(value=line.value.strip(), type=line.types() or None)
+
+
+def _name(line: Line) -> Name:
+    found: dict[str, Any] = dict(zip(Name.model_fields, _components(line), strict=False))
+    return Name.model_construct(**found)
+
+
+def _address(line: Line) -> Address:
+    parts = [name for name in Address.model_fields if name != "type"]
+    found: dict[str, Any] = dict(zip(parts, _components(line), strict=False))
+    return Address.model_construct(**found, type=line.types() or None)
+
+
+def _birthday(line: Line) -> str:
+    """Return YYYY-MM-DD or --MM-DD; a date of another form, such as a text, as it is."""
+    found = re.fullmatch(r"(\d{4}|-)-?(\d{2})-?(\d{2})(T.*)?", line.value.strip(), re.ASCII)
+    if found is None:
+        return _text(line)
+    omitted = any(name.upper() == "X-APPLE-OMIT-YEAR" and found[1] in values for name, *values in line.params)
+    return f"{'-' if omitted else found[1]}-{found[2]}-{found[3]}"
+
+
+def _kind(line: Line) -> str | None:
+    if line.name == "X-ABSHOWAS":
+        return "org" if line.value.upper() == "COMPANY" else None
+    return line.value.strip().lower()
+
+
+def _member(line: Line) -> str:
+    return line.value.strip().removeprefix("urn:uuid:")
+
+
+def _write_text(name: str) -> Callable[[str, str], str]:
+    return lambda text, _version: f"{name}:{backslashEscape(text)}"
+
+
+def _write_list(name: str, separator: str) -> Callable[[list[str], str], str]:
+    return lambda texts, _version: f"{name}:{separator.join(map(backslashEscape, texts))}"
+
+
+def _write_parts(name: str, escape: Callable[[str], str]) -> Callable[[Any, str], str]:
+    def write(item: Name | Address, _version: str) -> str:
+        parts = [escape(getattr(item, part)) for part in type(item).model_fields if part != "type"]
+        return f"{';'.join([name, *_type_param(getattr(item, 'type', None))])}:{';'.join(parts)}"
+
+    return write
+
+
+def _escaped_list(text: str) -> str:
+    """Escape a part of a name, whose commas are between values (RFC 6350 section 6.2.2)."""
+    return ",".join(map(backslashEscape, text.split(",")))
+
+
+def _write_value(name: str, escape: Callable[[str], str]) -> Callable[[Any, str], str]:
+    return lambda item, _version: f"{';'.join([name, *_type_param(item.type)])}:{escape(item.value)}"
+
+
+def _type_param(types: list[str] | None) -> list[str]:
+    return [f"TYPE={','.join(types)}"] if types else []
+
+
+def _write_birthday(day: str, version: str) -> str:
+    if version == "4.0":
+        return f"BDAY:{day.replace('-', '') if day[0] != '-' else '--' + day[2:].replace('-', '')}"
+    return f"BDAY;X-APPLE-OMIT-YEAR=1604:1604{day[1:]}" if day[0] == "-" else f"BDAY:{day}"
+
+
+def _write_kind(kind: str, version: str) -> str:
+    if version == "4.0":
+        return f"KIND:{kind}"
+    return "X-ABSHOWAS:COMPANY" if kind == "org" else f"X-ADDRESSBOOKSERVER-KIND:{kind}"
+
+
+def _write_member(uid: str, version: str) -> str:
+    uri = uid if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uid) else f"urn:uuid:{uid}"
+    return f"{'MEMBER' if version == '4.0' else 'X-ADDRESSBOOKSERVER-MEMBER'}:{uri}"
+
+
+def _folded(line: str) -> str:
+    """Fold a line at 75 bytes (RFC 6350 section 3.2)."""
+    out = StringIO()
+    foldOneLine(out, line)
+    return out.getvalue().removesuffix("\r\n")
+
+
+_FIELDS: Final = (
+    _Field("fn", ("FN",), "first", _text, _write_text("FN")),
+    _Field("n", ("N",), "first", _name, _write_parts("N", _escaped_list)),
+    _Field("nickname", ("NICKNAME",), "joined", _texts, _write_list("NICKNAME", ",")),
+    _Field("email", ("EMAIL",), "each", _value, _write_value("EMAIL", backslashEscape)),
+    _Field("tel", ("TEL",), "each", _value, _write_value("TEL", backslashEscape)),
+    _Field("adr", ("ADR",), "each", _address, _write_parts("ADR", backslashEscape)),
+    _Field("org", ("ORG",), "first", _components, _write_list("ORG", ";")),
+    _Field("title", ("TITLE",), "first", _text, _write_text("TITLE")),
+    _Field("role", ("ROLE",), "first", _text, _write_text("ROLE")),
+    _Field("bday", ("BDAY",), "first", _birthday, _write_birthday),
+    _Field("url", ("URL",), "each", _link, _write_value("URL", str)),
+    _Field("note", ("NOTE",), "first", _text, _write_text("NOTE")),
+    _Field("categories", ("CATEGORIES",), "joined", _texts, _write_list("CATEGORIES", ",")),
+    _Field("kind", ("KIND", "X-ADDRESSBOOKSERVER-KIND", "X-ABSHOWAS"), "first", _kind, _write_kind),
+    _Field("members", ("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"), "each", _member, _write_member),
+)
+
+READ_PROPERTIES: Final = tuple(name for field in _FIELDS for name in field.names)
+"""The properties that `read` looks at: neither photos nor what other programs keep for themselves."""
