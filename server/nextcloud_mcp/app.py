@@ -1,7 +1,7 @@
 """`create_app(settings)`: the only place where the parts meet.
 
 Every request:     RequestId -> CORS -> router
-the MCP endpoint:  PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK -> tool -> Nextcloud
+the MCP endpoint:  PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK -> tool or resource -> Nextcloud
 open to all:       /.well-known/oauth-protected-resource…, /health/live, /health/ready
 """
 
@@ -28,7 +28,7 @@ from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
 from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
-from nextcloud_mcp.auth.scopes import all_scopes
+from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
@@ -37,7 +37,7 @@ from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import Users
 from nextcloud_mcp.settings import Settings
-from nextcloud_mcp.tools.context import Resources
+from nextcloud_mcp.tools.context import Services
 from nextcloud_mcp.tools.server import create_server
 
 log = structlog.get_logger()
@@ -62,18 +62,21 @@ def create_app(
     keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport)
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
+    offer = Offer()
     challenge = Challenge(
         settings.server_url,
         server_scope=settings.server_scope,
-        tool_scopes=all_scopes(),
-        first_scopes=_first_scopes(settings),
+        tool_scopes=offer.scopes(),
+        first_scopes=_first_scopes(settings, offer),
     )
-    resources = Resources(nextcloud, Users(), settings.mode)
+    services = Services(nextcloud, Users(), settings.mode, offer)
 
-    server = create_server(lifespan=_lending(resources), log_level=settings.log_level)
+    server = create_server(offer, lifespan=_lending(services), log_level=settings.log_level)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
-    endpoint = AdmissionControl(endpoint, credentials=credentials(settings, keycloak, issuer), challenge=challenge)
+    endpoint = AdmissionControl(
+        endpoint, offer=offer, credentials=credentials(settings, keycloak, issuer), challenge=challenge
+    )
     endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
     endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
 
@@ -98,16 +101,16 @@ def create_app(
     return app
 
 
-def _first_scopes(settings: Settings) -> list[str]:
+def _first_scopes(settings: Settings, offer: Offer) -> list[str]:
     """Return what a client is to ask for when it first signs in: the setting, or all.
 
     Raises:
         SettingsError: no tool needs such a scope.
     """
-    unknown = sorted(set(settings.first_scopes) - set(all_scopes()))
+    unknown = sorted(set(settings.first_scopes) - set(offer.scopes()))
     if unknown:
-        raise SettingsError(f"MCP_FIRST_SCOPES: no tool needs {unknown[0]}; there are {' '.join(all_scopes())}.")
-    return list(settings.first_scopes) or all_scopes()
+        raise SettingsError(f"MCP_FIRST_SCOPES: no tool needs {unknown[0]}; there are {' '.join(offer.scopes())}.")
+    return list(settings.first_scopes) or offer.scopes()
 
 
 def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
@@ -145,12 +148,12 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
     raise SettingsError("OIDC_CLIENT_SECRET: is needed with ENABLE_TOKEN_EXCHANGE=true.")
 
 
-def _lending(resources: Resources) -> Any:
-    """Return the lifespan that lends `resources` to the tools; who made them closes them."""
+def _lending(services: Services) -> Any:
+    """Return the lifespan that lends `services` to the tools; who made them closes them."""
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Resources]) -> AsyncIterator[Resources]:
-        yield resources
+    async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
+        yield services
 
     return lifespan
 

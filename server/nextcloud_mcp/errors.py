@@ -51,16 +51,16 @@ class SubjectTokenRefusedError(InvalidTokenError):
 
 
 class InsufficientScopeError(NextcloudMCPError):
-    """The token is genuine but lacks the scope of the tool."""
+    """The token is genuine but lacks the scope of the tool or resource."""
 
     code = "token.insufficient_scope"
 
-    def __init__(self, tool: str, *, granted: Iterable[str], missing: Iterable[str]) -> None:
-        self.tool = tool
+    def __init__(self, feature: str, *, granted: Iterable[str], missing: Iterable[str]) -> None:
+        self.feature = feature
         self.granted = sorted(granted)
         self.missing = sorted(missing)
         super().__init__(
-            f"{tool} needs the scope {' '.join(self.missing)}, which this token lacks: sign in again and grant it."
+            f"{feature} needs the scope {' '.join(self.missing)}, which this token lacks: sign in again and grant it."
         )
 
 

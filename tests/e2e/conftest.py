@@ -11,14 +11,14 @@ import pytest
 from joserfc.jwk import RSAKey
 from mcp.client import Client
 
-from nextcloud_mcp.auth.scopes import all_scopes
+from nextcloud_mcp.auth.scopes import Offer
 from stack.chain import Chain
 from tests.conftest import PEOPLE
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.minting import Minter, realm_key
 from tests.support.oauth import sign_in
 
-EVERYTHING = " ".join(all_scopes())
+EVERYTHING = " ".join(Offer().scopes())
 
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]
 TokenFor = Callable[..., Awaitable[str]]

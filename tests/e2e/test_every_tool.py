@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.conftest import PEOPLE
 from tests.e2e.conftest import NextcloudOf, Server
 from tests.e2e.journeys import JOURNEYS
 from tests.support.contract import KNOWN
 from tests.support.mcp_client import Somebody, Tokens, connected
-from tests.support.old_client import OldClient
+from tests.support.old_client import RESOURCES, OldClient
 
 
 @pytest.fixture
@@ -28,13 +28,19 @@ def tools_of(app: str) -> set[str]:
     return {name for name, tool in KNOWN["tools"].items() if tool["app"] == app} & TOOL_SCOPES.keys()
 
 
+def resources_of(app: str) -> set[str]:
+    """Return the same of its resources, by URI template; their scopes tell whose they are."""
+    return {uri for uri in RESOURCES & RESOURCE_SCOPES.keys() if f"{app}:read" in RESOURCE_SCOPES[uri]}
+
+
 @pytest.mark.parametrize("server", ["exchange"], indirect=True)
 @pytest.mark.parametrize("app", sorted(JOURNEYS))
 async def test_every_tool_of_an_app(old: OldClient, app: str) -> None:
-    """In exchange mode: each tool of the app, under its old name, with its old parameters alone, to its old result."""
+    """In exchange mode: each tool and resource under its old name, with its old parameters alone, to its old result."""
     await JOURNEYS[app].journey(old)
 
     assert old.called == tools_of(app)
+    assert old.read == resources_of(app)
 
 
 @pytest.mark.parametrize("server", ["pass_through"], indirect=True)

@@ -1,16 +1,22 @@
 """A client that knows the tools as the contract has them."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from jsonschema import validate
 from mcp.client import Client
+from mcp.shared.uri_template import UriTemplate
+from mcp_types import BlobResourceContents
 
 from tests.support.contract import KNOWN
 from tests.support.mcp_client import text_of
+
+RESOURCES: Final = frozenset(KNOWN["resources"]) | frozenset(KNOWN["resource_templates"])
+"""All that the contract has, by URI template."""
 
 NextcloudOf = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -22,12 +28,14 @@ class OldClient:
         unique: a name that nothing else in this Nextcloud has.
         nextcloud_of: opens somebody's Nextcloud by plain HTTP, to prepare and to look.
         called: the tools that it has called.
+        read: the resources that it has read, by URI template.
     """
 
     def __init__(self, client: Client, *, unique: str, nextcloud_of: NextcloudOf) -> None:
         self.unique = unique
         self.nextcloud_of = nextcloud_of
         self.called: set[str] = set()
+        self.read: set[str] = set()
         self._client = client
 
     async def call(self, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -46,3 +54,12 @@ class OldClient:
             validate(result, known["output"])
         self.called.add(tool)
         return result
+
+    async def resource(self, uri: str) -> Any:
+        """Read a resource, and return what it holds: parsed, where that is JSON, and bytes where it is no text."""
+        (template,) = [known for known in RESOURCES if UriTemplate.parse(known).match(uri) is not None]
+        (content,) = (await self._client.read_resource(uri)).contents
+        self.read.add(template)
+        if isinstance(content, BlobResourceContents):
+            return b64decode(content.blob)
+        return json.loads(content.text) if content.mime_type == "application/json" else content.text

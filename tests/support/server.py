@@ -11,7 +11,7 @@ import httpx
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from nextcloud_mcp.app import create_app
-from nextcloud_mcp.auth.scopes import all_scopes
+from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.settings import load_settings
 from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
 from tests.support.nextcloud import URL as NEXTCLOUD_URL
@@ -23,7 +23,7 @@ LEGACY: Final = "2025-06-18"
 MODERN: Final = "2026-07-28"
 """The protocol version whose requests name method and tool in headers too."""
 
-EVERYTHING: Final = " ".join(all_scopes())
+EVERYTHING: Final = " ".join(Offer().scopes())
 """All that a token can be granted."""
 
 PASS_THROUGH: Final[Mapping[str, str]] = {
@@ -76,8 +76,8 @@ class Server:
         if version == MODERN:
             params["_meta"] = meta()
             headers["Mcp_Method"] = method
-            if "name" in params:
-                headers["Mcp_Name"] = params["name"]
+            if named := params.get("name") or params.get("uri"):
+                headers["Mcp_Name"] = named
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         return await self.post(body, token=token, version=version, **headers)
 
@@ -97,6 +97,29 @@ class Server:
         assert not result.get("isError"), result
         structured: dict[str, Any] = result["structuredContent"]
         return structured
+
+    async def read(self, uri: str, *, scope: str = "", version: str = LEGACY) -> httpx.Response:
+        """Read a resource as alice, with these scopes, or all."""
+        token = self.keycloak.mint(scope=scope or EVERYTHING)
+        return await self.request("resources/read", {"uri": uri}, token=token, version=version)
+
+    async def contents(self, uri: str) -> dict[str, Any]:
+        """Read a resource as alice and return the one thing that it holds."""
+        (content,) = answered(await self.read(uri))["result"]["contents"]
+        found: dict[str, Any] = content
+        return found
+
+    async def completions(self, template: str, variable: str, value: str, **known: str) -> list[str]:
+        """Let alice's typing be completed, and return what is proposed."""
+        params = {
+            "ref": {"type": "ref/resource", "uri": template},
+            "argument": {"name": variable, "value": value},
+            "context": {"arguments": known},
+        }
+        token = self.keycloak.mint(scope=EVERYTHING)
+        response = await self.request("completion/complete", params, token=token)
+        values: list[str] = answered(response)["result"]["completion"]["values"]
+        return values
 
     async def misuse(self, tool: str, arguments: Mapping[str, Any] | None = None) -> str:
         """Call a tool as alice, with the scopes it needs, and return the sentence of its error."""

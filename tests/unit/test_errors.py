@@ -31,5 +31,5 @@ def test_the_tree_is_drawn_whole(error: type[NextcloudMCPError]) -> None:
 def test_a_missing_scope_is_named_in_order() -> None:
     """The sentence and the fields name tool and scopes, sorted, so that two refusals alike read alike."""
     error = InsufficientScopeError("nc_x", granted={"b", "a"}, missing={"d", "c"})
-    assert (error.tool, error.granted, error.missing) == ("nc_x", ["a", "b"], ["c", "d"])
+    assert (error.feature, error.granted, error.missing) == ("nc_x", ["a", "b"], ["c", "d"])
     assert str(error) == "nc_x needs the scope c d, which this token lacks: sign in again and grant it."

@@ -1,17 +1,15 @@
-"""ASGI middleware: may this principal call this tool, and with which token does the call go on to Nextcloud?
+"""ASGI middleware: may this principal use this tool or resource, and with which token does that go on to Nextcloud?
 
 Both questions are answered before the MCP SDK sees the request, because only then can the HTTP status still be
 chosen: 403 `insufficient_scope` lets a client step up, and 401 lets it sign in again when Keycloak no longer
-honours its token. Any other failed exchange is kept for the tool to report, as MCP clients show tool errors.
+honours its token. Any other failed exchange is kept for the tool or resource to report, as MCP clients show errors.
 
-What was decided travels in the request's state as an `Admission`, and a tool runs only under an admission that
+What was decided travels in the request's state as an `Admission`, and nothing runs but under an admission that
 names it: a request that the SDK understood otherwise than we did here could not slip past.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, RequestBodyLimitMiddleware
@@ -20,9 +18,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextcloud_mcp.auth.challenge import Challenge, RequestId
+from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.credentials import Credentials
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES, missing_scopes
+from nextcloud_mcp.auth.features import Use, named_in_headers, used_by_body
+from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import (
     InsufficientScopeError,
@@ -41,9 +40,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Admission:
-    """One call of one tool by one principal, and the token for Nextcloud: or why there is none."""
+    """One use of one tool or resource by one principal, and the token for Nextcloud: or why there is none."""
 
-    tool: str
+    feature: Feature
     principal: Principal
     credential: str | TokenExchangeError = field(repr=False)
 
@@ -58,51 +57,45 @@ class Admission:
         return self.credential
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A call of one of our tools, as a JSON-RPC body says it."""
-
-    tool: str
-    request_id: RequestId
-
-
 class AdmissionControl:
-    """Admits calls of tools; all else that MCP knows passes untouched, for it reaches no Nextcloud."""
+    """Admits the use of what a server offers; all else that MCP knows passes untouched."""
 
-    def __init__(self, app: ASGIApp, *, credentials: Credentials, challenge: Challenge) -> None:
+    def __init__(self, app: ASGIApp, *, offer: Offer, credentials: Credentials, challenge: Challenge) -> None:
         self._app = app
+        self._offer = offer
         self._credentials = credentials
         self._challenge = challenge
         self._with_body = RequestBodyLimitMiddleware(self._admit, DEFAULT_MAX_REQUEST_BODY_SIZE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, a tool call with its admission, or refuse it."""
+        """Pass a request on, with its admission where it needs one, or refuse it."""
         if scope["method"] != "POST":
             await _POST_ALONE(scope, receive, send)
             return
-        named = _tool_in_headers(Headers(scope=scope))
-        refusal = self._scope_refusal(_Call(named, None), scope["state"]["principal"]) if named else None
+        named = named_in_headers(Headers(scope=scope), self._offer)
+        refusal = self._scope_refusal(Use(named, None), scope["state"]["principal"]) if named else None
         await (refusal or self._with_body)(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at the body, which alone decides which tool runs."""
+        """Look at the body, which alone decides what runs."""
         request = Request(scope, receive)
         try:
             body = await request.body()
         except ClientDisconnect:
             return  # nobody is left to answer
-        call = _tool_call(body)
-        named = _tool_in_headers(request.headers)
+        use = used_by_body(body, self._offer)
+        named = named_in_headers(request.headers, self._offer)
         answer: Admission | Response | None = None
-        if named and (call is None or call.tool != named):
-            answer = self._challenge.invalid_request(f"The header Mcp-Name says {named}, and the body does not.")
-        elif call is not None:
-            answer = await self._decide(call, request.state.principal)
+        if named and (use is None or use.feature != named):
+            answer = self._challenge.invalid_request(f"The header Mcp-Name says {named.name}, and the body does not.")
+        elif use is not None:
+            answer = await self._decide(use, request.state.principal)
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
         if answer is not None and await request.is_disconnected():  # while Keycloak was asked
-            log.info("tool.cancelled", tool=answer.tool, client=answer.principal.client_id)
+            feature = answer.feature
+            log.info(feature.event("cancelled"), **feature.label, client=answer.principal.client_id)
             return
         request.state.admission = answer
         try:
@@ -110,62 +103,42 @@ class AdmissionControl:
         finally:
             del request.state.admission  # the web server keeps the state until the connection's next request
 
-    async def _decide(self, call: _Call, principal: Principal) -> Admission | Response:
+    async def _decide(self, use: Use, principal: Principal) -> Admission | Response:
         """Check the scope first, so that a call which must not run costs Keycloak nothing."""
-        refusal = self._scope_refusal(call, principal)
+        refusal = self._scope_refusal(use, principal)
         if refusal is not None:
             return refusal
         try:
-            return Admission(call.tool, principal, await self._credentials.for_nextcloud(principal))
+            return Admission(use.feature, principal, await self._credentials.for_nextcloud(principal))
         except InvalidTokenError as error:
-            _log_failure(error, call, principal)
-            return self._challenge.invalid_token(error, call.request_id)
+            _log_failure(error, use, principal)
+            return self._challenge.invalid_token(error, use.request_id)
         except IssuerUnavailableError as error:
-            _log_failure(error, call, principal)
-            return self._challenge.issuer_unavailable(error, call.request_id)
+            _log_failure(error, use, principal)
+            return self._challenge.issuer_unavailable(error, use.request_id)
         except TokenExchangeError as error:
-            return Admission(call.tool, principal, error)
+            return Admission(use.feature, principal, error)
 
-    def _scope_refusal(self, call: _Call, principal: Principal) -> Response | None:
-        missing = missing_scopes(call.tool, principal.scopes)
+    def _scope_refusal(self, use: Use, principal: Principal) -> Response | None:
+        missing = self._offer.missing(use.feature, principal.scopes)
         if not missing:
             return None
-        log.info("tool.refused", tool=call.tool, missing=sorted(missing), client=principal.client_id)
-        error = InsufficientScopeError(call.tool, granted=principal.scopes, missing=missing)
-        return self._challenge.insufficient_scope(error, call.request_id)
+        feature = use.feature
+        log.info(feature.event("refused"), **feature.label, missing=sorted(missing), client=principal.client_id)
+        error = InsufficientScopeError(feature.name, granted=principal.scopes, missing=missing)
+        return self._challenge.insufficient_scope(error, use.request_id)
 
 
-def _log_failure(error: NextcloudMCPError, call: _Call, principal: Principal) -> None:
+def _log_failure(error: NextcloudMCPError, use: Use, principal: Principal) -> None:
     """Log why a call ends here; any other failed exchange is logged where the tool reports it."""
     log.warning(
-        "tool.failed",
-        tool=call.tool,
+        use.feature.event("failed"),
+        **use.feature.label,
         client=principal.client_id,
         subject=principal.subject,
         code=error.code,
         reason=str(error),
     )
-
-
-def _tool_in_headers(headers: Headers) -> str | None:
-    """Return the tool of ours that the headers name, as MCP 2026-07-28 has it ("Standard Request Headers")."""
-    name = headers.get("mcp-name")
-    return name if headers.get("mcp-method") == "tools/call" and name in TOOL_SCOPES else None
-
-
-def _tool_call(body: bytes) -> _Call | None:
-    """Return the call of a tool of ours that a JSON-RPC body makes, if it makes one."""
-    try:
-        message: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return None  # the SDK answers what is not JSON
-    if not isinstance(message, Mapping) or message.get("method") != "tools/call":
-        return None
-    params, request_id = message.get("params"), message.get("id")
-    name = params.get("name") if isinstance(params, Mapping) else None
-    if not isinstance(name, str) or name not in TOOL_SCOPES:
-        return None
-    return _Call(name, request_id if isinstance(request_id, str | int) else None)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -1,12 +1,14 @@
-"""Which scope each tool needs.
+"""Which scope each tool and each resource needs, and which of them a server offers.
 
-Nextcloud enforces no OAuth scopes: a token that it accepts opens everything its user may do. So this table is
-the only place where a token is worth less than its user, and `auth.admission` is the only place that reads it
+Nextcloud enforces no OAuth scopes: a token that it accepts opens everything its user may do. So these tables are
+the only place where a token is worth less than its user, and `auth.admission` is the only place that reads them
 before a call.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Final, Literal, NamedTuple
+
+from mcp.shared.uri_template import UriTemplate
 
 TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_whoami": frozenset(),
@@ -37,16 +39,90 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_contacts_delete_contact": frozenset({"contacts:write"}),
 }
 
+RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
+    "notes://settings": frozenset({"notes:read"}),
+    "nc://Notes/{note_id}": frozenset({"notes:read"}),
+    "nc://Notes/{note_id}/attachments/{attachment_filename}": frozenset({"notes:read"}),
+}
+"""By URI, or URI template (RFC 6570)."""
 
-def all_scopes() -> list[str]:
-    """Every scope that some tool needs, sorted."""
-    return sorted(frozenset[str]().union(*TOOL_SCOPES.values()))
 
+class Feature(NamedTuple):
+    """What a request makes use of.
 
-def missing_scopes(tool: str, granted: frozenset[str]) -> frozenset[str]:
-    """Return what `granted` lacks for `tool`.
-
-    Raises:
-        KeyError: the tool is not in the table; a tool without an entry must never run.
+    Attributes:
+        kind: a tool, a resource, or the completion of a resource's URI.
+        name: the tool's name, or the resource's URI template.
     """
-    return TOOL_SCOPES[tool] - granted
+
+    kind: Literal["tool", "resource", "completion"]
+    name: str
+
+    def event(self, outcome: str) -> str:
+        """Return the name of a log event: `tool.done`."""
+        return f"{self.kind}.{outcome}"
+
+    @property
+    def label(self) -> dict[str, str]:
+        """What names it in a log event."""
+        return {self.kind: self.name}
+
+
+class Offer:
+    """What one server offers of all there is; what it does not offer is as if it did not exist."""
+
+    def __init__(self, *, read_only: bool = False, apps: Collection[str] = ()) -> None:
+        """Offer everything, or less.
+
+        Args:
+            read_only: only what no writing scope is needed for.
+            apps: only these, as their scopes name them; none is all.
+        """
+        self._read_only = read_only
+        self._apps = frozenset(apps)
+        self.tools: Final = {name: scopes for name, scopes in TOOL_SCOPES.items() if self._offered(scopes)}
+        self.resources: Final = {uri: scopes for uri, scopes in RESOURCE_SCOPES.items() if self._offered(scopes)}
+        self._templates: Final = {uri: UriTemplate.parse(uri) for uri in self.resources}
+
+    def scopes(self) -> list[str]:
+        """Every scope that something needs, sorted."""
+        return sorted(frozenset[str]().union(*self.tools.values(), *self.resources.values()))
+
+    def has(self, feature: Feature) -> bool:
+        """Say whether `feature` is offered.
+
+        Raises:
+            KeyError: it is not in the tables; a tool or resource without an entry must never run.
+        """
+        return self._offered((TOOL_SCOPES if feature.kind == "tool" else RESOURCE_SCOPES)[feature.name])
+
+    def missing(self, feature: Feature, granted: frozenset[str]) -> frozenset[str]:
+        """Return what `granted` lacks for `feature`.
+
+        Raises:
+            KeyError: it is not offered.
+        """
+        return (self.tools if feature.kind == "tool" else self.resources)[feature.name] - granted
+
+    def resource_at(self, uri: str) -> tuple[str, dict[str, str]] | None:
+        """Return the template of the resource at `uri` and what `uri` fills in, decoded."""
+        for name, template in self._templates.items():
+            values = template.match(uri)
+            if values is not None:
+                return name, {variable: str(value) for variable, value in values.items()}
+        return None
+
+    def _offered(self, scopes: frozenset[str]) -> bool:
+        """Say whether what needs these scopes is offered."""
+        apps, accesses = {app_of(scope) for scope in scopes}, {scope.partition(":")[2] for scope in scopes}
+        return not (self._read_only and "write" in accesses) and not (self._apps and apps - self._apps)
+
+
+def app_of(scope: str) -> str:
+    """Return the app that a scope names: of `notes:read`, `notes`."""
+    return scope.partition(":")[0]
+
+
+def all_apps() -> list[str]:
+    """Every app that some scope names, sorted."""
+    return sorted({app_of(scope) for scope in Offer().scopes()})

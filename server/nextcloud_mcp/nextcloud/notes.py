@@ -3,12 +3,13 @@
 Errors are those of `client.error_for`. An ETag is the value without its quotes, as in the note's own field.
 """
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from nextcloud_mcp.errors import ConflictError
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
 API = "/index.php/apps/notes/api/v1/notes"
+SETTINGS = "/index.php/apps/notes/api/v1/settings"
 ATTACHMENTS = "/index.php/apps/notes/api/v1.4/attachment"
 """Attachments came with version 1.4 and are not under `v1`."""
 
@@ -26,6 +27,13 @@ class Note(BaseModel):
     favorite: bool = False
     etag: str
     readonly: bool = False
+
+
+class Settings(BaseModel):
+    """Where and how somebody's notes are kept: the folder below their root, and the files' extension."""
+
+    notes_path: str = Field(alias="notesPath")
+    file_suffix: str = Field(alias="fileSuffix")
 
 
 async def create(nextcloud: Nextcloud, *, title: str, content: str, category: str) -> Note:
@@ -106,3 +114,8 @@ async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple
         params={"path": path},
     )
     return response.content, response.headers.get("content-type", "application/octet-stream")
+
+
+async def settings(nextcloud: Nextcloud) -> Settings:
+    """Return the user's settings of Notes."""
+    return parse(Settings, await nextcloud.request("GET", SETTINGS, about="settings of Notes"))

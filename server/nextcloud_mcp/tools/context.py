@@ -1,7 +1,22 @@
-"""What a tool function is given besides its arguments, and how a tool is declared."""
+"""What the functions behind tools and resources are given besides their arguments, and how both are declared.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+A module of `tools` declares three names:
+
+    APP: Final = "notes"                    # the key by which Nextcloud's capabilities announce the app
+    TOOLS = (reads(nc_notes_get_note, "Read a note"), …)
+    RESOURCES = (                           # left away where there are none
+        Resource("notes://settings", notes_settings, "Settings of Notes"),
+        Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", complete={"note_id": note_ids}),
+    )
+
+and everything in them has its scopes in `auth.scopes`. The function of a resource is written like that of a tool, and
+may be one: what the URI fills in are its arguments. It returns a model, which is sent as JSON, or a `Content`. A
+function in `complete` proposes values for a variable: it takes `value`, what has been typed so far, the variables
+that come before it if it needs them, and `AsUser`; it returns strings, the best first.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,17 +27,19 @@ from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import Users
 
 
 @dataclass(frozen=True)
-class Resources:
+class Services:
     """What lives as long as the server and serves every call; holds no credential."""
 
     http: httpx.AsyncClient
     users: Users
     mode: Literal["exchange", "pass-through"]
+    offer: Offer
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,25 @@ def writes(function: Callable[..., Any], title: str, *, destructive: bool, idemp
     return Tool(function, title, annotations)
 
 
+@dataclass(frozen=True)
+class Resource:
+    """A resource: its URI or URI template (RFC 6570), the function that reads it, and what completes the URI."""
+
+    uri: str
+    function: Callable[..., Awaitable[Any]]
+    title: str
+    mime_type: str = "application/json"
+    complete: Mapping[str, Callable[..., Awaitable[list[str]]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a resource holds, where that is no JSON; `mime_type` may differ from the declared one."""
+
+    data: str | bytes
+    mime_type: str
+
+
 class Result(BaseModel):
     """The fields that every result has besides its own."""
 
@@ -54,28 +90,28 @@ class Result(BaseModel):
     timestamp: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
-def admission_of(context: Context[Resources, Any] | None) -> Admission | None:
+def admission_of(context: Context[Services, Any] | None) -> Admission | None:
     """Return the admission that `auth.admission` left in the request's state, if there is one."""
     request = context.request_context.request if context is not None else None
     admission = getattr(request.state, "admission", None) if request is not None else None
     return admission if isinstance(admission, Admission) else None
 
 
-def _admission(context: Context[Resources, Any]) -> Admission:
+def _admission(context: Context[Services, Any]) -> Admission:
     admission = admission_of(context)
     if admission is None:
-        raise RuntimeError("a tool runs without an admission")
+        raise RuntimeError("a function runs without an admission")
     return admission
 
 
-def _as_user(context: Context[Resources, Any]) -> Nextcloud:
+def _as_user(context: Context[Services, Any]) -> Nextcloud:
     """Open this call's conversation with Nextcloud; raises the exchange's error if there is no token."""
     admission = _admission(context)
-    resources = context.request_context.lifespan_context
-    return Nextcloud(resources.http, resources.users, account=admission.principal.account, token=admission.token())
+    services = context.request_context.lifespan_context
+    return Nextcloud(services.http, services.users, account=admission.principal.account, token=admission.token())
 
 
-def _resources(context: Context[Resources, Any]) -> Resources:
+def _services(context: Context[Services, Any]) -> Services:
     return context.request_context.lifespan_context
 
 
@@ -83,7 +119,7 @@ AsUser = Annotated[Nextcloud, Resolve(_as_user)]
 """A parameter of this type is Nextcloud as the person who calls; clients do not see it."""
 
 Admitted = Annotated[Admission, Resolve(_admission)]
-"""A parameter of this type is the admission under which the tool runs; clients do not see it."""
+"""A parameter of this type is the admission under which the function runs; clients do not see it."""
 
-Shared = Annotated[Resources, Resolve(_resources)]
+Shared = Annotated[Services, Resolve(_services)]
 """A parameter of this type is what lives as long as the server; clients do not see it."""

@@ -1,12 +1,15 @@
 """The tools for Nextcloud Notes."""
 
 import base64
+from typing import Final
 
 from pydantic import BaseModel
 
 from nextcloud_mcp.nextcloud import notes
-from nextcloud_mcp.nextcloud.notes import Note
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.nextcloud.notes import Note, Settings
+from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
+
+APP: Final = "notes"
 
 
 class NoteWritten(Result):
@@ -107,6 +110,23 @@ async def nc_notes_delete_note(note_id: int, nextcloud: AsUser) -> NoteDeleted:
     return NoteDeleted(deleted_id=note_id, status_code=200, message=f"Note {note_id} is deleted.")
 
 
+async def notes_settings(nextcloud: AsUser) -> Settings:
+    """Tell where the notes are kept: folder and file extension."""
+    return await notes.settings(nextcloud)
+
+
+async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> Content:
+    """Read a file that a note embeds."""
+    return Content(*await notes.attachment(nextcloud, note_id, attachment_filename))
+
+
+async def note_ids(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of notes by what their id starts with or their title contains; the newest first."""
+    newest_first = sorted(await notes.list_all(nextcloud), key=lambda note: -note.modified)
+    typed = value.casefold()
+    return [str(n.id) for n in newest_first if str(n.id).startswith(typed) or typed in n.title.casefold()]
+
+
 TOOLS = (
     writes(nc_notes_create_note, "Create a note", destructive=False, idempotent=False),
     writes(nc_notes_update_note, "Change a note", destructive=True, idempotent=True),
@@ -115,4 +135,16 @@ TOOLS = (
     reads(nc_notes_get_note, "Read a note"),
     reads(nc_notes_get_attachment, "Read a note's attachment"),
     writes(nc_notes_delete_note, "Delete a note", destructive=True, idempotent=True),
+)
+
+RESOURCES = (
+    Resource("notes://settings", notes_settings, "Settings of Notes"),
+    Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", complete={"note_id": note_ids}),
+    Resource(
+        "nc://Notes/{note_id}/attachments/{attachment_filename}",
+        note_attachment,
+        "A note's attachment",
+        mime_type="application/octet-stream",
+        complete={"note_id": note_ids},
+    ),
 )

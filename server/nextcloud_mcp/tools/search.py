@@ -1,13 +1,16 @@
 """The tools that find files."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from nextcloud_mcp.nextcloud import search
 from nextcloud_mcp.nextcloud.search import Wanted
 from nextcloud_mcp.nextcloud.webdav import FileInfo
 from nextcloud_mcp.tools.context import AsUser, reads
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
+
+
+APP: Final = "files"
 
 
 class FilesFound(Paged):

@@ -1,24 +1,50 @@
-"""The MCP server proper: the SDK's, with one boundary around every tool call.
+"""The MCP server proper: the SDK's, with one boundary around every use of a tool or resource.
 
-At the boundary a call is held against its admission, errors become tool results, and the log gets one event.
+At the boundary a use is held against its admission, errors become what MCP clients show, and the log gets one event.
 """
 
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
 import anyio
 import structlog
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.exceptions import (
+    ResourceError,
+    ResourceNotFoundError,
+    ToolError,
+    UnexpectedResourceError,
+    UnexpectedToolError,
+)
 from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, CallToolResult, InputRequiredResult
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    InputRequiredResult,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+)
+from pydantic import AnyUrl
 
-from nextcloud_mcp.auth.scopes import missing_scopes
-from nextcloud_mcp.errors import NextcloudMCPError
+from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.auth.scopes import Feature, Offer
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, NotFoundError
 from nextcloud_mcp.tools import contacts, notes, search, webdav, whoami
-from nextcloud_mcp.tools.context import Resources, admission_of
+from nextcloud_mcp.tools.context import Services, admission_of
+from nextcloud_mcp.tools.resources import Reader
+
+MODULES: Final = (whoami, notes, webdav, search, contacts)
+"""Where tools and resources are declared; `tools.context` says how."""
 
 INSTRUCTIONS: Final = (
     "Works on the signed-in person's own Nextcloud: files and notes. Paths start at their root folder. "
@@ -26,14 +52,36 @@ INSTRUCTIONS: Final = (
     "nc_whoami tells who is signed in and which tools the granted scopes leave out."
 )
 
+_LISTS: Final[Mapping[str, tuple[str, str, Any]]] = {
+    "tools/list": ("tools", "name", "tool"),
+    "resources/list": ("resources", "uri", "resource"),
+    "resources/templates/list": ("resourceTemplates", "uriTemplate", "resource"),
+}
+"""By method: where its answer has the list, by which key an entry names what it is, and of what kind that is."""
+
 log = structlog.get_logger()
 
 
-class ToolServer(MCPServer[Resources]):
-    """Runs a tool only under an `Admission` that names it."""
+class ToolServer(MCPServer[Services]):
+    """Runs a tool, reads a resource and completes its URI only under an `Admission` that names it."""
+
+    def __init__(self, offer: Offer, **options: Any) -> None:
+        """Serve what is in `offer`; `options` are `MCPServer`'s."""
+        super().__init__(**options, middleware=[self._announce_what_is_there, self._show_what_the_token_allows])
+        self._offer = offer
+        self._readers: dict[str, Reader] = {}
+        # MCPServer.completion() would not hand on the request, and with it the admission
+        self._lowlevel_server.add_request_handler("completion/complete", CompleteRequestParams, self._complete)
+        for module in MODULES:
+            for tool in module.TOOLS:
+                if offer.has(Feature("tool", tool.function.__name__)):
+                    self.add_tool(tool.function, title=tool.title, annotations=tool.annotations)
+            for resource in getattr(module, "RESOURCES", ()):
+                if offer.has(Feature("resource", resource.uri)):
+                    self._readers[resource.uri] = Reader(resource)
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[Resources, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: Context[Services, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool by name.
 
@@ -41,58 +89,145 @@ class ToolServer(MCPServer[Resources]):
             ToolError: with the sentence for the caller.
         """
         admission = admission_of(context)
-        if admission is None or admission.tool != name:
+        if admission is None or admission.feature != Feature("tool", name):
             raise ToolError(f"There is no tool {name!r}: call one that tools/list shows.")
-        event = log.bind(tool=name, client=admission.principal.client_id, subject=admission.principal.subject)
-        started = time.perf_counter()
         try:
-            result = await super().call_tool(name, arguments, context)
+            with _one_event(admission):
+                return await super().call_tool(name, arguments, context)
+        except NextcloudMCPError as error:
+            raise ToolError(str(error)) from None
+
+    async def list_resources(self) -> list[Resource]:
+        """Return the resources whose URI has no variables."""
+        return [Resource(uri=uri, **_described(reader)) for uri, reader in self._readers.items() if "{" not in uri]
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """Return the resources whose URI has variables."""
+        return [
+            ResourceTemplate(uri_template=uri, **_described(reader))
+            for uri, reader in self._readers.items()
+            if "{" in uri
+        ]
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Services, Any] | None = None
+    ) -> Iterable[ReadResourceContents]:
+        """Read a resource.
+
+        Raises:
+            ResourceNotFoundError: there is none at `uri`.
+            ResourceError: it can't be read, with the sentence for the caller.
+            UnexpectedResourceError: a defect, of which the caller is told nothing.
+        """
+        template, values = self._offer.resource_at(str(uri)) or ("", {})
+        admission = admission_of(context)
+        if context is None or admission is None or admission.feature != Feature("resource", template):
+            raise ResourceNotFoundError(
+                f"There is no resource {uri}: resources/list and resources/templates/list show what there is."
+            )
+        try:
+            with _one_event(admission):
+                return [await self._readers[template].read(values, context)]
+        except (NotFoundError, InvalidArgumentError) as error:
+            raise ResourceNotFoundError(str(error)) from None
+        except NextcloudMCPError as error:
+            raise ResourceError(str(error)) from None
         except UnexpectedToolError as error:
-            if not isinstance(error.__cause__, NextcloudMCPError):
-                raise  # a defect: the SDK logs it with its traceback and tells the caller nothing of it
-            event.warning("tool.failed", code=error.__cause__.code, reason=str(error.__cause__))
-            raise ToolError(str(error.__cause__)) from None
-        except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
-            event.info("tool.cancelled", ms=_milliseconds_since(started))
-            raise
-        event.info("tool.done", ms=_milliseconds_since(started))
+            raise UnexpectedResourceError(f"Error reading resource {uri}") from error.__cause__
+
+    async def _complete(
+        self, request: ServerRequestContext[Services, Any], params: CompleteRequestParams
+    ) -> CompleteResult:
+        """Propose values for a variable of a resource's URI.
+
+        Raises:
+            MCPError: there is no such template, or nothing can be proposed; with the sentence for the caller.
+        """
+        context = Context(request_context=request, mcp_server=self)
+        template = params.ref.uri if isinstance(params.ref, ResourceTemplateReference) else ""
+        admission = admission_of(context)
+        if admission is None or admission.feature != Feature("completion", template):
+            raise MCPError(INVALID_PARAMS, "There is nothing to complete: name a template of resources/templates/list.")
+        known = (params.context and params.context.arguments) or {}
+        try:
+            with _one_event(admission):
+                proposed = self._readers[template].complete(params.argument.name, params.argument.value, known, context)
+                return CompleteResult(completion=await proposed)
+        except NextcloudMCPError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from None
+        except UnexpectedToolError as error:
+            log.exception("completion.crashed", completion=template, exc_info=error.__cause__)
+            raise MCPError(INTERNAL_ERROR, f"Error completing {template}") from None
+
+    async def _announce_what_is_there(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Announce and serve no more than there is: the SDK answers for prompts as well, and there are none."""
+        if ctx.method.startswith("prompts/"):
+            raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
+        result = await call_next(ctx)
+        if isinstance(result, dict) and "capabilities" in result:
+            return result | {"capabilities": {k: v for k, v in result["capabilities"].items() if k != "prompts"}}
         return result
+
+    async def _show_what_the_token_allows(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Leave out of a list what would be refused; nc_whoami, which is always there, names those tools."""
+        result = await call_next(ctx)
+        if ctx.method not in _LISTS or not isinstance(result, dict) or ctx.request is None:
+            return result
+        entries, key, kind = _LISTS[ctx.method]
+        granted = ctx.request.state.principal.scopes
+        shown = [entry for entry in result[entries] if not self._offer.missing(Feature(kind, entry[key]), granted)]
+        return result | {entries: shown}
+
+
+def _described(reader: Reader) -> dict[str, Any]:
+    """Return what a list says of a resource besides its URI."""
+    resource = reader.resource
+    return {
+        "name": resource.function.__name__,
+        "title": resource.title,
+        "description": resource.function.__doc__,
+        "mime_type": resource.mime_type,
+    }
+
+
+@contextmanager
+def _one_event(admission: Admission) -> Iterator[None]:
+    """Log what became of one use of a feature.
+
+    Raises:
+        NextcloudMCPError: what was raised on purpose, bare of what the SDK wraps it in.
+    """
+    feature, principal = admission.feature, admission.principal
+    event = log.bind(**feature.label, client=principal.client_id, subject=principal.subject)
+    started = time.perf_counter()
+    try:
+        yield
+    except (UnexpectedToolError, NextcloudMCPError) as error:
+        cause = error.__cause__ if isinstance(error, UnexpectedToolError) else error
+        if not isinstance(cause, NextcloudMCPError):
+            raise  # a defect: the SDK logs it with its traceback and tells the caller nothing of it
+        event.warning(feature.event("failed"), code=cause.code, reason=str(cause))
+        raise cause from None
+    except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
+        event.info(feature.event("cancelled"), ms=_milliseconds_since(started))
+        raise
+    event.info(feature.event("done"), ms=_milliseconds_since(started))
 
 
 def _milliseconds_since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 
-async def _tools_alone(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Announce and serve tools alone: of prompts and resources, for which the SDK answers as well, there are none."""
-    if ctx.method.startswith(("prompts/", "resources/")):
-        raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
-    result = await call_next(ctx)
-    if isinstance(result, dict) and "capabilities" in result:
-        return result | {"capabilities": {"tools": result["capabilities"]["tools"]}}
-    return result
-
-
-async def _show_what_the_token_allows(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Leave out of `tools/list` what a call would be refused; nc_whoami, which is always there, names those."""
-    result = await call_next(ctx)
-    if ctx.method != "tools/list" or not isinstance(result, dict) or ctx.request is None:
-        return result
-    granted = ctx.request.state.principal.scopes
-    return result | {"tools": [tool for tool in result["tools"] if not missing_scopes(tool["name"], granted)]}
-
-
-def create_server(**options: Any) -> ToolServer:
-    """Return the server with all tools; `options` are `MCPServer`'s."""
-    server = ToolServer(
+def create_server(offer: Offer | None = None, **options: Any) -> ToolServer:
+    """Return the server with what is in `offer`, or everything; `options` are `MCPServer`'s."""
+    return ToolServer(
+        offer or Offer(),
         name="nextcloud-mcp",
         title="Nextcloud",
         version=version("nextcloud-mcp"),
         instructions=INSTRUCTIONS,
-        middleware=[_tools_alone, _show_what_the_token_allows],
         subscriptions=False,  # nothing here changes unasked, and such a stream would outlive its token
         **options,
     )
-    for tool in (*whoami.TOOLS, *notes.TOOLS, *webdav.TOOLS, *search.TOOLS, *contacts.TOOLS):
-        server.add_tool(tool.function, title=tool.title, annotations=tool.annotations)
-    return server

@@ -10,6 +10,8 @@ from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
 from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
+APP: Final = "files"
+
 MAX_READ: Final = 4 * 1024 * 1024
 """Bytes that one call reads at most: what a request may have (the SDK's default), so that all can be written back."""
 

@@ -1,9 +1,11 @@
 """Who is signed in, and what that allows."""
 
-from typing import Literal
+from typing import Final, Literal
 
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES, missing_scopes
+from nextcloud_mcp.auth.scopes import Feature
 from nextcloud_mcp.tools.context import Admitted, AsUser, Result, Shared, reads
+
+APP: Final = "core"
 
 
 class WhoAmI(Result):
@@ -23,7 +25,8 @@ async def nc_whoami(nextcloud: AsUser, admission: Admitted, shared: Shared) -> W
     """Tell who is signed in to Nextcloud, through which client, and which tools the granted scopes leave out."""
     user = await nextcloud.user()
     granted = admission.principal.scopes
-    left_out = {tool: sorted(missing) for tool in TOOL_SCOPES if (missing := missing_scopes(tool, granted))}
+    missing = {tool: shared.offer.missing(Feature("tool", tool), granted) for tool in shared.offer.tools}
+    left_out = {tool: sorted(scopes) for tool, scopes in missing.items() if scopes}
     lacking = sorted({scope for scopes in left_out.values() for scope in scopes})
     return WhoAmI(
         user_id=user.id,

@@ -4,8 +4,8 @@ A module has three names:
 
 `APP`      the app, as the contract calls it;
 `GLANCE`   one reading tool with arguments, for a short look;
-`journey`  an async function that walks through every tool of the app with an `OldClient`, asserts what the results
-           say, and leaves nothing behind.
+`journey`  an async function that walks through every tool and resource of the app with an `OldClient`, asserts what
+           the results say, and leaves nothing behind.
 """
 
 from importlib import import_module

@@ -23,6 +23,9 @@ async def journey(old: OldClient) -> None:
     read = await old.call("nc_notes_get_note", note)
     assert (read["title"], read["content"], read["category"]) == (old.unique, "two\n---\nthree", "Journey")
 
+    assert (await old.resource("notes://settings"))["notesPath"] == "Notes"
+    assert (await old.resource(f"nc://Notes/{created['id']}"))["content"] == read["content"]
+
     found = await old.call("nc_notes_search_notes", {"query": old.unique})
     assert [hit["id"] for hit in found["results"]] == [created["id"]]
 
@@ -31,7 +34,9 @@ async def journey(old: OldClient) -> None:
         await nextcloud.request("MKCOL", folder)
         await nextcloud.put(f"{folder}/a.png", content=_PICTURE)
         attachment = await old.call("nc_notes_get_attachment", {**note, "attachment_filename": "a.png"})
+        resource = await old.resource(f"nc://Notes/{created['id']}/attachments/a.png")
         await nextcloud.delete(folder)
     assert (attachment["mimeType"], b64decode(attachment["data"])) == ("image/png", _PICTURE)
+    assert resource == _PICTURE
 
     assert (await old.call("nc_notes_delete_note", note))["deleted_id"] == created["id"]

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.challenge import Challenge
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES, Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import IssuerUnavailableError
 from tests.support.issuer import ISSUER, SERVER_URL, TOKEN_PATH, Answer, FakeIssuer, answer, failing
@@ -172,6 +172,7 @@ async def test_credentials_without_an_issuer_are_an_outage() -> None:
     """When there is no issuer to exchange at, the client gets 503 with `Retry-After`, and nothing runs."""
     admission = AdmissionControl(
         Starlette(),
+        offer=Offer(),
         credentials=NoIssuer(),
         challenge=Challenge(SERVER_URL, server_scope="s", tool_scopes=[], first_scopes=[]),
     )
@@ -198,6 +199,7 @@ async def test_a_client_that_leaves_while_it_sends_is_nobodys_error() -> None:
 
     admission = AdmissionControl(
         Starlette(),
+        offer=Offer(),
         credentials=NoIssuer(),
         challenge=Challenge(SERVER_URL, server_scope="s", tool_scopes=[], first_scopes=[]),
     )

@@ -115,3 +115,38 @@ async def test_deletes_a_note(server: Server) -> None:
         "status_code": 200,
         "message": "Note 7 is deleted.",
     }
+
+
+async def test_the_settings_are_a_resource(server: Server) -> None:
+    """Folder and file extension."""
+    settings = {"notesPath": "Notizen", "fileSuffix": ".txt", "noteMode": "rich"}
+    server.nextcloud.on("GET", "/index.php/apps/notes/api/v1/settings", answer(json=settings))
+    content = await server.contents("notes://settings")
+    assert json.loads(content["text"]) == {"notesPath": "Notizen", "fileSuffix": ".txt"}
+
+
+async def test_an_attachment_is_a_resource(server: Server) -> None:
+    """Its bytes, with the media type that Nextcloud gives them."""
+    server.nextcloud.on(
+        "GET",
+        "/index.php/apps/notes/api/v1.4/attachment/7",
+        answer(content=b"\x89PNG\xff", headers={"Content-Type": "image/png"}),
+    )
+    content = await server.contents("nc://Notes/7/attachments/a%20b.png")
+    assert (content["mimeType"], base64.b64decode(content["blob"])) == ("image/png", b"\x89PNG\xff")
+    assert server.nextcloud.requests[-1].url.params["path"] == ".attachments.7/a b.png"
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        pytest.param("", ["4", "3", "2", "1"], id="nothing yet: all, new before old"),
+        pytest.param("3", ["3"], id="an id"),
+        pytest.param("MILK", ["3", "2"], id="a title"),
+        pytest.param("rising", [], id="content alone"),
+    ],
+)
+async def test_a_notes_id_is_completed(server: Server, typed: str, proposed: list[str]) -> None:
+    """People know titles, URIs need ids."""
+    server.nextcloud.on("GET", NOTES, answer(json=NOTEBOOK))
+    assert await server.completions("nc://Notes/{note_id}", "note_id", typed) == proposed

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import Admission
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES, Feature
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.tools.server import create_server
 from tests.support.contract import KNOWN
@@ -102,13 +102,17 @@ async def test_the_list_is_what_the_token_allows(server: Server, scope: str, ver
 
 
 @pytest.mark.parametrize(("version", "method"), [(LEGACY, "initialize"), (MODERN, "server/discover")])
-async def test_tools_are_all_that_is_announced(server: Server, version: str, method: str) -> None:
-    """No client asks for prompts or resources, or waits for changes, that are never there."""
+async def test_what_is_there_is_announced(server: Server, version: str, method: str) -> None:
+    """No client asks for prompts, or waits for changes, that are never there."""
     params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "unit-test", "version": "1"}}
     response = await server.request(
         method, params if version == LEGACY else None, token=server.keycloak.mint(), version=version
     )
-    assert answered(response)["result"]["capabilities"] == {"tools": {"listChanged": False}}
+    assert answered(response)["result"]["capabilities"] == {
+        "tools": {"listChanged": False},
+        "resources": {"listChanged": False, "subscribe": False},
+        "completions": {},
+    }
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
@@ -117,8 +121,7 @@ async def test_tools_are_all_that_is_announced(server: Server, version: str, met
     [
         ("prompts/list", {}),
         ("prompts/get", {"name": "any"}),
-        ("resources/list", {}),
-        ("resources/templates/list", {}),
+        ("resources/subscribe", {"uri": "notes://settings"}),
         ("subscriptions/listen", {"notifications": {"toolsListChanged": True}}),
     ],
 )
@@ -139,7 +142,9 @@ async def test_a_call_without_an_admission_runs_nothing() -> None:
 async def test_an_admission_for_another_tool_runs_nothing() -> None:
     """Should the SDK ever read another name in a body than `auth.admission` did, that tool does not run."""
     app = create_server().streamable_http_app(stateless_http=True, host="localhost")
-    whoami_alone = Admission("nc_whoami", Principal("issuer", "alice", "client", frozenset(), "token", 0), "token")
+    whoami_alone = Admission(
+        Feature("tool", "nc_whoami"), Principal("issuer", "alice", "client", frozenset(), "token", 0), "token"
+    )
 
     async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = {"admission": whoami_alone}

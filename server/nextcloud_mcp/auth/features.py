@@ -1,0 +1,52 @@
+"""Which tool or resource a request makes use of: by its headers, where the protocol has them, and by its body.
+
+All else that MCP knows (lists, prompts, `ping`) reaches no app of Nextcloud and makes use of none.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_NAME_HEADER, decode_header_value
+
+from nextcloud_mcp.auth.challenge import RequestId
+from nextcloud_mcp.auth.scopes import Feature, Offer
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a feature, as a JSON-RPC request says it."""
+
+    feature: Feature
+    request_id: RequestId
+
+
+def named_in_headers(headers: Mapping[str, str], offer: Offer) -> Feature | None:
+    """Return the feature that the headers name, as MCP 2026-07-28 has it ("Standard Request Headers")."""
+    name = decode_header_value(headers.get(MCP_NAME_HEADER))
+    return _feature(headers.get(MCP_METHOD_HEADER), {"name": name, "uri": name}, offer)
+
+
+def used_by_body(body: bytes, offer: Offer) -> Use | None:
+    """Return the use of a feature that a JSON-RPC body makes, if it makes one."""
+    try:
+        message: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None  # the SDK answers what is not JSON
+    if not isinstance(message, Mapping):
+        return None
+    feature, request_id = _feature(message.get("method"), message.get("params"), offer), message.get("id")
+    return Use(feature, request_id if isinstance(request_id, str | int) else None) if feature else None
+
+
+def _feature(method: Any, params: Any, offer: Offer) -> Feature | None:
+    """Tell by a JSON-RPC method and its parameters, which may be anything."""
+    match method, params:
+        case "tools/call", {"name": str(name)} if name in offer.tools:
+            return Feature("tool", name)
+        case "resources/read", {"uri": str(uri)} if found := offer.resource_at(uri):
+            return Feature("resource", found[0])
+        case "completion/complete", {"ref": {"type": "ref/resource", "uri": str(uri)}} if uri in offer.resources:
+            return Feature("completion", uri)
+    return None

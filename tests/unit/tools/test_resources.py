@@ -1,0 +1,239 @@
+"""`tools.resources`, and the boundary around them: read and completed under the same rules as tools are called."""
+
+import json
+from typing import Any, Final
+
+import httpx
+import pytest
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, Feature
+from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.tools.resources import MAX_PROPOSALS
+from nextcloud_mcp.tools.server import create_server
+from tests.support.issuer import TOKEN_PATH, FakeIssuer, answer
+from tests.support.nextcloud import NOTES, FakeNextcloud, note
+from tests.support.server import LEGACY, MODERN, Server, answered, challenge
+
+VERSIONS: Final = [LEGACY, MODERN]
+NOTE: Final = "nc://Notes/{note_id}"
+COMPLETE_NOTE: Final = {"ref": {"type": "ref/resource", "uri": NOTE}, "argument": {"name": "note_id", "value": ""}}
+
+
+def uri_of(template: str) -> str:
+    """Return a URI of a template, every variable filled in."""
+    return template.replace("{", "").replace("}", "")
+
+
+def error_of(response: httpx.Response) -> tuple[int, str]:
+    """Return code and sentence of a JSON-RPC error."""
+    error = answered(response)["error"]
+    return error["code"], error["message"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("template", RESOURCE_SCOPES)
+async def test_no_resource_is_read_without_its_scope(server: Server, template: str, version: str) -> None:
+    """A resource is refused as a tool is: 403 with the scope, before anything is exchanged or asked of Nextcloud."""
+    response = await server.read(uri_of(template), scope="openid", version=version)
+    assert response.status_code == 403
+    assert challenge(response)["error"] == "insufficient_scope"
+    assert RESOURCE_SCOPES[template] <= set(challenge(response)["scope"].split())
+    assert server.keycloak.exchanges() == []
+    assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_nothing_is_completed_without_the_scope(server: Server, version: str) -> None:
+    """What is proposed is somebody's data: it needs the scope for reading it."""
+    token = server.keycloak.mint(scope="files:read")
+    response = await server.request("completion/complete", COMPLETE_NOTE, token=token, version=version)
+    assert response.status_code == 403
+    assert server.nextcloud.requests == []
+
+
+async def test_headers_are_enough_to_refuse_a_resource(server: Server) -> None:
+    """The header names the URI, encoded where it must be; a body that says otherwise reads nothing."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "nc://Notes/7"}})
+    headers = {"Mcp_Method": "resources/read", "Mcp_Name": "=?base64?bm90ZXM6Ly9zZXR0aW5ncw==?="}
+    refused = await server.post("{}", token=server.keycloak.mint(scope="openid"), version=MODERN, **headers)
+    other = await server.post(body, token=server.keycloak.mint(scope="notes:read"), version=MODERN, **headers)
+    assert (refused.status_code, other.status_code) == (403, 400)
+    assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_read_is_one_exchange(server: Server, version: str) -> None:
+    """Each read goes on with a token exchanged for it."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note()))
+    issued = server.keycloak.issued()
+    server.keycloak.instead[TOKEN_PATH] = answer(json=issued)
+    with capture_logs() as events:
+        response = await server.read("nc://Notes/7", version=version)
+    (content,) = answered(response)["result"]["contents"]
+    assert (content["uri"], content["mimeType"]) == ("nc://Notes/7", "application/json")
+    assert json.loads(content["text"])["content"] == "# Plans"
+    assert len(server.keycloak.exchanges()) == 1
+    assert set(server.nextcloud.tokens()) == {issued["access_token"]}
+    (done,) = [event for event in events if event["event"] == "resource.done"]
+    assert (done["resource"], done["client"], done["subject"]) == (NOTE, "mcp-client", "f1c9-alice")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_token_that_keycloak_no_longer_honours_gets_401(server: Server, version: str) -> None:
+    """As with tools: the client is to sign in again by itself."""
+    server.keycloak.instead[TOKEN_PATH] = answer(
+        400, json={"error": "invalid_request", "error_description": "Invalid token"}
+    )
+    assert (await server.read("nc://Notes/7", version=version)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("nextcloud", "keycloak", "code", "sentence"),
+    [
+        pytest.param(404, 200, INVALID_PARAMS, "Nextcloud has no note 7", id="not there"),
+        pytest.param(423, 200, INTERNAL_ERROR, "note 7 is locked", id="locked"),
+        pytest.param(200, 500, INTERNAL_ERROR, "Keycloak failed at the token exchange", id="no exchange"),
+    ],
+)
+async def test_what_fails_is_told(server: Server, nextcloud: int, keycloak: int, code: int, sentence: str) -> None:
+    """The client gets the sentence that a tool would give, and the log one event with the error's code."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(nextcloud))
+    if keycloak != 200:
+        server.keycloak.instead[TOKEN_PATH] = answer(keycloak)
+    with capture_logs() as events:
+        shown = error_of(await server.read("nc://Notes/7"))
+    assert shown[0] == code
+    assert shown[1].startswith(sentence)
+    (failed,) = [event for event in events if event["event"] == "resource.failed"]
+    assert (failed["resource"], failed["reason"]) == (NOTE, shown[1])
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [
+        pytest.param("nc://Notes/seven", "note_id is not possible so in this URI", id="wrong type"),
+        pytest.param("nc://Notes/7/8/9", "There is no resource nc://Notes/7/8/9", id="no such template"),
+        pytest.param("file:///etc/passwd", "There is no resource file:///etc/passwd", id="a file of the server"),
+    ],
+)
+async def test_what_is_no_resource_is_invalid(server: Server, uri: str, sentence: str) -> None:
+    """The sentence names what is wrong, and Nextcloud is not asked."""
+    code, message = error_of(await server.read(uri))
+    assert code == INVALID_PARAMS
+    assert message.startswith(sentence)
+    assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("method", ["resources/read", "completion/complete"])
+async def test_a_crash_keeps_its_text(server: Server, method: str, version: str) -> None:
+    """Of a defect, clients are told that there is one and nothing else."""
+
+    def crash(_: httpx.Request) -> httpx.Response:
+        raise LookupError("a secret")
+
+    server.nextcloud.on("GET", f"{NOTES}/7", crash)
+    server.nextcloud.on("GET", NOTES, crash)
+    params = {"uri": "nc://Notes/7"} if method == "resources/read" else COMPLETE_NOTE
+    token = server.keycloak.mint(scope="notes:read")
+    response = await server.request(method, params, token=token, version=version)
+    assert error_of(response)[0] == INTERNAL_ERROR
+    assert "a secret" not in response.text
+
+
+async def test_a_read_without_an_admission_reads_nothing() -> None:
+    """Whoever reaches a resource by any way but `auth.admission` is told that there is none."""
+    with pytest.raises(ResourceNotFoundError, match="There is no resource notes://settings"):
+        await create_server().read_resource("notes://settings")
+
+
+@pytest.mark.parametrize(
+    "admitted",
+    [Feature("tool", "nc_notes_get_note"), Feature("resource", "notes://settings"), Feature("completion", NOTE)],
+)
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("resources/read", {"uri": "nc://Notes/{note_id}/attachments/a"}),
+        (
+            "completion/complete",
+            {"ref": {"type": "ref/resource", "uri": "notes://settings"}, "argument": {"name": "note_id", "value": ""}},
+        ),
+    ],
+)
+async def test_an_admission_for_something_else_reads_nothing(
+    method: str, params: dict[str, Any], admitted: Feature
+) -> None:
+    """Should the SDK ever read another URI or method in a body than `auth.admission` did, nothing is read."""
+    app = create_server().streamable_http_app(stateless_http=True, host="localhost")
+    admission = Admission(admitted, Principal("issuer", "alice", "client", frozenset(), "token", 0), "token")
+
+    async def with_admission(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"admission": admission}
+        await app(scope, receive, send)
+
+    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(with_admission), base_url="http://localhost:8000") as http,
+    ):
+        response = await Server(http, keycloak, nextcloud).request(method, params, token="token")
+    assert error_of(response)[0] == INVALID_PARAMS
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("scope", ["openid", "notes:read", "files:read files:write"])
+async def test_the_lists_are_what_the_token_allows(server: Server, scope: str, version: str) -> None:
+    """A client that can't step up is shown exactly the resources that it can read."""
+    token = server.keycloak.mint(scope=scope)
+    resources = answered(await server.request("resources/list", token=token, version=version))
+    templates = answered(await server.request("resources/templates/list", token=token, version=version))
+    listed = [resource["uri"] for resource in resources["result"]["resources"]]
+    listed += [template["uriTemplate"] for template in templates["result"]["resourceTemplates"]]
+    assert set(listed) == {uri for uri, needed in RESOURCE_SCOPES.items() if needed <= set(scope.split())}
+
+
+async def test_proposals_are_bounded(server: Server) -> None:
+    """MCP allows a hundred values, and says that there are more."""
+    server.nextcloud.on("GET", NOTES, answer(json=[note(id=number) for number in range(1, MAX_PROPOSALS + 21)]))
+    token = server.keycloak.mint(scope="notes:read")
+    response = await server.request("completion/complete", COMPLETE_NOTE, token=token)
+    completion = answered(response)["result"]["completion"]
+    assert len(completion["values"]) == MAX_PROPOSALS
+    assert (completion["total"], completion["hasMore"]) == (MAX_PROPOSALS + 20, True)
+
+
+async def test_a_variable_without_proposals_has_none(server: Server) -> None:
+    """That is no error, and Nextcloud is not asked."""
+    template = "nc://Notes/{note_id}/attachments/{attachment_filename}"
+    assert await server.completions(template, "attachment_filename", "a", note_id="7") == []
+    assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        pytest.param({"type": "ref/resource", "uri": "nc://Notes/7"}, id="no template"),
+        pytest.param({"type": "ref/prompt", "name": "none"}, id="a prompt"),
+    ],
+)
+async def test_what_is_no_template_can_not_be_completed(server: Server, ref: dict[str, str]) -> None:
+    """The client is told what can."""
+    params = COMPLETE_NOTE | {"ref": ref}
+    code, message = error_of(await server.request("completion/complete", params, token=server.keycloak.mint()))
+    assert code == INVALID_PARAMS
+    assert "resources/templates/list" in message
+
+
+async def test_a_failed_completion_is_told(server: Server) -> None:
+    """A client that shows errors shows the sentence."""
+    server.nextcloud.on("GET", NOTES, answer(507))
+    token = server.keycloak.mint(scope="notes:read")
+    code, message = error_of(await server.request("completion/complete", COMPLETE_NOTE, token=token))
+    assert code == INTERNAL_ERROR
+    assert "storage is full" in message
