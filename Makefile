@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up test lint types unit conformance docs requirements clean help
+.PHONY: demo down up test lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,14 @@ unit: $(INSTALLED) ## the tests that need no Keycloak
 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance
+
+chart-tools: $(TOOLS)/helm $(TOOLS)/kubeconform ## build what the chart's tests need; needs Go, and minutes the first time
+
+$(TOOLS)/helm:
+	GOBIN=$(TOOLS) go install helm.sh/helm/v4/cmd/helm@v4.3.1
+
+$(TOOLS)/kubeconform:
+	GOBIN=$(TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -13,7 +13,9 @@ LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 def pages() -> list[Path]:
     """Return every page of ours."""
-    return sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")})
+    return sorted(
+        {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("deploy/**/README.md")}
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,0 +1,50 @@
+"""Helm and kubeconform, from the path or from where `make chart-tools` puts them, and Kubernetes' own schemas."""
+
+import json
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from stack.keycloak import default_cache
+from tests.helm.chart import Chart
+
+KUBERNETES = ("1.30", "1.37")
+"""The oldest version that the chart allows, and the newest that there are schemas of."""
+
+
+def _tool(name: str) -> str:
+    path = f"{default_cache() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    found = shutil.which(name, path=path)
+    if found is None:
+        pytest.skip(f"there is no {name} here: `make chart-tools` builds it, which needs Go")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chart() -> Chart:
+    """The chart, to be rendered."""
+    return Chart(_tool("helm"))
+
+
+@pytest.fixture(scope="session")
+def kubeconform() -> str:
+    """The command."""
+    return _tool("kubeconform")
+
+
+@pytest.fixture(scope="session", params=KUBERNETES)
+def schemas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the schemas of one version of Kubernetes, as the package `kubernetes-validate` brings them.
+
+    They refer to each other by an address on the web, where kubeconform would look for them: here by file.
+    """
+    folder = tmp_path_factory.mktemp(f"kubernetes-{request.param}")
+    source = files("kubernetes_validate") / "kubernetes-json-schema" / f"v{request.param}.0-local-strict"
+    for file in source.iterdir():
+        schema = json.loads(file.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
+        schema.pop("$id", None)
+        (folder / file.name).write_text(json.dumps(schema))
+    return folder

@@ -1,0 +1,254 @@
+"""The chart `deploy/helm/nextcloud-mcp`: what it makes of each set of values in `values/`, and what it refuses."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nextcloud_mcp.app import create_app
+from nextcloud_mcp.settings import Settings, load_settings
+from tests.helm.chart import FOLDER, SECONDS, SETS, VALUES, Chart, container, environment
+
+PROOF = "/run/secrets/nextcloud-mcp/proof"
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_lint_is_strict(chart: Chart, values: str) -> None:
+    """`helm lint --strict` has nothing to say."""
+    done = chart.run("lint", "--strict", str(FOLDER), values=values)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_manifests_conform(chart: Chart, kubeconform: str, schemas: Path, values: str) -> None:
+    """Every manifest is what Kubernetes' schema says, without unknown fields, and none goes unchecked."""
+    summary = _conform(kubeconform, schemas, chart.template(values=values))
+    assert summary["valid"] >= 3
+    assert summary == {"valid": summary["valid"], "invalid": 0, "errors": 0, "skipped": 0}
+
+
+def test_unknown_field_is_noticed(chart: Chart, kubeconform: str, schemas: Path) -> None:
+    """The check of the manifests is a strict one."""
+    manifests = chart.template().replace("readOnlyRootFilesystem", "readonlyRootFilesystem")
+    assert _conform(kubeconform, schemas, manifests)["invalid"] == 1
+
+
+def _conform(kubeconform: str, schemas: Path, manifests: str) -> dict[str, int]:
+    location = str(schemas / "{{.ResourceKind}}{{.KindSuffix}}.json")
+    done = subprocess.run(  # noqa: S603 - the tool that is meant, and arguments of ours
+        [kubeconform, "-strict", "-summary", "-output", "json", "-schema-location", location],
+        input=manifests,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    summary: dict[str, int] = json.loads(done.stdout)["summary"]
+    return summary
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_server_takes_the_settings(chart: Chart, values: str, tmp_path: Path) -> None:
+    """The variables of the Deployment are settings of the server, all of them, and it starts with them."""
+    variables = environment(chart.resources(values=values)["Deployment"])
+    (tmp_path / "proof").write_text("a secret of the test's")
+    variables = {name: value.replace(PROOF, str(tmp_path / "proof")) for name, value in variables.items()}
+    known = {field.alias for field in Settings.model_fields.values()} | {"SSL_CERT_FILE"}
+
+    assert set(variables) <= known
+    settings = load_settings(variables)
+    if settings.client_private_key_file is None:  # else it wants a real key
+        create_app(settings)
+    assert settings.port == container(chart.resources(values=values)["Deployment"])["ports"][0]["containerPort"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(
+            "smallest",
+            {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET_FILE": PROOF, "OIDC_CLIENT_PRIVATE_KEY_FILE": None},
+            id="exchange-with-a-secret",
+        ),
+        pytest.param(
+            "full",
+            {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET_FILE": None, "OIDC_CLIENT_PRIVATE_KEY_FILE": PROOF},
+            id="exchange-with-a-key",
+        ),
+        pytest.param(
+            "pass-through",
+            {"ENABLE_TOKEN_EXCHANGE": "false", "OIDC_CLIENT_SECRET_FILE": None, "OIDC_CLIENT_PRIVATE_KEY_FILE": None},
+            id="pass-through",
+        ),
+    ],
+)
+def test_proof_is_a_file(chart: Chart, values: str, expected: dict[str, str | None]) -> None:
+    """The server's proof of who it is is mounted as a file of a Secret; no variable carries it."""
+    deployment = chart.resources(values=values)["Deployment"]
+    variables = environment(deployment)
+    volumes = deployment["spec"]["template"]["spec"].get("volumes", [])
+
+    assert {name: variables.get(name) for name in expected} == expected
+    assert ("proof" in {volume["name"] for volume in volumes}) == (PROOF in variables.values())
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_pod_has_no_more_rights_than_it_needs(chart: Chart, values: str) -> None:
+    """Kubernetes' "restricted" standard, a root file system that can't be written, and no token of the cluster's."""
+    pod = chart.resources(values=values)["Deployment"]["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+
+
+def test_everything_selects_the_pods(chart: Chart) -> None:
+    """Service, budget, policy and spread choose by labels that the pods have; the autoscaler names the Deployment."""
+    found = chart.resources()
+    pod = found["Deployment"]["spec"]["template"]
+    selectors = {
+        "Deployment": found["Deployment"]["spec"]["selector"]["matchLabels"],
+        "Service": found["Service"]["spec"]["selector"],
+        "PodDisruptionBudget": found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        "NetworkPolicy": found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+        "spread": pod["spec"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+    }
+    assert [kind for kind, labels in selectors.items() if not labels.items() <= pod["metadata"]["labels"].items()] == []
+    target = found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert target["name"] == found["Deployment"]["metadata"]["name"]
+    assert "replicas" not in found["Deployment"]["spec"]  # else each upgrade would undo what the autoscaler did
+
+
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        pytest.param([], {53, 443}, id="public-names"),
+        pytest.param(["server.nextcloudUrl=http://nextcloud:8081"], {53, 443, 8081}, id="a-port-in-the-URL"),
+        pytest.param(["server.nextcloudUrl=http://nextcloud"], {53, 80, 443}, id="plain-HTTP-inside"),
+    ],
+)
+def test_way_out_is_to_keycloak_and_nextcloud(chart: Chart, values: list[str], ports: set[int]) -> None:
+    """Unless told more, the network policy opens DNS and the ports of the two URLs, and nothing else."""
+    policy = chart.resources(*_settings(values))["NetworkPolicy"]["spec"]
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == ports
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "paths"),
+    [
+        pytest.param(
+            "https://mcp.example.org/mcp",
+            "mcp.example.org",
+            ["/mcp", "/.well-known/oauth-protected-resource/mcp"],
+            id="path",
+        ),
+        pytest.param(
+            "https://mcp.example.org:8443/a/b/",
+            "mcp.example.org",
+            ["/a/b", "/.well-known/oauth-protected-resource/a/b"],
+            id="port-and-longer-path",
+        ),
+        pytest.param(
+            "https://mcp.example.org",
+            "mcp.example.org",
+            ["/", "/.well-known/oauth-protected-resource"],
+            id="no-path",
+        ),
+    ],
+)
+def test_ingress_leads_to_what_the_server_serves(chart: Chart, url: str, host: str, paths: list[str]) -> None:
+    """The ingress has the URL's host, and the paths at which the server serves: endpoint and metadata, not health."""
+    found = chart.resources(*_settings(["ingress.enabled=true", f"server.url={url}"]))
+    (rule,) = found["Ingress"]["spec"]["rules"]
+    served = {getattr(route, "path", None) for route in create_app(_pass_through(url)).routes}
+
+    assert rule["host"] == host
+    assert [path["path"] for path in rule["http"]["paths"]] == paths
+    assert set(paths) == served - {"/health/live", "/health/ready"}
+
+
+def _pass_through(url: str) -> Settings:
+    return load_settings(
+        {
+            "NEXTCLOUD_MCP_SERVER_URL": url,
+            "NEXTCLOUD_HOST": "https://cloud.example.org",
+            "OIDC_DISCOVERY_URL": "https://id.example.org/.well-known/openid-configuration",
+        }
+    )
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "misspelt-name": (["sever.url=x"], "additional properties 'sever' not allowed"),
+    "misspelt-name-inside": (["server.nextcloudURL=x"], "additional properties 'nextcloudURL' not allowed"),
+    "secret-among-the-values": (["exchange.secret=x"], "additional properties 'secret' not allowed"),
+    "plain-http-in-public": (["server.url=http://mcp.example.org/mcp"], "at '/server/url'"),
+    "query-in-the-url": (["server.url=https://mcp.example.org/mcp?x=y"], "at '/server/url'"),
+    "issuer-in-place-of-its-document": (
+        ["server.discoveryUrl=https://id.example.org/realms/r"],
+        "at '/server/discoveryUrl'",
+    ),
+    "credentials-in-the-url": (["server.nextcloudUrl=https://u:p@cloud.example.org"], "at '/server/nextcloudUrl'"),
+    "unknown-proof": (["exchange.proof=password"], "at '/exchange/proof'"),
+    "unknown-log-level": (["server.logLevel=TRACE"], "at '/server/logLevel'"),
+    "no-replicas": (["replicas=0"], "at '/replicas'"),
+    "text-for-a-number": (["autoscaling.maxReplicas=many"], "at '/autoscaling/maxReplicas'"),
+    "less-at-most-than-at-least": (["autoscaling.maxReplicas=1"], "autoscaling.maxReplicas is less than"),
+    "scope-of-no-kind": (["server.firstScopes[0]=files"], "at '/server/firstScopes/0'"),
+    "quantity-without-sense": (["resources.limits.memory=plenty"], "at '/resources/limits/memory'"),
+    "short-digest": (["image.digest=sha256:12"], "at '/image/digest'"),
+    "unknown-field-of-a-peer": (["networkPolicy.from[0].namespace=x"], "at '/networkPolicy/from/0'"),
+}
+
+
+@pytest.mark.parametrize(("values", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_schema_refuses(chart: Chart, values: list[str], sentence: str) -> None:
+    """A wrong value is refused before anything is installed, and the message names the place."""
+    assert sentence in chart.refusal(*_settings(values))
+
+
+def test_what_is_missing_is_named(chart: Chart) -> None:
+    """Without values, one message names all that are required."""
+    refusal = chart.refusal(values=None)
+    assert "at '/image': missing property 'repository'" in refusal
+    assert "at '/server': missing properties 'url', 'nextcloudUrl', 'discoveryUrl'" in refusal
+    assert "at '/exchange': missing property 'secretName'" in refusal
+
+
+def _settings(values: list[str]) -> list[str]:
+    return [part for value in values for part in ("--set", value)]
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_notes_say_how_to_check(chart: Chart, values: str) -> None:
+    """After an installation the notes name the URL and the mode, and the ingress if that is left to do."""
+    done = chart.run("install", "r", str(FOLDER), "--dry-run=client", values=values)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("NOTES:")[2]
+    given: dict[str, Any] = yaml.safe_load((VALUES / f"{values}.yaml").read_text())
+
+    assert given["server"]["url"] in notes
+    assert ("exchange mode" in notes) == given["exchange"].get("enabled", True)
+    assert ("No ingress was made" in notes) == (not given.get("ingress", {}).get("enabled", False))
+
+
+def test_full_set_has_every_value() -> None:
+    """`values/full.yaml` sets whatever can be set, so that each template's branches are checked."""
+    defaults = yaml.safe_load((FOLDER / "values.yaml").read_text())
+    full = yaml.safe_load((VALUES / "full.yaml").read_text())
+    missing = {
+        f"{name}.{inner}"
+        for name, value in defaults.items()
+        for inner in (value if isinstance(value, dict) else [])
+        if inner not in full.get(name, {})
+    } | (set(defaults) - set(full))
+    on_by_default = {f"{part}.enabled" for part in ("autoscaling", "disruptionBudget", "exchange", "networkPolicy")}
+    one_or_the_other = {"image.tag", "replicas", "disruptionBudget"}
+    assert missing == on_by_default | one_or_the_other
