@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up test lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up test test-compose lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term
+
+test-compose: $(INSTALLED) ## the end-to-end tests on the containers of compose.yaml; needs a Docker engine
+	$(BIN)/pytest --chain=compose tests/containers tests/e2e tests/test_secrets_in_logs.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

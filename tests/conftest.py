@@ -1,4 +1,7 @@
-"""What the whole run shares: one event loop's kind, and one chain of real parts on ports of its own."""
+"""What the whole run shares: one event loop's kind, and one chain of real parts on ports of its own.
+
+The chain is made of processes or, with `--chain=compose`, of containers.
+"""
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,9 +13,13 @@ from stack.chain import Chain, run_chain
 from stack.config import Config, config_from
 from stack.keycloak import Keycloak
 from stack.process import free_port
+from tests.support import composed
+from tests.support.composed import docker_cleanup, docker_compose_file, docker_setup, project
 from tests.support.documents import Documents, run_documents
 from tests.support.featured import run_featured
 from tests.support.oauth import ALICE, BOB, sign_in
+
+__all__ = ["docker_cleanup", "docker_compose_file", "docker_setup", "project"]  # fixtures
 
 TokenFor = Callable[[str], Awaitable[str]]
 
@@ -32,6 +39,19 @@ class ServerUrls:
     exchange: str
     pass_through: str
     nextcloud: str
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the run choose what the chain is made of."""
+    help_text = "what the chain is made of: processes (default), or the containers of compose.yaml"
+    parser.addoption("--chain", choices=["processes", "compose"], default="processes", help=help_text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which images ran, where some did."""
+    images = config.stash.get(composed.IMAGES, None)
+    if images is not None:
+        composed.summary(terminalreporter, images)
 
 
 @pytest.hookimpl(trylast=True)
@@ -73,10 +93,16 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 @pytest.fixture(scope="session")
-def chain(config: Config) -> Iterator[Chain]:
+def chain(config: Config, request: pytest.FixtureRequest) -> Iterator[Chain]:
     """The whole chain, for the whole run."""
-    with run_chain(config) as running:
-        yield running
+    if request.config.getoption("chain") == "compose":
+        project: composed.Project = request.getfixturevalue("project")
+        request.getfixturevalue("docker_services")
+        running = composed.run_composed(config, project)
+    else:
+        running = run_chain(config)
+    with running as chain:
+        yield chain
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +113,12 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
 
 
 @pytest.fixture(scope="session")
-def featured(config: Config, documents: Documents, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def featured(
+    config: Config, documents: Documents, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Chain]:
     """A second chain, for what needs Keycloak's experimental features; started by the first test that asks."""
+    if pytestconfig.getoption("chain") == "compose":
+        pytest.skip("needs a Keycloak with experimental features, which compose.yaml has not: `make test` runs it")
     with run_featured(config, documents, tmp_path_factory.mktemp("featured")) as running:
         yield running
 
