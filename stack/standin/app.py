@@ -11,10 +11,10 @@ from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin import calendars, contacts, notes, ocs, search, webdav
+from stack.standin import calendars, contacts, notes, ocs, search, shares, webdav
 from stack.standin.gate import Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
@@ -54,13 +54,23 @@ def create_app(options: Options) -> Starlette:
         tree.close()
 
     return Starlette(
-        routes=[*ocs.routes(tree), *notes.routes(tree), *search.routes(tree), *_mounts(options.data, tree)],
+        routes=[*_routes(options.data, tree), *_mounts(options.data, tree)],
         middleware=[
             Middleware(_ToldApart),
             Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree),
         ],
         lifespan=lifespan,
     )
+
+
+def _routes(data: Path, tree: Tree) -> list[Route]:
+    # those of apps first: OCS has an answer of its own to every path that is none of theirs
+    return [
+        *shares.routes(tree, data / "shares.json"),
+        *ocs.routes(tree),
+        *notes.routes(tree),
+        *search.routes(tree),
+    ]
 
 
 def _mounts(data: Path, tree: Tree) -> list[Mount]:

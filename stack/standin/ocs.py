@@ -17,7 +17,7 @@ from stack.standin.tree import Tree, size
 
 VERSION = "32.0.1 stand-in"
 NAME = "Nextcloud stand-in"
-_NOT_LOGGED_IN = "Current user is not logged in"
+NOT_LOGGED_IN = "Current user is not logged in"
 _UNKNOWN = "Invalid query, please check the syntax."
 _THEMING = {
     "name": NAME,
@@ -31,6 +31,7 @@ _CAPABILITIES = {
     "files": {"forbidden_filename_characters": ["\\", "/"], "bigfilechunking": False, "undelete": False},
     "dav": {"chunking": "1.0"},
     "notes": {"api_version": ["0.2", "1.3", "1.4"], "version": VERSION, "notes_path": "Notes"},
+    "files_sharing": {"api_enabled": True, "default_permissions": 31, "public": {"enabled": True}},
     "theming": _THEMING,
 }
 _VERSION = {
@@ -76,7 +77,7 @@ async def _status(request: Request) -> Response:
 def _user(request: Request, tree: Tree) -> Response:
     account = account_or_none(request.scope)
     if account is None:
-        return _envelope(request, 997, _NOT_LOGGED_IN, [])
+        return envelope(request, 997, NOT_LOGGED_IN, [])
     quota = {"free": -3, "used": size(tree.home(account.user)), "total": -3, "relative": 0, "quota": -3}
     data = {
         "enabled": True,
@@ -93,7 +94,7 @@ def _user(request: Request, tree: Tree) -> Response:
         "timezone": "",
         "backendCapabilities": {"setDisplayName": False, "setPassword": False},
     }
-    return _envelope(request, 200, "OK", data)
+    return envelope(request, 200, "OK", data)
 
 
 async def _capabilities(request: Request) -> Response:
@@ -103,14 +104,15 @@ async def _capabilities(request: Request) -> Response:
         return JSONResponse({"message": "CSRF check failed"}, 412)
     signed_in = account_or_none(request.scope) is not None
     capabilities = _CAPABILITIES if signed_in else {"theming": _THEMING}
-    return _envelope(request, 200, "OK", {"version": _VERSION, "capabilities": capabilities})
+    return envelope(request, 200, "OK", {"version": _VERSION, "capabilities": capabilities})
 
 
 async def _unknown(request: Request) -> Response:
-    return _envelope(request, 998, _UNKNOWN, [])
+    return envelope(request, 998, _UNKNOWN, [])
 
 
-def _envelope(request: Request, code: int, message: str, data: Any) -> Response:
+def envelope(request: Request, code: int, message: str, data: Any) -> Response:
+    """Wrap an answer as OCS does, in the version and format that were asked for."""
     good = code == 200  # noqa: PLR2004 - OCS version 2 uses HTTP's own numbers for success
     first_version = request.url.path.startswith("/ocs/v1.php/")
     meta: dict[str, Any] = {

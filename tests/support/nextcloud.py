@@ -9,6 +9,7 @@ from tests.support.issuer import Answer, answer
 URL: Final = "https://cloud.test"
 USER_PATH: Final = "/ocs/v2.php/cloud/user"
 FILES: Final = "/remote.php/dav/files/alice"
+SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 NOTES: Final = "/index.php/apps/notes/api/v1/notes"
 
 
@@ -16,6 +17,13 @@ def ocs_user(user_id: str, displayname: str = "Alice Liddell") -> Answer:
     """Answer as OCS `/cloud/user` does, cut down."""
     data = {"enabled": True, "id": user_id, "quota": {"used": 7}, "email": None, "displayname": displayname}
     return answer(json={"ocs": {"meta": {"status": "ok", "statuscode": 200, "message": "OK"}, "data": data}})
+
+
+def ocs(data: Any, status: int = 200, message: str = "OK") -> Answer:
+    """Answer as OCS version 2 does."""
+    good = status == 200
+    meta = {"status": "ok" if good else "failure", "statuscode": status, "message": message}
+    return answer(status, json={"ocs": {"meta": meta, "data": data}})
 
 
 class FakeNextcloud:
@@ -76,6 +84,32 @@ def note(**changes: Any) -> dict[str, Any]:
         "errorType": "",
         "content": "# Plans",
         "etag": "49582d0c",
+    } | changes
+
+
+def share(**changes: Any) -> dict[str, Any]:
+    """Return a share as Nextcloud 32 answers it, cut down; `changes` replace what is usual."""
+    return {
+        "id": "5",
+        "share_type": 0,
+        "uid_owner": "alice",
+        "displayname_owner": "Alice Liddell",
+        "permissions": 1,
+        "can_edit": True,
+        "can_delete": True,
+        "stime": 1795448264,
+        "expiration": None,
+        "token": None,
+        "note": "",
+        "label": "",
+        "path": "/d/a.txt",
+        "item_type": "file",
+        "mimetype": "text/plain",
+        "file_target": "/a.txt",
+        "share_with": "bob",
+        "share_with_displayname": "Bob Builder",
+        "mail_send": 1,
+        "attributes": None,
     } | changes
 
 

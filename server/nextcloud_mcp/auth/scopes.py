@@ -37,6 +37,11 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_contacts_create_contact": frozenset({"contacts:write"}),
     "nc_contacts_update_contact": frozenset({"contacts:write"}),
     "nc_contacts_delete_contact": frozenset({"contacts:write"}),
+    "nc_share_create": frozenset({"sharing:write"}),
+    "nc_share_delete": frozenset({"sharing:write"}),
+    "nc_share_get": frozenset({"sharing:write"}),
+    "nc_share_list": frozenset({"sharing:write"}),
+    "nc_share_update": frozenset({"sharing:write"}),
 }
 
 RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {

@@ -1,6 +1,6 @@
-"""Files: a folder made, filled, read, rearranged and deleted."""
+"""Files: a folder made, filled, read, rearranged, searched and deleted."""
 
-from typing import Final
+from typing import Any, Final
 
 from tests.support.old_client import OldClient
 
@@ -22,4 +22,31 @@ async def journey(old: OldClient) -> None:
     listed = await old.call("nc_webdav_list_directory", {"path": folder})
     assert {file["name"] for file in listed["files"]} == {"plan.md", "moved.md"}
 
+    await _find(old, folder)
     await old.call("nc_webdav_delete_resource", {"path": folder})
+
+
+async def _find(old: OldClient, folder: str) -> None:
+    """Find plan.md, which alone has a star, in every way there is."""
+    star = (
+        '<d:propertyupdate xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:set><d:prop>'
+        "<oc:favorite>1</oc:favorite></d:prop></d:set></d:propertyupdate>"
+    )
+    async with old.nextcloud_of("alice") as nextcloud:
+        await nextcloud.request("PROPPATCH", f"/remote.php/dav/files/alice/{folder}/plan.md", content=star)
+    where = {"scope": folder, "limit": 10}
+    for tool, wanted in (
+        ("nc_webdav_search_files", {"name_pattern": "plan%", "mime_type": "text/%", "only_favorites": True}),
+        ("nc_webdav_find_by_name", {"pattern": "pla%.md"}),
+        ("nc_webdav_list_favorites", {}),
+    ):
+        assert _names(await old.call(tool, where | wanted)) == ["plan.md"]
+    assert sorted(_names(await old.call("nc_webdav_find_by_type", where | {"mime_type": "text/markdown"}))) == [
+        "moved.md",
+        "plan.md",
+    ]
+
+
+def _names(found: dict[str, Any]) -> list[str]:
+    assert found["total_found"] == len(found["results"])
+    return [file["name"] for file in found["results"]]

@@ -1,0 +1,234 @@
+"""Nextcloud's OCS Share API, on top of the people's files.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-share-api.html
+Statuses and words are those that were recorded from Nextcloud 32, which answers one share with a list of one, and a
+link's password with its hash. Shares are only remembered: nobody gets to see another's files here. Nextcloud takes
+20 new shares in ten minutes from a person, the stand-in any number.
+"""
+
+import json
+import secrets
+import threading
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stack.standin.gate import account_or_none
+from stack.standin.ocs import NOT_LOGGED_IN, envelope
+from stack.standin.tree import Tree
+
+PATH = "/ocs/{version}.php/apps/files_sharing/api/v1/shares"
+GROUPS = {"admin"}
+_USER, _GROUP, _LINK = 0, 1, 3
+_SHARE = 16
+_ON_A_FILE = 19  # nothing can be created or deleted in a file
+_SHORTEST_PASSWORD = 10
+Record = dict[str, Any]
+
+
+class _RefusedError(Exception):
+    """What Nextcloud answers when it does not do it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Shares:
+    """All shares, kept in one file.
+
+    Args:
+        tree: The files.
+        place: The file that keeps the shares; made with the first one.
+    """
+
+    def __init__(self, tree: Tree, place: Path) -> None:
+        self._tree = tree
+        self._place = place
+        self._lock = threading.Lock()
+        self._records: list[Record] = json.loads(place.read_text("utf-8")) if place.exists() else []
+
+    def create(self, user: str, asked: Record) -> Record:
+        """A new share, or the one that the same person or group has."""
+        location = self._location(user, asked.get("path"))
+        kind = asked.get("shareType")
+        self._check_recipient(user, kind, asked.get("shareWith"))
+        if kind != _LINK:
+            for known in self._records:
+                same = (known["uid_owner"], known["path"], known["share_type"], known["share_with"])
+                if same == (user, asked["path"], kind, asked["shareWith"]):
+                    return known
+        record: Record = {
+            "id": str(1 + max((int(known["id"]) for known in self._records), default=0)),
+            "share_type": kind,
+            "uid_owner": user,
+            "displayname_owner": user,
+            "stime": int(time.time()),
+            "expiration": None,
+            "token": None,
+            "note": "",
+            "label": "",
+            "path": asked["path"],
+            "item_type": "folder" if location.is_dir() else "file",
+            "file_source": self._tree.node(location).id,
+            "file_target": "/" + location.name,
+            "share_with": asked.get("shareWith"),
+            "share_with_displayname": asked.get("shareWith"),
+        }
+        if kind == _LINK:
+            token = secrets.token_urlsafe(11)
+            record |= {"token": token, "share_with": None, "share_with_displayname": "(Shared link)", "password": None}
+            record["url"] = f"{asked['base']}index.php/s/{token}"
+        self._set(record, asked, creates=True)
+        self._keep([*self._records, record])
+        return record
+
+    def of(self, user: str, path: str | None) -> list[Record]:
+        """A person's shares, or those of one file."""
+        if path is not None:
+            self._location(user, path)
+        return [known for known in self._present() if known["uid_owner"] == user and path in {None, known["path"]}]
+
+    def shared_with(self, user: str) -> list[Record]:
+        """What others share with a person, as the person sees it."""
+        return [
+            known | {"path": known["file_target"]}
+            for known in self._present()
+            if (known["share_type"], known["share_with"]) == (_USER, user)
+        ]
+
+    def find(self, user: str, number: str) -> Record:
+        """A share of or with a person."""
+        for known in [*self.of(user, None), *self.shared_with(user)]:
+            if known["id"] == number:
+                return known
+        raise _RefusedError(404, "Wrong share ID, share does not exist")
+
+    def update(self, user: str, number: str, asked: Record) -> Record:
+        """Change a person's own share."""
+        known = self.find(user, number)
+        if known["uid_owner"] != user:
+            raise _RefusedError(403, "You are not allowed to edit incoming shares")
+        if not asked:
+            raise _RefusedError(400, "Wrong or no update parameter given")
+        self._set(known, asked, creates=False)
+        self._keep(self._records)
+        return known
+
+    def delete(self, user: str, number: str) -> None:
+        """End a share; the one with whom it is shared can do that too."""
+        self.find(user, number)
+        self._keep([known for known in self._records if known["id"] != number])
+
+    def _set(self, record: Record, asked: Record, *, creates: bool) -> None:
+        """Take over what was asked for, if all of it can be."""
+        changes: Record = {}
+        if creates or "permissions" in asked:
+            changes["permissions"] = _permissions(record, asked.get("permissions", _ON_A_FILE), creates=creates)
+        if "expireDate" in asked:
+            changes["expiration"] = _expiration(asked["expireDate"])
+        if "password" in asked and record["share_type"] == _LINK:
+            changes["share_with"] = changes["password"] = _hash(asked["password"])
+        record |= changes
+
+    def _location(self, user: str, path: str | None) -> Path:
+        if path is None:
+            raise _RefusedError(404, "Please specify a file or folder path")
+        location = self._tree.home(user) / path.strip("/")
+        if not location.exists():
+            raise _RefusedError(404, "Wrong path, file/folder does not exist")
+        if location == self._tree.home(user):
+            raise _RefusedError(403, "You cannot share your root folder")
+        return location
+
+    def _check_recipient(self, user: str, kind: object, recipient: str | None) -> None:
+        if kind not in {_USER, _GROUP, _LINK}:
+            raise _RefusedError(400, "Unknown share type")
+        if kind == _USER and recipient == user:
+            raise _RefusedError(403, "Cannot share with yourself")
+        if kind == _USER and not (recipient and self._tree.home(recipient).is_dir()):
+            raise _RefusedError(404, "Please specify a valid account to share with")
+        if kind == _GROUP and recipient not in GROUPS:
+            raise _RefusedError(404, "Please specify a valid group")
+
+    def _present(self) -> list[Record]:
+        """All shares whose file is still there."""
+        return [
+            known
+            for known in self._records
+            if (self._tree.home(known["uid_owner"]) / known["path"].strip("/")).exists()
+        ]
+
+    def _keep(self, records: list[Record]) -> None:
+        with self._lock:
+            self._records = records
+            self._place.write_text(json.dumps(records), "utf-8")
+
+
+def _permissions(record: Record, permissions: int, *, creates: bool) -> int:
+    possible = permissions & _ON_A_FILE if record["item_type"] == "file" else permissions
+    if not creates and (possible != permissions or not possible):
+        raise _RefusedError(400, "Failed to update share.")
+    return possible | _SHARE if record["share_type"] == _LINK and possible & 1 else possible
+
+
+def _expiration(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise _RefusedError(404, "Invalid date. Format must be YYYY-MM-DD") from None
+    if day <= datetime.now(UTC).date():
+        raise _RefusedError(404, "Expiration date is in the past")
+    return f"{day} 00:00:00"
+
+
+def _hash(password: str) -> str | None:
+    if password and len(password) < _SHORTEST_PASSWORD:
+        raise _RefusedError(400, "Password needs to be at least 10 characters long.")
+    return f"3|{secrets.token_hex(8)}" if password else None
+
+
+def routes(tree: Tree, place: Path) -> list[Route]:
+    """The shares, and each by its number."""
+    shares = Shares(tree, place)
+
+    async def collection(request: Request) -> Response:
+        return await _answer(request, shares)
+
+    return [
+        Route(PATH, collection, methods=["GET", "POST"]),
+        Route(PATH + "/{number}", collection, methods=["GET", "PUT", "DELETE"]),
+    ]
+
+
+async def _answer(request: Request, shares: Shares) -> Response:
+    account = account_or_none(request.scope)
+    if account is None:
+        return envelope(request, 997, NOT_LOGGED_IN, [])
+    asked = await request.json() if request.method in {"POST", "PUT"} else {}
+    try:
+        return envelope(request, 200, "OK", _data(request, shares, account.user, asked))
+    except _RefusedError as refusal:
+        return envelope(request, refusal.status, str(refusal), [])
+
+
+def _data(request: Request, shares: Shares, user: str, asked: Record) -> Any:
+    number = request.path_params.get("number")
+    if request.method == "POST":
+        return shares.create(user, asked | {"base": str(request.base_url)})
+    if number is None:
+        with_me = request.query_params.get("shared_with_me") == "true"
+        return shares.shared_with(user) if with_me else shares.of(user, request.query_params.get("path"))
+    if request.method == "PUT":
+        return shares.update(user, number, asked)
+    if request.method == "DELETE":
+        shares.delete(user, number)
+        return []
+    return [shares.find(user, number)]

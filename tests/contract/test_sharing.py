@@ -1,0 +1,142 @@
+"""Shares: what the OCS Share API answers.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-share-api.html
+Nextcloud takes 20 new shares in ten minutes from one person: what these tests create is counted.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Person
+
+SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
+USER, GROUP, LINK = 0, 1, 3
+PASSWORD: Final = "Kq7-vermilion-otter"
+NEXT_MONTH: Final = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011 - Nextcloud's own zone, within a day
+
+
+@pytest.fixture
+async def file(alice: Person, folder: str) -> AsyncIterator[str]:
+    """The path of a file, as shares name it; its shares end with it."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"x")
+    yield f"/{folder}/a.txt"
+    for share in data(await ask(alice, "GET", params={"path": f"/{folder}/a.txt"})):
+        await ask(alice, "DELETE", f"/{share['id']}")
+
+
+async def ask(
+    person: Person,
+    method: str,
+    path: str = "",
+    *,
+    json: dict[str, Any] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """Send a request."""
+    return await person.http.request(method, SHARES + path, params={"format": "json", **(params or {})}, json=json)
+
+
+def data(answer: httpx.Response) -> Any:
+    """Return what a successful answer is about."""
+    assert answer.status_code == 200, answer.text
+    return answer.json()["ocs"]["data"]
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Return the status of a refusal, and the sentence for people."""
+    meta = answer.json()["ocs"]["meta"]
+    assert (meta["status"], meta["statuscode"]) == ("failure", answer.status_code)
+    return answer.status_code, meta["message"]
+
+
+async def test_a_share_with_a_person(alice: Person, bob: Person, file: str) -> None:
+    """It has an id, which is a string; both see it, each under a path of their own, and only one may change it."""
+    with_bob = {"path": file, "shareType": USER, "shareWith": bob.user, "permissions": 1}
+    share = data(await ask(alice, "POST", json=with_bob))
+    assert share["id"].isdecimal()
+    assert (share["share_type"], share["share_with"], share["uid_owner"]) == (USER, bob.user, alice.user)
+    assert (share["path"], share["item_type"], share["permissions"]) == (file, "file", 1)
+    assert (share["expiration"], share["note"], share["label"]) == (None, "", "")
+    one = f"/{share['id']}"
+
+    (read,) = data(await ask(alice, "GET", one))
+    assert read["id"] == share["id"]
+    (listed,) = data(await ask(alice, "GET", params={"path": file}))
+    assert listed["id"] == share["id"]
+    (seen,) = [
+        each for each in data(await ask(bob, "GET", params={"shared_with_me": "true"})) if each["id"] == share["id"]
+    ]
+    assert seen["path"].startswith("/a")
+    assert data(await ask(bob, "GET", one))[0]["path"] == seen["path"]
+
+    again = data(await ask(alice, "POST", json=with_bob | {"permissions": 3}))
+    assert (again["id"], again["permissions"]) == (share["id"], 1), "the same share, and not what was asked for now"
+    assert (await ask(bob, "PUT", one, json={"permissions": 3})).status_code == 403
+    assert data(await ask(alice, "PUT", one, json={"permissions": 3}))["permissions"] == 3
+    assert data(await ask(alice, "DELETE", one)) == []
+    assert (await ask(alice, "DELETE", one)).status_code == 404
+
+
+async def test_a_share_with_a_group(alice: Person, file: str) -> None:
+    """A group is named as a person is; what can't be done with a file falls out of the permissions."""
+    with_group = {"path": file, "shareType": GROUP, "shareWith": "admin", "permissions": 31}
+    share = data(await ask(alice, "POST", json=with_group))
+    assert (share["share_type"], share["share_with"], share["permissions"]) == (GROUP, "admin", 19)
+    refused = await ask(alice, "PUT", f"/{share['id']}", json={"permissions": 31})
+    assert refusal(refused)[0] == 400
+
+
+async def test_a_link(alice: Person, file: str) -> None:
+    """A link has an address; its password comes back as a hash in two places, and stays until it is taken away."""
+    asked = {"path": file, "shareType": LINK, "permissions": 1, "password": PASSWORD, "expireDate": NEXT_MONTH}
+    share = data(await ask(alice, "POST", json=asked))
+    assert share["url"].endswith(f"/index.php/s/{share['token']}")
+    assert share["permissions"] == 17, "whoever has a link can pass it on"
+    assert share["password"] == share["share_with"]
+    assert PASSWORD not in share["password"]
+    assert share["expiration"] == f"{NEXT_MONTH} 00:00:00"
+
+    one = f"/{share['id']}"
+    changed = data(await ask(alice, "PUT", one, json={"permissions": 17}))
+    assert (changed["password"], changed["expiration"]) == (share["password"], share["expiration"])
+    bare = data(await ask(alice, "PUT", one, json={"password": "", "expireDate": ""}))
+    assert (bare["password"], bare["share_with"], bare["expiration"]) == (None, None, None)
+
+
+REFUSED: Final[Mapping[str, tuple[dict[str, Any], int]]] = {
+    "no such file": ({"path": "/none", "shareType": LINK}, 404),
+    "the root folder": ({"path": "/", "shareType": LINK}, 403),
+    "nobody of that name": ({"shareType": USER, "shareWith": "nobody-of-that-name"}, 404),
+    "no such group": ({"shareType": GROUP, "shareWith": "no-such-group"}, 404),
+    "oneself": ({"shareType": USER, "shareWith": "alice"}, 403),
+    "a type that is none": ({"shareType": 99, "shareWith": "bob"}, 400),
+    "a day that is over": ({"shareType": LINK, "expireDate": "2020-01-01"}, 404),
+    "a date that is none": ({"shareType": LINK, "expireDate": "soon"}, 404),
+    "a weak password": ({"shareType": LINK, "password": "abc"}, 400),
+}
+
+
+@pytest.mark.parametrize(("asked", "status"), REFUSED.values(), ids=REFUSED.keys())
+async def test_what_cannot_be_shared(alice: Person, file: str, asked: dict[str, Any], status: int) -> None:
+    """Each refusal has a sentence for people; its status tells little: a day that is over is a 404."""
+    found, sentence = refusal(await ask(alice, "POST", json={"path": file} | asked))
+    assert found == status
+    assert sentence
+
+
+async def test_what_is_not_there(alice: Person) -> None:
+    """A share that is missing is a 404 with a sentence, and so is a file."""
+    for method, body in (("GET", None), ("PUT", {"permissions": 1}), ("DELETE", None)):
+        assert refusal(await ask(alice, method, "/999999", json=body))[0] == 404
+    assert refusal(await ask(alice, "GET", params={"path": "/none"}))[0] == 404
+
+
+async def test_nobody_shares_without_a_token(anonymous: httpx.AsyncClient) -> None:
+    """OCS refuses in words of its own."""
+    answer = await anonymous.get(SHARES, params={"format": "json"}, headers={"OCS-APIRequest": "true"})
+    assert answer.status_code == 401
+    assert answer.json()["ocs"]["meta"]["statuscode"] == 997

@@ -1,0 +1,211 @@
+"""`nextcloud.sharing`: the OCS Share API, as Nextcloud 32 answers."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
+from typing import Any, Final
+
+import pytest
+
+from nextcloud_mcp.errors import (
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudMCPError,
+    NextcloudUnavailableError,
+    NotFoundError,
+    RateLimitedError,
+)
+from nextcloud_mcp.nextcloud import sharing
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.sharing import LINK, Share
+from tests.support.issuer import Answer, answer
+from tests.support.nextcloud import SHARES, FakeNextcloud, ocs, share
+
+HASH: Final = "3|$argon2id$v=19$m=65536,t=4,p=1$hash"
+
+
+async def create(nextcloud: Nextcloud, **changes: Any) -> Share:
+    """Share a file with bob."""
+    usual: dict[str, Any] = {
+        "share_type": 0,
+        "share_with": "bob",
+        "permissions": 1,
+        "password": None,
+        "expires": None,
+    }
+    return await sharing.create(nextcloud, "d/a.txt", **(usual | changes))
+
+
+async def test_shares_with_a_person(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud gets the path from the root, and no more than was asked; numbers come back with their names."""
+    fake.on("POST", SHARES, ocs(share(permissions=19)))
+    made = await create(nextcloud, permissions=19)
+    assert made.model_dump() == {
+        "id": 5,
+        "share_type": 0,
+        "path": "/d/a.txt",
+        "item_type": "file",
+        "permissions": 19,
+        "uid_owner": "alice",
+        "share_with": "bob",
+        "share_with_displayname": "Bob Builder",
+        "url": None,
+        "has_password": False,
+        "expiration": None,
+        "note": "",
+        "label": "",
+        "kind": "user",
+        "permission_names": ["read", "update", "share"],
+    }
+    assert json.loads(fake.requests[-1].content) == {
+        "path": "/d/a.txt",
+        "shareType": 0,
+        "shareWith": "bob",
+        "permissions": 19,
+    }
+    assert fake.asked() == [f"POST {SHARES}?format=json"]
+
+
+async def test_makes_a_link(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Password and last day go with it; the hash that comes back is seen by nobody."""
+    link = share(
+        share_type=LINK, share_with=HASH, password=HASH, url="https://cloud.test/s/x", expiration="2027-05-01 00:00:00"
+    )
+    fake.on("POST", SHARES, ocs(link))
+    made = await create(
+        nextcloud, share_type=LINK, share_with="", password="Kq7-vermilion-otter", expires=date(2027, 5, 1)
+    )
+    assert (made.kind, made.has_password, made.share_with) == ("link", True, None)
+    assert (made.url, made.expiration) == ("https://cloud.test/s/x", "2027-05-01 00:00:00")
+    assert "argon2" not in made.model_dump_json()
+    sent = json.loads(fake.requests[-1].content)
+    assert (sent["password"], sent["expireDate"]) == ("Kq7-vermilion-otter", "2027-05-01")
+
+
+async def test_a_share_of_another_kind_is_no_riddle(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Apps bring share types of their own."""
+    fake.on("GET", SHARES, ocs([share(share_type=12), share(share_type=99)]))
+    found = await sharing.list_all(nextcloud, path=None, shared_with_me=False)
+    assert [each.kind for each in found] == ["deck", "other"]
+
+
+async def test_a_link_for_somebody_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud would ignore the name and publish the file to all; the caller meant one person."""
+    with pytest.raises(InvalidArgumentError, match="leave share_with empty"):
+        await create(nextcloud, share_type=LINK, share_with="bob")
+    assert fake.asked() == []
+
+
+@pytest.mark.parametrize("permissions", [0, -1, 32])
+async def test_permissions_that_are_none(nextcloud: Nextcloud, fake: FakeNextcloud, permissions: int) -> None:
+    """The caller is told the numbers and their names."""
+    for call in (create(nextcloud, permissions=permissions), update(nextcloud, permissions=permissions)):
+        with pytest.raises(InvalidArgumentError, match=r"1 read, 2 update, 4 create, 8 delete, 16 share"):
+            await call
+    assert fake.asked() == []
+
+
+async def update(nextcloud: Nextcloud, **changes: Any) -> Share:
+    """Change share 5."""
+    usual: dict[str, Any] = {"permissions": 1, "password": None, "expires": None}
+    return await sharing.update(nextcloud, 5, **(usual | changes))
+
+
+async def test_reads_one_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """It comes as a list of one."""
+    fake.on("GET", f"{SHARES}/5", ocs([share()]))
+    assert (await sharing.get(nextcloud, 5)).share_with == "bob"
+
+
+async def test_no_share_in_the_list_is_none(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Should the list ever be empty, that is a share that is not there."""
+    fake.on("GET", f"{SHARES}/5", ocs([]))
+    with pytest.raises(NotFoundError, match="no share 5"):
+        await sharing.get(nextcloud, 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "shared_with_me", "query"),
+    [
+        (None, False, "format=json&shared_with_me=false"),
+        ("d/a b.txt", False, "format=json&shared_with_me=false&path=%2Fd%2Fa+b.txt"),
+        ("", True, "format=json&shared_with_me=true"),
+    ],
+)
+async def test_lists_shares(
+    nextcloud: Nextcloud, fake: FakeNextcloud, path: str | None, query: str, *, shared_with_me: bool
+) -> None:
+    """One's own or those with oneself; of all files, or of one."""
+    fake.on("GET", SHARES, ocs([share(), share(id="6")]))
+    found = await sharing.list_all(nextcloud, path=path, shared_with_me=shared_with_me)
+    assert [each.id for each in found] == [5, 6]
+    assert fake.asked() == [f"GET {SHARES}?{query}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        ({"permissions": 3}, {"permissions": 3}),
+        ({"password": "Kq7-vermilion-otter"}, {"permissions": 1, "password": "Kq7-vermilion-otter"}),
+        ({"password": "", "expires": ""}, {"permissions": 1, "password": "", "expireDate": ""}),
+    ],
+    ids=["permissions", "password", "taken away"],
+)
+async def test_changes_a_share(
+    nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    """What is not named stays as it is."""
+    fake.on("PUT", f"{SHARES}/5", ocs(share(permissions=3)))
+    assert (await update(nextcloud, **changes)).permissions == 3
+    assert json.loads(fake.requests[-1].content) == sent
+
+
+async def test_ends_a_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """One request, by its number."""
+    fake.on("DELETE", f"{SHARES}/5", ocs([]))
+    await sharing.delete(nextcloud, 5)
+    assert fake.asked() == [f"DELETE {SHARES}/5?format=json"]
+
+
+async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """As for files."""
+    with pytest.raises(InvalidArgumentError, match="is no path"):
+        await sharing.list_all(nextcloud, path="../bob", shared_with_me=False)
+    assert fake.asked() == []
+
+
+REFUSALS: Final[Mapping[str, tuple[Answer, type[NextcloudMCPError], str]]] = {
+    "bad": (ocs([], 400, "Unknown share type"), InvalidArgumentError, "Unknown share type"),
+    "not theirs": (ocs([], 403, "Cannot share with yourself"), ForbiddenError, "Cannot share with yourself"),
+    "nobody": (ocs([], 404, "Please specify a valid account"), NotFoundError, "Please specify a valid account"),
+    "without a word": (ocs([], 404, ""), NotFoundError, "check the arguments"),
+    "no OCS": (answer(404, text="<h1>Not found</h1>"), NotFoundError, "Nextcloud has no "),
+    "too many": (answer(429), RateLimitedError, "asks for a pause"),
+    "a defect there": (ocs([], 500, "Internal"), NextcloudUnavailableError, "HTTP 500"),
+}
+CALLS: Final[Mapping[str, Callable[[Nextcloud], Awaitable[object]]]] = {
+    "create": create,
+    "get": lambda nextcloud: sharing.get(nextcloud, 5),
+    "list": lambda nextcloud: sharing.list_all(nextcloud, path=None, shared_with_me=False),
+    "update": update,
+    "delete": lambda nextcloud: sharing.delete(nextcloud, 5),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize(("refused", "error", "sentence"), REFUSALS.values(), ids=REFUSALS.keys())
+async def test_a_refusal_says_why(
+    nextcloud: Nextcloud,
+    fake: FakeNextcloud,
+    call: Callable[[Nextcloud], Awaitable[object]],
+    refused: Answer,
+    error: type[Exception],
+    sentence: str,
+) -> None:
+    """Nextcloud's own sentence, which is for people and in their language, goes on to the caller."""
+    for method in ("POST", "GET"):
+        fake.on(method, SHARES, refused)
+    for method in ("GET", "PUT", "DELETE"):
+        fake.on(method, f"{SHARES}/5", refused)
+    with pytest.raises(error, match=sentence):
+        await call(nextcloud)

@@ -1,0 +1,62 @@
+"""`tools.sharing`: the tools for shares, called as a client calls them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.nextcloud import SHARES, ocs, share
+from tests.support.server import Server
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "method", "path", "answered"),
+    [
+        ("nc_share_create", {"path": "d/a.txt", "share_with": "bob"}, "POST", SHARES, share()),
+        ("nc_share_get", {"share_id": 5}, "GET", f"{SHARES}/5", [share()]),
+        ("nc_share_update", {"share_id": "5", "permissions": 1}, "PUT", f"{SHARES}/5", share()),
+    ],
+)
+async def test_shows_a_share(
+    server: Server, tool: str, arguments: dict[str, Any], method: str, path: str, answered: Any
+) -> None:
+    """As fields, and as the JSON text in which clients of the seed project look; an id is good as a string, too."""
+    server.nextcloud.on(method, path, ocs(answered))
+    result = await server.use(tool, arguments)
+    assert (result["share"]["share_with"], result["share"]["permission_names"]) == ("bob", ["read"])
+    assert json.loads(result["result"]).items() <= result["share"].items()
+
+
+async def test_makes_a_link(server: Server) -> None:
+    """An old client says nobody with an empty string; a date is a day."""
+    server.nextcloud.on("POST", SHARES, ocs(share(share_type=3, share_with=None, url="https://cloud.test/s/x")))
+    arguments = {"path": "a", "share_with": "", "share_type": 3, "expires": "2027-05-01", "password": "Kq7-otter"}
+    assert (await server.use("nc_share_create", arguments))["share"]["url"] == "https://cloud.test/s/x"
+    sent = json.loads(server.nextcloud.requests[-1].content)
+    assert (sent["shareType"], sent["expireDate"], sent["permissions"]) == (3, "2027-05-01", 1)
+
+
+async def test_lists_shares_in_pages(server: Server) -> None:
+    """A page holds few enough for a model; the count is of all."""
+    server.nextcloud.on("GET", SHARES, ocs([share(id=str(number)) for number in range(60)]))
+    first = await server.use("nc_share_list")
+    assert [each["id"] for each in first["shares"]] == list(range(50))
+    assert [each["id"] for each in json.loads(first["result"])] == list(range(50))
+    assert first["total_count"] == 60
+    second = await server.use("nc_share_list", {"cursor": first["next_cursor"]})
+    assert [each["id"] for each in second["shares"]] == list(range(50, 60))
+    assert second["next_cursor"] is None
+
+
+async def test_ends_a_share(server: Server) -> None:
+    """The result says so in words and in JSON text."""
+    server.nextcloud.on("DELETE", f"{SHARES}/5", ocs([]))
+    result = await server.use("nc_share_delete", {"share_id": 5})
+    assert (result["share_id"], json.loads(result["result"])["success"]) == (5, True)
+
+
+async def test_a_date_that_is_none_is_named(server: Server) -> None:
+    """Nothing is shared when the last day is not understood."""
+    arguments = {"path": "a", "share_with": "bob", "expires": "soon"}
+    assert "expires" in await server.misuse("nc_share_create", arguments)
+    assert server.nextcloud.asked() == []
