@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin import calendars, contacts, notes, ocs, search, shares, webdav
+from stack.standin import calendars, contacts, deck, notes, ocs, search, shares, webdav
 from stack.standin.gate import Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
@@ -70,6 +70,7 @@ def _routes(data: Path, tree: Tree) -> list[Route]:
         *ocs.routes(tree),
         *notes.routes(tree),
         *search.routes(tree),
+        *deck.routes(),
     ]
 
 

@@ -32,6 +32,7 @@ _CAPABILITIES = {
     "dav": {"chunking": "1.0"},
     "notes": {"api_version": ["0.2", "1.3", "1.4"], "version": VERSION, "notes_path": "Notes"},
     "files_sharing": {"api_enabled": True, "default_permissions": 31, "public": {"enabled": True}},
+    "deck": {"version": VERSION, "canCreateBoards": True, "apiVersions": ["1.0", "1.1"]},
     "theming": _THEMING,
 }
 _VERSION = {

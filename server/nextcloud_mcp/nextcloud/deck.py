@@ -1,0 +1,517 @@
+"""Nextcloud Deck, REST API v1.1 (github.com/nextcloud/deck, docs/API.md; measured on Deck 1.16.7).
+
+A path names board, stack and card, but Deck looks at the last of them alone, and a PUT to a card or stack moves it
+to where its path says. So whatever a change names is read first and held against the rest of its path: a mistaken
+id must not change, move or delete something else.
+
+A PUT clears what it leaves out, so a change is merged with what was read. Deck does not look at `If-Match`: an ETag
+is compared with the one just read, which leaves a gap of milliseconds, and it has a resolution of one second.
+
+Boards, stacks and cards that are deleted stay for a while in Deck's own trash ("Deleted items"); labels do not.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, NamedTuple
+
+import httpx
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NotFoundError,
+)
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
+
+API: Final = "/index.php/apps/deck/api/v1.1/boards"
+
+_EXPLAINED: Final = frozenset({400, 403, 404, 500})
+"""Statuses under which Deck says in a `message` what is wrong; 500 stands for an archived board or card, too."""
+
+_NOT_ALLOWED: Final = "Operation not allowed. "
+
+
+class _Deck(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class DeckUser(_Deck):
+    """Somebody, or a group or team."""
+
+    primary_key: str
+    uid: str
+    displayname: str
+
+
+def _as_user(value: object) -> object:
+    """Deck names somebody whose account is gone by the bare id."""
+    return {"primaryKey": value, "uid": value, "displayname": value} if isinstance(value, str) else value
+
+
+Participant = Annotated[DeckUser, BeforeValidator(_as_user)]
+
+
+class DeckLabel(_Deck):
+    """A label of a board; `color` is six hexadecimal digits."""
+
+    id: int
+    title: str
+    color: str
+    board_id: int | None = None
+    card_id: int | None = None
+
+
+class DeckACL(_Deck):
+    """With whom a board is shared; `type` is 0 for a user, 1 for a group, 7 for a team."""
+
+    id: int
+    participant: Participant
+    type: int
+    board_id: int
+    permission_edit: bool
+    permission_share: bool
+    permission_manage: bool
+    owner: bool
+
+
+class DeckPermissions(BaseModel):
+    """What the signed-in person may do with a board."""
+
+    read: bool = Field(alias="PERMISSION_READ")
+    edit: bool = Field(alias="PERMISSION_EDIT")
+    manage: bool = Field(alias="PERMISSION_MANAGE")
+    share: bool = Field(alias="PERMISSION_SHARE")
+
+
+class DeckBoardSettings(_Deck):
+    """The person's own settings for a board."""
+
+    calendar: bool
+    card_details_in_modal: bool | None = None
+    card_id_badge: bool | None = None
+    group_limit: list[dict[str, Any]] | None = None
+    notify_due: str | None = Field(default=None, alias="notify-due")
+
+
+class DeckBoard(_Deck):
+    """A board; a list of boards leaves `labels`, `users` and `settings` empty. Times are seconds since 1970."""
+
+    id: int
+    title: str
+    owner: Participant
+    color: str
+    archived: bool
+    labels: list[DeckLabel]
+    acl: list[DeckACL]
+    permissions: DeckPermissions
+    users: list[DeckUser]
+    deleted_at: int
+    last_modified: int | None = None
+    # PHP writes an empty map as an empty list
+    settings: Annotated[DeckBoardSettings | None, BeforeValidator(lambda value: value or None)] = None
+    etag: str | None = Field(default=None, alias="ETag")
+
+
+class DeckAssignedUser(_Deck):
+    """Somebody to whom a card is assigned; `type` as in `DeckACL`."""
+
+    id: int
+    participant: Participant
+    card_id: int
+    type: int
+
+
+class DeckCard(_Deck):
+    """A card; `duedate` and `done` are in ISO 8601, the other times seconds since 1970; `owner` can be the bare id."""
+
+    id: int
+    title: str
+    stack_id: int
+    type: str
+    order: int
+    archived: bool
+    owner: str | DeckUser
+    description: str | None = None
+    duedate: str | None = None
+    done: str | None = None
+    last_modified: int | None = None
+    created_at: int | None = None
+    labels: list[DeckLabel] | None = None
+    assigned_users: list[DeckUser | DeckAssignedUser] | None = None
+    attachments: list[dict[str, Any]] | None = None
+    attachment_count: int | None = None
+    deleted_at: int | None = None
+    comments_unread: int | None = None
+    overdue: int | None = None
+    etag: str | None = Field(default=None, alias="ETag")
+
+
+class DeckStack(_Deck):
+    """A stack, which people see as a column; `cards` has those that are neither archived nor deleted."""
+
+    id: int
+    title: str
+    board_id: int
+    order: int
+    deleted_at: int
+    last_modified: int | None = None
+    cards: list[DeckCard] | None = None
+    etag: str | None = Field(default=None, alias="ETag")
+
+
+class Place(NamedTuple):
+    """Where a card is."""
+
+    board_id: int
+    stack_id: int
+    card_id: int
+
+    @property
+    def path(self) -> str:
+        """The card's path below `API`."""
+        return f"/{self.board_id}/stacks/{self.stack_id}/cards/{self.card_id}"
+
+    @property
+    def about(self) -> str:
+        """The card, for an error's sentence."""
+        return f"card {self.card_id}"
+
+
+async def boards(nextcloud: Nextcloud) -> list[DeckBoard]:
+    """Return the boards that the user sees, archived ones included."""
+    listed = parse(list[DeckBoard], await _ask(nextcloud, "GET", "", about="list of boards"))
+    return [board for board in listed if not board.deleted_at]  # Deck lists its trash as well
+
+
+async def board(nextcloud: Nextcloud, board_id: int) -> DeckBoard:
+    """Return one board with its labels and the people on it."""
+    return parse(DeckBoard, await _ask(nextcloud, "GET", f"/{board_id}", about=f"board {board_id}"))
+
+
+async def create_board(nextcloud: Nextcloud, *, title: str, color: str) -> DeckBoard:
+    """Create a board of the user's own; Deck gives it four labels."""
+    body = {"title": title, "color": _hex(color)}
+    return parse(DeckBoard, await _ask(nextcloud, "POST", "", body, about=f"board {title!r}"))
+
+
+async def stacks(nextcloud: Nextcloud, board_id: int) -> list[DeckStack]:
+    """Return a board's stacks with their cards, both in the order in which people see them.
+
+    Only here do cards come with their labels: those of a single stack have none.
+    """
+    response = await _ask(nextcloud, "GET", f"/{board_id}/stacks", about=f"board {board_id}")
+    return sorted(parse(list[DeckStack], response), key=lambda stack: (stack.order, stack.id))
+
+
+async def stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
+    """Return one stack with its cards.
+
+    Raises:
+        NotFoundError: the board has no such stack.
+    """
+    return _stack_of(await stacks(nextcloud, board_id), board_id, stack_id)
+
+
+async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order: int) -> DeckStack:
+    """Create a stack; one with a lower `order` stands further left."""
+    body = {"title": title, "order": order}
+    response = await _ask(nextcloud, "POST", f"/{board_id}/stacks", body, about=f"stack {title!r} on board {board_id}")
+    return parse(DeckStack, response)
+
+
+async def update_stack(
+    nextcloud: Nextcloud, board_id: int, stack_id: int, *, title: str | None, order: int | None
+) -> None:
+    """Change a stack's title or order; what is None stays."""
+    present = await _present_stack(nextcloud, board_id, stack_id)
+    body = {
+        "title": present.title if title is None else title,
+        "order": present.order if order is None else order,
+    }
+    await _ask(nextcloud, "PUT", f"/{board_id}/stacks/{stack_id}", body, about=f"stack {stack_id}")
+
+
+async def delete_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> None:
+    """Delete a stack with its cards, to Deck's trash."""
+    await _present_stack(nextcloud, board_id, stack_id)
+    await _ask(nextcloud, "DELETE", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
+
+
+async def card(nextcloud: Nextcloud, place: Place) -> DeckCard:
+    """Return one card with its description, labels, people and attachments."""
+    return parse(DeckCard, await _ask(nextcloud, "GET", place.path, about=place.about))
+
+
+async def create_card(
+    nextcloud: Nextcloud,
+    board_id: int,
+    stack_id: int,
+    *,
+    title: str,
+    kind: str,
+    order: int,
+    description: str | None,
+    duedate: str | None,
+) -> DeckCard:
+    """Create a card. Labels and people are assigned afterwards: here, Deck answers 400 to them and creates it still."""
+    body = {
+        "title": title,
+        "type": kind,
+        "order": order,
+        "description": description or "",
+        "duedate": _moment("duedate", duedate or None),
+    }
+    about = f"card {title!r} in stack {stack_id}"
+    return parse(DeckCard, await _ask(nextcloud, "POST", f"/{board_id}/stacks/{stack_id}/cards", body, about=about))
+
+
+async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any], *, etag: str | None = None) -> None:
+    """Change a card, if it is still the one with this ETag; None means any.
+
+    Args:
+        nextcloud: Nextcloud as the user.
+        place: where the card is.
+        changes: fields by the API's names; what is None stays, and an empty `duedate` or `done` goes.
+        etag: the ETag that was read.
+
+    Raises:
+        ConflictError: it has changed since; nothing was written.
+    """
+    present = await _present_card(nextcloud, place)
+    if etag is not None and etag.strip('"') != present.etag:
+        raise ConflictError(
+            f"{place.about} has changed since you read it, and nothing was written: read it again, then repeat with "
+            f"its present ETag {present.etag}."
+        )
+    await _ask(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
+
+
+async def delete_card(nextcloud: Nextcloud, place: Place) -> None:
+    """Delete a card, to Deck's trash."""
+    await _change(nextcloud, place, "DELETE")
+
+
+async def archive_card(nextcloud: Nextcloud, place: Place) -> None:
+    """Archive a card; nothing happens to one that is."""
+    await _change(nextcloud, place, "PUT", "/archive")
+
+
+async def unarchive_card(nextcloud: Nextcloud, place: Place) -> None:
+    """Bring a card back from the archive; nothing happens to one that is not there."""
+    await _change(nextcloud, place, "PUT", "/unarchive")
+
+
+async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target_stack_id: int) -> None:
+    """Put a card at position `order`, from 0, of a stack of the same board; the stack's other cards move along.
+
+    To another board Deck would move it with the labels of this one, so that is refused.
+    """
+    if order < 0:
+        raise InvalidArgumentError("order must be 0 or more: 0 is the top of the stack.")
+    present = await stacks(nextcloud, place.board_id)
+    source = _stack_of(present, place.board_id, place.stack_id)
+    _stack_of(present, place.board_id, target_stack_id, argument="target_stack_id")
+    if place.card_id not in {each.id for each in source.cards or ()}:
+        raise NotFoundError(
+            f"There is no {place.about} in stack {place.stack_id}, unless archived: check card_id and stack_id, or "
+            "list the stack's cards."
+        )
+    # the target goes into the path, too: with user_oidc enabled, that one counts, and without it the body's
+    path = place._replace(stack_id=target_stack_id).path
+    body = {"stackId": target_stack_id, "order": order}
+    await _ask(nextcloud, "PUT", f"{path}/reorder", body, about=place.about)
+
+
+async def assign_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
+    """Give a card a label of its board; nothing happens where it has that."""
+    await _change(nextcloud, place, "PUT", "/assignLabel", {"labelId": label_id})
+
+
+async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
+    """Take a label from a card; nothing happens where it has not that."""
+    await _change(nextcloud, place, "PUT", "/removeLabel", {"labelId": label_id})
+
+
+async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
+    """Assign a card to somebody on its board; nothing happens where it is."""
+    if user_id not in _assigned(await _present_card(nextcloud, place)):
+        await _ask(nextcloud, "PUT", f"{place.path}/assignUser", {"userId": user_id}, about=place.about)
+
+
+async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
+    """End an assignment.
+
+    Raises:
+        InvalidArgumentError: the card is not assigned to that user.
+    """
+    assigned = _assigned(await _present_card(nextcloud, place))
+    if user_id not in assigned:
+        people = ", ".join(sorted(assigned)) or "nobody"
+        raise InvalidArgumentError(f"user_id is wrong: {place.about} is assigned to {people}.")
+    await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
+
+
+def _assigned(present: DeckCard) -> set[str]:
+    """Return the ids of the users to whom a card is assigned; groups and teams are others."""
+    return {
+        each.participant.uid
+        for each in present.assigned_users or ()
+        if isinstance(each, DeckAssignedUser) and each.type == 0
+    }
+
+
+async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel:
+    """Return one label of a board."""
+    found = parse(DeckLabel, await _ask(nextcloud, "GET", f"/{board_id}/labels/{label_id}", about=f"label {label_id}"))
+    if found.board_id != board_id:
+        raise InvalidArgumentError(f"label_id is of another board: label {label_id} is on board {found.board_id}.")
+    return found
+
+
+async def create_label(nextcloud: Nextcloud, board_id: int, *, title: str, color: str) -> DeckLabel:
+    """Create a label; titles are unique on a board."""
+    body = {"title": title, "color": _hex(color)}
+    about = f"label {title!r} on board {board_id}"
+    return parse(DeckLabel, await _ask(nextcloud, "POST", f"/{board_id}/labels", body, about=about))
+
+
+async def update_label(
+    nextcloud: Nextcloud, board_id: int, label_id: int, *, title: str | None, color: str | None
+) -> None:
+    """Change a label's title or color; what is None stays."""
+    present = await label(nextcloud, board_id, label_id)
+    body = {
+        "title": present.title if title is None else title,
+        "color": present.color if color is None else _hex(color),
+    }
+    await _ask(nextcloud, "PUT", f"/{board_id}/labels/{label_id}", body, about=f"label {label_id}")
+
+
+async def delete_label(nextcloud: Nextcloud, board_id: int, label_id: int) -> None:
+    """Delete a label, from all cards too, for good."""
+    await label(nextcloud, board_id, label_id)
+    await _ask(nextcloud, "DELETE", f"/{board_id}/labels/{label_id}", about=f"label {label_id}")
+
+
+def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, argument: str = "stack_id") -> DeckStack:
+    """Pick a stack of a board."""
+    for each in present:
+        if each.id == stack_id:
+            return each
+    raise NotFoundError(f"Board {board_id} has no stack {stack_id}: check {argument}, or list the board's stacks.")
+
+
+async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
+    """Read a stack before it is changed, without its board's cards."""
+    path, about = f"/{board_id}/stacks/{stack_id}", f"stack {stack_id}"
+    present = parse(DeckStack, await _ask(nextcloud, "GET", path, about=about))
+    if present.deleted_at:
+        raise NotFoundError(f"{about} is deleted: restore it in Deck first, or list the board's stacks.")
+    if present.board_id != board_id:
+        raise InvalidArgumentError(
+            f"board_id is wrong, and nothing was changed: {about} is on board {present.board_id}."
+        )
+    return present
+
+
+async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
+    """Read a card before it is changed."""
+    present = await card(nextcloud, place)
+    if present.stack_id != place.stack_id:
+        raise InvalidArgumentError(
+            f"stack_id or card_id is wrong, and nothing was changed: {place.about}, {present.title!r}, is in stack "
+            f"{present.stack_id}."
+        )
+    return present
+
+
+async def _change(
+    nextcloud: Nextcloud, place: Place, method: str, action: str = "", body: dict[str, Any] | None = None
+) -> None:
+    """Do something to a card that is where the caller says."""
+    await _present_card(nextcloud, place)
+    await _ask(nextcloud, method, place.path + action, body, about=place.about)
+
+
+def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a PUT: the card as it is, with the changes.
+
+    `archived` goes along only where it changes, as Deck refuses to archive a card again; `owner` must be there, and
+    has no effect.
+    """
+    owner = present.owner if isinstance(present.owner, str) else present.owner.uid
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    if wanted.get("owner", owner) != owner:
+        raise InvalidArgumentError(f"owner can't be changed: Deck keeps {owner!r} as the card's owner; leave it away.")
+    if wanted.get("archived") == present.archived:
+        del wanted["archived"]
+    for name in wanted.keys() & {"duedate", "done"}:
+        wanted[name] = _moment(name, wanted[name] or None)
+    kept = present.model_dump(include={"title", "type", "order", "description", "duedate", "done"})
+    return {**kept, "owner": owner, **wanted}
+
+
+def _moment(name: str, value: str | None) -> str | None:
+    """Check a time, of which Deck makes a failure (500), or a guess, if it is none."""
+    if value is None:
+        return None
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise InvalidArgumentError(
+            f"{name} must be a date or time in ISO 8601, such as 2027-01-31T18:00:00+01:00."
+        ) from None
+    return value
+
+
+def _hex(color: str) -> str:
+    """Return a color as Deck has it, which takes any six characters for one."""
+    digits = color.removeprefix("#")
+    if not re.fullmatch("[0-9A-Fa-f]{6}", digits):
+        raise InvalidArgumentError("color must be six hexadecimal digits, such as 0082c9.")
+    return digits
+
+
+async def _ask(
+    nextcloud: Nextcloud, method: str, path: str, body: dict[str, Any] | None = None, *, about: str
+) -> httpx.Response:
+    """Send one request to Deck.
+
+    Raises:
+        NextcloudError: Deck refused, with its reason where it gives one.
+    """
+    response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_EXPLAINED)
+    if not response.is_success:
+        raise _refusal(response, about)
+    return response
+
+
+def _refusal(response: httpx.Response, about: str) -> NextcloudError | InvalidArgumentError:
+    """Map Deck's refusal: its 403 is also for what is not there, its 400 for wrong arguments."""
+    reason = _reason(response)
+    if response.status_code == httpx.codes.FORBIDDEN:
+        return ForbiddenError(
+            f"Deck has no {about} for you ({reason}): it is missing, deleted or not shared with you, or you may only "
+            "read; check the ids, or list what is there."
+        )
+    if response.status_code == httpx.codes.BAD_REQUEST and reason:
+        return InvalidArgumentError(f"Deck refused {about}: {reason}; correct that argument.")
+    if reason.startswith(_NOT_ALLOWED):
+        reason = reason.removeprefix(_NOT_ALLOWED).rstrip(".")
+        return ConflictError(f"Deck allows no such change of {about} ({reason}): undo that first, or choose another.")
+    return error_for(response, about)
+
+
+def _reason(response: httpx.Response) -> str:
+    """Return the one line in which Deck says why."""
+    try:
+        message = json.loads(response.content)["message"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return message.strip()[:200] if isinstance(message, str) else ""

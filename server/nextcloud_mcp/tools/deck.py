@@ -1,0 +1,419 @@
+"""The tools for Nextcloud Deck: boards, which have stacks, which have cards.
+
+Lists of cards come in pages, counted in cards, and leave out long descriptions. They never cut one: what is cut
+could come back as the whole.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from pydantic import Field
+
+from nextcloud_mcp.nextcloud import deck
+from nextcloud_mcp.nextcloud.deck import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
+from nextcloud_mcp.tools.context import AsUser, Resource, Result, reads, writes
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Page, Paged, page
+
+LONG: Final = 300
+"""Characters of a description from which on a list leaves it out."""
+
+
+class Boards(Paged):
+    """A page of boards."""
+
+    result: list[DeckBoard]
+
+
+class Stacks(Paged):
+    """A board's stacks, all of them, with a page of its cards."""
+
+    result: list[DeckStack]
+
+
+class StackWithCards(DeckStack):
+    """A stack with a page of its cards."""
+
+    next_cursor: str | None = Field(default=None, alias="next_cursor")
+
+
+class Cards(Paged):
+    """A page of cards."""
+
+    result: list[DeckCard]
+
+
+class Labels(Result):
+    """A board's labels."""
+
+    result: list[DeckLabel]
+
+
+class ThingCreated(Result):
+    """A new board or label."""
+
+    id: int
+    title: str
+    color: str
+
+
+class StackCreated(Result):
+    """A new stack."""
+
+    id: int
+    title: str
+    order: int
+
+
+class CardCreated(Result):
+    """A new card."""
+
+    id: int
+    title: str
+    description: str | None
+    stackId: int  # noqa: N815 - clients know it by Deck's name
+
+
+class Changed(Result):
+    """What was done; `status_code` is for clients that look for one."""
+
+    status_code: int | None = 200
+    message: str | None
+
+
+class StackChanged(Changed):
+    """A stack that was changed or deleted."""
+
+    stack_id: int
+    board_id: int
+
+
+class CardChanged(Changed):
+    """A card that was changed or deleted."""
+
+    card_id: int
+    stack_id: int
+    board_id: int
+
+
+class LabelChanged(Changed):
+    """A label that was changed or deleted."""
+
+    label_id: int
+    board_id: int
+
+
+async def deck_get_boards(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Boards:
+    """List the boards that the user sees, with their permissions. Labels and people: see deck_get_board."""
+    boards, next_cursor = page(await deck.boards(nextcloud), limit, cursor)
+    return Boards(result=boards, next_cursor=next_cursor)
+
+
+async def deck_get_board(board_id: int, nextcloud: AsUser) -> DeckBoard:
+    """Read a board: its labels, its people and what the user may do there. Cards: see deck_get_stacks."""
+    return await deck.board(nextcloud, board_id)
+
+
+async def deck_get_stacks(board_id: int, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Stacks:
+    """Read a whole board: its stacks (columns) with their cards, without archived ones. limit counts cards; a
+    description that is null is long: see deck_get_card.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    stacks, next_cursor = _paged(await deck.stacks(nextcloud, board_id), limit, cursor)
+    return Stacks(result=stacks, next_cursor=next_cursor)
+
+
+async def deck_get_stack(
+    board_id: int, stack_id: int, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> StackWithCards:
+    """Read a stack with its cards, without archived ones. limit counts cards."""
+    (stack,), next_cursor = _paged([await deck.stack(nextcloud, board_id, stack_id)], limit, cursor)
+    return StackWithCards(**dict(stack), next_cursor=next_cursor)
+
+
+async def deck_get_cards(
+    board_id: int, stack_id: int, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Cards:
+    """List a stack's cards, without archived ones. A description that is null is long: see deck_get_card."""
+    (stack,), next_cursor = _paged([await deck.stack(nextcloud, board_id, stack_id)], limit, cursor)
+    return Cards(result=stack.cards or [], next_cursor=next_cursor)
+
+
+def _paged(stacks: Sequence[DeckStack], limit: int, cursor: str) -> Page[DeckStack]:
+    """Cut the cards of stacks to one page; the stacks themselves all stay."""
+    cards = [card.id for stack in stacks for card in stack.cards or ()]
+    shown, next_cursor = page(cards, limit, cursor)
+    return Page([_with_cards(stack, frozenset(shown)) for stack in stacks], next_cursor)
+
+
+def _with_cards(stack: DeckStack, shown: frozenset[int]) -> DeckStack:
+    return stack.model_copy(update={"cards": [_lean(card) for card in stack.cards or () if card.id in shown]})
+
+
+def _lean(card: DeckCard) -> DeckCard:
+    return card.model_copy(update={"description": None}) if len(card.description or "") >= LONG else card
+
+
+async def deck_get_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> DeckCard:
+    """Read a card: description in Markdown, due date, labels, people, attachments, and the ETag for an update."""
+    return await deck.card(nextcloud, Place(board_id, stack_id, card_id))
+
+
+async def deck_get_labels(board_id: int, nextcloud: AsUser) -> Labels:
+    """List a board's labels."""
+    return Labels(result=(await deck.board(nextcloud, board_id)).labels)
+
+
+async def deck_get_label(board_id: int, label_id: int, nextcloud: AsUser) -> DeckLabel:
+    """Read a label of a board."""
+    return await deck.label(nextcloud, board_id, label_id)
+
+
+async def deck_create_board(title: str, color: str, nextcloud: AsUser) -> ThingCreated:
+    """Create a board; color as 0082c9. It comes with four labels, and without stacks."""
+    board = await deck.create_board(nextcloud, title=title, color=color)
+    return ThingCreated(id=board.id, title=board.title, color=board.color)
+
+
+async def deck_create_stack(board_id: int, title: str, order: int, nextcloud: AsUser) -> StackCreated:
+    """Create a stack (column) on a board; those with a lower order stand further left."""
+    stack = await deck.create_stack(nextcloud, board_id, title=title, order=order)
+    return StackCreated(id=stack.id, title=stack.title, order=stack.order)
+
+
+async def deck_update_stack(
+    board_id: int, stack_id: int, nextcloud: AsUser, title: str | None = None, order: int | None = None
+) -> StackChanged:
+    """Rename a stack, or give it another place on its board; what is null stays."""
+    await deck.update_stack(nextcloud, board_id, stack_id, title=title, order=order)
+    return StackChanged(message=f"Stack {stack_id} is changed.", stack_id=stack_id, board_id=board_id)
+
+
+async def deck_delete_stack(board_id: int, stack_id: int, nextcloud: AsUser) -> StackChanged:
+    """Delete a stack with its cards. The board's "Deleted items" keep it for a while."""
+    await deck.delete_stack(nextcloud, board_id, stack_id)
+    return StackChanged(message=f"Stack {stack_id} is deleted.", stack_id=stack_id, board_id=board_id)
+
+
+async def deck_create_card(
+    board_id: int,
+    stack_id: int,
+    title: str,
+    nextcloud: AsUser,
+    type: str = "plain",  # noqa: A002 - Deck's name
+    order: int = 999,
+    description: str | None = None,
+    duedate: str | None = None,
+) -> CardCreated:
+    """Create a card: description in Markdown, duedate in ISO 8601, order from 0 for the top."""
+    card = await deck.create_card(
+        nextcloud,
+        board_id,
+        stack_id,
+        title=title,
+        kind=type,
+        order=order,
+        description=description,
+        duedate=duedate,
+    )
+    return CardCreated(id=card.id, title=card.title, description=card.description, stackId=card.stack_id)
+
+
+async def deck_update_card(
+    board_id: int,
+    stack_id: int,
+    card_id: int,
+    nextcloud: AsUser,
+    title: str | None = None,
+    description: str | None = None,
+    type: str | None = None,  # noqa: A002 - Deck's name
+    owner: str | None = None,
+    order: int | None = None,
+    duedate: str | None = None,
+    archived: bool | None = None,
+    done: str | None = None,
+    etag: str | None = None,
+) -> CardChanged:
+    """Change a card; what is null stays. duedate and done (when it was done) in ISO 8601, or "" for none. With the
+    etag from reading it, only if nobody changed it since. The owner can't change. To move it: deck_reorder_card.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    place = Place(board_id, stack_id, card_id)
+    changes = {
+        "title": title,
+        "description": description,
+        "type": type,
+        "owner": owner,
+        "order": order,
+        "duedate": duedate,
+        "archived": archived,
+        "done": done,
+    }
+    await deck.update_card(nextcloud, place, changes, etag=etag)
+    return _changed(place, f"Card {card_id} is changed.")
+
+
+async def deck_delete_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> CardChanged:
+    """Delete a card. The board's "Deleted items" keep it for a while. What is just over: deck_archive_card."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.delete_card(nextcloud, place)
+    return _changed(place, f"Card {card_id} is deleted.")
+
+
+async def deck_archive_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> CardChanged:
+    """Archive a card: it leaves the board's lists and can come back."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.archive_card(nextcloud, place)
+    return _changed(place, f"Card {card_id} is archived.")
+
+
+async def deck_unarchive_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> CardChanged:
+    """Bring a card back from the archive, into its stack."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.unarchive_card(nextcloud, place)
+    return _changed(place, f"Card {card_id} is no longer archived.")
+
+
+async def deck_reorder_card(
+    board_id: int, stack_id: int, card_id: int, order: int, target_stack_id: int, nextcloud: AsUser
+) -> CardChanged:
+    """Move a card to position order, from 0, of its stack or another of the same board (target_stack_id)."""
+    await deck.reorder_card(nextcloud, Place(board_id, stack_id, card_id), order=order, target_stack_id=target_stack_id)
+    return _changed(Place(board_id, target_stack_id, card_id), f"Card {card_id} is in stack {target_stack_id}.")
+
+
+async def deck_assign_label_to_card(
+    board_id: int, stack_id: int, card_id: int, label_id: int, nextcloud: AsUser
+) -> CardChanged:
+    """Put a label of the board on a card."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.assign_label(nextcloud, place, label_id)
+    return _changed(place, f"Card {card_id} has label {label_id}.")
+
+
+async def deck_remove_label_from_card(
+    board_id: int, stack_id: int, card_id: int, label_id: int, nextcloud: AsUser
+) -> CardChanged:
+    """Take a label off a card; the board keeps it."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.remove_label(nextcloud, place, label_id)
+    return _changed(place, f"Card {card_id} has label {label_id} no longer.")
+
+
+async def deck_assign_user_to_card(
+    board_id: int, stack_id: int, card_id: int, user_id: str, nextcloud: AsUser
+) -> CardChanged:
+    """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.assign_user(nextcloud, place, user_id)
+    return _changed(place, f"Card {card_id} is assigned to {user_id}.")
+
+
+async def deck_unassign_user_from_card(
+    board_id: int, stack_id: int, card_id: int, user_id: str, nextcloud: AsUser
+) -> CardChanged:
+    """End somebody's assignment to a card."""
+    place = Place(board_id, stack_id, card_id)
+    await deck.unassign_user(nextcloud, place, user_id)
+    return _changed(place, f"Card {card_id} is no longer assigned to {user_id}.")
+
+
+async def deck_create_label(board_id: int, title: str, color: str, nextcloud: AsUser) -> ThingCreated:
+    """Create a label on a board, where its title must be new; color as 0082c9."""
+    label = await deck.create_label(nextcloud, board_id, title=title, color=color)
+    return ThingCreated(id=label.id, title=label.title, color=label.color)
+
+
+async def deck_update_label(
+    board_id: int, label_id: int, nextcloud: AsUser, title: str | None = None, color: str | None = None
+) -> LabelChanged:
+    """Change a label's title or color, on all its cards; what is null stays."""
+    await deck.update_label(nextcloud, board_id, label_id, title=title, color=color)
+    return LabelChanged(message=f"Label {label_id} is changed.", label_id=label_id, board_id=board_id)
+
+
+async def deck_delete_label(board_id: int, label_id: int, nextcloud: AsUser) -> LabelChanged:
+    """Delete a label from its board and all cards. It can't be restored."""
+    await deck.delete_label(nextcloud, board_id, label_id)
+    return LabelChanged(message=f"Label {label_id} is deleted.", label_id=label_id, board_id=board_id)
+
+
+async def board_ids(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of boards by what their id starts with or their title contains."""
+    return _proposed(value, await deck.boards(nextcloud))
+
+
+async def stack_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of a board's stacks, likewise."""
+    return _proposed(value, await deck.stacks(nextcloud, board_id))
+
+
+async def card_ids(board_id: int, stack_id: int, value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of a stack's cards, likewise."""
+    return _proposed(value, (await deck.stack(nextcloud, board_id, stack_id)).cards or ())
+
+
+async def label_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of a board's labels, likewise."""
+    return _proposed(value, (await deck.board(nextcloud, board_id)).labels)
+
+
+def _proposed(value: str, found: Sequence[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[str]:
+    typed = value.casefold()
+    return [str(each.id) for each in found if str(each.id).startswith(typed) or typed in each.title.casefold()]
+
+
+def _changed(place: Place, message: str) -> CardChanged:
+    return CardChanged(message=message, **place._asdict())
+
+
+APP: Final = "deck"
+
+TOOLS = (
+    reads(deck_get_boards, "List boards"),
+    reads(deck_get_board, "Read a board"),
+    reads(deck_get_stacks, "Read a board's stacks and cards"),
+    reads(deck_get_stack, "Read a stack"),
+    reads(deck_get_cards, "List a stack's cards"),
+    reads(deck_get_card, "Read a card"),
+    reads(deck_get_labels, "List labels"),
+    reads(deck_get_label, "Read a label"),
+    writes(deck_create_board, "Create a board", destructive=False, idempotent=False),
+    writes(deck_create_stack, "Create a stack", destructive=False, idempotent=False),
+    writes(deck_update_stack, "Change a stack", destructive=True, idempotent=True),
+    writes(deck_delete_stack, "Delete a stack", destructive=True, idempotent=True),
+    writes(deck_create_card, "Create a card", destructive=False, idempotent=False),
+    writes(deck_update_card, "Change a card", destructive=True, idempotent=True),
+    writes(deck_delete_card, "Delete a card", destructive=True, idempotent=True),
+    writes(deck_archive_card, "Archive a card", destructive=False, idempotent=True),
+    writes(deck_unarchive_card, "Unarchive a card", destructive=False, idempotent=True),
+    writes(deck_reorder_card, "Move a card", destructive=False, idempotent=True),
+    writes(deck_assign_label_to_card, "Label a card", destructive=False, idempotent=True),
+    writes(deck_remove_label_from_card, "Take a label off a card", destructive=False, idempotent=True),
+    writes(deck_assign_user_to_card, "Assign a card", destructive=False, idempotent=True),
+    writes(deck_unassign_user_from_card, "End an assignment", destructive=False, idempotent=True),
+    writes(deck_create_label, "Create a label", destructive=False, idempotent=False),
+    writes(deck_update_label, "Change a label", destructive=True, idempotent=True),
+    writes(deck_delete_label, "Delete a label", destructive=True, idempotent=True),
+)
+
+_BOARD: Final[Mapping[str, Callable[..., Awaitable[list[str]]]]] = {"board_id": board_ids}
+_STACK: Final = {**_BOARD, "stack_id": stack_ids}
+
+RESOURCES = (
+    Resource("nc://Deck/boards", deck_get_boards, "Boards"),
+    Resource("nc://Deck/boards/{board_id}", deck_get_board, "A board", complete=_BOARD),
+    Resource("nc://Deck/boards/{board_id}/stacks", deck_get_stacks, "A board's stacks and cards", complete=_BOARD),
+    Resource("nc://Deck/boards/{board_id}/stacks/{stack_id}", deck_get_stack, "A stack", complete=_STACK),
+    Resource("nc://Deck/boards/{board_id}/stacks/{stack_id}/cards", deck_get_cards, "A stack's cards", complete=_STACK),
+    Resource(
+        "nc://Deck/boards/{board_id}/stacks/{stack_id}/cards/{card_id}",
+        deck_get_card,
+        "A card",
+        complete={**_STACK, "card_id": card_ids},
+    ),
+    Resource("nc://Deck/boards/{board_id}/labels", deck_get_labels, "A board's labels", complete=_BOARD),
+    Resource(
+        "nc://Deck/boards/{board_id}/labels/{label_id}",
+        deck_get_label,
+        "A label",
+        complete={**_BOARD, "label_id": label_ids},
+    ),
+)

@@ -1,0 +1,395 @@
+"""Deck: https://github.com/nextcloud/deck/blob/main/docs/API.md, and what it leaves unsaid."""
+
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Person
+
+BOARDS = "/index.php/apps/deck/api/v1.1/boards"
+BOARD_FIELDS = {
+    "id",
+    "title",
+    "owner",
+    "color",
+    "archived",
+    "labels",
+    "acl",
+    "permissions",
+    "users",
+    "deletedAt",
+    "ETag",
+}
+STACK_FIELDS = {"id", "title", "boardId", "order", "deletedAt", "lastModified", "ETag"}
+CARD_FIELDS = {
+    *("id", "title", "description", "stackId", "type", "order", "archived", "owner", "duedate", "done", "labels"),
+    *(
+        "assignedUsers",
+        "attachmentCount",
+        "lastModified",
+        "createdAt",
+        "deletedAt",
+        "commentsUnread",
+        "overdue",
+        "ETag",
+    ),
+}
+DENIED = (403, {"status": 403, "message": "Permission denied"})
+
+
+class Board(NamedTuple):
+    """A new board of Alice's with a stack."""
+
+    path: str
+    id: int
+    stack: int
+    label: int
+
+    @property
+    def stack_path(self) -> str:
+        """Where the stack is."""
+        return f"{self.path}/stacks/{self.stack}"
+
+
+@pytest.fixture
+async def board(alice: Person) -> AsyncIterator[Board]:
+    """A board which goes after the test."""
+    async for new in _board(alice):
+        yield new
+
+
+@pytest.fixture
+async def other(alice: Person) -> AsyncIterator[Board]:
+    """Another board of Alice's."""
+    async for new in _board(alice):
+        yield new
+
+
+async def test_boards(alice: Person, board: Board) -> None:
+    """The list has boards without labels, people and settings; the single board has them."""
+    listed = {each["id"]: each for each in (await alice.http.get(BOARDS)).json()}[board.id]
+    assert set(listed) >= BOARD_FIELDS
+    assert (listed["labels"], listed["users"], listed["settings"]) == ([], [], [])
+    whole = (await alice.http.get(board.path)).json()
+    assert set(whole) >= BOARD_FIELDS
+    assert {label["title"] for label in whole["labels"]} == {"Finished", "To review", "Action needed", "Later"}
+    assert [person["uid"] for person in whole["users"]] == [whole["owner"]["uid"]] == [alice.user]
+    assert whole["settings"]["calendar"] in {True, False}
+
+
+async def test_a_deleted_board_is_still_listed(alice: Person, board: Board) -> None:
+    """The list shows the trash, told apart by `deletedAt`; the board by itself can't be seen."""
+    assert (await alice.http.delete(board.path)).status_code == 200
+    listed = {each["id"]: each for each in (await alice.http.get(BOARDS)).json()}[board.id]
+    assert listed["deletedAt"] > 0
+    assert _denied(await alice.http.get(board.path))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param({"color": "ff0000"}, "title must be provided and must be not empty", id="no title"),
+        pytest.param({"title": "", "color": "ff0000"}, "title must be provided and must be not empty", id="empty"),
+        pytest.param({"title": "x"}, "color must be provided and must be not empty", id="no color"),
+        pytest.param({"title": "x", "color": "#ff0000"}, "color cannot be longer than 6 characters ", id="a hash"),
+        pytest.param({"title": "x" * 101, "color": "ff0000"}, "title cannot be longer than 100 characters ", id="long"),
+    ],
+)
+async def test_a_board_needs(alice: Person, body: dict[str, str], message: str) -> None:
+    """400 names the field that is wrong."""
+    answer = await alice.http.post(BOARDS, json=body)
+    assert (answer.status_code, answer.json()) == (400, {"status": 400, "message": message})
+
+
+async def test_what_is_missing_is_forbidden(alice: Person, board: Board) -> None:
+    """403 for what does not exist, as for what one may not see."""
+    for path in (
+        f"{BOARDS}/999999999",
+        f"{BOARDS}/999999999/stacks",
+        f"{board.path}/stacks/999999999",
+        f"{board.stack_path}/cards/999999999",
+        f"{board.path}/labels/999999999",
+    ):
+        assert _denied(await alice.http.get(path)), path
+
+
+async def test_others_see_nothing(alice: Person, bob: Person, board: Board) -> None:
+    """A board is its owner's alone until it is shared, and then a reader can't write."""
+    card = await _card(alice, board)
+    assert _denied(await bob.http.get(board.path))
+    assert _denied(await bob.http.get(f"{board.stack_path}/cards/{card['id']}"))
+    share = {"type": 0, "participant": bob.user, "permissionEdit": False, "permissionShare": False}
+    shared = await alice.http.post(f"{board.path}/acl", json=share | {"permissionManage": False})
+    assert shared.json()["participant"]["uid"] == bob.user
+    seen = (await bob.http.get(board.path)).json()
+    assert seen["permissions"] == {
+        "PERMISSION_READ": True,
+        "PERMISSION_EDIT": False,
+        "PERMISSION_MANAGE": False,
+        "PERMISSION_SHARE": False,
+    }
+    assert seen["acl"][0].keys() == {
+        *("id", "participant", "type", "boardId", "permissionEdit", "permissionShare", "permissionManage", "owner"),
+    }
+    assert _denied(await bob.http.post(f"{board.stack_path}/cards", json={"title": "Bob's"}))
+
+
+async def test_stacks_have_their_cards(alice: Person, board: Board) -> None:
+    """Stacks come in no order, cards in theirs; archived ones are missing, and so is `cards` where there are none."""
+    await alice.http.post(f"{board.path}/stacks", json={"title": "First", "order": 0})
+    low, high, gone = [(await _card(alice, board, title=t, order=o))["id"] for t, o in (("b", 7), ("a", 3), ("c", 1))]
+    await alice.http.put(f"{board.stack_path}/cards/{gone}/archive")
+    stacks = {each["title"]: each for each in (await alice.http.get(f"{board.path}/stacks")).json()}
+    assert set(stacks["First"]) >= STACK_FIELDS
+    assert "cards" not in stacks["First"]
+    assert [card["id"] for card in stacks["To do"]["cards"]] == [high, low]
+    assert all(set(card) >= CARD_FIELDS for card in stacks["To do"]["cards"])
+
+
+async def test_only_a_board_s_stacks_have_labels(alice: Person, board: Board) -> None:
+    """All stacks of a board show their cards' labels and people."""
+    card = await _card(alice, board)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    await alice.http.put(f"{path}/assignLabel", json={"labelId": board.label})
+    await alice.http.put(f"{path}/assignUser", json={"userId": alice.user})
+    ((seen,),) = [stack["cards"] for stack in (await alice.http.get(f"{board.path}/stacks")).json()]
+    assert [(label["id"], label["cardId"]) for label in seen["labels"]] == [(board.label, card["id"])]
+    assert [each["participant"]["uid"] for each in seen["assignedUsers"]] == [alice.user]
+
+
+async def test_a_stack_moves_to_the_board_of_its_path(alice: Person, board: Board, other: Board) -> None:
+    """A PUT under another board's path moves the stack there: ids must be checked before."""
+    moved = (await alice.http.put(f"{other.path}/stacks/{board.stack}", json={"title": "S", "order": 1})).json()
+    assert moved["boardId"] == other.id
+
+
+async def test_a_stack_update_needs_everything(alice: Person, board: Board) -> None:
+    """What is left out is an error."""
+    for body, field in (({"title": "x"}, "order"), ({"order": 1}, "title")):
+        answer = await alice.http.put(board.stack_path, json=body)
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith(f"{field} must be provided")
+
+
+async def test_a_deleted_stack_is_found_by_its_id(alice: Person, board: Board) -> None:
+    """It leaves the list, but can be read, with `deletedAt`."""
+    assert (await alice.http.delete(board.stack_path)).status_code == 200
+    assert (await alice.http.get(f"{board.path}/stacks")).json() == []
+    assert (await alice.http.get(board.stack_path)).json()["deletedAt"] > 0
+
+
+async def test_a_card_has_defaults(alice: Person, board: Board) -> None:
+    """Only the title is needed; `owner` is a person."""
+    card = await _card(alice, board, title="Alone")
+    assert set(card) >= CARD_FIELDS
+    assert (card["type"], card["order"], card["description"], card["duedate"]) == ("plain", 999, "", None)
+    assert card["owner"]["uid"] == alice.user
+
+
+async def test_a_card_by_itself(alice: Person, board: Board) -> None:
+    """It comes with its attachments, and its ETag in the header and in the body."""
+    card = await _card(alice, board, description="**bold**", duedate="2027-01-31T18:00:00Z")
+    answer = await alice.http.get(f"{board.stack_path}/cards/{card['id']}")
+    whole = answer.json()
+    assert (whole["description"], whole["attachments"]) == ("**bold**", [])
+    assert whole["duedate"] == "2027-01-31T18:00:00+00:00"
+    assert whole["ETag"]
+
+
+async def test_a_card_with_labels_is_refused_and_there(alice: Person, board: Board) -> None:
+    """Labels and users at creation: 400, and yet the card exists. So they are assigned afterwards."""
+    answer = await alice.http.post(f"{board.stack_path}/cards", json={"title": "Half", "labels": [board.label]})
+    assert answer.status_code == 400
+    (stack,) = (await alice.http.get(f"{board.path}/stacks")).json()
+    assert [card["title"] for card in stack["cards"]] == ["Half"]
+
+
+async def test_an_update_clears_what_it_leaves_out(alice: Person, board: Board) -> None:
+    """Description, due date, order and `done` go unless they are sent; labels, people and the archive stay."""
+    card = await _card(alice, board, description="text", duedate="2027-01-31", order=7)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    await alice.http.put(f"{path}/assignLabel", json={"labelId": board.label})
+    await alice.http.put(path, json=_put(card, done="2026-11-23T12:00:00Z", archived=True))
+    cleared = (await alice.http.put(path, json=_put(card, title="new"))).json()
+    assert (cleared["title"], cleared["description"], cleared["duedate"]) == ("new", "", None)
+    assert (cleared["order"], cleared["done"], cleared["archived"]) == (0, None, True)
+    assert [label["id"] for label in cleared["labels"]] == [board.label]
+
+
+async def test_an_update_sends_back_what_it_read(alice: Person, board: Board) -> None:
+    """What is read can be sent again and stays the same."""
+    card = await _card(alice, board, description="text", duedate="2027-01-31T18:00:00+01:00", order=7)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    again = (await alice.http.put(path, json=_put(card) | {name: card[name] for name in KEPT})).json()
+    assert {name: again[name] for name in KEPT} == {name: card[name] for name in KEPT}
+
+
+KEPT = ("title", "type", "order", "description", "duedate", "done")
+
+
+@pytest.mark.parametrize("field", ["title", "type", "owner"])
+async def test_an_update_needs(alice: Person, board: Board, field: str) -> None:
+    """Title, type and owner must be there."""
+    card = await _card(alice, board)
+    body = {name: value for name, value in _put(card).items() if name != field}
+    answer = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=body)
+    assert answer.status_code >= 400
+
+
+async def test_the_owner_stays(alice: Person, bob: Person, board: Board) -> None:
+    """The `owner` that an update must have changes nothing."""
+    card = await _card(alice, board)
+    changed = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=_put(card, owner=bob.user))
+    assert (changed.status_code, changed.json()["owner"]["uid"]) == (200, alice.user)
+
+
+async def test_an_update_ignores_if_match(alice: Person, board: Board) -> None:
+    """Deck has ETags and does not look at them: whoever cares compares by themselves."""
+    card = await _card(alice, board)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    answer = await alice.http.put(path, json=_put(card, title="new"), headers={"If-Match": '"other"'})
+    assert (answer.status_code, answer.json()["title"]) == (200, "new")
+
+
+async def test_a_card_moves_to_the_stack_of_its_path(alice: Person, board: Board, other: Board) -> None:
+    """A PUT or reading under another board's path means the same card, and the PUT moves it there."""
+    card = await _card(alice, board)
+    wrong = f"{other.stack_path}/cards/{card['id']}"
+    assert (await alice.http.get(wrong)).json()["stackId"] == board.stack
+    assert (await alice.http.put(wrong, json=_put(card))).json()["stackId"] == other.stack
+
+
+@pytest.mark.parametrize("field", ["duedate", "done"])
+async def test_a_time_that_is_none_is_a_failure(alice: Person, board: Board, field: str) -> None:
+    """500, so times are checked before."""
+    card = await _card(alice, board)
+    answer = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=_put(card, **{field: "soon"}))
+    assert answer.status_code == 500
+    assert answer.json()["message"].startswith("Internal server error")
+
+
+async def test_the_archive(alice: Person, board: Board) -> None:
+    """Archiving twice is fine by its own address, and a failure in an update; what is archived can't be moved."""
+    card = await _card(alice, board)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    for _ in (1, 2):
+        assert (await alice.http.put(f"{path}/archive")).json()["archived"] is True
+    again = await alice.http.put(path, json=_put(card, archived=True))
+    moved = await alice.http.put(f"{path}/reorder", json={"stackId": board.stack, "order": 0})
+    labelled = await alice.http.put(f"{path}/assignLabel", json={"labelId": board.label})
+    message = "Operation not allowed. This card is archived."
+    for refused in (again, moved, labelled):
+        assert (refused.status_code, refused.json()) == (500, {"status": 500, "message": message})
+    for _ in (1, 2):
+        assert (await alice.http.put(f"{path}/unarchive")).json()["archived"] is False
+
+
+async def test_an_archived_board_is_read_only(alice: Person, board: Board) -> None:
+    """Nothing can be made on it, and it says so."""
+    await alice.http.put(board.path, json={"title": "Old", "color": "ff0000", "archived": True})
+    refused = await alice.http.post(f"{board.stack_path}/cards", json={"title": "New"})
+    message = "Operation not allowed. This board is archived."
+    assert (refused.status_code, refused.json()) == (500, {"status": 500, "message": message})
+    assert (await alice.http.get(board.path)).json()["archived"] is True
+
+
+async def test_moving(alice: Person, board: Board) -> None:
+    """`reorder` puts a card at a position of the stack in its path, not in its body, and the others make room."""
+    ids = [(await _card(alice, board, title=title))["id"] for title in "abcd"]
+    stack = (await alice.http.post(f"{board.path}/stacks", json={"title": "Next", "order": 9})).json()["id"]
+    path = f"{board.path}/stacks/{board.stack}/cards/{ids[0]}/reorder"
+    for target in (board.stack, stack):
+        assert (await alice.http.put(path, json={"stackId": target, "order": 2})).status_code == 200
+        assert await _order(alice, board, board.stack) == [ids[1], ids[2], ids[0], ids[3]]
+    path = f"{board.path}/stacks/{stack}/cards/{ids[0]}/reorder"
+    assert (await alice.http.put(path, json={"stackId": stack, "order": 0})).status_code == 200
+    assert await _order(alice, board, stack) == [ids[0]]
+
+
+async def test_labels_on_cards(alice: Person, board: Board, other: Board) -> None:
+    """Giving and taking twice are fine; a label of another board is refused, one that is missing too."""
+    card = await _card(alice, board)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    for action in ("assignLabel", "assignLabel", "removeLabel", "removeLabel"):
+        answer = await alice.http.put(f"{path}/{action}", json={"labelId": board.label})
+        assert (answer.status_code, answer.json()) == (200, None)
+    foreign = await alice.http.put(f"{path}/assignLabel", json={"labelId": other.label})
+    assert (foreign.status_code, foreign.json()["message"]) == (500, "Operation not allowed. Label does not exist.")
+    assert _denied(await alice.http.put(f"{path}/assignLabel", json={"labelId": 999999999}))
+
+
+async def test_people_on_cards(alice: Person, bob: Person, board: Board) -> None:
+    """Only somebody on the board, and only once; ending what is not there is a 404."""
+    card = await _card(alice, board)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    answers = [
+        await alice.http.put(f"{path}/{action}", json={"userId": user})
+        for action, user in (
+            ("assignUser", alice.user),
+            ("assignUser", alice.user),
+            ("assignUser", bob.user),
+            ("unassignUser", alice.user),
+            ("unassignUser", alice.user),
+        )
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 400, 200, 404]
+    assert answers[2].json()["message"] == "The user is not part of the board"
+
+
+async def test_labels(alice: Person, board: Board, other: Board) -> None:
+    """A title is unique on its board; an update needs both fields; another board's path finds a label as well."""
+    new = (await alice.http.post(f"{board.path}/labels", json={"title": "Urgent", "color": "aa00aa"})).json()
+    assert (new["title"], new["color"], new["boardId"]) == ("Urgent", "aa00aa", board.id)
+    path = f"{board.path}/labels/{new['id']}"
+    taken = await alice.http.post(f"{board.path}/labels", json={"title": "Urgent", "color": "000000"})
+    half = await alice.http.put(path, json={"title": "Half"})
+    assert (taken.status_code, taken.json()["message"]) == (400, "title must be unique")
+    assert (half.status_code, half.json()["message"]) == (400, "color must be provided and must be not empty")
+    assert (await alice.http.get(f"{other.path}/labels/{new['id']}")).json()["boardId"] == board.id
+    changed = (await alice.http.put(path, json={"title": "Urgent!", "color": "bb00bb"})).json()
+    assert (changed["title"], changed["color"]) == ("Urgent!", "bb00bb")
+    assert (await alice.http.delete(path)).status_code == 200
+    assert _denied(await alice.http.delete(path))
+
+
+async def test_deleting_a_card(alice: Person, board: Board) -> None:
+    """It is gone from its stack; by its id, 403 says that it is deleted."""
+    card = await _card(alice, board)
+    path = f"{board.stack_path}/cards/{card['id']}"
+    assert (await alice.http.delete(path)).json()["deletedAt"] > 0
+    assert await _order(alice, board, board.stack) == []
+    gone = await alice.http.get(path)
+    assert (gone.status_code, gone.json()["message"]) == (403, "Card is deleted")
+
+
+async def _board(person: Person) -> AsyncIterator[Board]:
+    created = await person.http.post(BOARDS, json={"title": "Contract", "color": "ff0000"})
+    assert created.status_code == 200, created.text
+    new = created.json()
+    path = f"{BOARDS}/{new['id']}"
+    stack = (await person.http.post(f"{path}/stacks", json={"title": "To do", "order": 1})).json()
+    yield Board(path, new["id"], stack["id"], new["labels"][0]["id"])
+    await person.http.delete(path)
+
+
+async def _card(person: Person, board: Board, **fields: str | int) -> dict[str, Any]:
+    answer = await person.http.post(f"{board.stack_path}/cards", json={"title": "Card"} | fields)
+    assert answer.status_code == 200, answer.text
+    card: dict[str, Any] = answer.json()
+    return card
+
+
+def _put(card: dict[str, Any], **changes: str | bool) -> dict[str, Any]:
+    """Return the least that an update must have, and the changes."""
+    return {"title": card["title"], "type": card["type"], "owner": card["owner"]["uid"]} | changes
+
+
+async def _order(person: Person, board: Board, stack: int) -> list[int]:
+    stacks = {each["id"]: each for each in (await person.http.get(f"{board.path}/stacks")).json()}
+    return [card["id"] for card in stacks[stack].get("cards", [])]
+
+
+def _denied(answer: httpx.Response) -> bool:
+    return (answer.status_code, answer.json()) == DENIED
