@@ -79,7 +79,7 @@ def configuration(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return `compose.yaml` as compose reads it in this environment; secrets that are missing are made up."""
     required = re.findall(r"\$\{(\w+):\?", (ROOT / "compose.yaml").read_text())
     made_up = dict.fromkeys(required, "none")
-    command = ["docker", "compose", "--project-directory", str(ROOT), "config", "--format", "json"]
+    command = ["docker", "compose", "--file", str(ROOT / "compose.yaml"), "config", "--format", "json"]
     read: dict[str, Any] = json.loads(_run(command, made_up | dict(environ)))
     return read
 

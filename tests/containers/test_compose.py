@@ -1,0 +1,103 @@
+"""`compose.yaml` as compose reads it, without an engine."""
+
+import json
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containers.conftest import REQUIRED, ROOT, Compose
+
+SECRETS = dict.fromkeys(REQUIRED, "s3cret")
+
+
+@pytest.fixture
+def services(compose_config: Compose) -> dict[str, Any]:
+    """The services, with every secret given."""
+    read: dict[str, Any] = json.loads(compose_config(SECRETS).stdout)["services"]
+    return read
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("value", [None, ""], ids=["not set", "empty"])
+def test_a_missing_secret_is_refused(compose_config: Compose, name: str, value: str | None) -> None:
+    """Without any one of the secrets nothing starts, and the refusal says which one, and what writes it."""
+    others = {other: secret for other, secret in SECRETS.items() if other != name}
+    refused = compose_config(others if value is None else others | {name: value})
+
+    assert refused.returncode != 0
+    assert f"required variable {name} is missing a value: make .env writes it" in refused.stderr
+
+
+def test_no_secret_is_in_the_file(services: dict[str, Any]) -> None:
+    """What is called a secret or a password comes from the environment, in every service."""
+    values = {
+        value
+        for service in services.values()
+        for name, value in service["environment"].items()
+        if re.search("SECRET|PASSWORD", name)
+    }
+    assert values == {"s3cret"}
+
+
+def test_ports_are_on_loopback(services: dict[str, Any]) -> None:
+    """Nobody reaches a port from another machine."""
+    addresses = {name: {port["host_ip"] for port in service["ports"]} for name, service in services.items()}
+    assert addresses == {name: {"127.0.0.1"} for name in ("keycloak", "mcp-exchange", "mcp-pass-through", "nextcloud")}
+
+
+def test_ports_can_be_moved(compose_config: Compose) -> None:
+    """With other ports, everything that is told of an address is told the new one."""
+    moved = {
+        "KEYCLOAK_PORT": "18180",
+        "NEXTCLOUD_PORT": "18080",
+        "MCP_EXCHANGE_PORT": "18000",
+        "MCP_PASS_THROUGH_PORT": "18001",
+    }
+    read = compose_config(SECRETS | moved).stdout
+
+    assert {port for port in moved.values() if f'"published": "{port}"' in read} == set(moved.values())
+    assert re.findall(r"http://localhost:(8\d{3})\b", read) == []
+    assert set(re.findall(r"http://localhost:(\d+)", read)) == set(moved.values())
+
+
+def test_images_are_pinned(services: dict[str, Any]) -> None:
+    """Each image names a version."""
+    images = {service["image"] for service in services.values()}
+    assert {image for image in images if not re.search(r":\d+\.\d+\.\d+", image)} == set()
+
+
+def test_images_can_be_replaced(compose_config: Compose) -> None:
+    """Each image is a variable's."""
+    names = ("KEYCLOAK_IMAGE", "MCP_IMAGE", "NEXTCLOUD_IMAGE")
+    read = json.loads(compose_config(SECRETS | {name: name.lower() for name in names}).stdout)
+    assert {service["image"] for service in read["services"].values()} == {name.lower() for name in names}
+
+
+def test_every_container_has_bounds(services: dict[str, Any]) -> None:
+    """None takes all of the machine's memory, and none can gain privileges."""
+    for service in services.values():
+        assert int(service["mem_limit"]) <= 1 << 30
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_secrets_are_written_once(tmp_path: Path) -> None:
+    """`make .env` writes each secret that compose asks for, anew each, for the owner's eyes, never on the screen."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    make = ["make", "--file", str(ROOT / "Makefile"), ".env"]
+    first = subprocess.run(make, cwd=tmp_path, check=True, capture_output=True, text=True)
+    written = (tmp_path / ".env").read_text()
+    again = subprocess.run(make, cwd=tmp_path, check=True, capture_output=True, text=True)
+    secrets = dict(line.split("=") for line in written.splitlines())
+
+    assert sorted(secrets) == REQUIRED
+    assert len(set(secrets.values())) == len(REQUIRED)
+    assert all(re.fullmatch("[0-9a-f]{32}", secret) for secret in secrets.values())
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
+    assert (tmp_path / ".env").read_text() == written
+    assert not any(secret in first.stdout + first.stderr + again.stdout for secret in secrets.values())

@@ -1,0 +1,134 @@
+"""The server's image, and the containers of `compose.yaml` while they run: what somebody who breaks in would find."""
+
+import json
+import re
+import subprocess
+from importlib.metadata import version
+from typing import Any, Final
+
+import pytest
+
+from tests.containers.conftest import ROOT, in_image, inspect
+from tests.support.composed import Project
+
+SERVERS: Final = ("mcp-exchange", "mcp-pass-through")
+NOBODY: Final = "10001"
+OWN_BYTES: Final = 80_000_000
+"""What the server and its libraries may add to the base image: a third more than they do."""
+
+TOOLS: Final = ("pip", "pip3", "uv", "gcc", "cc", "g++", "make", "git")
+LIST_PACKAGES: Final = """
+import json, sysconfig
+from importlib.metadata import distributions
+found = distributions(path=[sysconfig.get_path("purelib")])
+print(json.dumps({each.name.lower().replace("_", "-"): each.version for each in found}))
+"""
+
+
+def own_layers(running: Project) -> list[dict[str, Any]]:
+    """Return what server/Dockerfile adds to its base image."""
+    names = (running.environment["MCP_IMAGE"], running.environment["PYTHON_IMAGE"])
+    ours, base = (_history(name) for name in names)
+    assert ours[len(ours) - len(base) :] == base
+    return ours[: len(ours) - len(base)]
+
+
+def _history(name: str) -> list[dict[str, Any]]:
+    command = ["docker", "history", "--no-trunc", "--human=false", "--format", "{{json .}}", name]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [{key: json.loads(line)[key] for key in ("CreatedBy", "Size")} for line in lines]
+
+
+@pytest.mark.parametrize("service", SERVERS)
+def test_the_process_may_nothing(running: Project, service: str) -> None:
+    """The server runs as a user without a name, without any capability, and can gain none."""
+    status = running.run("exec", "-T", service, "python", "-c", "print(open('/proc/1/status').read())")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+
+    assert set(fields["Uid"].split()) == {NOBODY}
+    assert set(fields["Gid"].split()) == {NOBODY}
+    assert {int(fields[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")} == {0}
+    assert fields["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("service", SERVERS)
+def test_nothing_can_be_written(running: Project, service: str) -> None:
+    """The server's whole file system is read-only, the folder for temporary files included."""
+    mounts = running.run("exec", "-T", service, "python", "-c", "print(open('/proc/mounts').read())")
+    options = {line.split()[1]: line.split()[3].split(",") for line in mounts.splitlines() if line}
+
+    assert "ro" in options["/"]
+    assert not {place for place in options if place in {"/app", "/tmp", "/home", "/var/tmp"}}  # noqa: S108 - mounts
+
+
+@pytest.mark.parametrize("service", ["keycloak", "nextcloud", *SERVERS])
+def test_ports_and_memory(running: Project, service: str) -> None:
+    """What the engine made of compose.yaml: ports on loopback alone, and a bound to the memory."""
+    container = inspect("container", running.run("ps", "--quiet", service).strip())
+    published = [binding for bindings in container["NetworkSettings"]["Ports"].values() for binding in bindings or []]
+
+    assert {binding["HostIp"] for binding in published} == {"127.0.0.1"}
+    assert 0 < container["HostConfig"]["Memory"] <= 1 << 30
+
+
+def test_no_secret_is_in_the_image(running: Project, image: dict[str, Any]) -> None:
+    """Neither the image's environment nor the history of its layers has a secret, or where packages came from."""
+    text = json.dumps([own_layers(running), image["Config"]])
+
+    assert not [value for name, value in running.environment.items() if "IMAGE" not in name and value in text]
+    assert "://" not in json.dumps(own_layers(running))
+    assert not re.search(r"(?i)[\w]*(secret|password|token|index_url)\w*=", json.dumps(image["Config"]["Env"]))
+
+
+def test_nothing_installs_software(running: Project) -> None:
+    """There is no pip, nothing that would bring it back, and no compiler."""
+    look = (
+        "import importlib.util as i, json, shutil, sys; print(json.dumps({t: shutil.which(t) for t in sys.argv[1:]}\n"
+    )
+    look += " | {m: bool(i.find_spec(m)) for m in ('pip', 'ensurepip', 'setuptools', 'hatchling', 'uvicorn')}))"
+    found = json.loads(in_image(running.environment["MCP_IMAGE"], "python", "-c", look, *TOOLS).stdout)
+
+    assert {name for name, there in found.items() if there} == {"uvicorn"}
+
+
+def test_packages_are_the_pinned_ones(running: Project) -> None:
+    """What is installed is what requirements/server.txt pins, and the server itself."""
+    listed = in_image(running.environment["MCP_IMAGE"], "python", "-c", LIST_PACKAGES).stdout
+    installed = json.loads(listed)
+    pinned = dict(re.findall(r"^([\w.-]+)==([^ ;]+)", (ROOT / "requirements/server.txt").read_text(), re.MULTILINE))
+
+    assert installed.pop("nextcloud-mcp") == version("nextcloud-mcp")
+    assert installed
+    assert installed.items() <= pinned.items()
+
+
+def test_it_is_small(running: Project) -> None:
+    """The server adds less to its base image than the bound."""
+    size = sum(int(layer["Size"]) for layer in own_layers(running))
+    print(f"\nThe server's own layers: {size / 1e6:.0f} MB")
+    assert size < OWN_BYTES
+
+
+def test_labels(image: dict[str, Any]) -> None:
+    """The image says what it is, by the names of the OCI's image specification."""
+    labels = image["Config"]["Labels"]
+    names = {name.removeprefix("org.opencontainers.image.") for name in labels}
+
+    assert {"title", "description", "version", "licenses"} <= names
+    assert labels["org.opencontainers.image.version"] == version("nextcloud-mcp")
+
+
+def test_health_check_fails_without_a_server(image: dict[str, Any], running: Project) -> None:
+    """Healthy is no word of the image's own: where no server answers, the check fails."""
+    kind, *command = image["Config"]["Healthcheck"]["Test"]
+
+    assert kind == "CMD"
+    assert in_image(running.environment["MCP_IMAGE"], *command).returncode != 0
+
+
+def test_settings_are_asked_for(running: Project) -> None:
+    """Without settings the container ends at once, and names what is missing."""
+    ended = in_image(running.environment["MCP_IMAGE"], "nextcloud-mcp", "serve")
+
+    assert ended.returncode == 2
+    assert "NEXTCLOUD_HOST" in ended.stderr
