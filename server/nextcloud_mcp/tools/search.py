@@ -9,7 +9,6 @@ from nextcloud_mcp.nextcloud.webdav import FileInfo
 from nextcloud_mcp.tools.context import AsUser, reads
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
 
-
 APP: Final = "files"
 
 
