@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin import calendars, contacts, deck, notes, ocs, search, shares, webdav
+from stack.standin import calendars, contacts, deck, notes, ocs, search, shares, tables, webdav
 from stack.standin.gate import Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
@@ -67,6 +67,7 @@ def _routes(data: Path, tree: Tree) -> list[Route]:
     # those of apps first: OCS has an answer of its own to every path that is none of theirs
     return [
         *shares.routes(tree, data / "shares.json"),
+        *tables.routes(data / "tables"),
         *ocs.routes(tree),
         *notes.routes(tree),
         *search.routes(tree),

@@ -33,6 +33,7 @@ _CAPABILITIES = {
     "notes": {"api_version": ["0.2", "1.3", "1.4"], "version": VERSION, "notes_path": "Notes"},
     "files_sharing": {"api_enabled": True, "default_permissions": 31, "public": {"enabled": True}},
     "deck": {"version": VERSION, "canCreateBoards": True, "apiVersions": ["1.0", "1.1"]},
+    "tables": {"enabled": True, "version": VERSION, "apiVersions": ["1.0"]},
     "theming": _THEMING,
 }
 _VERSION = {

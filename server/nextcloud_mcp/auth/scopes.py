@@ -67,6 +67,12 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "deck_create_label": frozenset({"deck:write"}),
     "deck_update_label": frozenset({"deck:write"}),
     "deck_delete_label": frozenset({"deck:write"}),
+    "nc_tables_list_tables": frozenset({"tables:read"}),
+    "nc_tables_get_schema": frozenset({"tables:read"}),
+    "nc_tables_read_table": frozenset({"tables:read"}),
+    "nc_tables_insert_row": frozenset({"tables:write"}),
+    "nc_tables_update_row": frozenset({"tables:write"}),
+    "nc_tables_delete_row": frozenset({"tables:write"}),
 }
 
 RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {

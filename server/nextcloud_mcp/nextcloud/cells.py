@@ -1,0 +1,264 @@
+"""Cells of Nextcloud Tables: what people and models write, against what a column can hold, and back.
+
+A column is named by its title, or by its id where two share a title. Selections are written by label, checks as true
+and false. What goes through here is what Tables was measured to store as it is (1.0.9); all else it would drop.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic.alias_generators import to_camel
+
+from nextcloud_mcp.errors import InvalidArgumentError
+
+
+class Known(BaseModel):
+    """Has the names that the API has, and shows nothing that is not set."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value is not False and value not in (None, "", [])}
+
+
+class Option(BaseModel):
+    """What a column of type `selection` offers."""
+
+    id: int
+    label: str
+
+
+class Column(Known):
+    """A column: `type` is text, number, selection, datetime or usergroup, `subtype` refines it."""
+
+    id: int
+    title: str
+    type: str
+    subtype: str | None = None
+    mandatory: bool = False
+    description: str | None = None
+    number_default: float | None = None
+    number_min: float | None = None
+    number_max: float | None = None
+    number_decimals: int | None = None
+    number_prefix: str | None = None
+    number_suffix: str | None = None
+    text_default: str | None = None
+    text_allowed_pattern: str | None = None
+    text_max_length: int | None = None
+    text_unique: bool | None = None
+    selection_options: list[Option] = []
+    selection_default: Any = None
+    datetime_default: str | None = None
+    usergroup_default: list[Any] = []
+    usergroup_multiple_items: bool | None = None
+    usergroup_select_users: bool | None = None
+    usergroup_select_groups: bool | None = None
+    usergroup_select_teams: bool | None = None
+
+
+class Cell(Known):
+    """A value as the API has it: of a selection, the option's id."""
+
+    column_id: int
+    value: Any = None
+
+
+_BOUNDS: Final = {"stars": (0, 5), "progress": (0, 100)}
+_USER = 0
+
+
+def names(columns: Sequence[Column]) -> dict[int, str]:
+    """Return by which name each column is called."""
+    titles = Counter(column.title for column in columns)
+    ids = {str(column.id) for column in columns}
+    return {
+        column.id: column.title if titles[column.title] == 1 and column.title not in ids | {""} else str(column.id)
+        for column in columns
+    }
+
+
+def shown(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
+    """Return a row's values by column; those of columns that the person can't see are not there."""
+    called = names(columns)
+    by_id = {column.id: column for column in columns}
+    return {
+        called[cell.column_id]: _shown(by_id[cell.column_id], cell.value) for cell in cells if cell.column_id in by_id
+    }
+
+
+def stored(data: Mapping[str, Any], columns: Sequence[Column], *, new: bool) -> dict[int, Any]:
+    """Return the values to send, by column id; a `new` row must have all that is mandatory.
+
+    Raises:
+        InvalidArgumentError: with the column that is unknown, missing or can't hold its value.
+    """
+    cells = {(column := _column(name, columns)).id: _stored(column, name, value) for name, value in data.items()}
+    missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
+    if missing:
+        raise InvalidArgumentError(f"data lacks {', '.join(map(repr, missing))}: these columns are mandatory.")
+    return cells
+
+
+def _column(name: str, columns: Sequence[Column]) -> Column:
+    matching = [column for column in columns if str(column.id) == name]
+    matching = matching or [column for column in columns if column.title == name]
+    if not matching:
+        known = ", ".join(repr(known) for known in names(columns).values())
+        raise InvalidArgumentError(f"The table has no column {name!r}: use {known}.")
+    if len(matching) > 1:
+        ids = " or ".join(str(column.id) for column in matching)
+        raise InvalidArgumentError(f"The table has more than one column {name!r}: use its id, {ids}.")
+    return matching[0]
+
+
+def _stored(column: Column, name: str, value: Any) -> Any:
+    try:
+        if value in (None, "", []):
+            return _emptied(column)
+        return _WRITTEN.get(column.type, _unchanged)(column, value)
+    except ValueError as error:
+        raise InvalidArgumentError(f"data[{name!r}] {error}.") from None
+
+
+def _emptied(column: Column) -> None:
+    if column.mandatory:
+        raise ValueError("is empty, but the column is mandatory")
+    if column.type == "number":
+        raise ValueError("is empty, which a number column stores as 0: write 0, or leave it away")
+
+
+def _unchanged(_column: Column, value: Any) -> Any:
+    return value
+
+
+def _text(column: Column, value: Any) -> str:
+    if column.subtype == "link" and isinstance(value, dict) and isinstance(value.get("value"), str):
+        return json.dumps({"title": str(value.get("title") or value["value"]), "value": value["value"]})
+    if not isinstance(value, str):
+        raise ValueError("must be a text")  # noqa: TRY004 - all that a caller got wrong is a ValueError here
+    if column.text_max_length and len(value) > column.text_max_length:
+        raise ValueError(f"has {len(value)} characters, and at most {column.text_max_length} are allowed")
+    return value
+
+
+def _number(column: Column, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be a number")
+    low, high = _BOUNDS.get(column.subtype or "", (column.number_min, column.number_max))
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise ValueError(f"must be {_between(low, high)}")
+    decimals = column.number_decimals or 0
+    if round(value, decimals) != value:
+        raise ValueError(f"would be rounded: the column keeps {decimals} decimals")
+    return value
+
+
+def _between(low: float | None, high: float | None) -> str:
+    bounds = {"at least": low, "at most": high}
+    return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+
+
+def _selection(column: Column, value: Any) -> Any:
+    if column.subtype == "check":
+        if str(value).lower() not in {"true", "false"}:
+            raise ValueError("must be true or false")
+        return str(value).lower()
+    if column.subtype == "multi":
+        return [_option(column, each) for each in (value if isinstance(value, list) else [value])]
+    return _option(column, value)
+
+
+def _option(column: Column, value: Any) -> int:
+    found = [option.id for option in column.selection_options if value == option.label]
+    found = found or [option.id for option in column.selection_options if str(value) == str(option.id)]
+    if not found:
+        labels = ", ".join(repr(option.label) for option in column.selection_options)
+        raise ValueError(f"must be one of {labels}")
+    return found[0]
+
+
+def _datetime(column: Column, value: Any) -> str:
+    form, read, written = _FORMS.get(column.subtype or "", _FORMS[""])
+    try:
+        found = read(str(value))
+    except ValueError:
+        raise ValueError(f"must be {form}") from None
+    text = found.strftime(written)
+    if read(text) != found:
+        raise ValueError(f"must be {form}, without seconds and time zone")
+    return text
+
+
+_FORMS: Final[Mapping[str, tuple[str, Callable[[str], date | time], str]]] = {
+    "": ("YYYY-MM-DD HH:MM", datetime.fromisoformat, "%Y-%m-%d %H:%M"),
+    "date": ("YYYY-MM-DD", date.fromisoformat, "%Y-%m-%d"),
+    "time": ("HH:MM", time.fromisoformat, "%H:%M"),
+}
+
+
+def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:
+    items = [_member(each) for each in (value if isinstance(value, list) else [value])]
+    if len(items) > 1 and not column.usergroup_multiple_items:
+        raise ValueError("takes only one entry")
+    allowed = (column.usergroup_select_users, column.usergroup_select_groups, column.usergroup_select_teams)
+    for item in items:
+        if any(allowed) and not allowed[item["type"]]:
+            raise ValueError(f"takes no {('users', 'groups', 'teams')[item['type']]}")
+    return items
+
+
+def _member(value: Any) -> dict[str, Any]:
+    """Return who is meant; a text is a user's id."""
+    value = {"id": value, "type": _USER} if isinstance(value, str) else value
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str) or value.get("type") not in {0, 1, 2}:
+        raise ValueError('must be user ids, or {"id": …, "type": 0 for a user, 1 for a group, 2 for a team}')
+    return {"id": value["id"], "type": int(value["type"])}
+
+
+_WRITTEN: Final[Mapping[str, Callable[[Column, Any], Any]]] = {
+    "text": _text,
+    "number": _number,
+    "selection": _selection,
+    "datetime": _datetime,
+    "usergroup": _usergroup,
+}
+
+
+def _shown(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    if column.type == "selection":
+        return _shown_selection(column, value)
+    if column.type == "text" and column.subtype == "link":
+        return _shown_link(value)
+    return value
+
+
+def _shown_selection(column: Column, value: Any) -> Any:
+    if column.subtype == "check":
+        return str(value).lower() == "true"
+    labels = {str(option.id): option.label for option in column.selection_options}
+    unique = {label for label, count in Counter(labels.values()).items() if count == 1}
+    read = [labels[str(each)] if labels.get(str(each)) in unique else each for each in _as_list(value)]
+    return read if isinstance(value, list) else read[0]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _shown_link(value: Any) -> Any:
+    """Return title and address of a link, which Tables keeps as JSON."""
+    try:
+        link = json.loads(value)
+    except (TypeError, ValueError):
+        return value
+    return {"title": link.get("title"), "value": link.get("value")} if isinstance(link, dict) else value

@@ -1,0 +1,177 @@
+"""Nextcloud Tables, REST API v1 (github.com/nextcloud/tables, openapi.json), which has rows and says what is wrong.
+
+Tables stores nothing, or 0, in place of a value that its column can't hold, and says so to nobody. So every value is
+held against its column first (`nextcloud.cells`). Rows have no ETag: a change writes the cells that it names, and
+no others. Deleted rows go to no trash.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import httpx
+from pydantic import BaseModel, Field
+
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.nextcloud import cells
+from nextcloud_mcp.nextcloud.cells import Cell, Column, Known
+from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+
+API: Final = "/index.php/apps/tables/api/1"
+
+
+class View(Known):
+    """A saved way to look at a table."""
+
+    id: int
+    title: str
+    description: str | None = None
+
+
+class Table(Known):
+    """A table; times are Nextcloud's, in UTC. `onSharePermissions` is what others grant, null for one's own."""
+
+    id: int
+    title: str
+    emoji: str | None = None
+    description: str | None = None
+    ownership: str
+    owner_display_name: str | None = None
+    last_edit_at: str | None = None
+    archived: bool = False
+    favorite: bool = False
+    is_shared: bool = False
+    on_share_permissions: dict[str, Any] | None = None
+    rows_count: int = 0
+    columns_count: int = 0
+    views: list[View] = Field(default_factory=list)
+
+
+class Scheme(Known):
+    """How a table is built."""
+
+    title: str
+    emoji: str | None = None
+    description: str | None = None
+    columns: list[Column]
+    views: list[View] = Field(default_factory=list)
+
+
+class Row(Known):
+    """A row: its values by column; the API leaves out who made a row that is new."""
+
+    id: int
+    table_id: int
+    last_edit_by: str | None = None
+    last_edit_at: str | None = None
+    data: dict[str, Any]
+
+
+class Rows(NamedTuple):
+    """Some rows of a table, and whether there are more."""
+
+    rows: list[Row]
+    more: bool
+
+
+class _Row(Known):
+    id: int
+    table_id: int
+    last_edit_by: str | None = None
+    last_edit_at: str | None = None
+    data: list[Cell]
+
+    def by(self, columns: Sequence[Column]) -> Row:
+        """Call the cells by their columns."""
+        return Row(**self.model_dump(exclude={"data"}), data=cells.shown(self.data, columns))
+
+
+class _Refusal(BaseModel):
+    message: str = ""
+
+
+async def list_tables(nextcloud: Nextcloud) -> list[Table]:
+    """Return the tables of the user and those that others share."""
+    return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="list of tables"))
+
+
+async def scheme(nextcloud: Nextcloud, table_id: int) -> Scheme:
+    """Return how a table is built."""
+    return parse(Scheme, await nextcloud.request("GET", f"{API}/tables/{table_id}/scheme", about=_table(table_id)))
+
+
+async def read(nextcloud: Nextcloud, table_id: int, *, limit: int, offset: int) -> Rows:
+    """Return up to `limit` rows after the first `offset`, by id."""
+    columns = await _columns(nextcloud, table_id)
+    response = await nextcloud.request(
+        "GET",
+        f"{API}/tables/{table_id}/rows",
+        about=_table(table_id),
+        params={"limit": str(limit + 1), "offset": str(offset)},
+    )
+    found = [row.by(columns) for row in parse(list[_Row], response)]
+    return Rows(found[:limit], more=len(found) > limit)
+
+
+async def insert(nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any]) -> Row:
+    """Add a row with these values, by column.
+
+    Raises:
+        InvalidArgumentError: a column is unknown, misses its value or can't hold it.
+    """
+    columns = await _columns(nextcloud, table_id)
+    sent = cells.stored(data, columns, new=True)
+    row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
+    return row.by(columns)
+
+
+async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> Row:
+    """Change these values of a row, by column; the others stay.
+
+    Raises:
+        NotFoundError: there is no such row.
+        InvalidArgumentError: a column is unknown or can't hold its value.
+    """
+    columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
+    sent = cells.stored(data, columns, new=False)
+    return (await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)).by(columns)
+
+
+async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
+    """Delete a row for good, and return it as it was.
+
+    Raises:
+        NotFoundError: there is no such row.
+    """
+    columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
+    response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
+    return parse(_Row, response).by(columns)
+
+
+async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
+    """Return a table's columns; a table that does not exist is as forbidden as one that is not shared."""
+    response = await nextcloud.request("GET", f"{API}/tables/{table_id}/columns", about=_table(table_id), also_ok={403})
+    if response.status_code == httpx.codes.FORBIDDEN:
+        raise NotFoundError(f"Nextcloud has no {_table(table_id)}, or you may not see it: list the tables.")
+    return parse(list[Column], response)
+
+
+async def _get(nextcloud: Nextcloud, row_id: int) -> _Row:
+    """Return a row; for a change of one that is missing, the API has no better than 500."""
+    return parse(_Row, await nextcloud.request("GET", f"{API}/rows/{row_id}", about=_row(row_id)))
+
+
+async def _write(nextcloud: Nextcloud, method: str, path: str, about: str, sent: Mapping[int, Any]) -> _Row:
+    data = {str(column): value for column, value in sent.items()}
+    response = await nextcloud.request(method, path, about=about, json={"data": data}, also_ok={400})
+    if response.status_code == httpx.codes.BAD_REQUEST:
+        reason = parse(_Refusal, response).message or "it does not say why"
+        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {reason[:300]}")
+    return parse(_Row, response)
+
+
+def _table(table_id: int) -> str:
+    return f"table {table_id}"
+
+
+def _row(row_id: int) -> str:
+    return f"row {row_id}"

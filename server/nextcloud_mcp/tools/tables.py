@@ -1,0 +1,105 @@
+"""The tools for Nextcloud Tables."""
+
+from typing import Any, Final
+
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import tables
+from nextcloud_mcp.nextcloud.cells import Column
+from nextcloud_mcp.nextcloud.tables import Row, Table, View
+from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, start_of
+
+APP: Final = "tables"
+
+
+class Tables(Result):
+    """The tables that the person sees."""
+
+    tables: list[Table]
+
+
+class TableSchema(Result):
+    """How a table is built."""
+
+    table_id: int
+    title: str
+    description: str | None
+    columns: list[Column]
+    views: list[View]
+
+
+class TableRows(Result):
+    """A part of a table's rows; `next_offset` is null at the end."""
+
+    rows: list[Row]
+    next_offset: int | None
+
+
+class RowWritten(Result):
+    """A row after a change."""
+
+    row: Row
+
+
+class RowDeleted(Result):
+    """A row that is gone, as it was: what could be inserted again."""
+
+    deleted_row: Row
+
+
+async def nc_tables_list_tables(nextcloud: AsUser) -> Tables:
+    """List the tables, own and shared, with their id and number of rows."""
+    return Tables(tables=await tables.list_tables(nextcloud))
+
+
+async def nc_tables_get_schema(table_id: int, nextcloud: AsUser) -> TableSchema:
+    """Read a table's columns: type, what is mandatory, the options of selections, limits. Use before writing rows."""
+    scheme = await tables.scheme(nextcloud, table_id)
+    return TableSchema(
+        table_id=table_id,
+        title=scheme.title,
+        description=scheme.description,
+        columns=scheme.columns,
+        views=scheme.views,
+    )
+
+
+async def nc_tables_read_table(
+    table_id: int, nextcloud: AsUser, limit: int | None = None, offset: int | None = None
+) -> TableRows:
+    """Read a table's rows, 100 unless limit says otherwise: values by column title, selections by label. For more,
+    pass next_offset as offset.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    size, start = DEFAULT_LIMIT if limit is None else limit, offset or 0
+    start_of("", size)  # the limit has the bounds of all lists
+    if start < 0:
+        raise InvalidArgumentError("offset must be 0 or more: the number of rows to pass over.")
+    found = await tables.read(nextcloud, table_id, limit=size, offset=start)
+    return TableRows(rows=found.rows, next_offset=start + size if found.more else None)
+
+
+async def nc_tables_insert_row(table_id: int, data: dict[str, Any], nextcloud: AsUser) -> RowWritten:
+    """Add a row: data is values by column title or id. Selections take a label, dates YYYY-MM-DD, times HH:MM or
+    YYYY-MM-DD HH:MM, checks true or false, people their user id.
+    """  # noqa: D205 - as above
+    return RowWritten(row=await tables.insert(nextcloud, table_id, data))
+
+
+async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsUser) -> RowWritten:
+    """Change values of a row, written as for inserting; columns that data does not name stay, null empties one."""
+    return RowWritten(row=await tables.update(nextcloud, row_id, data))
+
+
+async def nc_tables_delete_row(row_id: int, nextcloud: AsUser) -> RowDeleted:
+    """Delete a row for good: there is no trash for rows. Returns what it was."""
+    return RowDeleted(deleted_row=await tables.delete(nextcloud, row_id))
+
+
+TOOLS = (
+    reads(nc_tables_list_tables, "List tables"),
+    reads(nc_tables_get_schema, "Read a table's columns"),
+    reads(nc_tables_read_table, "Read a table's rows"),
+    writes(nc_tables_insert_row, "Add a row", destructive=False, idempotent=False),
+    writes(nc_tables_update_row, "Change a row", destructive=True, idempotent=True),
+    writes(nc_tables_delete_row, "Delete a row", destructive=True, idempotent=True),
+)
