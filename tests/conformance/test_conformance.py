@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 import pytest
 
+from nextcloud_mcp.auth.scopes import Offer
 from stack.chain import Chain
 from stack.config import Config
 from stack.process import LOOPBACK, free_port
@@ -23,7 +24,7 @@ from tests.support.browser import Browser
 from tests.support.oauth import ALICE, CLIENT_ID, sign_in
 
 EXPECTED: Final = Path(__file__).with_name("expected")
-EVERYTHING: Final = "nextcloud-mcp:exchange files:read files:write notes:read notes:write"
+EVERYTHING: Final = " ".join(["nextcloud-mcp:exchange", *Offer().scopes()])
 TIMEOUT: Final = 90
 """Seconds for one run of the suite; the longest takes about 10."""
 

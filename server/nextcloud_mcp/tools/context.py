@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal
 import httpx
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
@@ -42,18 +43,10 @@ class Services:
     offer: Offer
 
 
-@dataclass(frozen=True)
-class Tool:
-    """A tool: its function, and what the SDK can't read from that."""
-
-    function: Callable[..., Any]
-    title: str
-    annotations: ToolAnnotations
-
-
 def reads(function: Callable[..., Any], title: str) -> Tool:
     """Declare a tool that changes nothing."""
-    return Tool(function, title, ToolAnnotations(read_only_hint=True, open_world_hint=False))
+    annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    return Tool.from_function(function, title=title, annotations=annotations)
 
 
 def writes(function: Callable[..., Any], title: str, *, destructive: bool, idempotent: bool) -> Tool:
@@ -61,7 +54,7 @@ def writes(function: Callable[..., Any], title: str, *, destructive: bool, idemp
     annotations = ToolAnnotations(
         read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
     )
-    return Tool(function, title, annotations)
+    return Tool.from_function(function, title=title, annotations=annotations)
 
 
 @dataclass(frozen=True)

@@ -67,15 +67,16 @@ class ToolServer(MCPServer[Services]):
 
     def __init__(self, offer: Offer, **options: Any) -> None:
         """Serve what is in `offer`; `options` are `MCPServer`'s."""
-        super().__init__(**options, middleware=[self._announce_what_is_there, self._show_what_the_token_allows])
+        super().__init__(
+            **options,
+            tools=[tool for module in MODULES for tool in module.TOOLS if offer.has(Feature("tool", tool.name))],
+            middleware=[self._announce_what_is_there, self._show_what_the_token_allows],
+        )
         self._offer = offer
         self._readers: dict[str, Reader] = {}
         # MCPServer.completion() would not hand on the request, and with it the admission
         self._lowlevel_server.add_request_handler("completion/complete", CompleteRequestParams, self._complete)
         for module in MODULES:
-            for tool in module.TOOLS:
-                if offer.has(Feature("tool", tool.function.__name__)):
-                    self.add_tool(tool.function, title=tool.title, annotations=tool.annotations)
             for resource in getattr(module, "RESOURCES", ()):
                 if offer.has(Feature("resource", resource.uri)):
                     self._readers[resource.uri] = Reader(resource)

@@ -6,10 +6,9 @@ import pytest
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.errors import InvalidTokenError
 from tests.support.issuer import ISSUER, SERVER_SCOPE, SERVER_URL
-from tests.support.server import EXCHANGE, Server, challenge, serving
+from tests.support.server import EVERYTHING, EXCHANGE, Server, challenge, serving
 
 METADATA_URL = "http://localhost:8000/.well-known/oauth-protected-resource/mcp"
-TOOL_SCOPES = "files:read files:write notes:read notes:write"
 
 
 @pytest.mark.requirement(
@@ -27,7 +26,7 @@ async def test_no_token_is_no_error(server: Server, method: str) -> None:
     assert response.status_code == 401
     assert challenge(response) == {
         "resource_metadata": METADATA_URL,
-        "scope": f"{SERVER_SCOPE['exchange']} {TOOL_SCOPES}",
+        "scope": f"{SERVER_SCOPE['exchange']} {EVERYTHING}",
     }
 
 
@@ -39,7 +38,7 @@ async def test_an_invalid_token_is_called_so(server: Server) -> None:
     parameters = challenge(response)
     assert parameters["error"] == "invalid_token"
     assert parameters["resource_metadata"] == METADATA_URL
-    assert parameters["scope"] == f"{SERVER_SCOPE['exchange']} {TOOL_SCOPES}"
+    assert parameters["scope"] == f"{SERVER_SCOPE['exchange']} {EVERYTHING}"
     assert response.json()["error"] == {
         "code": -32050,
         "message": parameters["error_description"],
@@ -58,7 +57,7 @@ async def test_the_servers_scope_can_be_set() -> None:
     """Another realm may have another name for it."""
     async with serving({**EXCHANGE, "OIDC_SERVER_SCOPE": "cloud"}) as server:
         response = await server.request("tools/list", token=None)
-        assert challenge(response)["scope"] == f"cloud {TOOL_SCOPES}"
+        assert challenge(response)["scope"] == f"cloud {EVERYTHING}"
 
 
 async def test_an_outage_is_no_refusal(server: Server) -> None:
@@ -89,7 +88,7 @@ async def test_the_metadata_stands_where_the_challenge_says(server: Server) -> N
         "resource": SERVER_URL,
         "resource_name": "Nextcloud",
         "authorization_servers": [ISSUER],
-        "scopes_supported": [SERVER_SCOPE["exchange"], *TOOL_SCOPES.split()],
+        "scopes_supported": [SERVER_SCOPE["exchange"], *EVERYTHING.split()],
         "bearer_methods_supported": ["header"],
     }
 
@@ -150,4 +149,4 @@ async def test_what_to_ask_for_first_can_be_set() -> None:
         no_token = await server.request("tools/list", token=None)
         assert challenge(no_token)["scope"] == f"{SERVER_SCOPE['exchange']} files:read notes:read"
         metadata = (await server.http.get(METADATA_URL)).json()
-        assert metadata["scopes_supported"] == [SERVER_SCOPE["exchange"], *TOOL_SCOPES.split()]
+        assert metadata["scopes_supported"] == [SERVER_SCOPE["exchange"], *EVERYTHING.split()]

@@ -1,5 +1,7 @@
 """`tools.context`: what a tool is given besides its arguments."""
 
+from mcp_types import ToolAnnotations
+
 from nextcloud_mcp.tools.context import Result, admission_of, reads, writes
 
 
@@ -14,10 +16,11 @@ def test_without_a_request_there_is_no_admission() -> None:
 
 def test_what_reads_and_what_writes_is_told_apart() -> None:
     """Clients ask before a tool that changes something, and more so before one that destroys."""
-    assert reads(tool, "t").annotations.read_only_hint is True
-    annotations = writes(tool, "t", destructive=True, idempotent=False).annotations
-    assert annotations.read_only_hint is False
-    assert (annotations.destructive_hint, annotations.idempotent_hint) == (True, False)
+    reading, writing = reads(tool, "t"), writes(tool, "t", destructive=True, idempotent=False)
+    assert reading.annotations == ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    assert writing.annotations == ToolAnnotations(
+        read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
+    )
 
 
 def test_every_result_says_when() -> None:
