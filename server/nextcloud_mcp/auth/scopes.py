@@ -87,6 +87,7 @@ RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc://Deck/boards/{board_id}/stacks/{stack_id}/cards/{card_id}": frozenset({"deck:read"}),
     "nc://Deck/boards/{board_id}/labels": frozenset({"deck:read"}),
     "nc://Deck/boards/{board_id}/labels/{label_id}": frozenset({"deck:read"}),
+    "nc://Files/{+path}": frozenset({"files:read"}),
 }
 """By URI, or URI template (RFC 6570)."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import Element
 
+import httpx
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
@@ -21,6 +22,10 @@ _PROPFIND: Final = f"""<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop>
 {PROPERTIES}
 </d:prop></d:propfind>""".encode()
+
+
+_UNKNOWN: Final = "application/octet-stream"
+"""The media type of what has none (RFC 9110 section 8.3)."""
 
 
 class FileInfo(BaseModel):
@@ -38,11 +43,18 @@ class FileInfo(BaseModel):
 
 
 class File(BaseModel):
-    """A file with its content."""
+    """A file, or a piece of it: `content` starts at byte `offset` of `size`."""
 
     content: bytes
     content_type: str
     etag: str | None
+    size: int
+    offset: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the file is missing."""
+        return len(self.content) == self.size
 
 
 class Written(BaseModel):
@@ -69,27 +81,31 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
     return members
 
 
-async def read_file(nextcloud: Nextcloud, path: str, *, max_bytes: int) -> File:
-    """Return a file of at most `max_bytes`.
+async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int) -> File:
+    """Return up to `length` bytes of a file (RFC 9110 section 14.2).
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidArgumentError: it is a folder, or larger.
+        InvalidArgumentError: it is a folder, or ends before `offset`.
     """
-    url = await _url(nextcloud, path)
     info = await _stat(nextcloud, path)
+    size = info.size or 0
     if info.is_directory:
         raise InvalidArgumentError(f"{shown(path)} is a folder, not a file: list it.")
-    if (info.size or 0) > max_bytes:
-        raise InvalidArgumentError(
-            f"{shown(path)} has {info.size} bytes, and at most {max_bytes} can be read at once: open it in Nextcloud."
-        )
-    response = await nextcloud.request("GET", url, about=shown(path))
-    return File(
-        content=response.content,
-        content_type=info.content_type or "application/octet-stream",
-        etag=dav.etag(response.headers) or info.etag,
-    )
+    if not 0 <= offset <= size:
+        raise InvalidArgumentError(f"offset must be from 0 to {size}, the size of {shown(path)} in bytes.")
+    file = File(content=b"", content_type=info.content_type or _UNKNOWN, etag=info.etag, size=size, offset=offset)
+    if offset == size:
+        return file  # there is no range that Nextcloud would not refuse
+    headers = {"Range": f"bytes={offset}-{offset + length - 1}"} if offset or length < size else {}
+    response = await nextcloud.request("GET", await _url(nextcloud, path), about=shown(path), headers=headers)
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:  # the whole file, and as it is now
+        file.size = len(response.content)
+        file.content = response.content[offset : offset + length]
+    else:
+        file.content = response.content
+    file.etag = dav.etag(response.headers) or info.etag
+    return file
 
 
 async def write_file(

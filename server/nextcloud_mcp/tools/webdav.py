@@ -2,18 +2,28 @@
 
 import base64
 import binascii
-from typing import Final
+import codecs
+from typing import Annotated, Final
+from urllib.parse import quote
+
+from mcp_types import CallToolResult, ResourceLink, TextContent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import webdav
 from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "files"
 
-MAX_READ: Final = 4 * 1024 * 1024
-"""Bytes that one call reads at most: what a request may have (the SDK's default), so that all can be written back."""
+PIECE: Final = 256 * 1024
+"""Bytes that reading gives where the caller does not say: more than a model can use at once."""
+
+MAX_PIECE: Final = 4 * 1024 * 1024
+"""Bytes that reading gives whatever the caller says: what a request may have (the SDK's default) in the other way."""
+
+MAX_RESOURCE: Final = 32 * 1024 * 1024
+"""Bytes of a file that is read as a resource, which is for the client's program: held in memory while it is sent."""
 
 
 class DirectoryListing(Paged):
@@ -28,7 +38,11 @@ class DirectoryListing(Paged):
 
 
 class FileRead(Result):
-    """A file: text as it is, anything else in base64, which `encoding` says; `size` in bytes."""
+    """A file: text as it is, anything else in base64, which `encoding` says; `size` is the whole file's, in bytes.
+
+    Of a piece, `offset` is where it starts and `next_offset` where the next one does. There is an `etag`, with which
+    a file can be replaced, only where `content` has all of it, lest its beginning takes its place.
+    """
 
     path: str
     content: str
@@ -36,6 +50,9 @@ class FileRead(Result):
     size: int
     encoding: str | None = None
     etag: str | None = None
+    offset: int = 0
+    next_offset: int | None = None
+    resource: str | None = None
 
 
 class Changed(Result):
@@ -68,28 +85,76 @@ def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
     return not file.is_directory, file.name.casefold(), file.name
 
 
-async def nc_webdav_read_file(path: str, nextcloud: AsUser) -> FileRead:
-    """Read a file of up to 4 MiB: text as text, all else in base64. Gives the ETag that overwriting needs."""
-    file = await webdav.read_file(nextcloud, path, max_bytes=MAX_READ)
+async def nc_webdav_read_file(
+    path: str, nextcloud: AsUser, offset: int = 0, length: int | None = None
+) -> Annotated[CallToolResult, FileRead]:
+    """Read a file: text as text, all else in base64. Over 256 KiB, text comes in pieces (go on at next_offset), all
+    else as a link to a resource, unless offset or length (bytes) ask for a piece. Only whole files give the etag that
+    overwriting needs.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    if length is not None and not 1 <= length <= MAX_PIECE:
+        raise InvalidArgumentError(f"length must be from 1 to {MAX_PIECE} bytes; go on at next_offset for more.")
+    file = await webdav.read_file(nextcloud, path, offset=offset, length=length or PIECE)
     text = _text(file)
-    return FileRead(
-        path=path,
-        content=base64.b64encode(file.content).decode() if text is None else text,
-        content_type=file.content_type,
-        size=len(file.content),
-        encoding="base64" if text is None else None,
-        etag=file.etag,
+    if text is None and not file.is_whole and length is None and not offset:
+        return _linked(path, file)
+    taken = len(file.content if text is None else text.encode())
+    return _result(
+        FileRead(
+            path=path,
+            content=base64.b64encode(file.content).decode() if text is None else text,
+            content_type=file.content_type,
+            size=file.size,
+            encoding="base64" if text is None else None,
+            etag=file.etag if file.is_whole else None,
+            offset=offset,
+            next_offset=offset + taken if offset + taken < file.size else None,
+        )
     )
 
 
 def _text(file: File) -> str | None:
-    """Return the content of a file that is text, whatever type it claims to have."""
-    if b"\0" in file.content:
-        return None
+    """Return what is text, whatever type it claims to have, without a last character that is cut in two."""
+    ends = file.offset + len(file.content) >= file.size
     try:
-        return file.content.decode()
+        text = codecs.getincrementaldecoder("utf-8")().decode(file.content, final=ends)
     except UnicodeDecodeError:
         return None
+    return None if "\0" in text or (file.content and not text) else text
+
+
+def _linked(path: str, file: File) -> CallToolResult:
+    """Show a file by a link to it, for a client to fetch when it needs the bytes (MCP, "Resource Links")."""
+    uri = f"nc://Files/{quote(webdav.shown(path).lstrip('/'))}"
+    read = FileRead(path=path, content="", content_type=file.content_type, size=file.size, resource=uri)
+    name = path.rstrip("/").rpartition("/")[2]
+    link = ResourceLink(type="resource_link", uri=uri, name=name, mime_type=file.content_type, size=file.size)
+    return _result(read, link)
+
+
+def _result(read: FileRead, *links: ResourceLink) -> CallToolResult:
+    text = TextContent(type="text", text=read.model_dump_json())
+    return CallToolResult(content=[text, *links], structured_content=read.model_dump(mode="json"))
+
+
+async def file_content(path: str, nextcloud: AsUser) -> Content:
+    """Read a whole file, of up to 32 MiB."""
+    file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE)
+    if not file.is_whole:
+        raise InvalidArgumentError(
+            f"{path} has {file.size} bytes, and at most {MAX_RESOURCE} can be read as a resource: read it in pieces "
+            "with nc_webdav_read_file, or open it in Nextcloud."
+        )
+    text = _text(file)
+    return Content(file.content if text is None else text, file.content_type)
+
+
+async def file_paths(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose what is in the folder that is typed so far."""
+    folder, slash, typed = value.rpartition("/")
+    files = sorted(await webdav.list_directory(nextcloud, folder), key=_folders_first)
+    named = [file for file in files if file.name.casefold().startswith(typed.casefold())]
+    return [folder + slash + file.name + "/" * file.is_directory for file in named]
 
 
 async def nc_webdav_write_file(
@@ -167,4 +232,14 @@ TOOLS = (
     writes(nc_webdav_delete_resource, "Delete a file or folder", destructive=True, idempotent=True),
     writes(nc_webdav_move_resource, "Move or rename", destructive=True, idempotent=False),
     writes(nc_webdav_copy_resource, "Copy", destructive=True, idempotent=False),
+)
+
+RESOURCES = (
+    Resource(
+        "nc://Files/{+path}",
+        file_content,
+        "A file",
+        mime_type="application/octet-stream",
+        complete={"path": file_paths},
+    ),
 )

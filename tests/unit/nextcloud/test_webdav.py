@@ -73,7 +73,7 @@ async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNex
     """Nothing is asked of Nextcloud for a path with `.`, `..` or NUL, as source or as destination."""
     calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: webdav.list_directory(nextcloud, path),
-        lambda: webdav.read_file(nextcloud, path, max_bytes=9),
+        lambda: webdav.read_file(nextcloud, path, length=9),
         lambda: webdav.write_file(nextcloud, path, b"", content_type=None, etag=None),
         lambda: webdav.create_directory(nextcloud, path),
         lambda: webdav.delete(nextcloud, path),
@@ -226,7 +226,7 @@ async def test_reads_a_file_with_an_etag_that_can_be_used(
     """Content comes as bytes, with the ETag as Nextcloud means it, which a later write can name."""
     fake.on("PROPFIND", f"{FILES}/a.txt", propfind(dav_file(f"{FILES}/a.txt")))
     fake.on("GET", f"{FILES}/a.txt", answer(content=b"hello\n", headers=headers))
-    file = await webdav.read_file(nextcloud, "a.txt", max_bytes=6)
+    file = await webdav.read_file(nextcloud, "a.txt", length=6)
     assert (file.content, file.content_type, file.etag) == (b"hello\n", "text/plain", etag)
 
 
@@ -234,14 +234,53 @@ async def test_a_file_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake: FakeN
     """Without a media type, the most general one (RFC 9110 section 8.3)."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", content_type="")))
     fake.on("GET", f"{FILES}/a", answer(content=b"x"))
-    assert (await webdav.read_file(nextcloud, "a", max_bytes=6)).content_type == "application/octet-stream"
+    assert (await webdav.read_file(nextcloud, "a", length=6)).content_type == "application/octet-stream"
 
 
-async def test_a_file_that_is_too_large_is_not_fetched(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The size is looked at before the content; the sentence names both numbers."""
-    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=7)))
-    with pytest.raises(InvalidArgumentError, match="7 bytes, and at most 6"):
-        await webdav.read_file(nextcloud, "a", max_bytes=6)
+PIECES: Final[Mapping[str, tuple[int, int, str, bytes]]] = {
+    "the beginning": (0, 2, "bytes=0-1", b"he"),
+    "the middle": (2, 3, "bytes=2-4", b"llo"),
+    "the end, and more is asked for": (4, 9, "bytes=4-12", b"o\n"),
+}
+
+
+@pytest.mark.parametrize(("offset", "length", "asked", "content"), PIECES.values(), ids=PIECES.keys())
+@pytest.mark.parametrize("status", [206, 200], ids=["a piece", "the whole, as servers may answer"])
+async def test_reads_a_piece(
+    nextcloud: Nextcloud, fake: FakeNextcloud, offset: int, length: int, asked: str, content: bytes, status: int
+) -> None:
+    """No more is fetched than is asked for (RFC 9110 section 14.2), and the size is the whole file's."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
+    fake.on("GET", f"{FILES}/a", answer(status, content=content if status == 206 else b"hello\n"))
+    file = await webdav.read_file(nextcloud, "a", offset=offset, length=length)
+    assert (file.content, file.offset, file.size, file.is_whole) == (content, offset, 6, False)
+    assert fake.requests[-1].headers["Range"] == asked
+
+
+async def test_a_whole_file_is_asked_for_as_such(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What fits is fetched without a range; should it have grown meanwhile, that is told."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
+    fake.on("GET", f"{FILES}/a", answer(content=b"hello, all\n"))
+    file = await webdav.read_file(nextcloud, "a", length=6)
+    assert (file.content, file.size, file.is_whole) == (b"hello,", 11, False)
+    assert "Range" not in fake.requests[-1].headers
+
+
+@pytest.mark.parametrize("size", [0, 6])
+async def test_there_is_nothing_at_the_end(nextcloud: Nextcloud, fake: FakeNextcloud, size: int) -> None:
+    """A range that starts there would be a 416, so none is asked for."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=size)))
+    file = await webdav.read_file(nextcloud, "a", offset=size, length=9)
+    assert (file.content, file.size, file.etag) == (b"", size, "68a55c7c")
+    assert fake.asked("GET") == []
+
+
+@pytest.mark.parametrize("offset", [-1, 7])
+async def test_a_file_ends_before_the_offset(nextcloud: Nextcloud, fake: FakeNextcloud, offset: int) -> None:
+    """The sentence names the argument and the size."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
+    with pytest.raises(InvalidArgumentError, match="offset must be from 0 to 6"):
+        await webdav.read_file(nextcloud, "a", offset=offset, length=9)
     assert fake.asked("GET") == []
 
 
@@ -250,7 +289,7 @@ async def test_reading_a_folder_says_so(nextcloud: Nextcloud, fake: FakeNextclou
     """Nextcloud would answer 200 with nothing; the caller learns that it is a folder."""
     fake.on("PROPFIND", f"{FILES}/Photos" if path == "Photos" else FILES, propfind(dav_folder(f"{FILES}/x/")))
     with pytest.raises(InvalidArgumentError, match="is a folder, not a file"):
-        await webdav.read_file(nextcloud, path, max_bytes=6)
+        await webdav.read_file(nextcloud, path, length=6)
     assert fake.asked("GET") == []
 
 

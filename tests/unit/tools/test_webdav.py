@@ -1,10 +1,12 @@
 """`tools.webdav`: the tools for files, called as a client calls them."""
 
 import base64
+import json
 
+import httpx
 import pytest
 
-from nextcloud_mcp.tools.webdav import MAX_READ
+from nextcloud_mcp.tools.webdav import MAX_PIECE, MAX_RESOURCE, PIECE
 from tests.support.issuer import answer
 from tests.support.nextcloud import FILES, dav_file, dav_folder, multistatus
 from tests.support.server import Server, answered
@@ -45,6 +47,21 @@ async def test_lists_a_large_folder_in_pages(server: Server) -> None:
     assert third["next_cursor"] is None
 
 
+def keeps(server: Server, content: bytes, *, content_type: str = "text/plain") -> None:
+    """Let there be a file `a`, of which ranges can be read."""
+
+    def answered_to(request: httpx.Request) -> httpx.Response:
+        asked = request.headers.get("Range")
+        if asked is None:
+            return httpx.Response(200, content=content, headers={"OC-ETag": '"e"'})
+        first, last = asked.removeprefix("bytes=").split("-")
+        return httpx.Response(206, content=content[int(first) : int(last) + 1], headers={"OC-ETag": '"e"'})
+
+    file = dav_file(f"{FILES}/a", size=len(content), content_type=content_type)
+    server.nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(file)))
+    server.nextcloud.on("GET", f"{FILES}/a", answered_to)
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -52,16 +69,15 @@ async def test_lists_a_large_folder_in_pages(server: Server) -> None:
         pytest.param(b"", "", id="empty"),
         pytest.param(b"\x89PNG\r\n", None, id="not UTF-8"),
         pytest.param(b"a\0b", None, id="NUL, which is UTF-8 and no text"),
+        pytest.param("ü".encode()[:1], None, id="half a character"),
     ],
 )
 async def test_reads_a_file(server: Server, content: bytes, text: str | None) -> None:
     """Text comes as text and anything else in base64, whatever type the file claims to have."""
-    server.nextcloud.on(
-        "PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a", size=len(content))))
-    )
-    server.nextcloud.on("GET", f"{FILES}/a", answer(content=content, headers={"OC-ETag": '"e"'}))
+    keeps(server, content)
     result = await server.use("nc_webdav_read_file", {"path": "a"})
-    assert (result["size"], result["etag"], result["content_type"]) == (len(content), "e", "text/plain")
+    assert (result["size"], result["content_type"], result["next_offset"]) == (len(content), "text/plain", None)
+    assert result["etag"] == ("e" if content else "68a55c7c")
     if text is None:
         assert result["encoding"] == "base64"
         assert base64.b64decode(result["content"]) == content
@@ -69,11 +85,101 @@ async def test_reads_a_file(server: Server, content: bytes, text: str | None) ->
         assert (result["content"], result["encoding"]) == (text, None)
 
 
-async def test_a_large_file_is_not_read(server: Server) -> None:
-    """The caller is told the limit, and where the file can be opened."""
-    content = multistatus(dav_file(f"{FILES}/a", size=MAX_READ + 1))
-    server.nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=content))
-    assert f"at most {MAX_READ}" in await server.misuse("nc_webdav_read_file", {"path": "a"})
+async def test_a_text_is_read_in_pieces(server: Server) -> None:
+    """Of a long text comes the beginning, cut between two characters; no ETag lets that take the place of all."""
+    text = "ü" * PIECE
+    keeps(server, b"x" + text.encode())
+    pieces, offset = [], 0
+    while offset is not None:
+        result = await server.use("nc_webdav_read_file", {"path": "a", "offset": offset})
+        assert len(result["content"].encode()) <= PIECE
+        assert (result["offset"], result["etag"], result["encoding"]) == (offset, None, None)
+        pieces.append(result["content"])
+        offset = result["next_offset"]
+    assert "".join(pieces) == "x" + text
+    assert len(pieces) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "piece"),
+    [({"length": 4}, b"\x89PNG"), ({"offset": 4, "length": 2}, b"\xff\xff"), ({"offset": PIECE}, b"\xff" * 4)],
+    ids=["by length", "by both", "by offset"],
+)
+async def test_a_piece_of_binary_content_comes_in_base64(
+    server: Server, arguments: dict[str, int], piece: bytes
+) -> None:
+    """Who asks for bytes gets them."""
+    keeps(server, b"\x89PNG" + b"\xff" * PIECE)
+    result = await server.use("nc_webdav_read_file", {"path": "a"} | arguments)
+    assert (base64.b64decode(result["content"]), result["encoding"], result["etag"]) == (piece, "base64", None)
+    assert result["size"] == PIECE + 4
+
+
+async def test_a_large_file_that_is_no_text_is_a_link(server: Server) -> None:
+    """In place of a megabyte of base64 comes a resource link, under which the client's program finds the bytes."""
+    content = b"\x89PNG" + b"\xff" * 1024 * 1024
+    keeps(server, content, content_type="image/png")
+    token = server.keycloak.mint(scope="files:read")
+    response = await server.call("nc_webdav_read_file", {"path": "/a"}, token=token)
+    assert len(response.content) < 2000
+    result = answered(response)["result"]
+    assert result["structuredContent"]["content"] == ""
+    assert result["structuredContent"]["resource"] == "nc://Files/a"
+    assert result["structuredContent"]["etag"] is None
+    assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+    link = result["content"][1]
+    assert (link["type"], link["uri"], link["name"]) == ("resource_link", "nc://Files/a", "a")
+    assert (link["mimeType"], link["size"]) == ("image/png", len(content))
+
+    read = await server.request("resources/read", {"uri": link["uri"]}, token=token)
+    (resource,) = answered(read)["result"]["contents"]
+    assert (base64.b64decode(resource["blob"]), resource["mimeType"]) == (content, "image/png")
+
+
+async def test_a_text_is_a_resource_too(server: Server) -> None:
+    """As text; the name in its URI is percent-encoded."""
+    href = f"{FILES}/a%20b/100%25.md"
+    server.nextcloud.on(
+        "PROPFIND", href, answer(207, content=multistatus(dav_file(href, content_type="text/markdown")))
+    )
+    server.nextcloud.on("GET", href, answer(content=b"# One\n"))
+    token = server.keycloak.mint(scope="files:read")
+    response = await server.request("resources/read", {"uri": "nc://Files/a%20b/100%25.md"}, token=token)
+    (resource,) = answered(response)["result"]["contents"]
+    assert (resource["text"], resource["mimeType"]) == ("# One\n", "text/markdown")
+
+
+async def test_a_resource_is_not_without_bounds(server: Server) -> None:
+    """What is held in memory while it is sent has a limit, and the sentence says what else there is."""
+    file = dav_file(f"{FILES}/a", size=MAX_RESOURCE + 1)
+    server.nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(file)))
+    server.nextcloud.on("GET", f"{FILES}/a", answer(206, content=b"x" * MAX_RESOURCE))
+    token = server.keycloak.mint(scope="files:read")
+    response = await server.request("resources/read", {"uri": "nc://Files/a"}, token=token)
+    assert "read it in pieces with nc_webdav_read_file" in answered(response)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"), [("", ["Dir/", "a"]), ("d", ["Dir/"]), ("x", [])], ids=["nothing", "a letter", "no such"]
+)
+async def test_proposes_paths(server: Server, typed: str, proposed: list[str]) -> None:
+    """The URI of a file is completed folder by folder."""
+    content = multistatus(dav_folder(f"{FILES}/"), dav_file(f"{FILES}/a"), dav_folder(f"{FILES}/Dir/"))
+    server.nextcloud.on("PROPFIND", FILES, answer(207, content=content))
+    params = {
+        "ref": {"type": "ref/resource", "uri": "nc://Files/{+path}"},
+        "argument": {"name": "path", "value": typed},
+    }
+    response = await server.request("completion/complete", params, token=server.keycloak.mint(scope="files:read"))
+    assert answered(response)["result"]["completion"]["values"] == proposed
+
+
+@pytest.mark.parametrize("length", [0, -1, MAX_PIECE + 1])
+async def test_a_length_out_of_bounds_is_named(server: Server, length: int) -> None:
+    """Nothing is read."""
+    arguments = {"path": "a", "length": length}
+    assert f"length must be from 1 to {MAX_PIECE}" in await server.misuse("nc_webdav_read_file", arguments)
+    assert server.nextcloud.asked() == []
 
 
 @pytest.mark.parametrize(
