@@ -1,4 +1,4 @@
-"""The command `nextcloud-mcp`: `serve` runs the server."""
+"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` says what is wrong with a deployment."""
 
 import argparse
 import os
@@ -8,18 +8,22 @@ from collections.abc import Mapping, Sequence
 import uvicorn
 
 from nextcloud_mcp.app import create_app
+from nextcloud_mcp.doctor import command as doctor
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.settings import Settings, load_settings
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run the command; returns its exit status: 2 for a wrong setting, which is named in one line."""
+    """Run a command; returns its exit status: 2 for a wrong setting, which is named in one line."""
     parser = argparse.ArgumentParser(prog="nextcloud-mcp", description="Nextcloud for AI assistants, through Keycloak.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the MCP server; its settings are environment variables")
-    parser.parse_args(arguments)
+    doctor.add_arguments(commands.add_parser("doctor", help="find what is wrong with a deployment"))
+    parsed = parser.parse_args(arguments)
     try:
+        if parsed.command == "doctor":
+            return doctor.run(parsed, environ)
         serve(load_settings(environ))
     except SettingsError as error:
         print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it, not for the log

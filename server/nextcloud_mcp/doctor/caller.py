@@ -1,0 +1,130 @@
+"""A person's token, given on standard input: is it meant for the server, what may it do, and what becomes of it?
+
+It is judged by the server's own parts, and then by the running server. Neither it nor what it is exchanged for is
+ever printed.
+"""
+
+import time
+from typing import Final
+
+import httpx
+
+from nextcloud_mcp.app import credentials, verifier
+from nextcloud_mcp.auth.issuer import Issuer
+from nextcloud_mcp.auth.scopes import TOOL_SCOPES, all_scopes
+from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.doctor.clocks import skew
+from nextcloud_mcp.doctor.patient import Patient, ask, unverified
+from nextcloud_mcp.doctor.report import Fault, Finding, Skip, Step, warning
+from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, TokenExchangeError
+
+LIST_TOOLS: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+HEADERS: Final = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+
+
+async def accepted(patient: Patient) -> Finding:
+    """Verify the token as the server does."""
+    if patient.options.token is None:
+        raise Skip("no token was given: --token-stdin")
+    issuer = Issuer(patient.http, patient.settings.discovery_url)
+    try:
+        patient.principal = await verifier(patient.settings, issuer).verify(patient.options.token)
+    except (InvalidTokenError, IssuerUnavailableError) as error:
+        mend = f"ask for a new one with the scope {patient.settings.server_scope}"
+        raise Fault(str(error).rstrip("."), mend, saw=_seen(patient.options.token)) from error
+    seconds = patient.principal.expires_at - time.time()
+    return Finding(f"meant for this server, good for {seconds:.0f} s, given to {patient.principal.client_id}")
+
+
+def _seen(token: str) -> str:
+    """Return what an unverified token says of whom it is for."""
+    claims = unverified(token)
+    return f"it names aud {claims.get('aud')}, iss {claims.get('iss')}" if claims else "no JWT"
+
+
+async def scopes(patient: Patient) -> Finding:
+    """See which tools it opens."""
+    granted = _principal(patient).scopes
+    opened = [tool for tool, needed in TOOL_SCOPES.items() if needed <= granted]
+    held = granted & set(all_scopes())
+    saw = f"{' '.join(sorted(held)) or 'none of the tools'}: {len(opened)} of {len(TOOL_SCOPES)} tools"
+    if held:
+        return Finding(saw)
+    mend = f"ask for the scopes of the tools too: {' '.join(all_scopes())}"
+    return Finding(saw, (warning("The token has no scope of a tool, so it opens next to nothing", mend),))
+
+
+async def served(patient: Patient) -> Finding:
+    """Use it at the running server, for the list of its tools."""
+    url = patient.settings.server_url
+    headers = HEADERS | {"Authorization": f"Bearer {patient.options.token}"}
+    response = await ask(patient.http, "POST", url, mend="start the server", headers=headers, json=LIST_TOOLS)
+    if response.is_success:
+        return Finding("the running server takes it")
+    raise Fault(
+        f"The running server refuses it with HTTP {response.status_code}: {_sentence(response)}",
+        "see the server's log; its settings may differ from these, or it is older than they are",
+        saw=f"HTTP {response.status_code}",
+    )
+
+
+def _sentence(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"]["message"]).rstrip(".")
+    except (ValueError, KeyError, TypeError):
+        return "without a word of the server's"
+
+
+async def for_nextcloud(patient: Patient) -> Finding:
+    """Get the token for Nextcloud as each call does, and look at what it says."""
+    settings = patient.settings
+    issuer = Issuer(patient.http, settings.discovery_url)
+    asked = time.time()
+    try:
+        token = await credentials(settings, patient.http, issuer).for_nextcloud(_principal(patient))
+    except (TokenExchangeError, InvalidTokenError, IssuerUnavailableError) as error:
+        raise Fault(*_divided(str(error)), saw="no token for Nextcloud") from error
+    patient.nextcloud_token = token
+    claims = unverified(token)
+    if settings.enable_token_exchange and "iat" in claims:
+        patient.clocks["Keycloak"] = skew(float(claims["iat"]), asked)
+    if not claims.get("preferred_username"):
+        raise Fault(
+            "The token for Nextcloud carries no preferred_username, by which Nextcloud finds the account",
+            "give the scope that it comes from its mapper preferred_username, as in keycloak/realm-export.json "
+            f"({'nextcloud' if settings.enable_token_exchange else settings.server_scope})",
+        )
+    lifetime = int(claims.get("exp", 0)) - int(claims.get("iat", 0))
+    return Finding(f"aud {claims['aud']}, azp {claims.get('azp')}, lives {lifetime} s")
+
+
+def _divided(sentence: str) -> tuple[str, str]:
+    """Divide an error's sentence into its cause and its next step, which stands after the last colon."""
+    cause, colon, step = sentence.rstrip(".").rpartition(": ")
+    return (cause, step) if colon else (step, "see the server's log")
+
+
+def _principal(patient: Patient) -> Principal:
+    if patient.principal is None:
+        raise Skip("the token was not accepted")
+    return patient.principal
+
+
+STEPS: Final = (
+    Step(
+        "token.accepted",
+        "accepted",
+        "The token given on standard input is genuine, valid and meant for this server.",
+        accepted,
+        ("issuer.keys",),
+    ),
+    Step("token.scopes", "scopes", "It has scopes of tools.", scopes, ("token.accepted",)),
+    Step("token.served", "the server", "The running server takes it.", served, ("token.accepted", "server.challenge")),
+    Step(
+        "token.nextcloud",
+        "for Nextcloud",
+        "It can be exchanged (or passed on) as a token for Nextcloud that names the account.",
+        for_nextcloud,
+        ("token.accepted", "exchange.client"),
+    ),
+)

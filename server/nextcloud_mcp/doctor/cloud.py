@@ -1,0 +1,166 @@
+"""Nextcloud over HTTP: its state without a sign-in (`status.php`), and one harmless call of each API with a token."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, unverified
+from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
+from nextcloud_mcp.errors import NextcloudError, TokenNotAcceptedError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.users import Users
+
+OLDEST: Final = 31
+"""The oldest major that Nextcloud still maintained when this was written (end of 2026)."""
+
+CAPABILITIES: Final = "/ocs/v2.php/cloud/capabilities"
+
+APIS: Final = {
+    "files": ("PROPFIND", "/remote.php/dav/files/{user}/"),
+    "calendar": ("PROPFIND", "/remote.php/dav/calendars/{user}/"),
+    "contacts": ("PROPFIND", "/remote.php/dav/addressbooks/users/{user}/"),
+    "sharing": ("GET", "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json&path=/"),
+    "notes": ("GET", "/index.php/apps/notes/api/v1/notes?exclude=title,content"),
+    "deck": ("GET", "/index.php/apps/deck/api/v1.0/boards"),
+    "tables": ("GET", "/index.php/apps/tables/api/1/tables"),
+    "cookbook": ("GET", "/index.php/apps/cookbook/api/v1/config"),
+}
+"""One call of each that changes nothing."""
+
+_CAPABILITY: Final = {"sharing": "files_sharing", "calendar": "dav", "contacts": "dav"}
+"""By which capability an app is known, where that is not its own name."""
+
+
+async def status(patient: Patient) -> Finding:
+    """Ask `status.php`, which needs no sign-in."""
+    url = patient.settings.nextcloud_url
+    response = await ask(patient.nextcloud, "GET", "/status.php", mend=f"start Nextcloud at {url}")
+    if response.is_redirect:
+        raise Fault(
+            f"Nextcloud redirects from {url} to {response.headers.get('location')}, which this server does not follow",
+            "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
+            saw=f"HTTP {response.status_code}",
+        )
+    mend = "set NEXTCLOUD_HOST to Nextcloud's address, with its path if it has one"
+    found = await ask_json(patient.nextcloud, "/status.php", mend=mend)
+    if "installed" not in found or "versionstring" not in found:
+        raise Fault(f"What answers at {url} is no Nextcloud", mend)
+    return _state(found)
+
+
+def _state(found: dict[str, Any]) -> Finding:
+    saw = f"{found.get('productname') or 'Nextcloud'} {found['versionstring']}"
+    for wrong, cause, mend in (
+        (not found["installed"], "Nextcloud is not installed yet", "open it in a browser, or occ maintenance:install"),
+        (found.get("maintenance"), "Nextcloud is in maintenance mode", "occ maintenance:mode --off"),
+        (found.get("needsDbUpgrade"), "Nextcloud awaits its upgrade", "occ upgrade"),
+    ):
+        if wrong:
+            raise Fault(cause, mend, saw=saw)
+    major = str(found.get("version", "")).partition(".")[0]
+    if major.isdigit() and int(major) < OLDEST:
+        old = warning(f"Nextcloud {major} is no longer maintained", f"upgrade to {OLDEST} or newer")
+        return Finding(saw, (old,))
+    return Finding(saw)
+
+
+async def name(patient: Patient) -> Finding:
+    """Call an API without a sign-in: Nextcloud refuses names that it does not trust."""
+    response = await ask(patient.nextcloud, "GET", CAPABILITIES, params={"format": "json"}, mend="start Nextcloud")
+    if response.is_success:
+        return Finding(f"answers as {patient.nextcloud.base_url.netloc.decode()}")
+    if response.status_code == httpx.codes.BAD_REQUEST:
+        host = patient.nextcloud.base_url.host
+        raise Fault(
+            f"Nextcloud does not trust the name {host}",
+            f"occ config:system:set trusted_domains 9 --value={host}",
+            saw="HTTP 400",
+        )
+    raise Fault(
+        f"Nextcloud answers its OCS API with HTTP {response.status_code}",
+        "see Nextcloud's log, and what stands in front of it",
+    )
+
+
+async def user(patient: Patient) -> Finding:
+    """Ask Nextcloud who the token's user is, and compare."""
+    try:
+        found = await _cloud(patient).user()
+    except TokenNotAcceptedError as error:
+        raise Fault(
+            "Nextcloud does not accept the token",
+            "run nextcloud/setup.sh again, which makes user_oidc trust the realm and fetch its present keys; "
+            'to see what is wrong, give --occ "php occ"',
+            saw="HTTP 401",
+        ) from error
+    except NextcloudError as error:
+        raise Fault(str(error).rstrip("."), "see Nextcloud's log") from error
+    patient.user_id = found.id
+    named = str(unverified(patient.nextcloud_token).get("preferred_username"))
+    if found.id == named:
+        return Finding(f"{found.id} is {found.id}")
+    mend = "occ user_oidc:provider NAME --mapping-uid=preferred_username --unique-uid=0, if nobody has used it yet"
+    problem = warning(f"Nextcloud calls {named} {found.id}, so an account of that name is another one", mend)
+    return Finding(f"{named} is {found.id}", (problem,))
+
+
+def _cloud(patient: Patient) -> Nextcloud:
+    return Nextcloud(patient.nextcloud, Users(), account=("doctor", "doctor"), token=patient.nextcloud_token)
+
+
+async def apps(patient: Patient) -> Finding:
+    """Ask which apps there are for this person."""
+    response = await _call(patient, "GET", f"{CAPABILITIES}?format=json", "capabilities")
+    try:
+        patient.capabilities = dict(response.json()["ocs"]["data"]["capabilities"])
+    except (ValueError, KeyError, TypeError):
+        raise Fault("Nextcloud's capabilities have an unexpected form", "see what stands in front of it") from None
+    there = [app for app in APIS if _is_there(patient, app)]
+    missing = [app for app in APIS if app not in there]
+    return Finding(", ".join(there) + (f"; without {', '.join(missing)}" if missing else ""))
+
+
+def _is_there(patient: Patient, app: str) -> bool:
+    return app == "files" or _CAPABILITY.get(app, app) in patient.capabilities
+
+
+async def apis(patient: Patient) -> Finding:
+    """Call each API of the apps that are there."""
+    problems, works = [], []
+    for app, (method, path) in APIS.items():
+        if not _is_there(patient, app):
+            continue
+        try:
+            await _call(patient, method, path.format(user=quote(patient.user_id, safe="")), app)
+            works.append(app)
+        except NextcloudError as error:
+            mend = "see Nextcloud's log; a proxy in front may drop the header OCS-APIRequest, or WebDAV's methods"
+            problems.append(Problem(f"{method} {path}: {error}".rstrip("."), mend))
+    return Finding(f"{', '.join(works) or 'none'} answer", tuple(problems))
+
+
+async def _call(patient: Patient, method: str, path: str, about: str) -> httpx.Response:
+    depth = {"Depth": "0"} if method == "PROPFIND" else None
+    return await _cloud(patient).request(method, path, about=about, headers=depth)
+
+
+STEPS: Final = (
+    Step(
+        "nextcloud.status",
+        "status",
+        "`NEXTCLOUD_HOST` is a Nextcloud of a supported major, installed, in neither maintenance nor upgrade.",
+        status,
+        ("network.nextcloud",),
+    ),
+    Step("nextcloud.name", "trusted name", "Its API answers by that name.", name, ("nextcloud.status",)),
+    Step(
+        "nextcloud.user",
+        "the token's user",
+        "It accepts the token, and the account has the name that the token says.",
+        user,
+        ("nextcloud.name", "token.nextcloud"),
+    ),
+    Step("nextcloud.apps", "apps", "It says which apps there are for this person.", apps, ("nextcloud.user",)),
+    Step("nextcloud.apis", "APIs", "One harmless call of each app's API works.", apis, ("nextcloud.apps",)),
+)

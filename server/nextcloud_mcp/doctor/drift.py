@@ -1,0 +1,266 @@
+"""Where a live realm has drifted from the shipped one, as an administrator sees it (Keycloak's Admin REST API).
+
+It needs the extra `doctor` (python-keycloak) and an administrator's name and password, which are read from the
+environment, never from the command line. It only reads.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, Final
+
+import anyio.to_thread
+
+from nextcloud_mcp.doctor import realm_file
+from nextcloud_mcp.doctor.patient import Patient
+from nextcloud_mcp.doctor.realm_file import Comparison, Difference
+from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step
+
+POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
+SETTINGS: Final = frozenset(
+    {"clientScopes", "clients", "users", "components", "clientProfiles", "clientPolicies"}
+    | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm"}
+)
+"""What is no plain setting of the realm."""
+
+_CONSOLE_POLICIES: Final = "Realm settings > Client policies"
+_CONSOLE_REGISTRATION: Final = "Clients > Client registration"
+
+
+async def access(patient: Patient) -> Finding:
+    """Read the live realm, whole."""
+    patient.shipped = realm_file.read(patient.options.realm_file)
+    patient.live = await anyio.to_thread.run_sync(_read, patient)
+    patient.comparison = Comparison(_known(patient))
+    return Finding(f"{patient.realm} at {patient.keycloak_url}")
+
+
+async def realm(patient: Patient) -> Finding:
+    """Compare the realm's own settings."""
+    wanted = {name: value for name, value in patient.shipped.items() if name not in SETTINGS}
+    problems = [
+        Problem(_differs(f"the realm {patient.realm}", each), f"kcadm.sh update realms/{patient.realm} {_set(each)}")
+        for each in patient.comparison.differences(wanted, patient.live["realm"])
+    ]
+    problems += _default_scopes(patient)
+    return _found(problems, f"{len(wanted)} settings")
+
+
+def _read(patient: Patient) -> dict[str, Any]:
+    """Read by python-keycloak.
+
+    Raises:
+        Skip: there is no access.
+        Fault: it is refused.
+    """
+    if patient.options.admin is None:
+        raise Skip("needs admin access: KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE in the environment")
+    try:
+        keycloak = import_module("keycloak")
+    except ModuleNotFoundError:
+        raise Skip("needs python-keycloak: pip install 'nextcloud-mcp[doctor]'") from None
+    name, password = patient.options.admin
+    try:
+        admin = keycloak.KeycloakAdmin(
+            server_url=patient.keycloak_url,
+            username=name,
+            password=password,
+            realm_name=patient.realm,
+            user_realm_name="master",
+        )
+        return _live(admin, patient.realm)
+    except keycloak.KeycloakError as error:
+        raise Fault(
+            f"Keycloak refuses {name} the administration of {patient.realm} (HTTP {error.response_code})",
+            "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master",
+        ) from error
+
+
+def _live(admin: Any, realm_name: str) -> dict[str, Any]:
+    def get(path: str) -> Any:
+        return admin.connection.raw_get(f"/admin/realms/{realm_name}/{path}").json()
+
+    return {
+        "realm": admin.get_realm(realm_name),
+        "clientScopes": admin.get_client_scopes(),
+        "clients": admin.get_clients(),
+        "components": admin.get_components({"type": POLICIES}),
+        "clientProfiles": get("client-policies/profiles"),
+        "clientPolicies": get("client-policies/policies"),
+        "defaultDefaultClientScopes": [each["name"] for each in get("default-default-client-scopes")],
+        "defaultOptionalClientScopes": [each["name"] for each in get("default-optional-client-scopes")],
+    }
+
+
+def _known(patient: Patient) -> dict[str, str]:
+    """Return the placeholders that the settings tell; the others are learnt from the realm."""
+    settings = patient.settings
+    return {f"MCP_{settings.mode.replace('-', '_').upper()}_URL": settings.client_id}
+
+
+def _default_scopes(patient: Patient) -> Iterator[Problem]:
+    for kind, name in (("Default", "defaultDefaultClientScopes"), ("Optional", "defaultOptionalClientScopes")):
+        wanted, found = set(patient.shipped.get(name, [])), set(patient.live[name])
+        for scope in sorted(wanted ^ found):
+            state = f"is not {kind.lower()}" if scope in wanted else f"is {kind.lower()}, and should not be"
+            mend = f"Client scopes > {scope} > Assigned type: {kind if scope in wanted else 'None'}"
+            yield Problem(f"The scope {scope} {state} in the realm", mend)
+
+
+async def scopes(patient: Patient) -> Finding:
+    """Compare the client scopes, with their mappers: they decide what a token says and opens."""
+    live = {scope["name"]: scope for scope in patient.live["clientScopes"]}
+    problems: list[Problem] = []
+    for scope in patient.shipped["clientScopes"]:
+        found = live.get(scope["name"])
+        problems += [_scope_missing(patient, scope)] if found is None else _scope(patient, scope, found)
+    return _found(problems, f"{len(patient.shipped['clientScopes'])} client scopes")
+
+
+def _scope_missing(patient: Patient, scope: dict[str, Any]) -> Problem:
+    body = patient.comparison.filled(json.dumps(scope)) or json.dumps(scope)
+    mend = f"kcadm.sh create client-scopes -r {patient.realm} -b {shlex.quote(body)}"
+    return Problem(f"The client scope {scope['name']} is missing", mend)
+
+
+def _scope(patient: Patient, scope: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
+    plain = {name: value for name, value in scope.items() if name != "protocolMappers"}
+    resource = f"client-scopes/{live['id']} -r {patient.realm}"
+    about = f"the client scope {scope['name']}"
+    for each in patient.comparison.differences(plain, live):
+        yield Problem(_differs(about, each), f"kcadm.sh update {resource} {_set(each)}")
+    yield from _mappers(patient, scope, live)
+
+
+def _mappers(patient: Patient, scope: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
+    models = f"client-scopes/{live['id']}/protocol-mappers/models"
+    wanted = {mapper["name"]: mapper for mapper in scope.get("protocolMappers", [])}
+    found = {mapper["name"]: mapper for mapper in live.get("protocolMappers", [])}
+    for name in wanted.keys() - found.keys():
+        body = patient.comparison.filled(json.dumps(wanted[name])) or json.dumps(wanted[name])
+        mend = f"kcadm.sh create {models} -r {patient.realm} -b {shlex.quote(body)}"
+        yield Problem(f"The mapper {name} of the client scope {scope['name']} is missing", mend)
+    for name in found.keys() - wanted.keys():
+        mend = f"kcadm.sh delete {models}/{found[name]['id']} -r {patient.realm}"
+        yield Problem(f"The client scope {scope['name']} has a mapper {name} that it should not have", mend)
+    for name in wanted.keys() & found.keys():
+        for each in patient.comparison.differences(wanted[name], found[name]):
+            mend = f"kcadm.sh update {models}/{found[name]['id']} -r {patient.realm} {_set(each)}"
+            yield Problem(_differs(f"the mapper {name} of the client scope {scope['name']}", each), mend)
+
+
+async def clients(patient: Patient) -> Finding:
+    """Compare the clients that the file has; those that registered are the policies' affair."""
+    live = {client["clientId"]: client for client in patient.live["clients"]}
+    problems: list[Problem] = []
+    for client in patient.shipped["clients"]:
+        client_id = patient.comparison.filled(client["clientId"]) or client["clientId"]
+        found = live.get(client_id)
+        if found is None:
+            mend = f"Clients > Import client, with this of keycloak/realm-export.json: {client['clientId']}"
+            problems.append(Problem(f"The client {client_id} is missing", mend))
+            continue
+        problems += [
+            Problem(
+                _differs(f"the client {client_id}", each),
+                f"kcadm.sh update clients/{found['id']} -r {patient.realm} {_set(each)}",
+            )
+            for each in patient.comparison.differences(client, found)
+        ]
+    return _found(problems, f"{len(patient.shipped['clients'])} clients")
+
+
+async def policies(patient: Patient) -> Finding:
+    """Compare the client policies and their profiles: PKCE, which grants, who may exchange."""
+    problems: list[Problem] = []
+    count = 0
+    for kind, part in (("profile", "profiles"), ("policy", "policies")):
+        top = f"client{part.capitalize()}"
+        live = {each["name"]: each for each in patient.live[top][part]}
+        wanted = {each["name"]: each for each in patient.shipped[top][part]}
+        count += len(wanted)
+        where = f"{_CONSOLE_POLICIES} > {part.capitalize()}"
+        for name, each in wanted.items():
+            problems += _policy(patient, f"the client {kind} {name}", each, live.get(name), f"{where} > {name}")
+    return _found(problems, f"{count} profiles and policies")
+
+
+def _policy(patient: Patient, about: str, wanted: dict[str, Any], found: Any, where: str) -> Iterator[Problem]:
+    if found is None:
+        yield Problem(
+            f"{_sentence(about)} is missing", f"{where}: add it as in keycloak/realm-export.json (JSON editor)"
+        )
+        return
+    for each in patient.comparison.differences(wanted, found):
+        yield Problem(
+            _differs(about, each), f"{where}: set {each.dotted} as in keycloak/realm-export.json (JSON editor)"
+        )
+
+
+async def registration(patient: Patient) -> Finding:
+    """Compare the policies of client registration: who may register, and as what."""
+    live = {(each["providerId"], each.get("subType")): each for each in patient.live["components"]}
+    wanted = patient.shipped["components"][POLICIES]
+    problems: list[Problem] = []
+    for each in wanted:
+        about = f"the registration policy {each['name']} ({each['subType']})"
+        found = live.get((each["providerId"], each["subType"]))
+        if found is None:
+            where = f"{_CONSOLE_REGISTRATION} > {each['subType'].capitalize()} access policies"
+            problems.append(
+                Problem(
+                    f"{_sentence(about)} is missing", f"{where} > Add client registration policy > {each['providerId']}"
+                )
+            )
+            continue
+        for difference in patient.comparison.differences(each, found):
+            resource = f"components/{found['id']} -r {patient.realm}"
+            problems.append(Problem(_differs(about, difference), f"kcadm.sh update {resource} {_set(difference)}"))
+    return _found(problems, f"{len(wanted)} policies")
+
+
+def _found(problems: list[Problem], compared: str) -> Finding:
+    return Finding(
+        f"{compared} compared, {len(problems) or 'no'} difference{'' if len(problems) == 1 else 's'}", tuple(problems)
+    )
+
+
+def _differs(about: str, each: Difference) -> str:
+    return f"{_sentence(about)} has {each.dotted} {_shown(each.found)} in place of {_shown(each.wanted)}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _set(each: Difference) -> str:
+    """Return kcadm's option that sets what the file says."""
+    value = each.wanted if isinstance(each.wanted, str) else json.dumps(each.wanted)
+    return f"-s {shlex.quote(f'{each.dotted}={value}')}"
+
+
+STEPS: Final = (
+    Step("drift.access", "access", "An administrator may read the live realm.", access, ("issuer.metadata",)),
+    Step("drift.realm", "realm", "It has the settings of the shipped one.", realm, ("drift.access",)),
+    Step(
+        "drift.scopes",
+        "client scopes",
+        "It has its scopes, with their mappers and no others.",
+        scopes,
+        ("drift.access",),
+    ),
+    Step("drift.clients", "clients", "It has its clients, with their flags and scopes.", clients, ("drift.access",)),
+    Step("drift.policies", "client policies", "It has its client policies and profiles.", policies, ("drift.access",)),
+    Step(
+        "drift.registration",
+        "registration",
+        "It has its policies of client registration.",
+        registration,
+        ("drift.access",),
+    ),
+)

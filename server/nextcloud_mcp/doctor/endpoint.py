@@ -1,0 +1,186 @@
+"""The server as a client meets it that knows nothing but its URL (RFC 6750, RFC 9728; MCP authorization).
+
+First a request without a token, whose 401 says where the metadata is; then the metadata, which names the issuer and
+must call the resource exactly what the client calls it. Proxies get in the way of each.
+"""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from nextcloud_mcp.auth.challenge import WELL_KNOWN
+from nextcloud_mcp.doctor.patient import Patient, ask, ask_json
+from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+
+STRANGER: Final = "https://stranger.invalid"
+"""The origin of a web page that nobody has allowed."""
+
+_PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
+
+
+async def challenge(patient: Patient) -> Finding:
+    """Ask without a token, and read the 401."""
+    response = await _post(patient)
+    if response.status_code != httpx.codes.UNAUTHORIZED:
+        raise _no_challenge(patient, response)
+    header = response.headers.get("www-authenticate", "")
+    patient.challenge = dict(_PARAMETER.findall(header))
+    if not header.lower().startswith("bearer") or "resource_metadata" not in patient.challenge:
+        raise Fault(
+            "The 401 has no WWW-Authenticate that says where to sign in, so clients with nothing but the URL are lost",
+            "let the proxy in front pass the header WWW-Authenticate on, and no login of its own stand in the way",
+            saw=f"401, WWW-Authenticate: {header or 'none'}",
+        )
+    return Finding(f"401; sign in for {patient.challenge.get('scope', 'no scope')}")
+
+
+async def _post(patient: Patient, **headers: str) -> httpx.Response:
+    url = patient.settings.server_url
+    return await ask(patient.http, "POST", url, mend="start the server: nextcloud-mcp serve", headers=headers)
+
+
+def _no_challenge(patient: Patient, response: httpx.Response) -> Fault:
+    """Say why the answer to a request without a token is another one than 401."""
+    url = patient.settings.server_url
+    status = response.status_code
+    cause, mend = {
+        404: (
+            f"There is no MCP endpoint at {url}",
+            f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server too, and let the proxy pass on just that path",
+        ),
+        421: (
+            "The server answers to another name: its NEXTCLOUD_MCP_SERVER_URL differs, or the proxy changes Host",
+            f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server too, and let the proxy pass Host on unchanged",
+        ),
+    }.get(status, (f"A request without a token gets HTTP {status} in place of 401", _mend(response)))
+    return Fault(cause, mend, saw=f"HTTP {status}")
+
+
+def _mend(response: httpx.Response) -> str:
+    if response.is_redirect:
+        location = response.headers.get("location", "nowhere")
+        return f"set NEXTCLOUD_MCP_SERVER_URL to the address that answers itself (it redirects to {location})"
+    if response.is_server_error:
+        return "see that the proxy in front reaches the server, and look into the logs of both"
+    return "see what answers there: it is not this server, or something in front changes its answers"
+
+
+async def metadata(patient: Patient) -> Finding:
+    """Fetch the protected resource metadata from where the 401 says, and hold it against the URL."""
+    url = patient.settings.server_url
+    address = patient.challenge["resource_metadata"]
+    parts = urlsplit(url)
+    mend = (
+        f"let the proxy pass {WELL_KNOWN}{parts.path} on to the server too; "
+        "or, with HTTP 503, let the server reach Keycloak"
+    )
+    if not address.startswith(f"{parts.scheme}://{parts.netloc}/"):
+        raise Fault(
+            f"The 401 sends clients to {address}, which is not on {parts.scheme}://{parts.netloc}",
+            f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it",
+        )
+    patient.resource = await ask_json(patient.http, address, mend=mend)
+    resource = patient.resource.get("resource")
+    if resource != url:
+        raise Fault(
+            f"The server calls itself {resource}, and clients that call it {url} refuse that (RFC 9728 section 3.3)",
+            f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it; or give clients {resource}",
+        )
+    return Finding(f"resource {resource}, {len(patient.resource.get('scopes_supported', []))} scopes")
+
+
+async def issuer(patient: Patient) -> Finding:
+    """Compare the issuer that clients are sent to with the one that was found."""
+    named = patient.resource.get("authorization_servers", [])
+    found = patient.metadata["issuer"]
+    if named != [found]:
+        raise Fault(
+            f"The server sends clients to {' '.join(map(str, named)) or 'no issuer'}; {patient.settings.discovery_url} "
+            f"is of {found}",
+            f"set OIDC_DISCOVERY_URL={patient.settings.discovery_url} for the server too, and restart it",
+        )
+    return Finding(f"clients are sent to {found}")
+
+
+async def mode(patient: Patient) -> Finding:
+    """Compare the mode that runs with the one that the settings say; the server's scope tells."""
+    asked = patient.challenge.get("scope", "").split()
+    wanted = patient.settings.server_scope
+    if wanted not in asked:
+        seen = ", ".join(scope for scope in asked if scope.startswith("nextcloud-mcp:")) or "none of nextcloud-mcp:…"
+        raise Fault(
+            f"The server asks for the scope {seen}, and these settings ({patient.settings.mode}) for {wanted}",
+            "give the doctor the server's own settings: ENABLE_TOKEN_EXCHANGE and OIDC_SERVER_SCOPE differ; "
+            "or restart the server, which runs with older ones",
+        )
+    return Finding(patient.settings.mode)
+
+
+async def pages(patient: Patient) -> Finding:
+    """Ask as a stranger's web page would: it must be refused, whatever it brings (DNS rebinding)."""
+    response = await _post(patient, Origin=STRANGER)
+    if response.status_code == httpx.codes.FORBIDDEN:
+        return Finding("pages of other origins are refused")
+    cause = f"A web page of {STRANGER} gets HTTP {response.status_code} where 403 is expected"
+    mend = "let the proxy pass the header Origin on unchanged"
+    return Finding(f"HTTP {response.status_code}", (warning(cause, mend),))
+
+
+async def ready(patient: Patient) -> Finding:
+    """Ask the running server how it sees Keycloak and Nextcloud, which may differ from how they look from here."""
+    parts = urlsplit(patient.settings.server_url)
+    url = f"{parts.scheme}://{parts.netloc}/health/ready"
+    response = await ask(patient.http, "GET", url, mend="start the server: nextcloud-mcp serve")
+    try:
+        checks = dict(response.json()["checks"])
+    except (ValueError, KeyError, TypeError):
+        raise Skip(f"{url} is not shown to the outside") from None
+    problems = [_not_ready(patient, name, state) for name, state in sorted(checks.items()) if state != "ok"]
+    return Finding(", ".join(f"{name}: {state}" for name, state in sorted(checks.items())), tuple(problems))
+
+
+def _not_ready(patient: Patient, name: str, state: str) -> Problem:
+    setting, url = {
+        "issuer": ("OIDC_DISCOVERY_URL", patient.settings.discovery_url),
+        "nextcloud": ("NEXTCLOUD_HOST", patient.settings.nextcloud_url),
+    }.get(name, ("its settings", ""))
+    return Problem(
+        f"The running server says of {name}: {state}",
+        f"see {setting} of the running server, and that {url} answers where it runs",
+    )
+
+
+STEPS: Final = (
+    Step(
+        "server.challenge",
+        "the 401",
+        "A request without a token gets 401 and a `WWW-Authenticate` that says where to sign in.",
+        challenge,
+        ("network.server",),
+    ),
+    Step(
+        "server.metadata",
+        "metadata",
+        "The protected resource metadata is there, and names exactly `NEXTCLOUD_MCP_SERVER_URL`.",
+        metadata,
+        ("server.challenge",),
+    ),
+    Step(
+        "server.issuer",
+        "issuer",
+        "It sends clients to the issuer of `OIDC_DISCOVERY_URL`.",
+        issuer,
+        ("server.metadata", "issuer.metadata"),
+    ),
+    Step("server.mode", "mode", "The running server is in the mode of the settings.", mode, ("server.challenge",)),
+    Step(
+        "server.pages",
+        "web pages",
+        "A stranger's web page is refused before anything else.",
+        pages,
+        ("server.challenge",),
+    ),
+    Step("server.ready", "readiness", "The running server reaches Keycloak and Nextcloud.", ready, ("network.server",)),
+)

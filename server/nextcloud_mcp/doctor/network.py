@@ -1,0 +1,130 @@
+"""Names, ports, certificates: whether each part can be reached at the address that the settings give.
+
+OAuth wants TLS everywhere but on loopback (MCP authorization, "Communication Security"; RFC 9700 section 2.6).
+"""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from nextcloud_mcp.doctor.patient import Patient, is_loopback, network_cause
+from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
+
+SECONDS: Final = 10.0
+SOON: Final = 21
+"""Days before its end in which a certificate is mentioned; renewal by ACME has had its chance by then."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+async def keycloak(patient: Patient) -> Finding:
+    """Reach Keycloak; between this server and Keycloak, plain HTTP is for one machine or one container network."""
+    return await _reach(patient.settings.discovery_url, "OIDC_DISCOVERY_URL", "Keycloak")
+
+
+async def server(patient: Patient) -> Finding:
+    """Reach the server by its public URL."""
+    url = patient.settings.server_url
+    return await _reach(url, "NEXTCLOUD_MCP_SERVER_URL", "the MCP server or the proxy in front of it")
+
+
+async def encrypted(patient: Patient) -> Finding:
+    """See that tokens travel encrypted to the server and to the issuer's public address."""
+    urls = {
+        "NEXTCLOUD_MCP_SERVER_URL": patient.settings.server_url,
+        "the issuer": str(patient.metadata.get("issuer", patient.settings.server_url)),
+    }
+    problems = tuple(
+        Problem(
+            f"{name} is {url}, so passwords and tokens cross the network unencrypted, and clients refuse it",
+            "put a proxy that ends TLS in front (docs/how-to has one), and use its https:// address",
+        )
+        for name, url in urls.items()
+        if not url.startswith("https://") and not is_loopback(url)
+    )
+    schemes = sorted({urlsplit(url).scheme for url in urls.values()})
+    return Finding(f"{' and '.join(schemes)}{', on loopback' if 'http' in schemes and not problems else ''}", problems)
+
+
+async def nextcloud(patient: Patient) -> Finding:
+    """Reach Nextcloud."""
+    return await _reach(patient.settings.nextcloud_url, "NEXTCLOUD_HOST", "Nextcloud")
+
+
+async def _reach(url: str, setting: str, what: str) -> Finding:
+    """Resolve, connect, and look at the certificate.
+
+    Raises:
+        Fault: one of the three fails.
+    """
+    parts = urlsplit(url)
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    saw = f"{parts.hostname}:{port}"
+    context = httpx.create_ssl_context() if parts.scheme == "https" else None
+    try:
+        async with asyncio.timeout(SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
+    except ssl.SSLCertVerificationError as error:
+        raise _certificate(parts, error, setting) from error
+    except OSError as error:
+        cause = f"{what[0].upper()}{what[1:]} can't be reached at {parts.hostname}:{port}: {network_cause(error)}"
+        raise Fault(cause, f"start it, or correct {setting} (now {url})", saw=saw) from error
+    certificate = writer.get_extra_info("peercert")
+    writer.close()
+    if not certificate:
+        return Finding(f"{saw} answers, without TLS")
+    days = _days_left(certificate)
+    problems = () if days >= SOON else (_ends_soon(parts, days),)
+    return Finding(f"{saw} answers; its certificate is good for {days} days", problems)
+
+
+def _certificate(parts: SplitResult, error: ssl.SSLCertVerificationError, setting: str) -> Fault:
+    host = parts.hostname
+    mend = {
+        _EXPIRED: f"renew the certificate of {host}",
+        _OTHER_NAME: f"give {host} a certificate of that name, or set {setting} to the name that it has",
+    }.get(
+        error.verify_code,
+        f"give {host} a certificate of a public authority, or set SSL_CERT_FILE to a file with your authority's, for "
+        "this server and for the doctor",
+    )
+    return Fault(f"The certificate of {host} is not trusted: {error.verify_message}", mend, saw=f"{host}: TLS fails")
+
+
+_EXPIRED: Final = 10
+_OTHER_NAME: Final = 62
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH."""
+
+
+def _days_left(certificate: dict[str, Any]) -> int:
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+    return (end - datetime.now(UTC)).days
+
+
+def _ends_soon(parts: SplitResult, days: int) -> Problem:
+    return warning(
+        f"The certificate of {parts.hostname} ends in {days} days",
+        f"renew it; see why {parts.hostname} has not done so by itself",
+    )
+
+
+STEPS: Final = (
+    Step(
+        "network.keycloak",
+        "Keycloak",
+        "`OIDC_DISCOVERY_URL` resolves, answers, and has a trusted certificate if it is https.",
+        keycloak,
+    ),
+    Step("network.server", "MCP server", "So does `NEXTCLOUD_MCP_SERVER_URL`.", server),
+    Step(
+        "network.encrypted",
+        "encryption",
+        "The server's and the issuer's public addresses are https, unless on loopback.",
+        encrypted,
+    ),
+    Step("network.nextcloud", "Nextcloud", "So does `NEXTCLOUD_HOST`.", nextcloud),
+)

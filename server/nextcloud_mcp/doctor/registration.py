@@ -1,0 +1,132 @@
+"""How clients come to be known to the realm: they register (RFC 7591), or bring a document (CIMD).
+
+Whether a client may register shows only when one does. So the doctor registers one as an MCP client would, and deletes
+it at once by the token that it was given (RFC 7592 section 2.3); nothing stays, and `--no-registration` leaves even
+that out. A second one, which names a stranger's address, must be refused.
+"""
+
+import time
+from typing import Any, Final
+
+import httpx
+
+from nextcloud_mcp.doctor.clocks import skew
+from nextcloud_mcp.doctor.patient import Patient, ask
+from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+
+CLIENT: Final = {
+    "client_name": "nextcloud-mcp doctor (deleted at once)",
+    "redirect_uris": ["http://localhost/callback"],
+    "token_endpoint_auth_method": "none",
+}
+"""As MCP clients on a desktop register themselves."""
+
+STRANGER: Final = CLIENT | {"redirect_uris": ["https://stranger.invalid/callback"]}
+"""Whose codes would go to an address that nobody knows."""
+
+_POLICIES: Final = "Clients > Client registration > Anonymous access policies in Keycloak's console"
+_BY_HAND: Final = f"allow it in {_POLICIES} (Trusted hosts: localhost), or tell people to use the client id mcp-client"
+
+
+async def registration(patient: Patient) -> Finding:
+    """Register a client and delete it; then see that a stranger can't."""
+    if not patient.options.registration:
+        raise Skip("--no-registration: no client is registered to see whether one can be")
+    endpoint = patient.metadata.get("registration_endpoint")
+    if not isinstance(endpoint, str):
+        return _closed("The issuer's metadata names no registration endpoint")
+    asked = time.time()
+    known = await _register(patient, endpoint, CLIENT)
+    if known.status_code != httpx.codes.CREATED:
+        return _closed(f"Keycloak lets nobody register from a desktop: {_words(known)}")
+    client = known.json()
+    if isinstance(client.get("client_id_issued_at"), int):
+        patient.clocks["Keycloak"] = skew(client["client_id_issued_at"], asked)
+    problems = [*await _delete(patient, client), *_offers(patient, client)]
+    stranger = await _register(patient, endpoint, STRANGER)
+    if stranger.status_code == httpx.codes.CREATED:
+        problems += await _delete(patient, stranger.json())
+        problems.append(_open_to_strangers())
+    return Finding("a client on a desktop may register; it was deleted again", tuple(problems))
+
+
+async def _register(patient: Patient, endpoint: str, client: dict[str, Any]) -> httpx.Response:
+    return await ask(patient.http, "POST", endpoint, json=client, mend=f"make {endpoint} reachable for clients")
+
+
+async def _delete(patient: Patient, client: dict[str, Any]) -> list[Problem]:
+    """Delete what was registered; a client that stays is told of."""
+    uri, token = str(client.get("registration_client_uri")), str(client.get("registration_access_token"))
+    try:
+        response = await ask(patient.http, "DELETE", uri, headers={"Authorization": f"Bearer {token}"}, mend="")
+        if response.status_code == httpx.codes.NO_CONTENT:
+            return []
+        why = f"HTTP {response.status_code}"
+    except Fault as fault:
+        why = str(fault)
+    client_id = client.get("client_id")
+    mend = (
+        f"kcadm.sh delete -r {patient.realm} clients/$(kcadm.sh get clients -r {patient.realm} "
+        f"-q clientId={client_id} --fields id --format csv --noquotes)"
+    )
+    return [warning(f"The client {client_id} that was registered could not be deleted again ({why})", mend)]
+
+
+def _offers(patient: Patient, client: dict[str, Any]) -> list[Problem]:
+    """See that the client may ask for the server's scope: Keycloak answers with all that it may ask for."""
+    scopes = str(client.get("scope", "")).split()
+    wanted = patient.settings.server_scope
+    if not scopes or wanted in scopes:
+        return []
+    return [
+        Problem(
+            f"A client that registers may not ask for {wanted}, so no token of its would be meant for this server",
+            f"add {wanted} to the optional scopes: Client scopes in Keycloak's console, Assigned type Optional",
+        )
+    ]
+
+
+def _closed(cause: str) -> Finding:
+    """Clients can be registered by hand too, so this stops none that are."""
+    return Finding("clients must be registered by hand", (warning(cause, _BY_HAND),))
+
+
+def _open_to_strangers() -> Problem:
+    return Problem(
+        "Anyone may register a client for any address: its consent page would hand people's codes to strangers",
+        f"restrict it in {_POLICIES}: Trusted hosts, as keycloak/realm-export.json has it",
+    )
+
+
+def _words(response: httpx.Response) -> str:
+    """Return what Keycloak says; its refusals are JSON."""
+    try:
+        answer = response.json()
+        return f"HTTP {response.status_code}, {answer.get('error_description') or answer.get('error')}".rstrip(".")
+    except (ValueError, AttributeError):
+        return f"HTTP {response.status_code}"
+
+
+async def documents(patient: Patient) -> Finding:
+    """Say whether clients may come with a document, which is experimental in Keycloak and needs nothing here."""
+    if patient.metadata.get("client_id_metadata_document_supported"):
+        return Finding("clients may bring a metadata document")
+    return Finding("not offered; clients register, or have an id given by hand")
+
+
+STEPS: Final = (
+    Step(
+        "clients.registration",
+        "registration",
+        "A client on a desktop may register itself with the server's scope, and one with a stranger's address may not.",
+        registration,
+        ("issuer.metadata",),
+    ),
+    Step(
+        "clients.documents",
+        "documents",
+        "Says whether clients may bring a metadata document.",
+        documents,
+        ("issuer.metadata",),
+    ),
+)

@@ -1,0 +1,233 @@
+"""Nextcloud from within, by `occ`: what the app user_oidc knows of the realm (github.com/nextcloud/user_oidc).
+
+What nextcloud/setup.sh sets is read here, and compared with the realm as it is now. The signing keys matter most:
+user_oidc remembers them for an hour and asks for no others, so after a change of keys it refuses every token.
+"""
+
+import asyncio
+import json
+import re
+import shlex
+from contextlib import suppress
+from typing import Any, Final
+
+from nextcloud_mcp.doctor.patient import Patient
+from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+
+SECONDS: Final = 60.0
+OLDEST: Final = (8, 5)
+"""nextcloud/README.md says what each version brought."""
+
+SET_UP: Final = "run nextcloud/setup.sh again, with the same settings as before"
+
+_WELL_KNOWN: Final = "/.well-known/openid-configuration"
+
+
+async def version(patient: Patient) -> Finding:
+    """Ask for the app's version."""
+    if not patient.options.occ:
+        raise Skip('needs occ: --occ "php occ", or what runs it where Nextcloud is')
+    found = await _occ(patient, "config:app:get", "user_oidc", "installed_version", "--default-value=")
+    enabled = await _occ(patient, "config:app:get", "user_oidc", "enabled", "--default-value=no")
+    if not found or enabled == "no":
+        raise Fault("The app user_oidc is not enabled", "occ app:enable user_oidc, then nextcloud/setup.sh")
+    numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:2])
+    if numbers < OLDEST:
+        raise Fault(f"user_oidc {found} is too old", "occ app:update user_oidc", saw=found)
+    return Finding(found)
+
+
+async def audience(patient: Patient) -> Finding:
+    """Look for the two lines of config.php that let in any token of the realm."""
+    text = await _occ(patient, "config:system:get", "user_oidc", "--default-value={}", "--output=json")
+    configured = _parsed(text)
+    settings = configured if isinstance(configured, dict) else {}
+    problems = []
+    if "selfencoded_bearer_validation_audience_check" in settings and not _true(
+        settings["selfencoded_bearer_validation_audience_check"]
+    ):
+        problems.append(_lets_all_in("selfencoded_bearer_validation_audience_check", "turns the audience check off"))
+    if _true(settings.get("userinfo_bearer_validation")):
+        problems.append(_lets_all_in("userinfo_bearer_validation", "has tokens checked by userinfo, not by audience"))
+    return Finding("tokens for other audiences are refused" if not problems else "checks no audience", tuple(problems))
+
+
+def _true(value: object) -> bool:
+    """Read a value as PHP does: the string "false" is true."""
+    return value not in {None, False, "", "0"}
+
+
+def _lets_all_in(name: str, does: str) -> Problem:
+    return Problem(
+        f"config.php {does}: a token for any client of the realm opens Nextcloud",
+        f"occ config:system:delete user_oidc {name}",
+    )
+
+
+async def provider(patient: Patient) -> Finding:
+    """Find the realm among user_oidc's providers."""
+    listed = _parsed(await _occ(patient, "user_oidc:provider", "--output=json"))
+    found = _ours(patient, listed if isinstance(listed, list) else [])
+    name = str(found.get("identifier"))
+    shown = _parsed(await _occ(patient, "user_oidc:provider", name, "--output=json"))
+    patient.provider = shown if isinstance(shown, dict) else found
+    saw = f"{name}, {found.get('discoveryEndpoint')}"
+    return Finding(saw)
+
+
+async def client(patient: Patient) -> Finding:
+    """Compare the provider's client id with the audience of the tokens."""
+    found, audience = patient.provider.get("clientId"), patient.settings.nextcloud_audience
+    if found == audience:
+        return Finding(f"{found}, the audience of tokens for Nextcloud")
+    raise Fault(
+        f"The provider's client id is {found}, and tokens for Nextcloud name {audience}: each call gets 401",
+        f"occ user_oidc:provider {patient.provider.get('identifier')} --clientid={audience}\n"
+        f"or, if Nextcloud's client is another in this realm: TOKEN_EXCHANGE_AUDIENCE={found}",
+    )
+
+
+def _ours(patient: Patient, providers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the provider of this name, or else of this realm; its address may be an inner one."""
+    wanted = patient.options.provider
+    path = f"/realms/{patient.realm}{_WELL_KNOWN}"
+    for each in providers:
+        if each.get("identifier") == wanted if wanted else str(each.get("discoveryEndpoint")).endswith(path):
+            return each
+    names = ", ".join(f"{each.get('identifier')} ({each.get('discoveryEndpoint')})" for each in providers) or "none"
+    raise Fault(f"user_oidc has no provider for the realm {patient.realm}; it has {names}", SET_UP, saw=names)
+
+
+async def bearer(patient: Patient) -> Finding:
+    """See that the provider takes bearer tokens, and makes accounts for them."""
+    settings = _settings(patient)
+    name = patient.provider.get("identifier")
+    problems = []
+    if not settings.get("checkBearer"):
+        cause = "The provider takes no bearer tokens, so each call gets 401"
+        problems.append(Problem(cause, f"occ user_oidc:provider {name} --check-bearer=1"))
+    if not settings.get("bearerProvisioning"):
+        cause = "People who have never opened Nextcloud in a browser get no account by a call"
+        problems.append(warning(cause, f"occ user_oidc:provider {name} --bearer-provisioning=1"))
+    return Finding("bearer tokens are taken" if settings.get("checkBearer") else "off", tuple(problems))
+
+
+async def names(patient: Patient) -> Finding:
+    """See that accounts are named as the realm names people."""
+    settings = _settings(patient)
+    mapping, unique = settings.get("mappingUid") or "sub", bool(settings.get("uniqueUid"))
+    saw = f"by {mapping}{', hashed' if unique else ''}"
+    if mapping == "preferred_username" and not unique and not settings.get("providerBasedId"):
+        return Finding(saw)
+    cause = (
+        "Accounts are not named by preferred_username, so people meet other accounts than those that have their files"
+    )
+    mend = (
+        f"occ user_oidc:provider {patient.provider.get('identifier')} --mapping-uid=preferred_username --unique-uid=0\n"
+        "but only if nobody has used it yet: who has would get a new, empty account"
+    )
+    return Finding(saw, (Problem(cause, mend),))
+
+
+async def keys(patient: Patient) -> Finding:
+    """Compare the signing keys that user_oidc remembers with the realm's."""
+    setting = f"provider-{patient.provider.get('id')}-jwksCache"
+    remembered = _parsed(await _occ(patient, "config:app:get", "user_oidc", setting, "--default-value="))
+    ids = {jwk.get("kid") for jwk in remembered.get("keys", [])} if isinstance(remembered, dict) else set()
+    if not ids:
+        return Finding("none remembered; they are fetched with the next token")
+    missing = patient.keys - ids
+    saw = f"{len(ids & patient.keys)} of the realm's {len(patient.keys)} remembered"
+    if not missing:
+        return Finding(saw)
+    cause = (
+        f"Nextcloud remembers keys that lack {', '.join(sorted(missing))} of the realm's, and refuses what those sign"
+    )
+    return Finding(saw, (Problem(cause, f"{SET_UP}: it drops what is remembered; or wait an hour"),))
+
+
+async def cache(patient: Patient) -> Finding:
+    """See that there is a memory cache, without which every call asks Keycloak for its metadata."""
+    found = await _occ(patient, "config:system:get", "memcache.local", "--default-value=")
+    if found:
+        return Finding(found.rpartition("\\")[2])
+    cause = "Nextcloud has no memory cache, so user_oidc asks Keycloak for its metadata at every call"
+    return Finding("none", (warning(cause, r"occ config:system:set memcache.local --value='\OC\Memcache\APCu'"),))
+
+
+def _settings(patient: Patient) -> dict[str, Any]:
+    settings = patient.provider.get("settings")
+    return settings if isinstance(settings, dict) else {}
+
+
+def _parsed(text: str) -> Any:
+    with suppress(ValueError):
+        return json.loads(text)
+    return None
+
+
+async def _occ(patient: Patient, *arguments: str) -> str:
+    """Run occ and return what it prints.
+
+    Raises:
+        Fault: it can't be run, or fails.
+    """
+    command = [*patient.options.occ, "--no-interaction", *arguments]
+    shown = shlex.join(command)
+    try:
+        async with asyncio.timeout(SECONDS):
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                output, errors = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+    except OSError as error:
+        raise Fault(f"{shown} can't be run ({type(error).__name__})", "correct --occ") from error
+    text = output.decode(errors="replace").strip()
+    if process.returncode != 0:
+        last = (errors.decode(errors="replace").strip() or text).splitlines()[-1:]
+        said = f": {last[0]}" if last else ""
+        raise Fault(f"{shown} failed with status {process.returncode}{said}", "run it by hand, and correct --occ")
+    return text
+
+
+STEPS: Final = (
+    Step("user_oidc.version", "version", "The app is enabled, in a version that takes bearer tokens.", version),
+    Step("user_oidc.audience", "audience check", "It is on.", audience, ("user_oidc.version",)),
+    Step(
+        "user_oidc.provider",
+        "provider",
+        "The realm is one of its providers.",
+        provider,
+        ("user_oidc.version", "issuer.metadata"),
+    ),
+    Step(
+        "user_oidc.client",
+        "client id",
+        "The provider's client id is the audience of tokens for Nextcloud.",
+        client,
+        ("user_oidc.provider",),
+    ),
+    Step("user_oidc.bearer", "bearer check", "The provider takes bearer tokens.", bearer, ("user_oidc.provider",)),
+    Step(
+        "user_oidc.names",
+        "account names",
+        "Accounts are named by `preferred_username`.",
+        names,
+        ("user_oidc.provider",),
+    ),
+    Step(
+        "user_oidc.keys",
+        "signing keys",
+        "The keys that it remembers are the realm's.",
+        keys,
+        ("user_oidc.provider", "issuer.keys"),
+    ),
+    Step("user_oidc.cache", "memory cache", "Nextcloud has one.", cache, ("user_oidc.version",)),
+)

@@ -1,0 +1,106 @@
+"""The walk: every step in its order, each after those that it needs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+
+from nextcloud_mcp.app import KEYCLOAK_TIMEOUT, create_app
+from nextcloud_mcp.doctor import (
+    caller,
+    clocks,
+    cloud,
+    drift,
+    endpoint,
+    exchange,
+    issuer,
+    network,
+    registration,
+    user_oidc,
+)
+from nextcloud_mcp.doctor.patient import Options, Patient
+from nextcloud_mcp.doctor.report import Fault, Finding, Outcome, Problem, Report, Result, Skip, Step
+from nextcloud_mcp.errors import SettingsError
+from nextcloud_mcp.nextcloud.client import http_client
+from nextcloud_mcp.settings import Settings, read_settings
+
+
+async def _started(_: Patient) -> Finding:
+    raise Skip("was judged before the walk began")
+
+
+SETTINGS: Final = Step(
+    "settings.complete", "complete", "`nextcloud-mcp serve` would start with these settings.", _started
+)
+
+WALK: Final = (
+    *network.STEPS,
+    *issuer.STEPS,
+    *endpoint.STEPS,
+    *registration.STEPS,
+    *exchange.STEPS,
+    *caller.STEPS,
+    *cloud.STEPS,
+    *clocks.STEPS,
+    *user_oidc.STEPS,
+    *drift.STEPS,
+)
+"""The settings come first, and are judged before there is anything to walk."""
+
+STEPS: Final = (SETTINGS, *WALK)
+
+
+async def examine(environ: Mapping[str, str], options: Options) -> Report:
+    """Walk the chain that the settings in `environ` describe."""
+    settings = read_settings(environ)
+    lines = settings if isinstance(settings, list) else _unstartable(settings)
+    if lines or isinstance(settings, list):
+        return _stopped(lines)
+    first = Result(SETTINGS, Finding(f"{settings.mode} mode, at {settings.server_url}"))
+    async with (
+        httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT) as http,
+        http_client(settings.nextcloud_url) as nextcloud,
+    ):
+        return Report([first, *await _walk(Patient(settings, options, http, nextcloud))])
+
+
+def _unstartable(settings: Settings) -> list[str]:
+    """Return why the server would not start, if it would not."""
+    try:
+        create_app(settings)
+    except SettingsError as error:
+        return [str(error)]
+    return []
+
+
+def _stopped(lines: list[str]) -> Report:
+    mend = "set it for the server and for the doctor; docs/reference/settings.md has them all"
+    found = Finding("the server would not start", tuple(Problem(line.rstrip("."), mend) for line in lines))
+    rest = [Result(step, _waiting(SETTINGS.code)) for step in WALK]
+    return Report([Result(SETTINGS, found), *rest])
+
+
+async def _walk(patient: Patient) -> list[Result]:
+    results: dict[str, Result] = {}
+    for step in WALK:
+        blocked = [need for need in step.needs if not _stands(results[need])]
+        results[step.code] = Result(step, _waiting(*blocked) if blocked else await _look(step, patient))
+    return list(results.values())
+
+
+def _waiting(*codes: str) -> Finding:
+    return Finding(f"needs {' and '.join(codes)}", skipped=True, needs=codes)
+
+
+def _stands(result: Result) -> bool:
+    """Say whether what a step saw can be built on; a warning is no hindrance."""
+    return result.finding.outcome in {Outcome.OK, Outcome.WARNING}
+
+
+async def _look(step: Step, patient: Patient) -> Finding:
+    try:
+        return await step.check(patient)
+    except Fault as fault:
+        return fault.finding
+    except Skip as skip:
+        return Finding(str(skip), skipped=True)
