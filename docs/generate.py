@@ -8,10 +8,31 @@ from mcp_types import ToolAnnotations
 
 from nextcloud_mcp import errors
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.doctor.walk import STEPS
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.server import create_server
 
 REFERENCE = Path(__file__).parent / "reference"
+DOCTOR_JSON = """
+A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 if one did, 2 for a wrong command line.
+
+## JSON
+
+`--json` prints one object. Members may be added; one that goes or changes its meaning raises `version`.
+
+| member | |
+| --- | --- |
+| `version` | 1 |
+| `healthy` | whether no step failed |
+| `counts` | how many steps ended `ok`, `skipped`, `warning`, `failed` |
+| `steps` | each step, in the order of the table: |
+| `steps[].code`, `.title` | which it is |
+| `steps[].outcome` | `ok`, `skipped`, `warning` (calls work all the same) or `failed` |
+| `steps[].saw` | what was seen, for people; of a skipped step, why it was not judged |
+| `steps[].problems[]` | `outcome` (`warning` or `failed`), `cause`, and `mend`: a command, a setting, a place |
+
+No token, secret or password is ever in it.
+"""
 NOTE = "<!-- written by docs/generate.py; change the code, then run `make docs` -->\n\n"
 
 
@@ -57,6 +78,22 @@ def errors_page() -> str:
     return "\n".join(rows) + "\n"
 
 
+def doctor_page() -> str:
+    """Return the table of the doctor's steps, and the shape of its JSON."""
+    rows = [
+        "# The doctor's steps",
+        "",
+        "`nextcloud-mcp doctor` takes them in this order; [find faults](../how-to/find-faults.md) says how to use it.",
+        "",
+        "| code | demands | needs |",
+        "| --- | --- | --- |",
+    ]
+    for step in STEPS:
+        needs = ", ".join(f"`{code}`" for code in step.needs)
+        rows.append(f"| `{step.code}` | {_one_line(step.demands)} | {needs} |")
+    return "\n".join(rows) + DOCTOR_JSON
+
+
 def _shown(default: object) -> str:
     """Return a default as one would write it in the environment; nothing for one that is derived or absent."""
     text = str(default).lower() if isinstance(default, bool) else str(default or "")
@@ -73,7 +110,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "tools.md": tools_page, "errors.md": errors_page}
+PAGES = {"settings.md": settings_page, "tools.md": tools_page, "errors.md": errors_page, "doctor.md": doctor_page}
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -62,7 +63,7 @@ def run_page(page: Path, where: str, folder: Path, addresses: Mapping[str, str],
     done = subprocess.run(  # noqa: S603 - the pages' own commands
         ["bash", "-c", script],  # noqa: S607 - the reader's own shell
         cwd=folder,
-        env=os.environ | environment,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

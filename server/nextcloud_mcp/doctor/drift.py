@@ -137,14 +137,14 @@ def _mappers(patient: Patient, scope: dict[str, Any], live: dict[str, Any]) -> I
     models = f"client-scopes/{live['id']}/protocol-mappers/models"
     wanted = {mapper["name"]: mapper for mapper in scope.get("protocolMappers", [])}
     found = {mapper["name"]: mapper for mapper in live.get("protocolMappers", [])}
-    for name in wanted.keys() - found.keys():
+    for name in sorted(wanted.keys() - found.keys()):
         body = patient.comparison.filled(json.dumps(wanted[name])) or json.dumps(wanted[name])
         mend = f"kcadm.sh create {models} -r {patient.realm} -b {shlex.quote(body)}"
         yield Problem(f"The mapper {name} of the client scope {scope['name']} is missing", mend)
-    for name in found.keys() - wanted.keys():
+    for name in sorted(found.keys() - wanted.keys()):
         mend = f"kcadm.sh delete {models}/{found[name]['id']} -r {patient.realm}"
         yield Problem(f"The client scope {scope['name']} has a mapper {name} that it should not have", mend)
-    for name in wanted.keys() & found.keys():
+    for name in sorted(wanted.keys() & found.keys()):
         for each in patient.comparison.differences(wanted[name], found[name]):
             mend = f"kcadm.sh update {models}/{found[name]['id']} -r {patient.realm} {_set(each)}"
             yield Problem(_differs(f"the mapper {name} of the client scope {scope['name']}", each), mend)
@@ -166,9 +166,14 @@ async def clients(patient: Patient) -> Finding:
                 _differs(f"the client {client_id}", each),
                 f"kcadm.sh update clients/{found['id']} -r {patient.realm} {_set(each)}",
             )
-            for each in patient.comparison.differences(client, found)
+            for each in patient.comparison.differences(_stated(client), found)
         ]
     return _found(problems, f"{len(patient.shipped['clients'])} clients")
+
+
+def _stated(client: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what Keycloak fills in by itself: where no web origins are listed, those of the redirects."""
+    return {name: value for name, value in client.items() if name != "webOrigins" or value}
 
 
 async def policies(patient: Patient) -> Finding:
@@ -227,6 +232,11 @@ def _found(problems: list[Problem], compared: str) -> Finding:
 
 
 def _differs(about: str, each: Difference) -> str:
+    if isinstance(each.wanted, list) and isinstance(each.found, list):
+        lacks = ", ".join(str(value) for value in each.wanted if value not in each.found)
+        besides = ", ".join(str(value) for value in each.found if value not in each.wanted)
+        parts = [*([f"lacks {lacks}"] if lacks else []), *([f"has {besides} besides"] if besides else [])]
+        return f"{_sentence(about)}, in {each.dotted}, {' and '.join(parts)}"
     return f"{_sentence(about)} has {each.dotted} {_shown(each.found)} in place of {_shown(each.wanted)}"
 
 

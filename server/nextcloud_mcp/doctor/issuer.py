@@ -74,6 +74,24 @@ async def _one_name(patient: Patient, issuer: str) -> Finding:
     return Finding(saw)
 
 
+async def encrypted(patient: Patient) -> Finding:
+    """See that passwords and tokens travel encrypted (MCP authorization, "Communication Security")."""
+    urls = {
+        "NEXTCLOUD_MCP_SERVER_URL": patient.settings.server_url,
+        "the issuer": str(patient.metadata["issuer"]),
+    }
+    problems = tuple(
+        Problem(
+            f"{name} is {url}, so passwords and tokens cross the network unencrypted, and clients refuse it",
+            "put a proxy that ends TLS in front and use its https:// address",
+        )
+        for name, url in urls.items()
+        if not url.startswith("https://") and not is_loopback(url)
+    )
+    schemes = sorted({urlsplit(url).scheme for url in urls.values()})
+    return Finding(f"{' and '.join(schemes)}{', on loopback' if 'http' in schemes and not problems else ''}", problems)
+
+
 async def keys(patient: Patient) -> Finding:
     """Read the signing keys."""
     url = str(patient.metadata["jwks_uri"])
@@ -138,6 +156,13 @@ STEPS: Final = (
         "one name",
         "Asked by its public name the issuer calls itself the same.",
         public,
+        ("issuer.metadata",),
+    ),
+    Step(
+        "issuer.encrypted",
+        "encryption",
+        "The issuer's and the server's public addresses are https, unless they are on loopback.",
+        encrypted,
         ("issuer.metadata",),
     ),
     Step(

@@ -1,7 +1,4 @@
-"""Names, ports, certificates: whether each part can be reached at the address that the settings give.
-
-OAuth wants TLS everywhere but on loopback (MCP authorization, "Communication Security"; RFC 9700 section 2.6).
-"""
+"""Names, ports, certificates: whether each part can be reached at the address that the settings give."""
 
 import asyncio
 import ssl
@@ -11,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from nextcloud_mcp.doctor.patient import Patient, is_loopback, network_cause
+from nextcloud_mcp.doctor.patient import Patient, network_cause
 from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
 
 SECONDS: Final = 10.0
@@ -30,24 +27,6 @@ async def server(patient: Patient) -> Finding:
     """Reach the server by its public URL."""
     url = patient.settings.server_url
     return await _reach(url, "NEXTCLOUD_MCP_SERVER_URL", "the MCP server or the proxy in front of it")
-
-
-async def encrypted(patient: Patient) -> Finding:
-    """See that tokens travel encrypted to the server and to the issuer's public address."""
-    urls = {
-        "NEXTCLOUD_MCP_SERVER_URL": patient.settings.server_url,
-        "the issuer": str(patient.metadata.get("issuer", patient.settings.server_url)),
-    }
-    problems = tuple(
-        Problem(
-            f"{name} is {url}, so passwords and tokens cross the network unencrypted, and clients refuse it",
-            "put a proxy that ends TLS in front (docs/how-to has one), and use its https:// address",
-        )
-        for name, url in urls.items()
-        if not url.startswith("https://") and not is_loopback(url)
-    )
-    schemes = sorted({urlsplit(url).scheme for url in urls.values()})
-    return Finding(f"{' and '.join(schemes)}{', on loopback' if 'http' in schemes and not problems else ''}", problems)
 
 
 async def nextcloud(patient: Patient) -> Finding:
@@ -120,11 +99,5 @@ STEPS: Final = (
         keycloak,
     ),
     Step("network.server", "MCP server", "So does `NEXTCLOUD_MCP_SERVER_URL`.", server),
-    Step(
-        "network.encrypted",
-        "encryption",
-        "The server's and the issuer's public addresses are https, unless on loopback.",
-        encrypted,
-    ),
     Step("network.nextcloud", "Nextcloud", "So does `NEXTCLOUD_HOST`.", nextcloud),
 )

@@ -108,8 +108,11 @@ async def ask(http: httpx.AsyncClient, method: str, url: str, *, mend: str, **pa
     try:
         return await http.request(method, url, **parts)
     except httpx.HTTPError as error:
-        where = http.base_url.join(url) if url.startswith("/") else url
-        raise Fault(f"{where} gives no answer: {network_cause(error)}", mend) from error
+        raise Fault(f"{_absolute(http, url)} gives no answer: {network_cause(error)}", mend) from error
+
+
+def _absolute(http: httpx.AsyncClient, url: str) -> str:
+    return str(http.base_url).rstrip("/") + url if url.startswith("/") else url
 
 
 async def ask_json(http: httpx.AsyncClient, url: str, *, mend: str) -> dict[str, Any]:
@@ -125,7 +128,7 @@ async def ask_json(http: httpx.AsyncClient, url: str, *, mend: str) -> dict[str,
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise Fault(f"{url} is no JSON object: HTTP {response.status_code}, {kind}", mend)
+        raise Fault(f"{_absolute(http, url)} is no JSON object: HTTP {response.status_code}, {kind}", mend)
     return document
 
 

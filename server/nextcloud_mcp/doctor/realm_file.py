@@ -78,26 +78,30 @@ class Comparison:
     def differences(self, wanted: Any, found: Any, path: tuple[str, ...] = ()) -> Iterator[Difference]:
         """Find where `found` does not say what `wanted` says; in objects it may say more, in lists it may not."""
         if isinstance(wanted, Mapping):
+            live = found if isinstance(found, Mapping) else {}
             for key, value in wanted.items():
                 if key not in IGNORED:
-                    yield from self.differences(
-                        value, found.get(key) if isinstance(found, Mapping) else None, (*path, key)
-                    )
-        elif not (self._same_list(wanted, found) if isinstance(wanted, list) else self._same(wanted, found)):
-            yield Difference(path, wanted, found)
+                    yield from self.differences(value, live.get(key), (*path, key))
+        elif not (self._same_list(wanted, found or []) if isinstance(wanted, list) else self._same(wanted, found)):
+            yield Difference(path, self._filled_in(wanted), found)
 
-    def _same_list(self, wanted: list[Any], found: Any) -> bool:
-        """Compare regardless of order: Keycloak keeps none."""
-        rest = list(found) if isinstance(found, list) else []
-        for value in wanted:
-            match = next((other for other in rest if self._alike(value, other)), None)
-            if match is None:
-                return False
-            rest.remove(match)
-        return not rest
+    def _filled_in(self, wanted: Any) -> Any:
+        """Fill what is known into a text or a list of texts."""
+        if isinstance(wanted, list):
+            return [self._filled_in(value) for value in wanted]
+        return self.filled(wanted) or wanted if isinstance(wanted, str) else wanted
 
-    def _alike(self, wanted: Any, found: Any) -> bool:
-        return not list(self.differences(wanted, found))
+    def _same_list(self, wanted: list[Any], found: list[Any]) -> bool:
+        """Compare regardless of order, for Keycloak keeps none: each to one, whichever fits all."""
+        if not wanted or not found:
+            return wanted == found
+        for index, other in enumerate(found):
+            learnt = dict(self.values)
+            rest = found[:index] + found[index + 1 :]
+            if not list(self.differences(wanted[0], other)) and self._same_list(wanted[1:], rest):
+                return True
+            self.values = learnt
+        return False
 
     def _same(self, wanted: Any, found: Any) -> bool:
         """Compare two values; Keycloak writes numbers and booleans as words in some places."""
