@@ -1,7 +1,7 @@
-"""A front for Nextcloud or Keycloak: passes everything on to the real one, unless a test tells it to fail."""
+"""A front for a real server: passes everything on, unless a test tells it to fail or to meddle, as proxies do."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -25,6 +25,10 @@ class Fault:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Meddle = Callable[[str, Response], Response]
+"""Gets a path and the real answer, and returns what is answered."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Front:
         self._fault = Fault(500)
         self._times = 0
         self._held: Held | None = None
+        self._meddle: Meddle = _leave
+        self._dropped: frozenset[bytes] = frozenset()
         self._running = AsyncExitStack()
 
     async def up(self) -> None:
@@ -75,6 +81,24 @@ class Front:
             yield
         finally:
             self._times = 0
+
+    @contextmanager
+    def meddling(self, meddle: Meddle) -> Iterator[None]:
+        """Change answers for as long as the block lasts: `meddle` gets the path and the real one."""
+        self._meddle = meddle
+        try:
+            yield
+        finally:
+            self._meddle = _leave
+
+    @contextmanager
+    def dropping(self, *headers: str) -> Iterator[None]:
+        """Keep headers of requests back for as long as the block lasts."""
+        self._dropped = frozenset(header.lower().encode() for header in headers)
+        try:
+            yield
+        finally:
+            self._dropped = frozenset()
 
     @contextmanager
     def holding(self) -> Iterator[Held]:
@@ -111,13 +135,18 @@ class Front:
 
     async def _passed_on(self, scope: Scope, body: bytes) -> Response:
         raw_path = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        asked = [(name, value) for name, value in scope["headers"] if name not in NOT_PASSED_ON | {b"accept-encoding"}]
+        kept_back = NOT_PASSED_ON | {b"accept-encoding"} | self._dropped
+        asked = [(name, value) for name, value in scope["headers"] if name not in kept_back]
         real = await self._http.request(
             scope["method"], self._target.copy_with(raw_path=raw_path), headers=asked, content=body
         )
         response = Response(real.content, real.status_code)
         response.raw_headers += [(name, value) for name, value in real.headers.raw if name.lower() not in NOT_PASSED_ON]
-        return response
+        return self._meddle(scope["path"], response)
+
+
+def _leave(_: str, response: Response) -> Response:
+    return response
 
 
 async def _hold(held: Held, receive: Receive) -> None:

@@ -23,7 +23,13 @@ class _Server(uvicorn.Server):
 async def listening(app: ASGIApp, *, port: int = 0, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
     """Serve `app` on loopback for as long as the block lasts, and return its URL; port 0 takes a free one."""
     config = uvicorn.Config(
-        app, lifespan=lifespan, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+        app,
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,  # a front passes on the real one's, if it has one
+        timeout_graceful_shutdown=1,
     )
     listener = socket.create_server((LOOPBACK, port))  # takes connections from now on, also before the server runs
     server = _Server(config)

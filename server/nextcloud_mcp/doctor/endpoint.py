@@ -12,7 +12,7 @@ import httpx
 
 from nextcloud_mcp.auth.challenge import WELL_KNOWN
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+from nextcloud_mcp.doctor.report import Fault, Finding, Step, warning
 
 STRANGER: Final = "https://stranger.invalid"
 """The origin of a web page that nobody has allowed."""
@@ -128,30 +128,6 @@ async def pages(patient: Patient) -> Finding:
     return Finding(f"HTTP {response.status_code}", (warning(cause, mend),))
 
 
-async def ready(patient: Patient) -> Finding:
-    """Ask the running server how it sees Keycloak and Nextcloud, which may differ from how they look from here."""
-    parts = urlsplit(patient.settings.server_url)
-    url = f"{parts.scheme}://{parts.netloc}/health/ready"
-    response = await ask(patient.http, "GET", url, mend="start the server: nextcloud-mcp serve")
-    try:
-        checks = dict(response.json()["checks"])
-    except (ValueError, KeyError, TypeError):
-        raise Skip(f"{url} is not shown to the outside") from None
-    problems = [_not_ready(patient, name, state) for name, state in sorted(checks.items()) if state != "ok"]
-    return Finding(", ".join(f"{name}: {state}" for name, state in sorted(checks.items())), tuple(problems))
-
-
-def _not_ready(patient: Patient, name: str, state: str) -> Problem:
-    setting, url = {
-        "issuer": ("OIDC_DISCOVERY_URL", patient.settings.discovery_url),
-        "nextcloud": ("NEXTCLOUD_HOST", patient.settings.nextcloud_url),
-    }.get(name, ("its settings", ""))
-    return Problem(
-        f"The running server says of {name}: {state}",
-        f"see {setting} of the running server, and that {url} answers where it runs",
-    )
-
-
 STEPS: Final = (
     Step(
         "server.challenge",
@@ -182,5 +158,4 @@ STEPS: Final = (
         pages,
         ("server.challenge",),
     ),
-    Step("server.ready", "readiness", "The running server reaches Keycloak and Nextcloud.", ready, ("network.server",)),
 )

@@ -16,6 +16,7 @@ from nextcloud_mcp.doctor import (
     issuer,
     network,
     registration,
+    running,
     user_oidc,
 )
 from nextcloud_mcp.doctor.patient import Options, Patient
@@ -41,6 +42,7 @@ WALK: Final = (
     *exchange.STEPS,
     *caller.STEPS,
     *cloud.STEPS,
+    *running.STEPS,
     *clocks.STEPS,
     *user_oidc.STEPS,
     *drift.STEPS,

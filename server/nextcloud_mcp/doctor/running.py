@@ -1,0 +1,42 @@
+"""The running server's own view of Keycloak and Nextcloud, which may differ from the view from here."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from nextcloud_mcp.doctor.patient import Patient, ask
+from nextcloud_mcp.doctor.report import Finding, Problem, Skip, Step
+
+
+async def ready(patient: Patient) -> Finding:
+    """Ask the running server whether it is ready."""
+    parts = urlsplit(patient.settings.server_url)
+    url = f"{parts.scheme}://{parts.netloc}/health/ready"
+    response = await ask(patient.http, "GET", url, mend="start the server: nextcloud-mcp serve")
+    try:
+        checks = dict(response.json()["checks"])
+    except (ValueError, KeyError, TypeError):
+        raise Skip(f"{url} is not shown to the outside") from None
+    problems = [_not_ready(patient, name, state) for name, state in sorted(checks.items()) if state != "ok"]
+    return Finding(", ".join(f"{name}: {state}" for name, state in sorted(checks.items())), tuple(problems))
+
+
+def _not_ready(patient: Patient, name: str, state: str) -> Problem:
+    setting, url = {
+        "issuer": ("OIDC_DISCOVERY_URL", patient.settings.discovery_url),
+        "nextcloud": ("NEXTCLOUD_HOST", patient.settings.nextcloud_url),
+    }.get(name, ("its settings", ""))
+    return Problem(
+        f"The running server says of {name}: {state}",
+        f"see {setting} of the running server, and that {url} answers where it runs",
+    )
+
+
+STEPS: Final = (
+    Step(
+        "running.ready",
+        "readiness",
+        "The running server reaches Keycloak and Nextcloud, as the doctor does.",
+        ready,
+        ("server.challenge", "issuer.keys", "nextcloud.status"),
+    ),
+)

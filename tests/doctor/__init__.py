@@ -1,0 +1,1 @@
+"""The doctor, on real parts that are broken in one way each."""

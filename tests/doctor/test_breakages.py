@@ -1,0 +1,671 @@
+"""Each way to break the chain has one diagnosis: the first complaint is of the right step, with its cause and its cure.
+
+A server stands between fronts for the real Keycloak, the real Nextcloud and itself. Settings are changed for the doctor
+alone; what is changed in Keycloak is put back.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from starlette.responses import Response
+
+from nextcloud_mcp.doctor.patient import Options
+from nextcloud_mcp.doctor.report import Outcome
+from stack.chain import Chain
+from stack.process import LOOPBACK, free_port
+from tests.doctor.ward import Ward, complaints, first_complaint, run_ward
+from tests.support.administration import client_with, realm_with
+from tests.support.certificates import self_signed
+from tests.support.front import Fault, Front
+
+Broken = Callable[[Ward], AbstractAsyncContextManager[Mapping[str, str]]]
+"""Breaks a ward for as long as the block lasts, and returns the settings that the doctor gets in place of the real."""
+
+
+@pytest.fixture(scope="module")
+async def ward(chain: Chain) -> AsyncIterator[Ward]:
+    """The chain that each test breaks and mends."""
+    async with run_ward(chain) as running:
+        yield running
+
+
+def settings(**values: str) -> Broken:
+    """Give the doctor other settings than the server has; `{name}` stands for a part's address."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        addresses = {
+            "keycloak": ward.keycloak.url,
+            "server": ward.server.url,
+            "nextcloud": ward.nextcloud.url,
+            "server_port": ward.server.url.rpartition(":")[2],
+            "nobody": f"http://localhost:{free_port()}",
+        }
+        yield {name: value.format(**addresses) for name, value in values.items()}
+
+    return broken
+
+
+def at(change: Callable[[Ward], AbstractContextManager[object]]) -> Broken:
+    """Break by something that is put back at the end of a block."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        with change(ward):
+            yield {}
+
+    return broken
+
+
+def away(part: Callable[[Ward], Front]) -> Broken:
+    """Take a part down."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        async with part(ward).away():
+            yield {}
+
+    return broken
+
+
+def answering(path: str, fault: Fault) -> Callable[[str, Response], Response]:
+    """Answer at one path with something else."""
+
+    def meddle(asked: str, real: Response) -> Response:
+        return Response(fault.body, fault.status, dict(fault.headers)) if asked.endswith(path) else real
+
+    return meddle
+
+
+def rewriting(path: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[str, Response], Response]:
+    """Change the JSON object at one path."""
+
+    def meddle(asked: str, real: Response) -> Response:
+        if not asked.endswith(path):
+            return real
+        return Response(
+            json.dumps(change(json.loads(bytes(real.body)))), real.status_code, media_type="application/json"
+        )
+
+    return meddle
+
+
+def header(name: str, value: str | None) -> Callable[[str, Response], Response]:
+    """Set a header of every answer, or take it away."""
+
+    def meddle(_: str, real: Response) -> Response:
+        if value is None:
+            real.headers.__delitem__(name)
+        else:
+            real.headers[name] = value
+        return real
+
+    return meddle
+
+
+def with_tls(*, trusted: bool, **certificate: Any) -> Broken:
+    """Put Nextcloud behind TLS with such a certificate."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        file, key = self_signed(ward.chain.config.state, **certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file, key)
+        server = await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.MonkeyPatch.context() as environment:
+            if trusted:
+                environment.setenv("SSL_CERT_FILE", str(file))
+            async with server:
+                yield {"NEXTCLOUD_HOST": f"https://localhost:{port}"}
+
+    return broken
+
+
+# --- what an administrator of Keycloak may do wrong -------------------------------------------------------------------
+
+
+def client_attribute(name: str, value: str) -> Broken:
+    """Set an attribute of the exchange server's client."""
+
+    def change(ward: Ward) -> AbstractContextManager[None]:
+        key = ward.admin.get_client_id(ward.exchange_client)
+        attributes = ward.admin.get_client(str(key))["attributes"] | {name: value}
+        return client_with(ward.admin, ward.exchange_client, attributes=attributes)
+
+    return at(change)
+
+
+@contextmanager
+def without_default_scope(ward: Ward) -> Iterator[None]:
+    """Take the scope `nextcloud` from the exchange server's client."""
+    key, scope = str(ward.admin.get_client_id(ward.exchange_client)), _scope(ward, "nextcloud")["id"]
+    ward.admin.delete_client_default_client_scope(key, scope)
+    try:
+        yield
+    finally:
+        ward.admin.add_client_default_client_scope(key, scope, {})
+
+
+def without_mapper(scope_name: str, mapper_name: str) -> Broken:
+    """Take a mapper from a client scope."""
+
+    @contextmanager
+    def change(ward: Ward) -> Iterator[None]:
+        scope = _scope(ward, scope_name)
+        (mapper,) = [each for each in scope["protocolMappers"] if each["name"] == mapper_name]
+        ward.admin.delete_mapper_from_client_scope(scope["id"], mapper["id"])
+        try:
+            yield
+        finally:
+            ward.admin.add_mapper_to_client_scope(scope["id"], {**mapper, "id": None})
+
+    return at(change)
+
+
+def with_mapper(scope_name: str, mapper: dict[str, Any]) -> Broken:
+    """Give a client scope a mapper too many."""
+
+    @contextmanager
+    def change(ward: Ward) -> Iterator[None]:
+        scope = _scope(ward, scope_name)
+        ward.admin.add_mapper_to_client_scope(scope["id"], mapper)
+        try:
+            yield
+        finally:
+            (added,) = [m for m in _scope(ward, scope_name)["protocolMappers"] if m["name"] == mapper["name"]]
+            ward.admin.delete_mapper_from_client_scope(scope["id"], added["id"])
+
+    return at(change)
+
+
+def scope_attribute(scope_name: str, name: str, value: str) -> Broken:
+    """Set an attribute of a client scope, which is true by default."""
+
+    @contextmanager
+    def change(ward: Ward) -> Iterator[None]:
+        scope = _scope(ward, scope_name)
+        before = {name: "true", **scope["attributes"]}  # Keycloak keeps an attribute that an update does not mention
+        ward.admin.update_client_scope(scope["id"], scope | {"attributes": before | {name: value}})
+        try:
+            yield
+        finally:
+            ward.admin.update_client_scope(scope["id"], scope | {"attributes": before})
+
+    return at(change)
+
+
+def _scope(ward: Ward, name: str) -> dict[str, Any]:
+    (scope,) = [each for each in ward.admin.get_client_scopes() if each["name"] == name]
+    return dict(scope)
+
+
+def without_policy(name: str) -> Broken:
+    """Take a client policy away."""
+
+    @contextmanager
+    def change(ward: Ward) -> Iterator[None]:
+        path = f"admin/realms/{ward.chain.keycloak.realm}/client-policies/policies"
+        before = ward.admin.connection.raw_get(path).json()
+        others = [policy for policy in before["policies"] if policy["name"] != name]
+        ward.admin.connection.raw_put(path, data=json.dumps({"policies": others})).raise_for_status()
+        try:
+            yield
+        finally:
+            ward.admin.connection.raw_put(path, data=json.dumps(before)).raise_for_status()
+
+    return at(change)
+
+
+def registration_policy(provider: str, **config: list[str]) -> Broken:
+    """Configure a policy of anonymous registration in another way."""
+
+    @contextmanager
+    def change(ward: Ward) -> Iterator[None]:
+        (policy,) = [
+            each
+            for each in ward.admin.get_components({"name": provider})
+            if each["providerId"] == provider or each["name"] == provider
+            if each["subType"] == "anonymous"
+        ]
+        names = {name.replace("_", "-"): value for name, value in config.items()}
+        ward.admin.update_component(policy["id"], policy | {"config": policy["config"] | names})
+        try:
+            yield
+        finally:
+            ward.admin.update_component(policy["id"], policy)
+
+    return at(change)
+
+
+def both(*breakages: Broken) -> Broken:
+    """Break in two ways at once."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        first, second = breakages
+        async with first(ward) as given, second(ward) as more:
+            yield {**given, **more}
+
+    return broken
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A breakage, and its diagnosis.
+
+    Attributes:
+        broken: breaks it.
+        code: of the step that complains first.
+        cause: part of the cause; `{client}` and the like stand for what only the run knows.
+        mend: part of what mends it.
+        outcome: what the step is.
+        scope: of the token that the doctor is given; None gives it none.
+        admin: whether it has admin access.
+    """
+
+    broken: Broken
+    code: str
+    cause: str
+    mend: str
+    outcome: Outcome = Outcome.FAILED
+    scope: str | None = None
+    admin: bool = False
+
+
+SCOPE: Final = "nextcloud-mcp:exchange files:read"
+KEYCLOAK: Final = "realms/nextcloud-mcp/.well-known/openid-configuration"
+METADATA: Final = "/.well-known/oauth-protected-resource/mcp"
+STATUS: Final = "/status.php"
+MAINTENANCE: Final = (
+    b'{"installed":true,"maintenance":true,"needsDbUpgrade":false,"version":"32.0.1.2","versionstring":"32.0.1"}'
+)
+JSON: Final = {"Content-Type": "application/json"}
+
+BREAKAGES: Final[Mapping[str, Case]] = {
+    # settings
+    "settings: several wrong": Case(
+        settings(NEXTCLOUD_HOST="cloud", OIDC_CLIENT_SECRET=""),
+        "settings.complete",
+        "NEXTCLOUD_HOST: must be an http:// or https:// URL",
+        "docs/reference/settings.md",
+    ),
+    "settings: a scope that no tool needs": Case(
+        settings(MCP_FIRST_SCOPES="mail:read"), "settings.complete", "no tool needs mail:read", "set it"
+    ),
+    # the network
+    "Keycloak: down": Case(
+        away(lambda ward: ward.keycloak), "network.keycloak", "nothing listens there", "OIDC_DISCOVERY_URL"
+    ),
+    "Keycloak: a name that does not resolve": Case(
+        settings(OIDC_DISCOVERY_URL=f"https://keycloak.invalid/{KEYCLOAK}"),
+        "network.keycloak",
+        "the name does not resolve",
+        "OIDC_DISCOVERY_URL",
+    ),
+    "server: does not run": Case(away(lambda ward: ward.server), "network.server", "nothing listens there", "start it"),
+    "Nextcloud: down": Case(
+        away(lambda ward: ward.nextcloud), "network.nextcloud", "nothing listens there", "NEXTCLOUD_HOST"
+    ),
+    "TLS: expired": Case(
+        with_tls(trusted=True, ends=timedelta(days=-1)), "network.nextcloud", "certificate has expired", "renew"
+    ),
+    "TLS: nobody vouches for it": Case(
+        with_tls(trusted=False), "network.nextcloud", "self-signed certificate", "SSL_CERT_FILE"
+    ),
+    "TLS: another's": Case(
+        with_tls(trusted=True, host="other.example.org"), "network.nextcloud", "Hostname mismatch", "of that name"
+    ),
+    "TLS: ends soon": Case(
+        with_tls(trusted=True, ends=timedelta(days=5, hours=1)),
+        "network.nextcloud",
+        "ends in 5 days",
+        "renew it",
+        Outcome.WARNING,
+    ),
+    "TLS: spoken to plain HTTP": Case(
+        settings(OIDC_DISCOVERY_URL=f"https://localhost:{{server_port}}/{KEYCLOAK}"),
+        "network.keycloak",
+        "it speaks no TLS",
+        "OIDC_DISCOVERY_URL",
+    ),
+    # the issuer
+    "issuer: no such realm": Case(
+        settings(OIDC_DISCOVERY_URL="{keycloak}/realms/nobody/.well-known/openid-configuration"),
+        "issuer.metadata",
+        "HTTP 404",
+        "set OIDC_DISCOVERY_URL to the realm's own",
+    ),
+    "issuer: another realm": Case(
+        settings(OIDC_DISCOVERY_URL="{keycloak}/realms/master/.well-known/openid-configuration"),
+        "issuer.scopes",
+        "The realm master offers no scope nextcloud-mcp:exchange",
+        "Create client scope",
+    ),
+    "issuer: two names": Case(
+        at(
+            lambda ward: ward.keycloak.meddling(
+                rewriting(KEYCLOAK, lambda it: it | {"issuer": it["issuer"].replace("localhost", LOOPBACK)})
+            )
+        ),
+        "issuer.public",
+        "tokens will not name the issuer",
+        "--hostname-backchannel-dynamic=true",
+    ),
+    "issuer: no keys": Case(
+        at(lambda ward: ward.keycloak.meddling(rewriting("/certs", lambda _: {"keys": []}))),
+        "issuer.keys",
+        "no signing key of an accepted algorithm",
+        "Add providers",
+    ),
+    "issuer: keys out of reach": Case(
+        at(lambda ward: ward.keycloak.meddling(answering("/certs", Fault(404)))), "issuer.keys", "HTTP 404", "reachable"
+    ),
+    "issuer: a tool's scope is missing": Case(
+        scope_attribute("notes:write", "include.in.openid.provider.metadata", "false"),
+        "issuer.scopes",
+        "offers no scope notes:write",
+        "Create client scope > notes:write",
+    ),
+    # the server
+    "server: another path": Case(
+        settings(NEXTCLOUD_MCP_SERVER_URL="{server}/other"),
+        "server.challenge",
+        "There is no MCP endpoint",
+        "{server}/other",
+    ),
+    "server: another name": Case(
+        settings(NEXTCLOUD_MCP_SERVER_URL="http://127.0.0.1:{server_port}/mcp"),
+        "server.challenge",
+        "answers to another name",
+        "Host on unchanged",
+    ),
+    "server: a proxy hides the 401": Case(
+        at(lambda ward: ward.server.meddling(header("www-authenticate", None))),
+        "server.challenge",
+        "no WWW-Authenticate",
+        "pass the header WWW-Authenticate on",
+    ),
+    "server: a proxy's login instead": Case(
+        at(
+            lambda ward: ward.server.meddling(
+                answering("/mcp", Fault(302, headers={"Location": "https://sso.example.org/"}))
+            )
+        ),
+        "server.challenge",
+        "HTTP 302 in place of 401",
+        "https://sso.example.org/",
+    ),
+    "server: a proxy without a server": Case(
+        at(lambda ward: ward.server.meddling(answering("/mcp", Fault(502)))),
+        "server.challenge",
+        "HTTP 502 in place of 401",
+        "proxy in front reaches the server",
+    ),
+    "server: a proxy hides the metadata": Case(
+        at(lambda ward: ward.server.meddling(answering(METADATA, Fault(404)))),
+        "server.metadata",
+        "HTTP 404",
+        f"let the proxy pass {METADATA} on",
+    ),
+    "server: calls itself otherwise": Case(
+        at(lambda ward: ward.server.meddling(rewriting(METADATA, lambda it: it | {"resource": f"{it['resource']}/"}))),
+        "server.metadata",
+        "The server calls itself {server}/mcp/",
+        "NEXTCLOUD_MCP_SERVER_URL={server}/mcp",
+    ),
+    "server: of another issuer": Case(
+        at(
+            lambda ward: ward.server.meddling(
+                rewriting(METADATA, lambda it: it | {"authorization_servers": ["https://old.example.org"]})
+            )
+        ),
+        "server.issuer",
+        "sends clients to https://old.example.org",
+        "set OIDC_DISCOVERY_URL=",
+    ),
+    "server: in the other mode": Case(
+        settings(ENABLE_TOKEN_EXCHANGE="false"),
+        "server.mode",
+        "(pass-through) for nextcloud-mcp:pass-through",
+        "ENABLE_TOKEN_EXCHANGE",
+    ),
+    "server: a proxy drops Origin": Case(
+        at(lambda ward: ward.server.dropping("Origin")),
+        "server.pages",
+        "gets HTTP 401 where 403 is expected",
+        "pass the header Origin on",
+        Outcome.WARNING,
+    ),
+    # registration
+    "registration: closed": Case(
+        registration_policy("Trusted hosts", trusted_hosts=["claude.ai"]),
+        "clients.registration",
+        "doesn't match any trusted host",
+        "Trusted hosts: localhost",
+        Outcome.WARNING,
+    ),
+    "registration: open to strangers": Case(
+        both(
+            registration_policy(
+                "Trusted hosts",
+                client_uris_must_match=["false"],
+                trusted_hosts=["localhost", "127.0.0.1"],
+                host_sending_registration_request_must_match=["true"],
+            ),
+            without_policy("registered-dynamically"),
+        ),
+        "clients.registration",
+        "Anyone may register a client for any address",
+        "Trusted hosts",
+    ),
+    # the exchange
+    "exchange: wrong secret": Case(
+        settings(OIDC_CLIENT_SECRET="wrong"), "exchange.client", "refuses the secret or key", "OIDC_CLIENT_SECRET"
+    ),
+    "exchange: unknown client": Case(
+        settings(OIDC_CLIENT_ID="nobody"), "exchange.client", "knows no enabled client nobody", "set OIDC_CLIENT_ID"
+    ),
+    "exchange: client disabled": Case(
+        at(lambda ward: client_with(ward.admin, ward.exchange_client, enabled=False)),
+        "exchange.client",
+        "knows no enabled client",
+        "-s enabled=true",
+    ),
+    "exchange: not enabled": Case(
+        client_attribute("standard.token.exchange.enabled", "false"),
+        "exchange.client",
+        "Token exchange is not enabled",
+        "standard.token.exchange.enabled",
+    ),
+    "exchange: default scope taken away": Case(
+        at(without_default_scope),
+        "exchange.client",
+        "lacks the default scope nextcloud",
+        "Add client scope > nextcloud",
+    ),
+    "exchange: audience mapper missing": Case(
+        without_mapper("nextcloud", "audience nextcloud"),
+        "token.nextcloud",
+        "Requested audience not available: nextcloud",
+        "scope that adds the audience",
+        scope=SCOPE,
+    ),
+    # a person's token
+    "token: for the other server": Case(
+        settings(),
+        "token.accepted",
+        "not meant for this server",
+        "the scope nextcloud-mcp:exchange",
+        scope="nextcloud-mcp:pass-through files:read",
+    ),
+    "token: no scope of a tool": Case(
+        settings(), "token.scopes", "no scope of a tool", "files:read", Outcome.WARNING, scope="nextcloud-mcp:exchange"
+    ),
+    "token: no name": Case(
+        without_mapper("nextcloud", "preferred_username"),
+        "token.nextcloud",
+        "carries no preferred_username",
+        "mapper preferred_username",
+        scope=SCOPE,
+    ),
+    # Nextcloud
+    "Nextcloud: something else": Case(
+        settings(NEXTCLOUD_HOST="{keycloak}"), "nextcloud.status", "is no JSON object: HTTP 404", "set NEXTCLOUD_HOST"
+    ),
+    "Nextcloud: in maintenance": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering(STATUS, Fault(200, MAINTENANCE, JSON)))),
+        "nextcloud.status",
+        "in maintenance mode",
+        "occ maintenance:mode --off",
+    ),
+    "Nextcloud: redirects": Case(
+        at(
+            lambda ward: ward.nextcloud.failing(
+                Fault(301, headers={"Location": "https://cloud.example.org/status.php"})
+            )
+        ),
+        "nextcloud.status",
+        "redirects",
+        "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
+    ),
+    "Nextcloud: name not trusted": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering("/cloud/capabilities", Fault(400)))),
+        "nextcloud.name",
+        "does not trust the name localhost",
+        "occ config:system:set trusted_domains",
+    ),
+    "Nextcloud: a proxy drops OCS-APIRequest": Case(
+        at(lambda ward: ward.nextcloud.dropping("OCS-APIRequest")), "nextcloud.name", "HTTP 412", "what stands in front"
+    ),
+    "Nextcloud: a proxy drops the token": Case(
+        at(lambda ward: ward.nextcloud.dropping("Authorization")),
+        "nextcloud.user",
+        "does not accept the token",
+        "nextcloud/setup.sh",
+        scope=SCOPE,
+    ),
+    "Nextcloud: a proxy stops WebDAV": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering("/remote.php/dav/files/alice/", Fault(405)))),
+        "nextcloud.apis",
+        "PROPFIND /remote.php/dav/files/{{user}}/",
+        "WebDAV's methods",
+        scope=SCOPE,
+    ),
+    "Nextcloud: another account": Case(
+        at(
+            lambda ward: ward.nextcloud.meddling(
+                rewriting("/ocs/v2.php/cloud/user", lambda it: {"ocs": {**it["ocs"], "data": {"id": "5e884898da28"}}})
+            )
+        ),
+        "nextcloud.user",
+        "calls alice 5e884898da28",
+        "--mapping-uid=preferred_username",
+        Outcome.WARNING,
+        scope=SCOPE,
+    ),
+    # the clocks
+    "clock: Nextcloud's is off": Case(
+        at(lambda ward: ward.nextcloud.meddling(header("date", "Mon, 01 Jan 2024 00:00:00 GMT"))),
+        "clocks.agree",
+        "behind this machine's",
+        "timedatectl set-ntp true",
+    ),
+    # drift
+    "drift: a mapper taken away": Case(
+        without_mapper("nextcloud-mcp:exchange", "preferred_username"),
+        "drift.scopes",
+        "The mapper preferred_username of the client scope nextcloud-mcp:exchange is missing",
+        "kcadm.sh create client-scopes/",
+        admin=True,
+    ),
+    "drift: a mapper too many": Case(
+        with_mapper(
+            "files:read",
+            {
+                "name": "one audience more",
+                "protocol": "openid-connect",
+                "protocolMapper": "oidc-audience-mapper",
+                "config": {"included.client.audience": "nextcloud", "access.token.claim": "true"},
+            },
+        ),
+        "drift.scopes",
+        "has a mapper one audience more that it should not have",
+        "kcadm.sh delete client-scopes/",
+        admin=True,
+    ),
+    "drift: full scope allowed": Case(
+        at(lambda ward: client_with(ward.admin, "mcp-client", fullScopeAllowed=True)),
+        "drift.clients",
+        "The client mcp-client has fullScopeAllowed true in place of false",
+        "-s fullScopeAllowed=false",
+        admin=True,
+    ),
+    "drift: a redirect too many": Case(
+        at(
+            lambda ward: client_with(
+                ward.admin, "mcp-client", redirectUris=["http://localhost/callback", "https://stranger.invalid/*"]
+            )
+        ),
+        "drift.clients",
+        "has https://stranger.invalid/* besides",
+        "redirectUris=",
+        admin=True,
+    ),
+    "drift: PKCE no longer asked for": Case(
+        without_policy("every-client"),
+        "drift.policies",
+        "The client policy every-client is missing",
+        "Client policies > Policies > every-client",
+        admin=True,
+    ),
+    "drift: refresh tokens work twice": Case(
+        at(lambda ward: realm_with(ward.admin, revokeRefreshToken=False)),
+        "drift.realm",
+        "has revokeRefreshToken false in place of true",
+        "kcadm.sh update realms/nextcloud-mcp -s revokeRefreshToken=true",
+        admin=True,
+    ),
+    "drift: more clients may register": Case(
+        registration_policy("Max clients", max_clients=["100000"]),
+        "drift.registration",
+        "in config.max-clients, lacks 200 and has 100000 besides",
+        "kcadm.sh update components/",
+        admin=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BREAKAGES.values(), ids=BREAKAGES.keys())
+async def test_diagnosis(ward: Ward, case: Case) -> None:
+    """The first complaint names the step, the cause, and what mends it; and all is as before afterwards."""
+    async with case.broken(ward) as environ:
+        token = await ward.token(case.scope) if case.scope else None
+        credentials = (ward.chain.keycloak.admin_user, ward.chain.keycloak.admin_password) if case.admin else None
+        report = await ward.examined(environ, Options(token=token, admin=credentials))
+
+    names = {"server": ward.server.url}
+    result = first_complaint(report)
+    assert (result.step.code, result.finding.outcome) == (case.code, case.outcome), complaints(report)
+    found = [problem for problem in result.finding.problems if case.cause.format(**names) in problem.cause]
+    assert found, complaints(report)
+    assert case.mend.format(**names) in found[0].mend
+
+
+async def test_the_ward_is_healthy(ward: Ward) -> None:
+    """Nothing is left of the breakages, and without one there is nothing to complain of."""
+    credentials = (ward.chain.keycloak.admin_user, ward.chain.keycloak.admin_password)
+    report = await ward.examined({}, Options(token=await ward.token(), admin=credentials))
+    assert complaints(report) == []
+    registered = [client["clientId"] for client in ward.admin.get_clients() if "doctor" in str(client.get("name"))]
+    assert registered == []

@@ -1,0 +1,91 @@
+"""A chain that can be broken: a server between fronts, each of them a proxy that passes on or meddles."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from keycloak import KeycloakAdmin
+
+from nextcloud_mcp.doctor.patient import Options
+from nextcloud_mcp.doctor.report import Outcome, Report, Result
+from nextcloud_mcp.doctor.walk import examine
+from stack.chain import Chain
+from stack.config import EXCHANGE_CLIENT_SECRET
+from stack.process import free_port
+from stack.servers import run_server
+from tests.support.front import Front, run_front
+from tests.support.oauth import ALICE, sign_in
+from tests.support.threads import in_thread
+
+SCOPE = "nextcloud-mcp:exchange files:read notes:read"
+
+
+@dataclass(frozen=True)
+class Ward:
+    """The chain under the doctor's eyes.
+
+    Attributes:
+        chain: the real parts.
+        keycloak: the front of Keycloak.
+        server: the front of the server, which is its public address.
+        nextcloud: the front of Nextcloud.
+        admin: Keycloak's administration API, past the front.
+    """
+
+    chain: Chain
+    keycloak: Front
+    server: Front
+    nextcloud: Front
+    admin: KeycloakAdmin
+
+    @property
+    def exchange_client(self) -> str:
+        """The client id of the exchange server."""
+        return self.chain.config.exchange_url
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The server's settings."""
+        return {
+            "NEXTCLOUD_HOST": self.nextcloud.url,
+            "NEXTCLOUD_MCP_SERVER_URL": f"{self.server.url}/mcp",
+            "OIDC_DISCOVERY_URL": self.chain.keycloak.discovery_url.replace(self.chain.keycloak.url, self.keycloak.url),
+            "OIDC_CLIENT_ID": self.exchange_client,
+            "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET,
+            "ENABLE_TOKEN_EXCHANGE": "true",
+        }
+
+    async def token(self, scope: str = SCOPE) -> str:
+        """Sign alice in."""
+        tokens = await sign_in(self.chain.keycloak, **ALICE, scope=scope)
+        return str(tokens["access_token"])
+
+    async def examined(self, environ: Mapping[str, str], options: Options) -> Report:
+        """Have it looked at, with settings that differ from the server's."""
+        return await examine({**self.environ, **environ}, options)
+
+
+def first_complaint(report: Report) -> Result:
+    """Return the first step that is not in order: what a person reads first."""
+    bad = {Outcome.FAILED, Outcome.WARNING}
+    return next(result for result in report.results if result.finding.outcome in bad)
+
+
+def complaints(report: Report) -> list[str]:
+    """Return the problems of a report, in a line each."""
+    return [f"{result.step.code}: {problem.cause}" for result in report.results for problem in result.finding.problems]
+
+
+@asynccontextmanager
+async def run_ward(chain: Chain) -> AsyncIterator[Ward]:
+    """Run it for as long as the block lasts, in exchange mode."""
+    async with AsyncExitStack() as stack:
+        keycloak = await stack.enter_async_context(run_front(chain.keycloak.url))
+        nextcloud = await stack.enter_async_context(run_front(chain.nextcloud.url))
+        port = free_port()
+        server = await stack.enter_async_context(run_front(f"http://localhost:{port}"))
+        ward = Ward(chain, keycloak, server, nextcloud, chain.keycloak.admin())
+        url = ward.environ["NEXTCLOUD_MCP_SERVER_URL"]
+        running = run_server("ward", url, port, ward.environ, logs=chain.config.state)
+        await stack.enter_async_context(in_thread(running))
+        yield ward
