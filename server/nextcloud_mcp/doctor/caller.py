@@ -11,7 +11,6 @@ import httpx
 
 from nextcloud_mcp.app import credentials, verifier
 from nextcloud_mcp.auth.issuer import Issuer
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES, all_scopes
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.clocks import skew
 from nextcloud_mcp.doctor.patient import Patient, ask, unverified
@@ -44,13 +43,13 @@ def _seen(token: str) -> str:
 
 async def scopes(patient: Patient) -> Finding:
     """See which tools it opens."""
-    granted = _principal(patient).scopes
-    opened = [tool for tool, needed in TOOL_SCOPES.items() if needed <= granted]
-    held = granted & set(all_scopes())
-    saw = f"{' '.join(sorted(held)) or 'none of the tools'}: {len(opened)} of {len(TOOL_SCOPES)} tools"
+    granted, tools = _principal(patient).scopes, patient.offer.tools
+    opened = [tool for tool, needed in tools.items() if needed <= granted]
+    held = granted & set(patient.offer.scopes())
+    saw = f"{' '.join(sorted(held)) or 'none of the tools'}: {len(opened)} of {len(tools)} tools"
     if held:
         return Finding(saw)
-    mend = f"ask for the scopes of the tools too: {' '.join(all_scopes())}"
+    mend = f"ask for the scopes of the tools too: {' '.join(patient.offer.scopes())}"
     return Finding(saw, (warning("The token has no scope of a tool, so it opens next to nothing", mend),))
 
 

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
-from nextcloud_mcp.auth.scopes import all_scopes
 from nextcloud_mcp.auth.verifier import ALGORITHMS
 from nextcloud_mcp.doctor.patient import Patient, ask_json, is_loopback
 from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
@@ -127,7 +126,7 @@ async def scopes(patient: Patient) -> Finding:
     offered = patient.metadata.get("scopes_supported")
     if not isinstance(offered, list):
         raise Skip("the issuer's metadata lists no scopes")
-    wanted = [patient.settings.server_scope, *all_scopes()]
+    wanted = [patient.settings.server_scope, *patient.offer.scopes()]
     missing = [scope for scope in wanted if scope not in offered]
     problems = tuple(_missing_scope(patient, scope) for scope in missing)
     return Finding(f"{len(wanted) - len(missing)} of the {len(wanted)} that this server asks for", problems)

@@ -12,6 +12,7 @@ import httpx
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.realm_file import Comparison
 from nextcloud_mcp.doctor.report import Fault
@@ -82,6 +83,11 @@ class Patient:
     live: dict[str, Any] = field(default_factory=dict)
     comparison: Comparison = field(default_factory=Comparison)
     clocks: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def offer(self) -> Offer:
+        """What the server offers."""
+        return Offer()
 
     @property
     def realm(self) -> str:
