@@ -3,9 +3,10 @@
 Errors are those of `client.error_for`. An ETag is the value without its quotes, as in the note's own field.
 """
 
+import httpx
 from pydantic import BaseModel, Field
 
-from nextcloud_mcp.errors import ConflictError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
 API = "/index.php/apps/notes/api/v1/notes"
@@ -15,18 +16,26 @@ ATTACHMENTS = "/index.php/apps/notes/api/v1.4/attachment"
 
 APPEND_ATTEMPTS = 3
 
+MAX_ATTACHMENT = 4 * 1024 * 1024
+"""Bytes: what files have as well, and more than a model can look at."""
 
-class Note(BaseModel):
-    """A note; `modified` is in seconds since 1970, `category` a path such as `Work/Plans`."""
+
+class Heading(BaseModel):
+    """A note without its content; `modified` is in seconds since 1970, `category` a path such as `Work/Plans`."""
 
     id: int
     title: str
-    content: str
     category: str = ""
     modified: int
     favorite: bool = False
     etag: str
     readonly: bool = False
+
+
+class Note(Heading):
+    """A note."""
+
+    content: str
 
 
 class Settings(BaseModel):
@@ -54,6 +63,12 @@ async def list_all(nextcloud: Nextcloud) -> list[Note]:
     return parse(list[Note], await nextcloud.request("GET", API, about="list of notes"))
 
 
+async def list_headings(nextcloud: Nextcloud) -> list[Heading]:
+    """Return all notes of the user, without their contents."""
+    response = await nextcloud.request("GET", API, about="list of notes", params={"exclude": "content"})
+    return parse(list[Heading], response)
+
+
 async def update(
     nextcloud: Nextcloud,
     note_id: int,
@@ -66,7 +81,7 @@ async def update(
     """Change the fields that are not None, if the note is still the one with this ETag.
 
     Raises:
-        ConflictError: it has changed since; nothing was written.
+        ConflictError: it has changed since (its present ETag is in the message); nothing was written.
     """
     changes = {"title": title, "content": content, "category": category}
     response = await nextcloud.request(
@@ -75,8 +90,15 @@ async def update(
         about=f"note {note_id}",
         headers={"If-Match": f'"{etag.strip(chr(34))}"'},
         json={name: value for name, value in changes.items() if value is not None},
+        also_ok={412},
     )
-    return parse(Note, response)
+    note = parse(Note, response)
+    if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the answer is the note as it is now
+        raise ConflictError(
+            f"Note {note_id} has changed since you read it, and nothing was written: read it again, then repeat with "
+            f"its present ETag {note.etag}."
+        )
+    return note
 
 
 async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
@@ -105,14 +127,19 @@ async def delete(nextcloud: Nextcloud, note_id: int) -> None:
 
 
 async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple[bytes, str]:
-    """Return an attachment's content and media type; `filename` is as the note's text links to it."""
+    """Return an attachment's content and media type; `filename` is as the note's text links to it.
+
+    Raises:
+        InvalidArgumentError: it has more than `MAX_ATTACHMENT` bytes.
+    """
     path = filename if "/" in filename else f".attachments.{note_id}/{filename}"
-    response = await nextcloud.request(
-        "GET",
-        f"{ATTACHMENTS}/{note_id}",
-        about=f"attachment {filename!r} of note {note_id}",
-        params={"path": path},
-    )
+    about = f"attachment {filename!r} of note {note_id}"
+    response = await nextcloud.request("GET", f"{ATTACHMENTS}/{note_id}", about=about, params={"path": path})
+    if len(response.content) > MAX_ATTACHMENT:
+        raise InvalidArgumentError(
+            f"The {about} has {len(response.content)} bytes, and at most {MAX_ATTACHMENT} can be read: open it in "
+            "Nextcloud."
+        )
     return response.content, response.headers.get("content-type", "application/octet-stream")
 
 

@@ -1,13 +1,15 @@
 """The tools for Nextcloud Notes."""
 
 import base64
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import BaseModel
 
 from nextcloud_mcp.nextcloud import notes
-from nextcloud_mcp.nextcloud.notes import Note, Settings
+from nextcloud_mcp.nextcloud.notes import Heading, Note, Settings
 from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "notes"
 
@@ -43,8 +45,8 @@ class NoteSearchResult(BaseModel):
     score: float | None = None
 
 
-class NotesFound(Result):
-    """The notes that match, best first."""
+class NotesFound(Paged):
+    """A page of the notes that match, best first; `total_found` is of all pages."""
 
     results: list[NoteSearchResult]
     query: str
@@ -69,21 +71,27 @@ async def nc_notes_append_content(note_id: int, content: str, nextcloud: AsUser)
     return NoteWritten.of(await notes.append(nextcloud, note_id, content))
 
 
-async def nc_notes_search_notes(query: str, nextcloud: AsUser) -> NotesFound:
+async def nc_notes_search_notes(
+    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> NotesFound:
     """Find notes that have every word of the query in title, category or content; an empty query finds all."""
     words = query.casefold().split()
-    scored = [(note, _score(note, words)) for note in await notes.list_all(nextcloud)]
-    found = sorted(
-        ((note, score) for note, score in scored if score is not None),
-        key=lambda hit: (-hit[1], -hit[0].modified),
+    candidates: Sequence[Heading] = await (notes.list_all if words else notes.list_headings)(nextcloud)
+    scored = [(note, score) for note in candidates if (score := _score(note, words)) is not None]
+    scored.sort(key=lambda hit: (-hit[1], -hit[0].modified))
+    hits, next_cursor = page(scored, limit, cursor)
+    return NotesFound(
+        results=[NoteSearchResult(id=n.id, title=n.title, category=n.category, score=score) for n, score in hits],
+        query=query,
+        total_found=len(scored),
+        next_cursor=next_cursor,
     )
-    results = [NoteSearchResult(id=n.id, title=n.title, category=n.category, score=score) for n, score in found]
-    return NotesFound(results=results, query=query, total_found=len(results))
 
 
-def _score(note: Note, words: list[str]) -> float | None:
+def _score(note: Heading, words: list[str]) -> float | None:
     """Return the share of `words` that the title has, or None where a word is nowhere in the note."""
-    title, everything = note.title.casefold(), f"{note.title}\n{note.category}\n{note.content}".casefold()
+    content = note.content if isinstance(note, Note) else ""
+    title, everything = note.title.casefold(), f"{note.title}\n{note.category}\n{content}".casefold()
     if not all(word in everything for word in words):
         return None
     return sum(word in title for word in words) / len(words) if words else 0.0
@@ -122,7 +130,7 @@ async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsU
 
 async def note_ids(value: str, nextcloud: AsUser) -> list[str]:
     """Propose the ids of notes by what their id starts with or their title contains; the newest first."""
-    newest_first = sorted(await notes.list_all(nextcloud), key=lambda note: -note.modified)
+    newest_first = sorted(await notes.list_headings(nextcloud), key=lambda note: -note.modified)
     typed = value.casefold()
     return [str(n.id) for n in newest_first if str(n.id).startswith(typed) or typed in n.title.casefold()]
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from nextcloud_mcp.errors import ConflictError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
 from nextcloud_mcp.nextcloud import notes
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
@@ -39,6 +39,14 @@ async def test_lists_all_notes(nextcloud: Nextcloud, fake: FakeNextcloud) -> Non
     """The list has every note, in Nextcloud's order."""
     fake.on("GET", NOTES, answer(json=[note(id=2), note(id=1)]))
     assert [found.id for found in await notes.list_all(nextcloud)] == [2, 1]
+
+
+async def test_lists_headings(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Where contents are not wanted, they are not sent."""
+    heading = {name: value for name, value in note().items() if name != "content"}
+    fake.on("GET", NOTES, answer(json=[heading]))
+    assert [found.title for found in await notes.list_headings(nextcloud)] == ["Plans"]
+    assert fake.requests[-1].url.params["exclude"] == "content"
 
 
 async def test_creates_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -78,7 +86,7 @@ async def test_an_update_is_conditional(nextcloud: Nextcloud, fake: FakeNextclou
 async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A note that changed since is a conflict, not tried again: the caller has to read it first."""
     fake.on("PUT", f"{NOTES}/7", answer(412, json=note(content="somebody else's")))
-    with pytest.raises(ConflictError, match="read it again"):
+    with pytest.raises(ConflictError, match="read it again, then repeat with its present ETag 49582d0c"):
         await notes.update(nextcloud, 7, etag="abc", content="new")
     assert len(fake.requests) == 1
 
@@ -103,7 +111,7 @@ async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud,
         answer(json=note(content="one", etag="e1")),
         answer(json=note(content="one, and theirs", etag="e2")),
     )
-    fake.on("PUT", f"{NOTES}/7", answer(412, json={}), answer(json=note()))
+    fake.on("PUT", f"{NOTES}/7", answer(412, json=note()), answer(json=note()))
     await notes.append(nextcloud, 7, "two")
     writes = [request for request in fake.requests if request.method == "PUT"]
     assert [request.headers["If-Match"] for request in writes] == ['"e1"', '"e2"']
@@ -113,7 +121,7 @@ async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud,
 async def test_appending_gives_up(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A note that keeps changing is a conflict in the end."""
     fake.on("GET", f"{NOTES}/7", answer(json=note()))
-    fake.on("PUT", f"{NOTES}/7", answer(412, json={}))
+    fake.on("PUT", f"{NOTES}/7", answer(412, json=note()))
     with pytest.raises(ConflictError):
         await notes.append(nextcloud, 7, "two")
     assert len(fake.asked("PUT")) == notes.APPEND_ATTEMPTS
@@ -146,6 +154,13 @@ async def test_an_attachment_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake
     """Without a media type, the most general one (RFC 9110 section 8.3)."""
     fake.on("GET", ATTACHMENT, answer(content=b"x"))
     assert await notes.attachment(nextcloud, 7, "x") == (b"x", "application/octet-stream")
+
+
+async def test_a_large_attachment_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What no model can look at is for the person to open."""
+    fake.on("GET", ATTACHMENT, answer(content=b"x" * (notes.MAX_ATTACHMENT + 1)))
+    with pytest.raises(InvalidArgumentError, match=r"'film.mp4' of note 7 has 4194305 bytes.*open it in Nextcloud"):
+        await notes.attachment(nextcloud, 7, "film.mp4")
 
 
 async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

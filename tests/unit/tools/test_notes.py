@@ -92,6 +92,19 @@ async def test_searches_notes(server: Server, query: str, found: list[int]) -> N
     assert all(0 <= hit["score"] <= 1 for hit in result["results"])
 
 
+async def test_a_thousand_notes_come_in_pages(server: Server) -> None:
+    """Far below 100 kB each; the total is of all, and without a query no content is fetched."""
+    many = [note(id=n, title=f"A title of some length, number {n}", modified=n) for n in range(1000)]
+    server.nextcloud.on("GET", NOTES, answer(json=[{**each, "content": ""} for each in many]))
+    first = await server.use("nc_notes_search_notes", {"query": ""})
+    assert [hit["id"] for hit in first["results"]] == list(range(999, 899, -1))
+    assert first["total_found"] == 1000
+    assert len(json.dumps(first)) < 20_000
+    assert server.nextcloud.requests[-1].url.params["exclude"] == "content"
+    second = await server.use("nc_notes_search_notes", {"query": "", "limit": 2, "cursor": first["next_cursor"]})
+    assert [hit["id"] for hit in second["results"]] == [899, 898]
+
+
 async def test_reads_an_attachment(server: Server) -> None:
     """Content comes in base64 with its media type."""
     server.nextcloud.on(
