@@ -34,6 +34,7 @@ _CAPABILITIES = {
     "files_sharing": {"api_enabled": True, "default_permissions": 31, "public": {"enabled": True}},
     "deck": {"version": VERSION, "canCreateBoards": True, "apiVersions": ["1.0", "1.1"]},
     "tables": {"enabled": True, "version": VERSION, "apiVersions": ["1.0"]},
+    "cookbook": {"api-version": {"epoch": 0, "major": 1, "minor": 2}, "version": [0, 11, 9]},
     "theming": _THEMING,
 }
 _VERSION = {

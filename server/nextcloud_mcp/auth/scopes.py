@@ -73,6 +73,19 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_tables_insert_row": frozenset({"tables:write"}),
     "nc_tables_update_row": frozenset({"tables:write"}),
     "nc_tables_delete_row": frozenset({"tables:write"}),
+    "nc_cookbook_import_recipe": frozenset({"cookbook:write"}),
+    "nc_cookbook_list_recipes": frozenset({"cookbook:read"}),
+    "nc_cookbook_get_recipe": frozenset({"cookbook:read"}),
+    "nc_cookbook_create_recipe": frozenset({"cookbook:write"}),
+    "nc_cookbook_update_recipe": frozenset({"cookbook:write"}),
+    "nc_cookbook_delete_recipe": frozenset({"cookbook:write"}),
+    "nc_cookbook_search_recipes": frozenset({"cookbook:read"}),
+    "nc_cookbook_list_categories": frozenset({"cookbook:read"}),
+    "nc_cookbook_get_recipes_in_category": frozenset({"cookbook:read"}),
+    "nc_cookbook_list_keywords": frozenset({"cookbook:read"}),
+    "nc_cookbook_get_recipes_with_keywords": frozenset({"cookbook:read"}),
+    "nc_cookbook_set_config": frozenset({"cookbook:write"}),
+    "nc_cookbook_reindex": frozenset({"cookbook:write"}),
 }
 
 RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
@@ -88,6 +101,9 @@ RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc://Deck/boards/{board_id}/labels": frozenset({"deck:read"}),
     "nc://Deck/boards/{board_id}/labels/{label_id}": frozenset({"deck:read"}),
     "nc://Files/{+path}": frozenset({"files:read"}),
+    "cookbook://version": frozenset({"cookbook:read"}),
+    "cookbook://config": frozenset({"cookbook:read"}),
+    "nc://Cookbook/{recipe_id}": frozenset({"cookbook:read"}),
 }
 """By URI, or URI template (RFC 6570)."""
 

@@ -1,0 +1,315 @@
+"""Nextcloud Cookbook, REST API v1 (nextcloud.github.io/cookbook/dev/api; measured on Cookbook 0.11.9).
+
+A recipe is a JSON document of schema.org's type Recipe. A PUT replaces it whole, so a change is merged with what was
+read, fields that nobody here knows included. DELETE says 200 to everything and deletes whatever has the id, so a
+recipe is read before. Names in a path are decoded twice, so they are encoded twice.
+
+Cookbook has no ETags: what somebody else writes between the reading and the writing, milliseconds, is lost.
+A deleted recipe is in the user's trash.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import httpx
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
+from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+
+API: Final = "/index.php/apps/cookbook/api/v1"
+VERSION: Final = "/index.php/apps/cookbook/api/version"
+
+UNCATEGORIZED: Final = ("*", "_")
+"""How the list of categories names what has none, and how a path does."""
+
+_DURATION: Final = re.compile(r"P(?=.)(?:\d+D)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?")
+"""A duration (ISO 8601) of days and less; what is none, Cookbook drops without a word."""
+
+_NOT_STORED: Final = frozenset({"imageUrl", "imagePlaceholderUrl", "printImage"})
+"""What Cookbook adds when a recipe is read, and would store."""
+
+
+class _Cookbook(BaseModel):
+    model_config = ConfigDict(alias_generator=AliasGenerator(to_camel), populate_by_name=True)
+
+
+class Nutrition(_Cookbook):
+    """Nutrition facts of a serving, as text with units."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    kind: str = Field(default="NutritionInformation", alias="@type")
+    calories: str | None = None
+    carbohydrate_content: str | None = None
+    cholesterol_content: str | None = None
+    fat_content: str | None = None
+    fiber_content: str | None = None
+    protein_content: str | None = None
+    saturated_fat_content: str | None = None
+    serving_size: str | None = None
+    sodium_content: str | None = None
+    sugar_content: str | None = None
+    trans_fat_content: str | None = None
+    unsaturated_fat_content: str | None = None
+
+
+class Recipe(_Cookbook):
+    """A recipe; times are durations in ISO 8601, `keywords` has commas between; other fields come along."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(default="Recipe", alias="@type")
+    id: str | None = None
+    name: str
+    description: str = ""
+    url: str = ""
+    image: str = ""
+    image_url: str | None = None
+    image_placeholder_url: str | None = None
+    keywords: str = ""
+    date_created: str | None = None
+    date_modified: str | None = None
+    prep_time: str | None = None
+    cook_time: str | None = None
+    total_time: str | None = None
+    # one without a yield has null there, which clients do not expect
+    recipe_yield: Annotated[int | str, BeforeValidator(lambda value: "" if value is None else value)] = 1
+    recipe_category: str = ""
+    tool: list[str] = []
+    recipe_ingredient: list[str] = []
+    recipe_instructions: list[str] = []
+    # PHP writes an empty map as an empty list
+    nutrition: Annotated[Nutrition | None, BeforeValidator(lambda value: value or None)] = None
+
+
+class RecipeStub(_Cookbook):
+    """A recipe in a list; `category` is null where it has none."""
+
+    id: str
+    recipe_id: int = Field(alias="recipe_id")
+    name: str
+    keywords: str | None = ""
+    category: str | None = None
+    date_created: str
+    date_modified: str | None = None
+    image_url: str = ""
+    image_placeholder_url: str = ""
+
+
+class Category(BaseModel):
+    """A category, and how many recipes are in it; `*` has those without any."""
+
+    name: str
+    recipe_count: int
+
+
+class Keyword(BaseModel):
+    """A keyword, and how many recipes have it."""
+
+    name: str
+    recipe_count: int
+
+
+class Version(BaseModel):
+    """Versions of the app, and of its API: `epoch`, `major`, `minor`."""
+
+    cookbook_version: list[int | str]
+    api_version: dict[str, int]
+
+
+class Config(BaseModel):
+    """The user's settings; `update_interval` in minutes, `folder` below their root folder."""
+
+    model_config = ConfigDict(extra="allow")
+
+    folder: str | None = None
+    update_interval: int | None = None
+    print_image: bool | None = None
+
+
+async def version(nextcloud: Nextcloud) -> Version:
+    """Return the versions of the app and its API."""
+    return parse(Version, await nextcloud.request("GET", VERSION, about="version of Cookbook"))
+
+
+async def config(nextcloud: Nextcloud) -> Config:
+    """Return the user's settings."""
+    return parse(Config, await nextcloud.request("GET", f"{API}/config", about="settings of Cookbook"))
+
+
+async def set_config(
+    nextcloud: Nextcloud, *, folder: str | None, update_interval: int | None, print_image: bool | None
+) -> None:
+    """Change the settings that are not None.
+
+    Raises:
+        InvalidArgumentError: Cookbook would break, or take no notice.
+    """
+    if update_interval is not None and update_interval < 1:
+        raise InvalidArgumentError("update_interval must be 1 minute or more.")
+    changes = {
+        "folder": None if folder is None else _folder(folder),
+        "update_interval": update_interval,
+        "print_image": print_image,
+    }
+    body = {name: value for name, value in changes.items() if value is not None}
+    await nextcloud.request("POST", f"{API}/config", about="settings of Cookbook", json=body)
+
+
+async def reindex(nextcloud: Nextcloud) -> None:
+    """Read all recipe files again, for those that came by another way than Cookbook."""
+    await nextcloud.request("POST", f"{API}/reindex", about="index of recipes")
+
+
+async def recipes(nextcloud: Nextcloud) -> list[RecipeStub]:
+    """Return all recipes, by name."""
+    return await _stubs(nextcloud, "/recipes", "list of recipes")
+
+
+async def search(nextcloud: Nextcloud, query: str) -> list[RecipeStub]:
+    """Return the recipes that have one of the query's words in name, category or keywords; all, if it has none."""
+    words = query.strip()
+    return await _stubs(nextcloud, f"/search/{_twice(words)}" if words else "/recipes", f"search for {query!r}")
+
+
+async def in_category(nextcloud: Nextcloud, category: str) -> list[RecipeStub]:
+    """Return the recipes of a category; of `*`, those without any."""
+    listed, in_path = UNCATEGORIZED
+    name = in_path if category in {listed, ""} else category
+    return await _stubs(nextcloud, f"/category/{_twice(name)}", f"category {category!r}")
+
+
+async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[RecipeStub]:
+    """Return the recipes that have every one of the keywords, in whatever case.
+
+    Chosen here: Cookbook's own `/tags/…` finds nothing, as it compares the user's id as a number.
+    """
+    wanted = {keyword.strip().casefold() for keyword in keywords if keyword.strip()}
+    return [stub for stub in await recipes(nextcloud) if wanted <= _split(stub.keywords)]
+
+
+async def categories(nextcloud: Nextcloud) -> list[Category]:
+    """Return the categories."""
+    return parse(list[Category], await nextcloud.request("GET", f"{API}/categories", about="list of categories"))
+
+
+async def keywords(nextcloud: Nextcloud) -> list[Keyword]:
+    """Return the keywords."""
+    return parse(list[Keyword], await nextcloud.request("GET", f"{API}/keywords", about="list of keywords"))
+
+
+async def recipe(nextcloud: Nextcloud, recipe_id: int) -> Recipe:
+    """Return one recipe."""
+    return parse(Recipe, await _read(nextcloud, recipe_id))
+
+
+async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int:
+    """Create a recipe and return its id.
+
+    Args:
+        nextcloud: Nextcloud as the user.
+        name: unique among the user's recipes.
+        fields: the rest, by schema.org's names; what is None is left out.
+
+    Raises:
+        ConflictError: there is a recipe of that name.
+    """
+    document = {"@type": "Recipe", "name": name, **_given(fields)}
+    return await _write(nextcloud, "POST", "/recipes", document)
+
+
+async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -> int:
+    """Change a recipe and return its id; fields that are None, and those that are not named, stay.
+
+    Raises:
+        ConflictError: it would get the name of another.
+    """
+    changes = _given(fields)
+    present = parse(dict[str, Any], await _read(nextcloud, recipe_id))
+    kept = {name: value for name, value in present.items() if name not in _NOT_STORED}
+    return await _write(nextcloud, "PUT", f"/recipes/{recipe_id}", {**kept, **changes, "id": str(recipe_id)})
+
+
+async def delete(nextcloud: Nextcloud, recipe_id: int) -> None:
+    """Delete a recipe, with its picture, to the user's trash."""
+    await _read(nextcloud, recipe_id)
+    await nextcloud.request("DELETE", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
+
+
+async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
+    """Let Cookbook fetch a page and keep the recipe in it.
+
+    Raises:
+        ConflictError: there is a recipe of that name.
+        InvalidArgumentError: the page can't be had, or has no recipe.
+    """
+    response = await nextcloud.request(
+        "POST", f"{API}/import", about=f"recipe at {url}", json={"url": url}, also_ok={400, 409}
+    )
+    if response.status_code == httpx.codes.BAD_REQUEST:
+        # Cookbook's own words are in the user's language, and quote the page
+        raise InvalidArgumentError(
+            "Cookbook got no recipe from url: it must be a public http or https address by host name (no localhost, "
+            "no IP address), which Nextcloud can reach, of a page with a recipe in schema.org's form; otherwise "
+            "read the page and create the recipe."
+        )
+    if response.status_code == httpx.codes.CONFLICT:
+        raise _taken(f"The recipe at {url}")
+    return parse(Recipe, response)
+
+
+async def _stubs(nextcloud: Nextcloud, path: str, about: str) -> list[RecipeStub]:
+    return parse(list[RecipeStub], await nextcloud.request("GET", API + path, about=about))
+
+
+async def _read(nextcloud: Nextcloud, recipe_id: int) -> httpx.Response:
+    return await nextcloud.request("GET", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
+
+
+async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[str, Any]) -> int:
+    name = document["name"]
+    if not name.strip():
+        raise InvalidArgumentError("name must not be empty: a recipe needs a name of its own.")
+    response = await nextcloud.request(method, API + path, about=f"recipe {name!r}", json=document, also_ok={409})
+    if response.status_code == httpx.codes.CONFLICT:
+        raise _taken(repr(name))
+    return parse(int, response)
+
+
+def _taken(what: str) -> ConflictError:
+    return ConflictError(
+        f"{what} has the name of a recipe that is there, and nothing was written: choose another name, or update "
+        "that one."
+    )
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, and refuse a time that Cookbook would drop; an empty one stands for none."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    for name in given.keys() & {"prepTime", "cookTime", "totalTime"}:
+        if given[name] and not _DURATION.fullmatch(given[name]):
+            raise InvalidArgumentError(
+                f"{name.removesuffix('Time')}_time must be a duration in ISO 8601, such as PT1H30M."
+            )
+        given[name] = given[name] or None
+    return given
+
+
+def _folder(folder: str) -> str:
+    """Return a folder as Cookbook has it; one that leads out of the user's files would break the app for them."""
+    names = [name for name in folder.split("/") if name]
+    if not names or {".", ".."} & set(names):
+        raise InvalidArgumentError("folder must be a path below the user's root folder, such as /Recipes.")
+    return "/" + "/".join(names)
+
+
+def _twice(name: str) -> str:
+    return quote(quote(name, safe=""), safe="")
+
+
+def _split(keywords: str | None) -> set[str]:
+    return {keyword.strip().casefold() for keyword in (keywords or "").split(",")}

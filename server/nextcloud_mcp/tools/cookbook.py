@@ -1,0 +1,242 @@
+"""The tools for Nextcloud Cookbook."""
+
+from typing import Any, Final
+
+from nextcloud_mcp.nextcloud import cookbook
+from nextcloud_mcp.nextcloud.cookbook import Category, Config, Keyword, Recipe, RecipeStub, Version
+from nextcloud_mcp.tools.context import AsUser, Resource, Result, reads, writes
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
+
+
+class RecipeImported(Result):
+    """A recipe that was imported, and where it is now."""
+
+    recipe: Recipe
+    recipe_id: str
+
+
+class RecipeWritten(Result):
+    """A recipe that was created or changed."""
+
+    id: int | str
+
+
+class RecipeDeleted(Result):
+    """A recipe that is gone."""
+
+    deleted_id: int
+    status_code: int | None = 200
+    message: str | None = None
+
+
+class Done(Result):
+    """What was done; `status_code` is for clients that look for one."""
+
+    status_code: int | None = 200
+    message: str | None = None
+
+
+class Recipes(Paged):
+    """A page of recipes, and how many there are on all."""
+
+    recipes: list[RecipeStub]
+    total_count: int
+
+
+class RecipesFound(Paged):
+    """A page of the recipes that were found, and how many were."""
+
+    recipes: list[RecipeStub]
+    query: str
+    total_found: int
+
+
+class Categories(Result):
+    """The user's categories of recipes."""
+
+    categories: list[Category]
+
+
+class Keywords(Result):
+    """The keywords of the user's recipes."""
+
+    keywords: list[Keyword]
+
+
+async def nc_cookbook_import_recipe(url: str, nextcloud: AsUser) -> RecipeImported:
+    """Import a recipe from a public web page; Nextcloud fetches it."""
+    recipe = await cookbook.import_recipe(nextcloud, url)
+    return RecipeImported(recipe=recipe, recipe_id=recipe.id or "")
+
+
+async def nc_cookbook_list_recipes(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Recipes:
+    """List all recipes by name, with keywords and category."""
+    return _listed(await cookbook.recipes(nextcloud), limit, cursor)
+
+
+async def nc_cookbook_get_recipe(recipe_id: int, nextcloud: AsUser) -> Recipe:
+    """Read a recipe: ingredients, instructions, times, yield and nutrition."""
+    return await cookbook.recipe(nextcloud, recipe_id)
+
+
+async def nc_cookbook_create_recipe(
+    name: str,
+    nextcloud: AsUser,
+    description: str | None = None,
+    ingredients: list[str] | None = None,
+    instructions: list[str] | None = None,
+    url: str | None = None,
+    prep_time: str | None = None,
+    cook_time: str | None = None,
+    total_time: str | None = None,
+    recipe_yield: int | None = None,
+    category: str | None = None,
+    keywords: str | None = None,
+) -> RecipeWritten:
+    """Create a recipe. Its name must be new; times as PT1H30M (ISO 8601), keywords with commas between."""
+    fields = {
+        "description": description,
+        "recipeIngredient": ingredients,
+        "recipeInstructions": instructions,
+        "url": url,
+        "prepTime": prep_time,
+        "cookTime": cook_time,
+        "totalTime": total_time,
+        "recipeYield": recipe_yield,
+        "recipeCategory": category,
+        "keywords": keywords,
+    }
+    return RecipeWritten(id=await cookbook.create(nextcloud, name, fields))
+
+
+async def nc_cookbook_update_recipe(
+    recipe_id: int,
+    nextcloud: AsUser,
+    name: str | None = None,
+    description: str | None = None,
+    ingredients: list[str] | None = None,
+    instructions: list[str] | None = None,
+    url: str | None = None,
+    prep_time: str | None = None,
+    cook_time: str | None = None,
+    total_time: str | None = None,
+    recipe_yield: int | None = None,
+    category: str | None = None,
+    keywords: str | None = None,
+) -> RecipeWritten:
+    """Change a recipe; what is null stays, a list is replaced whole. Times as PT1H30M (ISO 8601), "" for none."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "recipeIngredient": ingredients,
+        "recipeInstructions": instructions,
+        "url": url,
+        "prepTime": prep_time,
+        "cookTime": cook_time,
+        "totalTime": total_time,
+        "recipeYield": recipe_yield,
+        "recipeCategory": category,
+        "keywords": keywords,
+    }
+    return RecipeWritten(id=await cookbook.update(nextcloud, recipe_id, fields))
+
+
+async def nc_cookbook_delete_recipe(recipe_id: int, nextcloud: AsUser) -> RecipeDeleted:
+    """Delete a recipe with its picture, to the user's trash."""
+    await cookbook.delete(nextcloud, recipe_id)
+    return RecipeDeleted(deleted_id=recipe_id, message=f"Recipe {recipe_id} is deleted.")
+
+
+async def nc_cookbook_search_recipes(
+    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> RecipesFound:
+    """Find recipes that have any word of the query in name, keywords or category; not in their ingredients."""
+    found = await cookbook.search(nextcloud, query)
+    recipes, next_cursor = page(found, limit, cursor)
+    return RecipesFound(recipes=recipes, query=query, total_found=len(found), next_cursor=next_cursor)
+
+
+async def nc_cookbook_list_categories(nextcloud: AsUser) -> Categories:
+    """List the categories and how many recipes each has; "*" stands for those without."""
+    return Categories(categories=await cookbook.categories(nextcloud))
+
+
+async def nc_cookbook_get_recipes_in_category(
+    category: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Recipes:
+    """List the recipes of a category, by its exact name; "*" for those without one."""
+    return _listed(await cookbook.in_category(nextcloud, category), limit, cursor)
+
+
+async def nc_cookbook_list_keywords(nextcloud: AsUser) -> Keywords:
+    """List the keywords of recipes and how many recipes have each."""
+    return Keywords(keywords=await cookbook.keywords(nextcloud))
+
+
+async def nc_cookbook_get_recipes_with_keywords(
+    keywords: list[str], nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Recipes:
+    """List the recipes that have all of these keywords."""
+    return _listed(await cookbook.with_keywords(nextcloud, keywords), limit, cursor)
+
+
+async def nc_cookbook_set_config(
+    nextcloud: AsUser, folder: str | None = None, update_interval: int | None = None, print_image: bool | None = None
+) -> Done:
+    """Change settings of Cookbook; what is null stays. folder is where recipes are kept, such as /Recipes: changing
+    it moves none. update_interval is in minutes.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    await cookbook.set_config(nextcloud, folder=folder, update_interval=update_interval, print_image=print_image)
+    return Done(message="The settings of Cookbook are changed.")
+
+
+async def nc_cookbook_reindex(nextcloud: AsUser) -> Done:
+    """Make Cookbook read its files again, after recipes came by another way, such as WebDAV."""
+    await cookbook.reindex(nextcloud)
+    return Done(message="All recipes are read again.")
+
+
+async def cookbook_version(nextcloud: AsUser) -> Version:
+    """Tell the versions of Cookbook and its API."""
+    return await cookbook.version(nextcloud)
+
+
+async def cookbook_config(nextcloud: AsUser) -> Config:
+    """Tell the settings of Cookbook."""
+    return await cookbook.config(nextcloud)
+
+
+async def recipe_ids(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of recipes by what their id starts with or their name contains."""
+    typed = value.casefold()
+    return [r.id for r in await cookbook.recipes(nextcloud) if r.id.startswith(typed) or typed in r.name.casefold()]
+
+
+def _listed(found: list[RecipeStub], limit: int, cursor: str) -> Recipes:
+    recipes, next_cursor = page(found, limit, cursor)
+    return Recipes(recipes=recipes, total_count=len(found), next_cursor=next_cursor)
+
+
+APP: Final = "cookbook"
+
+TOOLS = (
+    writes(nc_cookbook_import_recipe, "Import a recipe", destructive=False, idempotent=False),
+    reads(nc_cookbook_list_recipes, "List recipes"),
+    reads(nc_cookbook_get_recipe, "Read a recipe"),
+    writes(nc_cookbook_create_recipe, "Create a recipe", destructive=False, idempotent=False),
+    writes(nc_cookbook_update_recipe, "Change a recipe", destructive=True, idempotent=True),
+    writes(nc_cookbook_delete_recipe, "Delete a recipe", destructive=True, idempotent=True),
+    reads(nc_cookbook_search_recipes, "Search recipes"),
+    reads(nc_cookbook_list_categories, "List categories of recipes"),
+    reads(nc_cookbook_get_recipes_in_category, "List a category's recipes"),
+    reads(nc_cookbook_list_keywords, "List keywords of recipes"),
+    reads(nc_cookbook_get_recipes_with_keywords, "List recipes by keywords"),
+    writes(nc_cookbook_set_config, "Change Cookbook's settings", destructive=True, idempotent=True),
+    writes(nc_cookbook_reindex, "Index recipes again", destructive=False, idempotent=True),
+)
+
+RESOURCES = (
+    Resource("cookbook://version", cookbook_version, "Version of Cookbook"),
+    Resource("cookbook://config", cookbook_config, "Settings of Cookbook"),
+    Resource("nc://Cookbook/{recipe_id}", nc_cookbook_get_recipe, "A recipe", complete={"recipe_id": recipe_ids}),
+)

@@ -1,0 +1,215 @@
+"""Cookbook: https://nextcloud.github.io/cookbook/dev/api/, and what it leaves unsaid."""
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.contract.conftest import Person
+from tests.support.recipe_page import NAME, recipe_page
+
+API = "/index.php/apps/cookbook/api/v1"
+RECIPES = f"{API}/recipes"
+STUB_FIELDS = {
+    *("recipe_id", "id", "name", "keywords", "category", "dateCreated", "dateModified", "imageUrl"),
+    "imagePlaceholderUrl",
+}
+MISSING = 999999999
+
+
+@pytest.fixture
+async def word(alice: Person) -> AsyncIterator[str]:
+    """A word that is in no recipe; those that have it in their names go after the test."""
+    word = f"contract{uuid.uuid4().hex[:8]}"
+    yield word
+    for recipe in (await alice.http.get(RECIPES)).json():
+        if word in recipe["name"]:
+            await alice.http.delete(f"{RECIPES}/{recipe['recipe_id']}")
+
+
+async def test_creating_gives_the_bare_id(alice: Person, word: str) -> None:
+    """The answer is a number, and the recipe has a default for all else."""
+    answer = await alice.http.post(RECIPES, json={"name": word})
+    assert (answer.status_code, type(answer.json())) == (200, int)
+    recipe = (await alice.http.get(f"{RECIPES}/{answer.json()}")).json()
+    assert (recipe["id"], recipe["name"], recipe["@type"]) == (str(answer.json()), word, "Recipe")
+    assert (recipe["description"], recipe["keywords"], recipe["recipeCategory"], recipe["url"]) == ("", "", "", "")
+    assert (recipe["recipeYield"], recipe["prepTime"], recipe["tool"]) == (None, None, [])
+    assert recipe["nutrition"] == {"@type": "NutritionInformation"}
+
+
+async def test_a_recipe_keeps_what_cookbook_does_not_know(alice: Person, word: str) -> None:
+    """Fields of anybody's own are stored, and come back."""
+    number = await _create(alice, word, customField="kept", recipeIngredient=["2 eggs"], recipeInstructions=["Fry."])
+    recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
+    assert (recipe["customField"], recipe["recipeIngredient"]) == ("kept", ["2 eggs"])
+    assert recipe["recipeInstructions"] == ["Fry."]
+
+
+async def test_times(alice: Person, word: str) -> None:
+    """A duration comes back in hours, minutes and seconds; what is none is dropped without a word."""
+    number = await _create(alice, word, prepTime="10 min", cookTime="PT90M", totalTime="PT2H")
+    recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
+    assert (recipe["prepTime"], recipe["cookTime"], recipe["totalTime"]) == (None, "PT1H30M0S", "PT2H0M0S")
+
+
+async def test_a_name_is_needed_and_the_only_one(alice: Person, word: str) -> None:
+    """422 without a name, 409 for one that is taken, also by an update."""
+    first, second = await _create(alice, word), await _create(alice, f"{word} 2")
+    nameless = await alice.http.post(RECIPES, json={"description": "x"})
+    twin = await alice.http.post(RECIPES, json={"name": word})
+    renamed = await alice.http.put(f"{RECIPES}/{second}", json={"id": str(second), "name": word})
+    assert (nameless.status_code, twin.status_code, renamed.status_code) == (422, 409, 409)
+    assert (await alice.http.get(f"{RECIPES}/{first}")).status_code == 200
+
+
+async def test_an_update_replaces_all(alice: Person, word: str) -> None:
+    """What is left out goes, the date of its making too."""
+    number = await _create(alice, word, recipeIngredient=["2 eggs"], keywords="fast")
+    changed = await alice.http.put(f"{RECIPES}/{number}", json={"id": str(number), "name": f"{word} b"})
+    assert (changed.status_code, changed.json()) == (200, number)
+    recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
+    assert (recipe["name"], recipe["recipeIngredient"], recipe["keywords"]) == (f"{word} b", [], "")
+
+
+async def test_an_update_takes_back_what_was_read(alice: Person, word: str) -> None:
+    """A recipe can be sent as it was read; all but the date of its change stays."""
+    number = await _create(alice, word, recipeIngredient=["2 eggs"], prepTime="PT10M", nutrition={"calories": "1 kcal"})
+    recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
+    assert (await alice.http.put(f"{RECIPES}/{number}", json=recipe)).status_code == 200
+    again = (await alice.http.get(f"{RECIPES}/{number}")).json()
+    assert again | {"dateModified": None} == recipe | {"dateModified": None}
+
+
+async def test_an_update_takes_the_id_of_its_body(alice: Person, word: str) -> None:
+    """The path's id is not looked at; without one in the body it would be a new recipe."""
+    number = await _create(alice, word)
+    elsewhere = await alice.http.put(f"{RECIPES}/{MISSING}", json={"id": str(number), "name": word, "description": "x"})
+    idless = await alice.http.put(f"{RECIPES}/{number}", json={"name": word})
+    nowhere = await alice.http.put(f"{RECIPES}/{MISSING}", json={"id": str(MISSING), "name": f"{word} 2"})
+    assert (elsewhere.status_code, elsewhere.json()) == (200, number)
+    assert (idless.status_code, nowhere.status_code) == (409, 500)
+
+
+async def test_a_missing_recipe(alice: Person, bob: Person, word: str) -> None:
+    """404 for one that is not there, or is somebody else's."""
+    number = await _create(alice, word)
+    assert (await alice.http.get(f"{RECIPES}/{MISSING}")).status_code == 404
+    assert (await bob.http.get(f"{RECIPES}/{number}")).status_code == 404
+
+
+async def test_deleting_always_succeeds(alice: Person, word: str) -> None:
+    """200, whatever was there; so one must look before."""
+    number = await _create(alice, word)
+    for _ in (1, 2):
+        answer = await alice.http.delete(f"{RECIPES}/{number}")
+        assert (answer.status_code, answer.json()) == (200, f"Recipe {number} deleted successfully")
+    assert (await alice.http.get(f"{RECIPES}/{number}")).status_code == 404
+
+
+async def test_the_list(alice: Person, word: str) -> None:
+    """Recipes by name, with keywords and category."""
+    later = await _create(alice, f"{word} b", keywords="sweet,fast", recipeCategory=word)
+    earlier = await _create(alice, f"{word} a")
+    listed = [each for each in (await alice.http.get(RECIPES)).json() if word in each["name"]]
+    assert [each["recipe_id"] for each in listed] == [earlier, later]
+    assert all(each.keys() >= STUB_FIELDS for each in listed)
+    assert (listed[0]["keywords"], listed[0]["category"], listed[0]["id"]) == (None, None, str(earlier))
+    assert (set(listed[1]["keywords"].split(",")), listed[1]["category"]) == ({"sweet", "fast"}, word)
+
+
+@pytest.mark.parametrize("name", ["plain", "C++ & 50%", "süß", "a b"])
+async def test_a_category_s_recipes(alice: Person, word: str, name: str) -> None:
+    """A category's name is decoded twice, so it is encoded twice."""
+    category = f"{word} {name}"
+    number = await _create(alice, word, recipeCategory=category)
+    listed = (await alice.http.get(f"{API}/category/{_twice(category)}")).json()
+    assert [each["recipe_id"] for each in listed] == [number]
+    counted = {each["name"]: each["recipe_count"] for each in (await alice.http.get(f"{API}/categories")).json()}
+    assert counted[category] == 1
+
+
+async def test_a_category_has_no_slash(alice: Person, word: str) -> None:
+    """It comes back as an underscore."""
+    number = await _create(alice, word, recipeCategory="a/b")
+    assert (await alice.http.get(f"{RECIPES}/{number}")).json()["recipeCategory"] == "a_b"
+
+
+async def test_recipes_of_no_category(alice: Person, word: str) -> None:
+    """They are `*` in the list of categories, and `_` in a path."""
+    number = await _create(alice, word)
+    listed = (await alice.http.get(f"{API}/category/_")).json()
+    assert number in {each["recipe_id"] for each in listed}
+    counted = {each["name"]: each["recipe_count"] for each in (await alice.http.get(f"{API}/categories")).json()}
+    assert counted["*"] == len(listed)
+    assert (await alice.http.get(f"{API}/category/*")).json() == []
+
+
+async def test_searching(alice: Person, word: str) -> None:
+    """Any word, anywhere in name, category or keywords, in any case; encoded twice."""
+    number = await _create(alice, word, keywords=f"k{word}", recipeCategory=f"c{word}")
+    for query in (word.upper(), f"k{word}", f"nowhere-at-all,{word}", f"nowhere-at-all c{word}", word[3:]):
+        found = (await alice.http.get(f"{API}/search/{_twice(query)}")).json()
+        assert [each["recipe_id"] for each in found] == [number], query
+    assert (await alice.http.get(f"{API}/search/nowhere-at-all")).json() == []
+
+
+async def test_keywords(alice: Person, word: str) -> None:
+    """They are counted, but Cookbook finds no recipe by them: whoever wants that looks through the list."""
+    await _create(alice, word, keywords=f"{word}, fast")
+    counted = {each["name"]: each["recipe_count"] for each in (await alice.http.get(f"{API}/keywords")).json()}
+    assert counted[word] == 1
+    assert (await alice.http.get(f"{API}/tags/{word}")).json() == []
+
+
+async def test_importing(alice: Person) -> None:
+    """Cookbook fetches the page and answers with the recipe; a second time is a 409."""
+    async with recipe_page(alice.http) as url:
+        imported = await alice.http.post(f"{API}/import", json={"url": url})
+        again = await alice.http.post(f"{API}/import", json={"url": url})
+    assert imported.status_code == 200, imported.text
+    recipe = imported.json()
+    await alice.http.delete(f"{RECIPES}/{recipe['id']}")
+    assert (recipe["name"], recipe["recipeIngredient"], recipe["nutrition"]) == (NAME, ["1 l water", "salt"], [])
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:1/r", "http://127.0.0.1:1/r", "http://192.0.2.1/r", "nonsense", "http://nosuch.invalid/r", ""],
+)
+async def test_importing_from_nowhere(alice: Person, url: str) -> None:
+    """Addresses of this machine, by number, and those that nobody has are a 400."""
+    assert (await alice.http.post(f"{API}/import", json={"url": url})).status_code == 400
+
+
+async def test_settings(alice: Person) -> None:
+    """Only what is sent changes."""
+    before = (await alice.http.get(f"{API}/config")).json()
+    changed = await alice.http.post(f"{API}/config", json={"update_interval": 42})
+    after = (await alice.http.get(f"{API}/config")).json()
+    await alice.http.post(f"{API}/config", json={"update_interval": before["update_interval"]})
+    assert (changed.status_code, changed.json()) == (200, "OK")
+    assert after == before | {"update_interval": 42}
+    assert before.keys() >= {"folder", "update_interval", "print_image"}
+
+
+async def test_indexing_and_version(alice: Person) -> None:
+    """Both answer."""
+    assert (await alice.http.post(f"{API}/reindex")).json() == "Search index rebuilt successfully"
+    version = (await alice.http.get(f"{API.removesuffix('/v1')}/version")).json()
+    assert version["api_version"]["major"] == 1
+    assert len(version["cookbook_version"]) == 3
+
+
+async def _create(person: Person, name: str, **fields: Any) -> int:
+    answer = await person.http.post(RECIPES, json={"name": name} | fields)
+    assert answer.status_code == 200, answer.text
+    number: int = answer.json()
+    return number
+
+
+def _twice(name: str) -> str:
+    return quote(quote(name, safe=""), safe="")

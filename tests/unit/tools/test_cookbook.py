@@ -1,0 +1,129 @@
+"""`tools.cookbook`: the tools for Nextcloud Cookbook, called as a client calls them."""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from tests.support.cookbook import COOKBOOK, recipe, stub
+from tests.support.issuer import answer
+from tests.support.server import Server
+
+RECIPES: Final = f"{COOKBOOK}/recipes"
+RECIPE: Final = f"{RECIPES}/239"
+NAMES: Final = {
+    "description": "recipe's text",
+    "ingredients": ["2 eggs"],
+    "instructions": ["Fry."],
+    "url": "https://example.org/p",
+    "prep_time": "PT1M",
+    "cook_time": "PT2M",
+    "total_time": "PT3M",
+    "recipe_yield": 4,
+    "category": "Dessert",
+    "keywords": "a,b",
+}
+BY_SCHEMA: Final = {
+    "description": "recipe's text",
+    "recipeIngredient": ["2 eggs"],
+    "recipeInstructions": ["Fry."],
+    "url": "https://example.org/p",
+    "prepTime": "PT1M",
+    "cookTime": "PT2M",
+    "totalTime": "PT3M",
+    "recipeYield": 4,
+    "recipeCategory": "Dessert",
+    "keywords": "a,b",
+}
+
+
+async def test_creates_a_recipe(server: Server) -> None:
+    """Each argument becomes schema.org's field."""
+    server.nextcloud.on("POST", RECIPES, answer(json=239))
+    assert (await server.use("nc_cookbook_create_recipe", {"name": "Pancakes"} | NAMES))["id"] == 239
+    assert json.loads(server.nextcloud.requests[-1].content) == {"@type": "Recipe", "name": "Pancakes"} | BY_SCHEMA
+
+
+async def test_updates_a_recipe(server: Server) -> None:
+    """What is not named stays."""
+    server.nextcloud.on("GET", RECIPE, answer(json=recipe(author="Ann")))
+    server.nextcloud.on("PUT", RECIPE, answer(json=239))
+    assert (await server.use("nc_cookbook_update_recipe", {"recipe_id": 239} | NAMES))["id"] == 239
+    body = json.loads(server.nextcloud.requests[-1].content)
+    assert body.items() >= (BY_SCHEMA | {"id": "239", "name": "Pancakes", "author": "Ann", "tool": ["Pan"]}).items()
+
+
+async def test_reads_a_recipe(server: Server) -> None:
+    """By schema.org's names, with whatever else it has; as a tool and as a resource."""
+    server.nextcloud.on("GET", RECIPE, answer(json=recipe(author="Ann")))
+    read = await server.use("nc_cookbook_get_recipe", {"recipe_id": 239})
+    assert (read["@type"], read["recipeIngredient"], read["author"]) == ("Recipe", ["2 eggs"], "Ann")
+    assert json.loads((await server.contents("nc://Cookbook/239"))["text"]) == read
+
+
+async def test_deletes_a_recipe(server: Server) -> None:
+    """The answer names what is gone."""
+    server.nextcloud.on("GET", RECIPE, answer(json=recipe()))
+    server.nextcloud.on("DELETE", RECIPE, answer(json="Recipe 239 deleted successfully"))
+    result = await server.use("nc_cookbook_delete_recipe", {"recipe_id": 239})
+    assert (result["deleted_id"], result["status_code"]) == (239, 200)
+
+
+async def test_imports_a_recipe(server: Server) -> None:
+    """The answer has the recipe and its id."""
+    server.nextcloud.on("POST", f"{COOKBOOK}/import", answer(json=recipe()))
+    result = await server.use("nc_cookbook_import_recipe", {"url": "https://example.org/p"})
+    assert (result["recipe_id"], result["recipe"]["name"]) == ("239", "Pancakes")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "path", "count"),
+    [
+        ("nc_cookbook_list_recipes", {}, "/recipes", "total_count"),
+        ("nc_cookbook_search_recipes", {"query": "pan"}, "/search/pan", "total_found"),
+        ("nc_cookbook_get_recipes_in_category", {"category": "Dessert"}, "/category/Dessert", "total_count"),
+        ("nc_cookbook_get_recipes_with_keywords", {"keywords": ["sweet"]}, "/recipes", "total_count"),
+    ],
+)
+async def test_lists_come_in_pages(server: Server, tool: str, arguments: dict[str, Any], path: str, count: str) -> None:
+    """A hundred at a time, with the number of all; a page stays small."""
+    server.nextcloud.on("GET", COOKBOOK + path, answer(json=[stub(recipe_id=n, id=str(n)) for n in range(150)]))
+    first = await server.use(tool, arguments)
+    rest = await server.use(tool, arguments | {"cursor": first["next_cursor"]})
+    assert [each["recipe_id"] for each in first["recipes"] + rest["recipes"]] == list(range(150))
+    assert (first[count], rest[count], rest["next_cursor"]) == (150, 150, None)
+    assert len(json.dumps(first)) < 50_000
+
+
+@pytest.mark.parametrize("what", ["categories", "keywords"])
+async def test_counts(server: Server, what: str) -> None:
+    """Names, and how many recipes have them."""
+    server.nextcloud.on("GET", f"{COOKBOOK}/{what}", answer(json=[{"name": "Dessert", "recipe_count": 2}]))
+    result = await server.use(f"nc_cookbook_list_{what}")
+    assert result[what] == [{"name": "Dessert", "recipe_count": 2}]
+
+
+async def test_settings(server: Server) -> None:
+    """Changed by the tool, read by the resource; indexing is one request."""
+    settings = {"folder": "/Recipes", "update_interval": 5, "print_image": True, "visibleInfoBlocks": {"tools": True}}
+    server.nextcloud.on("POST", f"{COOKBOOK}/config", answer(json="OK"))
+    server.nextcloud.on("GET", f"{COOKBOOK}/config", answer(json=settings))
+    server.nextcloud.on("POST", f"{COOKBOOK}/reindex", answer(json="Search index rebuilt successfully"))
+    assert (await server.use("nc_cookbook_set_config", {"print_image": True}))["status_code"] == 200
+    assert json.loads(server.nextcloud.requests[-1].content) == {"print_image": True}
+    assert (await server.use("nc_cookbook_reindex"))["success"] is True
+    assert json.loads((await server.contents("cookbook://config"))["text"]) == settings
+
+
+async def test_version(server: Server) -> None:
+    """Of the app and its API."""
+    version = {"cookbook_version": [0, 11, 9], "api_version": {"epoch": 0, "major": 1, "minor": 2}}
+    server.nextcloud.on("GET", COOKBOOK.removesuffix("/v1") + "/version", answer(json=version))
+    assert json.loads((await server.contents("cookbook://version"))["text"]) == version
+
+
+@pytest.mark.parametrize(("typed", "proposed"), [("", ["239", "7"]), ("2", ["239"]), ("TOAST", ["7"]), ("x", [])])
+async def test_a_recipe_s_id_is_completed(server: Server, typed: str, proposed: list[str]) -> None:
+    """By what the id starts with, or by the name."""
+    server.nextcloud.on("GET", RECIPES, answer(json=[stub(), stub(id="7", recipe_id=7, name="Toast")]))
+    assert await server.completions("nc://Cookbook/{recipe_id}", "recipe_id", typed) == proposed
