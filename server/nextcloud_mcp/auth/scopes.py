@@ -37,6 +37,7 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_contacts_create_contact": frozenset({"contacts:write"}),
     "nc_contacts_update_contact": frozenset({"contacts:write"}),
     "nc_contacts_delete_contact": frozenset({"contacts:write"}),
+    "nc_webdav_upload_part": frozenset({"files:write"}),
     "nc_share_create": frozenset({"sharing:write"}),
     "nc_share_delete": frozenset({"sharing:write"}),
     "nc_share_get": frozenset({"sharing:write"}),

@@ -72,7 +72,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         InvalidArgumentError: it is a file.
     """
     response = await nextcloud.request(
-        "PROPFIND", await _url(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=_PROPFIND
+        "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=_PROPFIND
     )
     root = await root_of(nextcloud)
     itself, *members = [file_info(element, root) for element in dav.responses(response)]
@@ -98,7 +98,7 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
     if offset == size:
         return file  # there is no range that Nextcloud would not refuse
     headers = {"Range": f"bytes={offset}-{offset + length - 1}"} if offset or length < size else {}
-    response = await nextcloud.request("GET", await _url(nextcloud, path), about=shown(path), headers=headers)
+    response = await nextcloud.request("GET", await url_of(nextcloud, path), about=shown(path), headers=headers)
     if response.status_code != httpx.codes.PARTIAL_CONTENT:  # the whole file, and as it is now
         file.size = len(response.content)
         file.content = response.content[offset : offset + length]
@@ -123,7 +123,7 @@ async def write_file(
     try:
         response = await nextcloud.request(
             "PUT",
-            await _url(nextcloud, path),
+            await url_of(nextcloud, path),
             about=shown(path),
             headers=headers,
             content=content,
@@ -131,11 +131,11 @@ async def write_file(
     except NotFoundError as error:
         raise NotFoundError(f"The folder for {shown(path)} does not exist: create that first.") from error
     except ConflictError as error:
-        raise await _write_conflict(nextcloud, path, etag) from error
+        raise await conflict(nextcloud, path, etag) from error
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
-async def _write_conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> ConflictError:
+async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> ConflictError:
     """Say what stands where the caller wanted to write, with the ETag that a deliberate overwrite needs."""
     info = await _stat(nextcloud, path)
     if info.is_directory:
@@ -153,7 +153,7 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
         ConflictError: the folder above it does not exist.
     """
     try:
-        response = await nextcloud.request("MKCOL", await _url(nextcloud, path), about=shown(path), also_ok={405})
+        response = await nextcloud.request("MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405})
     except ConflictError as error:
         raise ConflictError(f"The folder above {shown(path)} does not exist: create that first.") from error
     return Written(status_code=response.status_code)
@@ -166,7 +166,7 @@ async def delete(nextcloud: Nextcloud, path: str) -> Written:
     """
     if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
-    response = await nextcloud.request("DELETE", await _url(nextcloud, path), about=shown(path), also_ok={404})
+    response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=shown(path), also_ok={404})
     return Written(status_code=response.status_code)
 
 
@@ -194,11 +194,13 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     if not segments(source) or not segments(destination):
         raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
     headers = {
-        "Destination": nextcloud.absolute(await _url(nextcloud, destination)),
+        "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
         "Overwrite": "T" if overwrite else "F",
     }
     try:
-        response = await nextcloud.request(method, await _url(nextcloud, source), about=shown(source), headers=headers)
+        response = await nextcloud.request(
+            method, await url_of(nextcloud, source), about=shown(source), headers=headers
+        )
     except ConflictError as error:
         raise ConflictError(
             f"{shown(destination)} exists already or lies in a missing folder, and nothing was done: pass "
@@ -210,7 +212,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
 async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
     """Return what is known of one file or folder."""
     response = await nextcloud.request(
-        "PROPFIND", await _url(nextcloud, path), about=shown(path), headers={"Depth": "0"}, content=_PROPFIND
+        "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "0"}, content=_PROPFIND
     )
     root = await root_of(nextcloud)
     return file_info(dav.responses(response)[0], root)
@@ -221,7 +223,8 @@ async def root_of(nextcloud: Nextcloud) -> str:
     return f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"
 
 
-async def _url(nextcloud: Nextcloud, path: str) -> str:
+async def url_of(nextcloud: Nextcloud, path: str) -> str:
+    """Return the path of a file on the server, percent-encoded."""
     return "/".join([await root_of(nextcloud), *(quote(segment, safe="") for segment in segments(path))])
 
 

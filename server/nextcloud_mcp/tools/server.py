@@ -39,11 +39,11 @@ from pydantic import AnyUrl
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, NotFoundError
-from nextcloud_mcp.tools import contacts, cookbook, deck, notes, search, sharing, tables, webdav, whoami
+from nextcloud_mcp.tools import contacts, cookbook, deck, notes, search, sharing, tables, upload, webdav, whoami
 from nextcloud_mcp.tools.context import Services, admission_of
 from nextcloud_mcp.tools.resources import Reader
 
-MODULES: Final = (whoami, notes, webdav, search, sharing, contacts, deck, cookbook, tables)
+MODULES: Final = (whoami, notes, webdav, search, upload, sharing, contacts, deck, cookbook, tables)
 """Where tools and resources are declared; `tools.context` says how."""
 
 INSTRUCTIONS: Final = (

@@ -167,7 +167,7 @@ async def nc_webdav_write_file(
     written = await webdav.write_file(
         nextcloud,
         path,
-        _decoded(content) if is_base64 else content.encode(),
+        decoded(content) if is_base64 else content.encode(),
         content_type=media_type,
         etag=etag,
     )
@@ -181,12 +181,17 @@ def _media_type(content_type: str | None) -> tuple[str | None, bool]:
     return "; ".join(kept) or None, len(kept) < len([part for part in parts if part])
 
 
-def _decoded(content: str) -> bytes:
+def decoded(content: str) -> bytes:
+    """Return the bytes of base64.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
     try:
         return base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidArgumentError(
-            "content is not base64, as content_type says: encode it, or leave ';base64' away."
+            "content is not base64: encode it, or of text, leave ';base64' away in content_type."
         ) from error
 
 

@@ -1,0 +1,49 @@
+"""The tool for files that are too large for one call (docs/decisions says why it is as it is)."""
+
+from typing import Final
+
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import upload as uploads
+from nextcloud_mcp.tools.context import AsUser, Result, writes
+from nextcloud_mcp.tools.webdav import decoded
+
+APP: Final = "files"
+
+
+class PartUploaded(Result):
+    """A part that is kept, under the id that the next ones need; and of the file, once there is one, its ETag."""
+
+    upload: str
+    part: int
+    is_complete: bool
+    message: str
+    etag: str | None = None
+
+
+async def nc_webdav_upload_part(
+    path: str,
+    content: str,
+    part: int,
+    nextcloud: AsUser,
+    upload: str = "",
+    size: int | None = None,
+    etag: str | None = None,
+) -> PartUploaded:
+    """Write a file that is too large for one call (3 MB), part by part: content in base64, part from 1, upload as the
+    result of part 1 says. With the last part give size, the whole file's bytes: then it is created; with the etag
+    from reading it, replaced.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    if not upload and part != 1:
+        raise InvalidArgumentError("upload is missing: pass what the result of part 1 said.")
+    data = decoded(content)
+    upload = upload or await uploads.begin(nextcloud, path)
+    await uploads.put(nextcloud, upload, path, part, data)
+    if size is None:
+        message = f"Part {part} of {path} is kept for a day."
+        return PartUploaded(upload=upload, part=part, is_complete=False, message=message)
+    written = await uploads.assemble(nextcloud, upload, path, size=size, etag=etag)
+    message = f"{path} is written, {size} bytes."
+    return PartUploaded(upload=upload, part=part, is_complete=True, message=message, etag=written.etag)
+
+
+TOOLS = (writes(nc_webdav_upload_part, "Write a large file in parts", destructive=True, idempotent=True),)

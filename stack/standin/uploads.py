@@ -1,0 +1,115 @@
+"""`/remote.php/dav/uploads`: files that come in parts.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/chunking.html, version 2. Recorded from
+Nextcloud 32: a part is refused when the folder of its destination is missing; parts are put together in the order of
+their names, also where one is missing; and what is refused leaves them as they are.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stack.standin.gate import account_of
+from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.tree import Tree
+
+PATH = "/remote.php/dav/uploads"
+_FILES = "/remote.php/dav/files/"
+_IF = re.compile(r'<[^>]*> \(\["([^"]*)"\]\)')  # as much of RFC 4918 10.4 as clients of files use
+
+
+class _RefusedError(Exception):
+    """What Nextcloud answers when it does not do it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def routes(tree: Tree, data: Path) -> list[Route]:
+    """An upload, and what is in it; `data` is where the parts lie."""
+    methods = {"MKCOL": _open, "DELETE": _drop, "PUT": _put, "MOVE": _assemble}
+
+    async def answer(request: Request) -> Response:
+        user = account_of(request.scope).user
+        place = data / user / request.path_params["upload"]
+        action: Callable[[Request, bytes, Path, Tree], Response] = methods[request.method]
+        try:
+            return action(request, await request.body(), place, tree)
+        except _RefusedError as refusal:
+            return Response(error_body(refusal.status, str(refusal)), refusal.status, media_type=MEDIA_TYPE)
+
+    return [
+        Route(PATH + "/{user}/{upload}", answer, methods=["MKCOL", "DELETE"]),
+        Route(PATH + "/{user}/{upload}/.file", answer, methods=["MOVE"]),
+        Route(PATH + "/{user}/{upload}/{part}", answer, methods=["PUT"]),
+    ]
+
+
+def _open(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
+    del request, body, tree
+    if place.exists() or place.name == "..":
+        raise _RefusedError(405, "The resource you tried to create already exists")
+    place.mkdir(parents=True)
+    return Response(status_code=201)
+
+
+def _drop(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
+    del request, body, tree
+    _check(place)
+    shutil.rmtree(place)
+    return Response(status_code=204)
+
+
+def _put(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
+    _check(place)
+    if "destination" in request.headers and not _destination(request, tree).parent.is_dir():
+        raise _RefusedError(404, "File could not be located")
+    part = place / request.path_params["part"]
+    status = 204 if part.exists() else 201
+    part.write_bytes(body)
+    return Response(status_code=status)
+
+
+def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
+    del body
+    _check(place)
+    destination = _destination(request, tree)
+    if not destination.parent.is_dir():
+        raise _RefusedError(409, "The destination node is not found")
+    existed = destination.exists()
+    condition = _IF.fullmatch(request.headers.get("if", ""))
+    if condition and not (destination.is_file() and tree.etag(destination) == condition[1]):
+        raise _RefusedError(412, "Failed to find a valid token/etag combination")
+    if existed and request.headers.get("overwrite") == "F":
+        raise _RefusedError(412, "The destination node already exists, and the overwrite header is set to false")
+    content = b"".join(part.read_bytes() for part in sorted(place.iterdir()))
+    expected = request.headers.get("oc-total-length", str(len(content)))
+    if expected != str(len(content)):
+        raise _RefusedError(400, f"Chunks on server do not sum up to {expected} but to {len(content)} bytes")
+    destination.write_bytes(content)
+    if not existed:
+        tree.forget(destination)  # its inode may have been another file's
+    tree.written(destination)
+    shutil.rmtree(place)
+    etag = f'"{tree.etag(destination)}"'
+    return Response(status_code=204 if existed else 201, headers={"OC-ETag": etag, "ETag": etag})
+
+
+def _check(place: Path) -> None:
+    if not place.is_dir() or place.name == "..":
+        raise _RefusedError(404, f"File with name {place.name} could not be located")
+
+
+def _destination(request: Request, tree: Tree) -> Path:
+    path = unquote(urlsplit(request.headers["destination"]).path)
+    owner, _, name = path.removeprefix(_FILES).partition("/")
+    if not path.startswith(_FILES) or owner != account_of(request.scope).user or ".." in name.split("/"):
+        raise _RefusedError(403, "Permission denied")
+    return tree.home(owner) / name

@@ -1,0 +1,110 @@
+"""Files in parts: Nextcloud's chunked upload, version 2.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/chunking.html
+"""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Person
+from tests.contract.multistatus import exception, properties
+
+
+class Upload:
+    """An upload of Alice's, to a file."""
+
+    def __init__(self, alice: Person, *names: str) -> None:
+        self.alice = alice
+        self.path = f"/remote.php/dav/uploads/{alice.user}/{uuid.uuid4().hex}"
+        self.file = alice.path(*names)
+        self.destination = {"Destination": alice.address(*names)}
+
+    async def begin(self) -> httpx.Response:
+        """Open it."""
+        return await self.alice.http.request("MKCOL", self.path, headers=self.destination)
+
+    async def put(self, part: int, content: bytes) -> httpx.Response:
+        """Send a part."""
+        return await self.alice.http.put(f"{self.path}/{part:05}", content=content, headers=self.destination)
+
+    async def assemble(self, **headers: str) -> httpx.Response:
+        """Put the parts together; underscores in the names of `headers` stand for hyphens."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.alice.http.request("MOVE", f"{self.path}/.file", headers=self.destination | sent)
+
+    async def is_there(self) -> bool:
+        """Whether it still waits for parts."""
+        return (await self.put(99, b"")).status_code in {201, 204}
+
+
+@pytest.fixture
+async def upload(alice: Person, folder: str) -> AsyncIterator[Upload]:
+    """An open upload, which goes afterwards."""
+    upload = Upload(alice, folder, "größe 1.bin")
+    assert (await upload.begin()).status_code == 201
+    yield upload
+    await alice.http.delete(upload.path)
+
+
+async def test_parts_become_a_file(upload: Upload) -> None:
+    """Small ones too, in the order of their numbers and not of their coming; one that is sent again is replaced."""
+    assert (await upload.put(2, b"two")).status_code == 201
+    assert (await upload.put(1, b"ONE")).status_code == 201
+    assert (await upload.put(1, b"one")).status_code == 204
+    done = await upload.assemble(Overwrite="F", OC_Total_Length="6")
+    assert done.status_code == 201
+    assert (await upload.alice.http.get(upload.file)).content == b"onetwo"
+    assert done.headers["oc-etag"] == (await properties(upload.alice.http, upload.file))["d:getetag"]
+    assert not await upload.is_there()
+
+
+async def test_a_missing_part_is_noticed_by_the_length_alone(upload: Upload) -> None:
+    """Without `OC-Total-Length` Nextcloud would make a file of what is there; with it, all stays as it is."""
+    await upload.put(1, b"one")
+    await upload.put(3, b"three")
+    assert (await upload.assemble(Overwrite="F", OC_Total_Length="11")).status_code == 400
+    assert (await upload.alice.http.get(upload.file)).status_code == 404
+    await upload.put(2, b"two")
+    assert (await upload.assemble(Overwrite="F", OC_Total_Length="11")).status_code == 201
+    assert (await upload.alice.http.get(upload.file)).content == b"onetwothree"
+
+
+async def test_a_taken_name_is_kept(upload: Upload) -> None:
+    """`Overwrite: F` is a 412 if there is a file of that name, and the parts stay."""
+    await upload.alice.http.put(upload.file, content=b"old")
+    await upload.put(1, b"new")
+    refused = await upload.assemble(Overwrite="F")
+    assert (refused.status_code, exception(refused)) == (412, "PreconditionFailed")
+    assert (await upload.alice.http.get(upload.file)).content == b"old"
+    assert await upload.is_there()
+
+
+async def test_a_file_is_replaced_by_its_etag(upload: Upload) -> None:
+    """The `If` of RFC 4918 10.4, which names the destination: `If-Match` would be about the parts."""
+    old = (await upload.alice.http.put(upload.file, content=b"old")).headers["oc-etag"]
+    await upload.put(1, b"new")
+    address = upload.destination["Destination"]
+    assert (await upload.assemble(If=f'<{address}> (["0123"])')).status_code == 412
+    assert (await upload.alice.http.get(upload.file)).content == b"old"
+    assert (await upload.assemble(If=f"<{address}> ([{old}])")).status_code == 204
+    assert (await upload.alice.http.get(upload.file)).content == b"new"
+
+
+async def test_a_part_needs_the_folder(alice: Person, folder: str) -> None:
+    """An upload can be opened for a file in a missing folder, and takes no parts: 404."""
+    upload = Upload(alice, folder, "none", "a.bin")
+    assert (await upload.begin()).status_code == 201
+    assert (await upload.put(1, b"one")).status_code == 404
+    assert (await alice.http.delete(upload.path)).status_code == 204
+
+
+async def test_a_part_needs_its_upload(alice: Person, folder: str) -> None:
+    """404 for a part of an upload that nobody opened; 405 for opening one twice."""
+    upload = Upload(alice, folder, "a.bin")
+    assert (await upload.put(1, b"one")).status_code == 404
+    assert (await upload.begin()).status_code == 201
+    assert (await upload.begin()).status_code == 405
+    await alice.http.delete(upload.path)
