@@ -1,4 +1,4 @@
-"""The tool for files that are too large for one call (docs/decisions says why it is as it is)."""
+"""The tool for files that are too large for one call (docs/decisions/0005-large-files.md)."""
 
 from typing import Final
 
