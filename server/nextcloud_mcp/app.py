@@ -28,12 +28,13 @@ from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
 from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
-from nextcloud_mcp.auth.scopes import Offer
+from nextcloud_mcp.auth.scopes import Offer, all_apps
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
+from nextcloud_mcp.nextcloud.capabilities import Apps
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import Users
 from nextcloud_mcp.settings import Settings
@@ -62,21 +63,20 @@ def create_app(
     keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport)
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
-    offer = Offer()
+    offer = _offer(settings)
+    tokens = credentials(settings, keycloak, issuer)
     challenge = Challenge(
         settings.server_url,
         server_scope=settings.server_scope,
         tool_scopes=offer.scopes(),
         first_scopes=_first_scopes(settings, offer),
     )
-    services = Services(nextcloud, Users(), settings.mode, offer)
+    services = Services(nextcloud, Users(), Apps(), tokens, settings.mode, offer)
 
     server = create_server(offer, lifespan=_lending(services), log_level=settings.log_level)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
-    endpoint = AdmissionControl(
-        endpoint, offer=offer, credentials=credentials(settings, keycloak, issuer), challenge=challenge
-    )
+    endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
     endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
     endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
 
@@ -99,6 +99,18 @@ def create_app(
     )
     app.router.redirect_slashes = False  # behind a proxy that ends TLS, a redirect would lead tokens to plain HTTP
     return app
+
+
+def _offer(settings: Settings) -> Offer:
+    """Return what this server offers.
+
+    Raises:
+        SettingsError: it is to offer an app that there is not.
+    """
+    unknown = sorted(set(settings.apps) - set(all_apps()))
+    if unknown:
+        raise SettingsError(f"MCP_APPS: there is no app {unknown[0]}; there are {' '.join(all_apps())}.")
+    return Offer(read_only=settings.read_only, apps=settings.apps)
 
 
 def _first_scopes(settings: Settings, offer: Offer) -> list[str]:

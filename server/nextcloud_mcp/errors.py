@@ -13,6 +13,7 @@
         ├── TokenNotAcceptedError      401: Nextcloud does not trust the token
         ├── ForbiddenError             403
         ├── NotFoundError              404
+        │   └── AppMissingError        the same, for the app is not there
         ├── ConflictError              409 and 412: what is there is not what the caller thinks
         ├── LockedError                423
         ├── RateLimitedError           429
@@ -110,6 +111,15 @@ class NotFoundError(NextcloudError):
     """There is no such thing, or the user may not see it."""
 
     code = "nextcloud.not_found"
+
+
+class AppMissingError(NotFoundError):
+    """The app that it takes is not enabled in this Nextcloud, or not for this user."""
+
+    code = "nextcloud.app_missing"
+
+    def __init__(self, app: str) -> None:
+        super().__init__(f"This Nextcloud does not have the app {app} for you: its administrator can enable it.")
 
 
 class ConflictError(NextcloudError):

@@ -87,6 +87,12 @@ class Settings(BaseModel):
     """The tools' scopes that a client is told to ask for when it first signs in, separated by spaces. Default: all,
     for a client that has registered itself can't ask for more later (docs/explanation/first-scopes.md)."""
 
+    read_only: bool = Field(alias="MCP_READ_ONLY", default=False)
+    """True: offer only what no writing scope is needed for; no writing scope is even asked for."""
+
+    apps: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(alias="MCP_APPS", default=())
+    """The apps to offer, as their scopes name them (`files notes`), separated by spaces. Default: all."""
+
     allowed_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(str.split)] = Field(
         alias="MCP_ALLOWED_ORIGINS", default=()
     )

@@ -8,6 +8,8 @@ from tests.support.issuer import Answer, answer
 
 URL: Final = "https://cloud.test"
 USER_PATH: Final = "/ocs/v2.php/cloud/user"
+CAPABILITIES_PATH: Final = "/ocs/v2.php/cloud/capabilities"
+APPS: Final = ("core", "files", "dav", "files_sharing", "notes", "deck", "tables", "cookbook")
 FILES: Final = "/remote.php/dav/files/alice"
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 NOTES: Final = "/index.php/apps/notes/api/v1/notes"
@@ -26,6 +28,11 @@ def ocs(data: Any, status: int = 200, message: str = "OK") -> Answer:
     return answer(status, json={"ocs": {"meta": meta, "data": data}})
 
 
+def ocs_capabilities(*apps: str) -> Answer:
+    """Answer as OCS `/cloud/capabilities` does, cut down to the names of these apps."""
+    return ocs({"version": {"major": 32}, "capabilities": {app: {} for app in apps}})
+
+
 class FakeNextcloud:
     """Answers by method and path, percent-encoded and without the query; anything unforeseen fails the test.
 
@@ -37,6 +44,7 @@ class FakeNextcloud:
         self.requests: list[httpx.Request] = []
         self._answers: dict[tuple[str, str], list[Answer]] = {}
         self.on("GET", USER_PATH, ocs_user("alice"))
+        self.on("GET", CAPABILITIES_PATH, ocs_capabilities(*APPS))
         self.on("GET", "/status.php", answer(json={"installed": True, "maintenance": False, "version": "32.0.1.2"}))
 
     @property
@@ -49,11 +57,11 @@ class FakeNextcloud:
         self._answers[method, path] = list(answers)
 
     def asked(self, method: str | None = None) -> list[str]:
-        """Return what was asked for so far as `METHOD path`, apart from the user's id."""
+        """Return what was asked for so far as `METHOD path`, apart from the user's id and apps."""
         return [
             f"{request.method} {request.url.raw_path.decode()}"
             for request in self.requests
-            if request.url.path != USER_PATH and method in {None, request.method}
+            if request.url.path not in {USER_PATH, CAPABILITIES_PATH} and method in {None, request.method}
         ]
 
     def tokens(self) -> list[str]:

@@ -59,6 +59,8 @@ def test_each_can_be_set() -> None:
             "TOKEN_EXCHANGE_AUDIENCE": "cloud",
             "OIDC_SERVER_SCOPE": "cloud-mcp",
             "MCP_FIRST_SCOPES": " notes:read  files:read ",
+            "MCP_READ_ONLY": "true",
+            "MCP_APPS": "notes files",
             "MCP_HOST": "0.0.0.0",
             "MCP_PORT": "9000",
             "LOG_LEVEL": "DEBUG",
@@ -72,6 +74,7 @@ def test_each_can_be_set() -> None:
     assert settings.client_secret.get_secret_value() == SECRET
     assert (settings.nextcloud_audience, settings.server_scope) == ("cloud", "cloud-mcp")
     assert settings.first_scopes == ("notes:read", "files:read")
+    assert (settings.read_only, settings.apps) == (True, ("notes", "files"))
     assert (settings.host, settings.port, settings.log_level) == ("0.0.0.0", 9000, "DEBUG")
 
 

@@ -28,17 +28,21 @@ from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.auth.credentials import Credentials
 from nextcloud_mcp.auth.scopes import Offer
+from nextcloud_mcp.nextcloud.capabilities import Apps
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import Users
 
 
 @dataclass(frozen=True)
 class Services:
-    """What lives as long as the server and serves every call; holds no credential."""
+    """What lives as long as the server and serves every call; holds no token."""
 
     http: httpx.AsyncClient
     users: Users
+    apps: Apps
+    credentials: Credentials
     mode: Literal["exchange", "pass-through"]
     offer: Offer
 

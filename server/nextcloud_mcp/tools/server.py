@@ -4,10 +4,11 @@ At the boundary a use is held against its admission, errors become what MCP clie
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, TypeVar
 
 import anyio
 import structlog
@@ -38,12 +39,37 @@ from pydantic import AnyUrl
 
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature, Offer
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, NotFoundError
-from nextcloud_mcp.tools import contacts, cookbook, deck, notes, search, sharing, tables, upload, webdav, whoami
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.tools import (
+    contacts,
+    cookbook,
+    deck,
+    notes,
+    search,
+    sharing,
+    tables,
+    upload,
+    webdav,
+    whoami,
+)
 from nextcloud_mcp.tools.context import Services, admission_of
 from nextcloud_mcp.tools.resources import Reader
+from nextcloud_mcp.tools.shown import Shown
 
-MODULES: Final = (whoami, notes, webdav, search, upload, sharing, contacts, deck, cookbook, tables)
+Outcome = TypeVar("Outcome")
+
+MODULES: Final = (
+    whoami,
+    notes,
+    webdav,
+    search,
+    sharing,
+    contacts,
+    deck,
+    cookbook,
+    tables,
+    upload,
+)
 """Where tools and resources are declared; `tools.context` says how."""
 
 INSTRUCTIONS: Final = (
@@ -51,13 +77,6 @@ INSTRUCTIONS: Final = (
     "Changes that could overwrite somebody's work need the ETag from reading first. "
     "nc_whoami tells who is signed in and which tools the granted scopes leave out."
 )
-
-_LISTS: Final[Mapping[str, tuple[str, str, Any]]] = {
-    "tools/list": ("tools", "name", "tool"),
-    "resources/list": ("resources", "uri", "resource"),
-    "resources/templates/list": ("resourceTemplates", "uriTemplate", "resource"),
-}
-"""By method: where its answer has the list, by which key an entry names what it is, and of what kind that is."""
 
 log = structlog.get_logger()
 
@@ -67,10 +86,11 @@ class ToolServer(MCPServer[Services]):
 
     def __init__(self, offer: Offer, **options: Any) -> None:
         """Serve what is in `offer`; `options` are `MCPServer`'s."""
+        self._shown = Shown(offer, {name: module.APP for module in MODULES for name in _names(module)})
         super().__init__(
             **options,
             tools=[tool for module in MODULES for tool in module.TOOLS if offer.has(Feature("tool", tool.name))],
-            middleware=[self._announce_what_is_there, self._show_what_the_token_allows],
+            middleware=[self._announce_what_is_there, self._shown.filter],
         )
         self._offer = offer
         self._readers: dict[str, Reader] = {}
@@ -90,11 +110,11 @@ class ToolServer(MCPServer[Services]):
             ToolError: with the sentence for the caller.
         """
         admission = admission_of(context)
-        if admission is None or admission.feature != Feature("tool", name):
+        if context is None or admission is None or admission.feature != Feature("tool", name):
             raise ToolError(f"There is no tool {name!r}: call one that tools/list shows.")
         try:
             with _one_event(admission):
-                return await super().call_tool(name, arguments, context)
+                return await self._explained(super().call_tool(name, arguments, context), admission, context)
         except NextcloudMCPError as error:
             raise ToolError(str(error)) from None
 
@@ -128,7 +148,7 @@ class ToolServer(MCPServer[Services]):
             )
         try:
             with _one_event(admission):
-                return [await self._readers[template].read(values, context)]
+                return [await self._explained(self._readers[template].read(values, context), admission, context)]
         except (NotFoundError, InvalidArgumentError) as error:
             raise ResourceNotFoundError(str(error)) from None
         except NextcloudMCPError as error:
@@ -153,12 +173,28 @@ class ToolServer(MCPServer[Services]):
         try:
             with _one_event(admission):
                 proposed = self._readers[template].complete(params.argument.name, params.argument.value, known, context)
-                return CompleteResult(completion=await proposed)
+                return CompleteResult(completion=await self._explained(proposed, admission, context))
         except NextcloudMCPError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
         except UnexpectedToolError as error:
             log.exception("completion.crashed", completion=template, exc_info=error.__cause__)
             raise MCPError(INTERNAL_ERROR, f"Error completing {template}") from None
+
+    async def _explained(
+        self, use: Awaitable[Outcome], admission: Admission, context: Context[Services, Any]
+    ) -> Outcome:
+        """Wait for the outcome of a use; where that is an error of Nextcloud's, find out whether its app is there.
+
+        Raises:
+            NextcloudError: the app is not there, or what was raised.
+        """
+        try:
+            return await use
+        except UnexpectedToolError as error:
+            if not isinstance(error.__cause__, NextcloudError):
+                raise
+            services = context.request_context.lifespan_context
+            raise await self._shown.explain(error.__cause__, services, admission) from None
 
     async def _announce_what_is_there(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Announce and serve no more than there is: the SDK answers for prompts as well, and there are none."""
@@ -169,17 +205,10 @@ class ToolServer(MCPServer[Services]):
             return result | {"capabilities": {k: v for k, v in result["capabilities"].items() if k != "prompts"}}
         return result
 
-    async def _show_what_the_token_allows(
-        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
-    ) -> HandlerResult:
-        """Leave out of a list what would be refused; nc_whoami, which is always there, names those tools."""
-        result = await call_next(ctx)
-        if ctx.method not in _LISTS or not isinstance(result, dict) or ctx.request is None:
-            return result
-        entries, key, kind = _LISTS[ctx.method]
-        granted = ctx.request.state.principal.scopes
-        shown = [entry for entry in result[entries] if not self._offer.missing(Feature(kind, entry[key]), granted)]
-        return result | {entries: shown}
+
+def _names(module: ModuleType) -> list[str]:
+    """Return the names of a module's tools and the URI templates of its resources."""
+    return [tool.name for tool in module.TOOLS] + [resource.uri for resource in getattr(module, "RESOURCES", ())]
 
 
 def _described(reader: Reader) -> dict[str, Any]:

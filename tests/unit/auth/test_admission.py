@@ -96,7 +96,6 @@ async def test_pass_through_exchanges_nothing(pass_through_server: Server, versi
 @pytest.mark.parametrize(
     ("method", "params"),
     [
-        pytest.param("tools/list", {}, id="tools/list"),
         pytest.param("tools/call", {"name": "nc_no_such_tool", "arguments": {}}, id="unknown tool"),
         pytest.param("ping", {}, id="ping"),
     ],

@@ -1,0 +1,99 @@
+"""What a client is shown: what its token allows, of the apps that this Nextcloud has for its person.
+
+The apps are asked when a list is, with a token got as for a call, and remembered for a short while. If they can't be
+had, all that the token allows is shown, and the log says so: a list that is too long does less harm than none.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import anyio
+import structlog
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.auth.scopes import Feature, Offer
+from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.errors import AppMissingError, ForbiddenError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.nextcloud import capabilities
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.tools.context import Services
+
+PATIENCE: Final = 5.0
+"""Seconds that a list waits for the apps."""
+
+_LISTS: Final[Mapping[str, tuple[str, str, Any]]] = {
+    "tools/list": ("tools", "name", "tool"),
+    "resources/list": ("resources", "uri", "resource"),
+    "resources/templates/list": ("resourceTemplates", "uriTemplate", "resource"),
+}
+"""By method: where its answer has the list, by which key an entry names what it is, and of what kind that is."""
+
+log = structlog.get_logger()
+
+
+class Shown:
+    """Decides what a list shows, and says of what it does not show why a call fails."""
+
+    def __init__(self, offer: Offer, app_of: Mapping[str, str]) -> None:
+        """Show what is in `offer`; `app_of` has the app of each tool and resource, as capabilities name it."""
+        self._offer = offer
+        self._app_of = app_of
+
+    async def filter(self, ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
+        """Leave out of a list what would fail (middleware of the MCP SDK)."""
+        result = await call_next(ctx)
+        if ctx.method not in _LISTS or not isinstance(result, dict) or ctx.request is None:
+            return result
+        entries, key, kind = _LISTS[ctx.method]
+        principal: Principal = ctx.request.state.principal
+        apps = await _apps(ctx.lifespan_context, principal)
+        return result | {
+            entries: [
+                entry
+                for entry in result[entries]
+                if not self._offer.missing(Feature(kind, entry[key]), principal.scopes)
+                and (apps is None or self._app_of[entry[key]] in apps)
+            ]
+        }
+
+    async def explain(self, error: NextcloudError, services: Services, admission: Admission) -> NextcloudError:
+        """Return what to say of a failed call: its error, unless the reason is that its app is not there."""
+        app = self._app_of[admission.feature.name]
+        if not isinstance(error, NotFoundError | ForbiddenError):
+            return error
+        known = services.apps.get(admission.principal.account)
+        if known is None or app not in known:  # it may have come since
+            known = await _ask(services, admission.principal, admission.token())
+        return error if known is None or app in known else AppMissingError(app)
+
+
+async def _apps(services: Services, principal: Principal) -> frozenset[str] | None:
+    """Return the apps that Nextcloud has for the principal, None if that can't be told now."""
+    known = services.apps.get(principal.account)
+    if known is not None:
+        return known
+    with anyio.move_on_after(PATIENCE):
+        try:
+            token = await services.credentials.for_nextcloud(principal)
+        except NextcloudMCPError as error:
+            _log_unknown(principal, error.code, str(error))
+            return None
+        return await _ask(services, principal, token)
+    _log_unknown(principal, "nextcloud.unavailable", f"Nextcloud did not answer within {PATIENCE:g} s.")
+    return None
+
+
+async def _ask(services: Services, principal: Principal, token: str) -> frozenset[str] | None:
+    nextcloud = Nextcloud(services.http, services.users, account=principal.account, token=token)
+    try:
+        known = await capabilities.apps(nextcloud)
+    except NextcloudError as error:
+        _log_unknown(principal, error.code, str(error))
+        return None
+    services.apps.remember(principal.account, known)
+    return known
+
+
+def _log_unknown(principal: Principal, code: str, reason: str) -> None:
+    log.warning("apps.unknown", client=principal.client_id, subject=principal.subject, code=code, reason=reason)

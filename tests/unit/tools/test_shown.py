@@ -1,0 +1,131 @@
+"""`tools.shown`: lists hold what the token allows, of the apps that this Nextcloud has."""
+
+from typing import Final
+
+import pytest
+from structlog.testing import capture_logs
+
+from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
+from nextcloud_mcp.tools import shown
+from tests.support.issuer import TOKEN_PATH, Answer, answer
+from tests.support.nextcloud import APPS, CAPABILITIES_PATH, NOTES, ocs_capabilities
+from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered
+
+LISTS: Final = {
+    "tools/list": ("tools", "name"),
+    "resources/list": ("resources", "uri"),
+    "resources/templates/list": ("resourceTemplates", "uriTemplate"),
+}
+
+
+async def listed(server: Server, *methods: str, subject: str = "f1c9-alice", version: str = LEGACY) -> set[str]:
+    """Return what somebody with all scopes is shown, in all lists or in these."""
+    token = server.keycloak.mint(scope=EVERYTHING, sub=subject)
+    entries: set[str] = set()
+    for method in methods or LISTS:
+        name, key = LISTS[method]
+        response = await server.request(method, token=token, version=version)
+        entries |= {entry[key] for entry in answered(response)["result"][name]}
+    return entries
+
+
+def of_notes() -> set[str]:
+    """Return the tools and resources of Notes."""
+    return {name for name in TOOL_SCOPES.keys() | RESOURCE_SCOPES.keys() if "notes" in name.casefold()}
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+async def test_tools_of_an_app_that_is_not_there_are_not_shown(server: Server, version: str) -> None:
+    """No model tries what this Nextcloud can't do; all else is there."""
+    server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities(*(app for app in APPS if app != "notes")))
+    without = await listed(server, version=version)
+    assert without == (TOOL_SCOPES.keys() | RESOURCE_SCOPES.keys()) - of_notes()
+
+
+async def test_apps_are_asked_once_for_each_person(server: Server) -> None:
+    """A client's four lists cost one exchange and one request, and nobody is shown what another has."""
+    await listed(server)
+    server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core"))
+    alice, bob = await listed(server), await listed(server, subject="bob")
+    assert len(server.keycloak.exchanges()) == 2
+    assert [request.url.path for request in server.nextcloud.requests] == [CAPABILITIES_PATH] * 2
+    assert alice == TOOL_SCOPES.keys() | RESOURCE_SCOPES.keys()
+    assert bob == {"nc_whoami"}
+
+
+@pytest.mark.parametrize(
+    ("keycloak", "nextcloud", "code"),
+    [
+        pytest.param(answer(500), None, "token_exchange.failed", id="no exchange"),
+        pytest.param(
+            answer(400, json={"error": "invalid_request", "error_description": "Invalid token"}),
+            None,
+            "token_exchange.subject_token_refused",
+            id="signed out",
+        ),
+        pytest.param(None, answer(500), "nextcloud.unavailable", id="Nextcloud fails"),
+        pytest.param(None, answer(content=b"<html>"), "nextcloud.unavailable", id="a login page"),
+        pytest.param(None, ocs_capabilities("theming"), "nextcloud.token_not_accepted", id="taken for a stranger"),
+    ],
+)
+async def test_where_apps_can_not_be_told_all_are_shown(
+    server: Server, keycloak: Answer | None, nextcloud: Answer | None, code: str
+) -> None:
+    """The list goes by scopes alone then, with one event, and the apps are asked again for the next."""
+    if keycloak is not None:
+        server.keycloak.instead[TOKEN_PATH] = keycloak
+    if nextcloud is not None:
+        server.nextcloud.on("GET", CAPABILITIES_PATH, nextcloud, ocs_capabilities("core"))
+    with capture_logs() as events:
+        assert await listed(server, "tools/list") == TOOL_SCOPES.keys()
+    (unknown,) = [event for event in events if event["event"] == "apps.unknown"]
+    assert (unknown["code"], unknown["subject"]) == (code, "f1c9-alice")
+    server.keycloak.up()
+    if nextcloud is not None:
+        assert await listed(server, "tools/list") == {"nc_whoami"}
+
+
+async def test_a_list_does_not_wait_for_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keycloak and Nextcloud may hang; a client that only wants to know the tools does not."""
+    monkeypatch.setattr(shown, "PATIENCE", 0.05)
+    await listed(server)
+    await server.request("ping", token=server.keycloak.mint())
+    server.keycloak.gate = type(server.keycloak.gate)()
+    with capture_logs() as events:
+        assert await listed(server, "tools/list", subject="bob") == TOOL_SCOPES.keys()
+    assert [event["code"] for event in events if event["event"] == "apps.unknown"] == ["nextcloud.unavailable"]
+
+
+async def test_a_call_says_that_its_app_is_not_there(server: Server) -> None:
+    """A client that calls a tool all the same learns why it fails, and who can change that."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
+    server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core", "files"))
+    with capture_logs() as events:
+        sentence = await server.misuse("nc_notes_get_note", {"note_id": 7})
+    assert sentence == "This Nextcloud does not have the app notes for you: its administrator can enable it."
+    assert [event["code"] for event in events if event["event"] == "tool.failed"] == ["nextcloud.app_missing"]
+    resource = answered(await server.read("nc://Notes/7"))
+    assert resource["error"]["message"] == sentence
+
+
+@pytest.mark.parametrize(
+    "apps",
+    [
+        pytest.param([ocs_capabilities(*APPS)], id="the app is there"),
+        pytest.param([ocs_capabilities("core"), ocs_capabilities(*APPS)], id="the app has come since"),
+        pytest.param([ocs_capabilities("core"), answer(500)], id="nobody knows"),
+    ],
+)
+async def test_what_is_not_there_is_no_matter_of_the_app(server: Server, apps: list[Answer]) -> None:
+    """With the app there, or nobody to ask, the error is about the note."""
+    server.nextcloud.on("GET", CAPABILITIES_PATH, *apps)
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
+    await listed(server, "tools/list")
+    assert (await server.misuse("nc_notes_get_note", {"note_id": 7})).startswith("Nextcloud has no note 7")
+
+
+async def test_apps_are_not_asked_when_the_call_says_enough(server: Server) -> None:
+    """Only what could mean that the app is missing makes this server ask."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(423))
+    await server.misuse("nc_notes_get_note", {"note_id": 7})
+    assert [request.url.path for request in server.nextcloud.requests] == [f"{NOTES}/7"]
