@@ -12,6 +12,8 @@ GLANCE: Final[tuple[str, dict[str, Any]]] = ("nc_cookbook_list_recipes", {})
 async def journey(old: OldClient) -> None:
     """Cook."""
     await old.call("nc_cookbook_set_config", {"update_interval": 10})
+    assert (await old.resource("cookbook://config"))["update_interval"] == 10
+    assert (await old.resource("cookbook://version"))["api_version"]["major"] == 1
     await _import(old)
 
     word = old.unique.replace("-", "")
@@ -37,6 +39,7 @@ async def _read(old: OldClient, recipe: dict[str, int], word: str) -> None:
     read = await old.call("nc_cookbook_get_recipe", recipe)
     assert (read["name"], read["description"], read["recipeIngredient"]) == (old.unique, "Thin", ["2 eggs"])
     assert (read["recipeInstructions"], read["prepTime"]) == (["Fry."], "PT0H10M0S")
+    assert await old.resource(f"nc://Cookbook/{recipe['recipe_id']}") == read
     for tool, arguments in (
         ("nc_cookbook_list_recipes", {}),
         ("nc_cookbook_search_recipes", {"query": word}),

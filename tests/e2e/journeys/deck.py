@@ -57,6 +57,7 @@ async def _keep_cards(old: OldClient, board: dict[str, int], stack: dict[str, in
     assert (read["title"], read["description"], read["duedate"]) == ("Write it", "# Draft", fields["duedate"])
     assert [each["id"] for each in read["labels"]] == [label["label_id"]]
     assert [each["participant"]["uid"] for each in read["assignedUsers"]] == ["alice"]
+    await _look(old, card, label)
     await old.call("deck_unassign_user_from_card", card | {"user_id": "alice"})
     await old.call("deck_remove_label_from_card", card | label)
 
@@ -69,3 +70,19 @@ async def _keep_cards(old: OldClient, board: dict[str, int], stack: dict[str, in
     assert [each["id"] for each in (await old.call("deck_get_cards", moved))["result"]] == [created["id"]]
     await old.call("deck_delete_card", card | moved)
     await old.call("deck_delete_stack", moved)
+
+
+async def _look(old: OldClient, card: dict[str, Any], label: dict[str, int]) -> None:
+    board = f"nc://Deck/boards/{card['board_id']}"
+    stack = f"{board}/stacks/{card['stack_id']}"
+    assert (await old.resource(board))["title"] == old.unique
+    assert (await old.resource(stack))["title"] == "To do"
+    assert (await old.resource(f"{stack}/cards/{card['card_id']}"))["title"] == "Write it"
+    assert (await old.resource(f"{board}/labels/{label['label_id']}"))["title"] == "Soon"
+    for uri, title in (
+        ("nc://Deck/boards", old.unique),
+        (f"{board}/stacks", "To do"),
+        (f"{stack}/cards", "Write it"),
+        (f"{board}/labels", "Soon"),
+    ):
+        assert title in {each["title"] for each in (await old.resource(uri))["result"]}, uri
