@@ -1,4 +1,4 @@
-"""Plays Nextcloud's occ as far as setup.sh goes: `fake_occ.py STATE.json --no-interaction COMMAND …`.
+"""Plays Nextcloud's occ as far as setup.sh and the doctor go: `fake_occ.py STATE.json --no-interaction COMMAND …`.
 
 Answers are those of Nextcloud 32.0.1 with user_oidc 8.10.1. The state is the JSON file, and every call is added to
 `calls` in it. `fail` in the state names a command that is to fail.
@@ -31,7 +31,9 @@ def php_json(value: object) -> str:
 
 
 def provider(state: State, names: list[str], options: Options) -> str:
-    """`user_oidc:provider NAME`: shows it, or with options makes or changes it."""
+    """`user_oidc:provider NAME`: shows it, or with options makes or changes it; without a name, lists all."""
+    if not names:
+        return php_json([{**each, "settings": None} for each in state["providers"].values()])
     name = names[0]
     if not options.keys() - {"--output"}:
         if name not in state["providers"]:

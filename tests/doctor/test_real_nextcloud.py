@@ -1,0 +1,140 @@
+"""Breakages of a real Nextcloud, by its own occ: what the unit tests play, shown on the real thing."""
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from nextcloud_mcp.doctor.patient import Options
+from stack.chain import Chain
+from tests.doctor.ward import Ward, complaints, first_complaint, run_ward
+
+PROVIDER: Final = os.environ.get("OIDC_PROVIDER_NAME") or "keycloak"
+REMEMBERED: Final = json.dumps({"keys": [{"kid": "key-of-yesterday"}]})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A breakage by occ, and its diagnosis.
+
+    Attributes:
+        wrong: breaks it; `ID` stands for the provider's number.
+        right: puts it back.
+        code: of the step that complains first.
+        cause: part of the cause.
+        mend: part of what mends it.
+    """
+
+    wrong: str
+    right: str
+    code: str
+    cause: str
+    mend: str
+
+
+CASES: Final[Mapping[str, Case]] = {
+    "bearer check off": Case(
+        f"user_oidc:provider {PROVIDER} --check-bearer=0",
+        f"user_oidc:provider {PROVIDER} --check-bearer=1",
+        "user_oidc.bearer",
+        "takes no bearer tokens",
+        "--check-bearer=1",
+    ),
+    "another client id": Case(
+        f"user_oidc:provider {PROVIDER} --clientid=cloud",
+        f"user_oidc:provider {PROVIDER} --clientid=nextcloud",
+        "user_oidc.client",
+        "client id is cloud",
+        "--clientid=nextcloud",
+    ),
+    "hashed names": Case(
+        f"user_oidc:provider {PROVIDER} --unique-uid=1",
+        f"user_oidc:provider {PROVIDER} --unique-uid=0",
+        "user_oidc.names",
+        "not named by preferred_username",
+        "--unique-uid=0",
+    ),
+    "keys of before": Case(
+        f"config:app:set user_oidc provider-ID-jwksCache --value={shlex.quote(REMEMBERED)}",
+        "config:app:delete user_oidc provider-ID-jwksCache",
+        "user_oidc.keys",
+        "Nextcloud remembers keys that lack",
+        "nextcloud/setup.sh",
+    ),
+    "no audience check": Case(
+        "config:system:set user_oidc userinfo_bearer_validation --type=boolean --value=true",
+        "config:system:delete user_oidc userinfo_bearer_validation",
+        "user_oidc.audience",
+        "by userinfo",
+        "config:system:delete user_oidc userinfo_bearer_validation",
+    ),
+    "app disabled": Case(
+        "app:disable user_oidc", "app:enable user_oidc", "user_oidc.version", "not enabled", "occ app:enable user_oidc"
+    ),
+    "maintenance": Case(
+        "maintenance:mode --on",
+        "maintenance:mode --off",
+        "nextcloud.status",
+        "in maintenance",
+        "maintenance:mode --off",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+async def ward(chain: Chain) -> AsyncIterator[Ward]:
+    """The chain with a Nextcloud that occ can break."""
+    if chain.config.nextcloud_occ is None:
+        pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to break")
+    async with run_ward(chain) as running:
+        yield running
+
+
+def occ(ward: Ward, arguments: str) -> str:
+    """Run occ."""
+    command = [*shlex.split(str(ward.chain.config.nextcloud_occ)), "--no-interaction", *shlex.split(arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the one given
+
+
+@contextmanager
+def broken(ward: Ward, case: Case) -> Iterator[None]:
+    """Break it for as long as the block lasts."""
+    shown: dict[str, Any] = json.loads(occ(ward, f"user_oidc:provider {PROVIDER} --output=json"))
+    occ(ward, case.wrong.replace("ID", str(shown["id"])))
+    try:
+        yield
+    finally:
+        occ(ward, case.right.replace("ID", str(shown["id"])))
+
+
+def options(ward: Ward) -> Options:
+    """Give the doctor occ."""
+    return Options(occ=tuple(shlex.split(str(ward.chain.config.nextcloud_occ))), provider=PROVIDER)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+async def test_diagnosis(ward: Ward, case: Case) -> None:
+    """The first complaint names the step, the cause, and what mends it."""
+    with broken(ward, case):
+        report = await ward.examined({}, options(ward))
+    result = first_complaint(report)
+    assert result.step.code == case.code, complaints(report)
+    assert case.cause in result.finding.problems[0].cause
+    assert case.mend in result.finding.problems[0].mend
+
+
+async def test_a_name_that_nextcloud_does_not_trust(ward: Ward) -> None:
+    """Loopback by a name that nobody has listed among the trusted domains."""
+    port = urlsplit(ward.chain.nextcloud.url).port
+    report = await ward.examined({"NEXTCLOUD_HOST": f"http://127.1:{port}"}, Options())
+    result = first_complaint(report)
+    assert result.step.code == "nextcloud.name", complaints(report)
+    assert "does not trust the name 127.1" in result.finding.problems[0].cause
+    assert "trusted_domains" in result.finding.problems[0].mend

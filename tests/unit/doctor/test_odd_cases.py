@@ -1,0 +1,111 @@
+"""What real parts won't do on demand: a client that can't be deleted, a clock that is off, an outage of odd kinds."""
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from nextcloud_mcp.doctor import clocks, registration
+from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
+from nextcloud_mcp.doctor.report import Finding, Outcome, Skip
+from nextcloud_mcp.settings import load_settings
+from tests.support.server import EXCHANGE
+
+CLIENTS: Final = "http://keycloak.test/realms/cloud/clients-registrations/openid-connect"
+
+
+async def registered(answer: Callable[[httpx.Request], httpx.Response]) -> Finding:
+    """Take the step of registration with a Keycloak that answers so."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        metadata = {"issuer": "http://keycloak.test/realms/cloud", "registration_endpoint": CLIENTS}
+        patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata=metadata)
+        return await registration.registration(patient)
+
+
+def keycloak(*, scope: str = "nextcloud-mcp:exchange", deletes: int = 204) -> Callable[[httpx.Request], httpx.Response]:
+    """Play one that registers clients of this desktop."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "DELETE":
+            assert request.headers["Authorization"] == "Bearer of-the-client"
+            return httpx.Response(deletes)
+        if "stranger" in request.content.decode():
+            return httpx.Response(403, json={"error": "insufficient_scope"})
+        client = {"client_id": "c1", "scope": scope, "registration_client_uri": f"{CLIENTS}/c1"}
+        return httpx.Response(201, json=client | {"registration_access_token": "of-the-client"})
+
+    return answer
+
+
+async def test_a_client_that_stays_is_told_of() -> None:
+    """With the command that deletes it, and without its token."""
+    finding = await registered(keycloak(deletes=500))
+    (problem,) = finding.problems
+    assert problem.outcome is Outcome.WARNING
+    assert "The client c1 that was registered could not be deleted again (HTTP 500)" in problem.cause
+    assert "kcadm.sh delete -r cloud clients/$(kcadm.sh get clients -r cloud -q clientId=c1" in problem.mend
+    assert "of-the-client" not in problem.cause + problem.mend
+
+
+async def test_a_client_that_may_not_ask_for_the_server() -> None:
+    """Who registers gets all that it may ask for; without the server's scope its tokens are of no use."""
+    (problem,) = (await registered(keycloak(scope="files:read"))).problems
+    assert problem.outcome is Outcome.FAILED
+    assert "may not ask for nextcloud-mcp:exchange" in problem.cause
+
+
+@pytest.mark.parametrize(
+    ("ahead", "seen"),
+    [
+        pytest.param(0.0, 0, id="right"),
+        pytest.param(-0.9, 0, id="within its second"),
+        pytest.param(40.0, 40, id="ahead"),
+        pytest.param(-40.0, -39, id="behind"),
+    ],
+)
+def test_skew(ahead: float, seen: int) -> None:
+    """A whole second is compared with the span in which it may have been told."""
+    asked = time.time()
+    assert round(clocks.skew(asked + ahead, asked)) == seen
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        pytest.param(socket.gaierror(), "does not resolve", id="no name"),
+        pytest.param(ConnectionRefusedError(), "nothing listens there", id="refused"),
+        pytest.param(ssl.SSLError(), "speaks no TLS", id="no TLS"),
+        pytest.param(httpx.ReadTimeout(""), "takes too long", id="slow"),
+        pytest.param(httpx.RemoteProtocolError(""), "the connection fails (RemoteProtocolError)", id="gibberish"),
+    ],
+)
+def test_the_innermost_cause_is_named(error: Exception, words: str) -> None:
+    """However deep it is wrapped, by chaining or in a group."""
+    wrapped = httpx.ConnectError("") if not isinstance(error, httpx.HTTPError) else error
+    if wrapped is not error:
+        wrapped.__cause__ = ExceptionGroup("all attempts", [error])
+    assert words in network_cause(wrapped)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30.c2ln"])
+def test_what_is_no_token_has_no_claims(token: str) -> None:
+    """Whatever comes by standard input is no crash."""
+    assert unverified(token) == {}
+
+
+async def test_without_permission_nothing_is_registered() -> None:
+    """`--no-registration` sends nothing."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(json.dumps(str(request.url)))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        metadata: dict[str, Any] = {"issuer": "x", "registration_endpoint": CLIENTS}
+        patient = Patient(load_settings(EXCHANGE), Options(registration=False), http, http, metadata=metadata)
+        with pytest.raises(Skip, match="--no-registration"):
+            await registration.registration(patient)

@@ -1,0 +1,186 @@
+"""`doctor.user_oidc`: what occ shows, and what is wrong with it; occ is played as setup.sh's tests play it."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import httpx
+import pytest
+
+from nextcloud_mcp.doctor import user_oidc
+from nextcloud_mcp.doctor.patient import Options, Patient
+from nextcloud_mcp.doctor.report import Fault, Finding, Outcome, Skip
+from nextcloud_mcp.settings import load_settings
+from tests.support.server import EXCHANGE
+
+FAKE_OCC: Final = Path(__file__).parents[2] / "nextcloud" / "fake_occ.py"
+KEYS: Final = frozenset({"key-of-today"})
+SETTINGS: Final = {
+    "checkBearer": True,
+    "bearerProvisioning": True,
+    "uniqueUid": False,
+    "providerBasedId": False,
+    "mappingUid": "preferred_username",
+}
+PROVIDER: Final = {
+    "id": 3,
+    "identifier": "keycloak",
+    "clientId": "nextcloud",
+    "discoveryEndpoint": "http://keycloak:8080/realms/cloud/.well-known/openid-configuration",
+    "settings": SETTINGS,
+}
+CONFIG: Final = {
+    "user_oidc installed_version": "8.10.1",
+    "user_oidc enabled": "yes",
+    "user_oidc provider-3-jwksCache": json.dumps({"keys": [{"kid": "key-of-today"}]}),
+    "memcache.local": r"\OC\Memcache\APCu",
+}
+STATE: Final[dict[str, Any]] = {"config": CONFIG, "providers": {"keycloak": PROVIDER}, "calls": [], "fail": None}
+"""A Nextcloud as setup.sh leaves it."""
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
+    """A deployment whose realm has one key, and whose occ is played."""
+    state = tmp_path / "state.json"
+    options = Options(occ=(sys.executable, "-IS", str(FAKE_OCC), str(state)))
+    async with httpx.AsyncClient() as http:
+        patient = Patient(load_settings(EXCHANGE), options, http, http, keys=KEYS)
+        patient.metadata = {"issuer": "http://keycloak.test/realms/cloud"}
+        yield patient
+
+
+async def examined(patient: Patient, state: Mapping[str, Any]) -> dict[str, Finding]:
+    """Take every step, up to the first that can't be gone past."""
+    await anyio.Path(patient.options.occ[-1]).write_text(json.dumps(state))
+    findings: dict[str, Finding] = {}
+    for step in user_oidc.STEPS:
+        try:
+            findings[step.code] = await step.check(patient)
+        except Fault as fault:
+            findings[step.code] = fault.finding
+            break
+    return findings
+
+
+def config(**changes: str) -> Callable[[], dict[str, Any]]:
+    """Change the configuration; two underscores stand for a space, and an empty value for none."""
+    named = {name.replace("__", " "): value for name, value in changes.items()}
+    return lambda: STATE | {"config": {name: value for name, value in (CONFIG | named).items() if value}}
+
+
+def provider(**changes: Any) -> Callable[[], dict[str, Any]]:
+    """Change the provider; a setting of its goes by its own name."""
+    top = {name: value for name, value in changes.items() if name in PROVIDER}
+    settings = {name: value for name, value in changes.items() if name not in PROVIDER}
+    return lambda: STATE | {"providers": {"keycloak": {**PROVIDER, **top, "settings": {**SETTINGS, **settings}}}}
+
+
+REMEMBERED: Final = json.dumps({"keys": [{"kid": "key-of-yesterday"}]})
+SETTING: Final = "selfencoded_bearer_validation_audience_check"
+FAULTS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str, str]]] = {
+    "not installed": (config(user_oidc__installed_version=""), "user_oidc.version", "not enabled", "occ app:enable"),
+    "disabled": (config(user_oidc__enabled="no"), "user_oidc.version", "not enabled", "occ app:enable user_oidc"),
+    "too old": (
+        config(user_oidc__installed_version="8.4.9"),
+        "user_oidc.version",
+        "8.4.9 is too old",
+        "occ app:update",
+    ),
+    "no audience check": (
+        lambda: STATE | {"config": {**CONFIG, "user_oidc": {SETTING: False}}},
+        "user_oidc.audience",
+        "turns the audience check off",
+        f"occ config:system:delete user_oidc {SETTING}",
+    ),
+    "userinfo in its place": (
+        lambda: STATE | {"config": {**CONFIG, "user_oidc": {"userinfo_bearer_validation": "false"}}},
+        "user_oidc.audience",
+        "by userinfo",
+        "occ config:system:delete user_oidc userinfo_bearer_validation",
+    ),
+    "no provider": (lambda: STATE | {"providers": {}}, "user_oidc.provider", "no provider for the realm", "setup.sh"),
+    "another realm's provider": (
+        provider(discoveryEndpoint="https://other.example.org/realms/other/.well-known/openid-configuration"),
+        "user_oidc.provider",
+        "it has keycloak (https://other.example.org",
+        "setup.sh",
+    ),
+    "another client": (
+        provider(clientId="cloud"),
+        "user_oidc.client",
+        "client id is cloud, and tokens for Nextcloud name nextcloud",
+        "--clientid=nextcloud",
+    ),
+    "no bearer tokens": (provider(checkBearer=False), "user_oidc.bearer", "takes no bearer tokens", "--check-bearer=1"),
+    "hashed names": (provider(uniqueUid=True), "user_oidc.names", "not named by preferred_username", "--unique-uid=0"),
+    "named by sub": (provider(mappingUid="sub"), "user_oidc.names", "not named by", "--mapping-uid=preferred_username"),
+    "yesterday's keys": (
+        config(**{"user_oidc__provider-3-jwksCache": REMEMBERED}),
+        "user_oidc.keys",
+        "lack key-of-today",
+        "nextcloud/setup.sh",
+    ),
+    "occ fails": (
+        lambda: STATE | {"fail": "user_oidc:provider"},
+        "user_oidc.provider",
+        "failed with status 1: the database is locked",
+        "run it by hand",
+    ),
+}
+WARNINGS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str]]] = {
+    "no accounts by call": (provider(bearerProvisioning=False), "user_oidc.bearer", "get no account by a call"),
+    "no memory cache": (config(**{"memcache.local": ""}), "user_oidc.cache", "no memory cache"),
+}
+
+
+async def test_as_set_up(patient: Patient) -> None:
+    """What setup.sh leaves is in order, step by step."""
+    findings = await examined(patient, STATE)
+    assert list(findings) == [step.code for step in user_oidc.STEPS]
+    assert {finding.outcome for finding in findings.values()} == {Outcome.OK}
+
+
+@pytest.mark.parametrize(("state", "code", "cause", "mend"), FAULTS.values(), ids=FAULTS.keys())
+async def test_fault(patient: Patient, state: Callable[[], dict[str, Any]], code: str, cause: str, mend: str) -> None:
+    """The one thing that is wrong is found by its step alone, with what mends it."""
+    findings = await examined(patient, state())
+    bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
+    assert list(bad) == [code]
+    (problem,) = bad[code].problems
+    assert problem.outcome is Outcome.FAILED
+    assert cause in problem.cause
+    assert mend in problem.mend
+
+
+@pytest.mark.parametrize(("state", "code", "cause"), WARNINGS.values(), ids=WARNINGS.keys())
+async def test_warning(patient: Patient, state: Callable[[], dict[str, Any]], code: str, cause: str) -> None:
+    """With these, calls work all the same."""
+    findings = await examined(patient, state())
+    bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
+    assert {found: finding.outcome for found, finding in bad.items()} == {code: Outcome.WARNING}
+    assert cause in bad[code].problems[0].cause
+
+
+async def test_keys_not_remembered_yet(patient: Patient) -> None:
+    """Before the first token there are none, which is no fault."""
+    findings = await examined(patient, config(**{"user_oidc__provider-3-jwksCache": ""})())
+    assert findings["user_oidc.keys"].outcome is Outcome.OK
+
+
+async def test_no_occ(patient: Patient) -> None:
+    """Without occ the steps are skipped, with the option that gives it."""
+    patient.options = replace(patient.options, occ=())
+    with pytest.raises(Skip, match="--occ"):
+        await user_oidc.version(patient)
+
+
+async def test_occ_that_is_none(patient: Patient) -> None:
+    """A command that can't be run is named."""
+    patient.options = replace(patient.options, occ=("/nowhere/occ",))
+    with pytest.raises(Fault, match=r"/nowhere/occ .* can't be run"):
+        await user_oidc.version(patient)
