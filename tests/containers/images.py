@@ -75,18 +75,38 @@ def prepare(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, **names}
 
 
-def configuration(environ: Mapping[str, str]) -> dict[str, Any]:
+def prepare_production(environ: Mapping[str, str], *overlays: Path) -> dict[str, str]:
+    """Have the images of `deploy/production` as well, as its overlays name them.
+
+    Raises:
+        StackError: an image can be neither pulled nor built.
+    """
+    names = prepare(environ)
+    services = configuration(names, *overlays)["services"]
+    more = {"CADDY_IMAGE": "caddy", "POSTGRES_IMAGE": "keycloak-db", "REDIS_IMAGE": "redis"}
+    names |= {variable: services[service]["image"] for variable, service in more.items()}
+    missing = [variable for variable in more if not _obtained(names[variable])]
+    if missing:
+        _bootstrap_debian()
+        _build(names, *(variable.removesuffix("_IMAGE").lower() for variable in missing))
+    return names
+
+
+def configuration(environ: Mapping[str, str], *overlays: Path) -> dict[str, Any]:
     """Return `compose.yaml` as compose reads it in this environment; secrets that are missing are made up."""
-    required = re.findall(r"\$\{(\w+):\?", (ROOT / "compose.yaml").read_text())
+    files = [ROOT / "compose.yaml", *overlays]
+    required = [name for file in files for name in re.findall(r"\$\{(\w+):\?", file.read_text())]
     made_up = dict.fromkeys(required, "none")
-    command = ["docker", "compose", "--file", str(ROOT / "compose.yaml"), "config", "--format", "json"]
+    named = [part for file in files for part in ("--file", str(file))]
+    command = ["docker", "compose", *named, "config", "--format", "json"]
     read: dict[str, Any] = json.loads(_run(command, made_up | dict(environ)))
     return read
 
 
 def describe(names: Mapping[str, str]) -> list[Image]:
     """Return the images behind the variables that `prepare` gives."""
-    variables = ("KEYCLOAK_IMAGE", "NEXTCLOUD_IMAGE", "MCP_IMAGE", "PYTHON_IMAGE")
+    first = ("KEYCLOAK_IMAGE", "NEXTCLOUD_IMAGE", "MCP_IMAGE", "PYTHON_IMAGE")
+    variables = [*first, *sorted(name for name in names if name.endswith("_IMAGE") and name not in first)]
     return [_describe(names[variable], ours=variable == "MCP_IMAGE") for variable in variables]
 
 

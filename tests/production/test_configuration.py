@@ -1,0 +1,163 @@
+"""What compose makes of the base file and each overlay; needs compose, but no Docker engine."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BASE = "compose.yaml"
+PRODUCTION = "deploy/production/compose.yaml"
+CADDY = "deploy/production/caddy.yaml"
+PROXY = "deploy/production/proxy.yaml"
+COMBINATIONS = {
+    "base": [BASE],
+    "production": [BASE, PRODUCTION],
+    "production-caddy": [BASE, PRODUCTION, CADDY],
+    "production-proxy": [BASE, PRODUCTION, PROXY],
+    "production-caddy-proxy": [BASE, PRODUCTION, CADDY, PROXY],
+}
+IN_PRODUCTION = [name for name in COMBINATIONS if name != "base"]
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (ROOT / "deploy/production/example.env").read_text().splitlines()
+    if "=" in line and not line.startswith("#")
+)
+Read = Callable[..., dict[str, Any]]
+
+
+def compose(files: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Read the files as `docker compose config` does, with these variables and no others."""
+    return subprocess.run(
+        ["docker", "compose", *(part for file in files for part in ("--file", file)), "config", "--format", "json"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(Path.home()), "COMPOSE_DISABLE_ENV_FILE": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def read() -> Read:
+    """Read a combination with the variables of `example.env`."""
+    try:
+        subprocess.run(["docker", "compose", "version"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("`docker compose` is not here: install Docker's compose plugin.")
+
+    def read(combination: str) -> dict[str, Any]:
+        done = compose(COMBINATIONS[combination], EXAMPLE)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return read
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_combination_is_valid(read: Read, combination: str) -> None:
+    """Compose takes every combination of the base and the overlays, without a warning."""
+    assert read(combination)["services"]
+
+
+def test_example_names_the_files_of_a_deployment() -> None:
+    """`example.env` chooses the base, production and Caddy."""
+    assert EXAMPLE["COMPOSE_FILE"].split(":") == COMBINATIONS["production-caddy"]
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLE if name != "COMPOSE_FILE"])
+def test_what_is_missing_is_named(read: Read, name: str) -> None:
+    """Without a variable nothing starts, and the message names it."""
+    assert read("production-caddy")
+    without = {key: value for key, value in EXAMPLE.items() if key != name}
+    done = compose(COMBINATIONS["production-caddy"], without)
+    assert done.returncode != 0
+    assert name in done.stderr
+
+
+@pytest.mark.parametrize("combination", IN_PRODUCTION)
+def test_every_service_comes_back_and_its_log_has_an_end(read: Read, combination: str) -> None:
+    """Each service restarts, rotates its log, and has a limit of memory."""
+    for name, service in read(combination)["services"].items():
+        assert service["restart"] == "unless-stopped", name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        assert int(service["mem_limit"]) > 0, name
+        assert "no-new-privileges:true" in service["security_opt"], name
+
+
+@pytest.mark.parametrize("combination", IN_PRODUCTION)
+def test_no_secret_is_a_variable(read: Read, combination: str) -> None:
+    """Every secret is a file; no container's environment has one, not even the filler of `example.env`."""
+    configuration = read(combination)
+    for name, service in configuration["services"].items():
+        environment = service.get("environment", {})
+        secret = {key for key in environment if re.search(r"SECRET|PASSWORD", key) and not key.endswith("_FILE")}
+        assert secret == set(), name
+        assert EXAMPLE["MCP_EXCHANGE_CLIENT_SECRET"] not in environment.values(), name
+    files = {secret["file"] for secret in configuration["secrets"].values()}
+    assert {Path(file).parent for file in files} == {ROOT / "deploy/production/secrets"}
+
+
+@pytest.mark.parametrize("combination", IN_PRODUCTION)
+def test_exchange_alone(read: Read, combination: str) -> None:
+    """Two replicas of the server in exchange mode, none in pass-through, and a realm that offers no other."""
+    services = read(combination)["services"]
+    server = services["mcp-exchange"]
+    assert "mcp-pass-through" not in services
+    assert server["deploy"]["replicas"] == 2
+    assert server["environment"]["ENABLE_TOKEN_EXCHANGE"] == "true"
+    assert services["keycloak"]["environment"]["PASS_THROUGH"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("combination", "public"),
+    [
+        pytest.param("production", set(), id="production"),
+        pytest.param("production-proxy", set(), id="production-proxy"),
+        pytest.param("production-caddy", {"80", "443"}, id="production-caddy"),
+    ],
+)
+def test_only_caddy_listens_to_the_world(read: Read, combination: str, public: set[str]) -> None:
+    """Ports are on loopback, but for Caddy's."""
+    published = [
+        port
+        for service in read(combination)["services"].values()
+        for port in service.get("ports", [])
+        if port["host_ip"] != "127.0.0.1"
+    ]
+    assert {port["published"] for port in published} == public
+
+
+@pytest.mark.parametrize(
+    ("database", "friends"),
+    [
+        pytest.param("keycloak-db", {"keycloak"}, id="keycloak-db"),
+        pytest.param("nextcloud-db", {"nextcloud", "nextcloud-cron", "redis"}, id="nextcloud-db"),
+        pytest.param("redis", {"nextcloud", "nextcloud-cron", "nextcloud-db"}, id="redis"),
+    ],
+)
+def test_data_has_a_network_of_its_own(read: Read, database: str, friends: set[str]) -> None:
+    """A database is reached by those who need it, and has no way out."""
+    configuration = read("production-caddy")
+    services = configuration["services"]
+    (network,) = services[database]["networks"]
+    assert configuration["networks"][network]["internal"] is True
+    assert {name for name, service in services.items() if network in service["networks"]} == {database, *friends}
+
+
+def test_public_addresses_are_https(read: Read) -> None:
+    """What the world knows is the three names, by HTTPS; among themselves the containers stay on plain HTTP."""
+    services = read("production-caddy")["services"]
+    assert services["mcp-exchange"]["environment"]["NEXTCLOUD_MCP_SERVER_URL"] == "https://mcp.example.org/mcp"
+    assert services["keycloak"]["environment"]["MCP_EXCHANGE_URL"] == "https://mcp.example.org/mcp"
+    assert services["keycloak"]["environment"]["KC_HOSTNAME"] == "https://id.example.org"
+    assert services["keycloak"]["environment"]["NEXTCLOUD_PUBLIC_URL"] == "https://cloud.example.org"
+    assert services["nextcloud"]["environment"]["NEXTCLOUD_PUBLIC_URL"] == "https://cloud.example.org"
+    assert "SQLITE_DATABASE" not in services["nextcloud"]["environment"]
