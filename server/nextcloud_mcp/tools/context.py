@@ -49,8 +49,7 @@ class Services:
 
 def reads(function: Callable[..., Any], title: str) -> Tool:
     """Declare a tool that changes nothing."""
-    annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    return Tool.from_function(function, title=title, annotations=annotations)
+    return _tool(function, title, ToolAnnotations(read_only_hint=True, open_world_hint=False))
 
 
 def writes(function: Callable[..., Any], title: str, *, destructive: bool, idempotent: bool) -> Tool:
@@ -58,7 +57,31 @@ def writes(function: Callable[..., Any], title: str, *, destructive: bool, idemp
     annotations = ToolAnnotations(
         read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
     )
-    return Tool.from_function(function, title=title, annotations=annotations)
+    return _tool(function, title, annotations)
+
+
+def _tool(function: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
+    """Declare a tool with schemas that say nothing twice: a model reads them all before the first question."""
+    tool = Tool.from_function(function, title=title, annotations=annotations)
+    tool.parameters = _without_titles(tool.parameters)
+    if tool.fn_metadata.output_schema is not None:
+        tool.fn_metadata.output_schema = _without_titles(tool.fn_metadata.output_schema)
+    return tool
+
+
+def _without_titles(schema: Any) -> Any:
+    """Drop the titles that pydantic makes of names; a property called `title` stays."""
+    if isinstance(schema, list):
+        return [_without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _without_titles(inner) for name, inner in part.items()}
+        if key in {"properties", "$defs"}
+        else _without_titles(part)
+        for key, part in schema.items()
+        if key != "title"
+    }
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,10 @@ from mcp_types import (
     Resource,
     ResourceTemplate,
     ResourceTemplateReference,
+    TextContent,
 )
 from pydantic import AnyUrl
+from pydantic_core import from_json, to_json
 
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature, Offer
@@ -114,9 +116,10 @@ class ToolServer(MCPServer[Services]):
             raise ToolError(f"There is no tool {name!r}: call one that tools/list shows.")
         try:
             with _one_event(admission):
-                return await self._explained(super().call_tool(name, arguments, context), admission, context)
+                result = await self._explained(super().call_tool(name, arguments, context), admission, context)
         except NextcloudMCPError as error:
             raise ToolError(str(error)) from None
+        return _compact(result) if isinstance(result, CallToolResult) else result
 
     async def list_resources(self) -> list[Resource]:
         """Return the resources whose URI has no variables."""
@@ -220,6 +223,19 @@ def _described(reader: Reader) -> dict[str, Any]:
         "description": resource.function.__doc__,
         "mime_type": resource.mime_type,
     }
+
+
+def _compact(result: CallToolResult) -> CallToolResult:
+    """Take out the indentation with which the SDK repeats structured content as text, for clients that read that."""
+    if not isinstance(result.structured_content, dict) or isinstance(result.structured_content.get("result"), str):
+        return result
+    blocks = [
+        block.model_copy(update={"text": to_json(from_json(block.text)).decode()})
+        if isinstance(block, TextContent) and block.text.startswith(("{", "["))
+        else block
+        for block in result.content
+    ]
+    return result.model_copy(update={"content": blocks})
 
 
 @contextmanager

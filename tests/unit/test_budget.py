@@ -1,0 +1,67 @@
+"""How much a client's model has to read: of the tools before the first question, and of the longest lists."""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from tests.support.issuer import answer
+from tests.support.nextcloud import FILES, dav_file, dav_folder, multistatus
+from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered
+
+AVERAGE: Final = 450
+"""Bytes of name, description and input schema."""
+
+LONGEST: Final = 1200
+"""The same of any one tool."""
+
+RESULT: Final = 100_000
+"""Bytes of a whole answer."""
+
+
+async def test_tools_fit_their_budget(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, description and input schema, as `tools/list` sends them; the figures are printed."""
+    response = await server.request("tools/list", token=server.keycloak.mint(scope=EVERYTHING))
+    sizes = {tool["name"]: _size(tool) for tool in answered(response)["result"]["tools"]}
+    average, longest = sum(sizes.values()) / len(sizes), max(sizes, key=sizes.__getitem__)
+    with capsys.disabled():
+        print(  # noqa: T201 - what it is for
+            f"\n{len(sizes)} tools, {sum(sizes.values())} B: {average:.0f} B on average, "
+            f"{sizes[longest]} B the longest ({longest}); {len(response.content)} B on the wire"
+        )
+    assert average <= AVERAGE
+    assert {name: size for name, size in sizes.items() if size > LONGEST} == {}
+
+
+def _size(tool: dict[str, Any]) -> int:
+    shown = {key: tool[key] for key in ("name", "description", "inputSchema")}
+    return len(json.dumps(shown, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+async def test_a_folder_of_a_thousand_files_fits(
+    server: Server, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A listing says how many there are, and by default sends no more than fits."""
+    files = [dav_file(f"{FILES}/Photos/IMG_2026{number:04}_a_name_of_usual_length.jpg") for number in range(1000)]
+    server.nextcloud.on(
+        "PROPFIND", f"{FILES}/Photos", answer(207, content=multistatus(dav_folder(f"{FILES}/Photos/"), *files))
+    )
+    token = server.keycloak.mint(scope=EVERYTHING)
+    response = await server.call("nc_webdav_list_directory", {"path": "Photos"}, token=token, version=version)
+    listing = answered(response)["result"]["structuredContent"]
+    with capsys.disabled():
+        print(f"\n1000 files ({version}): {len(listing['files'])} listed, {len(response.content)} B")  # noqa: T201
+    assert listing["files_count"] == 1000
+    assert len(response.content) < RESULT
+
+
+async def test_text_repeats_the_structured_content_without_padding(server: Server) -> None:
+    """Clients of before there was structured content read the text: the same JSON, as short as it goes."""
+    folder = answer(207, content=multistatus(dav_folder(f"{FILES}/Photos/"), dav_file(f"{FILES}/Photos/a.jpg")))
+    server.nextcloud.on("PROPFIND", f"{FILES}/Photos", folder)
+    token = server.keycloak.mint(scope=EVERYTHING)
+    result = answered(await server.call("nc_webdav_list_directory", {"path": "Photos"}, token=token))["result"]
+    (text,) = [block["text"] for block in result["content"]]
+    assert json.loads(text) == result["structuredContent"]
+    assert text == json.dumps(result["structuredContent"], separators=(",", ":"))

@@ -1,0 +1,64 @@
+"""A token with reading scopes alone can't make this server send Nextcloud a request that writes: tool by tool."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Offer
+from nextcloud_mcp.nextcloud.client import SAFE_METHODS
+from nextcloud_mcp.tools.server import create_server
+from tests.e2e.journeys import JOURNEYS
+from tests.support.recorded import recorded
+from tests.support.server import PASS_THROUGH, Server, challenge, serving
+
+READING: Final = " ".join(scope for scope in Offer().scopes() if scope.endswith(":read"))
+WRITING_TOOLS: Final = sorted(name for name, scopes in TOOL_SCOPES.items() if scopes - set(READING.split()))
+
+ASKS_FOR_FREE_BUSY: Final = re.compile(r"POST /remote\.php/dav/calendars/[^/]+/outbox/?")
+"""CalDAV asks when people are free by a POST to the asker's own outbox, which keeps nothing (RFC 6638 section 5)."""
+
+
+@pytest.mark.parametrize("app", sorted(JOURNEYS))
+async def test_what_reads_sends_nothing_that_writes(app: str, tmp_path: Path) -> None:
+    """On a walk through every tool and resource of an app, those that read send safe methods alone."""
+    async with recorded(tmp_path) as old:
+        await JOURNEYS[app].journey(old)
+    declared = {tool.name: tool.annotations for tool in await create_server().list_tools()}
+    reading = {name for name, scopes in TOOL_SCOPES.items() if scopes <= set(READING.split())}
+    reading |= {name for name, annotations in declared.items() if annotations and annotations.read_only_hint}
+    unsafe = {
+        name: [each for each in requests if not _is_safe(each)]
+        for name, requests in old.sent.items()
+        if name in reading or "://" in name
+    }
+    assert reading & old.sent.keys(), "the walk came by nothing that reads"
+    assert {name: requests for name, requests in unsafe.items() if requests} == {}
+    assert any(not _is_safe(each) for requests in old.sent.values() for each in requests), "nothing was recorded"
+
+
+def _is_safe(request: str) -> bool:
+    return request.partition(" ")[0] in SAFE_METHODS or ASKS_FOR_FREE_BUSY.fullmatch(request) is not None
+
+
+def test_a_resource_needs_a_reading_scope() -> None:
+    """There is no other kind: what is read as a resource is covered by the walk above."""
+    assert all(scopes <= set(READING.split()) for scopes in RESOURCE_SCOPES.values())
+
+
+@pytest.mark.parametrize("tool", WRITING_TOOLS)
+async def test_reading_scopes_call_no_tool_that_writes(server: Server, tool: str) -> None:
+    """With every reading scope there is, a tool that needs another is refused before anything is asked."""
+    response = await server.call(tool, token=server.keycloak.mint(scope=READING))
+    assert response.status_code == 403
+    assert challenge(response)["error"] == "insufficient_scope"
+    assert server.nextcloud.requests == []
+
+
+async def test_a_reading_server_calls_no_tool_that_writes() -> None:
+    """With every scope there is, a server that is limited to reading has none of them."""
+    async with serving({**PASS_THROUGH, "MCP_READ_ONLY": "true"}) as server:
+        for tool in WRITING_TOOLS:
+            assert (await server.misuse(tool)).startswith(f"There is no tool '{tool}'")
+    assert server.nextcloud.requests == []
