@@ -9,12 +9,12 @@ Nextcloud keeps no trash for contacts.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav, vcard
@@ -44,7 +44,8 @@ class Contact(BaseModel):
 
     uid: str
     etag: str | None
-    contact_data: ContactData
+    contact_data: Annotated[ContactData, WithJsonSchema({"type": "object", "additionalProperties": True})]
+    """Shown to clients as what it is where they write it: an object; its fields in full would be 4 kB of schema."""
 
 
 class Card(BaseModel):
