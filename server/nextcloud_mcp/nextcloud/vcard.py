@@ -366,7 +366,8 @@ def _value(line: Line) -> Value:
 
 
 def _link(line: Line) -> Link:
-    return Link.model_construct(value=line.value.strip(), type=line.types() or None)
+    """Read a URL; Nextcloud escapes the commas in it when it leaves out other properties."""
+    return Link.model_construct(value=_text(line), type=line.types() or None)
 
 
 def _name(line: Line) -> Name:

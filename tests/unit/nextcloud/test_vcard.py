@@ -261,7 +261,13 @@ def test_older_cards_are_left_alone(version: str) -> None:
 def test_other_forms_are_read() -> None:
     """What other programs write differently means the same."""
     text = card(
-        "fn:Ann", "TEL;HOME;VOICE:1", "BDAY:circa 1800", "X-ABSHOWAS:COMPANY", "ORG:A;;B", "UID:urn:uuid:1"
+        "fn:Ann",
+        "TEL;HOME;VOICE:1",
+        "BDAY:circa 1800",
+        "X-ABSHOWAS:COMPANY",
+        "ORG:A;;B",
+        "URL:https://x.org/?a\\,b",
+        "UID:urn:uuid:1",
     ).replace("\r\n", "\n")
     assert said(text) == {
         "fn": "Ann",
@@ -269,6 +275,7 @@ def test_other_forms_are_read() -> None:
         "bday": "circa 1800",
         "kind": "org",
         "org": ["A", "", "B"],
+        "url": [{"value": "https://x.org/?a,b"}],
     }
     assert vcard.uid_of(text) == "urn:uuid:1"
     assert vcard.uid_of("no card") == ""
