@@ -14,7 +14,20 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin import calendars, contacts, cookbook, deck, notes, ocs, search, shares, tables, uploads, webdav
+from stack.standin import (
+    calendars,
+    contacts,
+    cookbook,
+    deck,
+    notes,
+    ocs,
+    search,
+    shares,
+    tables,
+    trash,
+    uploads,
+    webdav,
+)
 from stack.standin.gate import Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
@@ -71,6 +84,7 @@ def _routes(data: Path, tree: Tree) -> list[Route]:
         *ocs.routes(tree),
         *notes.routes(tree),
         *search.routes(tree),
+        *trash.routes(tree),
         *uploads.routes(tree, data / "uploads"),
         *deck.routes(),
         *cookbook.routes(),

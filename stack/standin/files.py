@@ -69,6 +69,11 @@ class _Nextcloud:
     def delete(self) -> None:
         self.provider.tree.remove(self.location())
 
+    def handle_delete(self) -> bool:
+        # else WsgiDAV would put what a folder holds into the trash one by one
+        self.delete()
+        return True
+
     def _own_value(self, name: str) -> str:
         location = self.location()
         if name == "fileid":

@@ -8,13 +8,14 @@ each inode an id of its own, and forgets it with the file.
 import contextlib
 import hashlib
 import os
-import shutil
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS nodes (
@@ -26,6 +27,8 @@ CREATE TABLE IF NOT EXISTS nodes (
     note_seen INTEGER
 )
 """
+_LONGEST_NAME = 240  # bytes, so that a time after it leaves a name that a disk takes
+_TRASH = "CREATE TABLE IF NOT EXISTS trash (user TEXT, name TEXT, location TEXT, time INTEGER, UNIQUE (user, name))"
 _README = (
     "# Welcome\n\n"
     "This is the stand-in for Nextcloud: it plays Nextcloud where there is none.\n"
@@ -52,6 +55,21 @@ class Node:
     note_seen: int | None
 
 
+@dataclass(frozen=True)
+class Deleted:
+    """What is in somebody's trash.
+
+    Attributes:
+        place: Where it lies now.
+        location: Where it was, below its owner's folder.
+        time: When it was deleted, in seconds since 1970.
+    """
+
+    place: Path
+    location: str
+    time: int
+
+
 class Tree:
     """All people's files below one folder, one folder a person.
 
@@ -62,11 +80,13 @@ class Tree:
     def __init__(self, data: Path) -> None:
         self.files = data / "files"
         self.files.mkdir(parents=True, exist_ok=True)
+        self._trash = data / "trash"
         # WsgiDAV answers in threads of its own: one connection, one lock
         self._index = sqlite3.connect(data / "index.sqlite", isolation_level=None, check_same_thread=False)
         self._index.execute("PRAGMA journal_mode = WAL")
         self._index.execute("PRAGMA synchronous = NORMAL")
         self._index.execute(_SCHEMA)
+        self._index.execute(_TRASH)
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -120,12 +140,30 @@ class Tree:
             self._execute("DELETE FROM nodes WHERE inode = ?", inode)
 
     def remove(self, path: Path) -> None:
-        """Delete a file, or a folder with all it holds."""
+        """Move a file, or a folder with all it holds, to its owner's trash."""
         self.forget(path)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        user, *names = path.relative_to(self.files).parts
+        folder, second = self._trash / user, int(time.time())
+        folder.mkdir(parents=True, exist_ok=True)
+        name = path.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+        while (folder / f"{name}.d{second}").exists():
+            second += 1
+        place = folder / f"{name}.d{second}"
+        path.rename(place)
+        self._execute("INSERT INTO trash VALUES (?, ?, ?, ?)", user, place.name, "/".join(names), second)
+
+    def deleted(self, user: str) -> list[Deleted]:
+        """What is in somebody's trash, the latest first."""
+        query = "SELECT name, location, time FROM trash WHERE user = ? ORDER BY time DESC"
+        return [
+            Deleted(self._trash / user / name, location, second)
+            for name, location, second in self._execute(query, user)
+        ]
+
+    def restore(self, deleted: Deleted, path: Path) -> None:
+        """Take something out of the trash."""
+        self._execute("DELETE FROM trash WHERE user = ? AND name = ?", deleted.place.parent.name, deleted.place.name)
+        deleted.place.rename(path)
 
     def etag(self, path: Path) -> str:
         """An opaque hex tag, without quotes: of a file's content, or of all that a folder holds."""
@@ -134,7 +172,7 @@ class Tree:
         node = self.node(path)
         return hashlib.sha256(f"{node.id}-{node.version}".encode()).hexdigest()[:32]
 
-    def _execute(self, query: str, *values: int | str) -> list[tuple[int, int, int, str | None, int | None]]:
+    def _execute(self, query: str, *values: int | str) -> list[Any]:
         with self._lock:
             return self._index.execute(query, values).fetchall()
 

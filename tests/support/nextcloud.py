@@ -123,7 +123,7 @@ def share(**changes: Any) -> dict[str, Any]:
 
 def multistatus(*responses: str) -> bytes:
     """Return a WebDAV answer (RFC 4918 section 13) with these responses."""
-    namespaces = 'xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"'
+    namespaces = 'xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"'
     return f'<?xml version="1.0"?><d:multistatus {namespaces}>{"".join(responses)}</d:multistatus>'.encode()
 
 
@@ -136,6 +136,18 @@ def dav_file(href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: 
         "<d:getlastmodified>Mon, 23 Nov 2026 14:56:41 GMT</d:getlastmodified>"
         f"<d:getetag>&quot;{etag}&quot;</d:getetag>"
         f"<oc:size>{size}</oc:size><oc:fileid>73</oc:fileid><oc:favorite>1</oc:favorite>"
+        "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+    )
+
+
+def dav_trashed(href: str, location: str, second: int, *, is_folder: bool = False) -> str:
+    """Return the `d:response` of something in the trash, as Nextcloud 32 writes it."""
+    return (
+        f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
+        f"<d:resourcetype>{'<d:collection/>' * is_folder}</d:resourcetype><oc:size>7</oc:size>"
+        f"<nc:trashbin-filename>{location.rpartition('/')[2]}</nc:trashbin-filename>"
+        f"<nc:trashbin-original-location>{location}</nc:trashbin-original-location>"
+        f"<nc:trashbin-deletion-time>{second}</nc:trashbin-deletion-time>"
         "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
     )
 

@@ -38,6 +38,8 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_contacts_update_contact": frozenset({"contacts:write"}),
     "nc_contacts_delete_contact": frozenset({"contacts:write"}),
     "nc_webdav_upload_part": frozenset({"files:write"}),
+    "nc_webdav_list_trash": frozenset({"files:read"}),
+    "nc_webdav_restore_from_trash": frozenset({"files:write"}),
     "nc_share_create": frozenset({"sharing:write"}),
     "nc_share_delete": frozenset({"sharing:write"}),
     "nc_share_get": frozenset({"sharing:write"}),

@@ -50,6 +50,7 @@ from nextcloud_mcp.tools import (
     search,
     sharing,
     tables,
+    trash,
     upload,
     webdav,
     whoami,
@@ -65,12 +66,13 @@ MODULES: Final = (
     notes,
     webdav,
     search,
+    upload,
+    trash,
     sharing,
     contacts,
     deck,
     cookbook,
     tables,
-    upload,
 )
 """Where tools and resources are declared; `tools.context` says how."""
 

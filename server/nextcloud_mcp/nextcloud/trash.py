@@ -1,0 +1,84 @@
+"""The trash: what was deleted and can come back (Nextcloud developer manual, "WebDAV: Trashbin").
+
+Nextcloud keeps it for 30 days, or until it needs the room. It is an app, which an administrator can switch off.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element
+
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.client import Nextcloud
+
+_PROPFIND: Final = b"""<?xml version="1.0"?>
+<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>
+<d:resourcetype/><oc:size/>
+<nc:trashbin-filename/><nc:trashbin-original-location/><nc:trashbin-deletion-time/>
+</d:prop></d:propfind>"""
+
+
+class Trashed(BaseModel):
+    """A file or folder in the trash; `path` is where it was, `size` in bytes."""
+
+    trash_id: str
+    name: str
+    path: str
+    is_directory: bool
+    size: int
+    deleted: datetime
+
+
+async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
+    """Return what is in the user's trash, the latest first.
+
+    Raises:
+        NotFoundError: this Nextcloud has no trash.
+    """
+    root = await _root(nextcloud)
+    try:
+        response = await nextcloud.request(
+            "PROPFIND", f"{root}/trash", about="the trash", headers={"Depth": "1"}, content=_PROPFIND
+        )
+    except NotFoundError as error:
+        raise NotFoundError("This Nextcloud has no trash: what is deleted is gone.") from error
+    _, *deleted = dav.responses(response)
+    return sorted(map(_trashed, deleted), key=lambda item: item.deleted, reverse=True)
+
+
+async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
+    """Put a file or folder back where it was.
+
+    If there is something of that name by now, it gets " (restored)" added; if its folder is gone, it comes to the root.
+
+    Raises:
+        NotFoundError: the trash has nothing of that id.
+        InvalidArgumentError: it is no id.
+    """
+    if trash_id in {"", ".", ".."} or "/" in trash_id:
+        raise InvalidArgumentError("trash_id is none: pass one that the list of the trash has.")
+    root, name = await _root(nextcloud), quote(trash_id, safe="")
+    headers = {"Destination": nextcloud.absolute(f"{root}/restore/{name}")}
+    await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{trash_id} in the trash", headers=headers)
+
+
+async def _root(nextcloud: Nextcloud) -> str:
+    return f"/remote.php/dav/trashbin/{quote(await nextcloud.user_id(), safe='')}"
+
+
+def _trashed(response: Element) -> Trashed:
+    path = urlsplit(response.findtext(f"{dav.D}href", "")).path
+    properties = dav.properties(response)
+    text = {tag: element.text or "" for tag, element in properties.items()}
+    kind = properties.get(f"{dav.D}resourcetype")
+    return Trashed(
+        trash_id=unquote(path.rstrip("/").rpartition("/")[2]),
+        name=text.get(f"{dav.NC}trashbin-filename", ""),
+        path="/" + text.get(f"{dav.NC}trashbin-original-location", ""),
+        is_directory=kind is not None and kind.find(f"{dav.D}collection") is not None,
+        size=int(text.get(f"{dav.OC}size") or 0),
+        deleted=datetime.fromtimestamp(int(text.get(f"{dav.NC}trashbin-deletion-time") or 0), UTC),
+    )

@@ -1,0 +1,117 @@
+"""The trash: what is deleted, and how it comes back.
+
+https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/trashbin.html
+"""
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import httpx
+from defusedxml.ElementTree import fromstring
+
+from tests.contract.conftest import Person
+
+_PROPFIND = (
+    '<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>'
+    "<d:resourcetype/><oc:size/><nc:trashbin-filename/><nc:trashbin-original-location/><nc:trashbin-deletion-time/>"
+    "</d:prop></d:propfind>"
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something in the trash."""
+
+    href: str
+    name: str
+    location: str
+    time: int
+    size: int
+    is_folder: bool
+
+
+async def trash_of(person: Person) -> list[Item]:
+    """Return what is in somebody's trash, without the trash itself."""
+    path = f"/remote.php/dav/trashbin/{person.user}/trash"
+    answer = await person.http.request("PROPFIND", path, content=_PROPFIND, headers={"Depth": "1"})
+    assert answer.status_code == 207
+    itself, *items = fromstring(answer.content).iterfind("{DAV:}response")
+    assert itself.findtext("{DAV:}href", "").rstrip("/") == path
+    return [
+        Item(
+            href=item.findtext("{DAV:}href", ""),
+            name=item.findtext(".//{http://nextcloud.org/ns}trashbin-filename", ""),
+            location=item.findtext(".//{http://nextcloud.org/ns}trashbin-original-location", ""),
+            time=int(item.findtext(".//{http://nextcloud.org/ns}trashbin-deletion-time", "0")),
+            size=int(item.findtext(".//{http://owncloud.org/ns}size", "-1")),
+            is_folder=item.find(".//{DAV:}collection") is not None,
+        )
+        for item in items
+    ]
+
+
+async def delete(person: Person, *names: str) -> Item:
+    """Delete something, and return it as it lies in the trash."""
+    assert (await person.http.delete(person.path(*names))).status_code == 204
+    (item,) = [item for item in await trash_of(person) if item.location == "/".join(names)]
+    return item
+
+
+async def restore(person: Person, href: str) -> httpx.Response:
+    """Put something back."""
+    name = href.rstrip("/").rpartition("/")[2]
+    destination = f"{str(person.http.base_url).rstrip('/')}/remote.php/dav/trashbin/{person.user}/restore/{name}"
+    return await person.http.request("MOVE", href.rstrip("/"), headers={"Destination": destination})
+
+
+async def test_a_file_goes_and_comes_back(alice: Person, folder: str) -> None:
+    """In the trash it is known by its name and the second it went in; then it is where it was, with its content."""
+    await alice.http.put(alice.path(folder, "größe & 1.txt"), content=b"keep")
+    item = await delete(alice, folder, "größe & 1.txt")
+    assert unquote(item.href).endswith(f"/größe & 1.txt.d{item.time}")
+    assert (item.name, item.size, item.is_folder) == ("größe & 1.txt", 4, False)
+    assert (await restore(alice, item.href)).status_code == 201
+    assert (await alice.http.get(alice.path(folder, "größe & 1.txt"))).content == b"keep"
+    assert item.href not in [each.href for each in await trash_of(alice)]
+    assert (await restore(alice, item.href)).status_code == 404
+
+
+async def test_a_folder_comes_back_with_all_it_held(alice: Person, folder: str) -> None:
+    """It is one thing in the trash."""
+    await alice.http.request("MKCOL", alice.path(folder, "sub"))
+    await alice.http.put(alice.path(folder, "sub", "a.txt"), content=b"keep")
+    item = await delete(alice, folder, "sub")
+    assert (item.size, item.is_folder) == (4, True)
+    assert (await restore(alice, item.href)).status_code == 201
+    assert (await alice.http.get(alice.path(folder, "sub", "a.txt"))).content == b"keep"
+
+
+async def test_what_comes_back_overwrites_nothing(alice: Person, folder: str) -> None:
+    """With the name taken, it gets another."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"old")
+    item = await delete(alice, folder, "a.txt")
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"new")
+    assert (await restore(alice, item.href)).status_code == 201
+    assert (await alice.http.get(alice.path(folder, "a.txt"))).content == b"new"
+    assert (await alice.http.get(alice.path(folder, "a (restored).txt"))).content == b"old"
+
+
+async def test_without_its_folder_it_comes_to_the_root(alice: Person, folder: str) -> None:
+    """No folder is made for it."""
+    name = f"{folder}.txt"
+    await alice.http.request("MKCOL", alice.path(folder, "sub"))
+    await alice.http.put(alice.path(folder, "sub", name), content=b"keep")
+    item = await delete(alice, folder, "sub", name)
+    await delete(alice, folder, "sub")
+    assert (await restore(alice, item.href)).status_code == 201
+    assert (await alice.http.get(alice.path(name))).content == b"keep"
+    await delete(alice, name)
+
+
+async def test_the_trash_is_the_owners(alice: Person, bob: Person, folder: str) -> None:
+    """Nobody finds, or gets back, what another deleted."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"private")
+    item = await delete(alice, folder, "a.txt")
+    assert item.location not in [each.location for each in await trash_of(bob)]
+    own = item.href.replace(f"/trashbin/{alice.user}/", f"/trashbin/{bob.user}/")
+    assert (await restore(bob, own)).status_code == 404
