@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up test test-compose lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up images test test-compose lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ down: $(INSTALLED) ## end a demo that runs in another terminal
 up: .env ## the whole chain in containers, by compose.yaml; `docker compose down` ends it
 	docker compose up --wait
 
+images: $(INSTALLED) ## the images of compose.yaml: pulled or, where no registry can be reached, built here
+	@$(BIN)/python -m tests.containers.images
+
 SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
     NEXTCLOUD_CLIENT_SECRET
 .env: # written once: Keycloak and Nextcloud take over what is in it when they first start
@@ -30,7 +33,8 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term
 
-test-compose: $(INSTALLED) ## the end-to-end tests on the containers of compose.yaml; needs a Docker engine
+test-compose: $(INSTALLED) ## the realm's and the end-to-end tests on containers; needs a Docker engine
+	$(BIN)/pytest --chain=testcontainers tests/realm
 	$(BIN)/pytest --chain=compose tests/containers tests/e2e tests/test_secrets_in_logs.py
 
 lint: $(INSTALLED)

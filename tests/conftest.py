@@ -1,6 +1,7 @@
 """What the whole run shares: one event loop's kind, and one chain of real parts on ports of its own.
 
-The chain is made of processes or, with `--chain=compose`, of containers.
+The chain is made of processes; with `--chain=compose` of the containers of compose.yaml; with `--chain=testcontainers`
+of processes but for Keycloak, which is in a container.
 """
 
 import os
@@ -15,6 +16,7 @@ from stack.keycloak import Keycloak
 from stack.process import free_port
 from tests.support import composed
 from tests.support.composed import docker_cleanup, docker_compose_file, docker_setup, project
+from tests.support.contained import run_contained
 from tests.support.documents import Documents, run_documents
 from tests.support.featured import run_featured
 from tests.support.oauth import ALICE, BOB, sign_in
@@ -43,8 +45,8 @@ class ServerUrls:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the run choose what the chain is made of."""
-    help_text = "what the chain is made of: processes (default), or the containers of compose.yaml"
-    parser.addoption("--chain", choices=["processes", "compose"], default="processes", help=help_text)
+    kinds = ["processes", "compose", "testcontainers"]
+    parser.addoption("--chain", choices=kinds, default=kinds[0], help="what the chain is made of")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -95,14 +97,18 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 @pytest.fixture(scope="session")
 def chain(config: Config, request: pytest.FixtureRequest) -> Iterator[Chain]:
     """The whole chain, for the whole run."""
-    if request.config.getoption("chain") == "compose":
+    kind = request.config.getoption("chain")
+    if kind == "compose":
         project: composed.Project = request.getfixturevalue("project")
         request.getfixturevalue("docker_services")
-        running = composed.run_composed(config, project)
+        with composed.run_composed(config, project) as running:
+            yield running
+    elif kind == "testcontainers":
+        with run_contained(config) as (running, request.config.stash[composed.IMAGES]):
+            yield running
     else:
-        running = run_chain(config)
-    with running as chain:
-        yield chain
+        with run_chain(config) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +123,7 @@ def featured(
     config: Config, documents: Documents, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Chain]:
     """A second chain, for what needs Keycloak's experimental features; started by the first test that asks."""
-    if pytestconfig.getoption("chain") == "compose":
+    if pytestconfig.getoption("chain") != "processes":
         pytest.skip("needs a Keycloak with experimental features, which compose.yaml has not: `make test` runs it")
     with run_featured(config, documents, tmp_path_factory.mktemp("featured")) as running:
         yield running

@@ -1,6 +1,6 @@
 """The images of `compose.yaml`: pulled, or built on this machine where no image registry can be reached.
 
-    python -m tests.containers.images
+    make images
 
 What is built here stands in the official images' places under their names and is labelled, so that a run can say
 which ones it ran: Keycloak is the released distribution on a Debian, Python is Debian's, and in the place of Nextcloud,
@@ -107,7 +107,7 @@ def describe(names: Mapping[str, str]) -> list[Image]:
     """Return the images behind the variables that `prepare` gives."""
     first = ("KEYCLOAK_IMAGE", "NEXTCLOUD_IMAGE", "MCP_IMAGE", "PYTHON_IMAGE")
     variables = [*first, *sorted(name for name in names if name.endswith("_IMAGE") and name not in first)]
-    return [_describe(names[variable], ours=variable == "MCP_IMAGE") for variable in variables]
+    return [_describe(names[variable], ours=variable == "MCP_IMAGE") for variable in variables if variable in names]
 
 
 def table(images: list[Image]) -> str:

@@ -28,6 +28,7 @@ _BLOCK: Final = re.compile(r"^([ ]*)```sh[ ]?(\w*)\n(.*?)^\1```$", re.MULTILINE 
 
 NOT_RUN: Final[Mapping[str, str]] = {
     "make demo": "tests/stack/test_command.py runs it, on ports of its own",
+    "make up": "`make test-compose` starts what it starts, with secrets of the tests' own",
     "claude mcp add": "a person's program, which opens a browser",
     "code --add-mcp": "a person's program, which opens a browser",
     "npx @modelcontextprotocol/inspector": "a page that a person uses",

@@ -58,14 +58,13 @@ class Project:
         return done.stdout
 
 
-def engine_answers() -> bool:
-    """Say whether there is a Docker engine, with compose."""
-    try:
-        for command in (["docker", "info"], ["docker", "compose", "version"]):
+def require_engine() -> None:
+    """Skip where there is no Docker engine with compose."""
+    for command in (["docker", "info"], ["docker", "compose", "version"]):
+        try:
             subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - docker
-    except (OSError, subprocess.CalledProcessError):
-        return False
-    return True
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip(f"`{' '.join(command)}` fails: the containers need a Docker engine with the compose plugin")
 
 
 def variables(config: Config) -> dict[str, str]:
@@ -88,8 +87,7 @@ def variables(config: Config) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def project(config: Config, docker_compose_project_name: str, pytestconfig: pytest.Config) -> Iterator[Project]:
     """The project, with its images and its environment, before it starts and until nothing of it is left."""
-    if not engine_answers():
-        pytest.skip("No Docker engine with compose answers: start one, and see that `docker info` reaches it.")
+    require_engine()
     environment = variables(config)
     images = prepare({**os.environ, **environment})
     pytestconfig.stash[IMAGES] = describe(images)
