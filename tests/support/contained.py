@@ -19,7 +19,7 @@ from tests.containers.images import Image, configuration, describe, prepare
 from tests.support.composed import require_engine, variables
 
 PORT: Final = 8080
-START_SECONDS: Final = 300
+START_SECONDS: Final = 600
 
 
 @contextmanager
@@ -33,6 +33,7 @@ def run_contained(config: Config) -> Iterator[tuple[Chain, list[Image]]]:
     names = prepare(environment)
     service = configuration({**environment, **names})["services"]["keycloak"]
     testcontainers_config.ryuk_disabled = True
+    testcontainers_config.tc_host_override = LOOPBACK  # where the port is, whatever this machine looks like
     with (
         _keycloak(service, config.keycloak_port),
         run_nextcloud(config, keycloak := Keycloak(f"http://localhost:{config.keycloak_port}")) as nextcloud,
