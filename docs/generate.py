@@ -1,16 +1,15 @@
 """Writes the reference pages that follow from the code: `make docs`. A test holds them against it."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 from mcp_types import ToolAnnotations
 
 from nextcloud_mcp import errors
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES
+from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
 from nextcloud_mcp.doctor.walk import STEPS
 from nextcloud_mcp.settings import Settings
-from nextcloud_mcp.tools.server import create_server
+from nextcloud_mcp.tools.server import MODULES
 
 REFERENCE = Path(__file__).parent / "reference"
 DOCTOR_JSON = """
@@ -54,14 +53,40 @@ def settings_page() -> str:
 
 
 def tools_page() -> str:
-    """Return the table of all tools with their scopes."""
-    rows = ["# Tools", "", "| tool | scope | changes data | |", "| --- | --- | --- | --- |"]
-    for tool in asyncio.run(create_server().list_tools()):
-        scopes = ", ".join(f"`{scope}`" for scope in sorted(TOOL_SCOPES[tool.name])) or "none"
-        hints = tool.annotations or ToolAnnotations()
-        changes = "no" if hints.read_only_hint else "yes, and may replace" if hints.destructive_hint else "yes"
-        rows.append(f"| `{tool.name}` | {scopes} | {changes} | {_one_line(tool.description or '')} |")
+    """Return the tables of all tools and resources, with their scopes and apps."""
+    rows = [
+        "# Tools and resources",
+        "",
+        "A client is shown those whose scopes its token holds and whose app this Nextcloud announces to its person.",
+        "A tool is *read-only*, or it *adds*, or may *replace* what was there; *again*: doing it twice does no more.",
+        "",
+        "| tool | app | scopes | | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    rows += [
+        f"| `{tool.name}` | `{module.APP}` | {_scopes(TOOL_SCOPES[tool.name])} | {_effect(tool.annotations)} | "
+        f"{_one_line(tool.description)} |"
+        for module in MODULES
+        for tool in module.TOOLS
+    ]
+    rows += ["", "| resource | app | scopes | |", "| --- | --- | --- | --- |"]
+    rows += [
+        f"| `{each.uri}` | `{module.APP}` | {_scopes(RESOURCE_SCOPES[each.uri])} | {_one_line(each.function.__doc__)} |"
+        for module in MODULES
+        for each in getattr(module, "RESOURCES", ())
+    ]
     return "\n".join(rows) + "\n"
+
+
+def _scopes(scopes: frozenset[str]) -> str:
+    return ", ".join(f"`{scope}`" for scope in sorted(scopes)) or "none"
+
+
+def _effect(hints: ToolAnnotations) -> str:
+    """Return what a tool's annotations say of it."""
+    if hints.read_only_hint:
+        return "read-only"
+    return ("replaces" if hints.destructive_hint else "adds") + (", again" if hints.idempotent_hint else "")
 
 
 def errors_page() -> str:

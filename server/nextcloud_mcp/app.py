@@ -73,7 +73,7 @@ def create_app(
     )
     services = Services(nextcloud, Users(), Apps(), tokens, settings.mode, offer)
 
-    server = create_server(offer, lifespan=_lending(services), log_level=settings.log_level)
+    server = create_server(offer, lifespan=_lending(services))
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
