@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stack.standin import (
+    caldav,
     calendars,
     contacts,
     cookbook,
@@ -95,6 +96,7 @@ def _mounts(data: Path, tree: Tree) -> list[Mount]:
     return [
         _mount(webdav.MOUNT, webdav.create_files_app(tree)),
         _mount(calendars.CALENDARS, calendars.create_calendars_app(data / "calendars")),
+        _mount(caldav.PRINCIPALS, caldav.create_principals_app()),
         _mount(calendars.ADDRESS_BOOKS, contacts.create_contacts_app(data / "addressbooks")),
     ]
 

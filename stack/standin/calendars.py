@@ -13,6 +13,7 @@ from typing import Any
 from radicale import config
 from radicale.app import Application
 
+from stack.standin.caldav import Calendars
 from stack.standin.gate import account_of
 from stack.standin.sabre import MEDIA_TYPE, error_body
 
@@ -25,7 +26,7 @@ _FIRST_CALENDAR = {
     "personal": {
         "tag": "VCALENDAR",
         "D:displayname": "Personal",
-        "C:supported-calendar-component-set": "VEVENT,VTODO",
+        "C:supported-calendar-component-set": "VEVENT",
         "ICAL:calendar-color": "#00679e",
     }
 }
@@ -33,8 +34,8 @@ _FIRST_ADDRESS_BOOK = {"contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Con
 
 
 def create_calendars_app(folder: Path) -> WsgiApp:
-    """The WSGI app to mount at `CALENDARS`; each person has the calendar `personal`."""
-    return _Own(folder, _FIRST_CALENDAR)
+    """The WSGI app to mount at `CALENDARS`; each person has the calendar `personal`, for events."""
+    return Calendars(_Own(folder, _FIRST_CALENDAR), folder)
 
 
 def create_address_books_app(folder: Path) -> WsgiApp:
@@ -64,7 +65,8 @@ class _Own:
         self._radicale = Application(settings)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        user = account_of(environ["asgi.scope"]).user
+        # somebody's free/busy times are asked for by others too
+        user = environ.get("standin.as") or account_of(environ["asgi.scope"]).user
         owner = environ["PATH_INFO"].strip("/").partition("/")[0]
         if owner != user:
             body = error_body(404, f"Principal with name {owner} not found")

@@ -89,6 +89,22 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_cookbook_get_recipes_with_keywords": frozenset({"cookbook:read"}),
     "nc_cookbook_set_config": frozenset({"cookbook:write"}),
     "nc_cookbook_reindex": frozenset({"cookbook:write"}),
+    "nc_calendar_list_calendars": frozenset({"calendar:read"}),
+    "nc_calendar_create_event": frozenset({"calendar:write"}),
+    "nc_calendar_list_events": frozenset({"calendar:read"}),
+    "nc_calendar_get_event": frozenset({"calendar:read"}),
+    "nc_calendar_update_event": frozenset({"calendar:write"}),
+    "nc_calendar_delete_event": frozenset({"calendar:write"}),
+    "nc_calendar_create_meeting": frozenset({"calendar:write"}),
+    "nc_calendar_get_upcoming_events": frozenset({"calendar:read"}),
+    "nc_calendar_find_availability": frozenset({"calendar:read"}),
+    "nc_calendar_bulk_operations": frozenset({"calendar:write"}),
+    "nc_calendar_manage_calendar": frozenset({"calendar:write"}),
+    "nc_calendar_list_todos": frozenset({"calendar:read", "todo:read"}),
+    "nc_calendar_create_todo": frozenset({"calendar:read", "todo:write"}),
+    "nc_calendar_update_todo": frozenset({"calendar:read", "todo:write"}),
+    "nc_calendar_delete_todo": frozenset({"calendar:read", "todo:write"}),
+    "nc_calendar_search_todos": frozenset({"calendar:read", "todo:read"}),
 }
 
 RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {

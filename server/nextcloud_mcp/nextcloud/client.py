@@ -181,10 +181,11 @@ def _retry_after(response: httpx.Response) -> int | None:
 
 
 class User(BaseModel):
-    """The user as Nextcloud knows them."""
+    """The user as Nextcloud knows them; `timezone` is empty until they have chosen one."""
 
     id: str
     displayname: str = ""
+    timezone: str = ""
 
 
 class _OCSUserData(BaseModel):

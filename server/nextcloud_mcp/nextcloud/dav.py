@@ -34,11 +34,20 @@ def matches(multistatus: httpx.Response) -> list[Element]:
     Raises:
         NextcloudUnavailableError: as for `responses`.
     """
+    return document(multistatus, f"{D}multistatus").findall(f"{D}response")
+
+
+def document(response: httpx.Response, root: str) -> Element:
+    """Return an XML answer whose root element is `root`.
+
+    Raises:
+        NextcloudUnavailableError: it is something else.
+    """
     try:
-        root = fromstring(multistatus.content)
+        found = fromstring(response.content)
     except (ParseError, DefusedXmlException):
         return _not_webdav()
-    return root.findall(f"{D}response") if root.tag == f"{D}multistatus" else _not_webdav()
+    return found if found.tag == root else _not_webdav()
 
 
 def _not_webdav() -> NoReturn:

@@ -43,6 +43,7 @@ from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NextcloudMCPError, NotFoundError
 from nextcloud_mcp.tools import (
+    calendar,
     contacts,
     cookbook,
     deck,
@@ -50,6 +51,7 @@ from nextcloud_mcp.tools import (
     search,
     sharing,
     tables,
+    todo,
     trash,
     upload,
     webdav,
@@ -69,6 +71,8 @@ MODULES: Final = (
     upload,
     trash,
     sharing,
+    calendar,
+    todo,
     contacts,
     deck,
     cookbook,

@@ -1,0 +1,477 @@
+"""Calendars over CalDAV (RFC 4791; RFC 6638 for who is free): the conversation, with iCalendar left as text.
+
+A calendar's name is the last part of its address: `personal`. What is in it, an event with all its occurrences or
+a task, is an object: iCalendar text (RFC 5545) with an ETag, found by the `UID` within.
+
+`ask_outbox` is the one function that reads and yet sends a POST: that is how RFC 6638 section 5 asks for free/busy.
+Nothing is stored by it, and nobody is told.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import httpx
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import ConflictError, ForbiddenError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.client import Nextcloud
+
+C: Final = "{urn:ietf:params:xml:ns:caldav}"
+CS: Final = "{http://calendarserver.org/ns/}"
+ICAL: Final = "{http://apple.com/ns/ical/}"
+EVENT: Final = "VEVENT"
+TASK: Final = "VTODO"
+
+_KINDS: Final = {EVENT: "event", TASK: "task"}
+_MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
+_PROPERTIES: Final = (
+    f"{dav.D}resourcetype",
+    f"{dav.D}displayname",
+    f"{dav.D}current-user-privilege-set",
+    f"{C}supported-calendar-component-set",
+    f"{C}calendar-description",
+    f"{C}calendar-timezone",
+    f"{ICAL}calendar-color",
+    f"{CS}getctag",
+    f"{dav.OC}calendar-enabled",
+)
+
+
+class Calendar(BaseModel):
+    """A calendar; `components` says what it takes: VEVENT for events, VTODO for tasks."""
+
+    name: str
+    display_name: str
+    description: str | None = None
+    color: str | None = None
+    href: str | None = None
+    timezone: str | None = None
+    enabled: bool = True
+    ctag: str | None = None
+    components: list[str] = []
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class CalendarObject:
+    """An event or a task as it is stored.
+
+    Attributes:
+        calendar: The name of its calendar.
+        name: The last part of its address, decoded.
+        href: Its address, as Nextcloud gives it.
+        etag: The ETag of this text, without quotes.
+        text: iCalendar.
+    """
+
+    calendar: str
+    name: str
+    href: str
+    etag: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a change led to: the HTTP status, 201 for something new, and the ETag of what is now there."""
+
+    href: str
+    status_code: int
+    etag: str
+
+
+async def list_calendars(nextcloud: Nextcloud, *, takes: str | None = None, writable: bool = False) -> list[Calendar]:
+    """Return the user's calendars; only those that take the component `takes`, only those they may write to."""
+    response = await nextcloud.request(
+        "PROPFIND",
+        await _home(nextcloud),
+        about="list of calendars",
+        headers={"Depth": "1"},
+        content=_propfind(*_PROPERTIES),
+    )
+    calendars = [_calendar(element) for element in dav.responses(response) if _is_calendar(element)]
+    return [
+        calendar
+        for calendar in calendars
+        if (takes is None or takes in calendar.components) and not (writable and calendar.read_only)
+    ]
+
+
+async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = None) -> Calendar:
+    """Return one calendar, which takes the component `takes`.
+
+    Raises:
+        NotFoundError: there is none of that name, or it was deleted: Nextcloud goes on answering for those.
+        InvalidArgumentError: it takes others.
+    """
+    response = await nextcloud.request(
+        "PROPFIND",
+        await _path(nextcloud, name),
+        about=_about(name),
+        headers={"Depth": "0"},
+        content=_propfind(*_PROPERTIES),
+    )
+    found = dav.responses(response)[0]
+    if not _is_calendar(found):
+        raise NotFoundError(f"There is no {_about(name)} any more: take a name from nc_calendar_list_calendars.")
+    calendar = _calendar(found)
+    if takes and takes not in calendar.components:
+        raise InvalidArgumentError(
+            f"The {_about(name)} takes no {_KINDS[takes]}s: pick one of nc_calendar_list_calendars that has {takes} in "
+            "components, or create one with nc_calendar_manage_calendar."
+        )
+    return calendar
+
+
+async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str, description: str, color: str) -> None:
+    """Create a calendar for events and tasks.
+
+    Raises:
+        ConflictError: there is one of that name, or was until a while ago.
+        ForbiddenError: the user has as many as the administrator allows.
+    """
+    document = Element(f"{C}mkcalendar")
+    properties = _set(document, display_name=display_name, description=description, color=color)
+    components = SubElement(properties, f"{C}supported-calendar-component-set")
+    for component in (EVENT, TASK):
+        SubElement(components, f"{C}comp", name=component)
+    response = await nextcloud.request(
+        "MKCALENDAR", await _path(nextcloud, name), about=_about(name), content=tostring(document), also_ok={405}
+    )
+    if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+        raise ConflictError(
+            f"There is a {_about(name)} already, perhaps in the trash bin of Nextcloud's calendar app, which keeps the "
+            "name for 30 days: choose another name, or restore it there."
+        )
+
+
+async def change_calendar(
+    nextcloud: Nextcloud, name: str, *, display_name: str = "", description: str = "", color: str = ""
+) -> None:
+    """Change what a calendar is called, says of itself or looks like; what is empty stays.
+
+    Raises:
+        ForbiddenError: Nextcloud does not allow it for this one.
+    """
+    document = Element(f"{dav.D}propertyupdate")
+    _set(document, display_name=display_name, description=description, color=color)
+    response = await nextcloud.request(
+        "PROPPATCH", await _path(nextcloud, name), about=_about(name), content=tostring(document)
+    )
+    statuses = [each.text or "" for each in dav.responses(response)[0].iter(f"{dav.D}status")]
+    if not all(" 200 " in status for status in statuses):
+        raise ForbiddenError(f"Nextcloud does not let you change {_about(name)}: ask its owner.")
+
+
+async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
+    """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while. Returns the status."""
+    return (await nextcloud.request("DELETE", await _path(nextcloud, name), about=_about(name))).status_code
+
+
+async def find_all(
+    nextcloud: Nextcloud, calendar: str, component: str, *, between: tuple[datetime, datetime] | None = None
+) -> list[CalendarObject]:
+    """Return the objects of a kind; with `between`, those of which something happens in that time (zones needed).
+
+    Nextcloud takes a time without a zone for UTC: ask for a day more on both sides where that matters.
+    """
+    condition = Element(f"{C}comp-filter", name=component)
+    if between:
+        SubElement(condition, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
+    return await _query(nextcloud, calendar, condition)
+
+
+async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str) -> CalendarObject:
+    """Return the object with this UID.
+
+    Raises:
+        NotFoundError: there is none, or no such calendar.
+    """
+    condition = Element(f"{C}comp-filter", name=component)
+    has_uid = SubElement(condition, f"{C}prop-filter", name="UID")
+    SubElement(has_uid, f"{C}text-match", collation="i;octet").text = uid
+    # RFC 4791 section 9.7.5: a match is one of a part of the text
+    found = [each for each in await _query(nextcloud, calendar, condition) if _uid(each.text) == uid]
+    if not found:
+        raise NotFoundError(
+            f"There is no {_KINDS[component]} {uid!r} in {_about(calendar)}: check both, or list what is there."
+        )
+    return found[0]
+
+
+async def create(nextcloud: Nextcloud, calendar: str, component: str, uid: str, text: str) -> Written:
+    """Store a new object.
+
+    Raises:
+        InvalidArgumentError: the calendar does not take such.
+        ForbiddenError: the user may only read it.
+        NotFoundError: there is no such calendar.
+    """
+    await get_calendar(nextcloud, calendar, takes=component)  # what is written to a deleted one is lost
+    response = await nextcloud.request(
+        "PUT",
+        await _path(nextcloud, calendar, f"{uid}.ics"),
+        about=_about(calendar),
+        headers={"If-None-Match": "*", "Content-Type": _MEDIA_TYPE},
+        content=text.encode(),
+    )
+    return await _written(nextcloud, response, calendar, f"{uid}.ics")
+
+
+async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Written:
+    """Store `text` in place of what was read.
+
+    Raises:
+        ConflictError: somebody changed it meanwhile; the present ETag is in the message.
+    """
+    response = await nextcloud.request(
+        "PUT",
+        await _path(nextcloud, there.calendar, there.name),
+        about=f"what {there.name} is",
+        headers={"If-Match": f'"{there.etag}"', "Content-Type": _MEDIA_TYPE},
+        content=text.encode(),
+        also_ok={412},
+    )
+    await _no_conflict(nextcloud, response, there)
+    return await _written(nextcloud, response, there.calendar, there.name)
+
+
+async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
+    """Delete what was read; Nextcloud keeps it in a trash bin for a while. Returns the HTTP status.
+
+    Raises:
+        ConflictError: somebody changed it meanwhile; the present ETag is in the message.
+    """
+    response = await nextcloud.request(
+        "DELETE",
+        await _path(nextcloud, there.calendar, there.name),
+        about=there.name,
+        headers={"If-Match": f'"{there.etag}"'},
+        also_ok={412},
+    )
+    await _no_conflict(nextcloud, response, there)
+    return response.status_code
+
+
+async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None:
+    """Move what was read to another calendar of the user's, as it is.
+
+    Raises:
+        ConflictError: the target has it already, perhaps in its trash bin, or there is no such calendar.
+    """
+    headers = {
+        "Destination": nextcloud.absolute(await _path(nextcloud, target, there.name)),
+        "Overwrite": "F",
+        "If-Match": f'"{there.etag}"',
+    }
+    response = await nextcloud.request(
+        "MOVE",
+        await _path(nextcloud, there.calendar, there.name),
+        about=there.name,
+        headers=headers,
+        also_ok={400, 409, 412, 500},
+    )
+    if not response.is_success:
+        # 500 is what Nextcloud 32 makes of a UID that is in the target's trash bin
+        raise ConflictError(
+            f"It can't be moved to {_about(target)}: there is no such calendar, or it has an event of the same UID, "
+            "perhaps in its trash bin."
+        )
+
+
+async def mail_address(nextcloud: Nextcloud) -> str | None:
+    """Return the `mailto:` address under which Nextcloud knows the user in calendars (RFC 6638 section 2.4.1)."""
+    response = await nextcloud.request(
+        "PROPFIND",
+        f"/remote.php/dav/principals/users/{quote(await nextcloud.user_id(), safe='')}/",
+        about="your account",
+        headers={"Depth": "0"},
+        content=_propfind(f"{C}calendar-user-address-set"),
+    )
+    addresses = [href.text or "" for href in dav.responses(response)[0].iter(f"{dav.D}href")]
+    return next((address for address in addresses if address.startswith("mailto:")), None)
+
+
+async def ask_outbox(nextcloud: Nextcloud, request: str) -> dict[str, str | None]:
+    """Ask who is busy when, with a VFREEBUSY request; return the replies by recipient.
+
+    A recipient whom this Nextcloud does not know has None.
+    """
+    response = await nextcloud.request(
+        "POST",
+        await _path(nextcloud, "outbox"),
+        about="free/busy times",
+        headers={"Content-Type": _MEDIA_TYPE},
+        content=request.encode(),
+    )
+    return {
+        each.findtext(f"{C}recipient/{dav.D}href", ""): each.findtext(f"{C}calendar-data")
+        for each in dav.document(response, f"{C}schedule-response").iter(f"{C}response")
+    }
+
+
+async def ask_calendar(nextcloud: Nextcloud, calendar: str, between: tuple[datetime, datetime]) -> str:
+    """Return when one calendar is busy, as iCalendar (RFC 4791 section 7.10)."""
+    document = Element(f"{C}free-busy-query")
+    SubElement(document, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
+    response = await nextcloud.request(
+        "REPORT",
+        await _path(nextcloud, calendar),
+        about=_about(calendar),
+        headers={"Depth": "1"},
+        content=tostring(document),
+    )
+    return response.text
+
+
+async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> list[CalendarObject]:
+    document = Element(f"{C}calendar-query")
+    wanted = SubElement(document, f"{dav.D}prop")
+    SubElement(wanted, f"{dav.D}getetag")
+    SubElement(wanted, f"{C}calendar-data")
+    SubElement(SubElement(document, f"{C}filter"), f"{C}comp-filter", name="VCALENDAR").append(condition)
+    response = await nextcloud.request(
+        "REPORT",
+        await _path(nextcloud, calendar),
+        about=_about(calendar),
+        headers={"Depth": "1"},
+        content=tostring(document),
+    )
+    return [_object(calendar, element) for element in dav.matches(response)]
+
+
+async def _no_conflict(nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject) -> None:
+    if response.status_code == httpx.codes.PRECONDITION_FAILED:
+        raise changed(await _etag(nextcloud, there.calendar, there.name))
+
+
+def changed(etag: str) -> ConflictError:
+    """Return the error for what is not as the caller has read it, with the ETag that it has now."""
+    return ConflictError(
+        f"It has changed since you read it, and nothing was written: read it again, then pass its present ETag {etag}."
+    )
+
+
+async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:
+    """Read the answer to a PUT: without an ETag Nextcloud has stored something else, such as an invitation's state."""
+    etag = dav.etag(response.headers) or await _etag(nextcloud, calendar, name)
+    return Written(href=await _path(nextcloud, calendar, name), status_code=response.status_code, etag=etag)
+
+
+async def _etag(nextcloud: Nextcloud, calendar: str, name: str) -> str:
+    response = await nextcloud.request(
+        "PROPFIND",
+        await _path(nextcloud, calendar, name),
+        about=f"{name} in {_about(calendar)}",
+        headers={"Depth": "0"},
+        content=_propfind(f"{dav.D}getetag"),
+    )
+    return dav.unquoted(dav.responses(response)[0].findtext(f".//{dav.D}getetag")) or ""
+
+
+async def _home(nextcloud: Nextcloud) -> str:
+    return f"/remote.php/dav/calendars/{quote(await nextcloud.user_id(), safe='')}/"
+
+
+async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
+    if calendar in {"", ".", ".."} or "/" in calendar or "\0" in calendar:
+        raise InvalidArgumentError(
+            f"{calendar!r} is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'."
+        )
+    return f"{await _home(nextcloud)}{quote(calendar, safe='')}/{quote(name, safe='')}"
+
+
+def _about(calendar: str) -> str:
+    return f"calendar {calendar!r}"
+
+
+def _propfind(*names: str) -> bytes:
+    document = Element(f"{dav.D}propfind")
+    wanted = SubElement(document, f"{dav.D}prop")
+    for name in names:
+        SubElement(wanted, name)
+    return tostring(document)
+
+
+def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:
+    """Write those properties that are not empty, and return their parent."""
+    if color and not re.fullmatch("#[0-9A-Fa-f]{6}", color):
+        raise InvalidArgumentError(f"color {color!r} is none: write it as #RRGGBB, such as #1976D2.")
+    properties = SubElement(SubElement(document, f"{dav.D}set"), f"{dav.D}prop")
+    values = {
+        f"{dav.D}displayname": display_name,
+        f"{C}calendar-description": description,
+        f"{ICAL}calendar-color": color,
+    }
+    for name, value in values.items():
+        if value:
+            SubElement(properties, name).text = value
+    return properties
+
+
+def _is_calendar(response: Element) -> bool:
+    """Tell calendars from the home itself, the inbox, the outbox and the trash bin."""
+    return response.find(f".//{dav.D}resourcetype/{C}calendar") is not None
+
+
+def _calendar(response: Element) -> Calendar:
+    properties = dav.properties(response)
+    text = {tag: element.text for tag, element in properties.items() if element.text}
+    href = response.findtext(f"{dav.D}href", "")
+    name = _last_part(href)
+    privileges = properties.get(f"{dav.D}current-user-privilege-set")
+    return Calendar(
+        name=name,
+        display_name=text.get(f"{dav.D}displayname", name),
+        description=text.get(f"{C}calendar-description"),
+        color=text.get(f"{ICAL}calendar-color"),
+        href=href,
+        timezone=_tzid(text.get(f"{C}calendar-timezone", "")),
+        enabled=text.get(f"{dav.OC}calendar-enabled") != "0",
+        ctag=text.get(f"{CS}getctag"),
+        components=[each.get("name", "") for each in response.iter(f"{C}comp")],
+        read_only=privileges is not None and not _may_write(privileges),
+    )
+
+
+def _may_write(privileges: Element) -> bool:
+    held = {each.tag for each in privileges.iterfind(f"{dav.D}privilege/*")}
+    return bool(held & {f"{dav.D}all", f"{dav.D}write", f"{dav.D}write-content", f"{dav.D}bind"})
+
+
+def _object(calendar: str, response: Element) -> CalendarObject:
+    properties = dav.properties(response)
+    text = {tag: element.text or "" for tag, element in properties.items()}
+    href = response.findtext(f"{dav.D}href", "")
+    return CalendarObject(
+        calendar=calendar,
+        name=_last_part(href),
+        href=href,
+        etag=dav.unquoted(text.get(f"{dav.D}getetag")) or "",
+        text=text.get(f"{C}calendar-data", ""),
+    )
+
+
+def _last_part(href: str) -> str:
+    return unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2])
+
+
+def _uid(text: str) -> str | None:
+    """Return the first UID of iCalendar text, with its folded lines joined (RFC 5545 section 3.1)."""
+    found = re.search(r"^UID(?:;[^:\n]*)?:(.*)$", re.sub(r"\r?\n[ \t]", "", text), re.MULTILINE | re.IGNORECASE)
+    return re.sub(r"\\([\\;,])", r"\1", found[1].strip()) if found else None
+
+
+def _tzid(text: str) -> str | None:
+    """Return the name of the time zone that a calendar's VTIMEZONE gives."""
+    found = re.search(r"^TZID(?:;[^:\n]*)?:(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else None
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

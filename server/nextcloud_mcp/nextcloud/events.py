@@ -1,0 +1,205 @@
+"""Events in the user's calendars: found, read, made, changed and deleted, one at a time or many.
+
+A change is read, merged and written under the ETag that was read, so that nobody's work is overwritten silently: what
+the caller does not name stays, and what somebody else writes meanwhile is a conflict with the present ETag.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from anyio.lowlevel import checkpoint
+from icalendar import Event as VEvent
+
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.nextcloud import caldav, dav, moments
+from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, text
+from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, new, split, stamp, written
+from nextcloud_mcp.nextcloud.vevent_rules import without
+
+Range = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which events are wanted; None and empty mean any. Texts are compared without regard to case."""
+
+    min_attendees: int | None = None
+    min_duration_minutes: int | None = None
+    categories: str | None = None
+    status: str | None = None
+    title_contains: str | None = None
+    location_contains: str | None = None
+
+    def accepts(self, event: VEvent) -> bool:
+        """Tell whether an event is one of those."""
+        own = {str(category).casefold() for category in event.categories}
+        minutes = (event.end - event.start).total_seconds() / 60
+        return (
+            len(event.attendees) >= (self.min_attendees or 0)
+            and minutes >= (self.min_duration_minutes or 0)
+            and (not self.categories or bool(own & {each.casefold() for each in split(self.categories)}))
+            and (not self.status or (text(event, "STATUS") or "CONFIRMED") == self.status.upper())
+            and (self.title_contains or "").casefold() in text(event, "SUMMARY").casefold()
+            and (self.location_contains or "").casefold() in text(event, "LOCATION").casefold()
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What matches, by time, and the addresses of what could not be read."""
+
+    events: list[EventSummary]
+    unreadable: list[str]
+
+
+@dataclass
+class Match:
+    """A series of which something matches: all of it, or the occurrences that do."""
+
+    series: Series
+    events: list[VEvent] = field(default_factory=list)
+
+
+async def search(nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter) -> Found:
+    """Find events. With `within`, each occurrence in that time; without, every event and every series once."""
+    matches, unreadable = await matching(nextcloud, calendars, within, wanted)
+    found = [(event, match.series) for match in matches for event in match.events]
+    found.sort(key=lambda pair: (_begin(pair[0], within), text(pair[0], "UID")))
+    return Found([series.summary(event) for event, series in found], unreadable)
+
+
+def _begin(event: VEvent, within: Range | None) -> datetime:
+    return moments.instant(event.start, within[0].tzinfo if within else None)
+
+
+async def matching(
+    nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter
+) -> tuple[list[Match], list[str]]:
+    """Return what matches, by object, and the addresses of what could not be read."""
+    matches, unreadable = [], []
+    around = (within[0] - moments.A_DAY, within[1] + moments.A_DAY) if within else None
+    for calendar in calendars:
+        for stored in await caldav.find_all(nextcloud, calendar, EVENT, between=around):
+            await checkpoint()  # reading thousands takes seconds, in which others want to be served
+            try:
+                match = _match(Series(stored), within, wanted)
+            except NextcloudError:
+                unreadable.append(stored.href)
+                continue
+            if match.events:
+                matches.append(match)
+    return matches, unreadable
+
+
+def _match(series: Series, within: Range | None, wanted: Filter) -> Match:
+    events = series.occurrences(*within) if within else [series.main]
+    return Match(series, [event for event in events if wanted.accepts(event)])
+
+
+async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: str = "") -> Event:
+    """Return an event, or one occurrence of a series.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    series = Series(await caldav.find(nextcloud, calendar, EVENT, uid))
+    return series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new event; `remark` says what the caller may not have meant."""
+
+    uid: str
+    written: Written
+    remark: str | None
+
+
+async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zone: str = "") -> Created:
+    """Make an event. Nextcloud invites the attendees.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value, or the calendar takes no events.
+    """
+    uid = str(uuid.uuid4())
+    person = await whose(nextcloud, change, time_zone)
+    ical = new(uid, change, person)
+    stored = await caldav.create(nextcloud, calendar, EVENT, uid, ical)
+    return Created(uid, stored, _remark(change, person))
+
+
+def _remark(change: Change, person: Whose) -> str | None:
+    remarks = []
+    start = moments.read(change.start_datetime or "", "start_datetime")
+    if isinstance(start, datetime) and start.tzinfo is None and person.zone is None:
+        remarks.append("It has no time zone, for none is set in Nextcloud: pass time_zone, or an offset, to fix it.")
+    if change.attendees and person.mailto is None:
+        remarks.append("Nobody is invited, for Nextcloud does not know your mail address: enter it there.")
+    return " ".join(remarks) or None
+
+
+async def update(
+    nextcloud: Nextcloud,
+    calendar: str,
+    uid: str,
+    change: Change,
+    *,
+    etag: str = "",
+    recurrence_id: str = "",
+    time_zone: str = "",
+) -> Written:
+    """Change what `change` names, of the whole series or of one occurrence.
+
+    Raises:
+        ConflictError: it is not the one with this `etag` any more; the present one is in the message.
+        NotFoundError: there is no such event or occurrence.
+        InvalidArgumentError: a field has an impossible value, or none is named.
+    """
+    if change == Change():
+        raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
+    series = await _expected(nextcloud, calendar, uid, etag)
+    person = await whose(nextcloud, change, time_zone)
+    return await caldav.replace(nextcloud, series.stored, changed(series, change, person, recurrence_id=recurrence_id))
+
+
+async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> int:
+    """Delete an event with all its occurrences, or one occurrence. Returns the HTTP status.
+
+    Raises:
+        ConflictError: as for `update`.
+        NotFoundError: there is no such event or occurrence.
+    """
+    return await remove(nextcloud, await _expected(nextcloud, calendar, uid, etag), [recurrence_id])
+
+
+async def remove(nextcloud: Nextcloud, series: Series, recurrence_ids: list[str]) -> int:
+    """Delete these occurrences of a series; an empty name means all of it."""
+    for recurrence_id in recurrence_ids:
+        if not (recurrence_id and without(series, recurrence_id)):
+            return await caldav.delete(nextcloud, series.stored)
+    stamp(series.main)
+    ical = written(series.calendar, untold_zones=series.untold_zones)
+    return (await caldav.replace(nextcloud, series.stored, ical)).status_code
+
+
+async def _expected(nextcloud: Nextcloud, calendar: str, uid: str, etag: str) -> Series:
+    stored: CalendarObject = await caldav.find(nextcloud, calendar, EVENT, uid)
+    if etag and dav.unquoted(etag) != stored.etag:
+        raise caldav.changed(stored.etag)
+    return Series(stored)
+
+
+async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:
+    """Ask for what the change needs to know of the person, and no more."""
+    told = {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}
+    times = [moments.read(value, argument) for argument, value in told.items() if value is not None]
+    needs_zone = time_zone or any(not moments.is_day(each) for each in times)
+    needs_address = bool(change.attendees) or change.reminder_email
+    return Whose(
+        await moments.zone_for(nextcloud, time_zone) if needs_zone else None,
+        await caldav.mail_address(nextcloud) if needs_address else None,
+    )

@@ -1,0 +1,178 @@
+"""When several people are free: Nextcloud says when each is busy (RFC 6638 section 5), the rest is arithmetic.
+
+Nextcloud counts what each person's calendars and working hours say, without showing what it is. It asks in the name
+of a mail address. Of somebody who has none, the calendars are asked one by one, and nobody else.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any, Final
+
+from icalendar import Calendar as VCalendar
+from icalendar import FreeBusy, vCalAddress
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError
+from nextcloud_mcp.nextcloud import caldav, moments
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.vevent import address, parsed
+from nextcloud_mcp.nextcloud.vevent_changes import PRODID, split
+
+Span = tuple[datetime, datetime]
+Hours = list[tuple[time, time]]
+
+BUSINESS_HOURS: Final[Hours] = [(time(9), time(17))]
+WHOLE_DAY: Final[Hours] = [(time.min, time.max)]
+SATURDAY: Final = 5
+LONGEST: Final = timedelta(days=93)
+"""What is asked for at once."""
+
+
+class Slot(BaseModel):
+    """A time in which everybody is free throughout; `duration_minutes` is its whole length."""
+
+    start: str
+    end: str
+    duration_minutes: int
+
+
+@dataclass(frozen=True)
+class Availability:
+    """When everybody is free, who was asked (or which calendars), and whose times this Nextcloud does not know."""
+
+    slots: list[Slot]
+    checked: list[str]
+    unknown: list[str]
+
+
+async def find(
+    nextcloud: Nextcloud, attendees: str, within: Span, *, minutes: int, hours: Hours, weekends: bool
+) -> Availability:
+    """Return when the user and `attendees` are all free for so many minutes, in these hours of each day.
+
+    Raises:
+        InvalidArgumentError: the range is too long, or there are attendees and the user has no mail address.
+    """
+    if within[1] - within[0] > LONGEST:
+        raise InvalidArgumentError(
+            "date_range_start to date_range_end is more than three months: ask for a part of it."
+        )
+    if minutes <= 0:
+        raise InvalidArgumentError(f"duration_minutes {minutes} is none: pass 1 or more.")
+    own = await caldav.mail_address(nextcloud)
+    replies = (
+        await _ask(nextcloud, own, split(attendees), within) if own else await _ask_own(nextcloud, attendees, within)
+    )
+    busy = [span for reply in replies.values() if reply is not None for span in _busy(reply)]
+    wanted = _wanted(within, hours, weekends=weekends)
+    free = [each for each in _without(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
+    return Availability(
+        slots=[_slot(each, within[0].tzinfo) for each in free],
+        checked=[address(name) for name, reply in replies.items() if reply is not None],
+        unknown=[address(name) for name, reply in replies.items() if reply is None],
+    )
+
+
+async def _ask(nextcloud: Nextcloud, own: str, attendees: list[str], within: Span) -> dict[str, str | None]:
+    mailto = [own, *(f"mailto:{each.removeprefix('mailto:')}" for each in attendees)]
+    return await caldav.ask_outbox(nextcloud, _question(own, dict.fromkeys(mailto), within))
+
+
+async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[str, str | None]:
+    """Ask the calendars of somebody without a mail address one by one; nobody can be asked about others then."""
+    if split(attendees):
+        raise InvalidArgumentError(
+            "Nextcloud does not know your mail address, by which it asks for attendees: enter it in the personal "
+            "settings there, or leave attendees away."
+        )
+    own = await caldav.list_calendars(nextcloud, takes=caldav.EVENT, writable=True)
+    return {calendar.name: await caldav.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
+
+
+def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
+    """Read `09:00-12:00,14:00-17:00`; without any, those of business, or the whole day.
+
+    Raises:
+        InvalidArgumentError: it is written in another way.
+    """
+    if not preferred_times.strip():
+        return BUSINESS_HOURS if business_hours_only else WHOLE_DAY
+    try:
+        pairs = [part.split("-") for part in split(preferred_times)]
+        hours = sorted((time.fromisoformat(start.strip()), time.fromisoformat(end.strip())) for start, end in pairs)
+    except ValueError:
+        hours = []
+    if not hours or any(start >= end or start.tzinfo or end.tzinfo for start, end in hours):
+        raise InvalidArgumentError(
+            f"preferred_times {preferred_times!r} is not understood: write 09:00-12:00,14:00-17:00, each within a day."
+        )
+    return hours
+
+
+def _question(organizer: str, attendees: Iterable[str], within: Span) -> str:
+    calendar, question = VCalendar(), FreeBusy()
+    for name, value in {"prodid": PRODID, "version": "2.0", "method": "REQUEST"}.items():
+        calendar.add(name, value)
+    question.add("uid", str(uuid.uuid4()))
+    question.add("dtstamp", datetime.now(UTC))
+    question.add("dtstart", within[0].astimezone(UTC))
+    question.add("dtend", within[1].astimezone(UTC))
+    question["ORGANIZER"] = vCalAddress(organizer)
+    for attendee in attendees:
+        question.add("attendee", vCalAddress(attendee))
+    calendar.add_component(question)
+    ical: bytes = calendar.to_ical()
+    return ical.decode()
+
+
+def _busy(reply: str) -> Iterator[Span]:
+    try:
+        for answer in parsed(reply).walk("VFREEBUSY"):
+            entries: Any = answer.get("FREEBUSY", [])
+            for entry in entries if isinstance(entries, list) else [entries]:
+                if entry.params.get("FBTYPE", "BUSY") != "FREE":
+                    yield (entry.start, entry.end)
+    except (ValueError, AttributeError):
+        raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable: try again later.") from None
+
+
+def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
+    """Return the hours of each day in the zone of `within`, cut to it; in UTC, in which lengths can be told."""
+    zone = within[0].tzinfo
+    earliest, latest = (each.astimezone(UTC) for each in within)
+    day: date = within[0].date()
+    while day <= within[1].astimezone(zone).date():
+        if weekends or day.weekday() < SATURDAY:
+            for start, end in hours:
+                last = (
+                    moments.instant(day + moments.A_DAY, zone) if end == time.max else datetime.combine(day, end, zone)
+                )
+                opens = max(earliest, datetime.combine(day, start, zone).astimezone(UTC))
+                closes = min(latest, last.astimezone(UTC))
+                if opens < closes:
+                    yield opens, closes
+        day += moments.A_DAY
+
+
+def _without(wanted: Iterable[Span], busy: Iterable[Span]) -> Iterator[Span]:
+    """Cut the busy times out of those wanted."""
+    taken = sorted(busy)
+    for start, end in wanted:
+        free_from = start
+        for begins, ends in taken:
+            if begins >= end:
+                break
+            if begins > free_from:
+                yield free_from, begins
+            free_from = max(free_from, ends)
+        if free_from < end:
+            yield free_from, end
+
+
+def _slot(span: Span, zone: tzinfo | None) -> Slot:
+    start, end = (each.astimezone(zone) for each in span)
+    return Slot(
+        start=start.isoformat(), end=end.isoformat(), duration_minutes=int((span[1] - span[0]).total_seconds() // 60)
+    )

@@ -1,0 +1,118 @@
+"""Dates and times: ISO 8601 on our side, the kinds of RFC 5545 section 3.3 on the calendar's.
+
+A time is in UTC, in a named zone, or in none ("floating": ten o'clock wherever one is); an all-day event has dates.
+A time that a caller writes with an offset is that instant. Without one it is meant in the zone that the call names,
+else in that of the event which is changed, else in the one that the person has set in Nextcloud; if there is none
+it stays floating, as in the calendar app of somebody who has not said where they are.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+
+Moment: TypeAlias = date | datetime
+"""A day, or a time with or without a zone; a `datetime` is a `date` for Python, so ask `is_day`."""
+
+A_DAY = timedelta(days=1)
+
+LONGEST_RANGE = timedelta(days=3 * 366)
+"""Between the start and the end of what is expanded at once."""
+
+
+def read(text: str, argument: str) -> Moment:
+    """Read a date or a time of an argument.
+
+    Raises:
+        InvalidArgumentError: it is none; names the argument.
+    """
+    try:
+        found = _read(text.strip())
+    except ValueError:
+        found = None
+    if found is None or not 1900 <= found.year <= 2200:  # noqa: PLR2004 - room for arithmetic on both sides
+        raise InvalidArgumentError(
+            f"{argument} {text!r} is no date or time: write 2026-12-24 or 2026-12-24T18:30, with +01:00 or Z if needed."
+        )
+    return found
+
+
+def _read(text: str) -> Moment:
+    if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text, re.ASCII):
+        return date.fromisoformat(text)
+    return datetime.fromisoformat(text).replace(microsecond=0)
+
+
+def is_day(moment: Moment) -> bool:
+    """Tell a whole day from a time."""
+    return not isinstance(moment, datetime)
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return the zone of the argument `time_zone`.
+
+    Raises:
+        InvalidArgumentError: there is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidArgumentError(f"time_zone {name!r} is none: write one as in Europe/Berlin or UTC.") from None
+
+
+async def zone_for(nextcloud: Nextcloud, time_zone: str = "") -> ZoneInfo | None:
+    """Return the zone of the argument `time_zone`, else the one that the person has set in Nextcloud, if any."""
+    if time_zone:
+        return zone(time_zone)
+    set_by_person = (await nextcloud.user()).timezone
+    try:
+        return ZoneInfo(set_by_person) if set_by_person else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # PHP knows names that Python does not
+        return None
+
+
+def placed(moment: Moment, where: tzinfo | None) -> Moment:
+    """Put a time into a zone: one without an offset is meant there, another is the same instant, told there."""
+    if not isinstance(moment, datetime):
+        return moment
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=where)
+    return moment.astimezone(where or UTC)
+
+
+def instant(moment: Moment, where: tzinfo | None = None) -> datetime:
+    """Return a time that can be compared with any other; days and floating times are taken to be in `where`, or UTC."""
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    return moment if moment.tzinfo else moment.replace(tzinfo=where or UTC)
+
+
+def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) -> tuple[datetime, datetime]:
+    """Read a range of two arguments; a date as its end is that whole day. The result has a zone.
+
+    Raises:
+        InvalidArgumentError: one is no date or time, the end is before the start, or it is too long.
+    """
+    first, last = read(start, names[0]), read(end, names[1])
+    begins, ends = instant(first, where), instant(last + A_DAY if is_day(last) else last, where)
+    if ends <= begins:
+        raise InvalidArgumentError(f"{names[1]} {end!r} is before {names[0]} {start!r}: swap them, or leave one away.")
+    if ends - begins > LONGEST_RANGE:
+        raise InvalidArgumentError(f"{names[0]} to {names[1]} is more than three years: ask for a part of it.")
+    return begins, ends
+
+
+def same_occurrence(asked: Moment, there: Moment) -> bool:
+    """Tell whether `asked`, which may lack what `there` has of time or zone, is the occurrence that starts then."""
+    if not isinstance(there, datetime) or not isinstance(asked, datetime):
+        return _day(asked) == _day(there)
+    if there.tzinfo is None or asked.tzinfo is None:
+        return asked.replace(tzinfo=None) == there.replace(tzinfo=None)
+    return asked == there
+
+
+def _day(moment: Moment) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment

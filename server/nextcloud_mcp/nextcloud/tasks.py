@@ -1,0 +1,289 @@
+"""Tasks in the user's calendars: iCalendar's VTODO (RFC 5545 section 3.6.2), as Nextcloud's Tasks app shows them.
+
+Only a calendar that takes VTODO can have tasks; the one that Nextcloud 32 gives to everybody takes events alone. What
+is changed is read, merged and written under the ETag that was read; what the caller does not name stays.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+from anyio.lowlevel import checkpoint
+from icalendar import Calendar as VCalendar
+from icalendar import Todo as VTodo
+from icalendar import vDDDTypes
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.nextcloud import caldav, dav, moments
+from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.vevent import number, parsed, text, timed, unreadable, written_rule
+from nextcloud_mcp.nextcloud.vevent_changes import PRODID, set_categories, set_priority, set_text, split, stamp, written
+
+OPEN: Final = "NEEDS-ACTION"
+DONE: Final = "COMPLETED"
+STATUSES: Final = (OPEN, "IN-PROCESS", DONE, "CANCELLED")
+
+
+class Todo(BaseModel):
+    """A task. Times are ISO 8601; `priority` is 1 (highest) to 9, 0 for none; `categories` has commas between."""
+
+    uid: str
+    summary: str
+    description: str = ""
+    status: str = OPEN
+    priority: int = 0
+    percent_complete: int = 0
+    due: str | None = None
+    dtstart: str | None = None
+    completed: str | None = None
+    categories: str = ""
+    href: str = ""
+    etag: str = ""
+    calendar_name: str | None = None
+    calendar_display_name: str | None = None
+    recurrence_rule: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """The fields of a task that are to be different, as tools take them; None leaves one as it is, "" clears it."""
+
+    summary: str | None = None
+    description: str | None = None
+    status: str | None = None
+    priority: int | None = None
+    percent_complete: int | None = None
+    due: str | None = None
+    dtstart: str | None = None
+    completed: str | None = None
+    categories: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which tasks are wanted; None means any. `min_priority` 3 wants 1, 2 and 3, for 1 is the highest."""
+
+    status: str | None = None
+    min_priority: int | None = None
+    categories: str | None = None
+    summary_contains: str | None = None
+
+    def accepts(self, task: Todo) -> bool:
+        """Tell whether a task is one of those."""
+        own = {each.casefold() for each in split(task.categories)}
+        return (
+            (not self.status or task.status == self.status.upper())
+            and (self.min_priority is None or 1 <= task.priority <= self.min_priority)
+            and (not self.categories or bool(own & {each.casefold() for each in split(self.categories)}))
+            and (self.summary_contains or "").casefold() in task.summary.casefold()
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What matches, and the addresses of what could not be read."""
+
+    tasks: list[Todo]
+    unreadable: list[str]
+
+
+async def list_in(nextcloud: Nextcloud, name: str, wanted: Filter) -> Found:
+    """Return the tasks of one calendar.
+
+    Raises:
+        NotFoundError: there is no such calendar.
+        InvalidArgumentError: it takes no tasks.
+    """
+    return await _search(nextcloud, [await caldav.get_calendar(nextcloud, name, takes=TASK)], wanted)
+
+
+async def list_everywhere(nextcloud: Nextcloud, wanted: Filter) -> Found:
+    """Return the tasks of all calendars, Deck's cards among them."""
+    return await _search(nextcloud, await caldav.list_calendars(nextcloud, takes=TASK), wanted)
+
+
+async def _search(nextcloud: Nextcloud, calendars: Iterable[Calendar], wanted: Filter) -> Found:
+    found, broken = [], []
+    for calendar in calendars:
+        for stored in await caldav.find_all(nextcloud, calendar.name, TASK):
+            await checkpoint()  # reading thousands takes seconds, in which others want to be served
+            try:
+                task = _todo(stored, calendar.display_name)
+            except NextcloudError:
+                broken.append(stored.href)
+                continue
+            if wanted.accepts(task):
+                found.append(task)
+    return Found(sorted(found, key=_urgency), broken)
+
+
+def _urgency(task: Todo) -> tuple[bool, str, int, str]:
+    """Sort what is open and due first; what has no date or no priority comes after what has."""
+    return task.status in {DONE, "CANCELLED"}, task.due or "9999", task.priority or 10, task.uid
+
+
+async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[str, Written]:
+    """Make a task; return its UID and what was written.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value, or the calendar takes no tasks.
+    """
+    uid = str(uuid.uuid4())
+    vcalendar, task = VCalendar(), VTodo()
+    vcalendar.add("prodid", PRODID)
+    vcalendar.add("version", "2.0")
+    vcalendar.add_component(task)
+    task.add("uid", uid)
+    task.add("created", datetime.now(UTC))
+    _apply(task, change, await _zone(nextcloud, change))
+    return uid, await caldav.create(nextcloud, calendar, TASK, uid, written(vcalendar))
+
+
+async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Written:
+    """Change what `change` names.
+
+    Raises:
+        ConflictError: it is not the one with this `etag` any more; the present one is in the message.
+        NotFoundError: there is no such task.
+        InvalidArgumentError: a field has an impossible value, or none is named.
+    """
+    if change == Change():
+        raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as status.")
+    stored = await _expected(nextcloud, calendar, uid, etag)
+    vcalendar, task = _read(stored)
+    untold = vcalendar.get_missing_tzids()
+    _apply(task, change, await _zone(nextcloud, change))
+    task["SEQUENCE"] = int(text(task, "SEQUENCE") or 0) + 1
+    return await caldav.replace(nextcloud, stored, written(vcalendar, untold_zones=untold))
+
+
+async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "") -> int:
+    """Delete a task; Nextcloud keeps it in a trash bin for a while. Returns the HTTP status.
+
+    Raises:
+        ConflictError: as for `update`.
+        NotFoundError: there is no such task.
+    """
+    return await caldav.delete(nextcloud, await _expected(nextcloud, calendar, uid, etag))
+
+
+async def _expected(nextcloud: Nextcloud, calendar: str, uid: str, etag: str) -> CalendarObject:
+    stored = await caldav.find(nextcloud, calendar, TASK, uid)
+    if etag and dav.unquoted(etag) != stored.etag:
+        raise caldav.changed(stored.etag)
+    return stored
+
+
+async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
+    times = {"due": change.due, "dtstart": change.dtstart, "completed": change.completed}
+    given = [moments.read(value, argument) for argument, value in times.items() if value]
+    return await moments.zone_for(nextcloud) if any(not moments.is_day(each) for each in given) else None
+
+
+def _read(stored: CalendarObject) -> tuple[VCalendar, VTodo]:
+    """Return an object's iCalendar and the task in it; of a series the one that stands for all."""
+    try:
+        vcalendar = parsed(stored.text)
+        tasks = sorted(vcalendar.todos, key=lambda task: "RECURRENCE-ID" in task)
+        for task in tasks:  # what is read later must be there
+            _ = _iso(task, "DUE"), _iso(task, "DTSTART"), _iso(task, "COMPLETED")
+        return vcalendar, tasks[0]
+    except (ValueError, IndexError) as error:
+        raise unreadable(stored) from error
+
+
+def _todo(stored: CalendarObject, display_name: str) -> Todo:
+    _, task = _read(stored)
+    rules = task.rrules
+    return Todo(
+        uid=text(task, "UID"),
+        summary=text(task, "SUMMARY"),
+        description=text(task, "DESCRIPTION"),
+        status=text(task, "STATUS").upper() or OPEN,
+        priority=number(text(task, "PRIORITY")),
+        percent_complete=number(text(task, "PERCENT-COMPLETE")),
+        due=_iso(task, "DUE"),
+        dtstart=_iso(task, "DTSTART"),
+        completed=_iso(task, "COMPLETED"),
+        categories=", ".join(str(category) for category in task.categories),
+        href=stored.href,
+        etag=stored.etag,
+        calendar_name=stored.calendar,
+        calendar_display_name=display_name,
+        recurrence_rule=written_rule(rules[0]) if rules else None,
+    )
+
+
+def _iso(task: VTodo, name: str) -> str | None:
+    moment = timed(task, name)
+    return moment.dt.isoformat() if moment else None
+
+
+def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
+    for name, value in {"SUMMARY": change.summary, "DESCRIPTION": change.description}.items():
+        if value is not None:
+            set_text(task, name, value)
+    set_priority(task, change.priority)
+    set_categories(task, change.categories)
+    for name, value in {"DTSTART": change.dtstart, "DUE": change.due}.items():
+        if value is not None:
+            _set_moment(task, name, value, zone)
+    _check_order(task)
+    _set_progress(task, change, zone)
+    stamp(task)
+
+
+def _set_moment(task: VTodo, name: str, value: str, zone: tzinfo | None) -> None:
+    """Set or clear DTSTART or DUE; a time without an offset is in the zone that the task has."""
+    old = timed(task, name)
+    task.pop(name, None)
+    if not value:
+        return
+    moment = moments.read(value, name.lower())
+    if not moments.is_day(moment):
+        has = old.dt.tzinfo if old and "TZID" in old.params and isinstance(old.dt, datetime) else None
+        moment = moments.placed(moment, has or zone)
+    task[name] = vDDDTypes(moment)
+    if name == "DUE":
+        task.pop("DURATION", None)  # RFC 5545 section 3.6.2: one of both
+
+
+def _check_order(task: VTodo) -> None:
+    """Hold DUE against DTSTART: of the same kind, and later (RFC 5545 section 3.8.2.3)."""
+    start, due = timed(task, "DTSTART"), timed(task, "DUE")
+    if start is None or due is None:
+        return
+    if moments.is_day(start.dt) != moments.is_day(due.dt):
+        raise InvalidArgumentError("due and dtstart must both be dates or both have a time: pass both alike.")
+    if moments.instant(due.dt) < moments.instant(start.dt):
+        raise InvalidArgumentError(f"due {due.dt} is before dtstart {start.dt}: pass a later one.")
+
+
+def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
+    """Set STATUS, PERCENT-COMPLETE and COMPLETED, which say the same thing and must agree."""
+    status = change.status.upper() if change.status else None
+    percent = change.percent_complete
+    if status and status not in STATUSES:
+        raise InvalidArgumentError(f"status {change.status!r} is none: write {', '.join(STATUSES)}.")
+    if percent is not None and not 0 <= percent <= 100:  # noqa: PLR2004 - RFC 5545 section 3.8.1.8
+        raise InvalidArgumentError(f"percent_complete {percent} is none: pass 0 to 100.")
+    completed = moments.read(change.completed, "completed") if change.completed else None
+    if status is None and (completed is not None or percent == 100):  # noqa: PLR2004
+        status = DONE
+    if status == DONE:
+        percent = 100 if percent is None else percent
+        completed = completed or (None if "COMPLETED" in task else datetime.now(UTC).replace(microsecond=0))
+    elif status is not None or change.completed == "":
+        task.pop("COMPLETED", None)
+        if percent is None and text(task, "PERCENT-COMPLETE") == "100":
+            percent = 0
+    if status:
+        task["STATUS"] = status
+    if percent is not None:
+        task["PERCENT-COMPLETE"] = percent
+    if completed is not None:  # a time in UTC: RFC 5545 section 3.8.2.1
+        task["COMPLETED"] = vDDDTypes(moments.instant(moments.placed(completed, zone)).astimezone(UTC))

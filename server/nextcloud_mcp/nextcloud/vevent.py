@@ -1,0 +1,264 @@
+"""Reading events: iCalendar's VEVENT (RFC 5545 section 3.6.1) as plain fields, and its occurrences in a time.
+
+One object holds a whole series: the event with its rule, and one more VEVENT with a RECURRENCE-ID for each occurrence
+that was changed. What is read here comes from many programs; what is broken in it is an error of that object alone.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, MutableMapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final, Protocol, cast
+
+from icalendar import Alarm, Component, vRecur
+from icalendar import Calendar as VCalendar
+from icalendar import Event as VEvent
+from icalendar.error import GloballyUniqueTZIDGuessed
+from pydantic import BaseModel
+from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
+
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.caldav import CalendarObject
+from nextcloud_mcp.nextcloud.moments import Moment
+
+TOO_OFTEN: Final = frozenset({"SECONDLY", "MINUTELY"})
+"""Rules that nobody means, and that take all memory when they are expanded: such a series is listed once."""
+
+
+class EventSummary(BaseModel):
+    """An event, or one occurrence of a series, which `recurrence_id` tells from the others.
+
+    Times are ISO 8601; one without an offset is meant wherever one is. The end of an all-day event is the day after.
+    """
+
+    uid: str
+    title: str
+    start_datetime: str
+    end_datetime: str
+    all_day: bool
+    location: str
+    status: str
+    categories: str
+    recurring: bool
+    recurrence_id: str | None
+    calendar_name: str
+    etag: str
+
+
+class Event(EventSummary):
+    """An event with all that a tool can change; `participation` says what each attendee has answered."""
+
+    time_zone: str | None
+    description: str
+    priority: int
+    privacy: str
+    url: str
+    color: str
+    organizer: str
+    attendees: str
+    participation: dict[str, str]
+    recurrence_rule: str
+    reminder_minutes: int | None
+    reminder_email: bool
+    href: str
+
+
+class Series:
+    """What one object holds.
+
+    Attributes:
+        stored: The object as it is in the calendar.
+        calendar: Its iCalendar, to be changed and written again.
+        main: The event itself; of a series to which only single occurrences are shared, one of those.
+        untold_zones: The zones that its program did not describe, and nobody else need.
+    """
+
+    def __init__(self, stored: CalendarObject) -> None:
+        """Read an object.
+
+        Raises:
+            NextcloudError: it is no iCalendar with an event.
+        """
+        self.stored = stored
+        try:
+            self.calendar = parsed(stored.text)
+            self.main: VEvent = next(iter(sorted(self.calendar.events, key=lambda event: "RECURRENCE-ID" in event)))
+            for event in self.calendar.events:  # what is read later must be there
+                _ = event.start, event.end, [rule.get("FREQ") for rule in event.rrules]
+        except (ValueError, StopIteration) as error:
+            raise unreadable(stored) from error
+        self.untold_zones = self.calendar.get_missing_tzids()
+
+    @property
+    def recurring(self) -> bool:
+        """Whether there can be more than one occurrence."""
+        return any(name in self.main for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
+
+    @property
+    def changed_occurrences(self) -> list[VEvent]:
+        """The occurrences that differ from the rest."""
+        return [event for event in self.calendar.events if "RECURRENCE-ID" in event]
+
+    def drop(self, unwanted: Callable[[Component], bool]) -> None:
+        """Take components out of the calendar."""
+        self.calendar.subcomponents[:] = [each for each in self.calendar.subcomponents if not unwanted(each)]
+
+    def occurrences(self, begins: datetime, ends: datetime) -> Iterator[VEvent]:
+        """Return what happens between two times, each occurrence with the values that it has then.
+
+        Raises:
+            NextcloudError: the rule is broken.
+        """
+        if any(set(rule.get("FREQ", ())) & TOO_OFTEN for rule in self.main.rrules):
+            yield self.main
+            return
+        try:
+            # not `of`: that puts UTC times into the zone of X-WR-TIMEZONE, where nobody wrote them
+            found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
+        except ValueError as error:
+            raise unreadable(self.stored) from error
+        yield from (each for each in found if isinstance(each, VEvent))
+
+    def occurrence(self, recurrence_id: str) -> VEvent:
+        """Return one occurrence, as it is by rule or was changed.
+
+        Raises:
+            InvalidArgumentError: `recurrence_id` is no time, or this is no series.
+            NotFoundError: nothing of the series happens then.
+        """
+        asked = moments.read(recurrence_id, "recurrence_id")
+        if not self.recurring:
+            raise InvalidArgumentError("recurrence_id is for series, and this event happens once: leave it away.")
+        around = moments.instant(moments.placed(asked, _zone(self.main)))
+        expanded = self.occurrences(around - timedelta(days=2), around + timedelta(days=2))
+        for each in (*self.changed_occurrences, *expanded):
+            identity = timed(each, "RECURRENCE-ID")
+            if identity and moments.same_occurrence(asked, identity.dt):
+                return each
+        raise NotFoundError(
+            f"The series has no occurrence at {recurrence_id}: take a recurrence_id from nc_calendar_list_events."
+        )
+
+    def summary(self, event: VEvent) -> EventSummary:
+        """Return what a list shows of an event or an occurrence."""
+        start, end = event.start, event.end
+        identity = timed(event, "RECURRENCE-ID") if self.recurring else None
+        return EventSummary(
+            uid=text(event, "UID"),
+            title=text(event, "SUMMARY"),
+            start_datetime=start.isoformat(),
+            end_datetime=end.isoformat(),
+            all_day=moments.is_day(start),
+            location=text(event, "LOCATION"),
+            status=text(event, "STATUS") or "CONFIRMED",
+            categories=", ".join(str(category) for category in event.categories),
+            recurring=self.recurring,
+            recurrence_id=identity.dt.isoformat() if identity else None,
+            calendar_name=self.stored.calendar,
+            etag=self.stored.etag,
+        )
+
+    def event(self, event: VEvent) -> Event:
+        """Return all that is known of an event or an occurrence."""
+        return Event(
+            **self.summary(event).model_dump(),
+            time_zone=_name_of_zone(event),
+            description=text(event, "DESCRIPTION"),
+            priority=number(text(event, "PRIORITY")),
+            privacy=text(event, "CLASS") or "PUBLIC",
+            url=text(event, "URL"),
+            color=text(event, "COLOR"),
+            organizer=address(text(event, "ORGANIZER")),
+            attendees=", ".join(address(each) for each in event.attendees),
+            participation={address(each): each.params.get("PARTSTAT", "NEEDS-ACTION") for each in event.attendees},
+            recurrence_rule="\n".join(written_rule(rule) for rule in self.main.rrules),
+            reminder_minutes=next((minutes for alarm in alarms(event) if (minutes := before(alarm)) is not None), None),
+            reminder_email=any(text(alarm, "ACTION") == "EMAIL" for alarm in alarms(event)),
+            href=self.stored.href,
+        )
+
+
+def parsed(ical: str) -> VCalendar:
+    """Read iCalendar.
+
+    Raises:
+        ValueError: it is none.
+    """
+    with warnings.catch_warnings():
+        # Thunderbird's old zones are "/mozilla.org/20050126_1/Europe/Berlin"; the guess is right for them
+        warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
+        found = VCalendar.from_ical(ical)
+    if not isinstance(found, VCalendar):
+        raise ValueError("not a calendar")  # noqa: TRY004 - of the content, like the parser's own
+    return found
+
+
+def unreadable(stored: CalendarObject) -> NextcloudError:
+    """Return the error for an object that some program wrote in a way that can't be understood."""
+    return NextcloudError(
+        f"{stored.name} in calendar {stored.calendar!r} is not readable iCalendar: open it in Nextcloud and save it."
+    )
+
+
+def text(component: Component, name: str) -> str:
+    """Return a property as text; the first where there are several, empty where there is none."""
+    value = component.get(name, "")
+    return str(value[0] if isinstance(value, list) else value)
+
+
+class Timed(Protocol):
+    """A property with a date or a time."""
+
+    dt: Moment
+    params: MutableMapping[str, str]
+
+
+def timed(component: Component, name: str) -> Timed | None:
+    """Return a property that has a date or a time, if it is there; icalendar's own type for it leaves more open."""
+    value: Any = component.get(name)
+    return cast("Timed | None", value)
+
+
+def at(component: Component, name: str) -> Timed:
+    """Return a property that is there and has a date or a time."""
+    value: Any = component[name]
+    return cast("Timed", value)
+
+
+def address(uri: str) -> str:
+    """Return the mail address of `mailto:alice@example.org`; anything else as it is."""
+    return uri[len("mailto:") :] if uri.lower().startswith("mailto:") else uri
+
+
+def alarms(event: Component) -> list[Alarm]:
+    """Return the reminders of an event."""
+    return [each for each in event.subcomponents if isinstance(each, Alarm)]
+
+
+def before(alarm: Alarm) -> int | None:
+    """Return how many minutes before the start it comes; None for one at a fixed time, or counted from the end."""
+    trigger: Any = alarm.get("TRIGGER")
+    if trigger is None or not isinstance(trigger.dt, timedelta) or trigger.params.get("RELATED") == "END":
+        return None
+    return round(-trigger.dt.total_seconds() / 60)
+
+
+def written_rule(rule: vRecur) -> str:
+    """Return a rule as RFC 5545 writes it."""
+    ical: bytes = rule.to_ical()  # type: ignore[no-untyped-call]
+    return ical.decode()
+
+
+def _name_of_zone(event: VEvent) -> str | None:
+    start = timed(event, "DTSTART")
+    return start.params.get("TZID") if start else None
+
+
+def _zone(event: VEvent) -> tzinfo | None:
+    start: Moment = event.start
+    return start.tzinfo if isinstance(start, datetime) else None
+
+
+def number(value: str) -> int:
+    """Return a whole number that a property gives as text; 0 for anything else."""
+    return int(value) if value.isdigit() else 0

@@ -1,0 +1,279 @@
+"""Changing events: from a tool's plain fields to iCalendar's VEVENT (RFC 5545 section 3.6.1).
+
+What stands in an event and is not asked to change stays as its program wrote it: unknown properties and components,
+parameters, zones of its own, further rules and reminders. Only what a change makes untrue goes with it.
+"""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Final
+
+from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vText
+from icalendar import Calendar as VCalendar
+from icalendar import Event as VEvent
+
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.vevent import Series, address, alarms, at, before, number, text, timed
+from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, keep_exceptions, set_rule
+from nextcloud_mcp.nextcloud.vevent_times import set_times
+
+PRODID: Final = "-//nextcloud-mcp//EN"
+USUAL_REMINDER: Final = 15
+_ONE_OF: Final = {
+    "STATUS": ("status", ("CONFIRMED", "TENTATIVE", "CANCELLED")),
+    "CLASS": ("privacy", ("PUBLIC", "PRIVATE", "CONFIDENTIAL")),
+}
+_MADE_UNTRUE: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STRUCTURED-LOCATION",)}
+"""The same said a second time, which other programs show instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """The fields of an event that are to be different, as tools take them; None leaves one as it is."""
+
+    title: str | None = None
+    start_datetime: str | None = None
+    end_datetime: str | None = None
+    all_day: bool | None = None
+    description: str | None = None
+    location: str | None = None
+    categories: str | None = None
+    recurring: bool | None = None
+    recurrence_rule: str | None = None
+    recurrence_end_date: str | None = None
+    reminder_minutes: int | None = None
+    reminder_email: bool | None = None
+    status: str | None = None
+    priority: int | None = None
+    privacy: str | None = None
+    attendees: str | None = None
+    url: str | None = None
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Whose:
+    """The person who changes an event: the zone in which they mean times, and their `mailto:` address, if known."""
+
+    zone: tzinfo | None
+    mailto: str | None = None
+
+
+def new(uid: str, change: Change, whose: Whose) -> str:
+    """Return the iCalendar of a new event.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value; the message names it.
+    """
+    calendar, event = VCalendar(), VEvent()
+    calendar.add("prodid", PRODID)
+    calendar.add("version", "2.0")
+    calendar.add_component(event)
+    event.add("uid", uid)
+    event.add("created", datetime.now(UTC))
+    _set_when(event, change, whose)
+    _set_rule(event, change)
+    _set_fields(event, change, whose)
+    return written(calendar)
+
+
+def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str = "") -> str:
+    """Return the iCalendar of an event after a change: of all of it, or of one occurrence.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value; the message names it.
+        NotFoundError: there is no such occurrence.
+    """
+    event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
+    old = at(event, "DTSTART")
+    _set_when(event, change, whose)
+    if not recurrence_id:
+        keep_exceptions(series, old)
+        if change.recurring is False:
+            end_repetition(series)
+        _set_rule(event, change)
+    _set_fields(event, change, whose)
+    if change != Change(reminder_minutes=change.reminder_minutes, reminder_email=change.reminder_email):
+        event["SEQUENCE"] = number(text(event, "SEQUENCE")) + 1  # RFC 5546 section 2.1.4: newer than what was sent
+    return written(series.calendar, untold_zones=series.untold_zones)
+
+
+def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEvent:
+    """Return the VEVENT of one occurrence, a new one if it was like the others so far."""
+    if change.recurring is not None or change.recurrence_rule:
+        raise InvalidArgumentError(
+            "recurring and recurrence_rule are for the whole series: leave them or recurrence_id away."
+        )
+    occurrence = series.occurrence(recurrence_id)
+    if not any(occurrence is each for each in series.changed_occurrences):
+        occurrence = deepcopy(occurrence)
+        series.calendar.add_component(occurrence)
+    return occurrence
+
+
+def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
+    start, end = (
+        moments.read(value, argument) if value is not None else None
+        for argument, value in {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}.items()
+    )
+    set_times(event, start, end, all_day=change.all_day, zone=whose.zone)
+
+
+def _set_rule(event: VEvent, change: Change) -> None:
+    set_rule(event, recurring=change.recurring, rule=change.recurrence_rule, last_day=change.recurrence_end_date)
+
+
+def written(calendar: VCalendar, *, untold_zones: AbstractSet[str] = frozenset()) -> str:
+    """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it."""
+    starts = [start.dt.year for each in calendar.subcomponents if (start := timed(each, "DTSTART"))]
+    if calendar.get_missing_tzids() - untold_zones:
+        calendar.add_missing_timezones(first_date=date(min(starts, default=1971) - 1, 1, 1))
+    ical: bytes = calendar.to_ical(sorted=False)
+    return ical.decode()
+
+
+def stamp(component: Component) -> None:
+    """Set when it was last changed."""
+    for name in ("DTSTAMP", "LAST-MODIFIED"):
+        component[name] = vDDDTypes(datetime.now(UTC).replace(microsecond=0))
+
+
+def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
+    texts = {
+        "SUMMARY": change.title,
+        "DESCRIPTION": change.description,
+        "LOCATION": change.location,
+        "URL": change.url,
+        "COLOR": change.color,
+        "STATUS": _one_of("STATUS", change.status),
+        "CLASS": _one_of("CLASS", change.privacy),
+    }
+    for name, value in texts.items():
+        if value is not None:
+            set_text(event, name, value)
+    set_priority(event, change.priority)
+    set_categories(event, change.categories)
+    _set_attendees(event, change.attendees, whose.mailto)
+    _set_reminders(event, change, whose.mailto)
+    stamp(event)
+
+
+def _one_of(name: str, value: str | None) -> str | None:
+    argument, choices = _ONE_OF[name]
+    if value is not None and value.upper() not in choices:
+        raise InvalidArgumentError(f"{argument} {value!r} is none: write {', '.join(choices)}.")
+    return value.upper() if value is not None else None
+
+
+def set_text(component: Component, name: str, value: str) -> None:
+    """Set a property, or take it away if `value` is empty."""
+    for other in (name, *_MADE_UNTRUE.get(name, ())):
+        component.pop(other, None)
+    if value:
+        component[name] = vText(value)
+
+
+def set_priority(component: Component, priority: int | None) -> None:
+    """Set PRIORITY: 1 is the highest, 9 the lowest, 0 none.
+
+    Raises:
+        InvalidArgumentError: it is none of these.
+    """
+    if priority is None:
+        return
+    if not 0 <= priority <= 9:  # noqa: PLR2004 - RFC 5545 section 3.8.1.9
+        raise InvalidArgumentError(f"priority {priority} is none: write 1 (highest) to 9 (lowest), or 0 for none.")
+    component.pop("PRIORITY", None)
+    component.add("priority", priority)
+
+
+def set_categories(component: Component, categories: str | None) -> None:
+    """Set CATEGORIES to a list with commas between; an empty one takes them away."""
+    if categories is None:
+        return
+    component.pop("CATEGORIES", None)
+    if names := split(categories):
+        component.add("categories", names)
+
+
+def split(listed: str) -> list[str]:
+    """Return the parts of a list with commas between."""
+    return [part.strip() for part in listed.split(",") if part.strip()]
+
+
+def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> None:
+    """Make those listed the attendees. Who was one before keeps what they have answered.
+
+    Nextcloud invites by mail whoever is new, and tells those who are no longer there, if the organizer is the user.
+    """
+    if listed is None:
+        return
+    wanted = [name.removeprefix("mailto:") for name in split(listed)]
+    if wrong := [name for name in wanted if "@" not in name.strip("@") or any(each in name for each in ' "<>')]:
+        raise InvalidArgumentError(f"attendees: {wrong[0]!r} is no mail address: pass addresses with commas between.")
+    known = {address(each).lower(): each for each in event.attendees}
+    event.pop("ATTENDEE", None)
+    for name in wanted:
+        event.add("attendee", known.get(name.lower()) or _invited(name))
+    if wanted and mailto and "ORGANIZER" not in event:
+        event["ORGANIZER"] = vCalAddress(mailto)
+
+
+def _invited(name: str) -> vCalAddress:
+    attendee = vCalAddress(f"mailto:{name}")
+    attendee.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "NEEDS-ACTION", "RSVP": "TRUE"})
+    return attendee
+
+
+def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
+    """Set when the first reminder comes, and whether one comes by mail; further reminders stay. 0 takes all away."""
+    minutes, email = change.reminder_minutes, change.reminder_email
+    if minutes is not None and minutes < 0:
+        raise InvalidArgumentError("reminder_minutes counts back from the start: pass 0 for no reminder, or more.")
+    if minutes == 0:
+        _keep_alarms(event, lambda _: False)
+    elif minutes is not None:
+        _move_first(event, minutes)
+    if email is False:
+        _keep_alarms(event, lambda alarm: text(alarm, "ACTION").upper() != "EMAIL")
+    elif email and not any(text(alarm, "ACTION").upper() == "EMAIL" for alarm in alarms(event)):
+        if mailto is None:
+            raise InvalidArgumentError(
+                "reminder_email needs a mail address: enter one in Nextcloud's personal settings."
+            )
+        event.add_component(_alarm("EMAIL", minutes if minutes is not None else _first(event), event, mailto))
+
+
+def _first(event: VEvent) -> int:
+    return next((minutes for alarm in alarms(event) if (minutes := before(alarm)) is not None), USUAL_REMINDER)
+
+
+def _keep_alarms(event: VEvent, kept: Callable[[Alarm], bool]) -> None:
+    event.subcomponents[:] = [each for each in event.subcomponents if not isinstance(each, Alarm) or kept(each)]
+
+
+def _move_first(event: VEvent, minutes: int) -> None:
+    """Move the first reminder, and those that come with it, such as one by mail; add one where there is none."""
+    counted = [alarm for alarm in alarms(event) if before(alarm) is not None]
+    if not counted:
+        event.add_component(_alarm("DISPLAY", minutes, event, None))
+        return
+    together = before(counted[0])
+    for alarm in counted:
+        if before(alarm) == together:
+            alarm["TRIGGER"] = vDDDTypes(-timedelta(minutes=minutes))
+
+
+def _alarm(action: str, minutes: int, event: VEvent, mailto: str | None) -> Alarm:
+    alarm = Alarm()
+    alarm.add("action", action)
+    alarm.add("trigger", -timedelta(minutes=minutes))
+    alarm.add("description", text(event, "SUMMARY") or "Reminder")
+    if mailto:  # RFC 5545 section 3.6.6: a mail has a subject and somebody to go to
+        alarm.add("summary", text(event, "SUMMARY") or "Reminder")
+        alarm.add("attendee", vCalAddress(mailto))
+    return alarm

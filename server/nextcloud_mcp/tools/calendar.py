@@ -1,0 +1,508 @@
+"""The tools for calendars and events.
+
+Lists come as text with commas between and dates as ISO 8601, as clients know it. `recurrence_id`, `time_zone`, `etag`
+where it was missing, and `cursor` were added.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.nextcloud import caldav, events, freebusy, many_events, moments
+from nextcloud_mcp.nextcloud.caldav import EVENT, Calendar
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.events import Filter, Range
+from nextcloud_mcp.nextcloud.freebusy import Slot
+from nextcloud_mcp.nextcloud.many_events import BulkItem
+from nextcloud_mcp.nextcloud.vevent import Event, EventSummary
+from nextcloud_mcp.nextcloud.vevent_changes import Change
+from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.paging import Paged, page
+
+APP: Final = "dav"
+
+USUAL_COLOR: Final = "#1976D2"
+"""The contract's default of `color`; at an update it means that the color stays, for nobody wrote it."""
+
+A_YEAR: Final = timedelta(days=366)
+"""Where a range has one end alone, this is how far the other is."""
+
+
+class Calendars(Result):
+    """The calendars that the person sees, shared ones included."""
+
+    calendars: list[Calendar]
+    total_count: int
+
+
+class EventWritten(Result):
+    """An event after a change: the HTTP status of Nextcloud's answer, and the ETag for the next change."""
+
+    uid: str
+    href: str
+    etag: str
+    status_code: int
+    message: str | None = None
+
+
+class EventsFound(Paged):
+    """Events by time; `unreadable` has the addresses of those that could not be read."""
+
+    events: list[EventSummary]
+    calendar_name: str | None
+    start_date: str | None
+    end_date: str | None
+    total_found: int
+    unreadable: list[str]
+
+
+class UpcomingEvents(Paged):
+    """What happens next, by time."""
+
+    events: list[EventSummary]
+    days_ahead: int
+    calendar_name: str | None
+
+
+class EventDeleted(Result):
+    """What a deletion led to: the HTTP status, and in words what that means."""
+
+    status_code: int
+    message: str
+
+
+class AvailabilityFound(Result):
+    """When all are free; `attendees_unknown` are those whose times this Nextcloud does not know."""
+
+    available_slots: list[Slot]
+    duration_requested: int
+    date_range_start: str
+    date_range_end: str
+    time_zone: str
+    attendees_checked: list[str]
+    attendees_unknown: list[str]
+
+
+class BulkDone(Result):
+    """What became of each event that matched."""
+
+    operation: str
+    total_found: int
+    updated_count: int = 0
+    deleted_count: int = 0
+    moved_count: int = 0
+    failed_count: int
+    results: list[BulkItem]
+
+
+class CalendarManaged(Result):
+    """What became of a calendar; `calendars` for the action "list"."""
+
+    action: str
+    calendar_name: str | None
+    calendars: list[Calendar] | None = None
+    status_code: int
+    message: str
+
+
+async def nc_calendar_list_calendars(nextcloud: AsUser) -> Calendars:
+    """List the person's calendars. components tells which take events (VEVENT) and which take tasks (VTODO)."""
+    found = await caldav.list_calendars(nextcloud)
+    return Calendars(calendars=found, total_count=len(found))
+
+
+async def nc_calendar_create_event(
+    calendar_name: str,
+    title: str,
+    start_datetime: str,
+    nextcloud: AsUser,
+    end_datetime: str = "",
+    all_day: bool = False,
+    description: str = "",
+    location: str = "",
+    categories: str = "",
+    recurring: bool = False,
+    recurrence_rule: str = "",
+    recurrence_end_date: str = "",
+    reminder_minutes: int = 15,
+    reminder_email: bool = False,
+    status: str = "CONFIRMED",
+    priority: int = 5,
+    privacy: str = "PUBLIC",
+    attendees: str = "",
+    url: str = "",
+    color: str = "",
+    time_zone: str = "",
+) -> EventWritten:
+    """Create an event. Times in ISO 8601, in time_zone unless they have an offset; a date alone is all day, to the day
+    before end_datetime. recurrence_rule as in RRULE. Nextcloud mails attendees an invitation.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    change = Change(
+        title=title,
+        start_datetime=start_datetime,
+        end_datetime=end_datetime or None,
+        all_day=all_day,
+        description=description,
+        location=location,
+        categories=categories,
+        recurring=recurring or None,
+        recurrence_rule=recurrence_rule,
+        recurrence_end_date=recurrence_end_date,
+        reminder_minutes=reminder_minutes,
+        reminder_email=reminder_email,
+        status=status,
+        priority=priority,
+        privacy=privacy,
+        attendees=attendees,
+        url=url,
+        color=color,
+    )
+    return await _created(nextcloud, calendar_name, change, time_zone)
+
+
+async def _created(nextcloud: Nextcloud, calendar_name: str, change: Change, time_zone: str) -> EventWritten:
+    created = await events.create(nextcloud, calendar_name, change, time_zone=time_zone)
+    written = created.written
+    return EventWritten(
+        uid=created.uid,
+        href=written.href,
+        etag=written.etag,
+        status_code=written.status_code,
+        message=created.remark,
+    )
+
+
+async def nc_calendar_list_events(
+    calendar_name: str,
+    nextcloud: AsUser,
+    start_date: str = "",
+    end_date: str = "",
+    limit: int = 50,
+    min_attendees: int | None = None,
+    min_duration_minutes: int | None = None,
+    categories: str | None = None,
+    status: str | None = None,
+    title_contains: str | None = None,
+    location_contains: str | None = None,
+    search_all_calendars: bool = False,
+    time_zone: str = "",
+    cursor: str = "",
+) -> EventsFound:
+    """Find events by time, category or text. With a date, each occurrence of a series (a year if only one is given,
+    end_date included); without, each series once. nc_calendar_get_event has descriptions and attendees.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    within = await _within(nextcloud, start_date, end_date, time_zone)
+    wanted = Filter(
+        min_attendees=min_attendees,
+        min_duration_minutes=min_duration_minutes,
+        categories=categories,
+        status=status,
+        title_contains=title_contains,
+        location_contains=location_contains,
+    )
+    calendars = await _names(nextcloud) if search_all_calendars else [calendar_name]
+    found = await events.search(nextcloud, calendars, within, wanted)
+    items, next_cursor = page(found.events, limit, cursor)
+    return EventsFound(
+        events=items,
+        calendar_name=None if search_all_calendars else calendar_name,
+        start_date=start_date or None,
+        end_date=end_date or None,
+        total_found=len(found.events),
+        unreadable=found.unreadable,
+        next_cursor=next_cursor,
+    )
+
+
+async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zone: str) -> Range | None:
+    """Read a range of which both ends may be missing."""
+    if not start_date and not end_date:
+        return None
+    first = start_date or (_day(end_date, "end_date") - A_YEAR).isoformat()
+    last = end_date or (_day(start_date, "start_date") + A_YEAR).isoformat()
+    zone = await moments.zone_for(nextcloud, time_zone)
+    return moments.span(first, last, zone, names=("start_date", "end_date"))
+
+
+def _day(value: str, argument: str) -> moments.Moment:
+    return moments.read(value, argument)
+
+
+async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
+    return [calendar.name for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, writable=writable)]
+
+
+async def nc_calendar_get_event(
+    calendar_name: str, event_uid: str, nextcloud: AsUser, recurrence_id: str = ""
+) -> Event:
+    """Read an event, or with a recurrence_id from a list one occurrence of a series, with the ETag to change it."""
+    return await events.get(nextcloud, calendar_name, event_uid, recurrence_id=recurrence_id)
+
+
+async def nc_calendar_update_event(
+    calendar_name: str,
+    event_uid: str,
+    nextcloud: AsUser,
+    title: str | None = None,
+    start_datetime: str | None = None,
+    end_datetime: str | None = None,
+    all_day: bool | None = None,
+    description: str | None = None,
+    location: str | None = None,
+    categories: str | None = None,
+    recurring: bool | None = None,
+    recurrence_rule: str | None = None,
+    reminder_minutes: int | None = None,
+    reminder_email: bool | None = None,
+    status: str | None = None,
+    priority: int | None = None,
+    privacy: str | None = None,
+    attendees: str | None = None,
+    url: str | None = None,
+    color: str | None = None,
+    etag: str = "",
+    recurrence_id: str = "",
+    time_zone: str = "",
+) -> EventWritten:
+    """Change an event; what is null stays, "" clears. With recurrence_id only that occurrence of a series."""
+    change = Change(
+        title=title,
+        start_datetime=start_datetime,
+        end_datetime=end_datetime,
+        all_day=all_day,
+        description=description,
+        location=location,
+        categories=categories,
+        recurring=recurring,
+        recurrence_rule=recurrence_rule,
+        reminder_minutes=reminder_minutes,
+        reminder_email=reminder_email,
+        status=status,
+        priority=priority,
+        privacy=privacy,
+        attendees=attendees,
+        url=url,
+        color=color,
+    )
+    written = await events.update(
+        nextcloud, calendar_name, event_uid, change, etag=etag, recurrence_id=recurrence_id, time_zone=time_zone
+    )
+    return EventWritten(uid=event_uid, href=written.href, etag=written.etag, status_code=written.status_code)
+
+
+async def nc_calendar_delete_event(
+    calendar_name: str, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
+) -> EventDeleted:
+    """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
+    are told. status_code 404: there was none.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    try:
+        status = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
+    except NotFoundError as error:
+        return EventDeleted(status_code=404, message=str(error))
+    what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
+    return EventDeleted(status_code=status, message=f"{what} {event_uid} is deleted.")
+
+
+async def nc_calendar_create_meeting(
+    title: str,
+    date: str,
+    time: str,
+    nextcloud: AsUser,
+    duration_minutes: int = 60,
+    calendar_name: str = "personal",
+    attendees: str = "",
+    location: str = "",
+    description: str = "",
+    reminder_minutes: int = 15,
+    time_zone: str = "",
+) -> EventWritten:
+    """Create a meeting on a date (2026-12-24) at a time (14:00). Nextcloud mails attendees an invitation."""
+    start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
+    if moments.is_day(start) or duration_minutes <= 0:
+        raise InvalidArgumentError(f"time {time!r} or duration_minutes {duration_minutes} is none: write 14:00 and 60.")
+    change = Change(
+        title=title,
+        start_datetime=start.isoformat(),
+        end_datetime=(start + timedelta(minutes=duration_minutes)).isoformat(),
+        attendees=attendees,
+        location=location,
+        description=description,
+        reminder_minutes=reminder_minutes,
+        status="CONFIRMED",
+    )
+    return await _created(nextcloud, calendar_name, change, time_zone)
+
+
+async def nc_calendar_get_upcoming_events(
+    nextcloud: AsUser, calendar_name: str = "", days_ahead: int = 7, limit: int = 10, cursor: str = ""
+) -> UpcomingEvents:
+    """List what happens from now on for some days, in one calendar or in all (an empty calendar_name)."""
+    if not 1 <= days_ahead <= A_YEAR.days:
+        raise InvalidArgumentError(f"days_ahead {days_ahead} is out of bounds: pass 1 to {A_YEAR.days}.")
+    now = datetime.now(await moments.zone_for(nextcloud) or UTC)
+    calendars = [calendar_name] if calendar_name else await _names(nextcloud)
+    found = await events.search(nextcloud, calendars, (now, now + timedelta(days=days_ahead)), Filter())
+    items, next_cursor = page(found.events, limit, cursor)
+    return UpcomingEvents(
+        events=items, days_ahead=days_ahead, calendar_name=calendar_name or None, next_cursor=next_cursor
+    )
+
+
+async def nc_calendar_find_availability(
+    duration_minutes: int,
+    nextcloud: AsUser,
+    attendees: str = "",
+    date_range_start: str = "",
+    date_range_end: str = "",
+    business_hours_only: bool = True,
+    exclude_weekends: bool = True,
+    preferred_times: str = "",
+    time_zone: str = "",
+) -> AvailabilityFound:
+    """Find when the person and attendees (mail addresses) are all free, within a week unless dates are given.
+    Business hours are 09:00-17:00; preferred_times (09:00-12:00,14:00-17:00) replaces them.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    zone = await moments.zone_for(nextcloud, time_zone) or UTC
+    now = datetime.now(zone).replace(microsecond=0)
+    first = date_range_start or now.date().isoformat()
+    last = date_range_end or (_day(first, "date_range_start") + timedelta(days=7)).isoformat()
+    begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
+    if ends <= now:
+        raise InvalidArgumentError(f"date_range_end {last!r} is in the past: leave it away, or ask for a later one.")
+    found = await freebusy.find(
+        nextcloud,
+        attendees,
+        (max(begins, now), ends),
+        minutes=duration_minutes,
+        hours=freebusy.hours_of(preferred_times, business_hours_only=business_hours_only),
+        weekends=not exclude_weekends,
+    )
+    return AvailabilityFound(
+        available_slots=found.slots,
+        duration_requested=duration_minutes,
+        date_range_start=first,
+        date_range_end=last,
+        time_zone=str(zone),
+        attendees_checked=found.checked,
+        attendees_unknown=found.unknown,
+    )
+
+
+async def nc_calendar_bulk_operations(
+    operation: str,
+    nextcloud: AsUser,
+    title_contains: str | None = None,
+    categories: str | None = None,
+    calendar_name: str | None = None,
+    start_date: str = "",
+    end_date: str = "",
+    status: str | None = None,
+    location_contains: str | None = None,
+    new_title: str | None = None,
+    new_description: str | None = None,
+    new_location: str | None = None,
+    new_categories: str | None = None,
+    new_priority: int | None = None,
+    new_reminder_minutes: int | None = None,
+    target_calendar: str | None = None,
+) -> BulkDone:
+    """update, delete or move all events that match; reports on each."""
+    if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
+        raise InvalidArgumentError(
+            "Nothing says which events: pass at least one of title_contains, categories, "
+            "calendar_name, start_date, end_date, status and location_contains."
+        )
+    wanted = Filter(
+        categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
+    )
+    change = Change(
+        title=new_title,
+        description=new_description,
+        location=new_location,
+        categories=new_categories,
+        priority=new_priority,
+        reminder_minutes=new_reminder_minutes,
+    )
+    within = await _within(nextcloud, start_date, end_date, "")
+    calendars = [calendar_name] if calendar_name else await _names(nextcloud, writable=True)
+    if operation == "update":
+        items = await many_events.update(nextcloud, calendars, within, wanted, change)
+    elif operation == "delete":
+        items = await many_events.delete(nextcloud, calendars, within, wanted)
+    elif operation == "move" and target_calendar:
+        items = await many_events.move(nextcloud, calendars, within, wanted, target_calendar)
+    else:
+        raise InvalidArgumentError(
+            f"operation {operation!r} is none: pass update, delete, or move with a target_calendar."
+        )
+    return _bulk_done(operation, items)
+
+
+def _bulk_done(operation: str, items: Iterable[BulkItem]) -> BulkDone:
+    results = list(items)
+    counts = {
+        status: sum(item.status == status for item in results) for status in ("updated", "deleted", "moved", "failed")
+    }
+    fields: dict[str, Any] = {f"{status}_count": count for status, count in counts.items()}
+    return BulkDone(operation=operation, total_found=len(results), results=results, **fields)
+
+
+async def nc_calendar_manage_calendar(
+    action: str,
+    nextcloud: AsUser,
+    calendar_name: str = "",
+    display_name: str = "",
+    description: str = "",
+    color: str = USUAL_COLOR,
+) -> CalendarManaged:
+    """Create, update, delete or list calendars. A new one takes events and tasks; a deleted one goes to the trash bin
+    with all its events. color is #RRGGBB.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    if action == "list":
+        found = await caldav.list_calendars(nextcloud)
+        return CalendarManaged(
+            action=action, calendar_name=None, calendars=found, status_code=207, message=f"{len(found)} calendars."
+        )
+    if action == "create":
+        await caldav.create_calendar(
+            nextcloud, calendar_name, display_name=display_name or calendar_name, description=description, color=color
+        )
+        return _managed(action, calendar_name, 201, "created")
+    if action == "update":
+        kept = "" if color == USUAL_COLOR else color
+        if not (display_name or description or kept):
+            raise InvalidArgumentError("Nothing is to be changed: pass display_name, description or another color.")
+        await caldav.change_calendar(
+            nextcloud, calendar_name, display_name=display_name, description=description, color=kept
+        )
+        return _managed(action, calendar_name, 207, "updated")
+    if action == "delete":
+        status = await caldav.delete_calendar(nextcloud, calendar_name)
+        return _managed(action, calendar_name, status, "deleted")
+    raise InvalidArgumentError(f"action {action!r} is none: pass create, update, delete or list.")
+
+
+def _managed(action: str, calendar_name: str, status: int, done: str) -> CalendarManaged:
+    return CalendarManaged(
+        action=action,
+        calendar_name=calendar_name,
+        status_code=status,
+        message=f"Calendar {calendar_name} is {done}.",
+    )
+
+
+TOOLS = (
+    reads(nc_calendar_list_calendars, "List calendars"),
+    writes(nc_calendar_create_event, "Create an event", destructive=False, idempotent=False),
+    reads(nc_calendar_list_events, "Find events"),
+    reads(nc_calendar_get_event, "Read an event"),
+    writes(nc_calendar_update_event, "Change an event", destructive=True, idempotent=True),
+    writes(nc_calendar_delete_event, "Delete an event", destructive=True, idempotent=True),
+    writes(nc_calendar_create_meeting, "Create a meeting", destructive=False, idempotent=False),
+    reads(nc_calendar_get_upcoming_events, "List upcoming events"),
+    reads(nc_calendar_find_availability, "Find a free time"),
+    writes(nc_calendar_bulk_operations, "Change many events", destructive=True, idempotent=True),
+    writes(nc_calendar_manage_calendar, "Manage calendars", destructive=True, idempotent=False),
+)

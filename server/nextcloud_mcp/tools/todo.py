@@ -1,0 +1,153 @@
+"""The tools for tasks, which live in calendars that take them.
+
+Each needs `calendar:read` too: a task is looked up in its calendar.
+"""
+
+from typing import Final
+
+from nextcloud_mcp.errors import NotFoundError
+from nextcloud_mcp.nextcloud import tasks
+from nextcloud_mcp.nextcloud.tasks import Change, Filter, Found, Todo
+from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
+
+APP: Final = "dav"
+
+
+class Todos(Paged):
+    """Tasks, open ones first, by when they are due; `unreadable` has the addresses of those that can't be read."""
+
+    todos: list[Todo]
+    calendar_name: str | None = None
+    total_count: int
+    unreadable: list[str]
+
+
+class TodoWritten(Result):
+    """A task after a change: the HTTP status of Nextcloud's answer, and the ETag for the next change."""
+
+    uid: str
+    href: str
+    etag: str
+    status_code: int
+
+
+class TodoDeleted(Result):
+    """What a deletion led to: the HTTP status, and in words what that means."""
+
+    status_code: int
+    message: str
+
+
+async def nc_calendar_list_todos(
+    calendar_name: str,
+    nextcloud: AsUser,
+    status: str | None = None,
+    min_priority: int | None = None,
+    categories: str | None = None,
+    summary_contains: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str = "",
+) -> Todos:
+    """List the tasks of a calendar that takes VTODO. min_priority 3 finds 1 (highest) to 3; categories any of these."""
+    wanted = Filter(status=status, min_priority=min_priority, categories=categories, summary_contains=summary_contains)
+    return _todos(await tasks.list_in(nextcloud, calendar_name, wanted), calendar_name, limit, cursor)
+
+
+async def nc_calendar_create_todo(
+    calendar_name: str,
+    summary: str,
+    nextcloud: AsUser,
+    description: str = "",
+    status: str = "NEEDS-ACTION",
+    priority: int = 0,
+    due: str = "",
+    dtstart: str = "",
+    categories: str = "",
+) -> TodoWritten:
+    """Create a task in a calendar that takes VTODO. due and dtstart are dates, or times in ISO 8601."""
+    change = Change(
+        summary=summary,
+        description=description,
+        status=status,
+        priority=priority,
+        due=due,
+        dtstart=dtstart,
+        categories=categories,
+    )
+    uid, written = await tasks.create(nextcloud, calendar_name, change)
+    return TodoWritten(uid=uid, href=written.href, etag=written.etag, status_code=written.status_code)
+
+
+async def nc_calendar_update_todo(
+    calendar_name: str,
+    todo_uid: str,
+    nextcloud: AsUser,
+    summary: str | None = None,
+    description: str | None = None,
+    status: str | None = None,
+    priority: int | None = None,
+    percent_complete: int | None = None,
+    due: str | None = None,
+    dtstart: str | None = None,
+    completed: str | None = None,
+    categories: str | None = None,
+    etag: str = "",
+) -> TodoWritten:
+    """Change a task; what is null stays, "" clears. status COMPLETED alone does it: percent and time follow."""
+    change = Change(
+        summary=summary,
+        description=description,
+        status=status,
+        priority=priority,
+        percent_complete=percent_complete,
+        due=due,
+        dtstart=dtstart,
+        completed=completed,
+        categories=categories,
+    )
+    written = await tasks.update(nextcloud, calendar_name, todo_uid, change, etag=etag)
+    return TodoWritten(uid=todo_uid, href=written.href, etag=written.etag, status_code=written.status_code)
+
+
+async def nc_calendar_delete_todo(calendar_name: str, todo_uid: str, nextcloud: AsUser, etag: str = "") -> TodoDeleted:
+    """Delete a task to the trash bin of its calendar. status_code 404: there was none."""
+    try:
+        status = await tasks.delete(nextcloud, calendar_name, todo_uid, etag=etag)
+    except NotFoundError as error:
+        return TodoDeleted(status_code=404, message=str(error))
+    return TodoDeleted(status_code=status, message=f"Task {todo_uid} is deleted.")
+
+
+async def nc_calendar_search_todos(
+    nextcloud: AsUser,
+    status: str | None = None,
+    min_priority: int | None = None,
+    categories: str | None = None,
+    summary_contains: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str = "",
+) -> Todos:
+    """Find tasks in all calendars, Deck's cards among them; arguments as in nc_calendar_list_todos."""
+    wanted = Filter(status=status, min_priority=min_priority, categories=categories, summary_contains=summary_contains)
+    return _todos(await tasks.list_everywhere(nextcloud, wanted), None, limit, cursor)
+
+
+def _todos(found: Found, calendar_name: str | None, limit: int, cursor: str) -> Todos:
+    items, next_cursor = page(found.tasks, limit, cursor)
+    return Todos(
+        todos=items,
+        calendar_name=calendar_name,
+        total_count=len(found.tasks),
+        unreadable=found.unreadable,
+        next_cursor=next_cursor,
+    )
+
+
+TOOLS = (
+    reads(nc_calendar_list_todos, "List tasks"),
+    writes(nc_calendar_create_todo, "Create a task", destructive=False, idempotent=False),
+    writes(nc_calendar_update_todo, "Change a task", destructive=True, idempotent=True),
+    writes(nc_calendar_delete_todo, "Delete a task", destructive=True, idempotent=True),
+    reads(nc_calendar_search_todos, "Find tasks"),
+)

@@ -1,0 +1,764 @@
+"""`tools.calendar`: the tools for calendars and events, called as a client calls them."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from tests.support.calendars import (
+    HOME,
+    WORK,
+    calendar,
+    has_calendar,
+    has_calendars,
+    holds,
+    knows_address,
+    one,
+    sent,
+    tells_etag,
+)
+from tests.support.ics import APPLE, GOOGLE, OUTLOOK, THUNDERBIRD, ics, unfolded
+from tests.support.issuer import Answer, answer
+from tests.support.nextcloud import USER_PATH
+from tests.support.server import Server
+
+THEIRS: Final = f"{WORK}theirs.ics"
+NEW_UID: Final = str(UUID(int=7))
+NEW: Final = f"{WORK}{NEW_UID}.ics"
+EVENT: Final = {"calendar_name": "work", "event_uid": "theirs"}
+
+
+def user(**fields: str) -> Answer:
+    """Answer as OCS `/cloud/user` does, of alice."""
+    data = {"id": "alice", "displayname": "Alice", **fields}
+    return answer(json={"ocs": {"meta": {"status": "ok", "statuscode": 200, "message": "OK"}, "data": data}})
+
+
+def takes_all(server: Server, *paths: str) -> None:
+    """Let Nextcloud take whatever is written there."""
+    for path in paths or (THEIRS,):
+        server.nextcloud.on("PUT", path, answer(204, headers={"ETag": '"e2"'}))
+        server.nextcloud.on("DELETE", path, answer(204))
+        server.nextcloud.on("MOVE", path, answer(201))
+
+
+async def test_lists_calendars(server: Server) -> None:
+    """What is no calendar is left out; each says what it takes, whether it can be written to, and its zone."""
+    more = (
+        "<x1:calendar-color>#00679e</x1:calendar-color><cs:getctag>c7</cs:getctag>"
+        "<oc:calendar-enabled>0</oc:calendar-enabled><cal:calendar-description>Ours</cal:calendar-description>"
+        "<cal:calendar-timezone>BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Europe/Berlin\nEND:VTIMEZONE\nEND:VCALENDAR"
+        "</cal:calendar-timezone>"
+    )
+    has_calendars(
+        server.nextcloud,
+        calendar("work", takes="VEVENT VTODO", more=more),
+        calendar("contact_birthdays", privileges="<d:read/>"),
+    )
+    result = await server.use("nc_calendar_list_calendars")
+    work, birthdays = result["calendars"]
+    assert work == {
+        "name": "work",
+        "display_name": "Work",
+        "description": "Ours",
+        "color": "#00679e",
+        "href": WORK,
+        "timezone": "Europe/Berlin",
+        "enabled": False,
+        "ctag": "c7",
+        "components": ["VEVENT", "VTODO"],
+        "read_only": False,
+    }
+    assert (birthdays["read_only"], birthdays["enabled"], birthdays["timezone"]) == (True, True, None)
+    assert result["total_count"] == 2
+
+
+async def test_creates_an_event(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is new, in the person's own zone, under a UID that nothing ever had; the ETag is for the next change."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    server.nextcloud.on("PUT", NEW, answer(201, headers={"OC-ETag": '"e1"'}))
+    arguments = {"calendar_name": "work", "title": "Lunch", "start_datetime": "2030-10-07T12:00:00"}
+    result = await server.use("nc_calendar_create_event", arguments)
+    assert {name: result[name] for name in ("uid", "href", "etag", "status_code", "message")} == {
+        "uid": NEW_UID,
+        "href": NEW,
+        "etag": "e1",
+        "status_code": 201,
+        "message": None,
+    }
+    request = sent(server.nextcloud)
+    assert (request.headers["If-None-Match"], "If-Match" in request.headers) == ("*", False)
+    assert {"DTSTART;TZID=Europe/Berlin:20301007T120000", "PRIORITY:5", "STATUS:CONFIRMED"} <= set(
+        unfolded(request.content.decode())
+    )
+
+
+@pytest.mark.parametrize("timezone", ["", "Mars/Phobos"])
+async def test_says_what_may_not_have_been_meant(
+    server: Server, monkeypatch: pytest.MonkeyPatch, timezone: str
+) -> None:
+    """A time without a zone where none is set, and attendees whom nobody can invite, are done and told."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("GET", USER_PATH, user(timezone=timezone))
+    server.nextcloud.on("PUT", NEW, answer(201))
+    tells_etag(server.nextcloud, NEW, "e9")
+    knows_address(server.nextcloud, None)
+    meeting = {
+        "title": "M",
+        "date": "2030-10-07",
+        "time": "14:00",
+        "calendar_name": "work",
+        "attendees": "bob@example.org",
+    }
+    result = await server.use("nc_calendar_create_meeting", meeting)
+    assert "It has no time zone" in result["message"]
+    assert "Nobody is invited" in result["message"]
+    assert result["etag"] == "e9"
+    assert {"DTSTART:20301007T140000", "DTEND:20301007T150000"} <= set(
+        unfolded(sent(server.nextcloud).content.decode())
+    )
+
+
+async def test_a_time_zone_can_be_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nobody is asked for the person's own, and attendees are invited in the person's name."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("PUT", NEW, answer(201, headers={"ETag": '"e1"'}))
+    knows_address(server.nextcloud)
+    meeting = {"title": "M", "date": "2030-10-07", "time": "14:00", "calendar_name": "work", "duration_minutes": 30}
+    more = {"time_zone": "America/New_York", "attendees": "bob@example.org"}
+    assert (await server.use("nc_calendar_create_meeting", meeting | more))["message"] is None
+    lines = unfolded(sent(server.nextcloud).content.decode())
+    assert {"DTEND;TZID=America/New_York:20301007T143000", "ORGANIZER:mailto:alice@example.org"} <= set(lines)
+
+
+REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
+    "a zone": (
+        "nc_calendar_create_event",
+        {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07T10:00", "time_zone": "Berlin"},
+        "time_zone 'Berlin' is none: write one as in Europe/Berlin or UTC.",
+    ),
+    "a calendar's name": (
+        "nc_calendar_create_event",
+        {"calendar_name": "../bob/personal", "title": "x", "start_datetime": "2030-10-07"},
+        "'../bob/personal' is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'.",
+    ),
+    "a time of a meeting": (
+        "nc_calendar_create_meeting",
+        {"title": "x", "date": "2030-10-07", "time": "noon"},
+        "date and time '2030-10-07Tnoon' is no date or time",
+    ),
+    "a meeting of no length": (
+        "nc_calendar_create_meeting",
+        {"title": "x", "date": "2030-10-07", "time": "12:00", "duration_minutes": 0},
+        "duration_minutes 0",
+    ),
+    "a change of nothing": ("nc_calendar_update_event", EVENT, "Nothing is to be changed: pass at least one field"),
+    "a range that ends before it starts": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-01"},
+        "end_date '2030-10-01' is before start_date '2030-10-07'",
+    ),
+    "a range of ages": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "start_date": "1990-01-01", "end_date": "2030-10-01"},
+        "start_date to end_date is more than three years",
+    ),
+    "a cursor": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "cursor": "x"},
+        "cursor is none of this server's",
+    ),
+    "days": ("nc_calendar_get_upcoming_events", {"days_ahead": 0}, "days_ahead 0 is out of bounds"),
+    "an action": ("nc_calendar_manage_calendar", {"action": "empty"}, "action 'empty' is none: pass create, update"),
+    "a color": (
+        "nc_calendar_manage_calendar",
+        {"action": "create", "calendar_name": "new", "color": "blue"},
+        "color 'blue' is none: write it as #RRGGBB",
+    ),
+    "an update of nothing": (
+        "nc_calendar_manage_calendar",
+        {"action": "update", "calendar_name": "work"},
+        "Nothing is to be changed: pass display_name, description or another color.",
+    ),
+    "all events of all calendars": (
+        "nc_calendar_bulk_operations",
+        {"operation": "delete"},
+        "Nothing says which events",
+    ),
+    "an operation": ("nc_calendar_bulk_operations", {"operation": "copy", "calendar_name": "work"}, "operation 'copy'"),
+    "a move to nowhere": (
+        "nc_calendar_bulk_operations",
+        {"operation": "move", "calendar_name": "work"},
+        "or move with a target_calendar",
+    ),
+    "a bulk change of nothing": (
+        "nc_calendar_bulk_operations",
+        {"operation": "update", "calendar_name": "work"},
+        "pass at least one of the new_",
+    ),
+    "free times that last nothing": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 0},
+        "duration_minutes 0 is none",
+    ),
+    "free times of a year": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 5, "date_range_start": "2030-01-01", "date_range_end": "2030-12-31"},
+        "more than three months",
+    ),
+    "free times in the past": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 5, "date_range_start": "2020-01-01", "date_range_end": "2020-01-02"},
+        "date_range_end '2020-01-02' is in the past",
+    ),
+    "hours": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 5, "preferred_times": "mornings"},
+        "preferred_times 'mornings' is not understood: write 09:00-12:00,14:00-17:00",
+    ),
+    "hours that end before they start": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 5, "preferred_times": "22:00-02:00"},
+        "preferred_times '22:00-02:00' is not understood",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tool", "arguments", "sentence"), REFUSALS.values(), ids=REFUSALS.keys())
+async def test_bad_arguments_change_nothing(
+    server: Server, tool: str, arguments: dict[str, Any], sentence: str
+) -> None:
+    """The sentence names the argument, and nothing is written."""
+    holds(server.nextcloud, {})
+    assert sentence in await server.misuse(tool, arguments)
+    assert {request.method for request in server.nextcloud.requests} <= {"GET", "PROPFIND", "REPORT"}
+
+
+async def test_finds_events_in_a_time(server: Server) -> None:
+    """By time, each occurrence of a series, in the person's zone; Nextcloud is asked for a day more on each side."""
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    holds(server.nextcloud, {"theirs": THUNDERBIRD, "trip": APPLE, "gone": ics("DTSTART:20301001T100000Z"), "bad": "?"})
+    arguments = {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-21"}
+    result = await server.use("nc_calendar_list_events", arguments)
+    assert [(event["title"], event["start_datetime"], event["recurrence_id"]) for event in result["events"]] == [
+        ("Trip", "2030-10-07", None),
+        ("Team meeting (long)", "2030-10-07T10:00:00+02:00", "2030-10-07T10:00:00+02:00"),
+        ("Team meeting", "2030-10-21T10:00:00+02:00", "2030-10-21T10:00:00+02:00"),
+    ]
+    assert (result["total_found"], result["start_date"], result["end_date"]) == (3, "2030-10-07", "2030-10-21")
+    assert result["unreadable"] == [f"{WORK}bad.ics"]
+    query = sent(server.nextcloud, "REPORT").content.decode()
+    assert 'start="20301005T220000Z" end="20301022T220000Z"' in query
+
+
+@pytest.mark.parametrize(
+    ("dates", "start"),
+    [
+        pytest.param({"start_date": "2030-10-07"}, "20301006T000000Z", id="a start alone is the start of a year"),
+        pytest.param({"end_date": "2030-10-07"}, "20291005T000000Z", id="an end alone is the end of a year"),
+    ],
+)
+async def test_a_range_with_one_end(server: Server, dates: dict[str, str], start: str) -> None:
+    """The other is a year away: rules without an end have no last occurrence."""
+    server.nextcloud.on("GET", USER_PATH, user())
+    holds(server.nextcloud, {})
+    await server.use("nc_calendar_list_events", {"calendar_name": "work", **dates})
+    assert f'start="{start}"' in sent(server.nextcloud, "REPORT").content.decode()
+
+
+async def test_without_dates_a_series_is_listed_once(server: Server) -> None:
+    """Nothing is expanded then, and nobody is asked for a time."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD, "trip": APPLE})
+    result = await server.use("nc_calendar_list_events", {"calendar_name": "work"})
+    assert [(event["title"], event["recurring"]) for event in result["events"]] == [
+        ("Team meeting", True),
+        ("Trip", False),
+    ]
+    assert "time-range" not in sent(server.nextcloud, "REPORT").content.decode()
+
+
+FILTERS: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
+    "title": ({"title_contains": "INTER"}, {"Interview"}),
+    "location": ({"location_contains": "berlin"}, {"Trip"}),
+    "category": ({"categories": "team, none"}, {"Team meeting"}),
+    "attendees": ({"min_attendees": 2}, {"Interview"}),
+    "length": ({"min_duration_minutes": 61}, {"Trip"}),
+    "status": ({"status": "confirmed"}, {"Team meeting", "Interview", "Trip"}),
+    "another status": ({"status": "CANCELLED"}, set()),
+    "empty texts": ({"title_contains": "", "categories": ""}, {"Team meeting", "Interview", "Trip"}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "titles"), FILTERS.values(), ids=FILTERS.keys())
+async def test_finds_events_by_what_they_are(server: Server, arguments: dict[str, Any], titles: set[str]) -> None:
+    """Each filter alone, without regard to case."""
+    holds(server.nextcloud, {"a": THUNDERBIRD, "b": APPLE, "c": GOOGLE})
+    result = await server.use("nc_calendar_list_events", {"calendar_name": "work", **arguments})
+    assert {event["title"] for event in result["events"]} == titles
+
+
+async def test_looks_into_all_calendars(server: Server) -> None:
+    """Those that take events, whatever calendar_name says; each event names its own."""
+    has_calendars(server.nextcloud, calendar("work"), calendar("tasks", takes="VTODO"), calendar("home"))
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    holds(server.nextcloud, {"trip": APPLE}, name="home")
+    result = await server.use("nc_calendar_list_events", {"calendar_name": "", "search_all_calendars": True})
+    assert [(event["calendar_name"], event["title"]) for event in result["events"]] == [
+        ("home", "Trip"),
+        ("work", "Interview"),
+    ]
+    assert result["calendar_name"] is None
+
+
+async def test_a_listing_is_small_and_in_pages(server: Server) -> None:
+    """500 events are told in ten pages of 50, each under 20 kB, without descriptions."""
+    lines = (
+        "DTSTART:20301007T100000Z",
+        "DTEND:20301007T110000Z",
+        "SUMMARY:A meeting of some kind",
+        "DESCRIPTION:" + "x" * 500,
+    )
+    holds(server.nextcloud, {str(number): ics(*lines, uid=f"{number:036}") for number in range(500)})
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        result = await server.use("nc_calendar_list_events", {"calendar_name": "work", "cursor": cursor})
+        assert len(json.dumps(result)) < 20_000
+        seen += [event["uid"] for event in result["events"]]
+        if (cursor := result["next_cursor"] or "") == "":
+            break
+    assert (len(seen), len(set(seen)), result["total_found"]) == (500, 500, 500)
+
+
+async def test_reads_an_event(server: Server) -> None:
+    """A UID that begins like another's finds the one that is meant."""
+    holds(server.nextcloud, {"x": ics("DTSTART:20301007T100000Z", uid="theirs-too"), "theirs": GOOGLE})
+    event = await server.use("nc_calendar_get_event", EVENT)
+    assert (event["title"], event["etag"], event["attendees"]) == (
+        "Interview",
+        "e1",
+        "carol@example.com, alice@example.org",
+    )
+
+
+async def test_reads_one_occurrence(server: Server) -> None:
+    """With what was changed of it."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD})
+    event = await server.use("nc_calendar_get_event", {**EVENT, "recurrence_id": "2030-10-07T10:00:00+02:00"})
+    assert (event["title"], event["recurrence_rule"]) == (
+        "Team meeting (long)",
+        "FREQ=WEEKLY;UNTIL=20301231T090000Z;BYDAY=MO",
+    )
+
+
+async def test_an_event_that_is_not_there(server: Server) -> None:
+    """The sentence names both, and where to look."""
+    holds(server.nextcloud, {})
+    assert await server.misuse("nc_calendar_get_event", EVENT) == (
+        "There is no event 'theirs' in calendar 'work': check both, or list what is there."
+    )
+
+
+async def test_changes_an_event(server: Server) -> None:
+    """Under the ETag that was read: what somebody else wrote meanwhile is not overwritten."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    takes_all(server)
+    result = await server.use("nc_calendar_update_event", {**EVENT, "location": "Room 2", "etag": '"e1"'})
+    assert (result["etag"], result["status_code"]) == ("e2", 204)
+    request = sent(server.nextcloud)
+    assert request.headers["If-Match"] == '"e1"'
+    assert {"LOCATION:Room 2", "SUMMARY:Interview"} <= set(unfolded(request.content.decode()))
+
+
+async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
+    """With an old ETag nothing is written; the sentence has the present one."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    sentence = await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x", "etag": "old"})
+    assert sentence == (
+        "It has changed since you read it, and nothing was written: read it again, then pass its present ETag e1."
+    )
+    assert server.nextcloud.asked("PUT") == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "method"), [("nc_calendar_update_event", "PUT"), ("nc_calendar_delete_event", "DELETE")]
+)
+async def test_a_change_between_reading_and_writing_is_refused(server: Server, tool: str, method: str) -> None:
+    """Nextcloud sees it, and the sentence has the ETag that is there then."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    server.nextcloud.on(method, THEIRS, answer(412))
+    tells_etag(server.nextcloud, THEIRS, "e7")
+    arguments = {**EVENT, "title": "x"} if method == "PUT" else EVENT
+    assert "pass its present ETag e7." in await server.misuse(tool, arguments)
+
+
+async def test_changes_one_occurrence(server: Server) -> None:
+    """The series stays."""
+    holds(server.nextcloud, {"theirs": OUTLOOK})
+    takes_all(server)
+    await server.use("nc_calendar_update_event", {**EVENT, "title": "Other", "recurrence_id": "2030-10-14"})
+    lines = unfolded(sent(server.nextcloud).content.decode())
+    assert {"SUMMARY:Other", "SUMMARY;LANGUAGE=de:Jour fixe"} <= set(lines)
+
+
+async def test_deletes_an_event(server: Server) -> None:
+    """That which was read, and no later one."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    takes_all(server)
+    result = await server.use("nc_calendar_delete_event", EVENT)
+    assert (result["status_code"], result["message"]) == (204, "Event theirs is deleted.")
+    assert sent(server.nextcloud, "DELETE").headers["If-Match"] == '"e1"'
+
+
+async def test_deletes_what_is_not_there(server: Server) -> None:
+    """Afterwards it is gone either way."""
+    holds(server.nextcloud, {})
+    assert (await server.use("nc_calendar_delete_event", EVENT))["status_code"] == 404
+
+
+async def test_deletes_one_occurrence(server: Server) -> None:
+    """The rest is written."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD})
+    takes_all(server)
+    await server.use("nc_calendar_delete_event", {**EVENT, "recurrence_id": "2030-10-21"})
+    assert "EXDATE;TZID=Europe/Berlin:20301021T100000" in unfolded(sent(server.nextcloud).content.decode())
+
+
+async def test_deletes_the_only_occurrence(server: Server) -> None:
+    """Of a series of which one was shared alone nothing is left to write."""
+    alone = ics("RECURRENCE-ID:20301007T100000Z", "DTSTART:20301007T100000Z")
+    holds(server.nextcloud, {"theirs": alone})
+    takes_all(server)
+    await server.use("nc_calendar_delete_event", {**EVENT, "recurrence_id": "2030-10-07"})
+    assert server.nextcloud.asked("PUT") == []
+    assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        pytest.param(403, "Nextcloud does not allow this for calendar 'work'", id="read only"),
+        pytest.param(404, "Nextcloud has no calendar 'work'", id="gone"),
+        pytest.param(507, "There is no room for calendar 'work'", id="full"),
+    ],
+)
+async def test_a_calendar_that_refuses_an_event(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int, sentence: str
+) -> None:
+    """The sentence says why, and what to do."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("PUT", NEW, answer(status))
+    arguments = {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07"}
+    assert sentence in await server.misuse("nc_calendar_create_event", arguments)
+
+
+NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
+    "missing": (answer(404), "Nextcloud has no calendar 'work'"),
+    "deleted, which answers nevertheless": (
+        answer(207, content=one(calendar("work")).replace(b"<cal:calendar/>", b"<deleted-calendar/>")),
+        "There is no calendar 'work' any more: take a name from nc_calendar_list_calendars.",
+    ),
+    "for tasks": (
+        answer(207, content=one(calendar("work", takes="VTODO"))),
+        "The calendar 'work' takes no events: pick one of nc_calendar_list_calendars that has VEVENT in components",
+    ),
+}
+
+
+@pytest.mark.parametrize(("told", "sentence"), NO_PLACE.values(), ids=NO_PLACE.keys())
+async def test_no_event_is_written_where_it_would_be_lost(server: Server, told: Answer, sentence: str) -> None:
+    """Nextcloud takes events into deleted calendars; we look first."""
+    server.nextcloud.on("PROPFIND", WORK, told)
+    arguments = {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07"}
+    assert sentence in await server.misuse("nc_calendar_create_event", arguments)
+    assert server.nextcloud.asked("PUT") == []
+
+
+async def test_lists_what_comes_next(server: Server) -> None:
+    """From now on, what is going on included, in all calendars."""
+    now = datetime.now(UTC)
+    has_calendars(server.nextcloud, calendar("work"))
+    going_on, soon, later = (
+        ics(f"DTSTART:{now + timedelta(hours=start):%Y%m%dT%H%M%SZ}", "DURATION:PT1H", f"SUMMARY:{title}", uid=title)
+        for title, start in {"now": -0.5, "soon": 5, "later": 24 * 9}.items()
+    )
+    holds(server.nextcloud, {"a": later, "b": soon, "c": going_on})
+    result = await server.use("nc_calendar_get_upcoming_events", {"limit": 1})
+    assert ([event["title"] for event in result["events"]], result["days_ahead"]) == (["now"], 7)
+    second = await server.use("nc_calendar_get_upcoming_events", {"limit": 1, "cursor": result["next_cursor"]})
+    assert ([event["title"] for event in second["events"]], second["next_cursor"]) == (["soon"], None)
+
+
+BULK: Final = {"operation": "update", "calendar_name": "work", "new_location": "Room 9"}
+
+
+async def test_changes_all_that_match(server: Server) -> None:
+    """Each item says what became of it; one that fails stops none of the others."""
+    holds(server.nextcloud, {"theirs": GOOGLE, "trip": APPLE.replace("UID:theirs", "UID:trip")})
+    takes_all(server)
+    server.nextcloud.on("PUT", f"{WORK}trip.ics", answer(423))
+    result = await server.use("nc_calendar_bulk_operations", BULK)
+    assert (result["total_found"], result["updated_count"], result["failed_count"]) == (2, 1, 1)
+    outcomes = {item["uid"]: (item["status"], item["error"]) for item in result["results"]}
+    assert outcomes["theirs"] == ("updated", None)
+    assert outcomes["trip"][0] == "failed"
+    assert "locked" in outcomes["trip"][1]
+
+
+async def test_in_a_time_only_what_happens_then_is_changed(server: Server) -> None:
+    """A series is not changed as a whole because one of its occurrences lies in the range."""
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    holds(server.nextcloud, {"theirs": OUTLOOK})
+    takes_all(server)
+    dates = {"start_date": "2030-10-14", "end_date": "2030-10-21"}
+    result = await server.use("nc_calendar_bulk_operations", {**BULK, **dates})
+    assert [item["recurrence_id"] for item in result["results"]] == [
+        "2030-10-14T10:00:00+02:00",
+        "2030-10-21T10:00:00+02:00",
+    ]
+    assert unfolded(sent(server.nextcloud).content.decode()).count("LOCATION:Room 9") == 2
+    assert len(server.nextcloud.asked("PUT")) == 1
+
+    result = await server.use("nc_calendar_bulk_operations", {**BULK, **dates, "operation": "delete"})
+    assert result["deleted_count"] == 2
+    assert server.nextcloud.asked("DELETE") == []
+    assert sum(line.startswith("EXDATE") for line in unfolded(sent(server.nextcloud).content.decode())) == 2
+
+
+async def test_without_a_time_a_series_is_deleted_whole(server: Server) -> None:
+    """That is what the caller said."""
+    holds(server.nextcloud, {"theirs": OUTLOOK})
+    takes_all(server)
+    arguments = {"operation": "delete", "calendar_name": "work", "title_contains": "jour"}
+    assert (await server.use("nc_calendar_bulk_operations", arguments))["deleted_count"] == 1
+    assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
+
+
+async def test_moves_events(server: Server) -> None:
+    """As they are, from all calendars that can be written to but the target; nothing is overwritten there."""
+    has_calendars(server.nextcloud, calendar("work"), calendar("home"), calendar("birthdays", privileges="<d:read/>"))
+    has_calendar(server.nextcloud, "home")
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    takes_all(server)
+    arguments = {"operation": "move", "title_contains": "inter", "target_calendar": "home"}
+    assert (await server.use("nc_calendar_bulk_operations", arguments))["moved_count"] == 1
+    request = sent(server.nextcloud, "MOVE")
+    assert request.headers["Destination"] == f"https://cloud.test{HOME}home/theirs.ics"
+    assert (request.headers["Overwrite"], request.headers["If-Match"]) == ("F", '"e1"')
+
+
+@pytest.mark.parametrize("status", [400, 409, 412, 500])
+async def test_what_can_not_be_moved_stays(server: Server, status: int) -> None:
+    """500 is what Nextcloud makes of an event that is in the target's trash bin."""
+    has_calendar(server.nextcloud, "home")
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    server.nextcloud.on("MOVE", THEIRS, answer(status))
+    arguments = {"operation": "move", "calendar_name": "work", "target_calendar": "home"}
+    result = await server.use("nc_calendar_bulk_operations", arguments)
+    (item,) = result["results"]
+    assert "perhaps in its trash bin" in item["error"]
+
+
+async def test_a_series_is_moved_whole_or_not_at_all(server: Server) -> None:
+    """A part of it can't be elsewhere."""
+    server.nextcloud.on("GET", USER_PATH, user())
+    has_calendar(server.nextcloud, "home")
+    holds(server.nextcloud, {"theirs": OUTLOOK, "bad": "?"})
+    arguments = {"operation": "move", "calendar_name": "work", "target_calendar": "home", "start_date": "2030-10-14"}
+    result = await server.use("nc_calendar_bulk_operations", arguments)
+    assert {item["status"] for item in result["results"]} == {"failed"}
+    assert {item["error"] for item in result["results"]} == {
+        "A series can only be moved whole: leave start_date and end_date away.",
+        f"{WORK}bad.ics is not readable iCalendar: open it in Nextcloud and save it anew.",
+    }
+
+
+async def test_too_much_at_once_is_refused(server: Server) -> None:
+    """What nobody can look over is not begun."""
+    holds(server.nextcloud, {str(number): ics("DTSTART:20301007T100000Z", uid=str(number)) for number in range(101)})
+    arguments = {"operation": "delete", "calendar_name": "work"}
+    assert "101 events match, and at most 100" in await server.misuse("nc_calendar_bulk_operations", arguments)
+    assert server.nextcloud.asked("DELETE") == []
+
+
+async def test_creates_a_calendar(server: Server) -> None:
+    """For events and tasks, with what it is called and looks like."""
+    server.nextcloud.on("MKCALENDAR", f"{HOME}new%20one/", answer(201))
+    arguments = {"action": "create", "calendar_name": "new one", "display_name": "A & B"}
+    result = await server.use("nc_calendar_manage_calendar", arguments)
+    assert (result["status_code"], result["message"]) == (201, "Calendar new one is created.")
+    body = sent(server.nextcloud, "MKCALENDAR").content.decode()
+    assert all(part in body for part in ("A &amp; B", "#1976D2", 'name="VEVENT"', 'name="VTODO"'))
+
+
+async def test_a_name_that_is_taken(server: Server) -> None:
+    """Also by a calendar that was deleted: the sentence says where it may be."""
+    server.nextcloud.on("MKCALENDAR", WORK, answer(405))
+    arguments = {"action": "create", "calendar_name": "work"}
+    assert "There is a calendar 'work' already, perhaps in the trash bin" in await server.misuse(
+        "nc_calendar_manage_calendar", arguments
+    )
+
+
+async def test_changes_a_calendar(server: Server) -> None:
+    """What is not named stays; so does the color, if it has the default that clients need not write."""
+    server.nextcloud.on("PROPPATCH", WORK, answer(207, content=one(calendar("work"))))
+    arguments = {"action": "update", "calendar_name": "work", "display_name": "Other"}
+    assert (await server.use("nc_calendar_manage_calendar", arguments))["message"] == "Calendar work is updated."
+    body = sent(server.nextcloud, "PROPPATCH").content.decode()
+    assert ("Other" in body, "color" in body, "description" in body) == (True, False, False)
+
+
+async def test_a_calendar_that_can_not_be_changed(server: Server) -> None:
+    """Nextcloud says so for each property, within a success."""
+    refused = one(calendar("work")).replace(b"200 OK", b"403 Forbidden")
+    server.nextcloud.on("PROPPATCH", WORK, answer(207, content=refused))
+    arguments = {"action": "update", "calendar_name": "work", "display_name": "Other"}
+    assert "does not let you change calendar 'work'" in await server.misuse("nc_calendar_manage_calendar", arguments)
+
+
+async def test_deletes_and_lists_calendars(server: Server) -> None:
+    """The two other actions."""
+    server.nextcloud.on("DELETE", WORK, answer(204))
+    has_calendars(server.nextcloud, calendar("home"))
+    deleted = await server.use("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
+    assert (deleted["status_code"], deleted["calendars"]) == (204, None)
+    listed = await server.use("nc_calendar_manage_calendar", {"action": "list"})
+    assert [each["name"] for each in listed["calendars"]] == ["home"]
+
+
+def replies(**busy: str | None) -> Answer:
+    """Answer as the outbox does: `FREEBUSY` lines by recipient, at example.org; None for a stranger."""
+    parts = []
+    for name, lines in busy.items():
+        ical = ics(*(lines or "").split(), kind="VFREEBUSY")
+        data = f"<c:calendar-data>{ical}</c:calendar-data>" if lines is not None else ""
+        parts.append(
+            f"<c:response><c:recipient><d:href>mailto:{name}@example.org</d:href></c:recipient>{data}</c:response>"
+        )
+    namespaces = 'xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"'
+    return answer(content=f"<c:schedule-response {namespaces}>{''.join(parts)}</c:schedule-response>".encode())
+
+
+async def slots(server: Server, **arguments: Any) -> list[str]:
+    """Return when all are free on Friday 4 and Monday 7 October 2030, for half an hour, in Berlin."""
+    days = {"date_range_start": "2030-10-04", "date_range_end": "2030-10-07", "time_zone": "Europe/Berlin"}
+    result = await server.use("nc_calendar_find_availability", {"duration_minutes": 30, **days, **arguments})
+    return [
+        f"{slot['start'][8:16]}-{slot['end'][8:16]} {slot['duration_minutes']}" for slot in result["available_slots"]
+    ]
+
+
+FREE: Final[Mapping[str, tuple[dict[str, Any], list[str]]]] = {
+    "in business hours, on working days": (
+        {},
+        ["04T09:00-04T10:00 60", "04T11:00-04T17:00 360", "07T12:00-07T17:00 300"],
+    ),
+    "for longer": ({"duration_minutes": 61}, ["04T11:00-04T17:00 360", "07T12:00-07T17:00 300"]),
+    "at other times": (
+        {"preferred_times": "16:00-18:00, 07:00-08:00"},
+        [
+            "04T07:00-04T08:00 60",
+            "04T16:00-04T18:00 120",
+            "07T07:00-07T08:00 60",
+            "07T16:00-07T18:00 120",
+        ],
+    ),
+    "at any time": (
+        {"business_hours_only": False, "exclude_weekends": False},
+        [
+            "04T00:00-04T10:00 600",
+            "04T11:00-05T00:00 780",
+            "05T00:00-06T00:00 1440",
+            "06T00:00-07T00:00 1440",
+            "07T00:00-07T08:50 530",
+            "07T12:00-08T00:00 720",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), FREE.values(), ids=FREE.keys())
+async def test_finds_when_all_are_free(server: Server, arguments: dict[str, Any], expected: list[str]) -> None:
+    """What is left of the hours when everybody's busy times are taken out, whether they say end or duration."""
+    knows_address(server.nextcloud)
+    own = "FREEBUSY:20301004T080000Z/20301004T090000Z,20301007T065000Z/PT130M"
+    busy = replies(
+        alice=f"{own} FREEBUSY;FBTYPE=FREE:20301004T100000Z/PT1H",
+        bob="FREEBUSY;FBTYPE=BUSY-TENTATIVE:20301007T080000Z/20301007T100000Z",
+    )
+    server.nextcloud.on("POST", f"{HOME}outbox/", busy)
+    assert await slots(server, attendees="bob@example.org", **arguments) == expected
+
+
+async def test_who_is_unknown_is_told(server: Server) -> None:
+    """Their times count for nothing, and the caller knows."""
+    knows_address(server.nextcloud)
+    server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice="", carol=None))
+    arguments = {"duration_minutes": 30, "attendees": "carol@example.org", "date_range_end": "2030-01-01"}
+    start = {"date_range_start": "2029-12-20"}
+    result = await server.use("nc_calendar_find_availability", arguments | start)
+    assert (result["attendees_checked"], result["attendees_unknown"]) == (["alice@example.org"], ["carol@example.org"])
+    assert result["time_zone"] == "UTC"
+    question = unfolded(sent(server.nextcloud, "POST").content.decode())
+    assert {"ORGANIZER:mailto:alice@example.org", "ATTENDEE:mailto:carol@example.org", "METHOD:REQUEST"} <= set(
+        question
+    )
+
+
+async def test_the_past_is_not_free(server: Server) -> None:
+    """Without dates it is the week from now on, in the person's zone."""
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    knows_address(server.nextcloud)
+    server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
+    result = await server.use("nc_calendar_find_availability", {"duration_minutes": 5, "business_hours_only": False})
+    first = datetime.fromisoformat(result["available_slots"][0]["start"])
+    assert first >= datetime.now(UTC) - timedelta(minutes=1)
+    assert result["time_zone"] == "Europe/Berlin"
+
+
+async def test_without_an_address_ones_own_calendars_are_asked(server: Server) -> None:
+    """Nextcloud asks in the name of a mail address; somebody who has none can still know their own free times."""
+    knows_address(server.nextcloud, None)
+    has_calendars(server.nextcloud, calendar("work"), calendar("birthdays", privileges="<d:read/>"))
+    busy = ics("FREEBUSY:20301004T070000Z/20301004T150000Z", kind="VFREEBUSY")
+    server.nextcloud.on("REPORT", WORK, answer(content=busy.encode()))
+    assert await slots(server) == ["07T09:00-07T17:00 480"]
+    assert "free-busy-query" in sent(server.nextcloud, "REPORT").content.decode()
+
+
+async def test_without_an_address_nobody_else_can_be_asked(server: Server) -> None:
+    """The sentence says where to enter one."""
+    knows_address(server.nextcloud, None)
+    arguments = {"duration_minutes": 30, "attendees": "bob@example.org"}
+    assert "Nextcloud does not know your mail address" in await server.misuse(
+        "nc_calendar_find_availability", arguments
+    )
+
+
+@pytest.mark.parametrize("content", [b"BEGIN:VCALENDAR", b"", ics("FREEBUSY:sometimes", kind="VFREEBUSY").encode()])
+async def test_a_free_busy_answer_that_is_none(server: Server, content: bytes) -> None:
+    """It is an outage, not free time."""
+    knows_address(server.nextcloud, None)
+    has_calendars(server.nextcloud, calendar("work"))
+    server.nextcloud.on("REPORT", WORK, answer(content=content))
+    assert "free/busy answer is not readable" in await server.misuse(
+        "nc_calendar_find_availability", {"duration_minutes": 30}
+    )
+
+
+async def test_asking_who_is_free_writes_nothing(server: Server) -> None:
+    """The one POST goes to the outbox, which stores nothing (RFC 6638 section 5)."""
+    knows_address(server.nextcloud)
+    server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
+    await slots(server)
+    methods = [(request.method, request.url.path) for request in server.nextcloud.requests]
+    assert {each for each in methods if each[0] not in {"GET", "PROPFIND", "REPORT"}} == {("POST", f"{HOME}outbox/")}

@@ -1,0 +1,264 @@
+"""`tools.todo`: the tools for tasks, called as a client calls them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent, tells_etag
+from tests.support.ics import ics, unfolded
+from tests.support.issuer import answer
+from tests.support.nextcloud import USER_PATH, FakeNextcloud
+from tests.support.server import Server
+
+THEIRS: Final = f"{WORK}theirs.ics"
+NEW: Final = f"{WORK}{UUID(int=7)}.ics"
+TASK: Final = {"calendar_name": "work", "todo_uid": "theirs"}
+
+NEXTCLOUDS_OWN: Final = ics(
+    "CREATED:20300901T080000Z",
+    "SUMMARY:Tax return",
+    "DESCRIPTION:Forms\\, receipts",
+    "PRIORITY:1",
+    "PERCENT-COMPLETE:40",
+    "STATUS:IN-PROCESS",
+    "CATEGORIES:Home,Money",
+    "DTSTART;TZID=Europe/Berlin:20301001T090000",
+    "DUE;TZID=Europe/Berlin:20301031T180000",
+    "X-OC-HIDESUBTASKS:1",
+    "RELATED-TO:parent",
+    "SEQUENCE:3",
+    kind="VTODO",
+)
+DONE: Final = ics(
+    "SUMMARY:Milk", "STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z", kind="VTODO", uid="done"
+)
+WEEKLY: Final = ics("SUMMARY:Water", "DUE;VALUE=DATE:20301005", "RRULE:FREQ=WEEKLY", kind="VTODO", uid="weekly")
+
+
+def zone(fake: FakeNextcloud, name: str) -> None:
+    """Let alice have set her time zone."""
+    data = {"id": "alice", "timezone": name}
+    fake.on("GET", USER_PATH, answer(json={"ocs": {"meta": {"status": "ok"}, "data": data}}))
+
+
+async def test_lists_tasks(server: Server) -> None:
+    """Open ones first, by when they are due; each with all that a client knows of tasks."""
+    has_calendar(server.nextcloud, takes="VEVENT VTODO")
+    holds(server.nextcloud, {"done": DONE, "theirs": NEXTCLOUDS_OWN, "weekly": WEEKLY, "bad": "?"})
+    result = await server.use("nc_calendar_list_todos", {"calendar_name": "work"})
+    weekly, tax, milk = result["todos"]
+    assert tax == {
+        "uid": "theirs",
+        "summary": "Tax return",
+        "description": "Forms, receipts",
+        "status": "IN-PROCESS",
+        "priority": 1,
+        "percent_complete": 40,
+        "due": "2030-10-31T18:00:00+01:00",
+        "dtstart": "2030-10-01T09:00:00+02:00",
+        "completed": None,
+        "categories": "Home, Money",
+        "href": THEIRS,
+        "etag": "e1",
+        "calendar_name": "work",
+        "calendar_display_name": "Work",
+        "recurrence_rule": None,
+    }
+    assert (weekly["due"], weekly["recurrence_rule"], weekly["status"]) == ("2030-10-05", "FREQ=WEEKLY", "NEEDS-ACTION")
+    assert (milk["completed"], milk["percent_complete"]) == ("2030-10-01T08:00:00+00:00", 100)
+    assert (result["total_count"], result["calendar_name"], result["unreadable"]) == (3, "work", [f"{WORK}bad.ics"])
+
+
+FILTERS: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
+    "status": ({"status": "completed"}, {"done"}),
+    "priority": ({"min_priority": 3}, {"theirs"}),
+    "a higher priority than any": ({"min_priority": 0}, set()),
+    "category": ({"categories": "money,work"}, {"theirs"}),
+    "summary": ({"summary_contains": "WAT"}, {"weekly"}),
+}
+
+
+@pytest.mark.parametrize("tool", ["nc_calendar_list_todos", "nc_calendar_search_todos"])
+@pytest.mark.parametrize(("arguments", "uids"), FILTERS.values(), ids=FILTERS.keys())
+async def test_finds_tasks(server: Server, tool: str, arguments: dict[str, Any], uids: set[str]) -> None:
+    """By what they are, in one calendar or in all that take tasks."""
+    has_calendar(server.nextcloud, takes="VTODO")
+    has_calendars(server.nextcloud, calendar("work", takes="VTODO"), calendar("personal"))
+    holds(server.nextcloud, {"done": DONE, "theirs": NEXTCLOUDS_OWN, "weekly": WEEKLY})
+    where = {"calendar_name": "work"} if tool == "nc_calendar_list_todos" else {}
+    assert {todo["uid"] for todo in (await server.use(tool, {**where, **arguments}))["todos"]} == uids
+
+
+async def test_tasks_come_in_pages(server: Server) -> None:
+    """A cursor goes on where the page before ended."""
+    has_calendars(server.nextcloud, calendar("work", takes="VTODO"))
+    holds(server.nextcloud, {"done": DONE, "theirs": NEXTCLOUDS_OWN})
+    first = await server.use("nc_calendar_search_todos", {"limit": 1})
+    second = await server.use("nc_calendar_search_todos", {"limit": 1, "cursor": first["next_cursor"]})
+    assert [todo["uid"] for todo in first["todos"] + second["todos"]] == ["theirs", "done"]
+    assert (first["total_count"], second["next_cursor"]) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [("nc_calendar_list_todos", {}), ("nc_calendar_create_todo", {"summary": "Milk"})],
+    ids=["list", "create"],
+)
+async def test_a_calendar_that_takes_no_tasks(server: Server, tool: str, arguments: dict[str, str]) -> None:
+    """An empty list would tell that there is nothing to do: the sentence tells where tasks can be instead."""
+    has_calendar(server.nextcloud, "personal")
+    assert await server.misuse(tool, {"calendar_name": "personal", **arguments}) == (
+        "The calendar 'personal' takes no tasks: pick one of nc_calendar_list_calendars that has VTODO in components, "
+        "or create one with nc_calendar_manage_calendar."
+    )
+
+
+CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
+    "the least": ({}, {"SUMMARY:Milk", "STATUS:NEEDS-ACTION", "PRIORITY:0"}),
+    "due on a day": ({"due": "2030-10-05"}, {"DUE;VALUE=DATE:20301005"}),
+    "due at a time, where the person is": (
+        {"due": "2030-10-05T18:00", "dtstart": "2030-10-05T10:00:00Z"},
+        {"DUE;TZID=Europe/Berlin:20301005T180000", "DTSTART;TZID=Europe/Berlin:20301005T120000"},
+    ),
+    "more": (
+        {"description": "2 l", "categories": "Home, Shop", "priority": 9, "status": "in-process"},
+        {"DESCRIPTION:2 l", "CATEGORIES:Home,Shop", "PRIORITY:9", "STATUS:IN-PROCESS"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "lines"), CREATED.values(), ids=CREATED.keys())
+async def test_creates_a_task(
+    server: Server, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], lines: set[str]
+) -> None:
+    """Each argument becomes its property."""
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    zone(server.nextcloud, "Europe/Berlin")
+    has_calendar(server.nextcloud, takes="VTODO")
+    server.nextcloud.on("PUT", NEW, answer(201, headers={"ETag": '"e1"'}))
+    result = await server.use("nc_calendar_create_todo", {"calendar_name": "work", "summary": "Milk", **arguments})
+    assert (result["uid"], result["href"], result["etag"], result["status_code"]) == (str(UUID(int=7)), NEW, "e1", 201)
+    assert lines <= set(unfolded(sent(server.nextcloud).content.decode()))
+
+
+CHANGED: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
+    "a text": (NEXTCLOUDS_OWN, {"summary": "Taxes"}, {"SUMMARY:Tax return"}, {"SUMMARY:Taxes"}),
+    "a text is taken away": (NEXTCLOUDS_OWN, {"description": ""}, {"DESCRIPTION:Forms\\, receipts"}, set()),
+    "due at another time, in its zone": (
+        NEXTCLOUDS_OWN,
+        {"due": "2030-11-30T18:00"},
+        {"DUE;TZID=Europe/Berlin:20301031T180000"},
+        {"DUE;TZID=Europe/Berlin:20301130T180000"},
+    ),
+    "never due": (NEXTCLOUDS_OWN, {"due": ""}, {"DUE;TZID=Europe/Berlin:20301031T180000"}, set()),
+    "due instead of lasting": (
+        ics("DTSTART:20301001T100000Z", "DURATION:PT1H", kind="VTODO"),
+        {"due": "2030-10-01T12:00Z"},
+        {"DURATION:PT1H"},
+        {"DUE:20301001T120000Z"},
+    ),
+    "started": (
+        NEXTCLOUDS_OWN,
+        {"percent_complete": 50},
+        {"PERCENT-COMPLETE:40"},
+        {"PERCENT-COMPLETE:50"},
+    ),
+    "done, at a time": (
+        NEXTCLOUDS_OWN,
+        {"status": "COMPLETED", "completed": "2030-10-02T12:00+02:00"},
+        {"STATUS:IN-PROCESS", "PERCENT-COMPLETE:40"},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301002T100000Z"},
+    ),
+    "done, by its time": (
+        NEXTCLOUDS_OWN,
+        {"completed": "2030-10-02T12:00Z"},
+        {"STATUS:IN-PROCESS", "PERCENT-COMPLETE:40"},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301002T120000Z"},
+    ),
+    "done again stays done when it was": (DONE, {"status": "COMPLETED"}, set(), set()),
+    "not done after all": (
+        DONE,
+        {"status": "NEEDS-ACTION"},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
+        {"STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:0"},
+    ),
+    "categories": (NEXTCLOUDS_OWN, {"categories": "Work"}, {"CATEGORIES:Home,Money"}, {"CATEGORIES:Work"}),
+}
+ALWAYS: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
+
+
+@pytest.mark.parametrize(("ical", "arguments", "gone", "come"), CHANGED.values(), ids=CHANGED.keys())
+async def test_changes_a_task(
+    server: Server, ical: str, arguments: dict[str, Any], gone: set[str], come: set[str]
+) -> None:
+    """What is named is another, what says the same agrees with it, and all else stays as its program wrote it."""
+    zone(server.nextcloud, "")
+    uid = "done" if ical is DONE else "theirs"
+    holds(server.nextcloud, {"theirs": ical})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    result = await server.use("nc_calendar_update_todo", {**TASK, "todo_uid": uid, **arguments})
+    assert (result["etag"], sent(server.nextcloud).headers["If-Match"]) == ("e2", '"e1"')
+    old, new = set(unfolded(ical)), set(unfolded(sent(server.nextcloud).content.decode()))
+    assert {line for line in old - new if not line.startswith(ALWAYS)} == gone
+    assert {line for line in new - old if not line.startswith(ALWAYS)} == come
+
+
+async def test_done_now(server: Server) -> None:
+    """Status COMPLETED alone says when, too."""
+    holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    await server.use("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
+    lines = unfolded(sent(server.nextcloud).content.decode())
+    assert any(line.startswith("COMPLETED:") and line.endswith("Z") for line in lines)
+    assert "SEQUENCE:4" in lines
+
+
+REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
+    "nothing": ({}, "Nothing is to be changed"),
+    "a status": ({"status": "LATER"}, "status 'LATER' is none: write NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED"),
+    "too much": ({"percent_complete": 101}, "percent_complete 101 is none: pass 0 to 100"),
+    "a priority": ({"priority": -1}, "priority -1 is none"),
+    "no date": ({"due": "soon"}, "due 'soon' is no date or time"),
+    "due before it starts": ({"due": "2030-09-01T10:00"}, "is before dtstart"),
+    "due on a day, started at a time": ({"due": "2030-12-01"}, "due and dtstart must both be dates or both"),
+    "an old ETag": ({"summary": "x", "etag": "old"}, "pass its present ETag e1"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REFUSED.values(), ids=REFUSED.keys())
+async def test_bad_arguments_change_nothing(server: Server, arguments: dict[str, Any], sentence: str) -> None:
+    """The sentence names the argument, and nothing is written."""
+    zone(server.nextcloud, "Europe/Berlin")
+    holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
+    assert sentence in await server.misuse("nc_calendar_update_todo", {**TASK, **arguments})
+    assert server.nextcloud.asked("PUT") == []
+
+
+async def test_deletes_a_task(server: Server) -> None:
+    """That which was read, and no later one; one that is gone is gone."""
+    holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
+    server.nextcloud.on("DELETE", THEIRS, answer(204))
+    result = await server.use("nc_calendar_delete_todo", {**TASK, "etag": "e1"})
+    assert (result["status_code"], result["message"]) == (204, "Task theirs is deleted.")
+    assert sent(server.nextcloud, "DELETE").headers["If-Match"] == '"e1"'
+    gone = await server.use("nc_calendar_delete_todo", {**TASK, "todo_uid": "other"})
+    assert (gone["status_code"], gone["message"][:28]) == (404, "There is no task 'other' in ")
+
+
+async def test_a_task_that_changed_meanwhile_stays(server: Server) -> None:
+    """Nextcloud sees it, and the sentence has the present ETag."""
+    holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
+    server.nextcloud.on("DELETE", THEIRS, answer(412))
+    tells_etag(server.nextcloud, THEIRS, "e7")
+    assert "present ETag e7" in await server.misuse("nc_calendar_delete_todo", TASK)
+
+
+async def test_a_task_that_can_not_be_read(server: Server) -> None:
+    """Nothing is written in place of what another program wrote and we do not understand."""
+    holds(server.nextcloud, {"theirs": ics("DUE:sometime", kind="VTODO")})
+    assert "theirs.ics in calendar 'work' is not readable" in await server.misuse(
+        "nc_calendar_update_todo", {**TASK, "summary": "x"}
+    )
+    assert server.nextcloud.asked("PUT") == []
