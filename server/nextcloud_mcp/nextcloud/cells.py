@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -62,6 +69,12 @@ class Column(Known):
     usergroup_select_users: bool | None = None
     usergroup_select_groups: bool | None = None
     usergroup_select_teams: bool | None = None
+
+    @field_validator("number_decimals")
+    @classmethod
+    def _only_of_numbers(cls, decimals: int | None, info: ValidationInfo) -> int | None:
+        """Leave out what Tables says of columns of all types."""
+        return decimals if info.data.get("type") == "number" else None
 
 
 class Cell(Known):

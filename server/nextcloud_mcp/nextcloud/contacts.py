@@ -177,10 +177,7 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
     """Return the card with this UID: where it is expected to be, or else wherever it is."""
     if not uid.strip():
         raise InvalidArgumentError("uid is empty: pass the one that the list of contacts gives.")
-    try:
-        card = await _card(nextcloud, await _url(nextcloud, address_book, f"{uid}.vcf"), uid)
-    except NotFoundError:
-        card = None
+    card = await _expected(nextcloud, address_book, uid)
     if card is not None and vcard.uid_of(card.text) == uid:
         return card
     response = await _report(nextcloud, address_book, [("UID", uid, "equals")], wanted=["UID"])
@@ -188,6 +185,16 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
         if _contact(dav.properties(element)).uid == uid:
             return await _card(nextcloud, await _url(nextcloud, address_book, _name(element)), uid)
     raise NotFoundError(f"The {_book(address_book)} has no {_about(uid)}: list its contacts for their uid.")
+
+
+async def _expected(nextcloud: Nextcloud, address_book: str, uid: str) -> Card | None:
+    """Return the card that is named after the UID, whatever its UID is."""
+    if "/" in uid:
+        return None  # no file has that name
+    try:
+        return await _card(nextcloud, await _url(nextcloud, address_book, f"{uid}.vcf"), uid)
+    except NotFoundError:
+        return None
 
 
 async def _card(nextcloud: Nextcloud, url: str, uid: str) -> Card:

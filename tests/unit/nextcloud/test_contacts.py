@@ -201,6 +201,16 @@ async def test_a_card_of_another_name_is_found_by_its_uid(
     assert fake.requests[-1].headers["If-Match"] == '"e1"'
 
 
+async def test_a_uid_that_is_an_address_is_only_searched_for(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Other programs have UIDs with slashes: no file is named so, and none is looked for elsewhere."""
+    url = f"{BOOK}/x.vcf"
+    card = dav_card(url, CARD.replace("UID:ann", "UID:https://x.org/../ann"))
+    fake.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(card)))
+    fake.on("PROPFIND", url, answer(207, content=multistatus(card)))
+    fake.on("DELETE", url, answer(204))
+    assert (await contacts.delete(nextcloud, "contacts", "https://x.org/../ann")).fn == "Ann Example"
+
+
 async def test_a_missing_contact(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The error says where it was looked for, and how to find the right one."""
     fake.on("PROPFIND", ANN, answer(404))

@@ -13,7 +13,7 @@ from tests.support.nextcloud import FakeNextcloud
 
 API = "/index.php/apps/tables/api/1"
 COLUMNS = [
-    {"id": 11, "title": "Name", "type": "text", "subtype": "line", "mandatory": True, "numberMin": None},
+    {"id": 11, "title": "Name", "type": "text", "subtype": "line", "mandatory": True, "numberDecimals": 0},
     {"id": 12, "title": "Amount", "type": "number", "subtype": "", "numberMin": 0, "numberDecimals": 0},
 ]
 
