@@ -75,10 +75,8 @@ class Share(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_hash(cls, data: Any) -> Any:
+    def _without_hash(cls, data: dict[str, Any]) -> dict[str, Any]:
         """Drop the hash of the password, which for a link stands in `share_with` as well."""
-        if not isinstance(data, dict):
-            return data
         nobody = {"share_with": None} if data.get("share_type") == LINK else {}
         return data | nobody | {"has_password": bool(data.get("password"))}
 
