@@ -68,7 +68,9 @@ def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
         raise _RefusedError(500, "A type error occurred.")
     folder = _folder(provider, user, search.findtext(f"{_D}from/{_D}scope/{_D}href", ""))
     meets = _condition(where[0])
-    rows = [row for row in (_resource(provider, path) for path in (folder, *folder.rglob("*"))) if meets(row)]
+    everything = [_resource(provider, path) for path in (folder, *folder.rglob("*"))]
+    # without what another request deletes meanwhile
+    rows = [row for row in everything if row is not None and meets(row)]
     for order in reversed(search.findall(f"{_D}orderby/{_D}order")):
         rows.sort(key=_sort_key(order), reverse=order.find(f"{_D}descending") is not None)
     start = int(search.findtext(f"{_D}limit/{_FIRST}", "0"))

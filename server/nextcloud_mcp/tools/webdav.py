@@ -16,8 +16,8 @@ from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "files"
 
-PIECE: Final = 256 * 1024
-"""Bytes that reading gives where the caller does not say: more than a model can use at once."""
+PIECE: Final = 64 * 1024
+"""Bytes that reading gives where the caller does not say: in base64 too, an answer's text stays under 100 kB."""
 
 MAX_PIECE: Final = 4 * 1024 * 1024
 """Bytes that reading gives whatever the caller says: what a request may have (the SDK's default) in the other way."""
@@ -88,7 +88,7 @@ def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
 async def nc_webdav_read_file(
     path: str, nextcloud: AsUser, offset: int = 0, length: int | None = None
 ) -> Annotated[CallToolResult, FileRead]:
-    """Read a file: text as text, all else in base64. Over 256 KiB, text comes in pieces (go on at next_offset), all
+    """Read a file: text as text, all else in base64. Over 64 KiB, text comes in pieces (go on at next_offset), all
     else as a link to a resource, unless offset or length (bytes) ask for a piece. Only whole files give the etag that
     overwriting needs.
     """  # noqa: D205 - a description for a model, not a summary with details
