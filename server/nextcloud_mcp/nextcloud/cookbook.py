@@ -271,7 +271,7 @@ async def _read(nextcloud: Nextcloud, recipe_id: int) -> httpx.Response:
 
 
 async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[str, Any]) -> int:
-    name = document["name"]
+    name = str(document.get("name") or "")
     if not name.strip():
         raise InvalidArgumentError("name must not be empty: a recipe needs a name of its own.")
     response = await nextcloud.request(method, API + path, about=f"recipe {name!r}", json=document, also_ok={409})

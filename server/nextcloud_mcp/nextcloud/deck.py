@@ -24,7 +24,7 @@ from nextcloud_mcp.errors import (
     ConflictError,
     ForbiddenError,
     InvalidArgumentError,
-    NextcloudError,
+    NextcloudMCPError,
     NotFoundError,
 )
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
@@ -453,8 +453,8 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
         del wanted["archived"]
     for name in wanted.keys() & {"duedate", "done"}:
         wanted[name] = _moment(name, wanted[name] or None)
-    kept = present.model_dump(include={"title", "type", "order", "description", "duedate", "done"})
-    return {**kept, "owner": owner, **wanted}
+    kept = present.model_dump(include={"title", "type", "order", "duedate", "done"})
+    return {**kept, "description": present.description or "", "owner": owner, **wanted}
 
 
 def _moment(name: str, value: str | None) -> str | None:
@@ -484,7 +484,7 @@ async def _ask(
     """Send one request to Deck.
 
     Raises:
-        NextcloudError: Deck refused, with its reason where it gives one.
+        NextcloudMCPError: Deck refused, with its reason where it gives one.
     """
     response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_EXPLAINED)
     if not response.is_success:
@@ -492,7 +492,7 @@ async def _ask(
     return response
 
 
-def _refusal(response: httpx.Response, about: str) -> NextcloudError | InvalidArgumentError:
+def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
     """Map Deck's refusal: its 403 is also for what is not there, its 400 for wrong arguments."""
     reason = _reason(response)
     if response.status_code == httpx.codes.FORBIDDEN:
