@@ -77,7 +77,7 @@ def _type(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub("[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]", " ", text.replace("\r\n", "\n")).strip()
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]", " ", text.replace("\r\n", "\n")).strip()
 
 
 Text = Annotated[str, AfterValidator(_plain)]
@@ -184,9 +184,9 @@ class Line:
 
     def types(self) -> list[str]:
         """Return what the value is, such as `home`; of vCard 2.1, the parameters without a name are types too."""
-        values = [value for name, *values in self.params for value in (values if name.upper() == "TYPE" else [])]
-        values += [param[0] for param in self.params if len(param) == 1]
-        types = {word.lower(): None for value in values for word in value.split(",")}
+        named = [value for name, *values in self.params if name.upper() == "TYPE" for value in values]
+        unnamed = [param[0] for param in self.params if len(param) == 1]
+        types = dict.fromkeys(word.lower() for value in named + unnamed for word in value.split(","))
         return [word for word in types if word != "pref"]
 
 
@@ -283,20 +283,22 @@ def _with_field(lines: list[Line], field: "_Field", wanted: Any, version: str) -
     if not wanted:
         return _replaced(lines, field.names, [])
     if field.lines == "each":
-        return _replaced(lines, field.names, [_kept_or_new(old, item, field, version) for item in wanted])
+        new = [_kept_or_new(old, item, field, version) for item in wanted]
+        return lines if new == old else _replaced(lines, field.names, new)
     if old and field.join([field.read(line) for line in old]) == wanted:
         return lines
-    new = _line(_folded(field.write(wanted, version)))
-    return _replaced(lines, field.names, [new, *(old[1:] if field.lines == "first" else [])])
+    written = _line(_folded(field.write(wanted, version)))
+    return _replaced(lines, field.names, [written, *(old[1:] if field.lines == "first" else [])])
 
 
 def _kept_or_new(old: list[Line], item: Any, field: "_Field", version: str) -> Line:
     """Return the line that says this already, as it was, or with other types; else a new one."""
-    types = getattr(item, "type", None)
-    for line in old:
-        if _untyped(field.read(line)) == _untyped(item):
-            return line if types is None or set(types) == set(line.types()) else _retyped(line, types)
-    return _line(_folded(field.write(item, version)))
+    types: list[str] | None = getattr(item, "type", None)
+    same = [line for line in old if _untyped(field.read(line)) == _untyped(item)]
+    exact = [line for line in same if set(line.types()) == set(types or ())]
+    if exact or (same and types is None):
+        return (exact or same)[0]
+    return _retyped(same[0], types or []) if same else _line(_folded(field.write(item, version)))
 
 
 def _untyped(item: Any) -> Any:
@@ -358,7 +360,7 @@ def _texts(line: Line) -> list[str]:
 
 
 def _components(line: Line) -> list[str]:
-    return [",".join(part) if isinstance(part, list) else part for part in splitFields(line.value)]
+    return [(",".join(part) if isinstance(part, list) else part).strip() for part in splitFields(line.value)]
 
 
 def _value(line: Line) -> Value:

@@ -164,7 +164,20 @@ OTHERS_3 = card(
 )
 
 
-@pytest.mark.parametrize("text", [OTHERS_4, OTHERS_3], ids=["vCard 4", "vCard 3"])
+LABELLED = card(
+    "FN:Ann  ",
+    "N:Example ;Ann;;;",
+    "item1.EMAIL:a@example.org",
+    "item1.X-ABLabel:One",
+    "EMAIL;TYPE=home;PREF=1:a@example.org",
+    "EMAIL;TYPE=work;PREF=2:a@example.org",
+    "item2.EMAIL:b@example.org",
+    "item2.X-ABLabel:Two",
+    "NOTE:a\tb",
+)
+
+
+@pytest.mark.parametrize("text", [OTHERS_4, OTHERS_3, LABELLED], ids=["vCard 4", "vCard 3", "labels between"])
 def test_what_was_read_can_be_given_back(text: str) -> None:
     """A change that changes nothing changes no byte."""
     assert vcard.change(text, contact_data(said(text))) == text
