@@ -13,6 +13,7 @@ from nextcloud_mcp.tools.server import MODULES
 
 REFERENCE = Path(__file__).parent / "reference"
 DOCTOR_JSON = """
+
 A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 if one did, 2 for a wrong command line.
 
 ## JSON

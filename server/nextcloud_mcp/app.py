@@ -63,7 +63,7 @@ def create_app(
     keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport)
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
-    offer = _offer(settings)
+    offer = offered(settings)
     tokens = credentials(settings, keycloak, issuer)
     challenge = Challenge(
         settings.server_url,
@@ -101,7 +101,7 @@ def create_app(
     return app
 
 
-def _offer(settings: Settings) -> Offer:
+def offered(settings: Settings) -> Offer:
     """Return what this server offers.
 
     Raises:

@@ -8,11 +8,12 @@ import httpx
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, unverified
 from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
 from nextcloud_mcp.errors import NextcloudError, TokenNotAcceptedError
+from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import Users
 
-OLDEST: Final = 31
-"""The oldest major that Nextcloud still maintained when this was written (end of 2026)."""
+OLDEST: Final = 32
+"""The oldest major that this server has been run against (docs/reference/versions.md)."""
 
 CAPABILITIES: Final = "/ocs/v2.php/cloud/capabilities"
 
@@ -20,7 +21,7 @@ APIS: Final = {
     "files": ("PROPFIND", "/remote.php/dav/files/{user}/"),
     "calendar": ("PROPFIND", "/remote.php/dav/calendars/{user}/"),
     "contacts": ("PROPFIND", "/remote.php/dav/addressbooks/users/{user}/"),
-    "sharing": ("GET", "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json&path=/"),
+    "sharing": ("GET", "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json"),
     "notes": ("GET", "/index.php/apps/notes/api/v1/notes?exclude=title,content"),
     "deck": ("GET", "/index.php/apps/deck/api/v1.0/boards"),
     "tables": ("GET", "/index.php/apps/tables/api/1/tables"),
@@ -60,7 +61,7 @@ def _state(found: dict[str, Any]) -> Finding:
             raise Fault(cause, mend, saw=saw)
     major = str(found.get("version", "")).partition(".")[0]
     if major.isdigit() and int(major) < OLDEST:
-        old = warning(f"Nextcloud {major} is no longer maintained", f"upgrade to {OLDEST} or newer")
+        old = warning(f"Nextcloud {major} is older than any that this was run against", f"upgrade to {OLDEST} or newer")
         return Finding(saw, (old,))
     return Finding(saw)
 
@@ -111,18 +112,17 @@ def _cloud(patient: Patient) -> Nextcloud:
 
 async def apps(patient: Patient) -> Finding:
     """Ask which apps there are for this person."""
-    response = await _call(patient, "GET", f"{CAPABILITIES}?format=json", "capabilities")
     try:
-        patient.capabilities = dict(response.json()["ocs"]["data"]["capabilities"])
-    except (ValueError, KeyError, TypeError):
-        raise Fault("Nextcloud's capabilities have an unexpected form", "see what stands in front of it") from None
+        patient.apps = await capabilities.apps(_cloud(patient))
+    except NextcloudError as error:
+        raise Fault(str(error).rstrip("."), "see Nextcloud's log, and what stands in front of it") from error
     there = [app for app in APIS if _is_there(patient, app)]
     missing = [app for app in APIS if app not in there]
     return Finding(", ".join(there) + (f"; without {', '.join(missing)}" if missing else ""))
 
 
 def _is_there(patient: Patient, app: str) -> bool:
-    return app == "files" or _CAPABILITY.get(app, app) in patient.capabilities
+    return app == "files" or _CAPABILITY.get(app, app) in patient.apps
 
 
 async def apis(patient: Patient) -> Finding:
@@ -149,7 +149,7 @@ STEPS: Final = (
     Step(
         "nextcloud.status",
         "status",
-        "`NEXTCLOUD_HOST` is a Nextcloud of a supported major, installed, in neither maintenance nor upgrade.",
+        "`NEXTCLOUD_HOST` is a Nextcloud of a major that was tested, installed, in neither maintenance nor upgrade.",
         status,
         ("network.nextcloud",),
     ),

@@ -256,20 +256,32 @@ def _set(each: Difference) -> str:
 
 STEPS: Final = (
     Step("drift.access", "access", "An administrator may read the live realm.", access, ("issuer.metadata",)),
-    Step("drift.realm", "realm", "It has the settings of the shipped one.", realm, ("drift.access",)),
+    Step("drift.realm", "realm", "The live realm has the settings of the shipped one.", realm, ("drift.access",)),
     Step(
         "drift.scopes",
         "client scopes",
-        "It has its scopes, with their mappers and no others.",
+        "The live realm has its scopes, with their mappers and no others.",
         scopes,
         ("drift.access",),
     ),
-    Step("drift.clients", "clients", "It has its clients, with their flags and scopes.", clients, ("drift.access",)),
-    Step("drift.policies", "client policies", "It has its client policies and profiles.", policies, ("drift.access",)),
+    Step(
+        "drift.clients",
+        "clients",
+        "The live realm has its clients, with their flags and scopes.",
+        clients,
+        ("drift.access",),
+    ),
+    Step(
+        "drift.policies",
+        "client policies",
+        "The live realm has its client policies and profiles.",
+        policies,
+        ("drift.access",),
+    ),
     Step(
         "drift.registration",
         "registration",
-        "It has its policies of client registration.",
+        "The live realm has its policies of client registration.",
         registration,
         ("drift.access",),
     ),

@@ -12,6 +12,7 @@ import httpx
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from nextcloud_mcp.app import offered
 from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.realm_file import Comparison
@@ -58,7 +59,7 @@ class Patient:
         principal: whose token it is.
         nextcloud_token: with what a call goes on to Nextcloud.
         user_id: the person's id there.
-        capabilities: what Nextcloud's apps say of themselves.
+        apps: Nextcloud's apps for them, as the capabilities call them.
         provider: the realm in user_oidc, settings included.
         shipped: the realm as its file has it.
         live: the realm as an administrator sees it, by the same names.
@@ -77,7 +78,7 @@ class Patient:
     principal: Principal | None = None
     nextcloud_token: str = field(default="", repr=False)
     user_id: str = ""
-    capabilities: dict[str, Any] = field(default_factory=dict)
+    apps: frozenset[str] = frozenset()
     provider: dict[str, Any] = field(default_factory=dict)
     shipped: dict[str, Any] = field(default_factory=dict)
     live: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class Patient:
     @property
     def offer(self) -> Offer:
         """What the server offers."""
-        return Offer()
+        return offered(self.settings)
 
     @property
     def realm(self) -> str:

@@ -199,7 +199,13 @@ async def _occ(patient: Patient, *arguments: str) -> str:
 
 STEPS: Final = (
     Step("user_oidc.version", "version", "The app is enabled, in a version that takes bearer tokens.", version),
-    Step("user_oidc.audience", "audience check", "It is on.", audience, ("user_oidc.version",)),
+    Step(
+        "user_oidc.audience",
+        "audience check",
+        "Tokens for other audiences are refused.",
+        audience,
+        ("user_oidc.version",),
+    ),
     Step(
         "user_oidc.provider",
         "provider",
@@ -229,5 +235,5 @@ STEPS: Final = (
         keys,
         ("user_oidc.provider", "issuer.keys"),
     ),
-    Step("user_oidc.cache", "memory cache", "Nextcloud has one.", cache, ("user_oidc.version",)),
+    Step("user_oidc.cache", "memory cache", "Nextcloud has a memory cache.", cache, ("user_oidc.version",)),
 )
