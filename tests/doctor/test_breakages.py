@@ -540,13 +540,16 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
     ),
     "Nextcloud: name not trusted": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering("/cloud/capabilities", Fault(400)))),
-        "nextcloud.name",
+        at(lambda ward: ward.nextcloud.failing(Fault(400, b'{"error":"Trusted domain error.","code":15}', JSON))),
+        "nextcloud.status",
         "does not trust the name localhost",
         "occ config:system:set trusted_domains",
     ),
     "Nextcloud: a proxy drops OCS-APIRequest": Case(
-        at(lambda ward: ward.nextcloud.dropping("OCS-APIRequest")), "nextcloud.name", "HTTP 412", "what stands in front"
+        at(lambda ward: ward.nextcloud.dropping("OCS-APIRequest")),
+        "nextcloud.ocs",
+        "HTTP 412",
+        "passes the header OCS-APIRequest on",
     ),
     "Nextcloud: a proxy drops the token": Case(
         at(lambda ward: ward.nextcloud.dropping("Authorization")),

@@ -135,6 +135,6 @@ async def test_a_name_that_nextcloud_does_not_trust(ward: Ward) -> None:
     port = urlsplit(ward.chain.nextcloud.url).port
     report = await ward.examined({"NEXTCLOUD_HOST": f"http://127.1:{port}"}, Options())
     result = first_complaint(report)
-    assert result.step.code == "nextcloud.name", complaints(report)
+    assert result.step.code == "nextcloud.status", complaints(report)
     assert "does not trust the name 127.1" in result.finding.problems[0].cause
     assert "trusted_domains" in result.finding.problems[0].mend

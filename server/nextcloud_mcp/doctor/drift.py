@@ -5,6 +5,7 @@ environment, never from the command line. It only reads.
 """
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
@@ -68,11 +69,13 @@ def _read(patient: Patient) -> dict[str, Any]:
             password=password,
             realm_name=patient.realm,
             user_realm_name="master",
+            verify=os.environ.get("SSL_CERT_FILE") or True,
         )
         return _live(admin, patient.realm)
     except keycloak.KeycloakError as error:
+        answer = f"HTTP {error.response_code}" if error.response_code else "no answer"
         raise Fault(
-            f"Keycloak refuses {name} the administration of {patient.realm} (HTTP {error.response_code})",
+            f"Keycloak refuses {name} the administration of {patient.realm} ({answer})",
             "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master",
         ) from error
 
