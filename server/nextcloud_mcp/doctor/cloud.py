@@ -150,7 +150,7 @@ STEPS: Final = (
     Step(
         "nextcloud.status",
         "status",
-        "`NEXTCLOUD_HOST` is a Nextcloud that trusts that name, of a major that was tested, in neither maintenance nor upgrade.",
+        "`NEXTCLOUD_HOST` is a Nextcloud of a tested major, which trusts that name and is not in maintenance.",
         status,
         ("network.nextcloud",),
     ),
