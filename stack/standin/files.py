@@ -101,6 +101,13 @@ class File(_Nextcloud, FileResource):  # type: ignore[misc]
         del with_errors
         self.provider.tree.written(self.location())
 
+    def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
+        """Copy the file; one that it takes the place of goes to the trash."""
+        destination = self.provider.location(dest_path)
+        if destination.is_file():
+            self.provider.tree.remove(destination)
+        super().copy_move_single(dest_path, is_move=is_move)
+
     def finalize_headers(self, environ: dict[str, Any], response_headers: list[tuple[str, str]]) -> None:
         """Send the ETag a second time, as Nextcloud does for clients behind a compressing proxy."""
         del environ

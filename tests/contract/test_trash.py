@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 import httpx
+import pytest
 from defusedxml.ElementTree import fromstring
 
 from tests.contract.conftest import Person
@@ -106,6 +107,19 @@ async def test_without_its_folder_it_comes_to_the_root(alice: Person, folder: st
     assert (await restore(alice, item.href)).status_code == 201
     assert (await alice.http.get(alice.path(name))).content == b"keep"
     await delete(alice, name)
+
+
+@pytest.mark.parametrize("method", ["MOVE", "COPY"])
+async def test_what_is_replaced_is_in_the_trash(alice: Person, folder: str, method: str) -> None:
+    """A file in whose place another is moved or copied is not lost."""
+    for name, content in (("a.txt", b"new"), ("b.txt", b"old")):
+        await alice.http.put(alice.path(folder, name), content=content)
+    headers = {"Destination": alice.address(folder, "b.txt"), "Overwrite": "T"}
+    assert (await alice.http.request(method, alice.path(folder, "a.txt"), headers=headers)).status_code == 204
+    (item,) = [item for item in await trash_of(alice) if item.location == f"{folder}/b.txt"]
+    assert (await alice.http.get(alice.path(folder, "b.txt"))).content == b"new"
+    assert (await restore(alice, item.href)).status_code == 201
+    assert (await alice.http.get(alice.path(folder, "b (restored).txt"))).content == b"old"
 
 
 async def test_the_trash_is_the_owners(alice: Person, bob: Person, folder: str) -> None:

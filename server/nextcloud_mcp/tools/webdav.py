@@ -212,7 +212,9 @@ async def nc_webdav_delete_resource(path: str, nextcloud: AsUser) -> Changed:
 async def nc_webdav_move_resource(
     source_path: str, destination_path: str, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
-    """Move or rename a file or folder. The destination is the full new path; its folder must exist."""
+    """Move or rename a file or folder. The destination is the full new path; its folder must exist. What overwrite
+    replaces goes to the trash.
+    """  # noqa: D205 - a description for a model, not a summary with details
     written = await webdav.move(nextcloud, source_path, destination_path, overwrite=overwrite)
     return _changed(written, f"{source_path} is now {destination_path}.")
 
@@ -220,7 +222,9 @@ async def nc_webdav_move_resource(
 async def nc_webdav_copy_resource(
     source_path: str, destination_path: str, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
-    """Copy a file or folder within Nextcloud. The destination is the full new path; its folder must exist."""
+    """Copy a file or folder within Nextcloud. The destination is the full new path; its folder must exist. What
+    overwrite replaces goes to the trash.
+    """  # noqa: D205 - a description for a model, not a summary with details
     written = await webdav.copy(nextcloud, source_path, destination_path, overwrite=overwrite)
     return _changed(written, f"{source_path} is copied to {destination_path}.")
 
