@@ -3,6 +3,7 @@
 Paths are those that the user sees, `/` being their own root.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import Element
@@ -193,20 +194,26 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
     if not segments(source) or not segments(destination):
         raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
+    if shown(source) == shown(destination):
+        raise InvalidArgumentError(f"{shown(source)} is both source and destination: name another destination.")
     headers = {
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
         "Overwrite": "T" if overwrite else "F",
     }
-    try:
-        response = await nextcloud.request(
-            method, await url_of(nextcloud, source), about=shown(source), headers=headers
-        )
-    except ConflictError as error:
-        raise ConflictError(
-            f"{shown(destination)} exists already or lies in a missing folder, and nothing was done: pass "
-            "overwrite=true to replace it, or create the folder."
-        ) from error
+    response = await nextcloud.request(
+        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok=_CONFLICTS.keys()
+    )
+    if response.status_code in _CONFLICTS:
+        sentence = _CONFLICTS[response.status_code]
+        raise ConflictError(sentence.format(source=shown(source), destination=shown(destination)))
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
+
+
+_CONFLICTS: Final[Mapping[int, str]] = {
+    409: "{destination} lies in a folder that is missing, or in {source} itself, and nothing was done: create it first.",
+    412: "{destination} exists already, and nothing was done: pass overwrite=true to replace it, or take another name.",
+}
+"""What a status says of a move or a copy."""
 
 
 async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:

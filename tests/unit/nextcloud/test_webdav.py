@@ -394,14 +394,25 @@ async def test_moves_and_copies(
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-@pytest.mark.parametrize("status", [409, 412])
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(409, "/d/b lies in a folder that is missing, or in /a itself"), (412, "/d/b exists already")],
+)
 async def test_a_destination_that_is_taken_or_missing(
-    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, status: int
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, status: int, sentence: str
 ) -> None:
     """The sentence is about the destination, for the source is well."""
     fake.on(method, f"{FILES}/a", answer(status))
-    with pytest.raises(ConflictError, match="/b exists already or lies in a missing folder"):
-        await TRANSFERS[method](nextcloud, "a", "b", overwrite=False)
+    with pytest.raises(ConflictError, match=sentence):
+        await TRANSFERS[method](nextcloud, "a", "d/b", overwrite=False)
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+async def test_a_destination_that_is_the_source(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """Nextcloud would forbid it, as if somebody lacked a permission."""
+    with pytest.raises(InvalidArgumentError, match="/a/b is both source and destination"):
+        await TRANSFERS[method](nextcloud, "a/b", "/a//b/", overwrite=True)
+    assert fake.asked() == []
 
 
 async def test_the_destination_is_below_nextclouds_own_path() -> None:
