@@ -4,6 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from joserfc.jwk import Key, RSAKey
@@ -31,14 +32,17 @@ class Minter:
         issuer: The issuer that they name.
         resource: The server that they are meant for, besides Nextcloud.
         signing_key: What signs them.
-        foreign_key: Bears the name of the first signing key and is another.
     """
 
     def __init__(self, *, issuer: str, resource: str, key: RSAKey) -> None:
         self.issuer = issuer
         self.resource = resource
-        self.signing_key = key
-        self.foreign_key = rsa_key(str(key.kid))
+        self.signing_key = self._first_key = key
+
+    @cached_property
+    def foreign_key(self) -> RSAKey:
+        """A key that bears the name of the first signing key and is another; made when it is asked for."""
+        return rsa_key(str(self._first_key.kid))
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Return the claims of an access token; a change to None leaves a claim out."""

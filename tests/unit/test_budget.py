@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.calendars import calendar, has_calendars, holds
+from tests.support.ics import ics
 from tests.support.issuer import answer
 from tests.support.nextcloud import FILES, dav_file, dav_folder, multistatus
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered
@@ -54,6 +56,34 @@ async def test_a_folder_of_a_thousand_files_fits(
         print(f"\n1000 files ({version}): {len(listing['files'])} listed, {len(response.content)} B")  # noqa: T201
     assert listing["files_count"] == 1000
     assert len(response.content) < RESULT
+
+
+async def test_a_calendar_of_five_hundred_events_fits(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same of events, as other programs write them."""
+    has_calendars(server.nextcloud, calendar("work"))
+    holds(server.nextcloud, {f"event-{number}": _event(number) for number in range(500)})
+    token = server.keycloak.mint(scope=EVERYTHING)
+    arguments = {"calendar_name": "work", "start_date": "2026-11-01", "end_date": "2026-12-01"}
+    response = await server.call("nc_calendar_list_events", arguments, token=token)
+    listing = answered(response)["result"]["structuredContent"]
+    with capsys.disabled():
+        print(f"\n500 events: {len(listing['events'])} listed, {len(response.content)} B")  # noqa: T201
+    assert listing["next_cursor"]
+    assert len(response.content) < RESULT
+
+
+def _event(number: int) -> str:
+    day, hour = 1 + number % 28, 8 + number % 10
+    return ics(
+        f"DTSTART:202611{day:02}T{hour:02}0000Z",
+        f"DTEND:202611{day:02}T{hour:02}3000Z",
+        f"SUMMARY:Meeting of the planning group, number {number}",
+        "DESCRIPTION:" + "We go through what is open and what is next. " * 5,
+        "LOCATION:Room 4.12, second floor",
+        "ATTENDEE;CN=Bob;PARTSTAT=ACCEPTED:mailto:bob@example.org",
+        "ATTENDEE;CN=Carol;PARTSTAT=NEEDS-ACTION:mailto:carol@example.org",
+        uid=f"event-{number}",
+    )
 
 
 async def test_text_repeats_the_structured_content_without_padding(server: Server) -> None:

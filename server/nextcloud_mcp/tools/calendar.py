@@ -135,8 +135,8 @@ async def nc_calendar_create_event(
     color: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Create an event. Times in ISO 8601, in time_zone unless they have an offset; a date alone is all day, to the day
-    before end_datetime. recurrence_rule as in RRULE. Nextcloud mails attendees an invitation.
+    """Create an event. Times: ISO 8601, in time_zone unless with an offset; a date alone is all day, to the day before
+    end_datetime. recurrence_rule: RRULE. Nextcloud mails attendees.
     """  # noqa: D205 - a description for a model, not a summary with details
     change = Change(
         title=title,

@@ -15,10 +15,11 @@ function in `complete` proposes values for a variable: it takes `value`, what ha
 that come before it if it needs them, and `AsUser`; it returns strings, the best first.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import httpx
 from mcp.server.mcpserver import Context
@@ -33,6 +34,9 @@ from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.nextcloud.capabilities import Apps
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import Users
+
+LONG: Final = 1000
+"""Bytes of an input schema above which it is written shorter: no tool is to fill more than its share."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,21 @@ def writes(function: Callable[..., Any], title: str, *, destructive: bool, idemp
 def _tool(function: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
     """Declare a tool with schemas that say nothing twice: a model reads them all before the first question."""
     tool = Tool.from_function(function, title=title, annotations=annotations)
+    tool.description = " ".join(tool.description.split())
     tool.parameters = _without_titles(tool.parameters)
+    if len(json.dumps(tool.parameters, separators=(",", ":"))) > LONG:
+        tool.parameters["properties"] = {name: _shorter(part) for name, part in tool.parameters["properties"].items()}
     if tool.fn_metadata.output_schema is not None:
         tool.fn_metadata.output_schema = _without_titles(tool.fn_metadata.output_schema)
     return tool
+
+
+def _shorter(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write a parameter that may be null in half the words; left away, it is null."""
+    types = [option.get("type") for option in schema.get("anyOf", [])]
+    if not all(isinstance(name, str) for name in types) or len(types) != 2 or schema.get("default", ...) is not None:  # noqa: PLR2004
+        return schema
+    return {key: part for key, part in schema.items() if key not in {"anyOf", "default"}} | {"type": types}
 
 
 def _without_titles(schema: Any) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from inspect import signature
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ from mcp.server.mcpserver.exceptions import (
     UnexpectedResourceError,
     UnexpectedToolError,
 )
+from mcp.server.mcpserver.prompts import Prompt
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -30,6 +32,8 @@ from mcp_types import (
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
+    Completion,
+    GetPromptResult,
     InputRequiredResult,
     Resource,
     ResourceTemplate,
@@ -58,6 +62,7 @@ from nextcloud_mcp.tools import (
     whoami,
 )
 from nextcloud_mcp.tools.context import Services, admission_of
+from nextcloud_mcp.tools.prompts import PROMPTS
 from nextcloud_mcp.tools.resources import Reader
 from nextcloud_mcp.tools.shown import Shown
 
@@ -81,10 +86,13 @@ MODULES: Final = (
 """Where tools and resources are declared; `tools.context` says how."""
 
 INSTRUCTIONS: Final = (
-    "Works on the signed-in person's own Nextcloud: files and notes. Paths start at their root folder. "
+    "Works on the signed-in person's own Nextcloud: files, shares, notes, calendars, tasks, contacts, boards, tables "
+    "and recipes, as far as it has them and the token allows. Paths start at their root folder. "
     "Changes that could overwrite somebody's work need the ETag from reading first. "
     "nc_whoami tells who is signed in and which tools the granted scopes leave out."
 )
+
+_READERS: Final = {each.uri: Reader(each) for module in MODULES for each in getattr(module, "RESOURCES", ())}
 
 log = structlog.get_logger()
 
@@ -94,20 +102,21 @@ class ToolServer(MCPServer[Services]):
 
     def __init__(self, offer: Offer, **options: Any) -> None:
         """Serve what is in `offer`; `options` are `MCPServer`'s."""
-        self._shown = Shown(offer, {name: module.APP for module in MODULES for name in _names(module)})
+        prompts = {prompt.function.__name__: prompt for prompt in PROMPTS if prompt.tools <= offer.tools.keys()}
+        apps = {name: module.APP for module in MODULES for name in _names(module)}
+        self._shown = Shown(offer, apps, {name: prompt.tools for name, prompt in prompts.items()})
         super().__init__(
             **options,
             tools=[tool for module in MODULES for tool in module.TOOLS if offer.has(Feature("tool", tool.name))],
             middleware=[self._announce_what_is_there, self._shown.filter],
         )
         self._offer = offer
-        self._readers: dict[str, Reader] = {}
+        self._prompts = prompts
+        self._readers = {uri: reader for uri, reader in _READERS.items() if offer.has(Feature("resource", uri))}
         # MCPServer.completion() would not hand on the request, and with it the admission
         self._lowlevel_server.add_request_handler("completion/complete", CompleteRequestParams, self._complete)
-        for module in MODULES:
-            for resource in getattr(module, "RESOURCES", ()):
-                if offer.has(Feature("resource", resource.uri)):
-                    self._readers[resource.uri] = Reader(resource)
+        for prompt in prompts.values():
+            self.add_prompt(Prompt.from_function(prompt.function, title=prompt.title))
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Services, Any] | None = None
@@ -176,6 +185,10 @@ class ToolServer(MCPServer[Services]):
         context = Context(request_context=request, mcp_server=self)
         template = params.ref.uri if isinstance(params.ref, ResourceTemplateReference) else ""
         admission = admission_of(context)
+        if not template:
+            return CompleteResult(
+                completion=Completion(values=[], total=0, has_more=False)
+            )  # prompts take what people type
         if admission is None or admission.feature != Feature("completion", template):
             raise MCPError(INVALID_PARAMS, "There is nothing to complete: name a template of resources/templates/list.")
         known = (params.context and params.context.arguments) or {}
@@ -205,12 +218,28 @@ class ToolServer(MCPServer[Services]):
             services = context.request_context.lifespan_context
             raise await self._shown.explain(error.__cause__, services, admission) from None
 
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Services, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Return a prompt's text.
+
+        Raises:
+            MCPError: there is no such prompt, or an argument is missing; with the sentence for the caller.
+        """
+        if name not in self._prompts:
+            raise MCPError(INVALID_PARAMS, f"There is no prompt {name!r}: prompts/list shows what there is.")
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError:
+            taken = ", ".join(signature(self._prompts[name].function).parameters)
+            raise MCPError(INVALID_PARAMS, f"{name} takes these arguments, as text: {taken}.") from None
+
     async def _announce_what_is_there(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Announce and serve no more than there is: the SDK answers for prompts as well, and there are none."""
-        if ctx.method.startswith("prompts/"):
+        """Announce and serve no prompts where settings leave none; the SDK answers for those in any case."""
+        if not self._prompts and ctx.method.startswith("prompts/"):
             raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
         result = await call_next(ctx)
-        if isinstance(result, dict) and "capabilities" in result:
+        if not self._prompts and isinstance(result, dict) and "capabilities" in result:
             return result | {"capabilities": {k: v for k, v in result["capabilities"].items() if k != "prompts"}}
         return result
 

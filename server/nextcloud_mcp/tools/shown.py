@@ -4,7 +4,7 @@ The apps are asked when a list is, with a token got as for a call, and remembere
 had, all that the token allows is shown, and the log says so: a list that is too long does less harm than none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import anyio
@@ -26,6 +26,7 @@ _LISTS: Final[Mapping[str, tuple[str, str, Any]]] = {
     "tools/list": ("tools", "name", "tool"),
     "resources/list": ("resources", "uri", "resource"),
     "resources/templates/list": ("resourceTemplates", "uriTemplate", "resource"),
+    "prompts/list": ("prompts", "name", "prompt"),
 }
 """By method: where its answer has the list, by which key an entry names what it is, and of what kind that is."""
 
@@ -35,10 +36,17 @@ log = structlog.get_logger()
 class Shown:
     """Decides what a list shows, and says of what it does not show why a call fails."""
 
-    def __init__(self, offer: Offer, app_of: Mapping[str, str]) -> None:
-        """Show what is in `offer`; `app_of` has the app of each tool and resource, as capabilities name it."""
+    def __init__(self, offer: Offer, app_of: Mapping[str, str], tools_of: Mapping[str, Collection[str]]) -> None:
+        """Show what is in `offer`.
+
+        Args:
+            offer: tools and resources, with their scopes.
+            app_of: the app of each of them, as capabilities name it.
+            tools_of: the tools that each prompt speaks of.
+        """
         self._offer = offer
         self._app_of = app_of
+        self._tools_of = tools_of
 
     async def filter(self, ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
         """Leave out of a list what would fail (middleware of the MCP SDK)."""
@@ -52,10 +60,17 @@ class Shown:
             entries: [
                 entry
                 for entry in result[entries]
-                if not self._offer.missing(Feature(kind, entry[key]), principal.scopes)
-                and (apps is None or self._app_of[entry[key]] in apps)
+                if all(self._works(feature, principal, apps) for feature in self._features(kind, entry[key]))
             ]
         }
+
+    def _features(self, kind: Any, name: str) -> list[Feature]:
+        """Return what must work for an entry of a list to be shown: a prompt is as good as its tools."""
+        return [Feature("tool", tool) for tool in self._tools_of[name]] if kind == "prompt" else [Feature(kind, name)]
+
+    def _works(self, feature: Feature, principal: Principal, apps: frozenset[str] | None) -> bool:
+        allowed = not self._offer.missing(feature, principal.scopes)
+        return allowed and (apps is None or self._app_of[feature.name] in apps)
 
     async def explain(self, error: NextcloudError, services: Services, admission: Admission) -> NextcloudError:
         """Return what to say of a failed call: its error, unless the reason is that its app is not there."""

@@ -219,7 +219,7 @@ async def test_a_variable_without_proposals_has_none(server: Server) -> None:
     "ref",
     [
         pytest.param({"type": "ref/resource", "uri": "nc://Notes/7"}, id="no template"),
-        pytest.param({"type": "ref/prompt", "name": "none"}, id="a prompt"),
+        pytest.param({"type": "ref/resource", "uri": "nc://New/{id}"}, id="no such template"),
     ],
 )
 async def test_what_is_no_template_can_not_be_completed(server: Server, ref: dict[str, str]) -> None:
