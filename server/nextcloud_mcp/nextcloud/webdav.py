@@ -210,7 +210,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
 
 
 _CONFLICTS: Final[Mapping[int, str]] = {
-    409: "{destination} lies in a folder that is missing, or in {source} itself, and nothing was done: create it first.",
+    409: "{destination} lies in a folder that is missing, or in {source} itself, and nothing was done: create it.",
     412: "{destination} exists already, and nothing was done: pass overwrite=true to replace it, or take another name.",
 }
 """What a status says of a move or a copy."""
