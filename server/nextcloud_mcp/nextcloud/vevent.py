@@ -139,6 +139,20 @@ class Series:
             f"The series has no occurrence at {recurrence_id}: take a recurrence_id from nc_calendar_list_events."
         )
 
+    def single_out(self, recurrence_id: str) -> VEvent:
+        """Return one occurrence to be changed without the others.
+
+        Raises:
+            InvalidArgumentError: besides the reasons of `occurrence`, several were changed at once (RANGE, RFC 5545
+                section 3.2.13), and what was done to one of them is done to those that follow.
+        """
+        if any("RANGE" in at(event, "RECURRENCE-ID").params for event in self.changed_occurrences):
+            raise InvalidArgumentError(
+                "Some occurrences of this series were changed together with all that follow: change it in the program "
+                "that did, or leave recurrence_id away to change the whole series."
+            )
+        return self.occurrence(recurrence_id)
+
     def summary(self, event: VEvent) -> EventSummary:
         """Return what a list shows of an event or an occurrence."""
         start, end = event.start, event.end

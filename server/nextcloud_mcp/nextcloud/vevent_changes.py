@@ -108,7 +108,7 @@ def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEven
         raise InvalidArgumentError(
             "recurring and recurrence_rule are for the whole series: leave them or recurrence_id away."
         )
-    occurrence = series.occurrence(recurrence_id)
+    occurrence = series.single_out(recurrence_id)
     if not any(occurrence is each for each in series.changed_occurrences):
         occurrence = deepcopy(occurrence)
         series.calendar.add_component(occurrence)

@@ -79,7 +79,7 @@ def without(series: Series, recurrence_id: str) -> bool:
     Raises:
         NotFoundError: there is no such occurrence.
     """
-    gone = at(series.occurrence(recurrence_id), "RECURRENCE-ID")
+    gone = at(series.single_out(recurrence_id), "RECURRENCE-ID")
     series.drop(lambda each: _is_occurrence(each, gone.dt))
     if "RECURRENCE-ID" not in series.main:
         series.main.add("exdate", _dates([gone.dt], gone))

@@ -1,6 +1,6 @@
 """`nextcloud.vevent`: what other programs wrote, as plain fields and as occurrences."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -170,6 +170,13 @@ def test_a_series_happens(ical: str, expected: list[str]) -> None:
     events = list(series.occurrences(datetime(2030, 10, 7, tzinfo=berlin), datetime(2030, 10, 26, tzinfo=berlin)))
     summaries = [series.summary(event) for event in events]
     assert sorted(f"{each.start_datetime} {each.title}" for each in summaries) == expected
+
+
+def test_a_series_of_another_calendar_is_an_error() -> None:
+    """Only the Gregorian calendar can be expanded."""
+    series = Series(stored(GOOGLE.replace("CALSCALE:GREGORIAN", "CALSCALE:HEBREW")))
+    with pytest.raises(NextcloudError, match="not readable"):
+        list(series.occurrences(datetime(2030, 10, 1, tzinfo=UTC), datetime(2030, 11, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize(

@@ -386,6 +386,18 @@ def test_one_occurrence_is_deleted(ical: str, recurrence_id: str, come: str) -> 
     assert not any(line.startswith("RECURRENCE-ID") and come.partition(":")[2] in line for line in after)
 
 
+def test_what_was_changed_with_all_that_follow_is_left_alone() -> None:
+    """One occurrence of it can't be changed or deleted without the others."""
+    ical = THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")
+    series = Series(stored(ical))
+    for recurrence_id in ("2030-10-07", "2030-10-21"):
+        with pytest.raises(InvalidArgumentError, match="together with all that follow"):
+            changed(series, Change(title="x"), ALICE, recurrence_id=recurrence_id)
+        with pytest.raises(InvalidArgumentError, match="together with all that follow"):
+            without(series, recurrence_id)
+    assert unfolded(written(series.calendar)) == unfolded(ical)
+
+
 def test_the_only_occurrence_that_one_has() -> None:
     """Who is invited to one occurrence has that alone: without it nothing is left."""
     lines = THUNDERBIRD.splitlines()
