@@ -11,16 +11,16 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import Admission
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES, Feature
+from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Feature
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.tools.server import create_server
 from tests.support.contract import KNOWN
 from tests.support.issuer import FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud
+from tests.support.old_client import RESOURCES
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal
 
-CONTRACT: Final = {name: tool for name, tool in KNOWN["tools"].items() if name in TOOL_SCOPES}
-"""The tools among them that are built."""
+CONTRACT: Final = KNOWN["tools"]
 
 
 async def listed(server: Server, *, scope: str = EVERYTHING, version: str = MODERN) -> dict[str, dict[str, Any]]:
@@ -55,6 +55,13 @@ def in_full(parameter: dict[str, Any]) -> dict[str, Any]:
 def accepted_types(schema: Mapping[str, Any]) -> set[str]:
     """Return the JSON types that a property may have."""
     return {str(option["type"]) for option in schema.get("anyOf", [schema]) if "type" in option}
+
+
+def test_everything_of_the_contract_is_there() -> None:
+    """All 90 tools, 4 resources and 10 resource templates that clients of the seed project know."""
+    assert (len(CONTRACT), len(RESOURCES)) == (90, 14)
+    assert CONTRACT.keys() - TOOL_SCOPES.keys() == set()
+    assert RESOURCES - RESOURCE_SCOPES.keys() == set()
 
 
 @pytest.mark.parametrize("name", CONTRACT)
