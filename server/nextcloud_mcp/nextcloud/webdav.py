@@ -82,17 +82,22 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
     return members
 
 
-async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int) -> File:
-    """Return up to `length` bytes of a file (RFC 9110 section 14.2).
+async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int, whole: bool = False) -> File:
+    """Return up to `length` bytes of a file (RFC 9110 section 14.2), or all of it if asked for the `whole`.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidArgumentError: it is a folder, or ends before `offset`.
+        InvalidArgumentError: it is a folder, ends before `offset`, or is to come whole and is longer than `length`.
     """
     info = await _stat(nextcloud, path)
     size = info.size or 0
     if info.is_directory:
         raise InvalidArgumentError(f"{shown(path)} is a folder, not a file: list it.")
+    if whole and size > length:
+        raise InvalidArgumentError(
+            f"{shown(path)} has {size} bytes, and at most {length} can be read at once: read it in pieces, or "
+            "open it in Nextcloud."
+        )
     if not 0 <= offset <= size:
         raise InvalidArgumentError(f"offset must be from 0 to {size}, the size of {shown(path)} in bytes.")
     file = File(content=b"", content_type=info.content_type or _UNKNOWN, etag=info.etag, size=size, offset=offset)

@@ -139,12 +139,7 @@ def _result(read: FileRead, *links: ResourceLink) -> CallToolResult:
 
 async def file_content(path: str, nextcloud: AsUser) -> Content:
     """Read a whole file, of up to 32 MiB."""
-    file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE)
-    if not file.is_whole:
-        raise InvalidArgumentError(
-            f"{path} has {file.size} bytes, and at most {MAX_RESOURCE} can be read as a resource: read it in pieces "
-            "with nc_webdav_read_file, or open it in Nextcloud."
-        )
+    file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE, whole=True)
     text = _text(file)
     return Content(file.content if text is None else text, file.content_type)
 
