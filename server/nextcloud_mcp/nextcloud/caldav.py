@@ -118,7 +118,9 @@ async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = N
     )
     found = dav.responses(response)[0]
     if not _is_calendar(found):
-        raise NotFoundError(f"There is no {_about(name)} any more: take a name from nc_calendar_list_calendars.")
+        raise NotFoundError(
+            f"There is no {_about(name)}, or not any more: take a name from nc_calendar_list_calendars."
+        )
     calendar = _calendar(found)
     if takes and takes not in calendar.components:
         raise InvalidArgumentError(

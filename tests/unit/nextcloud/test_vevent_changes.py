@@ -12,7 +12,7 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.vevent import Series, at
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, new, written
 from nextcloud_mcp.nextcloud.vevent_rules import without
-from tests.support.ics import APPLE, DAVX5, GOOGLE, OUTLOOK, THUNDERBIRD, WRITTEN_BY, ics, stored, unfolded
+from tests.support.ics import APPLE, DAVX5, GOOGLE, OUTLOOK, THUNDERBIRD, TWO_RULES, WRITTEN_BY, ics, stored, unfolded
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 ALICE: Final = Whose(BERLIN, "mailto:alice@example.org")
@@ -337,7 +337,7 @@ def test_a_series_is_ended() -> None:
 
 def test_a_new_rule_takes_the_place_of_all() -> None:
     """Of several rules none is left."""
-    gone, come = change(DAVX5, recurrence_rule="FREQ=DAILY;COUNT=2")
+    gone, come = change(TWO_RULES, recurrence_rule="FREQ=DAILY;COUNT=2")
     assert gone == {"RRULE:COUNT=2;FREQ=YEARLY", "RRULE:COUNT=3;FREQ=MONTHLY"}
     assert come == {"RRULE:COUNT=2;FREQ=DAILY"}
 

@@ -464,7 +464,7 @@ NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
     "missing": (answer(404), "Nextcloud has no calendar 'work'"),
     "deleted, which answers nevertheless": (
         answer(207, content=one(calendar("work")).replace(b"<cal:calendar/>", b"<deleted-calendar/>")),
-        "There is no calendar 'work' any more: take a name from nc_calendar_list_calendars.",
+        "There is no calendar 'work', or not any more: take a name from nc_calendar_list_calendars.",
     ),
     "for tasks": (
         answer(207, content=one(calendar("work", takes="VTODO"))),
