@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from nextcloud_mcp.doctor.patient import Patient, network_cause
+from nextcloud_mcp.doctor.patient import Patient, is_loopback, network_cause
 from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
 
 SECONDS: Final = 10.0
@@ -51,7 +51,10 @@ async def _reach(url: str, setting: str, what: str) -> Finding:
         raise _certificate(parts, error, setting) from error
     except OSError as error:
         cause = f"{what[0].upper()}{what[1:]} can't be reached at {parts.hostname}:{port}: {network_cause(error)}"
-        raise Fault(cause, f"start it, or correct {setting} (now {url})", saw=saw) from error
+        mend = f"start it, or correct {setting} (now {url})"
+        if is_loopback(url):
+            mend += "; in a container this is the container itself, so run the doctor where clients are"
+        raise Fault(cause, mend, saw=saw) from error
     certificate = writer.get_extra_info("peercert")
     writer.close()
     if not certificate:
