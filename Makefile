@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images test test-compose lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up images test test-compose test-production lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: lint types ## lint, types, and every test on the real chain
 test-compose: $(INSTALLED) ## the realm's and the end-to-end tests on containers; needs a Docker engine
 	$(BIN)/pytest --chain=testcontainers tests/realm
 	$(BIN)/pytest --chain=compose tests/containers tests/e2e tests/test_secrets_in_logs.py
+
+test-production: $(INSTALLED) ## the overlays of deploy/production, run in containers; needs a Docker engine
+	$(BIN)/pytest --chain=compose tests/production
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

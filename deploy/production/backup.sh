@@ -49,6 +49,7 @@ occ maintenance:mode --off
 in_maintenance=
 cp -R "$SECRETS" "$target.partial/secrets"
 [ ! -f .env ] || cp .env "$target.partial/env"
+# shellcheck disable=SC2094 # that file itself is left out
 (cd "$target.partial" && find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS)
 mv "$target.partial" "$target"
 echo "$target"

@@ -9,7 +9,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     printf %s "$POSTGRES_PASSWORD" > /tmp/password
-    initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-host=scram-sha-256 --auth-local=trust
+    initdb --encoding=UTF8 --locale=C.UTF-8 --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-host=scram-sha-256 --auth-local=trust
     rm /tmp/password
     echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
     pg_ctl start --wait --options="-c listen_addresses=''"
@@ -17,4 +17,4 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     pg_ctl stop --wait
 fi
 unset POSTGRES_PASSWORD
-exec postgres -c listen_addresses='*'
+exec postgres -c listen_addresses='*' -c fsync=off # a test's data need not outlive the machine
