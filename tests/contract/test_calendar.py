@@ -175,21 +175,26 @@ async def test_a_name_stays_taken(alice: Person) -> None:
     assert (await make(alice, name, "VTODO")).status_code == 405
 
 
-async def test_a_deleted_calendar_is_none(alice: Person) -> None:
-    """Nextcloud goes on answering at its address, even to what is written there, but not with a calendar's type."""
+async def test_a_deleted_calendar_says_so(alice: Person) -> None:
+    """Nextcloud goes on answering at its address, even to what is written there, but tells when it was deleted."""
     name = f"contract-{uuid.uuid4().hex[:8]}"
     await make(alice, name, "VEVENT")
-    await alice.http.delete(Place(alice, name).path)
-    home = await look(alice, f"/remote.php/dav/calendars/{alice.user}/", "1")
-    assert not [
-        each
-        for each in home
-        if each.findtext("{DAV:}href", "").endswith(f"/{name}/")
-        and each.find(f".//{{DAV:}}resourcetype/{C}calendar") is not None
-    ]
-    body = f"<d:propfind {NAMESPACES}><d:prop><d:resourcetype/></d:prop></d:propfind>"
+    assert (await alice.http.delete(Place(alice, name).path)).status_code == 204
+    body = (
+        f'<d:propfind {NAMESPACES} xmlns:n="http://nextcloud.com/ns"><d:prop><d:resourcetype/><n:deleted-at/></d:prop>'
+        "</d:propfind>"
+    )
     answer = await alice.http.request("PROPFIND", Place(alice, name).path, content=body, headers={"Depth": "0"})
-    assert answer.status_code == 404 or fromstring(answer.content).find(f".//{C}calendar") is None
+    assert answer.status_code == 404 or fromstring(answer.content).findtext(".//{http://nextcloud.com/ns}deleted-at")
+    home = await alice.http.request(
+        "PROPFIND", f"/remote.php/dav/calendars/{alice.user}/", content=body, headers={"Depth": "1"}
+    )
+    listed = [
+        each
+        for each in fromstring(home.content).iter("{DAV:}response")
+        if each.findtext("{DAV:}href", "").endswith(f"/{name}/")
+    ]
+    assert all(each.findtext(".//{http://nextcloud.com/ns}deleted-at") for each in listed)
 
 
 async def test_an_object_is_kept_as_it_is(place: Place, uid: str) -> None:

@@ -29,6 +29,7 @@ TASK: Final = "VTODO"
 
 _KINDS: Final = {EVENT: "event", TASK: "task"}
 _MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
+_DELETED_AT: Final = "{http://nextcloud.com/ns}deleted-at"
 _PROPERTIES: Final = (
     f"{dav.D}resourcetype",
     f"{dav.D}displayname",
@@ -39,6 +40,7 @@ _PROPERTIES: Final = (
     f"{ICAL}calendar-color",
     f"{CS}getctag",
     f"{dav.OC}calendar-enabled",
+    _DELETED_AT,
 )
 
 
@@ -417,8 +419,13 @@ def _set(document: Element, *, display_name: str, description: str, color: str) 
 
 
 def _is_calendar(response: Element) -> bool:
-    """Tell calendars from the home itself, the inbox, the outbox and the trash bin."""
-    return response.find(f".//{dav.D}resourcetype/{C}calendar") is not None
+    """Tell calendars from the home itself, the inbox, the outbox and the trash bin, and from what is in that.
+
+    Unless it is asked when they were deleted, Nextcloud gives those the type of a calendar, too.
+    """
+    return (
+        _DELETED_AT not in dav.properties(response) and response.find(f".//{dav.D}resourcetype/{C}calendar") is not None
+    )
 
 
 def _calendar(response: Element) -> Calendar:

@@ -26,6 +26,7 @@ from tests.support.nextcloud import USER_PATH
 from tests.support.server import Server
 
 THEIRS: Final = f"{WORK}theirs.ics"
+DELETED: Final = '<x2:deleted-at xmlns:x2="http://nextcloud.com/ns">2026-11-23T18:46:10+00:00</x2:deleted-at>'
 NEW_UID: Final = str(UUID(int=7))
 NEW: Final = f"{WORK}{NEW_UID}.ics"
 EVENT: Final = {"calendar_name": "work", "event_uid": "theirs"}
@@ -57,6 +58,7 @@ async def test_lists_calendars(server: Server) -> None:
         server.nextcloud,
         calendar("work", takes="VEVENT VTODO", more=more),
         calendar("contact_birthdays", privileges="<d:read/>"),
+        calendar("gone", more=DELETED),
     )
     result = await server.use("nc_calendar_list_calendars")
     work, birthdays = result["calendars"]
@@ -463,7 +465,7 @@ async def test_a_calendar_that_refuses_an_event(
 NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
     "missing": (answer(404), "Nextcloud has no calendar 'work'"),
     "deleted, which answers nevertheless": (
-        answer(207, content=one(calendar("work")).replace(b"<cal:calendar/>", b"<deleted-calendar/>")),
+        answer(207, content=one(calendar("work", more=DELETED))),
         "There is no calendar 'work', or not any more: take a name from nc_calendar_list_calendars.",
     ),
     "for tasks": (
