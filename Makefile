@@ -33,8 +33,7 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term
 
-test-compose: $(INSTALLED) ## the realm's and the end-to-end tests on containers; needs a Docker engine
-	$(BIN)/pytest --chain=testcontainers tests/realm
+test-compose: $(INSTALLED) ## the end-to-end tests on the containers of compose.yaml; needs a Docker engine
 	$(BIN)/pytest --chain=compose tests/containers tests/e2e tests/test_secrets_in_logs.py
 
 test-production: $(INSTALLED) ## the overlays of deploy/production, run in containers; needs a Docker engine

@@ -1,18 +1,18 @@
 """Keycloak in a container, by testcontainers, as `compose.yaml` describes it; the rest of the chain as always."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.wait_strategies import HttpWaitStrategy
 
 from stack.chain import Chain
 from stack.config import Config
 from stack.keycloak import REALM, REALM_FILE, Keycloak
-from stack.nextcloud import run_nextcloud
+from stack.nextcloud import is_ready, run_nextcloud
 from stack.process import LOOPBACK
 from stack.servers import run_servers
 from tests.containers.images import Image, configuration, describe, prepare
@@ -33,7 +33,6 @@ def run_contained(config: Config) -> Iterator[tuple[Chain, list[Image]]]:
     names = prepare(environment)
     service = configuration({**environment, **names})["services"]["keycloak"]
     testcontainers_config.ryuk_disabled = True
-    testcontainers_config.tc_host_override = LOOPBACK  # where the port is, whatever this machine looks like
     with (
         _keycloak(service, config.keycloak_port),
         run_nextcloud(config, keycloak := Keycloak(f"http://localhost:{config.keycloak_port}")) as nextcloud,
@@ -50,8 +49,11 @@ def _keycloak(service: dict[str, Any], port: int) -> Iterator[None]:
         .with_envs(**service["environment"])
         .with_volume_mapping(REALM_FILE, f"/opt/keycloak/data/import/{REALM_FILE.name}")
         .with_kwargs(mem_limit=service["mem_limit"], cap_drop=service["cap_drop"], security_opt=service["security_opt"])
-        .waiting_for(HttpWaitStrategy(PORT, f"/realms/{REALM}").with_startup_timeout(START_SECONDS))
     )
     container.ports[str(PORT)] = (LOOPBACK, port)  # type: ignore[assignment] # as the engine's API takes it
-    with container:
+    with container:  # its own waiting looks for the port at the bridge's address, where it is not
+        deadline = time.monotonic() + START_SECONDS
+        while not is_ready(f"http://localhost:{port}/realms/{REALM}"):
+            assert time.monotonic() < deadline, container.get_logs()
+            time.sleep(1)
         yield
