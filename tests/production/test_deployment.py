@@ -64,7 +64,7 @@ async def test_client_with_the_url_alone(deployment: Deployment) -> None:
 
 async def test_pass_through_is_not_offered(deployment: Deployment) -> None:
     """Nobody can ask for a token that opens Nextcloud."""
-    with pytest.raises(AssertionError, match="invalid_scope"):
+    with pytest.raises(AssertionError, match="Request not allowed"):
         await sign_in(deployment.keycloak, **CAROL, scope="nextcloud-mcp:pass-through")
 
 
