@@ -23,7 +23,7 @@ APIS: Final = {
     "contacts": ("PROPFIND", "/remote.php/dav/addressbooks/users/{user}/"),
     "sharing": ("GET", "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json"),
     "notes": ("GET", "/index.php/apps/notes/api/v1/notes?exclude=title,content"),
-    "deck": ("GET", "/index.php/apps/deck/api/v1.0/boards"),
+    "deck": ("GET", "/index.php/apps/deck/api/v1.1/boards"),
     "tables": ("GET", "/index.php/apps/tables/api/1/tables"),
     "cookbook": ("GET", "/index.php/apps/cookbook/api/v1/config"),
 }

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Final
+from warnings import catch_warnings
 
 import anyio.to_thread
 
@@ -63,15 +64,16 @@ def _read(patient: Patient) -> dict[str, Any]:
         raise Skip("needs python-keycloak: pip install 'nextcloud-mcp[doctor]'") from None
     name, password = patient.options.admin
     try:
-        admin = keycloak.KeycloakAdmin(
-            server_url=patient.keycloak_url,
-            username=name,
-            password=password,
-            realm_name=patient.realm,
-            user_realm_name="master",
-            verify=os.environ.get("SSL_CERT_FILE") or True,
-        )
-        return _live(admin, patient.realm)
+        with catch_warnings(action="ignore", category=DeprecationWarning):  # it hands the file to httpx as well
+            admin = keycloak.KeycloakAdmin(
+                server_url=patient.keycloak_url,
+                username=name,
+                password=password,
+                realm_name=patient.realm,
+                user_realm_name="master",
+                verify=os.environ.get("SSL_CERT_FILE") or True,
+            )
+            return _live(admin, patient.realm)
     except keycloak.KeycloakError as error:
         answer = f"HTTP {error.response_code}" if error.response_code else "no answer"
         raise Fault(

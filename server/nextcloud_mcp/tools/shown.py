@@ -79,8 +79,11 @@ class Shown:
             return error
         known = services.apps.get(admission.principal.account)
         if known is None or app not in known:  # it may have come since
-            known = await _ask(services, admission.principal, admission.token())
-        return error if known is None or app in known else AppMissingError(app)
+            try:
+                known = await _ask(services, admission.principal, admission.token())
+            except NextcloudError:
+                return error  # Nextcloud is in trouble, of which the call's own error tells
+        return error if app in known else AppMissingError(app)
 
 
 async def _apps(services: Services, principal: Principal) -> frozenset[str] | None:
@@ -90,22 +93,17 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
         return known
     with anyio.move_on_after(PATIENCE):
         try:
-            token = await services.credentials.for_nextcloud(principal)
+            return await _ask(services, principal, await services.credentials.for_nextcloud(principal))
         except NextcloudMCPError as error:
             _log_unknown(principal, error.code, str(error))
             return None
-        return await _ask(services, principal, token)
     _log_unknown(principal, "nextcloud.unavailable", f"Nextcloud did not answer within {PATIENCE:g} s.")
     return None
 
 
-async def _ask(services: Services, principal: Principal, token: str) -> frozenset[str] | None:
+async def _ask(services: Services, principal: Principal, token: str) -> frozenset[str]:
     nextcloud = Nextcloud(services.http, services.users, account=principal.account, token=token)
-    try:
-        known = await capabilities.apps(nextcloud)
-    except NextcloudError as error:
-        _log_unknown(principal, error.code, str(error))
-        return None
+    known = await capabilities.apps(nextcloud)
     services.apps.remember(principal.account, known)
     return known
 
