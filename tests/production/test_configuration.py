@@ -152,6 +152,12 @@ def test_data_has_a_network_of_its_own(read: Read, database: str, friends: set[s
     assert {name for name, service in services.items() if network in service["networks"]} == {database, *friends}
 
 
+def test_background_jobs_are_of_the_same_nextcloud(read: Read) -> None:
+    """Two versions of Nextcloud on one volume would upgrade it under each other's feet."""
+    services = read("production")["services"]
+    assert services["nextcloud-cron"]["image"] == services["nextcloud"]["image"]
+
+
 def test_public_addresses_are_https(read: Read) -> None:
     """What the world knows is the three names, by HTTPS; among themselves the containers stay on plain HTTP."""
     services = read("production-caddy")["services"]
