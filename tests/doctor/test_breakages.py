@@ -16,8 +16,8 @@ from typing import Any, Final
 import pytest
 from starlette.responses import Response
 
+from nextcloud_mcp.doctor.finding import Outcome
 from nextcloud_mcp.doctor.patient import Options
-from nextcloud_mcp.doctor.report import Outcome
 from stack.chain import Chain
 from stack.process import LOOPBACK, free_port
 from tests.doctor.ward import Ward, complaints, first_complaint, run_ward

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from keycloak import KeycloakAdmin
 
+from nextcloud_mcp.doctor.finding import Outcome
 from nextcloud_mcp.doctor.patient import Options
-from nextcloud_mcp.doctor.report import Outcome, Report, Result
+from nextcloud_mcp.doctor.report import Report, Result
 from nextcloud_mcp.doctor.walk import examine
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET

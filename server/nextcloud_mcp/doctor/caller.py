@@ -13,8 +13,9 @@ from nextcloud_mcp.app import credentials, verifier
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.clocks import skew
+from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, unverified
-from nextcloud_mcp.doctor.report import Fault, Finding, Skip, Step, warning
+from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, TokenExchangeError
 
 LIST_TOOLS: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}

@@ -11,8 +11,9 @@ from typing import Final
 import httpx
 
 from nextcloud_mcp.auth.verifier import LEEWAY
+from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, Skip
 from nextcloud_mcp.doctor.patient import Patient
-from nextcloud_mcp.doctor.report import Finding, Outcome, Problem, Skip, Step
+from nextcloud_mcp.doctor.report import Step
 
 NOTABLE: Final = 5.0
 """Seconds; `Date` and `iat` have none smaller than one, and an answer takes a while."""

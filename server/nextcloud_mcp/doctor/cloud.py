@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 import httpx
 
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, unverified
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
+from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import NextcloudError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import Nextcloud

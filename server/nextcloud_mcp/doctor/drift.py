@@ -15,9 +15,10 @@ from warnings import catch_warnings
 import anyio.to_thread
 
 from nextcloud_mcp.doctor import realm_file
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip
 from nextcloud_mcp.doctor.patient import Patient
 from nextcloud_mcp.doctor.realm_file import Comparison, Difference
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step
+from nextcloud_mcp.doctor.report import Step
 
 POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
 SETTINGS: Final = frozenset(

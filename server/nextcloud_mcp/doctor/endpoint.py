@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from nextcloud_mcp.auth.challenge import WELL_KNOWN
+from nextcloud_mcp.doctor.finding import Fault, Finding, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json
-from nextcloud_mcp.doctor.report import Fault, Finding, Step, warning
+from nextcloud_mcp.doctor.report import Step
 
 STRANGER: Final = "https://stranger.invalid"
 """The origin of a web page that nobody has allowed."""

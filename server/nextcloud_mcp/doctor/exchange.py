@@ -16,8 +16,9 @@ import httpx
 
 from nextcloud_mcp.app import client_authentication
 from nextcloud_mcp.auth.credentials import ACCESS_TOKEN_TYPE, GRANT_TYPE
+from nextcloud_mcp.doctor.finding import Fault, Finding
 from nextcloud_mcp.doctor.patient import Patient, ask
-from nextcloud_mcp.doctor.report import Fault, Finding, Step
+from nextcloud_mcp.doctor.report import Step
 
 USELESS: Final = "the-doctor-sends-no-token"
 

@@ -11,8 +11,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 from nextcloud_mcp.auth.verifier import ALGORITHMS
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask_json, is_loopback
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+from nextcloud_mcp.doctor.report import Step
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 NEEDED: Final = ("issuer", "jwks_uri", "token_endpoint", "authorization_endpoint")

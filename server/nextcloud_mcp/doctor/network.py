@@ -8,8 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
 from nextcloud_mcp.doctor.patient import Patient, is_loopback, network_cause
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Step, warning
+from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 10.0
 SOON: Final = 21

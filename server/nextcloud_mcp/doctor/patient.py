@@ -15,8 +15,8 @@ from joserfc.errors import JoseError
 from nextcloud_mcp.app import offered
 from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.doctor.finding import Fault
 from nextcloud_mcp.doctor.realm_file import Comparison
-from nextcloud_mcp.doctor.report import Fault
 from nextcloud_mcp.settings import Settings
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from nextcloud_mcp.doctor.report import Fault
+from nextcloud_mcp.doctor.finding import Fault
 
 IGNORED: Final = frozenset({"id", "secret", "description"})
 """What is generated, secret, or no more than words."""

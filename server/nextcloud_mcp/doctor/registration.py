@@ -11,8 +11,9 @@ from typing import Any, Final
 import httpx
 
 from nextcloud_mcp.doctor.clocks import skew
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+from nextcloud_mcp.doctor.report import Step
 
 CLIENT: Final = {
     "client_name": "nextcloud-mcp doctor (deleted at once)",

@@ -3,8 +3,9 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from nextcloud_mcp.doctor.finding import Finding, Problem, Skip
 from nextcloud_mcp.doctor.patient import Patient, ask
-from nextcloud_mcp.doctor.report import Finding, Problem, Skip, Step
+from nextcloud_mcp.doctor.report import Step
 
 
 async def ready(patient: Patient) -> Finding:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from nextcloud_mcp.doctor.report import Outcome, Problem, Report, Result
+from nextcloud_mcp.doctor.finding import Outcome, Problem
+from nextcloud_mcp.doctor.report import Report, Result
 
 MARKS: Final = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome.SKIPPED: "-"}
 COLOURS: Final = {Outcome.OK: "32", Outcome.WARNING: "33", Outcome.FAILED: "31", Outcome.SKIPPED: "2"}

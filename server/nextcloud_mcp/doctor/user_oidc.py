@@ -11,8 +11,9 @@ import shlex
 from contextlib import suppress
 from typing import Any, Final
 
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient
-from nextcloud_mcp.doctor.report import Fault, Finding, Problem, Skip, Step, warning
+from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 60.0
 OLDEST: Final = (8, 5)

@@ -19,8 +19,9 @@ from nextcloud_mcp.doctor import (
     running,
     user_oidc,
 )
+from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Problem, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient
-from nextcloud_mcp.doctor.report import Fault, Finding, Outcome, Problem, Report, Result, Skip, Step
+from nextcloud_mcp.doctor.report import Report, Result, Step
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.settings import Settings, read_settings

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from nextcloud_mcp.doctor import clocks, registration
+from nextcloud_mcp.doctor.finding import Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
-from nextcloud_mcp.doctor.report import Finding, Outcome, Skip
 from nextcloud_mcp.settings import load_settings
 from tests.support.server import EXCHANGE
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from nextcloud_mcp.doctor import realm_file
+from nextcloud_mcp.doctor.finding import Fault
 from nextcloud_mcp.doctor.realm_file import Comparison
-from nextcloud_mcp.doctor.report import Fault
 
 ROOT: Final = Path(__file__).parents[3]
 SAME: Final[Mapping[str, tuple[Any, Any]]] = {

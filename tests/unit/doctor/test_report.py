@@ -4,8 +4,9 @@ from typing import Final
 
 import pytest
 
+from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, warning
 from nextcloud_mcp.doctor.patient import Patient
-from nextcloud_mcp.doctor.report import Finding, Outcome, Problem, Report, Result, Step, warning
+from nextcloud_mcp.doctor.report import Report, Result, Step
 from nextcloud_mcp.doctor.screen import Screen
 from nextcloud_mcp.doctor.walk import STEPS
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from nextcloud_mcp.doctor import user_oidc
+from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient
-from nextcloud_mcp.doctor.report import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.settings import load_settings
 from tests.support.server import EXCHANGE
 
