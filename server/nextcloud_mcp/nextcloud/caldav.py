@@ -94,7 +94,7 @@ async def list_calendars(nextcloud: Nextcloud, *, takes: str | None = None, writ
         await _home(nextcloud),
         about="list of calendars",
         headers={"Depth": "1"},
-        content=_propfind(*_PROPERTIES),
+        content=dav.propfind(*_PROPERTIES),
     )
     calendars = [_calendar(element) for element in dav.responses(response) if _is_calendar(element)]
     return [
@@ -116,7 +116,7 @@ async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = N
         await _path(nextcloud, name),
         about=_about(name),
         headers={"Depth": "0"},
-        content=_propfind(*_PROPERTIES),
+        content=dav.propfind(*_PROPERTIES),
     )
     found = dav.responses(response)[0]
     if not _is_calendar(found):
@@ -295,7 +295,7 @@ async def mail_address(nextcloud: Nextcloud) -> str | None:
         f"/remote.php/dav/principals/users/{quote(await nextcloud.user_id(), safe='')}/",
         about="your account",
         headers={"Depth": "0"},
-        content=_propfind(f"{C}calendar-user-address-set"),
+        content=dav.propfind(f"{C}calendar-user-address-set"),
     )
     addresses = [href.text or "" for href in dav.responses(response)[0].iter(f"{dav.D}href")]
     return next((address for address in addresses if address.startswith("mailto:")), None)
@@ -373,7 +373,7 @@ async def _etag(nextcloud: Nextcloud, calendar: str, name: str) -> str:
         await _path(nextcloud, calendar, name),
         about=f"{name} in {_about(calendar)}",
         headers={"Depth": "0"},
-        content=_propfind(f"{dav.D}getetag"),
+        content=dav.propfind(f"{dav.D}getetag"),
     )
     return dav.unquoted(dav.responses(response)[0].findtext(f".//{dav.D}getetag")) or ""
 
@@ -392,14 +392,6 @@ async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
 
 def _about(calendar: str) -> str:
     return f"calendar {calendar!r}"
-
-
-def _propfind(*names: str) -> bytes:
-    document = Element(f"{dav.D}propfind")
-    wanted = SubElement(document, f"{dav.D}prop")
-    for name in names:
-        SubElement(wanted, name)
-    return tostring(document)
 
 
 def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:

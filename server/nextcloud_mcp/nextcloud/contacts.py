@@ -71,7 +71,7 @@ async def list_address_books(nextcloud: Nextcloud) -> list[AddressBook]:
         await _url(nextcloud),
         about="your address books",
         headers={"Depth": "1", **_XML},
-        content=_propfind(
+        content=dav.propfind(
             f"{dav.D}resourcetype",
             f"{dav.D}displayname",
             f"{CARD}addressbook-description",
@@ -203,7 +203,7 @@ async def _card(nextcloud: Nextcloud, url: str, uid: str) -> Card:
         url,
         about=_about(uid),
         headers={"Depth": "0", **_XML},
-        content=_propfind(f"{dav.D}getetag", f"{CARD}address-data"),
+        content=dav.propfind(f"{dav.D}getetag", f"{CARD}address-data"),
     )
     properties = dav.properties(dav.responses(response)[0])
     return Card(url=url, etag=_etag(properties), text=_text(properties, f"{CARD}address-data"))
@@ -295,14 +295,6 @@ def _book(name: str) -> str:
 
 def _about(uid: str) -> str:
     return f"contact {uid!r}"
-
-
-def _propfind(*names: str) -> bytes:
-    body = Element(f"{dav.D}propfind")
-    properties = SubElement(body, f"{dav.D}prop")
-    for name in names:
-        SubElement(properties, name)
-    return _xml(body)
 
 
 def _xml(body: Element) -> bytes:

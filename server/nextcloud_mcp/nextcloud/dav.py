@@ -6,7 +6,7 @@ to `ETag`, which then matches nothing.
 
 from collections.abc import Mapping
 from typing import Final, NoReturn
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import httpx
 from defusedxml import DefusedXmlException
@@ -17,6 +17,16 @@ from nextcloud_mcp.errors import NextcloudUnavailableError
 D: Final = "{DAV:}"
 OC: Final = "{http://owncloud.org/ns}"
 NC: Final = "{http://nextcloud.org/ns}"
+
+
+def propfind(*names: str) -> bytes:
+    """Return the body of a PROPFIND for the properties of these qualified names."""
+    document = Element(f"{D}propfind")
+    wanted = SubElement(document, f"{D}prop")
+    for name in names:
+        SubElement(wanted, name)
+    body: bytes = tostring(document)
+    return body
 
 
 def responses(multistatus: httpx.Response) -> list[Element]:
