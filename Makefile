@@ -71,7 +71,9 @@ docs: $(INSTALLED) ## write the reference pages that follow from the code
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.requirements > docs/reference/requirements.md
 
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
+# with extras: pip before 23.3 looks for `coverage[toml]` in the registry although `coverage` is pinned, and refuses what it finds
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+    --no-emit-index-url --no-annotate
 requirements: ## pin anew: names, versions and hashes, no addresses
 	$(COMPILE) --upgrade --extra doctor -o requirements/server.txt pyproject.toml
 	$(COMPILE) --upgrade -c requirements/server.txt --extra doctor --group dev -o requirements/dev.txt pyproject.toml
