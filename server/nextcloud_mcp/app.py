@@ -35,7 +35,7 @@ from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.nextcloud.capabilities import Apps
-from nextcloud_mcp.nextcloud.client import http_client
+from nextcloud_mcp.nextcloud.client import LIMITS, http_client
 from nextcloud_mcp.nextcloud.users import Users
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.context import Services
@@ -60,7 +60,7 @@ def create_app(
 
     The transports are the seam for tests: None is the network.
     """
-    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport)
+    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, limits=LIMITS, transport=keycloak_transport)
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
     offer = offered(settings)

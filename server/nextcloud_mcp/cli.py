@@ -13,6 +13,9 @@ from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.settings import Settings, load_settings
 
+KEEP_ALIVE_SECONDS = 10
+"""How long a connection may idle: longer than HTTP clients let theirs (5 s), so that no request meets its end."""
+
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run a command; returns its exit status: 2 for a wrong setting, which is named in one line."""
@@ -40,6 +43,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         proxy_headers=False,
         server_header=False,
     )

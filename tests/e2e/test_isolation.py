@@ -217,7 +217,7 @@ async def test_no_token_stays_in_memory(watched: Watched, token_of: TokenFor, ve
     """While a call runs its tokens are there, which shows that they can be seen; after it nothing refers to one.
 
     One exception: the web server keeps the head of a connection's last request, and what was read from it, until
-    the next one comes, or the connection has ended, for which it waits five seconds. Of an exchanged token nothing
+    the next one comes, or the connection has ended, for which it waits ten seconds. Of an exchanged token nothing
     is left at once.
     """
     token = await token_of()

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from typing import Final
 
 import httpx
@@ -46,8 +48,9 @@ def test_a_wrong_command_is_exit_2(arguments: list[str], capsys: pytest.CaptureF
     assert "usage: nextcloud-mcp" in capsys.readouterr().err
 
 
-def test_serves_until_it_is_told_to_stop() -> None:
-    """`serve` listens where the settings say, answers, logs JSON lines alone, and ends at Ctrl-C with status 0."""
+@contextmanager
+def serving() -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """Run `serve` for as long as the block lasts, unless that ends it; return its port and its process."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     keycloak = "http://127.0.0.1:1"
@@ -60,17 +63,29 @@ def test_serves_until_it_is_told_to_stop() -> None:
         "LOG_LEVEL": "DEBUG",
     }
     process = subprocess.Popen(COMMAND, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=8), trust_env=False
-        ) as http:
+    with process:
+        try:
+            yield port, process
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def at(port: int) -> httpx.Client:
+    """Return a client for that port, which waits until somebody listens there."""
+    transport = httpx.HTTPTransport(retries=8)
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, trust_env=False)
+
+
+def test_serves_until_it_is_told_to_stop() -> None:
+    """`serve` listens where the settings say, answers, logs JSON lines alone, and ends at Ctrl-C with status 0."""
+    with serving() as (port, process):
+        with at(port) as http:
             assert http.get("/health/live").json() == {"status": "ok"}
             refused = http.post("/mcp", headers={"Authorization": "Bearer e30.e30.c2lnbmF0dXJlLW9mLWFsaWNl"})
             assert refused.status_code == 401
             outage = http.get("/health/ready")
             assert outage.status_code == 503
             assert "server" not in outage.headers
-    finally:
         process.send_signal(signal.SIGINT)
         _, log = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -78,3 +93,14 @@ def test_serves_until_it_is_told_to_stop() -> None:
     assert any('"event": "token.refused"' in line for line in lines)
     assert all(line.startswith("{") and line.endswith("}") for line in lines), log
     assert not any(secret in log for secret in ("do-not-show-me", "c2lnbmF0dXJl", "Authorization"))
+
+
+def test_a_connection_may_idle_for_longer_than_clients_let_it() -> None:
+    """A client that sends again within the 5 s after which it gives up a connection never meets the server's end."""
+    with serving() as (port, _), at(port) as http:
+        http.get("/health/live")
+        with closing(HTTPConnection("127.0.0.1", port, timeout=6)) as connection:
+            connection.request("GET", "/health/live")
+            connection.getresponse().read()
+            with pytest.raises(TimeoutError):  # in place of the empty read that an end is
+                connection.sock.recv(1)

@@ -39,6 +39,10 @@ Model = TypeVar("Model")
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds; the first call of a new user makes Nextcloud create the account, which takes a few."""
 
+LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
+"""An idle connection is given up after 2 s, before the other side does: Apache, which Nextcloud's official image has,
+ends it after 5 s. A request that meets the end is lost, and one that writes can't be sent again."""
+
 LONGEST_PAUSE: Final = 2
 """Seconds for which a call waits by itself when Nextcloud asks for a pause."""
 
@@ -56,6 +60,7 @@ def http_client(base_url: str, *, transport: httpx.AsyncBaseTransport | None = N
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         headers={"OCS-APIRequest": "true", "User-Agent": "nextcloud-mcp"},
         timeout=TIMEOUT,
+        limits=LIMITS,
         transport=transport,
     )
 

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import anyio
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from nextcloud_mcp.errors import (
     ConflictError,
@@ -21,6 +24,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import Users
 from tests.support.issuer import Answer, answer, failing
+from tests.support.listening import listening
 from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, ocs_user
 
 THING: Final = "/thing"
@@ -277,3 +281,21 @@ async def test_query_and_json_are_sent_as_given(nextcloud: Nextcloud, fake: Fake
     assert request.url.params["path"] == "a b/ü&c"
     assert request.headers["Content-Type"] == "application/json"
     assert request.content == '{"title":"Grüße"}'.encode()
+
+
+async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None:
+    """Calls that follow each other share a connection; one after a pause shorter than Apache's 5 s has its own."""
+    connections: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        connections.append(scope["client"][1])
+        await Response()(scope, receive, send)
+
+    async with listening(app) as url, http_client(url) as http:
+        nextcloud = Nextcloud(http, Users(), account=("issuer", "a"), token="t")
+        for pause in (0, 0, 2.5):
+            await anyio.sleep(pause)  # the passing of time is what is tested
+            await nextcloud.request("DELETE", THING, about="it")
+    first, second, third = connections
+    assert first == second
+    assert third != second
