@@ -53,13 +53,18 @@ unit: $(INSTALLED) ## the tests that need no Keycloak
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance
 
-chart-tools: $(TOOLS)/helm $(TOOLS)/kubeconform ## build what the chart's tests need; needs Go, and minutes the first time
+chart-tools: $(TOOLS)/helm $(TOOLS)/kubeconform $(TOOLS)/servicemonitors.yaml ## build what the chart's tests need; needs Go, and minutes the first time
 
 $(TOOLS)/helm:
 	GOBIN=$(TOOLS) go install helm.sh/helm/v4/cmd/helm@v4.3.1
 
 $(TOOLS)/kubeconform:
 	GOBIN=$(TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+
+PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
+$(TOOLS)/servicemonitors.yaml: # the schema of a ServiceMonitor, out of the operator's source
+	install -D -m 644 "$$(go mod download -json $(PROMETHEUS_OPERATOR) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')\
+/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" $@
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,7 @@ from mcp_types import ToolAnnotations
 from nextcloud_mcp import errors
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
 from nextcloud_mcp.doctor.walk import STEPS
+from nextcloud_mcp.metrics import RESPONSES, UPSTREAM_SECONDS, USES
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.server import MODULES
 
@@ -32,6 +33,21 @@ A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 i
 | `steps[].problems[]` | `outcome` (`warning` or `failed`), `cause`, and `mend`: a command, a setting, a place |
 
 No token, secret or password is ever in it.
+"""
+METRICS_ALERTS = """
+
+Worth an alert:
+
+```
+# exchanges fail: Keycloak is away, or refuses this server
+sum(rate(nextcloud_mcp_uses_total{outcome=~"token_exchange.*"}[5m])) > 0.1
+# Nextcloud does not take the tokens: its user_oidc has lost the realm's keys, or its trust
+sum(rate(nextcloud_mcp_uses_total{outcome="nextcloud.token_not_accepted"}[5m])) > 0
+# a defect; the log has its traceback
+increase(nextcloud_mcp_uses_total{outcome="crashed"}[1h]) > 0
+# slow, as people feel it
+histogram_quantile(0.95, sum by (upstream, le) (rate(nextcloud_mcp_upstream_seconds_bucket[5m]))) > 2
+```
 """
 NOTE = "<!-- written by docs/generate.py; change the code, then run `make docs` -->\n\n"
 
@@ -120,6 +136,25 @@ def doctor_page() -> str:
     return "\n".join(rows) + DOCTOR_JSON
 
 
+def metrics_page() -> str:
+    """Return the table of what is published for Prometheus."""
+    rows = [
+        "# Metrics",
+        "",
+        "With `MCP_METRICS_PORT`, in Prometheus' text format at `/metrics` of that port, which wants no token: keep it",
+        "where only Prometheus reaches it. No label names a person or a client. Besides these, `process_*` has memory,",
+        "CPU and open files.",
+        "",
+        "| metric | type | |",
+        "| --- | --- | --- |",
+    ]
+    for metric in (RESPONSES, USES, UPSTREAM_SECONDS):
+        (family,) = metric.describe()
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        rows.append(f"| `{name}` | {family.type} | {_one_line(family.documentation)} |")
+    return "\n".join(rows) + METRICS_ALERTS
+
+
 def _shown(default: object) -> str:
     """Return a default as one would write it in the environment; nothing for one that is derived or absent."""
     text = str(default).lower() if isinstance(default, bool) else str(default or "")
@@ -136,7 +171,13 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "tools.md": tools_page, "errors.md": errors_page, "doctor.md": doctor_page}
+PAGES = {
+    "settings.md": settings_page,
+    "tools.md": tools_page,
+    "errors.md": errors_page,
+    "doctor.md": doctor_page,
+    "metrics.md": metrics_page,
+}
 
 
 def main() -> None:

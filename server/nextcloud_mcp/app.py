@@ -1,7 +1,8 @@
 """`create_app(settings)`: the only place where the parts meet.
 
 Every request:     RequestId -> CORS -> router
-the MCP endpoint:  PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK -> tool or resource -> Nextcloud
+the MCP endpoint:  CountResponses -> PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK
+                   -> tool or resource -> Nextcloud
 open to all:       /.well-known/oauth-protected-resource…, /health/live, /health/ready
 """
 
@@ -34,6 +35,7 @@ from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
+from nextcloud_mcp.metrics import CountResponses
 from nextcloud_mcp.nextcloud.capabilities import Apps
 from nextcloud_mcp.nextcloud.client import LIMITS, http_client
 from nextcloud_mcp.nextcloud.users import Users
@@ -79,6 +81,7 @@ def create_app(
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
     endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
     endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
+    endpoint = CountResponses(endpoint)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import uvicorn
 
@@ -11,6 +12,7 @@ from nextcloud_mcp.app import create_app
 from nextcloud_mcp.doctor import command as doctor
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
+from nextcloud_mcp.metrics import published
 from nextcloud_mcp.settings import Settings, load_settings
 
 KEEP_ALIVE_SECONDS = 10
@@ -37,13 +39,15 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     configure_logging(settings.log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        proxy_headers=False,
-        server_header=False,
-    )
+    metrics = published(settings.host, settings.metrics_port) if settings.metrics_port else nullcontext()
+    with metrics:
+        uvicorn.run(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            proxy_headers=False,
+            server_header=False,
+        )

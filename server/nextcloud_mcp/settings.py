@@ -104,6 +104,9 @@ class Settings(BaseModel):
     port: int = Field(alias="MCP_PORT", default=8000, ge=0, le=65535)
     """The port to listen on."""
 
+    metrics_port: int | None = Field(alias="MCP_METRICS_PORT", default=None, ge=1, le=65535)
+    """A second port, on which Prometheus finds metrics, without a token (docs/reference/metrics.md). Default: none."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(alias="LOG_LEVEL", default="INFO")
     """The least level of this server's own events that is logged."""
 

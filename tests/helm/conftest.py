@@ -5,8 +5,10 @@ import os
 import shutil
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from stack.keycloak import default_cache
 from tests.helm.chart import Chart
@@ -47,4 +49,27 @@ def schemas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         schema = json.loads(file.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
         schema.pop("$id", None)
         (folder / file.name).write_text(json.dumps(schema))
+    (folder / "servicemonitor-monitoring-v1.json").write_text(json.dumps(_service_monitor()))
     return folder
+
+
+def _service_monitor() -> dict[str, Any]:
+    """Return the schema of a ServiceMonitor, as strict as Kubernetes' own, from the operator's CRD."""
+    crd = default_cache() / "bin" / "servicemonitors.yaml"
+    if not crd.exists():
+        pytest.skip("there is no schema of a ServiceMonitor here: `make chart-tools` fetches it, which needs Go")
+    (served,) = yaml.safe_load(crd.read_text())["spec"]["versions"]
+    schema: dict[str, Any] = served["schema"]["openAPIV3Schema"]
+    _forbid_unknown_fields(schema)
+    return schema
+
+
+def _forbid_unknown_fields(schema: Any) -> None:
+    if isinstance(schema, list):
+        for each in schema:
+            _forbid_unknown_fields(each)
+    elif isinstance(schema, dict):
+        if "properties" in schema and schema.get("type") == "object":
+            schema["additionalProperties"] = False
+        for each in list(schema.values()):
+            _forbid_unknown_fields(each)

@@ -65,6 +65,12 @@ def test_server_takes_the_settings(chart: Chart, values: str, tmp_path: Path) ->
     assert settings.port == container(chart.resources(values=values)["Deployment"])["ports"][0]["containerPort"]
 
 
+def test_every_setting_of_the_server_can_be_set(chart: Chart) -> None:
+    """The chart's values reach each of them, but for a secret that is no file."""
+    reached = {name for values in SETS for name in environment(chart.resources(values=values)["Deployment"])}
+    assert {field.alias for field in Settings.model_fields.values()} - reached == {"OIDC_CLIENT_SECRET"}
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -185,6 +191,40 @@ def _pass_through(url: str) -> Settings:
     )
 
 
+def test_prometheus_finds_the_metrics(chart: Chart) -> None:
+    """The monitor selects the Service by its labels, and names its port, which leads to the server's own."""
+    found = chart.resources(values="full")
+    service, monitor = found["Service"], found["ServiceMonitor"]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    targets = {port["name"]: port["targetPort"] for port in service["spec"]["ports"]}
+    ports = {port["name"]: port["containerPort"] for port in container(found["Deployment"])["ports"]}
+
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert str(ports[targets[endpoint["port"]]]) == environment(found["Deployment"])["MCP_METRICS_PORT"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+@pytest.mark.parametrize(
+    ("values", "peers"),
+    [
+        pytest.param([], None, id="off"),
+        pytest.param(["metrics.enabled=true"], [{"podSelector": {}}], id="this-namespace"),
+        pytest.param(
+            ["metrics.enabled=true", "metrics.from[0].podSelector.matchLabels.app=prometheus"],
+            [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
+            id="who-is-named",
+        ),
+    ],
+)
+def test_metrics_are_not_for_everybody(chart: Chart, values: list[str], peers: list[Any] | None) -> None:
+    """They are off; and on, the network policy opens their port to this namespace, or to whom the values name."""
+    found = chart.resources(*_settings(values))
+    rules = {rule["ports"][0]["port"]: rule.get("from") for rule in found["NetworkPolicy"]["spec"]["ingress"]}
+
+    assert rules == {"http": None} | ({"metrics": peers} if peers else {})
+    assert ("metrics" in {port["name"] for port in container(found["Deployment"])["ports"]}) == bool(peers)
+
+
 REFUSED: dict[str, tuple[list[str], str]] = {
     "misspelt-name": (["sever.url=x"], "additional properties 'sever' not allowed"),
     "misspelt-name-inside": (["server.nextcloudURL=x"], "additional properties 'nextcloudURL' not allowed"),
@@ -201,6 +241,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no-replicas": (["replicas=0"], "at '/replicas'"),
     "text-for-a-number": (["autoscaling.maxReplicas=many"], "at '/autoscaling/maxReplicas'"),
     "less-at-most-than-at-least": (["autoscaling.maxReplicas=1"], "autoscaling.maxReplicas is less than"),
+    "monitor-of-nothing": (["metrics.serviceMonitor.enabled=true"], "there is nothing to scrape"),
+    "interval-without-unit": (["metrics.serviceMonitor.interval=30"], "at '/metrics/serviceMonitor/interval'"),
     "scope-of-no-kind": (["server.firstScopes[0]=files"], "at '/server/firstScopes/0'"),
     "quantity-without-sense": (["resources.limits.memory=plenty"], "at '/resources/limits/memory'"),
     "short-digest": (["image.digest=sha256:12"], "at '/image/digest'"),

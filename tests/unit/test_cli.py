@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from nextcloud_mcp.cli import main
+from stack.process import free_port
 from tests.support.server import EXCHANGE, PASS_THROUGH
 
 COMMAND: Final = [sys.executable, "-c", "import sys; from nextcloud_mcp.cli import main; sys.exit(main())", "serve"]
@@ -49,10 +50,9 @@ def test_a_wrong_command_is_exit_2(arguments: list[str], capsys: pytest.CaptureF
 
 
 @contextmanager
-def serving() -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def serving(**more: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """Run `serve` for as long as the block lasts, unless that ends it; return its port and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     keycloak = "http://127.0.0.1:1"
     settings = {
         **EXCHANGE,
@@ -61,6 +61,7 @@ def serving() -> Iterator[tuple[int, subprocess.Popen[str]]]:
         "NEXTCLOUD_MCP_SERVER_URL": f"http://127.0.0.1:{port}/mcp",
         "MCP_PORT": str(port),
         "LOG_LEVEL": "DEBUG",
+        **more,
     }
     process = subprocess.Popen(COMMAND, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)  # noqa: S603
     with process:
@@ -104,3 +105,25 @@ def test_a_connection_may_idle_for_longer_than_clients_let_it() -> None:
             connection.getresponse().read()
             with pytest.raises(TimeoutError):  # in place of the empty read that an end is
                 connection.sock.recv(1)
+
+
+def test_metrics_have_a_port_of_their_own() -> None:
+    """With MCP_METRICS_PORT they are published there, to the end, and never where clients call."""
+    metrics_port = free_port()
+    with serving(MCP_METRICS_PORT=str(metrics_port)) as (port, process), at(port) as http, at(metrics_port) as metrics:
+        assert http.post("/mcp").status_code == 401
+        assert http.get("/metrics").status_code == 404
+        assert 'nextcloud_mcp_responses_total{status="401"} 1.0' in metrics.get("/metrics").text
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log
+
+
+def test_a_taken_metrics_port_is_one_line_and_exit_2() -> None:
+    """The start stops: a server that nobody watches is not what was asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environ = {**os.environ, **PASS_THROUGH, "MCP_METRICS_PORT": str(port)}
+        done = subprocess.run(COMMAND, env=environ, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    line = f"nextcloud-mcp: MCP_METRICS_PORT: 127.0.0.1:{port} can't be listened on (Address already in use).\n"
+    assert (done.returncode, done.stderr) == (2, line)

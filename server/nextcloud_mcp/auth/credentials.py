@@ -16,6 +16,7 @@ from nextcloud_mcp.auth.client import ClientAuthentication
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import InvalidTokenError, SettingsError, SubjectTokenRefusedError, TokenExchangeError
+from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
@@ -120,18 +121,19 @@ class TokenExchange:
         metadata = await self._issuer.metadata()
         proof = client.prove(self._client_id, metadata.issuer)
         try:
-            return await self._http.post(
-                metadata.token_endpoint,
-                headers=proof.headers,
-                data={
-                    "grant_type": GRANT_TYPE,
-                    "subject_token": subject_token,
-                    "subject_token_type": ACCESS_TOKEN_TYPE,
-                    "requested_token_type": ACCESS_TOKEN_TYPE,
-                    "audience": self._audience,
-                    **proof.form,
-                },
-            )
+            with UPSTREAM_SECONDS.labels("keycloak").time():
+                return await self._http.post(
+                    metadata.token_endpoint,
+                    headers=proof.headers,
+                    data={
+                        "grant_type": GRANT_TYPE,
+                        "subject_token": subject_token,
+                        "subject_token_type": ACCESS_TOKEN_TYPE,
+                        "requested_token_type": ACCESS_TOKEN_TYPE,
+                        "audience": self._audience,
+                        **proof.form,
+                    },
+                )
         except httpx.HTTPError as error:
             raise TokenExchangeError(
                 f"Keycloak can't be reached for the token exchange ({type(error).__name__}): try again shortly."

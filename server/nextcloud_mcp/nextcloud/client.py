@@ -32,6 +32,7 @@ from nextcloud_mcp.errors import (
     RateLimitedError,
     TokenNotAcceptedError,
 )
+from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 from nextcloud_mcp.nextcloud.users import Users
 
 Model = TypeVar("Model")
@@ -150,7 +151,8 @@ class Nextcloud:
 
     async def _once(self, method: str, path: str, **parts: Any) -> httpx.Response:
         """Send a request; raises for the statuses that may pass by themselves."""
-        response = await self._http.request(method, path, **parts)
+        with UPSTREAM_SECONDS.labels("nextcloud").time():
+            response = await self._http.request(method, path, **parts)
         if response.status_code in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}:
             response.raise_for_status()
         return response

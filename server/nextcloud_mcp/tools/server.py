@@ -46,6 +46,7 @@ from pydantic_core import from_json, to_json
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.metrics import USES
 from nextcloud_mcp.tools import (
     calendar,
     contacts,
@@ -275,7 +276,7 @@ def _compact(result: CallToolResult) -> CallToolResult:
 
 @contextmanager
 def _one_event(admission: Admission) -> Iterator[None]:
-    """Log what became of one use of a feature.
+    """Log and count what became of one use of a feature.
 
     Raises:
         NextcloudMCPError: what was raised on purpose, bare of what the SDK wraps it in.
@@ -283,17 +284,23 @@ def _one_event(admission: Admission) -> Iterator[None]:
     feature, principal = admission.feature, admission.principal
     event = log.bind(**feature.label, client=principal.client_id, subject=principal.subject)
     started = time.perf_counter()
+    outcome = "crashed"
     try:
         yield
+        outcome = "done"
     except (UnexpectedToolError, NextcloudMCPError) as error:
         cause = error.__cause__ if isinstance(error, UnexpectedToolError) else error
         if not isinstance(cause, NextcloudMCPError):
             raise  # a defect: the SDK logs it with its traceback and tells the caller nothing of it
+        outcome = cause.code
         event.warning(feature.event("failed"), code=cause.code, reason=str(cause))
         raise cause from None
     except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
+        outcome = "cancelled"
         event.info(feature.event("cancelled"), ms=_milliseconds_since(started))
         raise
+    finally:
+        USES.labels(*feature, outcome).inc()
     event.info(feature.event("done"), ms=_milliseconds_since(started))
 
 

@@ -1,0 +1,82 @@
+"""What an operator watches over time, in Prometheus' text format, on a port of its own.
+
+No label names a person, a client or anything of theirs: that is for the log alone.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nextcloud_mcp.errors import SettingsError
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # else every series has a second one, of when it began
+REGISTRY: Final = CollectorRegistry()
+
+RESPONSES: Final = Counter(
+    "nextcloud_mcp_responses",
+    "Answers of the MCP endpoint, by HTTP `status`: 401 and 403 are refusals, 503 that Keycloak can't be asked.",
+    ["status"],
+    registry=REGISTRY,
+)
+USES: Final = Counter(
+    "nextcloud_mcp_uses",
+    "What was admitted, by `kind` (tool, resource, completion), `name` and `outcome`: `done`, `cancelled` by the "
+    "client, `crashed` by a defect, or the code of the error.",
+    ["kind", "name", "outcome"],
+    registry=REGISTRY,
+)
+UPSTREAM_SECONDS: Final = Histogram(
+    "nextcloud_mcp_upstream_seconds",
+    "Seconds until an answer or a failure of the `upstream`: `keycloak` for an exchange, `nextcloud` for any request "
+    "of a call.",
+    ["upstream"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+ProcessCollector(registry=REGISTRY)  # memory, CPU and open files
+
+
+class CountResponses:
+    """ASGI middleware: counts the answers of what it is put around."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and count its answer when it starts."""
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                RESPONSES.labels(message["status"]).inc()
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
+@contextmanager
+def published(host: str, port: int) -> Iterator[None]:
+    """Publish the metrics at any path of `port` for as long as the block lasts.
+
+    Raises:
+        SettingsError: nothing can listen there.
+    """
+    try:
+        server, thread = start_http_server(port, host, REGISTRY)
+    except OSError as error:
+        raise SettingsError(f"MCP_METRICS_PORT: {host}:{port} can't be listened on ({error.strerror}).") from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
