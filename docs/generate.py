@@ -64,7 +64,7 @@ def settings_page() -> str:
         "| --- | --- | --- |",
     ]
     for field in Settings.model_fields.values():
-        default = "required" if field.is_required() else _shown(field.default)
+        default = "required" if field.is_required() else "" if field.default_factory else _shown(field.default)
         rows.append(f"| `{field.alias}` | {default} | {_one_line(field.description or '')} |")
     return "\n".join(rows) + "\n"
 

@@ -29,7 +29,7 @@ from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
 from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
-from nextcloud_mcp.auth.scopes import Offer, all_apps
+from nextcloud_mcp.auth.scopes import Offer, all_apps, app_of, scopes_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
@@ -108,12 +108,20 @@ def offered(settings: Settings) -> Offer:
     """Return what this server offers.
 
     Raises:
-        SettingsError: it is to offer an app that there is not.
+        SettingsError: it is to offer an app that there is not, or of which nothing would be left.
     """
     unknown = sorted(set(settings.apps) - set(all_apps()))
     if unknown:
         raise SettingsError(f"MCP_APPS: there is no app {unknown[0]}; there are {' '.join(all_apps())}.")
-    return Offer(read_only=settings.read_only, apps=settings.apps)
+    offer = Offer(read_only=settings.read_only, apps=settings.apps)
+    for app in settings.apps:
+        if app not in {app_of(scope) for scope in offer.scopes()}:
+            needed = sorted(scopes_of(app))
+            raise SettingsError(
+                f"MCP_APPS: nothing of {app} is left, for its tools need {', '.join(needed)}: name those apps as well, "
+                f"leave {app} out, or see MCP_READ_ONLY."
+            )
+    return offer
 
 
 def _first_scopes(settings: Settings, offer: Offer) -> list[str]:

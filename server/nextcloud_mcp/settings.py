@@ -19,7 +19,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -44,6 +43,11 @@ def _http_url(value: str) -> str:
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+Mode = Literal["exchange", "pass-through"]
+
+
+def _mode(enable_token_exchange: bool) -> Mode:  # noqa: FBT001 - the setting's value
+    return "exchange" if enable_token_exchange else "pass-through"
 
 
 class Settings(BaseModel):
@@ -60,7 +64,7 @@ class Settings(BaseModel):
     discovery_url: HttpUrl = Field(alias="OIDC_DISCOVERY_URL")
     """The realm's `/.well-known/openid-configuration`; an internal address will do, for the issuer is what it says."""
 
-    client_id: NonEmpty = Field(alias="OIDC_CLIENT_ID", default="")
+    client_id: NonEmpty = Field(alias="OIDC_CLIENT_ID", default_factory=lambda given: given["server_url"])
     """This server's client at Keycloak, also accepted as audience. Default: the server's URL."""
 
     client_secret: SecretStr | None = Field(alias="OIDC_CLIENT_SECRET", default=None)
@@ -80,7 +84,10 @@ class Settings(BaseModel):
     nextcloud_audience: NonEmpty = Field(alias="TOKEN_EXCHANGE_AUDIENCE", default="nextcloud")
     """The client id of Nextcloud's user_oidc provider: the audience of the tokens that Nextcloud accepts."""
 
-    server_scope: NonEmpty = Field(alias="OIDC_SERVER_SCOPE", default="")
+    server_scope: NonEmpty = Field(
+        alias="OIDC_SERVER_SCOPE",
+        default_factory=lambda given: f"nextcloud-mcp:{_mode(given['enable_token_exchange'])}",
+    )
     """The realm's scope that makes a token meant for this server. Default: by mode, as in the shipped realm."""
 
     first_scopes: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(alias="MCP_FIRST_SCOPES", default=())
@@ -110,17 +117,6 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(alias="LOG_LEVEL", default="INFO")
     """The least level of this server's own events that is logged."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_defaults(cls, values: dict[str, str]) -> dict[str, str]:
-        """Derive what follows from other settings, before anything is checked."""
-        exchange = str(values.get("ENABLE_TOKEN_EXCHANGE", "false")).lower() in {"true", "1", "yes", "on"}
-        derived = {
-            "OIDC_CLIENT_ID": values.get("NEXTCLOUD_MCP_SERVER_URL", "").rstrip("/"),
-            "OIDC_SERVER_SCOPE": f"nextcloud-mcp:{'exchange' if exchange else 'pass-through'}",
-        }
-        return derived | values
-
     @field_validator("client_private_key_file")
     @classmethod
     def _one_proof(cls, file: Path | None, info: ValidationInfo) -> Path | None:
@@ -136,9 +132,9 @@ class Settings(BaseModel):
         return enabled
 
     @property
-    def mode(self) -> Literal["exchange", "pass-through"]:
+    def mode(self) -> Mode:
         """Which of the two ways a call goes on to Nextcloud."""
-        return "exchange" if self.enable_token_exchange else "pass-through"
+        return _mode(self.enable_token_exchange)
 
     @property
     def path(self) -> str:
@@ -171,7 +167,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings | list[str]:
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:  # its text would show the values, secrets among them
-        return lines + [_describe(found) for found in error.errors(include_input=False, include_url=False)]
+        found = error.errors(include_input=False, include_url=False)
+        # a default that follows from a setting which is wrong itself is not a mistake of its own
+        return lines + [_describe(each) for each in found if each["type"] != "default_factory_not_called"]
     return lines or settings
 
 

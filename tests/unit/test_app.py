@@ -243,6 +243,25 @@ def test_an_app_that_there_is_not_stops_the_start() -> None:
         create_app(settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        pytest.param(
+            {"MCP_APPS": "files todo"}, "todo is left, for its tools need calendar:read, todo:", id="another app"
+        ),
+        pytest.param(
+            {"MCP_APPS": "files sharing", "MCP_READ_ONLY": "true"},
+            "sharing is left, for its tools need sharing:write",
+            id="writing",
+        ),
+    ],
+)
+def test_an_app_of_which_nothing_is_left_stops_the_start(settings: Mapping[str, str], needed: str) -> None:
+    """An app is named to be offered; where its tools need what is not, that is said in place of offering none."""
+    with pytest.raises(SettingsError, match=f"MCP_APPS: nothing of {needed}"):
+        create_app(load_settings({**PASS_THROUGH, **settings}))
+
+
 async def test_no_session_is_kept(server: Server) -> None:
     """The server is stateless: it gives no session id, and a call needs no `initialize` before it."""
     response = await server.call("nc_whoami", token=server.keycloak.mint())

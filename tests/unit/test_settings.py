@@ -32,14 +32,14 @@ def test_exchange_needs_a_secret_besides() -> None:
     assert settings.server_scope == "nextcloud-mcp:exchange"
 
 
-@pytest.mark.parametrize("value", ["true", "True", "1", "yes", "on", "TRUE"])
+@pytest.mark.parametrize("value", ["true", "True", "1", "yes", "on", "TRUE", "t", "y"])
 def test_each_way_of_yes_gives_the_mode_and_its_scope(value: str) -> None:
     """However `true` is written, mode and default scope agree."""
     settings = load_settings({**EXCHANGE, "ENABLE_TOKEN_EXCHANGE": value})
     assert (settings.mode, settings.server_scope) == ("exchange", "nextcloud-mcp:exchange")
 
 
-@pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", ""])
+@pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", "", "f", "n"])
 def test_each_way_of_no_gives_the_mode_and_its_scope(value: str) -> None:
     """However `false` is written, and also as an empty variable."""
     settings = load_settings({**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": value})

@@ -203,6 +203,11 @@ def app_of(scope: str) -> str:
     return scope.partition(":")[0]
 
 
+def scopes_of(app: str) -> frozenset[str]:
+    """Return every scope that a tool of `app` needs, those of other apps included."""
+    return frozenset().union(*(scopes for scopes in TOOL_SCOPES.values() if app in map(app_of, scopes)))
+
+
 def all_apps() -> list[str]:
     """Every app that some scope names, sorted."""
     return sorted({app_of(scope) for scope in Offer().scopes()})
