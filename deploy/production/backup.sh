@@ -4,8 +4,7 @@
 # Nextcloud is in maintenance mode for as long as it takes, so that its files and its database belong together. The folder
 # holds secrets, and everybody's files: keep it as you keep those.
 #
-#   OCC      the command that runs Nextcloud's occ
-#   SECRETS  the folder of the secrets
+#   OCC  the command that runs Nextcloud's occ
 set -eu
 umask 077
 
@@ -20,7 +19,8 @@ target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 [ ! -e "$target" ] || fail "$target is there already. Next: name a new folder"
 cd "$(dirname "$0")/../.."
 OCC=${OCC:-docker compose exec -T -u www-data nextcloud php occ}
-SECRETS=${SECRETS:-deploy/production/secrets}
+secrets=$(docker compose config | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p') # where it mounts them from
+[ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
 
 # shellcheck disable=SC2086 # a command with its arguments
 occ() { $OCC --no-interaction "$@" < /dev/null; }
@@ -47,7 +47,7 @@ echo "Nextcloud's files"
 docker compose exec -T nextcloud tar --create --gzip --directory /var/www/html . > "$target.partial/nextcloud.tar.gz"
 occ maintenance:mode --off
 in_maintenance=
-cp -R "$SECRETS" "$target.partial/secrets"
+cp -R "$secrets" "$target.partial/secrets"
 [ ! -f .env ] || cp .env "$target.partial/env"
 # shellcheck disable=SC2094 # that file itself is left out
 (cd "$target.partial" && find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS)

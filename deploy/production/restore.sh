@@ -4,8 +4,7 @@
 # With --replace, what the deployment keeps now is dropped first; without it, restore.sh refuses where there is any. `.env`
 # stays as it is, and names the deployment.
 #
-#   OCC      the command that runs Nextcloud's occ while its container does not run
-#   SECRETS  the folder of the secrets
+#   OCC  the command that runs Nextcloud's occ while its container does not run
 set -eu
 umask 077
 
@@ -25,7 +24,8 @@ source=$(cd "$1" && pwd)
 (cd "$source" && sha256sum --check --quiet SHA256SUMS) || fail "$source is damaged. Next: take another backup"
 cd "$(dirname "$0")/../.."
 OCC=${OCC:-docker compose run --rm -T --no-deps --user www-data --entrypoint php nextcloud occ}
-SECRETS=${SECRETS:-deploy/production/secrets}
+secrets=$(docker compose config | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p') # where it mounts them from
+[ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
 project=$(docker compose config | sed -n 's/^name: //p')
 
 # shellcheck disable=SC2086 # a command with its arguments
@@ -40,10 +40,10 @@ for volume in keycloak keycloak-db nextcloud nextcloud-db; do
     docker volume rm --force "${project}_$volume" > /dev/null
 done
 
-rm -rf "$SECRETS"
-cp -R "$source/secrets" "$SECRETS"
-chmod 700 "$SECRETS"
-chmod 444 "$SECRETS"/*
+rm -rf "$secrets"
+cp -R "$source/secrets" "$secrets"
+chmod 700 "$secrets"
+chmod 444 "$secrets"/*
 
 docker compose up --detach --wait keycloak-db nextcloud-db redis
 echo "Keycloak's database"

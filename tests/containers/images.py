@@ -31,6 +31,7 @@ LABEL: Final = "org.nextcloud-mcp.local-build"
 DEBIAN: Final = "debian:trixie-slim"
 STANDIN: Final = "nextcloud-mcp/stand-in:local"
 PACKAGES: Final = "ca-certificates,curl,python3,python3-venv"
+CADDY: Final = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.10.2"
 PULL_SECONDS: Final = 900
 
 
@@ -163,6 +164,8 @@ def _build(names: Mapping[str, str], *services: str) -> None:
         context = Path(scratch)
         if "keycloak" in services:
             _lay_out_keycloak(context)
+        if "caddy" in services:
+            _lay_out_caddy(context)
         variables = {
             "CONTEXT": str(context),
             "ROOT": str(ROOT),
@@ -181,6 +184,14 @@ def _lay_out_keycloak(context: Path) -> None:
     with zipfile.ZipFile(download()) as archive:
         archive.extractall(context)
     (context / f"keycloak-{KEYCLOAK_VERSION}").rename(context / "keycloak")
+
+
+def _lay_out_caddy(context: Path) -> None:
+    if shutil.which("go") is None:
+        raise StackError(
+            "No image registry can be reached, and building Caddy here takes Go: pull the images, or install Go."
+        )
+    _run(["go", "install", CADDY], {**os.environ, "GOBIN": str(context), "CGO_ENABLED": "0"})
 
 
 def _certificates() -> str:

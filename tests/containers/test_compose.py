@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nextcloud_mcp.settings import Settings
 from tests.containers.conftest import REQUIRED, ROOT, Compose
 
 SECRETS = dict.fromkeys(REQUIRED, "s3cret")
@@ -63,6 +64,15 @@ def test_ports_can_be_moved(compose_config: Compose) -> None:
     assert {port for port in moved.values() if f'"published": "{port}"' in read} == set(moved.values())
     assert re.findall(r"http://localhost:(8\d{3})\b", read) == []
     assert set(re.findall(r"http://localhost:(\d+)", read)) == set(moved.values())
+
+
+def test_what_a_server_offers_can_be_chosen(services: dict[str, Any]) -> None:
+    """Every setting is reached by a variable or follows from the chain, but for those that only overlays need."""
+    reached = {name for service in ("mcp-exchange", "mcp-pass-through") for name in services[service]["environment"]}
+    image = {"MCP_HOST", "MCP_PORT"}
+    realm = {"OIDC_CLIENT_ID", "OIDC_SERVER_SCOPE", "TOKEN_EXCHANGE_AUDIENCE"}
+    overlays = {"OIDC_CLIENT_SECRET_FILE", "OIDC_CLIENT_PRIVATE_KEY_FILE", "MCP_METRICS_PORT"}
+    assert {field.alias for field in Settings.model_fields.values()} - reached == image | realm | overlays
 
 
 def test_images_are_pinned(services: dict[str, Any]) -> None:

@@ -142,17 +142,19 @@ def test_secrets_are_written_once(deployment: Deployment) -> None:
 
 
 async def test_restore(deployment: Deployment, tmp_path: Path) -> None:
-    """What a backup holds works again after everything was lost: people, sessions, keys, clients, files.
+    """What a backup holds works again after everything was lost: people, sessions, keys, clients, files, database.
 
     What came after the backup is gone, and a client that had signed in before need not do so again. Files and databases
     are read in maintenance mode, which is over afterwards.
     """
     tokens = await sign_in(deployment.keycloak, **CAROL, scope=SCOPE)
     await _write(deployment, tokens["access_token"], "Before.md")
+    _query(deployment, "CREATE TABLE rehearsal AS SELECT 'before' AS came")
     asked_before = _asked_of_occ(deployment)
     backup = tmp_path / "backup"
     deployment.run(PRODUCTION / "backup.sh", backup)
     await _write(deployment, tokens["access_token"], "After.md")
+    _query(deployment, "INSERT INTO rehearsal VALUES ('after')")
     keys = _keys(deployment)
 
     for volume in ("keycloak-db", "nextcloud-db", "nextcloud", "keycloak"):
@@ -175,6 +177,7 @@ async def test_restore(deployment: Deployment, tmp_path: Path) -> None:
     assert "Before.md was written" in json.dumps(answer)
     assert "Before.md" in text_of(listing)
     assert "After.md" not in text_of(listing)
+    assert _query(deployment, "SELECT came FROM rehearsal") == "before\n"
     if deployment.environment["NEXTCLOUD_IMAGE"] == STANDIN:
         assert _asked_of_occ(deployment)[len(asked_before) :] == [
             "--no-interaction maintenance:mode --on",
@@ -241,6 +244,12 @@ async def _write(deployment: Deployment, token: str, path: str) -> None:
     arguments = {"path": path, "content": f"{path} was written"}
     answer = result(await call_tool(deployment.url, "nc_webdav_write_file", token=token, **arguments))
     assert not answer.get("isError"), answer
+
+
+def _query(deployment: Deployment, statement: str) -> str:
+    """Run a statement in Nextcloud's database, in a table of its own, and return what it selects."""
+    psql = ("psql", "--username", "nextcloud", "--no-align", "--tuples-only", "--quiet", "--command", statement)
+    return deployment.compose("exec", "-T", "nextcloud-db", *psql, "nextcloud")
 
 
 def _asked_of_occ(deployment: Deployment) -> list[str]:
