@@ -12,7 +12,7 @@ import httpx
 
 from nextcloud_mcp.auth.verifier import LEEWAY
 from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, Skip
-from nextcloud_mcp.doctor.patient import Patient
+from nextcloud_mcp.doctor.patient import Patient, ask_in_passing
 from nextcloud_mcp.doctor.report import Step
 
 NOTABLE: Final = 5.0
@@ -42,10 +42,12 @@ async def agree(patient: Patient) -> Finding:
 async def _ahead(http: httpx.AsyncClient, url: str) -> float | None:
     """Return the seconds by which the clock at an address is ahead, or None where it tells no time."""
     asked = time.time()
+    response = await ask_in_passing(http, url)
+    if response is None:
+        return None
     try:
-        response = await http.get(url)
-        date = parsedate_to_datetime(response.headers["date"]).timestamp()
-    except (httpx.HTTPError, KeyError, ValueError):
+        date = parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+    except ValueError:
         return None
     return skew(date, asked)
 

@@ -27,6 +27,18 @@ SETTINGS: Final = frozenset(
 )
 """What is no plain setting of the realm."""
 
+PARTS: Final = {
+    "realm": "",
+    "clientScopes": "/client-scopes",
+    "clients": "/clients",
+    "components": f"/components?type={POLICIES}",
+    "clientProfiles": "/client-policies/profiles",
+    "clientPolicies": "/client-policies/policies",
+    "defaultDefaultClientScopes": "/default-default-client-scopes",
+    "defaultOptionalClientScopes": "/default-optional-client-scopes",
+}
+"""Where the Admin REST API has what a realm's file has under these names."""
+
 _CONSOLE_POLICIES: Final = "Realm settings > Client policies"
 _CONSOLE_REGISTRATION: Final = "Clients > Client registration"
 
@@ -67,36 +79,38 @@ def _read(patient: Patient) -> dict[str, Any]:
     try:
         with catch_warnings(action="ignore", category=DeprecationWarning):  # it hands the file to httpx as well
             admin = keycloak.KeycloakAdmin(
-                server_url=patient.keycloak_url,
+                server_url=f"{patient.keycloak_url}/",  # without the slash it forgets the path that Keycloak may have
                 username=name,
                 password=password,
                 realm_name=patient.realm,
                 user_realm_name="master",
                 verify=os.environ.get("SSL_CERT_FILE") or True,
             )
-            return _live(admin, patient.realm)
+            return {part: _get(patient, admin, path) for part, path in PARTS.items()}
     except keycloak.KeycloakError as error:
-        answer = f"HTTP {error.response_code}" if error.response_code else "no answer"
-        raise Fault(
-            f"Keycloak refuses {name} the administration of {patient.realm} ({answer})",
-            "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master",
-        ) from error
+        raise _refused(patient, f"HTTP {error.response_code}" if error.response_code else "no answer") from error
 
 
-def _live(admin: Any, realm_name: str) -> dict[str, Any]:
-    def get(path: str) -> Any:
-        return admin.connection.raw_get(f"/admin/realms/{realm_name}/{path}").json()
+def _get(patient: Patient, admin: Any, path: str) -> Any:
+    """Return a part of the live realm."""
+    response = admin.connection.raw_get(f"admin/realms/{patient.realm}{path}")
+    try:
+        part = response.json() if response.ok else None
+    except ValueError:
+        part = None
+    if part is None:
+        kind = response.headers.get("content-type", "no content type")
+        raise _refused(patient, f"HTTP {response.status_code}, {kind}")
+    return part
 
-    return {
-        "realm": admin.get_realm(realm_name),
-        "clientScopes": admin.get_client_scopes(),
-        "clients": admin.get_clients(),
-        "components": admin.get_components({"type": POLICIES}),
-        "clientProfiles": get("client-policies/profiles"),
-        "clientPolicies": get("client-policies/policies"),
-        "defaultDefaultClientScopes": [each["name"] for each in get("default-default-client-scopes")],
-        "defaultOptionalClientScopes": [each["name"] for each in get("default-optional-client-scopes")],
-    }
+
+def _refused(patient: Patient, answer: str) -> Fault:
+    name, _ = patient.options.admin or ("nobody", "")
+    return Fault(
+        f"Keycloak refuses {name} the administration of {patient.realm} ({answer})",
+        "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master, and run the "
+        f"doctor where no proxy keeps {patient.keycloak_url}/admin back",
+    )
 
 
 def _known(patient: Patient) -> dict[str, str]:
@@ -107,7 +121,7 @@ def _known(patient: Patient) -> dict[str, str]:
 
 def _default_scopes(patient: Patient) -> Iterator[Problem]:
     for kind, name in (("Default", "defaultDefaultClientScopes"), ("Optional", "defaultOptionalClientScopes")):
-        wanted, found = set(patient.shipped.get(name, [])), set(patient.live[name])
+        wanted, found = set(patient.shipped.get(name, [])), {each["name"] for each in patient.live[name]}
         for scope in sorted(wanted ^ found):
             state = f"is not {kind.lower()}" if scope in wanted else f"is {kind.lower()}, and should not be"
             mend = f"Client scopes > {scope} > Assigned type: {kind if scope in wanted else 'None'}"

@@ -12,7 +12,7 @@ from joserfc.jwk import import_key
 
 from nextcloud_mcp.auth.verifier import ALGORITHMS
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, ask_json, is_loopback
+from nextcloud_mcp.doctor.patient import Patient, ask_in_passing, ask_json, is_loopback
 from nextcloud_mcp.doctor.report import Step
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
@@ -64,11 +64,13 @@ async def public(patient: Patient) -> Finding:
 async def _one_name(patient: Patient, issuer: str) -> Finding:
     """See whether the issuer would be another one at another address.
 
-    A Keycloak that has not been told its name takes it from each request; one that has keeps to it.
+    A Keycloak that has not been told its name takes it from each request; one that has keeps to it. A proxy may drop
+    a name that it does not know, without an answer (nginx: `return 444`), and then nobody meets another issuer.
     """
     saw = f"asked at its own address, {urlsplit(issuer).netloc}"
-    elsewhere = await patient.http.get(patient.settings.discovery_url, headers={"Host": "another-name.invalid"})
-    if elsewhere.is_success and issuer not in elsewhere.text and '"issuer"' in elsewhere.text:
+    url = patient.settings.discovery_url
+    elsewhere = await ask_in_passing(patient.http, url, headers={"Host": "another-name.invalid"})
+    if elsewhere is not None and elsewhere.is_success and issuer not in elsewhere.text and '"issuer"' in elsewhere.text:
         cause = "Keycloak takes its name from each request, so whoever reaches it by another one meets another issuer"
         return Finding(saw, (warning(cause, _HOSTNAME),))
     return Finding(saw)

@@ -114,8 +114,18 @@ async def ask(http: httpx.AsyncClient, method: str, url: str, *, mend: str, **pa
     """
     try:
         return await http.request(method, url, **parts)
+    except httpx.InvalidURL as error:  # which httpx counts among the programmer's errors; here it is the metadata's
+        raise Fault(f"{url} is no address", mend) from error
     except httpx.HTTPError as error:
         raise Fault(f"{_absolute(http, url)} gives no answer: {network_cause(error)}", mend) from error
+
+
+async def ask_in_passing(http: httpx.AsyncClient, url: str, **parts: Any) -> httpx.Response | None:
+    """Get what is good to know and no fault where there is none; then it is None."""
+    try:
+        return await ask(http, "GET", url, mend="", **parts)
+    except Fault:
+        return None
 
 
 def _absolute(http: httpx.AsyncClient, url: str) -> str:
@@ -129,14 +139,20 @@ async def ask_json(http: httpx.AsyncClient, url: str, *, mend: str) -> dict[str,
         Fault: there is none at that address.
     """
     response = await ask(http, "GET", url, mend=mend)
-    kind = response.headers.get("content-type", "no content type")
-    try:
-        document = response.json() if response.is_success else None
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+    document = json_object(response) if response.is_success else None
+    if document is None:
+        kind = response.headers.get("content-type", "no content type")
         raise Fault(f"{_absolute(http, url)} is no JSON object: HTTP {response.status_code}, {kind}", mend)
     return document
+
+
+def json_object(response: httpx.Response) -> dict[str, Any] | None:
+    """Return the JSON object that an answer is, or None if it is none."""
+    try:
+        document = response.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def unverified(token: str) -> dict[str, Any]:

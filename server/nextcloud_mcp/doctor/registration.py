@@ -12,7 +12,7 @@ import httpx
 
 from nextcloud_mcp.doctor.clocks import skew
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, ask
+from nextcloud_mcp.doctor.patient import Patient, ask, json_object
 from nextcloud_mcp.doctor.report import Step
 
 CLIENT: Final = {
@@ -37,22 +37,26 @@ async def registration(patient: Patient) -> Finding:
     if not isinstance(endpoint, str):
         return _closed("The issuer's metadata names no registration endpoint")
     asked = time.time()
-    known = await _register(patient, endpoint, CLIENT)
-    if known.status_code != httpx.codes.CREATED:
-        return _closed(f"Keycloak lets nobody register from a desktop: {_words(known)}")
-    client = known.json()
+    answer = await _register(patient, endpoint, CLIENT)
+    client = _registered(answer)
+    if client is None:
+        return _closed(f"Keycloak lets nobody register from a desktop: {_words(answer)}")
     if isinstance(client.get("client_id_issued_at"), int):
         patient.clocks["Keycloak"] = skew(client["client_id_issued_at"], asked)
     problems = [*await _delete(patient, client), *_offers(patient, client)]
-    stranger = await _register(patient, endpoint, STRANGER)
-    if stranger.status_code == httpx.codes.CREATED:
-        problems += await _delete(patient, stranger.json())
-        problems.append(_open_to_strangers())
+    stranger = _registered(await _register(patient, endpoint, STRANGER))
+    if stranger is not None:
+        problems += [*await _delete(patient, stranger), _open_to_strangers()]
     return Finding("a client on a desktop may register; it was deleted again", tuple(problems))
 
 
 async def _register(patient: Patient, endpoint: str, client: dict[str, Any]) -> httpx.Response:
     return await ask(patient.http, "POST", endpoint, json=client, mend=f"make {endpoint} reachable for clients")
+
+
+def _registered(response: httpx.Response) -> dict[str, Any] | None:
+    """Return the client, or None if none was registered."""
+    return json_object(response) if response.status_code == httpx.codes.CREATED else None
 
 
 async def _delete(patient: Patient, client: dict[str, Any]) -> list[Problem]:
@@ -101,11 +105,10 @@ def _open_to_strangers() -> Problem:
 
 def _words(response: httpx.Response) -> str:
     """Return what Keycloak says; its refusals are JSON."""
-    try:
-        answer = response.json()
-        return f"HTTP {response.status_code}, {answer.get('error_description') or answer.get('error')}".rstrip(".")
-    except (ValueError, AttributeError):
+    answer = json_object(response)
+    if answer is None:
         return f"HTTP {response.status_code}"
+    return f"HTTP {response.status_code}, {answer.get('error_description') or answer.get('error')}".rstrip(".")
 
 
 async def documents(patient: Patient) -> Finding:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from nextcloud_mcp.doctor import clocks, registration
-from nextcloud_mcp.doctor.finding import Finding, Outcome, Skip
+from nextcloud_mcp.doctor import clocks, issuer, registration
+from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
 from nextcloud_mcp.settings import load_settings
 from tests.support.server import EXCHANGE
@@ -57,6 +57,46 @@ async def test_a_client_that_may_not_ask_for_the_server() -> None:
     (problem,) = (await registered(keycloak(scope="files:read"))).problems
     assert problem.outcome is Outcome.FAILED
     assert "may not ask for nextcloud-mcp:exchange" in problem.cause
+
+
+async def test_an_answer_that_is_no_client() -> None:
+    """A page in place of the registered client, with the right status, is told of and no crash."""
+    finding = await registered(lambda _: httpx.Response(201, text="<p>Welcome"))
+    (problem,) = finding.problems
+    assert problem.outcome is Outcome.WARNING
+    assert "lets nobody register from a desktop: HTTP 201" in problem.cause
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(httpx.RemoteProtocolError("Server disconnected"), id="closes the connection"),
+        pytest.param(httpx.ReadError(""), id="resets it"),
+        pytest.param(httpx.ReadTimeout(""), id="never answers"),
+    ],
+)
+async def test_a_proxy_that_drops_unknown_names(error: httpx.HTTPError) -> None:
+    """Where another name gets no answer nobody meets another issuer by it: that is in order."""
+    asked = []
+
+    def proxy(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["Host"])
+        raise error
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(proxy)) as http:
+        settings = load_settings(EXCHANGE)
+        metadata = {"issuer": settings.discovery_url.removesuffix(issuer.WELL_KNOWN)}
+        finding = await issuer.public(Patient(settings, Options(), http, http, metadata=metadata))
+    assert asked == ["another-name.invalid"]
+    assert finding.outcome is Outcome.OK
+
+
+async def test_an_address_that_is_none() -> None:
+    """Metadata may name anything as an address; what httpx can't read is the step's fault, not a crash."""
+    async with httpx.AsyncClient() as http:
+        patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata={"issuer": "x", "jwks_uri": "//[::"})
+        with pytest.raises(Fault, match="is no address"):
+            await issuer.keys(patient)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""`doctor.drift`: how it comes by the live realm; tests/doctor/ compares real ones."""
+
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from nextcloud_mcp.doctor import drift
+from nextcloud_mcp.doctor.finding import Fault
+from nextcloud_mcp.doctor.patient import Options, Patient
+from nextcloud_mcp.settings import load_settings
+from tests.support.listening import listening
+from tests.support.server import EXCHANGE
+
+TOKEN: Final = {"access_token": "x", "expires_in": 60, "token_type": "Bearer"}
+
+
+async def read(answer: Callable[[Request], Response]) -> Patient:
+    """Read a realm of a Keycloak under a path, whose administration answers so."""
+    routes = [
+        Route("/auth/realms/master/protocol/openid-connect/token", lambda _: JSONResponse(TOKEN), methods=["POST"]),
+        Route("/auth/admin/realms/{path:path}", answer),
+    ]
+    async with listening(Starlette(routes=routes)) as url, httpx.AsyncClient() as http:
+        issuer = f"{url}/auth/realms/cloud"
+        environ = {**EXCHANGE, "OIDC_DISCOVERY_URL": f"{issuer}/.well-known/openid-configuration"}
+        patient = Patient(load_settings(environ), Options(admin=("root", "secret")), http, http)
+        patient.metadata = {"issuer": issuer}
+        await drift.access(patient)
+        return patient
+
+
+async def test_a_keycloak_under_a_path() -> None:
+    """Where Keycloak is not at the root of its host (`http-relative-path`), neither is its administration."""
+    patient = await read(lambda request: JSONResponse([request.url.path]))
+    assert patient.live["realm"] == ["/auth/admin/realms/cloud"]
+    assert patient.live["clients"] == ["/auth/admin/realms/cloud/clients"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        pytest.param(lambda _: HTMLResponse("Sign in"), "HTTP 200, text/html", id="a proxy's login"),
+        pytest.param(lambda _: HTMLResponse("", 404), "HTTP 404", id="hidden"),
+        pytest.param(lambda _: JSONResponse({"error": "HTTP 403 Forbidden"}, 403), "HTTP 403", id="no administrator"),
+    ],
+)
+async def test_no_administration(answer: Callable[[Request], Response], seen: str) -> None:
+    """What stands in its place is told of and no crash."""
+    with pytest.raises(Fault, match=f"refuses root the administration of cloud .{seen}"):
+        await read(answer)
