@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from joserfc.jwk import ECKey, RSAKey
 from starlette.responses import Response
 
 from nextcloud_mcp.doctor.finding import Outcome
@@ -71,6 +72,18 @@ def away(part: Callable[[Ward], Front]) -> Broken:
     async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
         async with part(ward).away():
             yield {}
+
+    return broken
+
+
+def both(*breakages: Broken) -> Broken:
+    """Break in two ways at once."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        first, second = breakages
+        async with first(ward) as given, second(ward) as more:
+            yield {**given, **more}
 
     return broken
 
@@ -141,6 +154,37 @@ def client_attribute(name: str, value: str) -> Broken:
         return client_with(ward.admin, ward.exchange_client, attributes=attributes)
 
     return at(change)
+
+
+def authenticated_by(kind: str) -> Broken:
+    """Let the exchange server's client prove in another way who it is."""
+    return at(lambda ward: client_with(ward.admin, ward.exchange_client, clientAuthenticatorType=kind))
+
+
+def signing(*, registered: ECKey | RSAKey | None) -> Broken:
+    """Sign with `KEY` in place of sending a secret; Keycloak has been given the public half of another."""
+    public = "".join(registered.as_pem(private=False).decode().splitlines()[1:-1]) if registered else ""
+
+    @asynccontextmanager
+    async def given(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        file = ward.chain.config.state / "key.pem"
+        file.write_bytes(KEY.as_pem(private=True))
+        yield {"OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_PRIVATE_KEY_FILE": str(file)}
+
+    registering = both(client_attribute("jwt.credential.public.key", public), authenticated_by("client-jwt"))
+    return both(given, registering)
+
+
+def secret_in_a_file(secret: str) -> Broken:
+    """Give the secret by a file."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        file = ward.chain.config.state / "secret"
+        file.write_text(secret)
+        yield {"OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(file)}
+
+    return broken
 
 
 @contextmanager
@@ -245,18 +289,6 @@ def registration_policy(provider: str, **config: list[str]) -> Broken:
     return at(change)
 
 
-def both(*breakages: Broken) -> Broken:
-    """Break in two ways at once."""
-
-    @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        first, second = breakages
-        async with first(ward) as given, second(ward) as more:
-            yield {**given, **more}
-
-    return broken
-
-
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +316,9 @@ class Case:
 
 
 SCOPE: Final = "nextcloud-mcp:exchange files:read"
+KEY: Final = ECKey.generate_key("P-256")
+"""What the exchange server signs with, where it signs."""
+
 KEYCLOAK: Final = "realms/nextcloud-mcp/.well-known/openid-configuration"
 METADATA: Final = "/.well-known/oauth-protected-resource/mcp"
 STATUS: Final = "/status.php"
@@ -471,7 +506,46 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     # the exchange
     "exchange: wrong secret": Case(
-        settings(OIDC_CLIENT_SECRET="wrong"), "exchange.client", "refuses the secret or key", "OIDC_CLIENT_SECRET"
+        settings(OIDC_CLIENT_SECRET="wrong"),
+        "exchange.client",
+        "refuses the secret of the client",
+        "set OIDC_CLIENT_SECRET to its present secret",
+    ),
+    "exchange: wrong secret in a file": Case(
+        secret_in_a_file("wrong"), "exchange.client", "refuses the secret of the client", "/secret, which the next call"
+    ),
+    "exchange: wrong key": Case(
+        signing(registered=ECKey.generate_key("P-256")),
+        "exchange.client",
+        "refuses the key of the client",
+        "give it the public key of ",
+    ),
+    "exchange: key of another kind": Case(
+        signing(registered=RSAKey.generate_key(2048)),
+        "exchange.client",
+        "refuses the key of the client",
+        "> Keys > Import",
+    ),
+    "exchange: no key": Case(
+        signing(registered=None), "exchange.client", "refuses the key of the client", "> Keys > Import"
+    ),
+    "exchange: signed, and a secret is expected": Case(
+        both(signing(registered=KEY), authenticated_by("client-secret")),
+        "exchange.client",
+        "knows no enabled client {exchange} that signs",
+        "-s clientAuthenticatorType=client-jwt",
+    ),
+    "exchange: signed by a client that is disabled": Case(
+        both(signing(registered=KEY), at(lambda ward: client_with(ward.admin, ward.exchange_client, enabled=False))),
+        "exchange.client",
+        "knows no enabled client",
+        "-s enabled=true",
+    ),
+    "exchange: a secret, and a signature is expected": Case(
+        authenticated_by("client-jwt"),
+        "exchange.client",
+        "takes no secret from the client",
+        "set OIDC_CLIENT_PRIVATE_KEY_FILE",
     ),
     "exchange: unknown client": Case(
         settings(OIDC_CLIENT_ID="nobody"), "exchange.client", "knows no enabled client nobody", "set OIDC_CLIENT_ID"
@@ -657,12 +731,19 @@ async def test_diagnosis(ward: Ward, case: Case) -> None:
         credentials = (ward.chain.keycloak.admin_user, ward.chain.keycloak.admin_password) if case.admin else None
         report = await ward.examined(environ, Options(token=token, admin=credentials))
 
-    names = {"server": ward.server.url}
+    names = {"server": ward.server.url, "exchange": ward.exchange_client}
     result = first_complaint(report)
     assert (result.step.code, result.finding.outcome) == (case.code, case.outcome), complaints(report)
     found = [problem for problem in result.finding.problems if case.cause.format(**names) in problem.cause]
     assert found, complaints(report)
     assert case.mend.format(**names) in found[0].mend
+
+
+async def test_a_key_in_order(ward: Ward) -> None:
+    """A server that signs is told that all is well once Keycloak has the public half of its key."""
+    async with signing(registered=KEY)(ward) as environ:
+        report = await ward.examined(environ, Options())
+    assert complaints(report) == []
 
 
 async def test_the_ward_is_healthy(ward: Ward) -> None:

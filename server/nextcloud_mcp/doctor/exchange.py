@@ -3,18 +3,20 @@
 Keycloak 26.7 looks at the client before it looks at the token, so its refusal tells the client's faults apart. What it
 looks at last, the audience, takes a real token: `--token-stdin`.
 
-    401 invalid_client        no such client, or it is disabled
+    401 invalid_client        no such client, or it is disabled, or it signs where Keycloak expects a secret
     401 unauthorized_client   the secret is wrong
+    400 invalid_client        the key is wrong, or the assertion (RFC 7523 section 3.2); or there is a secret
+                              where Keycloak expects an assertion
     400 invalid_request       "Standard token exchange is not enabled …", "Request not allowed" (a policy refuses it),
                               or "Invalid token": all is well but the token
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import httpx
 
 from nextcloud_mcp.app import client_authentication
+from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey
 from nextcloud_mcp.auth.credentials import ACCESS_TOKEN_TYPE, GRANT_TYPE
 from nextcloud_mcp.doctor.finding import Fault, Finding
 from nextcloud_mcp.doctor.patient import Patient, ask
@@ -30,7 +32,8 @@ async def client(patient: Patient) -> Finding:
     settings = patient.settings
     if not settings.enable_token_exchange:
         return Finding("not needed: pass-through mode exchanges nothing")
-    proof = client_authentication(settings).prove(settings.client_id, str(patient.metadata["issuer"]))
+    authentication = client_authentication(settings)
+    proof = authentication.prove(settings.client_id, str(patient.metadata["issuer"]))
     endpoint = str(patient.metadata["token_endpoint"])
     form = {
         "grant_type": GRANT_TYPE,
@@ -45,7 +48,11 @@ async def client(patient: Patient) -> Finding:
     error, description = _refusal(response)
     if (error, description) == _WELL:
         return Finding(f"Keycloak knows {settings.client_id} and lets it exchange")
-    cause, mend = _remedy(patient, error, description)
+    cause, mend = (
+        _not_allowed(patient, description)
+        or _not_authenticated(patient, authentication, response.status_code, error)
+        or ("Keycloak refuses the exchange for another reason", "see Keycloak's log")
+    )
     raise Fault(cause, mend, saw=f"HTTP {response.status_code} {error}: {description}")
 
 
@@ -57,32 +64,60 @@ def _refusal(response: httpx.Response) -> tuple[str, str]:
         return "none", "no answer of a token endpoint"
 
 
-def _remedy(patient: Patient, error: str, description: str) -> tuple[str, str]:
-    """Return the cause of a refusal, and what mends it."""
+def _not_allowed(patient: Patient, description: str) -> tuple[str, str] | None:
+    """Return why a client that Keycloak knows may not exchange, and what mends that."""
     client_id = patient.settings.client_id
-    update = f"kcadm.sh update clients/{kcadm_id(patient, client_id)} -r {patient.realm} -s"
-    by_description: Mapping[str, tuple[str, str]] = {
+    return {
         "Standard token exchange is not enabled for the requested client": (
             f"Token exchange is not enabled for the client {client_id}",
-            f"{update} 'attributes.\"standard.token.exchange.enabled\"=true'",
+            f"{_update(patient)} -s 'attributes.\"standard.token.exchange.enabled\"=true'",
         ),
         "Request not allowed": (
             f"The realm's policies refuse the exchange: the client {client_id} lacks the default scope nextcloud",
             f"in Keycloak's console: Clients > {client_id} > Client scopes > Add client scope > nextcloud, Default",
         ),
-    }
-    by_error = {
-        "invalid_client": (
-            f"Keycloak knows no enabled client {client_id}",
-            f"set OIDC_CLIENT_ID to the exchange server's client in this realm, or enable it:\n{update} enabled=true",
-        ),
-        "unauthorized_client": (
-            f"Keycloak refuses the secret or key of the client {client_id}",
-            f"set OIDC_CLIENT_SECRET (or _FILE) to what Keycloak's console has: Clients > {client_id} > Credentials",
-        ),
-    }
-    otherwise = ("Keycloak refuses the exchange for another reason", "see Keycloak's log")
-    return by_description.get(description) or by_error.get(error, otherwise)
+    }.get(description)
+
+
+def _not_authenticated(
+    patient: Patient, client: ClientAuthentication, status: int, error: str
+) -> tuple[str, str] | None:
+    """Return why Keycloak does not believe that it is this client, and what mends that."""
+    signs = isinstance(client, ClientKey)
+    if error == "invalid_client" and status == httpx.codes.UNAUTHORIZED:
+        return _unknown_that_signs(patient) if signs else _unknown(patient)
+    if error == "invalid_client" and not signs:
+        return _expected_to_sign(patient)
+    return _refused(patient, client) if error in {"invalid_client", "unauthorized_client"} else None
+
+
+def _unknown(patient: Patient) -> tuple[str, str]:
+    cause = f"Keycloak knows no enabled client {patient.settings.client_id}"
+    mend = "set OIDC_CLIENT_ID to the exchange server's client in this realm, or enable it"
+    return cause, f"{mend}:\n{_update(patient)} -s enabled=true"
+
+
+def _unknown_that_signs(patient: Patient) -> tuple[str, str]:
+    cause, mend = _unknown(patient)
+    return f"{cause} that signs (Signed Jwt)", f"{mend} -s clientAuthenticatorType=client-jwt"
+
+
+def _expected_to_sign(patient: Patient) -> tuple[str, str]:
+    client_id = patient.settings.client_id
+    cause = f"Keycloak takes no secret from the client {client_id}: it expects it to sign with a private key"
+    console = f"Clients > {client_id} > Credentials > Client Authenticator > Client Id and Secret"
+    return cause, f"set OIDC_CLIENT_PRIVATE_KEY_FILE in place of the secret, or in Keycloak's console: {console}"
+
+
+def _refused(patient: Patient, client: ClientAuthentication) -> tuple[str, str]:
+    what, tab = ("key", "Keys > Import") if isinstance(client, ClientKey) else ("secret", "Credentials")
+    client_id = patient.settings.client_id
+    cause = f"Keycloak refuses the {what} of the client {client_id}"
+    return cause, f"{client.advice}; in Keycloak's console: Clients > {client_id} > {tab}"
+
+
+def _update(patient: Patient) -> str:
+    return f"kcadm.sh update clients/{kcadm_id(patient, patient.settings.client_id)} -r {patient.realm}"
 
 
 def kcadm_id(patient: Patient, client_id: str) -> str:
