@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,7 +12,6 @@ import pytest
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.servers import COMMAND
-from tests.support.kcadm import kcadm_environment
 from tests.support.oauth import ALICE, sign_in
 
 
@@ -58,36 +56,3 @@ async def test_no_complaint(chain: Chain, mode: str) -> None:
     for secret in (token, token.rpartition(".")[2], EXCHANGE_CLIENT_SECRET, chain.keycloak.admin_password):
         assert secret not in shown
     assert done.stderr == b""
-
-
-@pytest.fixture
-def kcadm(chain: Chain, tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a shell that has `kcadm.sh`, signed in as the administrator."""
-    environ = os.environ | kcadm_environment(chain.keycloak, chain.config.cache, tmp_path)
-    who = ["--server", chain.keycloak.url, "--realm", "master", "--user", chain.keycloak.admin_user]
-    subprocess.run([str(tmp_path / "kcadm.sh"), "config", "credentials", *who], env=environ, check=True)  # noqa: S603 - Keycloak's own
-    return environ
-
-
-async def test_its_commands_mend_a_drifted_realm(chain: Chain, kcadm: dict[str, str]) -> None:
-    """What it says to run is run as it stands, by Keycloak's own kcadm.sh, and the realm is as shipped again."""
-    admin = chain.keycloak.admin()
-    (scope,) = [each for each in admin.get_client_scopes() if each["name"] == "nextcloud-mcp:exchange"]
-    client = str(admin.get_client_id("mcp-client"))
-    admin.delete_mapper_from_client_scope(scope["id"], scope["protocolMappers"][0]["id"])
-    admin.update_client(
-        client, {"fullScopeAllowed": True, "redirectUris": ["http://localhost/callback", "http://a.test/*"]}
-    )
-    admin.update_realm(chain.keycloak.realm, {"revokeRefreshToken": False})
-
-    commands = [problem["mend"] for problem in await drift(chain)]
-    assert len(commands) == 4
-    await anyio.run_process(["bash", "-c", "\n".join(["set -eu", *commands])], env=kcadm)
-    assert await drift(chain) == []
-
-
-async def drift(chain: Chain) -> list[dict[str, Any]]:
-    """Return what the doctor finds to differ from the shipped realm."""
-    done = await doctor(environment(chain, "exchange"), "--json", token="none")
-    steps = json.loads(done.stdout)["steps"]
-    return [problem for step in steps if step["code"].startswith("drift.") for problem in step["problems"]]

@@ -14,7 +14,7 @@ from warnings import catch_warnings
 
 import anyio.to_thread
 
-from nextcloud_mcp.doctor import realm_file
+from nextcloud_mcp.doctor import assigned, realm_file
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip
 from nextcloud_mcp.doctor.patient import Patient
 from nextcloud_mcp.doctor.realm_file import Comparison, Difference
@@ -58,7 +58,6 @@ async def realm(patient: Patient) -> Finding:
         Problem(_differs(f"the realm {patient.realm}", each), f"kcadm.sh update realms/{patient.realm} {_set(each)}")
         for each in patient.comparison.differences(wanted, patient.live["realm"])
     ]
-    problems += _default_scopes(patient)
     return _found(problems, f"{len(wanted)} settings")
 
 
@@ -119,15 +118,6 @@ def _known(patient: Patient) -> dict[str, str]:
     return {f"MCP_{settings.mode.replace('-', '_').upper()}_URL": settings.client_id}
 
 
-def _default_scopes(patient: Patient) -> Iterator[Problem]:
-    for kind, name in (("Default", "defaultDefaultClientScopes"), ("Optional", "defaultOptionalClientScopes")):
-        wanted, found = set(patient.shipped.get(name, [])), {each["name"] for each in patient.live[name]}
-        for scope in sorted(wanted ^ found):
-            state = f"is not {kind.lower()}" if scope in wanted else f"is {kind.lower()}, and should not be"
-            mend = f"Client scopes > {scope} > Assigned type: {kind if scope in wanted else 'None'}"
-            yield Problem(f"The scope {scope} {state} in the realm", mend)
-
-
 async def scopes(patient: Patient) -> Finding:
     """Compare the client scopes, with their mappers: they decide what a token says and opens."""
     live = {scope["name"]: scope for scope in patient.live["clientScopes"]}
@@ -135,6 +125,9 @@ async def scopes(patient: Patient) -> Finding:
     for scope in patient.shipped["clientScopes"]:
         found = live.get(scope["name"])
         problems += [_scope_missing(patient, scope)] if found is None else _scope(patient, scope, found)
+    new_clients = {name: [each["name"] for each in patient.live[name]] for name in assigned.REALM.values()}
+    holder = assigned.Holder("A new client", "default-", assigned.REALM)
+    problems += assigned.problems(patient, holder, patient.shipped, new_clients)
     return _found(problems, f"{len(patient.shipped['clientScopes'])} client scopes")
 
 
@@ -181,19 +174,22 @@ async def clients(patient: Patient) -> Finding:
             mend = f"Clients > Import client, with this of keycloak/realm-export.json: {client['clientId']}"
             problems.append(Problem(f"The client {client_id} is missing", mend))
             continue
-        problems += [
-            Problem(
-                _differs(f"the client {client_id}", each),
-                f"kcadm.sh update clients/{found['id']} -r {patient.realm} {_set(each)}",
-            )
-            for each in patient.comparison.differences(_stated(client), found)
-        ]
+        problems += _client(patient, client, found)
     return _found(problems, f"{len(patient.shipped['clients'])} clients")
 
 
+def _client(patient: Patient, client: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
+    about, path = f"the client {live['clientId']}", f"clients/{live['id']}"
+    for each in patient.comparison.differences(_stated(client), live):
+        yield Problem(_differs(about, each), f"kcadm.sh update {path} -r {patient.realm} {_set(each)}")
+    holder = assigned.Holder(_sentence(about), f"{path}/", assigned.CLIENT)
+    yield from assigned.problems(patient, holder, client, live)
+
+
 def _stated(client: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what Keycloak fills in by itself: where no web origins are listed, those of the redirects."""
-    return {name: value for name, value in client.items() if name != "webOrigins" or value}
+    """Leave out the scopes, and what Keycloak fills in: where no web origins are listed, those of the redirects."""
+    left_out = {*assigned.CLIENT.values(), *([] if client.get("webOrigins") else ["webOrigins"])}
+    return {name: value for name, value in client.items() if name not in left_out}
 
 
 async def policies(patient: Patient) -> Finding:
@@ -280,7 +276,7 @@ STEPS: Final = (
     Step(
         "drift.scopes",
         "client scopes",
-        "The live realm has its scopes, with their mappers and no others.",
+        "The live realm has its scopes, with their mappers and no others, and gives new clients the same.",
         scopes,
         ("drift.access",),
     ),
