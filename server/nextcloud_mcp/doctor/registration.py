@@ -114,7 +114,7 @@ def _words(response: httpx.Response) -> str:
 async def documents(patient: Patient) -> Finding:
     """Say whether clients may come with a document, which is experimental in Keycloak and needs nothing here."""
     if patient.metadata.get("client_id_metadata_document_supported"):
-        return Finding("clients may bring a metadata document")
+        return Finding("clients may bring a metadata document; whose is taken, an administrator can see")
     return Finding("not offered; clients register, or have an id given by hand")
 
 

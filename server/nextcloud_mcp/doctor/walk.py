@@ -10,6 +10,7 @@ from nextcloud_mcp.doctor import (
     caller,
     clocks,
     cloud,
+    documents,
     drift,
     endpoint,
     exchange,
@@ -47,6 +48,7 @@ WALK: Final = (
     *clocks.STEPS,
     *user_oidc.STEPS,
     *drift.STEPS,
+    *documents.STEPS,
 )
 """The settings come first, and are judged before there is anything to walk."""
 

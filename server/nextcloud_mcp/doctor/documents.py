@@ -1,0 +1,107 @@
+"""Whose documents Keycloak takes for clients (Client ID Metadata Document; keycloak/README.md has what is shipped).
+
+With the feature `cimd` the issuer's metadata says that clients may bring one, whatever the realm is like. Whether one
+is taken, from where, and what it may ask for, is up to client policies, which an administrator alone sees.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from nextcloud_mcp.doctor.finding import Finding, Problem, warning
+from nextcloud_mcp.doctor.patient import LOOPBACK, Patient
+from nextcloud_mcp.doctor.report import Step
+
+EXECUTOR: Final = "client-id-metadata-document"
+"""Fetches a document and makes a client of it (Keycloak 26.7)."""
+
+SCOPE: Final = "nextcloud"
+"""The scope that opens Nextcloud past the servers: for the exchange server alone."""
+
+_PROFILES: Final = "in Keycloak's console, Realm settings > Client policies > Profiles"
+_SHIPPED: Final = "as keycloak/cimd.json has it (Realm settings > Client policies, JSON editor)"
+
+
+async def policies(patient: Patient) -> Finding:
+    """Judge the policies by which documents are taken."""
+    if not patient.metadata.get("client_id_metadata_document_supported"):
+        return Finding("not offered")
+    taking = _taking(patient.live)
+    if not taking:
+        cause = "The issuer's metadata offers documents and no policy takes any, so clients that bring one are refused"
+        mend = f"add the profiles and policies {_SHIPPED}, or build Keycloak without --features=cimd"
+        return Finding("offered, and none is taken", (warning(cause, mend),))
+    problems = [problem for name, configuration in taking.items() for problem in _judged(name, configuration)]
+    return Finding(f"taken by the profile {' and '.join(taking)}", (*problems, *_asking_for_nextcloud(patient.live)))
+
+
+def _taking(live: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return how the executor is configured, by profile, where an enabled policy applies it."""
+    return {
+        name: executor.get("configuration", {})
+        for policy in _enabled(live)
+        for name, executors in _executors(live, policy).items()
+        for executor in executors
+        if executor["executor"] == EXECUTOR
+    }
+
+
+def _enabled(live: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [policy for policy in live["clientPolicies"]["policies"] if policy.get("enabled")]
+
+
+def _executors(live: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the executors that a policy applies, by profile."""
+    return {
+        profile["name"]: profile.get("executors", [])
+        for profile in live["clientProfiles"]["profiles"]
+        if profile["name"] in policy.get("profiles", [])
+    }
+
+
+def _judged(profile: str, configuration: Mapping[str, Any]) -> Iterator[Problem]:
+    hosts = configuration.get("cimd-allow-permitted-domains") or []
+    far = [host for host in hosts if host not in LOOPBACK]
+    if not hosts:
+        cause = f"The client profile {profile} lists no host, so Keycloak refuses every document"
+        yield warning(cause, f"{_PROFILES} > {profile}: list the hosts under Trusted domains, {_SHIPPED}")
+    if _true(configuration.get("cimd-allow-http-scheme")) and far:
+        cause = (
+            f"The client profile {profile} takes documents of {', '.join(far)} over plain HTTP: who sits in between "
+            "says where codes go"
+        )
+        yield warning(cause, f"{_PROFILES} > {profile}: turn Allow http scheme off")
+
+
+def _true(value: object) -> bool:
+    """Keycloak writes booleans as words in some places."""
+    return value is True or value == "true"
+
+
+def _asking_for_nextcloud(live: Mapping[str, Any]) -> Iterator[Problem]:
+    """See that a policy refuses whoever asks for the scope: documents go past the policies of registration."""
+    if not any(_refuses_scope(live, policy) for policy in _enabled(live)):
+        yield Problem(
+            f"A document may claim the scope {SCOPE}, and a token that opens Nextcloud past the servers is given to it",
+            f"add the client policy nobody-asks-for-nextcloud {_SHIPPED}",
+        )
+
+
+def _refuses_scope(live: Mapping[str, Any], policy: Mapping[str, Any]) -> bool:
+    applied = [executor["executor"] for executors in _executors(live, policy).values() for executor in executors]
+    match policy.get("conditions"):
+        case [{"condition": "client-scopes", "configuration": {"scopes": [*scopes], "type": "Optional"} as how}]:
+            negated = _true(how.get("is-negative-logic"))
+            return SCOPE in scopes and not negated and "reject-request" in applied
+    return False
+
+
+STEPS: Final = (
+    Step(
+        "drift.documents",
+        "documents",
+        "Where clients may bring metadata documents, a policy takes them, from listed hosts, by plain HTTP from "
+        "loopback alone, and none may ask for Nextcloud itself.",
+        policies,
+        ("drift.access",),
+    ),
+)
