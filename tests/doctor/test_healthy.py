@@ -2,8 +2,10 @@
 
 import json
 import os
+import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -56,3 +58,51 @@ async def test_no_complaint(chain: Chain, mode: str) -> None:
     for secret in (token, token.rpartition(".")[2], EXCHANGE_CLIENT_SECRET, chain.keycloak.admin_password):
         assert secret not in shown
     assert done.stderr == b""
+
+
+@contextmanager
+def administrator(chain: Chain, *more: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Have one who may only read, as docs/how-to/upgrade.md makes one, in the doctor's environment.
+
+    Args:
+        chain: the real parts.
+        more: credentials besides the password, as Keycloak has them.
+    """
+    admin = chain.keycloak.admin()
+    admin.change_current_realm("master")
+    password = secrets.token_urlsafe(16)
+    person = {"username": "reader", "email": "reader@example.org", "firstName": "Some", "lastName": "One"}
+    credentials = [{"type": "password", "value": password}, *more]
+    user_id = admin.create_user(person | {"enabled": True, "credentials": credentials})
+    of_realm = str(admin.get_client_id(f"{chain.keycloak.realm}-realm"))
+    roles = [admin.get_client_role(of_realm, role) for role in ("view-realm", "view-clients")]
+    admin.assign_client_role(user_id, of_realm, roles)
+    try:
+        yield {"KEYCLOAK_ADMIN": "reader", "KEYCLOAK_ADMIN_PASSWORD": password}
+    finally:
+        admin.delete_user(user_id)
+
+
+async def drift_as(chain: Chain, admin: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the steps that take an administrator."""
+    done = await doctor(environment(chain, "exchange") | admin, "--json", token="none")
+    return [step for step in json.loads(done.stdout)["steps"] if step["code"].startswith("drift.")]
+
+
+async def test_who_may_only_read_is_enough(chain: Chain) -> None:
+    """The realm is compared whole by an administrator with the roles `view-realm` and `view-clients` of that realm."""
+    with administrator(chain) as reader:
+        steps = await drift_as(chain, reader)
+    assert {step["outcome"] for step in steps} == {"ok"}, steps
+
+
+async def test_who_has_a_second_factor_is_refused(chain: Chain) -> None:
+    """The doctor has a password alone, and says so where more is asked for."""
+    code = {"subType": "totp", "digits": 6, "counter": 0, "period": 30, "algorithm": "HmacSHA1"}
+    factor = {"type": "otp", "secretData": '{"value": "a-secret-of-twenty-b"}', "credentialData": json.dumps(code)}
+    with administrator(chain, factor) as reader:
+        access, *others = await drift_as(chain, reader)
+    (problem,) = access["problems"]
+    assert "refuses reader the administration of nextcloud-mcp (HTTP 400)" in problem["cause"]
+    assert "who has no second factor" in problem["mend"]
+    assert {step["outcome"] for step in others} == {"skipped"}

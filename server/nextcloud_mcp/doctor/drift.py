@@ -107,8 +107,8 @@ def _refused(patient: Patient, answer: str) -> Fault:
     name, _ = patient.options.admin or ("nobody", "")
     return Fault(
         f"Keycloak refuses {name} the administration of {patient.realm} ({answer})",
-        "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master, and run the "
-        f"doctor where no proxy keeps {patient.keycloak_url}/admin back",
+        "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master who has no second "
+        f"factor, and run the doctor where no proxy keeps {patient.keycloak_url}/admin back",
     )
 
 
