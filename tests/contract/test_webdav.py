@@ -285,6 +285,31 @@ async def test_a_taken_name_is_kept_on_request(alice: Person, folder: str, metho
 
 
 @pytest.mark.parametrize("method", ["MOVE", "COPY"])
+async def test_a_folder_is_replaced_with_all_it_holds(alice: Person, folder: str, method: str) -> None:
+    """A folder as destination is never gone into: `Overwrite: F` is a 412, `T` puts the file in the folder's place."""
+    await alice.http.put(alice.path(folder, "a.txt"), content=b"new")
+    await alice.http.request("MKCOL", alice.path(folder, "sub"))
+    await alice.http.put(alice.path(folder, "sub", "b.txt"), content=b"old")
+    refused = await _transfer(alice, method, (folder, "a.txt"), (folder, "sub"), overwrite="F")
+    assert refused.status_code == 412
+    assert (await alice.http.get(alice.path(folder, "sub", "b.txt"))).content == b"old"
+    done = await _transfer(alice, method, (folder, "a.txt"), (folder, "sub"), overwrite="T")
+    assert done.status_code == 204
+    assert (await alice.http.get(alice.path(folder, "sub"))).content == b"new"
+    assert (await alice.http.get(alice.path(folder, "sub", "b.txt"))).status_code == 404
+
+
+async def test_a_copy_over_the_folder_above_loses_both(alice: Person, folder: str) -> None:
+    """With `Overwrite: T` that folder is deleted first, and then there is nothing left to copy. MOVE is a 403."""
+    source, above = (folder, "sub", "deep", "a.txt"), (folder, "sub")
+    for path in (above, source[:-1]):
+        await alice.http.request("MKCOL", alice.path(*path))
+    await alice.http.put(alice.path(*source), content=b"x")
+    assert (await _transfer(alice, "COPY", source, above, overwrite="T")).status_code >= 400
+    assert (await alice.http.get(alice.path(*source))).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["MOVE", "COPY"])
 async def test_a_transfer_that_cannot_be(alice: Person, folder: str, method: str) -> None:
     """404 without a source, 409 into a missing folder or into itself, 403 onto itself even if overwriting."""
     await alice.http.put(alice.path(folder, "a.txt"), content=b"x")

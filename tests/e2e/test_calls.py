@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath
 
+import pytest
+
 from tests.e2e.conftest import Connect, NextcloudOf
 from tests.support.mcp_client import text_of
 
@@ -93,6 +95,31 @@ async def test_life_of_a_file(connect: Connect, unique: str) -> None:
     assert (listing["total_count"], listing["files_count"], listing["directories_count"]) == (1, 1, 0)
     assert content["content"] == "two"
     assert (deleted["status_code"], again["status_code"]) == (204, 404)
+
+
+@pytest.mark.parametrize("tool", ["nc_webdav_move_resource", "nc_webdav_copy_resource"])
+async def test_a_folder_is_not_replaced(connect: Connect, unique: str, tool: str) -> None:
+    """Who names a folder as destination loses nothing, even when overwriting, and is told the path that was meant."""
+    folder, file = f"{unique}/Work", f"{unique}/x.txt"
+    async with connect("alice") as client:
+        for path in (unique, folder):
+            await client.call_tool("nc_webdav_create_directory", {"path": path})
+        for path in (file, f"{folder}/a.txt"):
+            await client.call_tool("nc_webdav_write_file", {"path": path, "content": "kept"})
+        refusals = [
+            await client.call_tool(tool, {"source_path": source, "destination_path": folder, "overwrite": overwrite})
+            for source in (file, f"{folder}/a.txt")
+            for overwrite in (False, True)
+        ]
+        kept = (await client.call_tool("nc_webdav_list_directory", {"path": folder})).structured_content
+        advised = {"source_path": file, "destination_path": f"{folder}/x.txt"}
+        done = (await client.call_tool(tool, advised)).structured_content
+        await client.call_tool("nc_webdav_delete_resource", {"path": unique})
+
+    assert [answer.is_error for answer in refusals] == [True] * 4
+    assert f"/{folder}/x.txt" in text_of(refusals[0])
+    assert [each["name"] for each in kept["files"]] == ["a.txt"]
+    assert done["status_code"] == 201
 
 
 async def test_binary_file(connect: Connect, unique: str) -> None:

@@ -3,7 +3,6 @@
 Paths are those that the user sees, `/` being their own root.
 """
 
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import Element
@@ -181,7 +180,7 @@ async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 
     Raises:
         NotFoundError: there is no such source.
-        ConflictError: the destination exists and `overwrite` is false, or its folder is missing.
+        ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
     """
     return await _transfer(nextcloud, "MOVE", source, destination, overwrite=overwrite)
 
@@ -191,34 +190,63 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 
     Raises:
         NotFoundError: there is no such source.
-        ConflictError: the destination exists and `overwrite` is false, or its folder is missing.
+        ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
     """
     return await _transfer(nextcloud, "COPY", source, destination, overwrite=overwrite)
 
 
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
-    if not segments(source) or not segments(destination):
-        raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
-    if shown(source) == shown(destination):
-        raise InvalidArgumentError(f"{shown(source)} is both source and destination: name another destination.")
+    _refuse_nested(source, destination)
+    replaces = overwrite and await _is_file(nextcloud, source, destination)
     headers = {
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
-        "Overwrite": "T" if overwrite else "F",
+        "Overwrite": "T" if replaces else "F",
     }
     response = await nextcloud.request(
-        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok=_CONFLICTS.keys()
+        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={409, 412}
     )
-    if response.status_code in _CONFLICTS:
-        sentence = _CONFLICTS[response.status_code]
-        raise ConflictError(sentence.format(source=shown(source), destination=shown(destination)))
+    if response.status_code == httpx.codes.CONFLICT:
+        raise ConflictError(f"{shown(destination)} lies in no folder, and nothing was done: create its folder first.")
+    if response.status_code == httpx.codes.PRECONDITION_FAILED:
+        await _is_file(nextcloud, source, destination)
+        raise ConflictError(
+            f"{shown(destination)} exists already, and nothing was done: pass overwrite=true to replace it, or take "
+            "another name."
+        )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
-_CONFLICTS: Final[Mapping[int, str]] = {
-    409: "{destination} lies in a folder that is missing, or in {source} itself, and nothing was done: create it.",
-    412: "{destination} exists already, and nothing was done: pass overwrite=true to replace it, or take another name.",
-}
-"""What a status says of a move or a copy."""
+def _refuse_nested(source: str, destination: str) -> None:
+    """Refuse what has no sense, or would delete the source with the folder that it lies in."""
+    origin, target = segments(source), segments(destination)
+    if not origin or not target:
+        raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
+    if origin == target:
+        raise InvalidArgumentError(f"{shown(source)} is both source and destination: name another destination.")
+    if origin[: len(target)] == target or target[: len(origin)] == origin:
+        raise InvalidArgumentError(
+            f"Of {shown(source)} and {shown(destination)} one lies in the other: give the full new path as destination."
+        )
+
+
+async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
+    """Return whether there is a file at the destination.
+
+    Raises:
+        ConflictError: there is a folder. It is never replaced, for all that is in it, which nobody named, would go
+            (RFC 4918 sections 9.8.4 and 9.9.3).
+    """
+    try:
+        there = await _stat(nextcloud, destination)
+    except NotFoundError:
+        return False
+    if there.is_directory:
+        inside = f"{shown(destination)}/{segments(source)[-1]}"
+        raise ConflictError(
+            f"{shown(destination)} is a folder, and nothing was done: to put it in there, name the full new path "
+            f"{inside}."
+        )
+    return True
 
 
 async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:

@@ -380,39 +380,93 @@ TRANSFERS: Final = {"MOVE": webdav.move, "COPY": webdav.copy}
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-@pytest.mark.parametrize(("overwrite", "flag"), [(True, "T"), (False, "F")], ids=["overwrite", "no overwrite"])
-async def test_moves_and_copies(
-    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, flag: str, *, overwrite: bool
-) -> None:
+async def test_moves_and_copies(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
     """Destination is the absolute, encoded URL of a path of the same user (RFC 4918 section 10.3)."""
     fake.on(method, f"{FILES}/a%20b", answer(201, headers={"OC-ETag": '"e"'}))
-    written = await TRANSFERS[method](nextcloud, "a b", "Grüße/100%.txt", overwrite=overwrite)
+    written = await TRANSFERS[method](nextcloud, "a b", "Grüße/100%.txt", overwrite=False)
     assert written.model_dump() == {"status_code": 201, "etag": "e"}
     request = fake.requests[-1]
     assert request.headers["Destination"] == f"https://cloud.test{FILES}/Gr%C3%BC%C3%9Fe/100%25.txt"
-    assert request.headers["Overwrite"] == flag
+    assert request.headers["Overwrite"] == "F"
+
+
+NOTHING: Final = answer(404)
+A_FILE: Final = propfind(dav_file(f"{FILES}/d"))
+A_FOLDER: Final = propfind(dav_folder(f"{FILES}/d/"))
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [(409, "/d/b lies in a folder that is missing, or in /a itself"), (412, "/d/b exists already")],
-)
-async def test_a_destination_that_is_taken_or_missing(
-    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, status: int, sentence: str
+@pytest.mark.parametrize(("there", "flag"), [(A_FILE, "T"), (NOTHING, "F")], ids=["a file", "nothing"])
+async def test_only_a_file_is_replaced(
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, there: Answer, flag: str
 ) -> None:
-    """The sentence is about the destination, for the source is well."""
-    fake.on(method, f"{FILES}/a", answer(status))
-    with pytest.raises(ConflictError, match=sentence):
-        await TRANSFERS[method](nextcloud, "a", "d/b", overwrite=False)
+    """Where there is nothing yet, nothing that comes meanwhile is replaced either."""
+    fake.on("PROPFIND", f"{FILES}/d", there)
+    fake.on(method, f"{FILES}/a", answer(201))
+    await TRANSFERS[method](nextcloud, "a", "d", overwrite=True)
+    assert fake.requests[-1].headers["Overwrite"] == flag
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-async def test_a_destination_that_is_the_source(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
-    """Nextcloud would forbid it, as if somebody lacked a permission."""
-    with pytest.raises(InvalidArgumentError, match="/a/b is both source and destination"):
-        await TRANSFERS[method](nextcloud, "a/b", "/a//b/", overwrite=True)
+async def test_a_folder_is_never_replaced(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """All that is in it would go: nothing is asked for, and the caller learns which path was meant."""
+    fake.on("PROPFIND", f"{FILES}/d", A_FOLDER)
+    with pytest.raises(ConflictError, match=r"/d is a folder, and nothing was done: .* the full new path /d/x\.txt\."):
+        await TRANSFERS[method](nextcloud, "a/x.txt", "d", overwrite=True)
+    assert fake.asked(method) == []
+
+
+TAKEN: Final[Mapping[str, tuple[int, Answer, str]]] = {
+    "its folder is missing": (409, NOTHING, "/d lies in no folder, .* create its folder first"),
+    "a file": (412, A_FILE, "/d exists already, .* overwrite=true"),
+    "a folder": (412, A_FOLDER, r"/d is a folder, .* full new path /d/a\.$"),
+}
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+@pytest.mark.parametrize(("status", "there", "sentence"), TAKEN.values(), ids=TAKEN.keys())
+async def test_a_destination_that_is_taken_or_missing(
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, status: int, there: Answer, sentence: str
+) -> None:
+    """The sentence is about the destination, for the source is well; of a folder it does not offer to replace it."""
+    fake.on(method, f"{FILES}/a", answer(status))
+    fake.on("PROPFIND", f"{FILES}/d", there)
+    with pytest.raises(ConflictError, match=sentence):
+        await TRANSFERS[method](nextcloud, "a", "d", overwrite=False)
+
+
+NESTED: Final[Mapping[str, tuple[str, str, str]]] = {
+    "the source itself": ("a/b", "/a//b/", "/a/b is both source and destination"),
+    "the folder that it is in": ("a/b", "a", "Of /a/b and /a one lies in the other"),
+    "a folder further up": ("a/b/c", "/a/", "Of /a/b/c and /a one lies in the other"),
+    "in the source": ("a", "a/b/c", "Of /a and /a/b/c one lies in the other"),
+}
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+@pytest.mark.parametrize("overwrite", [True, False], ids=["overwrite", "no overwrite"])
+@pytest.mark.parametrize(("source", "destination", "sentence"), NESTED.values(), ids=NESTED.keys())
+async def test_a_destination_along_the_sources_own_path(
+    nextcloud: Nextcloud,
+    fake: FakeNextcloud,
+    method: str,
+    source: str,
+    destination: str,
+    sentence: str,
+    *,
+    overwrite: bool,
+) -> None:
+    """Nothing is asked of Nextcloud: it would forbid it as if somebody lacked a permission, or delete the source."""
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        await TRANSFERS[method](nextcloud, source, destination, overwrite=overwrite)
     assert fake.asked() == []
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+async def test_a_name_that_begins_alike_is_another(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """`/a` is not above `/ab`."""
+    fake.on(method, f"{FILES}/a", answer(201))
+    assert (await TRANSFERS[method](nextcloud, "a", "ab", overwrite=False)).status_code == 201
 
 
 async def test_the_destination_is_below_nextclouds_own_path() -> None:

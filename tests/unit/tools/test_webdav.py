@@ -259,6 +259,7 @@ async def test_moves_and_copies(
 ) -> None:
     """The destination is a path of the same person; nothing is overwritten unless that is asked for."""
     server.nextcloud.on(method, f"{FILES}/a", answer(201))
+    server.nextcloud.on("PROPFIND", f"{FILES}/b/c", answer(207, content=multistatus(dav_file(f"{FILES}/b/c"))))
     arguments = {"source_path": "a", "destination_path": "b/c"}
     result = await server.use(tool, arguments if overwrite is None else arguments | {"overwrite": overwrite})
     assert (result["status_code"], result["message"]) == (201, message)
