@@ -250,20 +250,39 @@ async def test_nextcloud_down(patient: Patient) -> None:
     assert_told(patient, response, sentence, "nextcloud.unavailable")
 
 
-async def test_nextcloud_slow(patient: Patient) -> None:
-    """A Nextcloud that never answers costs one time-out, and is not asked the same again."""
+SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
+    "reading": (
+        LIST,
+        "PROPFIND /remote.php/dav/files/alice/Plans",
+        "Nextcloud gave no answer about /Plans (ReadTimeout): try again shortly.",
+    ),
+    "writing": (
+        WRITE,
+        "PUT /remote.php/dav/files/alice/Plans/x.txt",
+        (
+            "Nextcloud gave no answer about /Plans/x.txt (ReadTimeout): it may have done what was asked; check, then "
+            "try again."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "request_line", "sentence"), SLOW.values(), ids=SLOW.keys())
+async def test_nextcloud_slow(
+    patient: Patient, call: tuple[str, dict[str, str]], request_line: str, sentence: str
+) -> None:
+    """A Nextcloud that never answers costs one time-out, and is not asked the same again; who wrote has to look."""
     await patient.works()
     before = len(patient.nextcloud.requests)
     with patient.nextcloud.holding() as held:
-        response = await patient.call(*LIST)
+        response = await patient.call(*call)
         with anyio.fail_after(MOST_SECONDS):
             await held.gone.wait()
     asked = patient.nextcloud.requests[before:]
     await patient.works()
 
-    sentence = "Nextcloud took too long to answer about /Plans: it may have done what was asked; check, then try again."
     assert_told(patient, response, sentence, "nextcloud.unavailable")
-    assert asked == ["PROPFIND /remote.php/dav/files/alice/Plans"]
+    assert asked == [request_line]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

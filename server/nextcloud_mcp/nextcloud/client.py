@@ -50,6 +50,9 @@ LONGEST_PAUSE: Final = 2
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""What is raised before there is a connection; the two time-outs are no kind of `ConnectError`."""
+
 _persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
 
@@ -136,15 +139,8 @@ class Nextcloud:
             )
         except httpx.HTTPStatusError as error:
             response = error.response
-        except httpx.TimeoutException as error:
-            raise NextcloudUnavailableError(
-                f"Nextcloud took too long to answer about {about}: it may have done what was asked; check, then "
-                "try again."
-            ) from error
         except httpx.HTTPError as error:
-            raise NextcloudUnavailableError(
-                f"Nextcloud can't be reached ({type(error).__name__}): try again shortly."
-            ) from error
+            raise _no_answer(error, method, about) from error
         if not response.is_success and response.status_code not in also_ok:
             raise error_for(response, about)
         return response
@@ -162,8 +158,8 @@ def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
     """Return what says whether a failed request is sent again, and if Nextcloud names the pause, after how long."""
 
     def worth_repeating(error: Exception) -> bool | float:
-        if isinstance(error, httpx.ConnectError):
-            return True  # nothing was sent
+        if isinstance(error, _NOTHING_SENT):
+            return True
         if method not in SAFE_METHODS:
             return False  # it may have been done
         if isinstance(error, httpx.HTTPStatusError):
@@ -171,6 +167,15 @@ def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
         return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
 
     return worth_repeating
+
+
+def _no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudUnavailableError:
+    """Say what a request without an answer has led to: what writes may have been done, and twice it makes two."""
+    cause = type(error).__name__
+    if isinstance(error, _NOTHING_SENT):
+        return NextcloudUnavailableError(f"Nextcloud can't be reached ({cause}): try again shortly.")
+    step = "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
+    return NextcloudUnavailableError(f"Nextcloud gave no answer about {about} ({cause}): {step}.")
 
 
 def _short_pause(response: httpx.Response) -> bool | float:

@@ -125,31 +125,42 @@ async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextclou
         await nextcloud.request("MKCOL", THING, about="it", also_ok={404})
 
 
-OUTAGES: Final[Mapping[str, tuple[type[httpx.TransportError], str]]] = {
-    "refused": (httpx.ConnectError, "can't be reached (ConnectError): try again"),
-    "cut": (httpx.RemoteProtocolError, "can't be reached (RemoteProtocolError): try again"),
-    "read time-out": (httpx.ReadTimeout, "took too long to answer about note 7: it may have done what was asked"),
-    "connect time-out": (httpx.ConnectTimeout, "took too long"),
-    "pool exhausted": (httpx.PoolTimeout, "took too long"),
-}
-
-
-@pytest.mark.parametrize(("failure", "sentence"), OUTAGES.values(), ids=OUTAGES.keys())
-async def test_an_outage_is_one_sentence(
-    nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], sentence: str
-) -> None:
-    """No answer is an error of its own, with what to do."""
-    fake.on("POST", THING, failing(failure))
-    with pytest.raises(NextcloudUnavailableError) as caught:
-        await nextcloud.request("POST", THING, about="note 7")
-    assert sentence in str(caught.value)
-
-
-SAFE: Final = ("GET", "PROPFIND", "REPORT")
+SAFE: Final = ("GET", "PROPFIND", "REPORT", "SEARCH")
 UNSAFE: Final = ("POST", "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH")
 
+NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+LOST: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.WriteTimeout)
+
+
+@pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
+@pytest.mark.parametrize("failure", NOTHING_SENT)
+async def test_where_no_connection_came_about_nothing_was_done(
+    nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], method: str
+) -> None:
+    """Whoever wanted to write may simply try again."""
+    fake.on(method, THING, failing(failure))
+    with pytest.raises(NextcloudUnavailableError) as caught:
+        await nextcloud.request(method, THING, about="note 7")
+    assert str(caught.value) == f"Nextcloud can't be reached ({failure.__name__}): try again shortly."
+
+
+@pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
+@pytest.mark.parametrize("failure", LOST)
+async def test_a_lost_answer_sends_who_wrote_to_look(
+    nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], method: str
+) -> None:
+    """A change of which nobody knows whether it was done must not be made a second time unseen."""
+    fake.on(method, THING, failing(failure))
+    with pytest.raises(NextcloudUnavailableError) as caught:
+        await nextcloud.request(method, THING, about="note 7")
+    step = "try again shortly" if method in SAFE else "it may have done what was asked; check, then try again"
+    assert str(caught.value) == f"Nextcloud gave no answer about note 7 ({failure.__name__}): {step}."
+
+
 PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
-    "no connection came about": (failing(httpx.ConnectError), (*SAFE, *UNSAFE)),
+    "connection refused": (failing(httpx.ConnectError), (*SAFE, *UNSAFE)),
+    "connect time-out": (failing(httpx.ConnectTimeout), (*SAFE, *UNSAFE)),
+    "no connection to be had": (failing(httpx.PoolTimeout), (*SAFE, *UNSAFE)),
     "cut before an answer": (failing(httpx.RemoteProtocolError), SAFE),
     "cut within the answer": (failing(httpx.ReadError), SAFE),
     "cut within the request": (failing(httpx.WriteError), SAFE),
@@ -163,7 +174,7 @@ PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
     "429 with an endless pause": (answer(429, headers={"Retry-After": "9" * 5000}), ()),
     "429 without a word": (answer(429), ()),
     "read time-out": (failing(httpx.ReadTimeout), ()),
-    "connect time-out": (failing(httpx.ConnectTimeout), ()),
+    "write time-out": (failing(httpx.WriteTimeout), ()),
     "500": (answer(500), ()),
     "502": (answer(502), ()),
     "504": (answer(504), ()),
