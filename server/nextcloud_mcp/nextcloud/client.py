@@ -47,6 +47,9 @@ ends it after 5 s. A request that meets the end is lost, and one that writes can
 LONGEST_PAUSE: Final = 2
 """Seconds for which a call waits by itself when Nextcloud asks for a pause."""
 
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of an answer: a folder of 36,000 files has as many, and reading them as XML takes the eightfold of memory."""
+
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
@@ -107,6 +110,7 @@ class Nextcloud:
         content: bytes | None = None,
         json: Any = None,
         also_ok: AbstractSet[int] = frozenset(),
+        most_bytes: int = MOST_BYTES,
     ) -> httpx.Response:
         """Send one request and return its successful response.
 
@@ -119,6 +123,7 @@ class Nextcloud:
             content: the body, as bytes.
             json: the body, as JSON.
             also_ok: statuses that are no error here although they are none of 2xx.
+            most_bytes: of the answer's body; a longer one is not read to its end.
 
         Raises:
             InvalidArgumentError: a header has a value that HTTP can't carry.
@@ -136,6 +141,8 @@ class Nextcloud:
                 params=params,
                 content=content,
                 json=json,
+                about=about,
+                most_bytes=most_bytes,
             )
         except httpx.HTTPStatusError as error:
             response = error.response
@@ -145,13 +152,33 @@ class Nextcloud:
             raise error_for(response, about)
         return response
 
-    async def _once(self, method: str, path: str, **parts: Any) -> httpx.Response:
+    async def _once(self, method: str, path: str, *, about: str, most_bytes: int, **parts: Any) -> httpx.Response:
         """Send a request; raises for the statuses that may pass by themselves."""
         with UPSTREAM_SECONDS.labels("nextcloud").time():
-            response = await self._http.request(method, path, **parts)
+            async with self._http.stream(method, path, **parts) as streamed:
+                response = await _read(streamed, about, most_bytes)
         if response.status_code in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}:
             response.raise_for_status()
         return response
+
+
+async def _read(streamed: httpx.Response, about: str, most_bytes: int) -> httpx.Response:
+    """Return a response with its body, which counts as it is when it is no longer compressed.
+
+    Raises:
+        NextcloudError: it goes on after `most_bytes`.
+    """
+    chunks, size = [], 0
+    async for chunk in streamed.aiter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > most_bytes:
+            raise NextcloudError(
+                f"Nextcloud's answer about {about} has more than the {most_bytes} bytes that are read at once: ask for "
+                "less, or open it in Nextcloud."
+            )
+    headers = [(name, value) for name, value in streamed.headers.multi_items() if name != "content-encoding"]
+    return httpx.Response(streamed.status_code, headers=headers, content=b"".join(chunks), request=streamed.request)
 
 
 def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:

@@ -6,7 +6,7 @@ Errors are those of `client.error_for`. An ETag is the value without its quotes,
 import httpx
 from pydantic import BaseModel, Field
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
+from nextcloud_mcp.errors import ConflictError
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
 API = "/index.php/apps/notes/api/v1/notes"
@@ -130,16 +130,16 @@ async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple
     """Return an attachment's content and media type; `filename` is as the note's text links to it.
 
     Raises:
-        InvalidArgumentError: it has more than `MAX_ATTACHMENT` bytes.
+        NextcloudError: it has more than `MAX_ATTACHMENT` bytes; it is not read to its end, for Notes takes no `Range`.
     """
     path = filename if "/" in filename else f".attachments.{note_id}/{filename}"
-    about = f"attachment {filename!r} of note {note_id}"
-    response = await nextcloud.request("GET", f"{ATTACHMENTS}/{note_id}", about=about, params={"path": path})
-    if len(response.content) > MAX_ATTACHMENT:
-        raise InvalidArgumentError(
-            f"The {about} has {len(response.content)} bytes, and at most {MAX_ATTACHMENT} can be read: open it in "
-            "Nextcloud."
-        )
+    response = await nextcloud.request(
+        "GET",
+        f"{ATTACHMENTS}/{note_id}",
+        about=f"attachment {filename!r} of note {note_id}",
+        params={"path": path},
+        most_bytes=MAX_ATTACHMENT,
+    )
     return response.content, response.headers.get("content-type", "application/octet-stream")
 
 

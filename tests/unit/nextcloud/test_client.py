@@ -1,6 +1,7 @@
 """`nextcloud.client`: one call's conversation with Nextcloud, and what its statuses mean."""
 
-from collections.abc import Mapping
+import gzip
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import anyio
@@ -21,7 +22,7 @@ from nextcloud_mcp.errors import (
     RateLimitedError,
     TokenNotAcceptedError,
 )
-from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
+from nextcloud_mcp.nextcloud.client import MOST_BYTES, Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import Users
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
@@ -207,6 +208,51 @@ async def test_repeating_has_an_end(nextcloud: Nextcloud, fake: FakeNextcloud, f
     with pytest.raises(NextcloudError):
         await nextcloud.request("GET", THING, about="it")
     assert len(fake.requests) == 3
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that never ends; `taken` says how much of it was."""
+
+    taken = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1000)
+            self.taken += 1000
+
+
+async def test_an_answer_without_end_is_given_up(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What is larger than the caller can take is not read to its end, nor asked for again."""
+    body = Endless()
+    fake.on("GET", THING, answer(stream=body))
+    with pytest.raises(NextcloudError, match=r"about film\.mp4 has more than the 9999 bytes .* open it in Nextcloud"):
+        await nextcloud.request("GET", THING, about="film.mp4", most_bytes=9999)
+    assert body.taken < 20_000
+    assert len(fake.requests) == 1
+
+
+async def test_every_answer_has_a_bound(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Also where nobody names one, and whatever its status."""
+    body = Endless()
+    fake.on("GET", THING, answer(500, stream=body))
+    with pytest.raises(NextcloudError, match=f"more than the {MOST_BYTES} bytes"):
+        await nextcloud.request("GET", THING, about="it")
+    assert body.taken < MOST_BYTES + 2000
+
+
+async def test_an_answer_as_large_as_may_be_is_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The last byte that fits is no byte too many."""
+    fake.on("GET", THING, answer(content=b"x" * 9999))
+    assert len((await nextcloud.request("GET", THING, about="it", most_bytes=9999)).content) == 9999
+
+
+async def test_what_was_compressed_counts_as_it_is(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """It is read as it was before, and a little that grows to a lot is a lot."""
+    compressed, gzipped = gzip.compress(b"x" * 9999), {"Content-Encoding": "gzip"}
+    fake.on("GET", THING, answer(content=compressed, headers=gzipped))
+    assert (await nextcloud.request("GET", THING, about="it", most_bytes=9999)).content == b"x" * 9999
+    with pytest.raises(NextcloudError, match="more than the 9998 bytes"):
+        await nextcloud.request("GET", THING, about="it", most_bytes=9998)
 
 
 @pytest.mark.parametrize("value", ["é", "a\r\nX-Evil: 1", "a\0b", "tab\there"])

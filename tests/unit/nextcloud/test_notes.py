@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, NextcloudError, NextcloudUnavailableError, NotFoundError
 from nextcloud_mcp.nextcloud import notes
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
@@ -159,7 +159,8 @@ async def test_an_attachment_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake
 async def test_a_large_attachment_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """What no model can look at is for the person to open."""
     fake.on("GET", ATTACHMENT, answer(content=b"x" * (notes.MAX_ATTACHMENT + 1)))
-    with pytest.raises(InvalidArgumentError, match=r"'film.mp4' of note 7 has 4194305 bytes.*open it in Nextcloud"):
+    sentence = r"'film.mp4' of note 7 has more than the 4194304 bytes.*open it in Nextcloud"
+    with pytest.raises(NextcloudError, match=sentence):
         await notes.attachment(nextcloud, 7, "film.mp4")
 
 
