@@ -7,8 +7,8 @@ from mcp_types import BlobResourceContents, ResourceLink
 from tests.e2e.conftest import Connect
 from tests.support.mcp_client import text_of
 
-PART = 2_500_000
-"""Bytes: in base64 they leave some of the 4 MiB that a request may have."""
+PART = 2_000_000
+"""Bytes: in base64 they leave some of the 4 MiB that a request may have, and two are a resource of less than 4 MiB."""
 
 
 async def test_life_of_a_large_file(connect: Connect, unique: str) -> None:

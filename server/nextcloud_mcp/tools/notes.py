@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.nextcloud import notes
 from nextcloud_mcp.nextcloud.notes import Heading, Note, Settings
+from nextcloud_mcp.tools import large
 from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
@@ -104,7 +105,8 @@ async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note:
 
 async def nc_notes_get_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
     """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
-    content, media_type = await notes.attachment(nextcloud, note_id, attachment_filename)
+    async with large.AT_ONCE:
+        content, media_type = await notes.attachment(nextcloud, note_id, attachment_filename)
     return {
         "uri": f"nc://Notes/{note_id}/attachments/{attachment_filename}",
         "mimeType": media_type,
@@ -125,7 +127,8 @@ async def notes_settings(nextcloud: AsUser) -> Settings:
 
 async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> Content:
     """Read a file that a note embeds."""
-    return Content(*await notes.attachment(nextcloud, note_id, attachment_filename))
+    async with large.AT_ONCE:
+        return Content(*await notes.attachment(nextcloud, note_id, attachment_filename))
 
 
 async def note_ids(value: str, nextcloud: AsUser) -> list[str]:

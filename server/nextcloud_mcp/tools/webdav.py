@@ -10,7 +10,9 @@ from mcp_types import CallToolResult, ResourceLink, TextContent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import webdav
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
+from nextcloud_mcp.tools import large
 from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
@@ -19,10 +21,10 @@ APP: Final = "files"
 PIECE: Final = 64 * 1024
 """Bytes that reading gives where the caller does not say: in base64 too, an answer's text stays under 100 kB."""
 
-MAX_PIECE: Final = 4 * 1024 * 1024
-"""Bytes that reading gives whatever the caller says: what a request may have (the SDK's default) in the other way."""
+MAX_PIECE: Final = 1024 * 1024
+"""Bytes that reading gives whatever the caller says: as a tool's result, text can grow to the thirteenfold."""
 
-MAX_RESOURCE: Final = 32 * 1024 * 1024
+MAX_RESOURCE: Final = 4 * 1024 * 1024
 """Bytes of a file that is read as a resource, which is for the client's program: held in memory while it is sent."""
 
 
@@ -94,6 +96,13 @@ async def nc_webdav_read_file(
     """  # noqa: D205 - a description for a model, not a summary with details
     if length is not None and not 1 <= length <= MAX_PIECE:
         raise InvalidArgumentError(f"length must be from 1 to {MAX_PIECE} bytes; go on at next_offset for more.")
+    if length is None or length <= PIECE:
+        return await _read(nextcloud, path, offset, length)
+    async with large.AT_ONCE:
+        return await _read(nextcloud, path, offset, length)
+
+
+async def _read(nextcloud: Nextcloud, path: str, offset: int, length: int | None) -> CallToolResult:
     file = await webdav.read_file(nextcloud, path, offset=offset, length=length or PIECE)
     text = _text(file)
     if text is None and not file.is_whole and length is None and not offset:
@@ -138,8 +147,9 @@ def _result(read: FileRead, *links: ResourceLink) -> CallToolResult:
 
 
 async def file_content(path: str, nextcloud: AsUser) -> Content:
-    """Read a whole file, of up to 32 MiB."""
-    file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE, whole=True)
+    """Read a whole file, of up to 4 MiB."""
+    async with large.AT_ONCE:
+        file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE, whole=True)
     text = _text(file)
     return Content(file.content if text is None else text, file.content_type)
 
