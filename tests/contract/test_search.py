@@ -128,6 +128,15 @@ async def test_pages_newest_first(alice: Person, filled: str) -> None:
     assert await found(alice, filled, like("displayname", filled), NEWEST_FIRST + limit(1, 0)) == []
 
 
+@pytest.mark.parametrize("where", [ALL, modified("gt", "2000-01-01T00:00:00Z")], ids=["all", "after a moment"])
+async def test_pages_of_all_are_short_by_one(alice: Person, filled: str, where: str) -> None:
+    """Where the folder meets the conditions, one page has a row less, and none repeats or misses what another has."""
+    everything = {*NAMES, "sub dir", "deep.txt"}
+    pages = [await found(alice, filled, where, NEWEST_FIRST + limit(3, start)) for start in range(0, 12, 3)]
+    assert sorted(name for page in pages for name in page) == sorted(everything)
+    assert sorted(len(page) for page in pages) == [0, 2, 3, 3]
+
+
 async def test_finds_favourites(alice: Person, filled: str) -> None:
     """What has a star, whether file or folder."""
     for name in ("beta.pdf", "sub dir"):

@@ -6,7 +6,7 @@ into files. Favourites are found the same way; a REPORT of `oc:filter-files`, wh
 
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 import httpx
@@ -49,22 +49,40 @@ class Wanted(BaseModel):
     only_favorites: bool = False
 
 
-async def search(
-    nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: int, limit: int
-) -> tuple[list[FileInfo], bool]:
-    """Return up to `limit` files and folders, newest first, and whether there are more.
+class Found(NamedTuple):
+    """A page of what was found, and the row at which the next one starts; None at the end."""
+
+    files: list[FileInfo]
+    next_start: int | None
+
+
+async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: int, limit: int) -> Found:
+    """Return up to `limit` files and folders, newest first, from row `start` on.
+
+    Nextcloud counts the folder itself as a row, then drops it, and does not say where. So pages are counted in rows, of
+    which one more than `limit` is asked for. If all of them come, the folder is not among them, and the last begins the
+    next page. If `limit` come, either the folder is among them, or it is the end; and the next row tells.
 
     Raises:
         NotFoundError: there is no such folder.
         InvalidArgumentError: it is a file, or the media type has another form.
     """
+    files = await _rows(nextcloud, folder, wanted, start, limit + 1)
+    end = start + limit
+    if len(files) > limit:
+        return Found(files[:limit], end)
+    goes_on = len(files) == limit and await _rows(nextcloud, folder, wanted, end + 1, 1)
+    return Found(files, end + 1 if goes_on else None)
+
+
+async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, rows: int) -> list[FileInfo]:
+    """Return what is in these rows, apart from the folder itself."""
     root = await root_of(nextcloud)
     document = _SEARCH.format(
         properties=PROPERTIES,
         scope=escape(f"/files/{await nextcloud.user_id()}{shown(folder)}"),  # not percent-encoded, unlike any other
         conditions=_conditions(wanted),
-        # One more says that there are more; another, because Nextcloud counts the folder itself, then drops it.
-        rows=limit + 2,
+        rows=rows,
         start=start,
     )
     response = await nextcloud.request(
@@ -79,8 +97,7 @@ async def search(
         if b"only supported on directories" in response.content:
             raise InvalidArgumentError(f"{shown(folder)} is a file, not a folder: search the one it is in.")
         raise error_for(response, shown(folder))
-    found = [file_info(element, root) for element in dav.matches(response)]
-    return found[:limit], len(found) > limit
+    return [file_info(element, root) for element in dav.matches(response)]
 
 
 def _conditions(wanted: Wanted) -> str:

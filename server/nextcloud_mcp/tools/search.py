@@ -69,13 +69,13 @@ async def nc_webdav_list_favorites(
 async def _found(nextcloud: AsUser, scope: str, wanted: Wanted, limit: int | None, cursor: str) -> FilesFound:
     limit = DEFAULT_LIMIT if limit is None else limit
     start = start_of(cursor, limit)
-    results, more = await search.search(nextcloud, scope, wanted, start=start, limit=limit)
+    results, next_start = await search.search(nextcloud, scope, wanted, start=start, limit=limit)
     return FilesFound(
         results=results,
         total_found=len(results),
         scope=scope,
         filters_applied=wanted.model_dump(mode="json", exclude_defaults=True) or None,
-        next_cursor=cursor_at(start + limit) if more else None,
+        next_cursor=cursor_at(next_start) if next_start is not None else None,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
+import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
@@ -32,33 +33,48 @@ def asked(fake: FakeNextcloud, path: str) -> list[str]:
 async def test_finds_files_and_folders(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Each comes as in a listing, from the user's root; the request is XML, to the one address that searches."""
     fake.on("SEARCH", DAV, hits(dav_folder(f"{FILES}/a%20b/"), dav_file(f"{FILES}/a%20b/c.txt")))
-    found, more = await search.search(nextcloud, "", Wanted(), start=0, limit=9)
+    found, next_start = await search.search(nextcloud, "", Wanted(), start=0, limit=9)
     assert [(file.path, file.is_directory, file.etag) for file in found] == [
         ("/a b", True, "6b0453b3d9ff8"),
         ("/a b/c.txt", False, "68a55c7c"),
     ]
-    assert not more
+    assert next_start is None
     assert fake.requests[-1].headers["Content-Type"] == "text/xml"
 
 
 async def test_finds_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """An empty answer is no error."""
     fake.on("SEARCH", DAV, hits())
-    assert await search.search(nextcloud, "", Wanted(), start=0, limit=9) == ([], False)
+    assert await search.search(nextcloud, "", Wanted(), start=0, limit=9) == ([], None)
 
 
-@pytest.mark.parametrize(
-    ("answered", "more"), [(1, False), (2, False), (3, True), (4, True)], ids=["some", "just", "one more", "two more"]
-)
-async def test_a_page_says_whether_there_are_more(
-    nextcloud: Nextcloud, fake: FakeNextcloud, answered: int, *, more: bool
-) -> None:
-    """Two rows more are asked for than are shown: the folder that is searched can be one of them."""
-    fake.on("SEARCH", DAV, hits(*(dav_file(f"{FILES}/{number}") for number in range(answered))))
-    found, is_more = await search.search(nextcloud, "", Wanted(), start=10, limit=2)
-    assert ([file.path for file in found], is_more) == (["/0", "/1"][:answered], more)
-    assert asked(fake, f"{SEARCH}/{D}limit/{D}nresults") == ["4"]
-    assert asked(fake, f"{SEARCH}/{D}limit/{{https://github.com/icewind1991/SearchDAV/ns}}firstresult") == ["10"]
+def pages_of(rows: list[str], folder: str) -> Answer:
+    """Answer as Nextcloud does: the rows that are asked for, without the folder, which counts as one."""
+
+    def page(request: httpx.Request) -> httpx.Response:
+        count, start = (
+            int(element.text or "") for element in fromstring(request.content).iterfind(f"{SEARCH}/{D}limit/*")
+        )
+        asked_for = rows[start : start + count]
+        return hits(*(dav_file(f"{FILES}/{name}") for name in asked_for if name != folder))(request)
+
+    return page
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 6])
+async def test_pages_neither_repeat_nor_miss(nextcloud: Nextcloud, fake: FakeNextcloud, count: int, limit: int) -> None:
+    """Wherever the folder that is searched is counted, each entry comes once, and every page but the last is full."""
+    names = [str(number) for number in range(count)]
+    orders = [names, *([*names[:place], "folder", *names[place:]] for place in range(count + 1))]
+    for rows in orders:
+        fake.on("SEARCH", DAV, pages_of(rows, "folder"))
+        pages: list[list[str]] = []
+        start: int | None = 0
+        while start is not None:
+            found, start = await search.search(nextcloud, "folder", Wanted(), start=start, limit=limit)
+            pages.append([file.name for file in found])
+        assert pages == ([names[place : place + limit] for place in range(0, count, limit)] or [[]]), rows
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_finds_files(
     assert [file["path"] for file in result["results"]] == ["/d/a.txt"]
     assert (result["total_found"], result["scope"], result["filters_applied"]) == (1, "d", filters)
     assert result["next_cursor"] is None
-    assert b"<d:nresults>102</d:nresults>" in server.nextcloud.requests[-1].content
+    assert b"<d:nresults>101</d:nresults>" in server.nextcloud.requests[-1].content
 
 
 @pytest.mark.parametrize("tool", ["nc_webdav_search_files", "nc_webdav_list_favorites"])
