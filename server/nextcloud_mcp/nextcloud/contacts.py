@@ -10,7 +10,7 @@ Nextcloud keeps no trash for contacts.
 
 from collections.abc import Sequence
 from typing import Annotated, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
@@ -79,7 +79,7 @@ async def list_address_books(nextcloud: Nextcloud) -> list[AddressBook]:
             f"{dav.OC}read-only",
         ),
     )
-    found = [(_name(element), dav.properties(element)) for element in dav.responses(response)]
+    found = [(dav.last_part(element), dav.properties(element)) for element in dav.responses(response)]
     return [_address_book(name, properties) for name, properties in found if _is_address_book(properties)]
 
 
@@ -183,7 +183,7 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
     response = await _report(nextcloud, address_book, [("UID", uid, "equals")], wanted=["UID"])
     for element in dav.matches(response):
         if _contact(dav.properties(element)).uid == uid:
-            return await _card(nextcloud, await _url(nextcloud, address_book, _name(element)), uid)
+            return await _card(nextcloud, await _url(nextcloud, address_book, dav.last_part(element)), uid)
     raise NotFoundError(f"The {_book(address_book)} has no {_about(uid)}: list its contacts for their uid.")
 
 
@@ -235,14 +235,11 @@ async def _report(
 def _check(card: Card, etag: str | None, uid: str) -> None:
     """Refuse to change what is no longer as the caller saw it."""
     if etag and dav.unquoted(etag) != card.etag:
-        raise ConflictError(
-            f"The {_about(uid)} has changed since you read it, and nothing was written: list it again, then repeat "
-            f"with its present ETag {card.etag}."
-        )
+        raise dav.changed(f"The {_about(uid)}", card.etag)
 
 
 def _if_match(card: Card) -> dict[str, str]:
-    return {"If-Match": f'"{card.etag}"'}
+    return {"If-Match": dav.quoted(card.etag)}
 
 
 def _address_book(name: str, properties: dict[str, Element]) -> AddressBook:
@@ -272,12 +269,6 @@ def _text(properties: dict[str, Element], name: str) -> str:
 
 def _etag(properties: dict[str, Element]) -> str | None:
     return dav.unquoted(_text(properties, f"{dav.D}getetag"))
-
-
-def _name(response: Element) -> str:
-    """Return the last part of a `d:response`'s address."""
-    path = urlsplit(response.findtext(f"{dav.D}href", "")).path
-    return unquote(path.rstrip("/").rpartition("/")[2])
 
 
 async def _url(nextcloud: Nextcloud, *names: str) -> str:

@@ -1,18 +1,19 @@
 """What files, calendars and contacts share: multistatus answers and ETags (RFC 4918 sections 13 and 15).
 
-ETags are given without their quotes, from `OC-ETag` where it is there: web servers that compress append `-gzip`
-to `ETag`, which then matches nothing.
+Notes and cards have ETags too, though no WebDAV. They are given without their quotes, from `OC-ETag` where it is there:
+web servers that compress append `-gzip` to `ETag`, which then matches nothing.
 """
 
 from collections.abc import Mapping
 from typing import Final, NoReturn
+from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from nextcloud_mcp.errors import NextcloudUnavailableError
+from nextcloud_mcp.errors import ConflictError, NextcloudUnavailableError
 
 D: Final = "{DAV:}"
 OC: Final = "{http://owncloud.org/ns}"
@@ -76,6 +77,11 @@ def properties(response: Element) -> dict[str, Element]:
     }
 
 
+def last_part(response: Element) -> str:
+    """Return the name that the address of a `d:response` ends in."""
+    return unquote(urlsplit(response.findtext(f"{D}href", "")).path.rstrip("/").rpartition("/")[2])
+
+
 def etag(headers: Mapping[str, str]) -> str | None:
     """Return the ETag of what was read or written, unquoted."""
     return unquoted(headers.get("oc-etag") or headers.get("etag"))
@@ -84,3 +90,16 @@ def etag(headers: Mapping[str, str]) -> str | None:
 def unquoted(value: str | None) -> str | None:
     """Return an ETag as we hand it out and take it: without quotes, weakness and what proxies append."""
     return value.removeprefix("W/").strip('"').removesuffix("-gzip") if value else None
+
+
+def quoted(value: str | None) -> str:
+    """Return an ETag as HTTP has it (RFC 9110 section 8.8.3), whichever way it was handed to us."""
+    return f'"{unquoted(value) or ""}"'
+
+
+def changed(what: str, present: str | None) -> ConflictError:
+    """Return the error for what is not as the caller has read it, with the ETag that it has now."""
+    return ConflictError(
+        f"{what} has changed since you read it, and nothing was written: read it again, then pass its present ETag "
+        f"{present}."
+    )

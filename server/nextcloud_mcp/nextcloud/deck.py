@@ -27,6 +27,7 @@ from nextcloud_mcp.errors import (
     NextcloudMCPError,
     NotFoundError,
 )
+from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
 
 API: Final = "/index.php/apps/deck/api/v1.1/boards"
@@ -284,11 +285,8 @@ async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any
         ConflictError: it has changed since; nothing was written.
     """
     present = await _present_card(nextcloud, place)
-    if etag is not None and etag.strip('"') != present.etag:
-        raise ConflictError(
-            f"{place.about} has changed since you read it, and nothing was written: read it again, then repeat with "
-            f"its present ETag {present.etag}."
-        )
+    if etag is not None and dav.unquoted(etag) != present.etag:
+        raise dav.changed(place.about, present.etag)
     await _ask(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
 
 

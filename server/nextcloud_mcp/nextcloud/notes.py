@@ -7,6 +7,7 @@ import httpx
 from pydantic import BaseModel, Field
 
 from nextcloud_mcp.errors import ConflictError
+from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
 API = "/index.php/apps/notes/api/v1/notes"
@@ -88,16 +89,13 @@ async def update(
         "PUT",
         f"{API}/{note_id}",
         about=f"note {note_id}",
-        headers={"If-Match": f'"{etag.strip(chr(34))}"'},
+        headers={"If-Match": dav.quoted(etag)},
         json={name: value for name, value in changes.items() if value is not None},
         also_ok={412},
     )
     note = parse(Note, response)
     if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the answer is the note as it is now
-        raise ConflictError(
-            f"Note {note_id} has changed since you read it, and nothing was written: read it again, then repeat with "
-            f"its present ETag {note.etag}."
-        )
+        raise dav.changed(f"Note {note_id}", note.etag)
     return note
 
 

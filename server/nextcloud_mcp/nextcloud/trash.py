@@ -5,7 +5,7 @@ Nextcloud keeps it for 30 days, or until it needs the room. It is an app, which 
 
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 from pydantic import BaseModel
@@ -70,12 +70,11 @@ async def _root(nextcloud: Nextcloud) -> str:
 
 
 def _trashed(response: Element) -> Trashed:
-    path = urlsplit(response.findtext(f"{dav.D}href", "")).path
     properties = dav.properties(response)
     text = {tag: element.text or "" for tag, element in properties.items()}
     kind = properties.get(f"{dav.D}resourcetype")
     return Trashed(
-        trash_id=unquote(path.rstrip("/").rpartition("/")[2]),
+        trash_id=dav.last_part(response),
         name=text.get(f"{dav.NC}trashbin-filename", ""),
         path="/" + text.get(f"{dav.NC}trashbin-original-location", ""),
         is_directory=kind is not None and kind.find(f"{dav.D}collection") is not None,

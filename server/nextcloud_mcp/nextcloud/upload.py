@@ -60,7 +60,7 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     """
     destination = nextcloud.absolute(await url_of(nextcloud, path))
     # If-Match would be about the parts; RFC 4918 section 10.4 has a condition that names what it is about
-    condition = {"If": f'<{destination}> (["{dav.unquoted(etag)}"])'} if etag else {"Overwrite": "F"}
+    condition = {"If": f"<{destination}> ([{dav.quoted(etag)}])"} if etag else {"Overwrite": "F"}
     headers = {"Destination": destination, "OC-Total-Length": str(size), **condition}
     place = f"{await _place(nextcloud, upload)}/.file"
     try:

@@ -122,7 +122,7 @@ async def write_file(
         ConflictError: the file exists (no `etag`), or has changed (its present ETag is in the message).
         NotFoundError: its folder does not exist.
     """
-    headers = {"If-Match": f'"{dav.unquoted(etag)}"'} if etag else {"If-None-Match": "*"}
+    headers = {"If-Match": dav.quoted(etag)} if etag else {"If-None-Match": "*"}
     if content_type:
         headers["Content-Type"] = content_type
     try:
@@ -145,9 +145,10 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Conflic
     info = await _stat(nextcloud, path)
     if info.is_directory:
         return ConflictError(f"{shown(path)} is a folder: choose another name.")
-    what = "has changed since you read it" if etag else "exists already"
+    if etag:
+        return dav.changed(shown(path), info.etag)
     return ConflictError(
-        f"{shown(path)} {what}, and nothing was written: to replace it, pass its present ETag {info.etag}."
+        f"{shown(path)} exists already, and nothing was written: to replace it, pass its present ETag {info.etag}."
     )
 
 

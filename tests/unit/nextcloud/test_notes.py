@@ -86,7 +86,7 @@ async def test_an_update_is_conditional(nextcloud: Nextcloud, fake: FakeNextclou
 async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A note that changed since is a conflict, not tried again: the caller has to read it first."""
     fake.on("PUT", f"{NOTES}/7", answer(412, json=note(content="somebody else's")))
-    with pytest.raises(ConflictError, match="read it again, then repeat with its present ETag 49582d0c"):
+    with pytest.raises(ConflictError, match="read it again, then pass its present ETag 49582d0c"):
         await notes.update(nextcloud, 7, etag="abc", content="new")
     assert len(fake.requests) == 1
 
