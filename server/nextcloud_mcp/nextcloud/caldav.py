@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
@@ -356,9 +356,7 @@ async def _no_conflict(nextcloud: Nextcloud, response: httpx.Response, there: Ca
 
 def changed(etag: str) -> ConflictError:
     """Return the error for what is not as the caller has read it, with the ETag that it has now."""
-    return ConflictError(
-        f"It has changed since you read it, and nothing was written: read it again, then pass its present ETag {etag}."
-    )
+    return dav.changed("It", etag)
 
 
 async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:
@@ -424,7 +422,7 @@ def _calendar(response: Element) -> Calendar:
     properties = dav.properties(response)
     text = {tag: element.text for tag, element in properties.items() if element.text}
     href = response.findtext(f"{dav.D}href", "")
-    name = _last_part(href)
+    name = dav.last_part(response)
     privileges = properties.get(f"{dav.D}current-user-privilege-set")
     return Calendar(
         name=name,
@@ -451,15 +449,11 @@ def _object(calendar: str, response: Element) -> CalendarObject:
     href = response.findtext(f"{dav.D}href", "")
     return CalendarObject(
         calendar=calendar,
-        name=_last_part(href),
+        name=dav.last_part(response),
         href=href,
         etag=dav.unquoted(text.get(f"{dav.D}getetag")) or "",
         text=text.get(f"{C}calendar-data", ""),
     )
-
-
-def _last_part(href: str) -> str:
-    return unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2])
 
 
 def _uid(text: str) -> str | None:
