@@ -170,7 +170,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
         "nextcloud.rate_limited",
         headers={"Retry-After": "37"},
     ),
-    "500": Case(LIST, 500, "Nextcloud failed with HTTP 500 at /Plans: try again later.", "nextcloud.unavailable"),
+    "500": Case(LIST, 500, "Nextcloud failed with HTTP 500 at /Plans: try again shortly.", "nextcloud.unavailable"),
     "503": Case(LIST, 503, "Nextcloud is in maintenance or overloaded: try again later.", "nextcloud.unavailable"),
     "maintenance mode": Case(
         WHO,

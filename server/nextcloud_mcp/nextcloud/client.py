@@ -201,8 +201,12 @@ def _no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudUnav
     cause = type(error).__name__
     if isinstance(error, _NOTHING_SENT):
         return NextcloudUnavailableError(f"Nextcloud can't be reached ({cause}): try again shortly.")
-    step = "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
-    return NextcloudUnavailableError(f"Nextcloud gave no answer about {about} ({cause}): {step}.")
+    return NextcloudUnavailableError(f"Nextcloud gave no answer about {about} ({cause}): {_next_step(method)}.")
+
+
+def _next_step(method: str) -> str:
+    """Say what to do when nobody knows what became of a request."""
+    return "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
 
 
 def _short_pause(response: httpx.Response) -> bool | float:
@@ -278,7 +282,7 @@ _REDIRECT: Final = (
     ),
 )
 _CLIENT_ERROR: Final = (NextcloudError, "Nextcloud refused {about} with HTTP {status}: check the arguments.")
-_SERVER_ERROR: Final = (NextcloudUnavailableError, "Nextcloud failed with HTTP {status} at {about}: try again later.")
+_SERVER_ERROR: Final = (NextcloudUnavailableError, "Nextcloud failed with HTTP {status} at {about}: {next_step}.")
 
 
 def error_for(response: httpx.Response, about: str) -> NextcloudError:
@@ -288,4 +292,5 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
     error, sentence = _ERRORS.get(status, other)
     seconds = _retry_after(response)
     pause = "later" if seconds is None else f"in {seconds} s"
-    return error(sentence.format(about=about, status=status, pause=pause))
+    next_step = _next_step(response.request.method)
+    return error(sentence.format(about=about, status=status, pause=pause, next_step=next_step))

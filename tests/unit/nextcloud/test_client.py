@@ -29,6 +29,8 @@ from tests.support.listening import listening
 from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, ocs_user
 
 THING: Final = "/thing"
+SAFE: Final = ("GET", "PROPFIND", "REPORT", "SEARCH")
+UNSAFE: Final = ("POST", "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH")
 
 
 async def test_every_request_has_token_and_header(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -118,6 +120,19 @@ async def test_a_status_is_an_error_with_a_next_step(
     assert "private-words" not in repr(caught.value)
 
 
+@pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_a_failure_within_sends_who_wrote_to_look(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, method: str
+) -> None:
+    """What Nextcloud, or a gateway in front of it, had begun may have been done, and twice makes two."""
+    fake.on(method, THING, answer(status))
+    with pytest.raises(NextcloudUnavailableError) as caught:
+        await nextcloud.request(method, THING, about="note 7")
+    step = "try again shortly." if method in SAFE else "it may have done what was asked; check, then try again."
+    assert str(caught.value) == f"Nextcloud failed with HTTP {status} at note 7: {step}"
+
+
 async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A status that is an answer for one request is no error there, and is one elsewhere."""
     fake.on("MKCOL", THING, answer(405))
@@ -125,9 +140,6 @@ async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextclou
     with pytest.raises(NextcloudError):
         await nextcloud.request("MKCOL", THING, about="it", also_ok={404})
 
-
-SAFE: Final = ("GET", "PROPFIND", "REPORT", "SEARCH")
-UNSAFE: Final = ("POST", "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH")
 
 NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 LOST: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.WriteTimeout)
