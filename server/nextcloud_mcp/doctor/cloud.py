@@ -11,7 +11,6 @@ from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import NextcloudError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.users import Users
 
 OLDEST: Final = 32
 """The oldest major that this server has been run against (docs/reference/versions.md)."""
@@ -109,7 +108,7 @@ async def user(patient: Patient) -> Finding:
 
 
 def _cloud(patient: Patient) -> Nextcloud:
-    return Nextcloud(patient.nextcloud, Users(), account=("doctor", "doctor"), token=patient.nextcloud_token)
+    return Nextcloud(patient.nextcloud, {}, account=("doctor", "doctor"), token=patient.nextcloud_token)
 
 
 async def apps(patient: Patient) -> Finding:

@@ -4,20 +4,21 @@ Apps announce themselves there, for each user: one that is enabled for some grou
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
+from cachetools import TTLCache
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import TokenNotAcceptedError
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.users import LIMIT, Account
+
+Apps = MutableMapping[Account, frozenset[str]]
+"""Apps by account."""
 
 REMEMBERED: Final = 300.0
 """Seconds for which an answer is taken for true: so long may a new app stay hidden."""
-
-LIMIT: Final = 10_000
-"""For how many accounts; the one asked longest ago goes first."""
 
 
 class _Data(BaseModel):
@@ -49,21 +50,6 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
     return frozenset(found)
 
 
-class Apps:
-    """Apps by account; holds no credential."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._known: OrderedDict[tuple[str, str], tuple[float, frozenset[str]]] = OrderedDict()
-
-    def get(self, account: tuple[str, str]) -> frozenset[str] | None:
-        """Return the apps of `account` (issuer, subject), if they were asked a short while ago."""
-        asked, known = self._known.get(account, (float("-inf"), None))
-        return known if self._clock() - asked < REMEMBERED else None
-
-    def remember(self, account: tuple[str, str], known: frozenset[str]) -> None:
-        """Remember the apps of `account`, as asked now."""
-        self._known[account] = (self._clock(), known)
-        self._known.move_to_end(account)
-        if len(self._known) > LIMIT:
-            self._known.popitem(last=False)
+def known_apps(clock: Callable[[], float] = time.monotonic) -> Apps:
+    """Return a memory without apps yet; `clock` counts seconds."""
+    return TTLCache(LIMIT, REMEMBERED, clock)

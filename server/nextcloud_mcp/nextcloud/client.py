@@ -33,7 +33,7 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
-from nextcloud_mcp.nextcloud.users import Users
+from nextcloud_mcp.nextcloud.users import Account, Users
 
 Model = TypeVar("Model")
 
@@ -75,7 +75,7 @@ def http_client(base_url: str, *, transport: httpx.AsyncBaseTransport | None = N
 class Nextcloud:
     """Nextcloud as one user, for one call."""
 
-    def __init__(self, http: httpx.AsyncClient, users: Users, *, account: tuple[str, str], token: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, users: Users, *, account: Account, token: str) -> None:
         """Talk with `token`; `account` is what the user's id is remembered by."""
         self._http = http
         self._users = users
@@ -87,7 +87,7 @@ class Nextcloud:
         known = self._users.get(self._account)
         if known is None:
             known = (await self.user()).id
-            self._users.remember(self._account, known)
+            self._users[self._account] = known
         return known
 
     async def user(self) -> "User":

@@ -104,7 +104,7 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
 async def _ask(services: Services, principal: Principal, token: str) -> frozenset[str]:
     nextcloud = Nextcloud(services.http, services.users, account=principal.account, token=token)
     known = await capabilities.apps(nextcloud)
-    services.apps.remember(principal.account, known)
+    services.apps[principal.account] = known
     return known
 
 

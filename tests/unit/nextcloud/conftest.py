@@ -7,7 +7,6 @@ import pytest
 import stamina
 
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
-from nextcloud_mcp.nextcloud.users import Users
 from tests.support.nextcloud import URL, FakeNextcloud
 
 ALICE = ("https://issuer.test", "sub-of-alice")
@@ -36,4 +35,4 @@ async def http(fake: FakeNextcloud) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def nextcloud(http: httpx.AsyncClient) -> Nextcloud:
     """Nextcloud as alice, for one call."""
-    return Nextcloud(http, Users(), account=ALICE, token="token-of-alice")
+    return Nextcloud(http, {}, account=ALICE, token="token-of-alice")

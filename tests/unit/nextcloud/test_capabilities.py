@@ -4,8 +4,9 @@ import pytest
 
 from nextcloud_mcp.errors import TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.capabilities import REMEMBERED, Apps
+from nextcloud_mcp.nextcloud.capabilities import REMEMBERED, known_apps
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.users import LIMIT
 from tests.support.nextcloud import CAPABILITIES_PATH, FakeNextcloud, ocs_capabilities
 
 ALICE = ("https://issuer.test", "alice")
@@ -29,9 +30,9 @@ async def test_what_strangers_see_is_no_answer(nextcloud: Nextcloud, fake: FakeN
 def test_apps_are_remembered_for_a_while() -> None:
     """By account, and no longer than that."""
     now = 1000.0
-    apps = Apps(clock=lambda: now)
+    apps = known_apps(clock=lambda: now)
     assert apps.get(ALICE) is None
-    apps.remember(ALICE, frozenset({"notes"}))
+    apps[ALICE] = frozenset({"notes"})
     now += REMEMBERED - 1
     assert apps.get(ALICE) == frozenset({"notes"})
     assert apps.get(BOB) is None
@@ -39,10 +40,10 @@ def test_apps_are_remembered_for_a_while() -> None:
     assert apps.get(ALICE) is None
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account asked longest ago makes room."""
-    monkeypatch.setattr(capabilities, "LIMIT", 2)
-    apps = Apps()
-    for subject in ("a", "b", "a", "c"):
-        apps.remember(("issuer", subject), frozenset({subject}))
-    assert [apps.get(("issuer", subject)) for subject in "abc"] == [frozenset("a"), None, frozenset("c")]
+def test_memory_is_bounded() -> None:
+    """A new account makes one that was asked before go."""
+    apps = known_apps()
+    for subject in range(LIMIT + 1):
+        apps["issuer", str(subject)] = frozenset({"notes"})
+    assert len(apps) == LIMIT
+    assert apps.get(("issuer", str(LIMIT))) == frozenset({"notes"})

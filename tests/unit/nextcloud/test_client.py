@@ -23,7 +23,7 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud.client import MOST_BYTES, Nextcloud, http_client
-from nextcloud_mcp.nextcloud.users import Users
+from nextcloud_mcp.nextcloud.users import Account
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
 from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, ocs_user
@@ -59,7 +59,7 @@ async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNe
     ]
     fake.on("GET", THING, answer(headers=cookies))
     for name in ("alice", "alice", "bob"):
-        user = Nextcloud(http, Users(), account=("issuer", name), token=f"token-of-{name}")
+        user = Nextcloud(http, {}, account=("issuer", name), token=f"token-of-{name}")
         await user.request("GET", THING, about="it")
     assert len(fake.requests) == 3
     assert all("Cookie" not in request.headers for request in fake.requests)
@@ -287,7 +287,7 @@ async def test_the_user_is_asked_once(nextcloud: Nextcloud, fake: FakeNextcloud)
 
 async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
     """With one memory for all, each account has its own id, whoever asks first."""
-    users = Users()
+    users: dict[Account, str] = {}
     fake.on("GET", USER_PATH, ocs_user("alice"), ocs_user("bob"))
     alice = Nextcloud(http, users, account=("issuer", "a"), token="token-of-alice")
     bob = Nextcloud(http, users, account=("issuer", "b"), token="token-of-bob")
@@ -335,7 +335,7 @@ async def test_nextcloud_may_live_below_a_path(base: str) -> None:
         return httpx.Response(200)
 
     async with http_client(base, transport=httpx.MockTransport(record)) as http:
-        nextcloud = Nextcloud(http, Users(), account=("issuer", "a"), token="t")
+        nextcloud = Nextcloud(http, {}, account=("issuer", "a"), token="t")
         await nextcloud.request("GET", "/status.php", about="it")
         assert asked == [f"{base.rstrip('/')}/status.php"]
         assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
@@ -361,7 +361,7 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
         await Response()(scope, receive, send)
 
     async with listening(app) as url, http_client(url) as http:
-        nextcloud = Nextcloud(http, Users(), account=("issuer", "a"), token="t")
+        nextcloud = Nextcloud(http, {}, account=("issuer", "a"), token="t")
         for pause in (0, 0, 2.5):
             await anyio.sleep(pause)  # the passing of time is what is tested
             await nextcloud.request("DELETE", THING, about="it")
