@@ -20,7 +20,7 @@ from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
 from nextcloud_mcp.nextcloud import caldav, dav, moments
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import number, parsed, text, timed, unreadable, written_rule
+from nextcloud_mcp.nextcloud.vevent import categories, number, parsed, text, timed, unreadable, written_rule
 from nextcloud_mcp.nextcloud.vevent_changes import PRODID, set_categories, set_priority, set_text, split, stamp, written
 
 OPEN: Final = "NEEDS-ACTION"
@@ -209,7 +209,7 @@ def _todo(stored: CalendarObject, display_name: str) -> Todo:
         due=_iso(task, "DUE"),
         dtstart=_iso(task, "DTSTART"),
         completed=_iso(task, "COMPLETED"),
-        categories=", ".join(str(category) for category in task.categories),
+        categories=", ".join(categories(task)),
         href=stored.href,
         etag=stored.etag,
         calendar_name=stored.calendar,

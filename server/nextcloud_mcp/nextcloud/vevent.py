@@ -6,13 +6,16 @@ that was changed. What is read here comes from many programs; what is broken in 
 
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
+from threading import Lock
 from typing import Any, Final, Protocol, cast
 
 from icalendar import Alarm, Component, vRecur
 from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
 from icalendar.error import GloballyUniqueTZIDGuessed
+from icalendar.timezone import tzp
 from pydantic import BaseModel
 from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
 
@@ -20,9 +23,10 @@ from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NotFoundE
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.caldav import CalendarObject
 from nextcloud_mcp.nextcloud.moments import Moment
+from nextcloud_mcp.nextcloud.vevent_often import expandable, meant, plain
 
-TOO_OFTEN: Final = frozenset({"SECONDLY", "MINUTELY"})
-"""Rules that nobody means, and that take all memory when they are expanded: such a series is listed once."""
+_ZONES: Final = Lock()
+"""Held while icalendar knows the zones of one object."""
 
 
 class EventSummary(BaseModel):
@@ -80,14 +84,12 @@ class Series:
             NextcloudError: it is no iCalendar with an event.
         """
         self.stored = stored
-        try:
+        with readable(stored):
             self.calendar = parsed(stored.text)
-            self.main: VEvent = next(iter(sorted(self.calendar.events, key=lambda event: "RECURRENCE-ID" in event)))
+            self.main: VEvent = min(self.calendar.events, key=lambda event: "RECURRENCE-ID" in event)
             for event in self.calendar.events:  # what is read later must be there
-                _ = event.start, event.end, [rule.get("FREQ") for rule in event.rrules]
-        except (ValueError, StopIteration) as error:
-            raise unreadable(stored) from error
-        self.untold_zones = self.calendar.get_missing_tzids()
+                _ = self.summary(event), [meant(rule) for rule in event.rrules]
+            self.untold_zones = self.calendar.get_missing_tzids()
 
     @property
     def recurring(self) -> bool:
@@ -103,21 +105,22 @@ class Series:
         """Take components out of the calendar."""
         self.calendar.subcomponents[:] = [each for each in self.calendar.subcomponents if not unwanted(each)]
 
-    def occurrences(self, begins: datetime, ends: datetime) -> Iterator[VEvent]:
+    def occurrences(self, begins: datetime, ends: datetime) -> list[VEvent]:
         """Return what happens between two times, each occurrence with the values that it has then.
+
+        A series that would take all time and memory is listed once.
 
         Raises:
             NextcloudError: the rule is broken.
         """
-        if any(set(rule.get("FREQ", ())) & TOO_OFTEN for rule in self.main.rrules):
-            yield self.main
-            return
-        try:
+        with readable(self.stored):
+            if not self.recurring:
+                return [self.main] if _overlaps(self.main, begins, ends) else []
+            if not expandable(self.calendar.events, begins, ends):
+                return [self.main]
             # not `of`: that puts UTC times into the zone of X-WR-TIMEZONE, where nobody wrote them
             found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
-        except ValueError as error:
-            raise unreadable(self.stored) from error
-        yield from (each for each in found if isinstance(each, VEvent))
+            return [each for each in found if isinstance(each, VEvent)]
 
     def occurrence(self, recurrence_id: str) -> VEvent:
         """Return one occurrence, as it is by rule or was changed.
@@ -165,7 +168,7 @@ class Series:
             all_day=moments.is_day(start),
             location=text(event, "LOCATION"),
             status=text(event, "STATUS") or "CONFIRMED",
-            categories=", ".join(str(category) for category in event.categories),
+            categories=", ".join(categories(event)),
             recurring=self.recurring,
             recurrence_id=identity.dt.isoformat() if identity else None,
             calendar_name=self.stored.calendar,
@@ -173,7 +176,15 @@ class Series:
         )
 
     def event(self, event: VEvent) -> Event:
-        """Return all that is known of an event or an occurrence."""
+        """Return all that is known of an event or an occurrence.
+
+        Raises:
+            NextcloudError: something in it is broken that no list shows.
+        """
+        with readable(self.stored):
+            return self._event(event)
+
+    def _event(self, event: VEvent) -> Event:
         return Event(
             **self.summary(event).model_dump(),
             time_zone=_name_of_zone(event),
@@ -198,13 +209,41 @@ def parsed(ical: str) -> VCalendar:
     Raises:
         ValueError: it is none.
     """
-    with warnings.catch_warnings():
+    with own_zones(), warnings.catch_warnings():
         # Thunderbird's old zones are "/mozilla.org/20050126_1/Europe/Berlin"; the guess is right for them
         warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
         found = VCalendar.from_ical(ical)
     if not isinstance(found, VCalendar):
         raise ValueError("not a calendar")  # noqa: TRY004 - of the content, like the parser's own
+    if not all(map(plain, found.timezones)):
+        raise ValueError("a zone that changes too often")
     return found
+
+
+@contextmanager
+def own_zones() -> Iterator[None]:
+    """Let icalendar know the zones of the object that it reads alone; it would keep them for those of other people."""
+    with _ZONES:
+        try:
+            yield
+        finally:
+            tzp.use_default()
+
+
+@contextmanager
+def readable(stored: CalendarObject) -> Iterator[None]:
+    """Turn what libraries raise over a value that makes no sense to them into the error of this object alone.
+
+    Besides what is no iCalendar, that is an end in the year 9999, a number that is none, a time that can't be compared
+    with another for one has no zone, or a zone with the name of a folder.
+
+    Raises:
+        NextcloudError: as `unreadable` returns it.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError) as error:
+        raise unreadable(stored) from error
 
 
 def unreadable(stored: CalendarObject) -> NextcloudError:
@@ -218,6 +257,12 @@ def text(component: Component, name: str) -> str:
     """Return a property as text; the first where there are several, empty where there is none."""
     value = component.get(name, "")
     return str(value[0] if isinstance(value, list) else value)
+
+
+def categories(component: Component) -> list[str]:
+    """Return the categories; icalendar's own property writes them anew when it is read."""
+    found: Any = component.get("CATEGORIES", [])
+    return [str(name) for each in (found if isinstance(found, list) else [found]) for name in each.cats]
 
 
 class Timed(Protocol):
@@ -263,6 +308,11 @@ def written_rule(rule: vRecur) -> str:
     return ical.decode()
 
 
+def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:
+    start, end = sorted(moments.instant(each, begins.tzinfo) for each in (event.start, event.end))
+    return begins <= start < ends if start == end else start < ends and begins < end
+
+
 def _name_of_zone(event: VEvent) -> str | None:
     start = timed(event, "DTSTART")
     return start.params.get("TZID") if start else None
@@ -275,4 +325,4 @@ def _zone(event: VEvent) -> tzinfo | None:
 
 def number(value: str) -> int:
     """Return a whole number that a property gives as text; 0 for anything else."""
-    return int(value) if value.isdigit() else 0
+    return int(value) if value.isdecimal() else 0

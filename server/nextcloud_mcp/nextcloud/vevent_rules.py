@@ -15,7 +15,8 @@ from icalendar import Event as VEvent
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import A_DAY, Moment
-from nextcloud_mcp.nextcloud.vevent import TOO_OFTEN, Series, Timed, at, timed
+from nextcloud_mcp.nextcloud.vevent import Series, Timed, at, timed
+from nextcloud_mcp.nextcloud.vevent_often import meant
 from nextcloud_mcp.nextcloud.vevent_times import day_of, value, zone_of
 
 Shift = Callable[[Any], Any]
@@ -41,10 +42,11 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur.from_ical(text.strip().removeprefix("RRULE:"))
     except ValueError:
         rule = vRecur()
-    if "FREQ" not in rule or set(rule["FREQ"]) & TOO_OFTEN or ("COUNT" in rule and "UNTIL" in rule):
+    if not meant(rule) or ("COUNT" in rule and "UNTIL" in rule):
         raise InvalidArgumentError(
-            f"recurrence_rule {text!r} is no rule as in RFC 5545: write FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, "
-            "DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL but not both."
+            f"recurrence_rule {text!r} is no rule as in RFC 5545, or never happens, or more than once an hour: write "
+            "FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL but not "
+            "both."
         )
     if last_day:
         if "COUNT" in rule:

@@ -171,6 +171,15 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "no rule": ({"recurrence_rule": "every monday"}, "recurrence_rule 'every monday' is no rule as in RFC 5545"),
     "a rule of no frequency": ({"recurrence_rule": "FREQ=OFTEN"}, "recurrence_rule 'FREQ=OFTEN'"),
     "a rule that never ends its day": ({"recurrence_rule": "FREQ=SECONDLY"}, "recurrence_rule 'FREQ=SECONDLY'"),
+    "a rule for every minute": (
+        {"recurrence_rule": "FREQ=DAILY;BYHOUR=9,10;BYMINUTE=" + ",".join(map(str, range(60)))},
+        "more than once an hour",
+    ),
+    "a rule that stands still": (
+        {"recurrence_rule": "FREQ=DAILY;INTERVAL=0"},
+        "recurrence_rule 'FREQ=DAILY;INTERVAL=0'",
+    ),
+    "a rule for no day": ({"recurrence_rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "or never happens"),
     "a rule with two ends": ({"recurrence_rule": "FREQ=DAILY;COUNT=2;UNTIL=20301231"}, "COUNT or UNTIL but not both"),
     "a rule with another end": (
         {"recurrence_rule": "FREQ=DAILY;COUNT=2", "recurrence_end_date": "2030-12-31"},
