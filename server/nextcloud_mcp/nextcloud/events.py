@@ -6,18 +6,19 @@ the caller does not name stays, and what somebody else writes meanwhile is a con
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
 
-from anyio.lowlevel import checkpoint
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import caldav, dav, moments
 from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, text
+from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, text
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, new, split, stamp, written
+from nextcloud_mcp.nextcloud.vevent_parsed import aside, read_all, readable
 from nextcloud_mcp.nextcloud.vevent_rules import without
 
 Range = tuple[datetime, datetime]
@@ -36,11 +37,11 @@ class Filter:
 
     def accepts(self, event: VEvent) -> bool:
         """Tell whether an event is one of those."""
-        own = {str(category).casefold() for category in event.categories}
-        minutes = (event.end - event.start).total_seconds() / 60
+        own = {category.casefold() for category in categories(event)}
+        minutes = (moments.instant(event.end) - moments.instant(event.start)).total_seconds() / 60
         return (
             len(event.attendees) >= (self.min_attendees or 0)
-            and minutes >= (self.min_duration_minutes or 0)
+            and (not self.min_duration_minutes or minutes >= self.min_duration_minutes)
             and (not self.categories or bool(own & {each.casefold() for each in split(self.categories)}))
             and (not self.status or (text(event, "STATUS") or "CONFIRMED") == self.status.upper())
             and (self.title_contains or "").casefold() in text(event, "SUMMARY").casefold()
@@ -56,48 +57,46 @@ class Found:
     unreadable: list[str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Match:
-    """A series of which something matches: all of it, or the occurrences that do."""
+    """An object of which something matches: all of it, or the occurrences that do."""
 
-    series: Series
-    events: list[VEvent] = field(default_factory=list)
+    stored: CalendarObject
+    events: list[EventSummary]
 
 
 async def search(nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter) -> Found:
     """Find events. With `within`, each occurrence in that time; without, every event and every series once."""
     matches, unreadable = await matching(nextcloud, calendars, within, wanted)
-    found = [(event, match.series) for match in matches for event in match.events]
-    found.sort(key=lambda pair: (_begin(pair[0], within), text(pair[0], "UID")))
-    return Found([series.summary(event) for event, series in found], unreadable)
+    found = [event for match in matches for event in match.events]
+    return Found(sorted(found, key=lambda event: (_begin(event, within), event.uid)), unreadable)
 
 
-def _begin(event: VEvent, within: Range | None) -> datetime:
-    return moments.instant(event.start, within[0].tzinfo if within else None)
+def _begin(event: EventSummary, within: Range | None) -> datetime:
+    kind = date if event.all_day else datetime
+    return moments.instant(kind.fromisoformat(event.start_datetime), within[0].tzinfo if within else None)
 
 
 async def matching(
     nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter
 ) -> tuple[list[Match], list[str]]:
     """Return what matches, by object, and the addresses of what could not be read."""
-    matches, unreadable = [], []
+    matches: list[Match] = []
+    unreadable: list[str] = []
     around = (within[0] - moments.A_DAY, within[1] + moments.A_DAY) if within else None
     for calendar in calendars:
-        for stored in await caldav.find_all(nextcloud, calendar, EVENT, between=around):
-            await checkpoint()  # reading thousands takes seconds, in which others want to be served
-            try:
-                match = _match(Series(stored), within, wanted)
-            except NextcloudError:
-                unreadable.append(stored.href)
-                continue
-            if match.events:
-                matches.append(match)
+        objects = await caldav.find_all(nextcloud, calendar, EVENT, between=around)
+        read, broken = await read_all(objects, partial(_match, within=within, wanted=wanted))
+        matches += [match for match in read if match.events]
+        unreadable += broken
     return matches, unreadable
 
 
-def _match(series: Series, within: Range | None, wanted: Filter) -> Match:
-    events = series.occurrences(*within) if within else [series.main]
-    return Match(series, [event for event in events if wanted.accepts(event)])
+def _match(stored: CalendarObject, within: Range | None, wanted: Filter) -> Match:
+    series = Series(stored)
+    with readable(stored):
+        events = series.occurrences(*within) if within else [series.main]
+        return Match(stored, [series.summary(event) for event in events if wanted.accepts(event)])
 
 
 async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: str = "") -> Event:
@@ -106,7 +105,11 @@ async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: s
     Raises:
         NotFoundError: there is none.
     """
-    series = Series(await caldav.find(nextcloud, calendar, EVENT, uid))
+    return await aside(_event, await caldav.find(nextcloud, calendar, EVENT, uid), recurrence_id)
+
+
+def _event(stored: CalendarObject, recurrence_id: str) -> Event:
+    series = Series(stored)
     return series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
 
 
@@ -161,9 +164,21 @@ async def update(
     """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
-    series = await _expected(nextcloud, calendar, uid, etag)
+    stored = await _expected(nextcloud, calendar, uid, etag)
     person = await whose(nextcloud, change, time_zone)
-    return await caldav.replace(nextcloud, series.stored, changed(series, change, person, recurrence_id=recurrence_id))
+    return await change_stored(nextcloud, stored, change, person, [recurrence_id])
+
+
+async def change_stored(
+    nextcloud: Nextcloud, stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
+) -> Written:
+    """Change these occurrences of an object; an empty name means all of it."""
+    return await caldav.replace(nextcloud, stored, await aside(_changed, stored, change, person, recurrence_ids))
+
+
+def _changed(stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]) -> str:
+    series = Series(stored)
+    return [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
 
 
 async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> int:
@@ -176,21 +191,29 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
     return await remove(nextcloud, await _expected(nextcloud, calendar, uid, etag), [recurrence_id])
 
 
-async def remove(nextcloud: Nextcloud, series: Series, recurrence_ids: list[str]) -> int:
-    """Delete these occurrences of a series; an empty name means all of it."""
-    for recurrence_id in recurrence_ids:
-        if not (recurrence_id and without(series, recurrence_id)):
-            return await caldav.delete(nextcloud, series.stored)
-    stamp(series.main)
-    ical = written(series.calendar, untold_zones=series.untold_zones)
-    return (await caldav.replace(nextcloud, series.stored, ical)).status_code
+async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> int:
+    """Delete these occurrences of an object; an empty name means all of it."""
+    left = await aside(_without, stored, recurrence_ids) if all(recurrence_ids) else None
+    if left is None:
+        return await caldav.delete(nextcloud, stored)
+    return (await caldav.replace(nextcloud, stored, left)).status_code
 
 
-async def _expected(nextcloud: Nextcloud, calendar: str, uid: str, etag: str) -> Series:
+def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
+    """Return what is left without these occurrences, if anything is."""
+    series = Series(stored)
+    with readable(stored):
+        if not all(without(series, recurrence_id) for recurrence_id in recurrence_ids):
+            return None
+        stamp(series.main)
+        return written(series.calendar, untold_zones=series.untold_zones)
+
+
+async def _expected(nextcloud: Nextcloud, calendar: str, uid: str, etag: str) -> CalendarObject:
     stored: CalendarObject = await caldav.find(nextcloud, calendar, EVENT, uid)
     if etag and dav.unquoted(etag) != stored.etag:
         raise caldav.changed(stored.etag)
-    return Series(stored)
+    return stored
 
 
 async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:

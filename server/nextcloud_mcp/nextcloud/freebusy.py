@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError
 from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import address, parsed
+from nextcloud_mcp.nextcloud.vevent import address
 from nextcloud_mcp.nextcloud.vevent_changes import PRODID, split
+from nextcloud_mcp.nextcloud.vevent_parsed import parsed
 
 Span = tuple[datetime, datetime]
 Hours = list[tuple[time, time]]
@@ -59,8 +60,8 @@ async def find(
         raise InvalidArgumentError(
             "date_range_start to date_range_end is more than three months: ask for a part of it."
         )
-    if minutes <= 0:
-        raise InvalidArgumentError(f"duration_minutes {minutes} is none: pass 1 or more.")
+    if not 0 < minutes <= LONGEST / timedelta(minutes=1):
+        raise InvalidArgumentError(f"duration_minutes {minutes} is none: pass 1 or more, such as 60.")
     own = await caldav.mail_address(nextcloud)
     replies = (
         await _ask(nextcloud, own, split(attendees), within) if own else await _ask_own(nextcloud, attendees, within)

@@ -12,7 +12,7 @@ from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
 from nextcloud_mcp.nextcloud import caldav, events
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.events import Filter, Match, Range
-from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed
+from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose
 
 MOST: Final = 100
 """Events in one operation: what a call can do in its time, and what a person can look over."""
@@ -41,10 +41,7 @@ async def update(
     whose = Whose(None)
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
-        ical = ""
-        for recurrence_id in recurrence_ids:
-            ical = changed(match.series, change, whose, recurrence_id=recurrence_id)
-        await caldav.replace(nextcloud, match.series.stored, ical)
+        await events.change_stored(nextcloud, match.stored, change, whose, recurrence_ids)
 
     return await _each(nextcloud, calendars, within, wanted, work, done="updated")
 
@@ -55,7 +52,7 @@ async def delete(
     """Delete all that matches."""
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
-        await events.remove(nextcloud, match.series, recurrence_ids)
+        await events.remove(nextcloud, match.stored, recurrence_ids)
 
     return await _each(nextcloud, calendars, within, wanted, work, done="deleted")
 
@@ -68,7 +65,7 @@ async def move(
     async def work(match: Match, recurrence_ids: list[str]) -> None:
         if recurrence_ids != [""]:
             raise InvalidArgumentError("A series can only be moved whole: leave start_date and end_date away.")
-        await caldav.move(nextcloud, match.series.stored, target)
+        await caldav.move(nextcloud, match.stored, target)
 
     await caldav.get_calendar(nextcloud, target, takes=caldav.EVENT)
     sources = [calendar for calendar in calendars if calendar != target]
@@ -89,25 +86,35 @@ async def _each(
 
 
 async def _report(match: Match, within: Range | None, work: Work, done: str) -> list[BulkItem]:
-    summaries = [match.series.summary(event) for event in match.events]
-    by_occurrence = within is not None and match.series.recurring
-    names = [summary.recurrence_id or "" for summary in summaries] if by_occurrence else [""]
     error = None
     try:
-        await work(match, names)
+        await work(match, [""] if within is None else _names(match))
     except NextcloudMCPError as problem:
         error = str(problem)
     return [
         BulkItem(
-            uid=summary.uid,
-            title=summary.title,
-            calendar_name=summary.calendar_name,
-            recurrence_id=summary.recurrence_id,
+            uid=event.uid,
+            title=event.title,
+            calendar_name=event.calendar_name,
+            recurrence_id=event.recurrence_id,
             status="failed" if error else done,
             error=error,
         )
-        for summary in summaries
+        for event in match.events
     ]
+
+
+def _names(match: Match) -> list[str]:
+    """Return the names of the occurrences that match, an empty one for an event that happens once.
+
+    Raises:
+        InvalidArgumentError: it is a series that is not expanded, of which more would be changed than what matches.
+    """
+    if any(event.recurring and not event.recurrence_id for event in match.events):
+        raise InvalidArgumentError(
+            "The series happens too often to change a part of it: leave start_date and end_date away to change all."
+        )
+    return [event.recurrence_id or "" for event in match.events]
 
 
 def _failed(href: str) -> BulkItem:

@@ -8,20 +8,21 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Final
 
-from anyio.lowlevel import checkpoint
 from icalendar import Calendar as VCalendar
 from icalendar import Todo as VTodo
 from icalendar import vDDDTypes
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import caldav, dav, moments
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import categories, number, parsed, text, timed, unreadable, written_rule
+from nextcloud_mcp.nextcloud.vevent import categories, number, text, timed, written_rule
 from nextcloud_mcp.nextcloud.vevent_changes import PRODID, set_categories, set_priority, set_text, split, stamp, written
+from nextcloud_mcp.nextcloud.vevent_parsed import aside, parsed, read_all, readable
 
 OPEN: Final = "NEEDS-ACTION"
 DONE: Final = "COMPLETED"
@@ -107,18 +108,14 @@ async def list_everywhere(nextcloud: Nextcloud, wanted: Filter) -> Found:
 
 
 async def _search(nextcloud: Nextcloud, calendars: Iterable[Calendar], wanted: Filter) -> Found:
-    found, broken = [], []
+    found: list[Todo] = []
+    unreadable: list[str] = []
     for calendar in calendars:
-        for stored in await caldav.find_all(nextcloud, calendar.name, TASK):
-            await checkpoint()  # reading thousands takes seconds, in which others want to be served
-            try:
-                task = _todo(stored, calendar.display_name)
-            except NextcloudError:
-                broken.append(stored.href)
-                continue
-            if wanted.accepts(task):
-                found.append(task)
-    return Found(sorted(found, key=_urgency), broken)
+        objects = await caldav.find_all(nextcloud, calendar.name, TASK)
+        read, broken = await read_all(objects, partial(_todo, display_name=calendar.display_name))
+        found += filter(wanted.accepts, read)
+        unreadable += broken
+    return Found(sorted(found, key=_urgency), unreadable)
 
 
 def _urgency(task: Todo) -> tuple[bool, str, int, str]:
@@ -154,11 +151,17 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as status.")
     stored = await _expected(nextcloud, calendar, uid, etag)
-    vcalendar, task = _read(stored)
-    untold = vcalendar.get_missing_tzids()
-    _apply(task, change, await _zone(nextcloud, change))
-    task["SEQUENCE"] = int(text(task, "SEQUENCE") or 0) + 1
-    return await caldav.replace(nextcloud, stored, written(vcalendar, untold_zones=untold))
+    ical = await aside(_changed, stored, change, await _zone(nextcloud, change))
+    return await caldav.replace(nextcloud, stored, ical)
+
+
+def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> str:
+    with readable(stored):
+        vcalendar, task = _read(stored)
+        untold = vcalendar.get_missing_tzids()
+        _apply(task, change, zone)
+        task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
+        return written(vcalendar, untold_zones=untold)
 
 
 async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "") -> int:
@@ -186,36 +189,34 @@ async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
 
 def _read(stored: CalendarObject) -> tuple[VCalendar, VTodo]:
     """Return an object's iCalendar and the task in it; of a series the one that stands for all."""
-    try:
+    with readable(stored):
         vcalendar = parsed(stored.text)
-        tasks = sorted(vcalendar.todos, key=lambda task: "RECURRENCE-ID" in task)
-        for task in tasks:  # what is read later must be there
-            _ = _iso(task, "DUE"), _iso(task, "DTSTART"), _iso(task, "COMPLETED")
-        return vcalendar, tasks[0]
-    except (ValueError, IndexError) as error:
-        raise unreadable(stored) from error
+        task = min(vcalendar.todos, key=lambda each: "RECURRENCE-ID" in each)
+        _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # what is changed later must be there
+        return vcalendar, task
 
 
 def _todo(stored: CalendarObject, display_name: str) -> Todo:
     _, task = _read(stored)
-    rules = task.rrules
-    return Todo(
-        uid=text(task, "UID"),
-        summary=text(task, "SUMMARY"),
-        description=text(task, "DESCRIPTION"),
-        status=text(task, "STATUS").upper() or OPEN,
-        priority=number(text(task, "PRIORITY")),
-        percent_complete=number(text(task, "PERCENT-COMPLETE")),
-        due=_iso(task, "DUE"),
-        dtstart=_iso(task, "DTSTART"),
-        completed=_iso(task, "COMPLETED"),
-        categories=", ".join(categories(task)),
-        href=stored.href,
-        etag=stored.etag,
-        calendar_name=stored.calendar,
-        calendar_display_name=display_name,
-        recurrence_rule=written_rule(rules[0]) if rules else None,
-    )
+    with readable(stored):
+        rules = task.rrules
+        return Todo(
+            uid=text(task, "UID"),
+            summary=text(task, "SUMMARY"),
+            description=text(task, "DESCRIPTION"),
+            status=text(task, "STATUS").upper() or OPEN,
+            priority=number(text(task, "PRIORITY")),
+            percent_complete=number(text(task, "PERCENT-COMPLETE")),
+            due=_iso(task, "DUE"),
+            dtstart=_iso(task, "DTSTART"),
+            completed=_iso(task, "COMPLETED"),
+            categories=", ".join(categories(task)),
+            href=stored.href,
+            etag=stored.etag,
+            calendar_name=stored.calendar,
+            calendar_display_name=display_name,
+            recurrence_rule=written_rule(rules[0]) if rules else None,
+        )
 
 
 def _iso(task: VTodo, name: str) -> str | None:
@@ -232,7 +233,8 @@ def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
     for name, value in {"DTSTART": change.dtstart, "DUE": change.due}.items():
         if value is not None:
             _set_moment(task, name, value, zone)
-    _check_order(task)
+    if change.dtstart or change.due:
+        _check_order(task)
     _set_progress(task, change, zone)
     stamp(task)
 

@@ -4,29 +4,23 @@ One object holds a whole series: the event with its rule, and one more VEVENT wi
 that was changed. What is read here comes from many programs; what is broken in it is an error of that object alone.
 """
 
-import warnings
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from datetime import datetime, timedelta, tzinfo
-from threading import Lock
 from typing import Any, Final, Protocol, cast
 
 from icalendar import Alarm, Component, vRecur
-from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
-from icalendar.error import GloballyUniqueTZIDGuessed
-from icalendar.timezone import tzp
 from pydantic import BaseModel
 from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.caldav import CalendarObject
 from nextcloud_mcp.nextcloud.moments import Moment
-from nextcloud_mcp.nextcloud.vevent_often import expandable, meant, plain
+from nextcloud_mcp.nextcloud.vevent_often import expandable, meant
+from nextcloud_mcp.nextcloud.vevent_parsed import parsed, readable
 
-_ZONES: Final = Lock()
-"""Held while icalendar knows the zones of one object."""
+_DIGITS: Final = 10
 
 
 class EventSummary(BaseModel):
@@ -203,56 +197,6 @@ class Series:
         )
 
 
-def parsed(ical: str) -> VCalendar:
-    """Read iCalendar.
-
-    Raises:
-        ValueError: it is none.
-    """
-    with own_zones(), warnings.catch_warnings():
-        # Thunderbird's old zones are "/mozilla.org/20050126_1/Europe/Berlin"; the guess is right for them
-        warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
-        found = VCalendar.from_ical(ical)
-    if not isinstance(found, VCalendar):
-        raise ValueError("not a calendar")  # noqa: TRY004 - of the content, like the parser's own
-    if not all(map(plain, found.timezones)):
-        raise ValueError("a zone that changes too often")
-    return found
-
-
-@contextmanager
-def own_zones() -> Iterator[None]:
-    """Let icalendar know the zones of the object that it reads alone; it would keep them for those of other people."""
-    with _ZONES:
-        try:
-            yield
-        finally:
-            tzp.use_default()
-
-
-@contextmanager
-def readable(stored: CalendarObject) -> Iterator[None]:
-    """Turn what libraries raise over a value that makes no sense to them into the error of this object alone.
-
-    Besides what is no iCalendar, that is an end in the year 9999, a number that is none, a time that can't be compared
-    with another for one has no zone, or a zone with the name of a folder.
-
-    Raises:
-        NextcloudError: as `unreadable` returns it.
-    """
-    try:
-        yield
-    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError) as error:
-        raise unreadable(stored) from error
-
-
-def unreadable(stored: CalendarObject) -> NextcloudError:
-    """Return the error for an object that some program wrote in a way that can't be understood."""
-    return NextcloudError(
-        f"{stored.name} in calendar {stored.calendar!r} is not readable iCalendar: open it in Nextcloud and save it."
-    )
-
-
 def text(component: Component, name: str) -> str:
     """Return a property as text; the first where there are several, empty where there is none."""
     value = component.get(name, "")
@@ -324,5 +268,5 @@ def _zone(event: VEvent) -> tzinfo | None:
 
 
 def number(value: str) -> int:
-    """Return a whole number that a property gives as text; 0 for anything else."""
-    return int(value) if value.isdecimal() else 0
+    """Return a whole number that a property gives as text; 0 for anything else, and for what no program counts to."""
+    return int(value) if value.isdecimal() and len(value) < _DIGITS else 0

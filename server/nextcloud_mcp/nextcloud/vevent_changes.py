@@ -18,11 +18,13 @@ from icalendar import Event as VEvent
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.vevent import Series, address, alarms, at, before, number, text, timed
+from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, readable
 from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, keep_exceptions, set_rule
 from nextcloud_mcp.nextcloud.vevent_times import set_times
 
 PRODID: Final = "-//nextcloud-mcp//EN"
 USUAL_REMINDER: Final = 15
+EARLIEST_REMINDER: Final = 366 * 24 * 60
 _ONE_OF: Final = {
     "STATUS": ("status", ("CONFIRMED", "TENTATIVE", "CANCELLED")),
     "CLASS": ("privacy", ("PUBLIC", "PRIVATE", "CONFIDENTIAL")),
@@ -87,7 +89,13 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
     Raises:
         InvalidArgumentError: a field has an impossible value; the message names it.
         NotFoundError: there is no such occurrence.
+        NextcloudError: what has to move with the change is broken.
     """
+    with readable(series.stored):
+        return _changed(series, change, whose, recurrence_id)
+
+
+def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -> str:
     event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
     old = at(event, "DTSTART")
     _set_when(event, change, whose)
@@ -131,7 +139,8 @@ def written(calendar: VCalendar, *, untold_zones: AbstractSet[str] = frozenset()
     """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it."""
     starts = [start.dt.year for each in calendar.subcomponents if (start := timed(each, "DTSTART"))]
     if calendar.get_missing_tzids() - untold_zones:
-        calendar.add_missing_timezones(first_date=date(min(starts, default=1971) - 1, 1, 1))
+        with own_zones():
+            calendar.add_missing_timezones(first_date=date(max(min(starts, default=1971) - 1, 1), 1, 1))
     ical: bytes = calendar.to_ical(sorted=False)
     return ical.decode()
 
@@ -232,8 +241,10 @@ def _invited(name: str) -> vCalAddress:
 def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
     """Set when the first reminder comes, and whether one comes by mail; further reminders stay. 0 takes all away."""
     minutes, email = change.reminder_minutes, change.reminder_email
-    if minutes is not None and minutes < 0:
-        raise InvalidArgumentError("reminder_minutes counts back from the start: pass 0 for no reminder, or more.")
+    if minutes is not None and not 0 <= minutes <= EARLIEST_REMINDER:
+        raise InvalidArgumentError(
+            "reminder_minutes counts back from the start: pass 0 for no reminder, or up to a year's."
+        )
     if minutes == 0:
         _keep_alarms(event, lambda _: False)
     elif minutes is not None:

@@ -64,6 +64,8 @@ def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Mome
         ends = _placed_like(end, old_end, zone)
     elif old is None:
         ends = begins + USUAL_LENGTH
+    elif (zone_of(begins) is None) != (zone_of(old.dt) is None):
+        ends = begins + (moments.instant(event.end) - moments.instant(old.dt))
     else:
         ends = event.end + (begins - old.dt)
         if zone_of(event.end) == zone_of(old.dt) is not None:

@@ -320,7 +320,7 @@ async def nc_calendar_create_meeting(
 ) -> EventWritten:
     """Create a meeting on a date (2026-12-24) at a time (14:00). Nextcloud mails attendees an invitation."""
     start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
-    if moments.is_day(start) or duration_minutes <= 0:
+    if moments.is_day(start) or not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
         raise InvalidArgumentError(f"time {time!r} or duration_minutes {duration_minutes} is none: write 14:00 and 60.")
     change = Change(
         title=title,

@@ -1,0 +1,113 @@
+"""Parsing iCalendar objects (RFC 5545): beside the event loop, and each for itself.
+
+What is read comes from many programs and many people. What is broken in an object, or takes long to read, must not
+keep others from being read, nor what is in it change how others are.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Final, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from icalendar import Calendar as VCalendar
+from icalendar.error import GloballyUniqueTZIDGuessed
+from icalendar.timezone import tzp
+
+from nextcloud_mcp.errors import NextcloudError
+from nextcloud_mcp.nextcloud.caldav import CalendarObject
+from nextcloud_mcp.nextcloud.vevent_often import plain
+
+Result = TypeVar("Result")
+
+A_WHILE: Final = 0.1
+"""Seconds of reading, after which others have their turn and a call may end."""
+
+_READERS: Final = CapacityLimiter(2)
+"""Threads that read: Python runs one at a time, and each more would slow the event loop down."""
+
+_ZONES: Final = Lock()
+"""Held while icalendar knows the zones of one object."""
+
+
+def parsed(ical: str) -> VCalendar:
+    """Read iCalendar.
+
+    Raises:
+        ValueError: it is none.
+    """
+    with own_zones(), warnings.catch_warnings():
+        # Thunderbird's old zones are "/mozilla.org/20050126_1/Europe/Berlin"; the guess is right for them
+        warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
+        found = VCalendar.from_ical(ical)
+    if not isinstance(found, VCalendar):
+        raise ValueError("not a calendar")  # noqa: TRY004 - of the content, like the parser's own
+    if not all(map(plain, found.timezones)):
+        raise ValueError("a zone that changes too often")
+    return found
+
+
+@contextmanager
+def own_zones() -> Iterator[None]:
+    """Let icalendar know the zones of the object that it reads alone; it would keep them for those of other people."""
+    with _ZONES:
+        try:
+            yield
+        finally:
+            tzp.use_default()
+
+
+@contextmanager
+def readable(stored: CalendarObject) -> Iterator[None]:
+    """Turn what libraries raise over a value that makes no sense to them into the error of this object alone.
+
+    Besides what is no iCalendar, that is an end in the year 9999, a number that is none, a time that can't be compared
+    with another for one has no zone, or a zone with the name of a folder.
+
+    Raises:
+        NextcloudError: the object is not readable; it says which.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError) as error:
+        raise NextcloudError(
+            f"{stored.name} in calendar {stored.calendar!r} is not readable iCalendar: open it in Nextcloud and save "
+            "it."
+        ) from error
+
+
+async def aside(work: Callable[..., Result], *arguments: object) -> Result:
+    """Do what takes computing beside the event loop, which serves others meanwhile."""
+    return await to_thread.run_sync(work, *arguments, limiter=_READERS)
+
+
+async def read_all(
+    objects: Iterable[CalendarObject], read: Callable[[CalendarObject], Result]
+) -> tuple[list[Result], list[str]]:
+    """Read objects; return what came of those that are readable, and the addresses of the others."""
+    results: list[Result] = []
+    unreadable: list[str] = []
+    waiting = iter(objects)
+    while await aside(_read_some, waiting, read, results, unreadable):
+        pass
+    return results, unreadable
+
+
+def _read_some(
+    waiting: Iterator[CalendarObject],
+    read: Callable[[CalendarObject], Result],
+    results: list[Result],
+    unreadable: list[str],
+) -> bool:
+    """Read for a while; return whether there may be more."""
+    until = time.monotonic() + A_WHILE
+    for stored in waiting:
+        try:
+            results.append(read(stored))
+        except NextcloudError:
+            unreadable.append(stored.href)
+        if time.monotonic() > until:
+            return True
+    return False

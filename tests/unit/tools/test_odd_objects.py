@@ -1,0 +1,231 @@
+"""Events and tasks with values that make no sense to somebody: each is an error of its own, if it is one at all."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from tests.support.calendars import WORK, has_calendar, holds, sent
+from tests.support.ics import APPLE, ics, unfolded
+from tests.support.issuer import answer
+from tests.support.nextcloud import USER_PATH
+from tests.support.server import Server
+
+START: Final = "DTSTART:20301007T080000Z"
+OCTOBER: Final = {"calendar_name": "work", "start_date": "2030-10-01", "end_date": "2030-10-31"}
+EVENT: Final = {"calendar_name": "work", "event_uid": "theirs"}
+TASK: Final = {"calendar_name": "work", "todo_uid": "theirs"}
+NOT_READABLE: Final = "theirs.ics in calendar 'work' is not readable iCalendar: open it in Nextcloud and save it."
+
+READ: Final[Mapping[str, tuple[tuple[str, ...], str, int]]] = {
+    "Outlook's own zone, and an end in UTC": (
+        ("DTSTART;TZID=Customized Time Zone:20301007T080000", "DTEND:20301007T090000Z"),
+        "2030-10-07T09:00:00+00:00",
+        1,
+    ),
+    "a series of the same": (
+        ("DTSTART;TZID=Customized Time Zone:20301007T080000", "DTEND:20301007T090000Z", "RRULE:FREQ=DAILY;COUNT=3"),
+        "2030-10-07T09:00:00+00:00",
+        3,
+    ),
+    "an end at the end of time": ((START, "DTEND:99991231T235959Z"), "9999-12-31T23:59:59+00:00", 1),
+    "a start at the end of time": (("DTSTART:99991231T235959Z",), "9999-12-31T23:59:59+00:00", 0),
+    "a start at the beginning of time": (
+        ("DTSTART;TZID=Europe/Berlin:00010101T000000",),
+        "0001-01-01T00:00:00+00:53:28",
+        0,
+    ),
+    "a rule up to the end of time": (
+        (START, "RRULE:FREQ=WEEKLY;UNTIL=99991231T235959Z"),
+        "2030-10-07T08:00:00+00:00",
+        4,
+    ),
+    "an exception at the end of time": (
+        (START, "RRULE:FREQ=WEEKLY", "EXDATE:99991231T235959Z"),
+        "2030-10-07T08:00:00+00:00",
+        4,
+    ),
+    "an exception that is a day": (
+        (START, "RRULE:FREQ=WEEKLY", "EXDATE;VALUE=DATE:20301014"),
+        "2030-10-07T08:00:00+00:00",
+        3,
+    ),
+    "an end before its start": ((START, "DTEND:20301007T070000Z"), "2030-10-07T07:00:00+00:00", 1),
+    "a series that ends before it starts": (
+        (START, "DTEND:20301007T070000Z", "RRULE:FREQ=WEEKLY"),
+        "2030-10-07T07:00:00+00:00",
+        4,
+    ),
+    "a sequence that is none": ((START, "SEQUENCE:first"), "2030-10-07T08:00:00+00:00", 1),
+    "a sequence without end": ((START, f"SEQUENCE:{'9' * 5000}"), "2030-10-07T08:00:00+00:00", 1),
+    "a priority that is one to people": ((START, "PRIORITY:²"), "2030-10-07T08:00:00+00:00", 1),
+    "a calendar of other people": ((START, "RRULE:RSCALE=CHINESE;FREQ=YEARLY"), "2030-10-07T08:00:00+00:00", 1),
+    "a rule of no frequency": ((START, "RRULE:COUNT=3"), "2030-10-07T08:00:00+00:00", 1),
+    "a zone that is a file": (
+        ("DTSTART;TZID=../../../etc/passwd:20301007T080000",),
+        "2030-10-07T08:00:00",
+        1,
+    ),
+}
+
+
+def has(server: Server, ical: str, *others: str) -> None:
+    """Let the calendar hold an odd object and others, and take what is written."""
+    server.nextcloud.on("GET", USER_PATH, answer(json={"ocs": {"meta": {"status": "ok"}, "data": {"id": "alice"}}}))
+    has_calendar(server.nextcloud, takes="VEVENT VTODO")
+    holds(server.nextcloud, {"theirs": ical, **{f"other{number}": each for number, each in enumerate(others)}})
+    server.nextcloud.on("PUT", f"{WORK}theirs.ics", answer(204, headers={"ETag": '"e2"'}))
+
+
+@pytest.mark.parametrize(("lines", "end", "in_october"), READ.values(), ids=READ.keys())
+async def test_an_odd_event_is_read(server: Server, lines: tuple[str, ...], end: str, in_october: int) -> None:
+    """It is listed with the others, as often as it happens, and can be read and changed."""
+    has(server, ics("SUMMARY:odd", *lines), APPLE.replace("UID:theirs", "UID:trip"))
+    listed = await server.use("nc_calendar_list_events", {"calendar_name": "work"})
+    assert sorted((event["uid"], event["title"]) for event in listed["events"]) == [("theirs", "odd"), ("trip", "Trip")]
+    happening = await server.use("nc_calendar_list_events", OCTOBER)
+    assert sorted(event["uid"] for event in happening["events"]) == ["theirs"] * in_october + ["trip"]
+    assert listed["unreadable"] == happening["unreadable"] == []
+    assert (await server.use("nc_calendar_get_event", EVENT))["end_datetime"] == end
+    await server.use("nc_calendar_update_event", {**EVENT, "title": "new"})
+    assert "SUMMARY:new" in sent(server.nextcloud).content.decode()
+
+
+BROKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "a length of 270,000 years": (START, "DURATION:P99999999D"),
+    "a length that can't be told": (START, "DURATION:P999999999999D"),
+    "an end and a length": (START, "DTEND:20301007T090000Z", "DURATION:PT1H"),
+    "two starts": (START, "DTSTART:20301008T080000Z"),
+    "a zone that is a folder": ("DTSTART;TZID=America:20301007T080000",),
+    "a zone with a name too long": (f"DTSTART;TZID={'a' * 300}:20301007T080000",),
+    "an hour that is none": ("DTSTART:20301007T240000Z",),
+    "a rule that is none": (START, "RRULE:FREQ=DAILY;INTERVAL="),
+    "an interval out of bounds": (START, "RRULE:FREQ=DAILY;INTERVAL=99999999999999"),
+    "the occurrence of two times": (START, "RECURRENCE-ID:20301007T080000Z", "RECURRENCE-ID:20301008T080000Z"),
+    "the occurrence of no time": (START, "RECURRENCE-ID:soon"),
+}
+
+
+@pytest.mark.parametrize("lines", BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_event_is_an_error_of_its_own(server: Server, lines: tuple[str, ...]) -> None:
+    """Lists name it and show the others; whoever reads or changes it is told what it is, and nothing is written."""
+    has(server, ics("SUMMARY:odd", *lines), APPLE.replace("UID:theirs", "UID:trip"))
+    for arguments in ({"calendar_name": "work"}, OCTOBER):
+        listed = await server.use("nc_calendar_list_events", arguments)
+        assert [event["uid"] for event in listed["events"]] == ["trip"]
+        assert listed["unreadable"] == [f"{WORK}theirs.ics"]
+    assert await server.misuse("nc_calendar_get_event", EVENT) == NOT_READABLE
+    assert await server.misuse("nc_calendar_update_event", {**EVENT, "title": "new"}) == NOT_READABLE
+    assert server.nextcloud.asked("PUT") == []
+
+
+NOT_EXPANDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "a sequence that is none": (START, "SEQUENCE:first", "RRULE:FREQ=DAILY"),
+    "occurrences without end": (START, "DTEND:99991231T235959Z", "RRULE:FREQ=DAILY"),
+    "a date that is none": (START, "RDATE:soon"),
+    "a period that ends before it begins": (START, "RDATE;VALUE=PERIOD:20301008T080000Z/20301008T070000Z"),
+    "an hour that is none": (START, "RRULE:FREQ=DAILY;BYHOUR=99"),
+    "an interval that meets no hour": (START, "RRULE:FREQ=HOURLY;INTERVAL=28;BYHOUR=1"),
+}
+
+
+@pytest.mark.parametrize("lines", NOT_EXPANDED.values(), ids=NOT_EXPANDED.keys())
+async def test_a_series_with_a_broken_rule_is_listed_as_an_event(server: Server, lines: tuple[str, ...]) -> None:
+    """Without dates, that is; where its occurrences are asked for, lists name it as one that can't be read."""
+    has(server, ics("SUMMARY:odd", *lines), APPLE.replace("UID:theirs", "UID:trip"))
+    listed = await server.use("nc_calendar_list_events", {"calendar_name": "work"})
+    assert (len(listed["events"]), listed["unreadable"]) == (2, [])
+    happening = await server.use("nc_calendar_list_events", OCTOBER)
+    assert [event["uid"] for event in happening["events"]] == ["trip"]
+    assert happening["unreadable"] == [f"{WORK}theirs.ics"]
+    for tool in ("nc_calendar_update_event", "nc_calendar_delete_event"):
+        arguments = {**EVENT, "recurrence_id": "2030-10-08T08:00:00Z"}
+        arguments |= {"title": "new"} if tool == "nc_calendar_update_event" else {}
+        assert await server.misuse(tool, arguments) == NOT_READABLE
+
+
+MOVED: Final[Mapping[str, tuple[tuple[str, ...], set[str]]]] = {
+    "a floating one": (
+        ("DTSTART:20301007T080000", "DTEND:20301007T090000"),
+        {"DTSTART:20301009T100000Z", "DTEND:20301009T110000Z"},
+    ),
+    "one in a zone that nobody knows": (
+        ("DTSTART;TZID=Customized Time Zone:20301007T080000", "DTEND:20301007T083000Z"),
+        {"DTSTART:20301009T100000Z", "DTEND:20301009T103000Z"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "times"), MOVED.values(), ids=MOVED.keys())
+async def test_an_event_without_a_zone_moves_to_a_time_with_one(
+    server: Server, lines: tuple[str, ...], times: set[str]
+) -> None:
+    """It keeps its length, and is in UTC then."""
+    has(server, ics(*lines))
+    await server.use("nc_calendar_update_event", {**EVENT, "start_datetime": "2030-10-09T10:00:00Z"})
+    assert times <= set(unfolded(sent(server.nextcloud).content.decode()))
+
+
+async def test_what_can_not_move_along_is_not_moved(server: Server) -> None:
+    """An exception at the end of time can't come after it: the series stays where it is."""
+    has(server, ics(START, "RRULE:FREQ=DAILY", "EXDATE:99991231T235959Z"))
+    arguments = {**EVENT, "start_datetime": "2030-10-09T10:00:00Z", "end_datetime": "2030-10-09T11:00:00Z"}
+    assert await server.misuse("nc_calendar_update_event", arguments) == NOT_READABLE
+    assert server.nextcloud.asked("PUT") == []
+
+
+async def test_a_part_of_a_series_that_is_not_expanded_is_left_alone(server: Server) -> None:
+    """Which occurrences are in the time can't be told, and the whole series is not what was asked for."""
+    has(server, ics(START, "RRULE:FREQ=MINUTELY"))
+    result = await server.use("nc_calendar_bulk_operations", {"operation": "delete", **OCTOBER})
+    (item,) = result["results"]
+    assert item["error"].startswith("The series happens too often to change a part of it: leave start_date and")
+    assert server.nextcloud.asked("PUT") == server.nextcloud.asked("DELETE") == []
+
+
+TASKS: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
+    "due at the end of time": (("DUE:99991231T235959Z",), {"due": "9999-12-31T23:59:59+00:00"}),
+    "due before it starts": (
+        ("DTSTART:20301008T080000Z", "DUE:20301007T080000Z"),
+        {"due": "2030-10-07T08:00:00+00:00"},
+    ),
+    "of two kinds of time": (
+        ("DTSTART;TZID=Customized Time Zone:20301007T080000", "DUE:20301008T080000Z"),
+        {"dtstart": "2030-10-07T08:00:00"},
+    ),
+    "a length that can't be": (("DTSTART:20301007T080000Z", "DURATION:P99999999D"), {"due": None}),
+    "a rule that nobody means": (("DUE:20301007T080000Z", "RRULE:FREQ=SECONDLY"), {"recurrence_rule": "FREQ=SECONDLY"}),
+}
+
+
+@pytest.mark.parametrize(("lines", "fields"), TASKS.values(), ids=TASKS.keys())
+async def test_an_odd_task_is_read(server: Server, lines: tuple[str, ...], fields: dict[str, Any]) -> None:
+    """It is listed with the others, and can be changed."""
+    has(server, ics("SUMMARY:odd", *lines, kind="VTODO"), ics("SUMMARY:Milk", kind="VTODO", uid="milk"))
+    listed = await server.use("nc_calendar_list_todos", {"calendar_name": "work"})
+    tasks = {task["uid"]: task for task in listed["todos"]}
+    assert (set(tasks), listed["unreadable"]) == ({"theirs", "milk"}, [])
+    assert {name: tasks["theirs"][name] for name in fields} == fields
+    await server.use("nc_calendar_update_todo", {**TASK, "summary": "new"})
+    assert "SUMMARY:new" in sent(server.nextcloud).content.decode()
+
+
+BROKEN_TASKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "due at no time": ("DUE:soon",),
+    "due at two times": ("DUE:20301007T080000Z", "DUE:20301008T080000Z"),
+    "a zone that is a folder": ("DUE;TZID=America:20301007T080000",),
+    "a rule that is none": ("RRULE:FREQ=OFTEN",),
+    "a sequence that is none": ("SEQUENCE:first",),
+    "a percentage that is none": ("PERCENT-COMPLETE:half",),
+}
+
+
+@pytest.mark.parametrize("lines", BROKEN_TASKS.values(), ids=BROKEN_TASKS.keys())
+async def test_a_broken_task_is_an_error_of_its_own(server: Server, lines: tuple[str, ...]) -> None:
+    """Lists name it and show the others; whoever changes it is told what it is, and nothing is written."""
+    has(server, ics("SUMMARY:odd", *lines, kind="VTODO"), ics("SUMMARY:Milk", kind="VTODO", uid="milk"))
+    listed = await server.use("nc_calendar_list_todos", {"calendar_name": "work"})
+    assert [task["uid"] for task in listed["todos"]] == ["milk"]
+    assert listed["unreadable"] == [f"{WORK}theirs.ics"]
+    assert await server.misuse("nc_calendar_update_todo", {**TASK, "summary": "new"}) == NOT_READABLE
+    assert server.nextcloud.asked("PUT") == []
