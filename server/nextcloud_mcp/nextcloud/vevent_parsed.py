@@ -8,13 +8,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import tzinfo
 from threading import Lock
 from typing import Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from icalendar import Calendar as VCalendar
+from icalendar import Timezone
 from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.timezone import tzp
+from icalendar.timezone.zoneinfo import ZONEINFO
 
 from nextcloud_mcp.errors import NextcloudError
 from nextcloud_mcp.nextcloud.caldav import CalendarObject
@@ -28,8 +31,32 @@ A_WHILE: Final = 0.1
 _READERS: Final = CapacityLimiter(2)
 """Threads that read: Python runs one at a time, and each more would slow the event loop down."""
 
-_ZONES: Final = Lock()
+_ONE_OBJECT: Final = Lock()
 """Held while icalendar knows the zones of one object."""
+
+_MOST_ZONES: Final = 100
+
+
+class _Zones(ZONEINFO):
+    """The zones that people's programs describe, each known by all that is said of it.
+
+    What programs write is alike, and to go through the changes of a clock since 1601 takes longer than all else.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tzinfo] = {}
+
+    def create_timezone(self, tz: Timezone) -> tzinfo:  # type: ignore[override]  # as ZONEINFO has it, unlike its base
+        described = tz.to_ical()
+        if described not in self._known:
+            if len(self._known) >= _MOST_ZONES:
+                self._known.clear()
+            self._known[described] = super().create_timezone(tz)
+        return self._known[described]
+
+
+_KNOWN: Final = _Zones()
+tzp.use(_KNOWN)
 
 
 def parsed(ical: str) -> VCalendar:
@@ -51,12 +78,12 @@ def parsed(ical: str) -> VCalendar:
 
 @contextmanager
 def own_zones() -> Iterator[None]:
-    """Let icalendar know the zones of the object that it reads alone; it would keep them for those of other people."""
-    with _ZONES:
+    """Let icalendar know by name the zones of one object alone; it would take them for those of other people's."""
+    with _ONE_OBJECT:
         try:
             yield
         finally:
-            tzp.use_default()
+            tzp.use(_KNOWN)
 
 
 @contextmanager

@@ -1,0 +1,67 @@
+"""`nextcloud.vevent_parsed`: objects are read beside the event loop, and each for itself."""
+
+import threading
+import time
+from itertools import repeat
+
+import anyio
+import pytest
+
+from nextcloud_mcp.errors import NextcloudError
+from nextcloud_mcp.nextcloud.caldav import CalendarObject
+from nextcloud_mcp.nextcloud.vevent import Series
+from nextcloud_mcp.nextcloud.vevent_parsed import read_all, readable
+from tests.support.ics import OUTLOOK, stored
+
+OBJECT = stored(OUTLOOK)
+
+
+async def test_others_are_served_while_objects_are_read() -> None:
+    """What takes long does not stop the event loop, by which it would have to be ended here."""
+    served = threading.Event()
+
+    def read(_: CalendarObject) -> bool:
+        return served.wait(timeout=10)
+
+    async with anyio.create_task_group() as calls:
+
+        async def serve() -> None:
+            served.set()
+
+        calls.start_soon(serve)
+        assert await read_all([OBJECT], read) == ([True], [])
+
+
+async def test_a_call_that_ended_reads_no_further() -> None:
+    """However much there is to be read."""
+    with anyio.move_on_after(0.01) as call:
+        await read_all(repeat(OBJECT), lambda each: each.name)
+    assert call.cancelled_caught
+
+
+async def test_what_is_not_readable_is_told_apart() -> None:
+    """Its address is, and the rest comes in order."""
+
+    def read(each: CalendarObject) -> str:
+        with readable(each):
+            return str(int(each.text))
+
+    objects = [CalendarObject("work", "x.ics", f"/{text}", "e1", text) for text in ("1", "two", "3")]
+    assert await read_all(objects, read) == (["1", "3"], ["/two"])
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, OverflowError, IndexError, AttributeError, OSError])
+def test_an_odd_value_is_an_error_of_its_object(error: type[Exception]) -> None:
+    """Whatever a library raises over it, the sentence names the object and quotes nothing of it."""
+    sentence = r"^theirs\.ics in calendar 'work' is not readable iCalendar: open it in Nextcloud and save it\.$"
+    with pytest.raises(NextcloudError, match=sentence), readable(OBJECT):
+        raise error("secret")
+
+
+def test_a_zone_that_many_objects_describe_is_gone_through_once() -> None:
+    """Outlook describes it from 1601 on, in every event."""
+    began = time.process_time()
+    for _ in range(100):
+        series = Series(OBJECT)
+        assert series.summary(series.main).start_datetime == "2030-10-07T10:00:00+02:00"
+    assert time.process_time() - began < 1.5
