@@ -15,11 +15,12 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
+from anyio import to_thread
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, ForbiddenError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
 
 C: Final = "{urn:ietf:params:xml:ns:caldav}"
 CS: Final = "{http://calendarserver.org/ns/}"
@@ -28,6 +29,9 @@ EVENT: Final = "VEVENT"
 TASK: Final = "VTODO"
 
 _KINDS: Final = {EVENT: "event", TASK: "task"}
+_UNIQUE: Final = re.compile(r"SQLSTATE\[23")
+"""What every database says of a second one where there must be one (class 23 of SQL:2023)."""
+
 _MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
 _DELETED_AT: Final = "{http://nextcloud.com/ns}deleted-at"
 _PROPERTIES: Final = (
@@ -266,7 +270,8 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
     """Move what was read to another calendar of the user's, as it is.
 
     Raises:
-        ConflictError: the target has it already, perhaps in its trash bin, or there is no such calendar.
+        ConflictError: the target has it already, perhaps in its trash bin; or somebody changed it meanwhile.
+        NotFoundError: there is no such calendar, or the object is gone.
     """
     headers = {
         "Destination": nextcloud.absolute(await _path(nextcloud, target, there.name)),
@@ -281,11 +286,30 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
         also_ok={400, 409, 412, 500},
     )
     if not response.is_success:
-        # 500 is what Nextcloud 32 makes of a UID that is in the target's trash bin
-        raise ConflictError(
-            f"It can't be moved to {_about(target)}: there is no such calendar, or it has an event of the same UID, "
-            "perhaps in its trash bin."
+        raise await _not_moved(nextcloud, response, there, target)
+
+
+async def _not_moved(
+    nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject, target: str
+) -> NextcloudError:
+    """Return why an object was not moved, as Nextcloud 32 tells: 400 for its UID, and 412 for two reasons."""
+    status = response.status_code
+    if status == httpx.codes.CONFLICT:
+        return NotFoundError(
+            f"It can't be moved, for there is no {_about(target)}: take a name from nc_calendar_list_calendars."
         )
+    if status == httpx.codes.PRECONDITION_FAILED:
+        present = await _etag(nextcloud, there.calendar, there.name)
+        return changed(present) if present != there.etag else _there_already(target, "has the same")
+    if status == httpx.codes.BAD_REQUEST:
+        return _there_already(target, "has one of the same UID")
+    if _UNIQUE.search(response.text):
+        return _there_already(target, "has one of the same UID in its trash bin")
+    return error_for(response, there.name)
+
+
+def _there_already(target: str, what: str) -> ConflictError:
+    return ConflictError(f"It can't be moved, for {_about(target)} {what}: delete that for good, or leave this here.")
 
 
 async def mail_address(nextcloud: Nextcloud) -> str | None:
@@ -346,7 +370,7 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
         headers={"Depth": "1"},
         content=tostring(document),
     )
-    return [_object(calendar, element) for element in dav.matches(response)]
+    return await to_thread.run_sync(_objects, calendar, response)  # thousands take tenths of seconds
 
 
 async def _no_conflict(nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject) -> None:
@@ -441,6 +465,10 @@ def _calendar(response: Element) -> Calendar:
 def _may_write(privileges: Element) -> bool:
     held = {each.tag for each in privileges.iterfind(f"{dav.D}privilege/*")}
     return bool(held & {f"{dav.D}all", f"{dav.D}write", f"{dav.D}write-content", f"{dav.D}bind"})
+
+
+def _objects(calendar: str, response: httpx.Response) -> list[CalendarObject]:
+    return [_object(calendar, element) for element in dav.matches(response)]
 
 
 def _object(calendar: str, response: Element) -> CalendarObject:

@@ -557,16 +557,32 @@ async def test_moves_events(server: Server) -> None:
     assert (request.headers["Overwrite"], request.headers["If-Match"]) == ("F", '"e1"')
 
 
-@pytest.mark.parametrize("status", [400, 409, 412, 500])
-async def test_what_can_not_be_moved_stays(server: Server, status: int) -> None:
-    """500 is what Nextcloud makes of an event that is in the target's trash bin."""
+NOT_MOVED: Final[Mapping[str, tuple[Answer, str, str]]] = {
+    "no calendar": (answer(409), "e1", "there is no calendar 'home': take a name from nc_calendar_list_calendars"),
+    "the same UID": (answer(400), "e1", "for calendar 'home' has one of the same UID: delete that"),
+    "the same UID in the trash bin": (
+        answer(500, text="<s:message>SQLSTATE[23000]: Integrity constraint violation: 19 UNIQUE</s:message>"),
+        "e1",
+        "for calendar 'home' has one of the same UID in its trash bin: delete that for good",
+    ),
+    "the same name": (answer(412), "e1", "for calendar 'home' has the same: delete that"),
+    "changed meanwhile": (answer(412), "e9", "has changed since you read it, and nothing was written: read it again"),
+    "a fault": (answer(500, text="<s:message>SQLSTATE[HY000]: disk full"), "e1", "Nextcloud failed with HTTP 500"),
+    "not allowed": (answer(403), "e1", "Nextcloud does not allow this"),
+}
+
+
+@pytest.mark.parametrize(("told", "present", "sentence"), NOT_MOVED.values(), ids=NOT_MOVED.keys())
+async def test_what_can_not_be_moved_says_why(server: Server, told: Answer, present: str, sentence: str) -> None:
+    """Each cause has its own next step: 412 is also what a change meanwhile leads to, and 500 any fault."""
     has_calendar(server.nextcloud, "home")
     holds(server.nextcloud, {"theirs": GOOGLE})
-    server.nextcloud.on("MOVE", THEIRS, answer(status))
+    server.nextcloud.on("MOVE", THEIRS, told)
+    tells_etag(server.nextcloud, THEIRS, present)
     arguments = {"operation": "move", "calendar_name": "work", "target_calendar": "home"}
     result = await server.use("nc_calendar_bulk_operations", arguments)
     (item,) = result["results"]
-    assert "perhaps in its trash bin" in item["error"]
+    assert sentence in item["error"]
 
 
 async def test_a_series_is_moved_whole_or_not_at_all(server: Server) -> None:
