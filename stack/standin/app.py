@@ -95,7 +95,7 @@ def _routes(data: Path, tree: Tree) -> list[Route]:
 def _mounts(data: Path, tree: Tree) -> list[Mount]:
     return [
         _mount(webdav.MOUNT, webdav.create_files_app(tree)),
-        _mount(calendars.CALENDARS, calendars.create_calendars_app(data / "calendars")),
+        _mount(caldav.CALENDARS, calendars.create_calendars_app(data / "calendars")),
         _mount(caldav.PRINCIPALS, caldav.create_principals_app()),
         _mount(calendars.ADDRESS_BOOKS, contacts.create_contacts_app(data / "addressbooks")),
     ]

@@ -1,8 +1,9 @@
 """What Nextcloud 32's calendars do that Radicale does not, or does in another way; all else is Radicale's.
 
 Measured on Nextcloud 32.0.1: a calendar takes only the components that it was made for; deleted ones keep their name
-in a trash bin; `If-Match` counts for MOVE; an object with attendees is stored differently than it was sent, and so
-comes without an ETag; the outbox says who is busy (RFC 6638 section 5); a principal has addresses.
+in a trash bin; `If-Match` counts for MOVE, which tells of a second object of one UID with 400; an object with attendees
+is stored differently than it was sent, and so comes without an ETag; the outbox says who is busy (RFC 6638 section 5);
+a principal has addresses.
 
 An account without a mail address in its token has USER@example.org here, as if an administrator had entered it.
 """
@@ -20,6 +21,7 @@ from xml.sax.saxutils import escape
 from stack.standin.gate import Account, account_of
 from stack.standin.sabre import MEDIA_TYPE, error_body
 
+CALENDARS = "/remote.php/dav/calendars"
 PRINCIPALS = "/remote.php/dav/principals/users"
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -99,7 +101,11 @@ class Calendars:
             return _refuse(start_response, 412, message)
         # Radicale compares the host with its own idea of it; both are this one
         destination = unquote(urlsplit(environ.get("HTTP_DESTINATION", "")).path)
-        return self._inner({**environ, "HTTP_DESTINATION": destination}, start_response)
+        told = self._ask({**environ, "HTTP_DESTINATION": destination})
+        if told[0].startswith("409") and self._components(destination.partition(CALENDARS)[2]) is not None:
+            return _refuse(start_response, 400, "Calendar object with uid already exists in this calendar collection.")
+        start_response(told[0], told[1])
+        return [told[2]]
 
     def _outbox(self, environ: Environ, start_response: StartResponse, account: Account) -> Iterable[bytes]:
         question = re.sub(r"\r?\n[ \t]", "", _body(environ).decode(errors="replace"))

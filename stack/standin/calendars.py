@@ -17,7 +17,6 @@ from stack.standin.caldav import Calendars
 from stack.standin.gate import account_of
 from stack.standin.sabre import MEDIA_TYPE, error_body
 
-CALENDARS = "/remote.php/dav/calendars"
 ADDRESS_BOOKS = "/remote.php/dav/addressbooks/users"
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -34,7 +33,7 @@ _FIRST_ADDRESS_BOOK = {"contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Con
 
 
 def create_calendars_app(folder: Path) -> WsgiApp:
-    """The WSGI app to mount at `CALENDARS`; each person has the calendar `personal`, for events."""
+    """The WSGI app to mount at `caldav.CALENDARS`; each person has the calendar `personal`, for events."""
     return Calendars(_Own(folder, _FIRST_CALENDAR), folder)
 
 
