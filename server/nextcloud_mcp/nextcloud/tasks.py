@@ -26,7 +26,10 @@ from nextcloud_mcp.nextcloud.vevent_parsed import aside, parsed, read_all, reada
 
 OPEN: Final = "NEEDS-ACTION"
 DONE: Final = "COMPLETED"
-STATUSES: Final = (OPEN, "IN-PROCESS", DONE, "CANCELLED")
+UNDER_WAY: Final = "IN-PROCESS"
+STATUSES: Final = (OPEN, UNDER_WAY, DONE, "CANCELLED")
+ALL: Final = 100
+"""Percent: RFC 5545 section 3.8.1.8."""
 
 
 class Todo(BaseModel):
@@ -267,21 +270,14 @@ def _check_order(task: VTodo) -> None:
 
 def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
     """Set STATUS, PERCENT-COMPLETE and COMPLETED, which say the same thing and must agree."""
-    status = change.status.upper() if change.status else None
-    percent = change.percent_complete
-    if status and status not in STATUSES:
-        raise InvalidArgumentError(f"status {change.status!r} is none: write {', '.join(STATUSES)}.")
-    if percent is not None and not 0 <= percent <= 100:  # noqa: PLR2004 - RFC 5545 section 3.8.1.8
-        raise InvalidArgumentError(f"percent_complete {percent} is none: pass 0 to 100.")
+    status, percent = _status(task, change), change.percent_complete
     completed = moments.read(change.completed, "completed") if change.completed else None
-    if status is None and (completed is not None or percent == 100):  # noqa: PLR2004
-        status = DONE
     if status == DONE:
-        percent = 100 if percent is None else percent
+        percent = ALL
         completed = completed or (None if "COMPLETED" in task else datetime.now(UTC).replace(microsecond=0))
     elif status is not None or change.completed == "":
         task.pop("COMPLETED", None)
-        if percent is None and text(task, "PERCENT-COMPLETE") == "100":
+        if percent is None and text(task, "PERCENT-COMPLETE") == str(ALL):
             percent = 0
     if status:
         task["STATUS"] = status
@@ -289,3 +285,30 @@ def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
         task["PERCENT-COMPLETE"] = percent
     if completed is not None:  # a time in UTC: RFC 5545 section 3.8.2.1
         task["COMPLETED"] = vDDDTypes(moments.instant(moments.placed(completed, zone)).astimezone(UTC))
+
+
+def _status(task: VTodo, change: Change) -> str | None:
+    """Return the status that a change leads to, named or not; None leaves it as it is.
+
+    Raises:
+        InvalidArgumentError: there is no such status or percentage, or they contradict each other.
+    """
+    status, percent = change.status.upper() if change.status else None, change.percent_complete
+    if status and status not in STATUSES:
+        raise InvalidArgumentError(f"status {change.status!r} is none: write {', '.join(STATUSES)}.")
+    if percent is not None and not 0 <= percent <= ALL:
+        raise InvalidArgumentError(f"percent_complete {percent} is none: pass 0 to 100.")
+    done = status == DONE or bool(change.completed)
+    if done and (status or DONE, ALL if percent is None else percent) != (DONE, ALL):
+        raise InvalidArgumentError(
+            "A task that is completed has the status COMPLETED and 100 percent_complete: leave the others away."
+        )
+    if status is None and (done or percent == ALL):
+        return DONE
+    was = text(task, "STATUS").upper() or OPEN
+    reopened = was == DONE and (percent == 0 or change.completed == "")
+    if status or not (percent or reopened):
+        return status
+    if was not in {OPEN, DONE}:
+        return None
+    return UNDER_WAY if percent else OPEN

@@ -219,14 +219,10 @@ async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zon
     """Read a range of which both ends may be missing."""
     if not start_date and not end_date:
         return None
-    first = start_date or (_day(end_date, "end_date") - A_YEAR).isoformat()
-    last = end_date or (_day(start_date, "start_date") + A_YEAR).isoformat()
+    first = start_date or (moments.read(end_date, "end_date") - A_YEAR).isoformat()
+    last = end_date or (moments.read(start_date, "start_date") + A_YEAR).isoformat()
     zone = await moments.zone_for(nextcloud, time_zone)
     return moments.span(first, last, zone, names=("start_date", "end_date"))
-
-
-def _day(value: str, argument: str) -> moments.Moment:
-    return moments.read(value, argument)
 
 
 async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
@@ -367,7 +363,7 @@ async def nc_calendar_find_availability(
     zone = await moments.zone_for(nextcloud, time_zone) or UTC
     now = datetime.now(zone).replace(microsecond=0)
     first = date_range_start or now.date().isoformat()
-    last = date_range_end or (_day(first, "date_range_start") + timedelta(days=7)).isoformat()
+    last = date_range_end or (moments.read(first, "date_range_start") + timedelta(days=7)).isoformat()
     begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
     if ends <= now:
         raise InvalidArgumentError(f"date_range_end {last!r} is in the past: leave it away, or ask for a later one.")

@@ -143,6 +143,7 @@ async def test_creates_a_task(
     assert lines <= set(unfolded(sent(server.nextcloud).content.decode()))
 
 
+BEGUN: Final = {"STATUS:IN-PROCESS", "PERCENT-COMPLETE:10"}
 CHANGED: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
     "a text": (NEXTCLOUDS_OWN, {"summary": "Taxes"}, {"SUMMARY:Tax return"}, {"SUMMARY:Taxes"}),
     "a text is taken away": (NEXTCLOUDS_OWN, {"description": ""}, {"DESCRIPTION:Forms\\, receipts"}, set()),
@@ -184,6 +185,31 @@ CHANGED: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
         {"STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:0"},
     ),
+    "half done after all": (
+        DONE,
+        {"percent_complete": 50},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
+        {"STATUS:IN-PROCESS", "PERCENT-COMPLETE:50"},
+    ),
+    "not begun after all": (
+        DONE,
+        {"percent_complete": 0},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
+        {"STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:0"},
+    ),
+    "at no time after all": (
+        DONE,
+        {"completed": ""},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
+        {"STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:0"},
+    ),
+    "begun": (WEEKLY.replace("UID:weekly", "UID:theirs"), {"percent_complete": 10}, set(), BEGUN),
+    "dropped when half done": (
+        ics("STATUS:CANCELLED", kind="VTODO"),
+        {"percent_complete": 50},
+        set(),
+        {"PERCENT-COMPLETE:50"},
+    ),
     "categories": (NEXTCLOUDS_OWN, {"categories": "Work"}, {"CATEGORIES:Home,Money"}, {"CATEGORIES:Work"}),
 }
 ALWAYS: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
@@ -219,6 +245,8 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "nothing": ({}, "Nothing is to be changed"),
     "a status": ({"status": "LATER"}, "status 'LATER' is none: write NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED"),
     "too much": ({"percent_complete": 101}, "percent_complete 101 is none: pass 0 to 100"),
+    "half completed": ({"status": "COMPLETED", "percent_complete": 50}, "leave the others away"),
+    "completed at a time, and not": ({"status": "IN-PROCESS", "completed": "2030-10-02"}, "leave the others away"),
     "a priority": ({"priority": -1}, "priority -1 is none"),
     "no date": ({"due": "soon"}, "due 'soon' is no date or time"),
     "due before it starts": ({"due": "2030-09-01T10:00"}, "is before dtstart"),
