@@ -194,6 +194,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "an attendee": ({"attendees": "bob"}, "attendees: 'bob' is no mail address"),
     "an attendee with a name": ({"attendees": "Bob <bob@example.org>"}, "is no mail address"),
     "a reminder after the start": ({"reminder_minutes": -5}, "reminder_minutes counts back"),
+    "a reminder of another life": ({"reminder_minutes": 10**12}, "reminder_minutes counts back"),
     "a reminder by mail to nobody": (
         {"reminder_email": True, "whose": Whose(BERLIN)},
         "reminder_email needs a mail address",

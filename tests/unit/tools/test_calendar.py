@@ -210,6 +210,16 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
         {"duration_minutes": 0},
         "duration_minutes 0 is none",
     ),
+    "free times that last for ever": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 10**12},
+        "duration_minutes 1000000000000 is none",
+    ),
+    "a meeting that lasts for ever": (
+        "nc_calendar_create_meeting",
+        {"title": "x", "date": "2030-01-01", "time": "12:00", "duration_minutes": 10**12},
+        "duration_minutes 1000000000000 is none",
+    ),
     "free times of a year": (
         "nc_calendar_find_availability",
         {"duration_minutes": 5, "date_range_start": "2030-01-01", "date_range_end": "2030-12-31"},
@@ -511,6 +521,7 @@ async def test_changes_all_that_match(server: Server) -> None:
     assert (result["total_found"], result["updated_count"], result["failed_count"]) == (2, 1, 1)
     outcomes = {item["uid"]: (item["status"], item["error"]) for item in result["results"]}
     assert outcomes["theirs"] == ("updated", None)
+    assert not any(b"CATEGORIES" in request.content for request in server.nextcloud.requests)
     assert outcomes["trip"][0] == "failed"
     assert "locked" in outcomes["trip"][1]
 
