@@ -300,7 +300,7 @@ async def _not_moved(
         )
     if status == httpx.codes.PRECONDITION_FAILED:
         present = await _etag(nextcloud, there.calendar, there.name)
-        return changed(present) if present != there.etag else _there_already(target, "has the same")
+        return changed(present) if present != there.etag else _there_already(target, "has one of the same name")
     if status == httpx.codes.BAD_REQUEST:
         return _there_already(target, "has one of the same UID")
     if _UNIQUE.search(response.text):

@@ -108,7 +108,7 @@ class Series:
             NextcloudError: the rule is broken.
         """
         with readable(self.stored):
-            if not self.recurring:
+            if not (self.recurring or self.changed_occurrences):
                 return [self.main] if _overlaps(self.main, begins, ends) else []
             if not expandable(self.calendar.events, begins, ends):
                 return [self.main]

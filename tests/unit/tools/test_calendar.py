@@ -576,7 +576,7 @@ NOT_MOVED: Final[Mapping[str, tuple[Answer, str, str]]] = {
         "e1",
         "for calendar 'home' has one of the same UID in its trash bin: delete that for good",
     ),
-    "the same name": (answer(412), "e1", "for calendar 'home' has the same: delete that"),
+    "the same name": (answer(412), "e1", "for calendar 'home' has one of the same name: delete that"),
     "changed meanwhile": (answer(412), "e9", "has changed since you read it, and nothing was written: read it again"),
     "a fault": (answer(500, text="<s:message>SQLSTATE[HY000]: disk full"), "e1", "Nextcloud failed with HTTP 500"),
     "not allowed": (answer(403), "e1", "Nextcloud does not allow this"),
