@@ -11,11 +11,9 @@ from typing import Any, Final
 import pytest
 
 from nextcloud_mcp.doctor.finding import Finding, Outcome
-from nextcloud_mcp.doctor.patient import Options
-from nextcloud_mcp.doctor.walk import examine
 from stack.chain import Chain
-from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.keycloak import Keycloak
+from tests.doctor.ward import examined_by_its_administrator
 from tests.support.browser import Browser, BrowserError
 from tests.support.documents import CLAUDE_CODE, Documents
 from tests.support.oauth import ALICE, Pkce, authorize
@@ -78,15 +76,7 @@ def changed(keycloak: Keycloak, change: Callable[[Lists], None]) -> Iterator[Non
 
 async def found(chain: Chain) -> Finding:
     """Return what the step finds."""
-    environ = {
-        "NEXTCLOUD_HOST": chain.nextcloud.url,
-        "NEXTCLOUD_MCP_SERVER_URL": chain.config.exchange_url,
-        "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,
-        "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET,
-        "ENABLE_TOKEN_EXCHANGE": "true",
-    }
-    admin = (chain.keycloak.admin_user, chain.keycloak.admin_password)
-    report = await examine(environ, Options(admin=admin, registration=False))
+    report = await examined_by_its_administrator(chain)
     (result,) = [each for each in report.results if each.step.code == "drift.documents"]
     return result.finding
 

@@ -11,10 +11,8 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from nextcloud_mcp.doctor.finding import Problem
-from nextcloud_mcp.doctor.patient import Options
-from nextcloud_mcp.doctor.walk import examine
 from stack.chain import Chain
-from stack.config import EXCHANGE_CLIENT_SECRET
+from tests.doctor.ward import examined_by_its_administrator
 from tests.support.kcadm import kcadm_environment
 
 REALM: Final = "nextcloud-mcp"
@@ -180,15 +178,7 @@ async def test_a_mend_mends(chain: Chain, kcadm: dict[str, str], drift: Drift, n
 
 async def drifted(chain: Chain) -> list[Problem]:
     """Return what the doctor finds to differ from the shipped realm."""
-    environ = {
-        "NEXTCLOUD_HOST": chain.nextcloud.url,
-        "NEXTCLOUD_MCP_SERVER_URL": chain.config.exchange_url,
-        "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,
-        "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET,
-        "ENABLE_TOKEN_EXCHANGE": "true",
-    }
-    credentials = (chain.keycloak.admin_user, chain.keycloak.admin_password)
-    report = await examine(environ, Options(admin=credentials, registration=False))
+    report = await examined_by_its_administrator(chain)
     compared = [result for result in report.results if result.step.group == "drift"]
     assert not [result for result in compared if result.finding.skipped]
     return [problem for result in compared for problem in result.finding.problems]

@@ -66,6 +66,19 @@ class Ward:
         return await examine({**self.environ, **environ}, options)
 
 
+async def examined_by_its_administrator(chain: Chain) -> Report:
+    """Have a chain looked at as it is, with all that Keycloak's administrator sees, and nobody registered."""
+    environ = {
+        "NEXTCLOUD_HOST": chain.nextcloud.url,
+        "NEXTCLOUD_MCP_SERVER_URL": chain.config.exchange_url,
+        "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,
+        "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET,
+        "ENABLE_TOKEN_EXCHANGE": "true",
+    }
+    admin = (chain.keycloak.admin_user, chain.keycloak.admin_password)
+    return await examine(environ, Options(admin=admin, registration=False))
+
+
 def first_complaint(report: Report) -> Result:
     """Return the first step that is not in order: what a person reads first."""
     bad = {Outcome.FAILED, Outcome.WARNING}

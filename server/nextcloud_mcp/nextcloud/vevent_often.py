@@ -96,7 +96,6 @@ def expandable(events: Sequence[VEvent], begins: datetime, ends: datetime) -> bo
 def _reach(event: VEvent) -> timedelta:
     """Return how far from where the rule puts an occurrence it still happens: by its length, and as it was moved."""
     start = moments.instant(event.start)
-    start = moments.instant(event.start)
     return abs(moments.instant(event.end) - start) + abs(_by_rule(event) - start)
 
 
