@@ -64,4 +64,4 @@ def test_a_zone_that_many_objects_describe_is_gone_through_once() -> None:
     for _ in range(100):
         series = Series(OBJECT)
         assert series.summary(series.main).start_datetime == "2030-10-07T10:00:00+02:00"
-    assert time.process_time() - began < 1.5
+    assert time.process_time() - began < 3
