@@ -267,7 +267,7 @@ def _compact(result: CallToolResult) -> CallToolResult:
         return result
     blocks = [
         block.model_copy(update={"text": to_json(from_json(block.text)).decode()})
-        if isinstance(block, TextContent) and block.text.startswith(("{", "["))
+        if isinstance(block, TextContent) and block.text.startswith(("{\n", "[\n"))
         else block
         for block in result.content
     ]
