@@ -15,11 +15,11 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
-from anyio import to_thread
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import ConflictError, ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
 
 C: Final = "{urn:ietf:params:xml:ns:caldav}"
@@ -370,7 +370,7 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
         headers={"Depth": "1"},
         content=tostring(document),
     )
-    return await to_thread.run_sync(_objects, calendar, response)  # thousands take tenths of seconds
+    return await aside(_objects, calendar, response)  # thousands take tenths of seconds
 
 
 async def _no_conflict(nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject) -> None:

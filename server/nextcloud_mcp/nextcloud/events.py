@@ -14,11 +14,12 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import caldav, dav, moments
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, text
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, new, split, stamp, written
-from nextcloud_mcp.nextcloud.vevent_parsed import aside, read_all, readable
+from nextcloud_mcp.nextcloud.vevent_parsed import read_all, readable
 from nextcloud_mcp.nextcloud.vevent_rules import without
 
 Range = tuple[datetime, datetime]
@@ -130,7 +131,7 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zo
     """
     uid = str(uuid.uuid4())
     person = await whose(nextcloud, change, time_zone)
-    ical = new(uid, change, person)
+    ical = await aside(new, uid, change, person)
     stored = await caldav.create(nextcloud, calendar, EVENT, uid, ical)
     return Created(uid, stored, _remark(change, person))
 

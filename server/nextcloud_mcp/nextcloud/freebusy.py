@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 from icalendar import Calendar as VCalendar
-from icalendar import FreeBusy, vCalAddress
+from icalendar import Component, FreeBusy, vCalAddress
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError
 from nextcloud_mcp.nextcloud import caldav, moments
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.vevent import address
 from nextcloud_mcp.nextcloud.vevent_changes import PRODID, split
@@ -66,7 +67,7 @@ async def find(
     replies = (
         await _ask(nextcloud, own, split(attendees), within) if own else await _ask_own(nextcloud, attendees, within)
     )
-    busy = [span for reply in replies.values() if reply is not None for span in _busy(reply)]
+    busy = await aside(_busy, [reply for reply in replies.values() if reply is not None])
     wanted = _wanted(within, hours, weekends=weekends)
     free = [each for each in _without(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
     return Availability(
@@ -128,15 +129,18 @@ def _question(organizer: str, attendees: Iterable[str], within: Span) -> str:
     return ical.decode()
 
 
-def _busy(reply: str) -> Iterator[Span]:
+def _busy(replies: Iterable[str]) -> list[Span]:
     try:
-        for answer in parsed(reply).walk("VFREEBUSY"):
-            entries: Any = answer.get("FREEBUSY", [])
-            for entry in entries if isinstance(entries, list) else [entries]:
-                if entry.params.get("FBTYPE", "BUSY") != "FREE":
-                    yield (entry.start, entry.end)
+        return [span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _told(answer)]
     except (ValueError, AttributeError):
         raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable: try again later.") from None
+
+
+def _told(answer: Component) -> Iterator[Span]:
+    entries: Any = answer.get("FREEBUSY", [])
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if entry.params.get("FBTYPE", "BUSY") != "FREE":
+            yield (entry.start, entry.end)
 
 
 def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:

@@ -18,11 +18,12 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import caldav, dav, moments
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.vevent import categories, number, text, timed, written_rule
 from nextcloud_mcp.nextcloud.vevent_changes import PRODID, set_categories, set_priority, set_text, split, stamp, written
-from nextcloud_mcp.nextcloud.vevent_parsed import aside, parsed, read_all, readable
+from nextcloud_mcp.nextcloud.vevent_parsed import parsed, read_all, readable
 
 OPEN: Final = "NEEDS-ACTION"
 DONE: Final = "COMPLETED"
@@ -133,14 +134,19 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[s
         InvalidArgumentError: a field has an impossible value, or the calendar takes no tasks.
     """
     uid = str(uuid.uuid4())
+    ical = await aside(_new, uid, change, await _zone(nextcloud, change))
+    return uid, await caldav.create(nextcloud, calendar, TASK, uid, ical)
+
+
+def _new(uid: str, change: Change, zone: tzinfo | None) -> str:
     vcalendar, task = VCalendar(), VTodo()
     vcalendar.add("prodid", PRODID)
     vcalendar.add("version", "2.0")
     vcalendar.add_component(task)
     task.add("uid", uid)
     task.add("created", datetime.now(UTC))
-    _apply(task, change, await _zone(nextcloud, change))
-    return uid, await caldav.create(nextcloud, calendar, TASK, uid, written(vcalendar))
+    _apply(task, change, zone)
+    return written(vcalendar)
 
 
 async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Written:

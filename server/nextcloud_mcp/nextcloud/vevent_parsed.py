@@ -8,11 +8,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import tzinfo
+from datetime import datetime, tzinfo
+from hashlib import sha256
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from cachetools import LRUCache
+from dateutil.tz.tz import _tzicalvtz  # type: ignore[import-untyped]
 from icalendar import Calendar as VCalendar
 from icalendar import Timezone
 from icalendar.error import GloballyUniqueTZIDGuessed
@@ -20,6 +22,7 @@ from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from nextcloud_mcp.errors import NextcloudError
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import CalendarObject
 from nextcloud_mcp.nextcloud.vevent_often import plain
 
@@ -28,13 +31,27 @@ Result = TypeVar("Result")
 A_WHILE: Final = 0.1
 """Seconds of reading, after which others have their turn and a call may end."""
 
-_READERS: Final = CapacityLimiter(2)
-"""Threads that read: Python runs one at a time, and each more would slow the event loop down."""
-
 _ONE_OBJECT: Final = Lock()
 """Held while icalendar knows the zones of one object."""
 
 _MOST_ZONES: Final = 100
+
+
+class _Zone(_tzicalvtz):  # type: ignore[misc]  # dateutil has no types
+    """A zone that several threads may ask at once.
+
+    dateutil keeps what it has walked of a rule, and the thread that comes to the rule's end never gives back the lock
+    for which another may wait by then.
+    """
+
+    _one_asks: Final = Lock()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # it never changes
+
+    def _find_comp(self, dt: datetime) -> Any:
+        with self._one_asks:
+            return super()._find_comp(dt)
 
 
 class _Zones(ZONEINFO):
@@ -44,15 +61,17 @@ class _Zones(ZONEINFO):
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tzinfo] = {}
+        self._known: LRUCache[bytes, tzinfo] = LRUCache(_MOST_ZONES)
 
     def create_timezone(self, tz: Timezone) -> tzinfo:  # type: ignore[override]  # as ZONEINFO has it, unlike its base
-        described = tz.to_ical()
-        if described not in self._known:
-            if len(self._known) >= _MOST_ZONES:
-                self._known.clear()
-            self._known[described] = super().create_timezone(tz)
-        return self._known[described]
+        described = sha256(tz.to_ical()).digest()
+        known = self._known.get(described)
+        if known is None:
+            made: Any = super().create_timezone(tz)
+            known = _Zone(made._tzid, made._comps)  # noqa: SLF001 - they have no other names
+            if plain(tz):
+                self._known[described] = known
+        return known
 
 
 _KNOWN: Final = _Zones()
@@ -103,11 +122,6 @@ def readable(stored: CalendarObject) -> Iterator[None]:
             f"{stored.name} in calendar {stored.calendar!r} is not readable iCalendar: open it in Nextcloud and save "
             "it."
         ) from error
-
-
-async def aside(work: Callable[..., Result], *arguments: object) -> Result:
-    """Do what takes computing beside the event loop, which serves others meanwhile."""
-    return await to_thread.run_sync(work, *arguments, limiter=_READERS)
 
 
 async def read_all(
