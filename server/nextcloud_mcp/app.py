@@ -35,7 +35,7 @@ from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
-from nextcloud_mcp.metrics import CountResponses
+from nextcloud_mcp.metrics import CountResponses, begin_at_zero
 from nextcloud_mcp.nextcloud.capabilities import known_apps
 from nextcloud_mcp.nextcloud.client import LIMITS, http_client
 from nextcloud_mcp.nextcloud.users import known_users
@@ -73,6 +73,7 @@ def create_app(
         tool_scopes=offer.scopes(),
         first_scopes=_first_scopes(settings, offer),
     )
+    begin_at_zero([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
     services = Services(nextcloud, known_users(), known_apps(), tokens, settings.mode, offer)
 
     server = create_server(offer, lifespan=_lending(services))

@@ -3,8 +3,9 @@
 No label names a person, a client or anything of theirs: that is for the log alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -17,7 +18,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextcloud_mcp.errors import SettingsError
+from nextcloud_mcp.errors import SettingsError, TokenExchangeError, TokenNotAcceptedError
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # else every series has a second one, of when it began
 REGISTRY: Final = CollectorRegistry()
@@ -44,6 +45,19 @@ UPSTREAM_SECONDS: Final = Histogram(
     registry=REGISTRY,
 )
 ProcessCollector(registry=REGISTRY)  # memory, CPU and open files
+
+
+WORTH_AN_ALERT: Final = ("crashed", TokenExchangeError.code, TokenNotAcceptedError.code)
+
+
+def begin_at_zero(features: Iterable[tuple[str, str]]) -> None:
+    """Have the outcomes that are worth an alert there from the start: a series that begins with 1 has not increased.
+
+    Args:
+        features: kind and name of each thing that can be used.
+    """
+    for (kind, name), outcome in product(features, WORTH_AN_ALERT):
+        USES.labels(kind, name, outcome)
 
 
 class CountResponses:

@@ -40,6 +40,7 @@ async def test_a_use_is_counted_by_its_outcome(server: Server) -> None:
     change = Change()
     token = server.keycloak.mint(scope=EVERYTHING)
     await server.call("nc_whoami", token=token)
+    await server.call("nc_notes_get_note", {"note_id": "seven"}, token=token)
     for path, told in (("7", answer(404)), ("8", crash)):
         server.nextcloud.on("GET", f"{NOTES}/{path}", told)
         await server.call("nc_notes_get_note", {"note_id": int(path)}, token=token)
@@ -48,10 +49,11 @@ async def test_a_use_is_counted_by_its_outcome(server: Server) -> None:
     counted = {
         (kind, name, outcome): change.of("nextcloud_mcp_uses_total", kind=kind, name=name, outcome=outcome)
         for kind, name in (("tool", "nc_whoami"), ("tool", "nc_notes_get_note"), ("resource", "nc://Notes/{note_id}"))
-        for outcome in ("done", "nextcloud.not_found", "crashed")
+        for outcome in ("done", "argument.invalid", "nextcloud.not_found", "crashed")
     }
     assert {use for use, times in counted.items() if times == 1} == {
         ("tool", "nc_whoami", "done"),
+        ("tool", "nc_notes_get_note", "argument.invalid"),
         ("tool", "nc_notes_get_note", "nextcloud.not_found"),
         ("tool", "nc_notes_get_note", "crashed"),
         ("resource", "nc://Notes/{note_id}", "nextcloud.not_found"),
@@ -66,6 +68,16 @@ async def test_a_failed_exchange_is_counted(server: Server) -> None:
     server.keycloak.instead[TOKEN_PATH] = answer(401, json={"error": "unauthorized_client"})
     await server.call("nc_whoami", token=server.keycloak.mint())
     assert change.of("nextcloud_mcp_uses_total", kind="tool", name="nc_whoami", outcome="token_exchange.failed") == 1
+
+
+async def test_what_is_worth_an_alert_begins_at_zero(server: Server) -> None:
+    """Prometheus tells an increase from the first one on, for each tool and resource that there is."""
+    assert server.nextcloud.requests == []
+    samples = _samples()
+    for feature in (("tool", "nc_notes_get_note"), ("resource", "nc://Notes/{note_id}")):
+        for outcome in ("crashed", "token_exchange.failed", "nextcloud.token_not_accepted"):
+            labels = zip(("kind", "name", "outcome"), (*feature, outcome), strict=True)
+            assert ("nextcloud_mcp_uses_total", frozenset(labels)) in samples
 
 
 async def test_refusals_are_counted_by_status(server: Server) -> None:

@@ -295,6 +295,9 @@ def _one_event(admission: Admission) -> Iterator[None]:
         outcome = cause.code
         event.warning(feature.event("failed"), code=cause.code, reason=str(cause))
         raise cause from None
+    except ToolError:  # what the SDK says of arguments that do not fit, and logs
+        outcome = InvalidArgumentError.code
+        raise
     except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
         outcome = "cancelled"
         event.info(feature.event("cancelled"), ms=_milliseconds_since(started))
