@@ -105,7 +105,7 @@ async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note:
 
 async def nc_notes_get_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
     """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
-    async with large.AT_ONCE:
+    async with large.turn():
         content, media_type = await notes.attachment(nextcloud, note_id, attachment_filename)
     return {
         "uri": f"nc://Notes/{note_id}/attachments/{attachment_filename}",
@@ -127,7 +127,7 @@ async def notes_settings(nextcloud: AsUser) -> Settings:
 
 async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> Content:
     """Read a file that a note embeds."""
-    async with large.AT_ONCE:
+    async with large.turn():
         return Content(*await notes.attachment(nextcloud, note_id, attachment_filename))
 
 

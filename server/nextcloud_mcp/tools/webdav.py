@@ -98,7 +98,7 @@ async def nc_webdav_read_file(
         raise InvalidArgumentError(f"length must be from 1 to {MAX_PIECE} bytes; go on at next_offset for more.")
     if length is None or length <= PIECE:
         return await _read(nextcloud, path, offset, length)
-    async with large.AT_ONCE:
+    async with large.turn():
         return await _read(nextcloud, path, offset, length)
 
 
@@ -148,7 +148,7 @@ def _result(read: FileRead, *links: ResourceLink) -> CallToolResult:
 
 async def file_content(path: str, nextcloud: AsUser) -> Content:
     """Read a whole file, of up to 4 MiB."""
-    async with large.AT_ONCE:
+    async with large.turn():
         file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE, whole=True)
     text = _text(file)
     return Content(file.content if text is None else text, file.content_type)
