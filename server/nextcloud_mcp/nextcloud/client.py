@@ -6,8 +6,8 @@ session cookie of one user must not reach another's call. Redirects are never fo
 token to wherever they point.
 
 A request is repeated where that can't do anything twice: one of a safe method, when the connection broke or
-Nextcloud asks for a short pause, and any request for which no connection came about. What takes longer is for
-the caller to repeat, who is told when.
+Nextcloud asks for a short pause, and any request to which nobody listened. What takes longer is for the caller to
+repeat, who is told when.
 """
 
 import re
@@ -54,7 +54,8 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""What is raised before there is a connection; the two time-outs are no kind of `ConnectError`."""
+"""What is raised before there is a connection; the two time-outs are no kind of `ConnectError`, and have taken all the
+time that there is for another try."""
 
 _persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
@@ -185,8 +186,8 @@ def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
     """Return what says whether a failed request is sent again, and if Nextcloud names the pause, after how long."""
 
     def worth_repeating(error: Exception) -> bool | float:
-        if isinstance(error, _NOTHING_SENT):
-            return True
+        if isinstance(error, httpx.ConnectError):
+            return True  # nothing was sent
         if method not in SAFE_METHODS:
             return False  # it may have been done
         if isinstance(error, httpx.HTTPStatusError):
