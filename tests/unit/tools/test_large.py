@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import pytest
 
+from nextcloud_mcp.errors import NextcloudUnavailableError
+from nextcloud_mcp.tools import large
 from nextcloud_mcp.tools.webdav import MAX_PIECE
 from tests.support.many_reads import MANY
 
@@ -46,3 +49,24 @@ def test_many_may_read_at_once(method: str, params: dict[str, Any], byte: bytes)
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout.splitlines()[-1])
     assert peak < CONTAINER, f"{MANY} at once took {peak >> 20} MiB"
+
+
+async def test_slow_reads_do_not_keep_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose file does not come, and who waits behind them, is told after a while; then there is room again."""
+    told: list[str] = []
+
+    async def read() -> None:
+        with pytest.raises(NextcloudUnavailableError) as caught:
+            async with large.turn():
+                await anyio.sleep_forever()
+        told.append(str(caught.value))
+
+    monkeypatch.setattr(large, "PATIENCE", 0.05)
+    async with anyio.create_task_group() as readers:
+        for _ in range(5):
+            readers.start_soon(read)
+    monkeypatch.undo()
+    sentence = "Large files take too long to read now, more than 0.05 s: try again shortly, or ask for less."
+    assert told == [sentence] * 5
+    async with large.turn():
+        pass
