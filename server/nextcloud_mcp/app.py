@@ -115,8 +115,9 @@ def offered(settings: Settings) -> Offer:
     if unknown:
         raise SettingsError(f"MCP_APPS: there is no app {unknown[0]}; there are {' '.join(all_apps())}.")
     offer = Offer(read_only=settings.read_only, apps=settings.apps)
+    left = {app_of(scope) for scope in offer.scopes()}
     for app in settings.apps:
-        if app not in {app_of(scope) for scope in offer.scopes()}:
+        if app not in left:
             needed = sorted(scopes_of(app))
             raise SettingsError(
                 f"MCP_APPS: nothing of {app} is left, for its tools need {', '.join(needed)}: name those apps as well, "

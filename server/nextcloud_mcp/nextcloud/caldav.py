@@ -194,10 +194,11 @@ async def find_all(
     return await _query(nextcloud, calendar, condition)
 
 
-async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str) -> CalendarObject:
+async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *, etag: str = "") -> CalendarObject:
     """Return the object with this UID.
 
     Raises:
+        ConflictError: it is not the one with this `etag` any more; the present one is in the message.
         NotFoundError: there is none, or no such calendar.
     """
     condition = Element(f"{C}comp-filter", name=component)
@@ -209,7 +210,10 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str) ->
         raise NotFoundError(
             f"There is no {_KINDS[component]} {uid!r} in {_about(calendar)}: check both, or list what is there."
         )
-    return found[0]
+    stored = found[0]
+    if etag and dav.unquoted(etag) != stored.etag:
+        raise _changed(stored.etag)
+    return stored
 
 
 async def create(nextcloud: Nextcloud, calendar: str, component: str, uid: str, text: str) -> Written:
@@ -241,7 +245,7 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
         "PUT",
         await _path(nextcloud, there.calendar, there.name),
         about=f"what {there.name} is",
-        headers={"If-Match": f'"{there.etag}"', "Content-Type": _MEDIA_TYPE},
+        headers={"If-Match": dav.quoted(there.etag), "Content-Type": _MEDIA_TYPE},
         content=text.encode(),
         also_ok={412},
     )
@@ -259,7 +263,7 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
         "DELETE",
         await _path(nextcloud, there.calendar, there.name),
         about=there.name,
-        headers={"If-Match": f'"{there.etag}"'},
+        headers={"If-Match": dav.quoted(there.etag)},
         also_ok={412},
     )
     await _no_conflict(nextcloud, response, there)
@@ -276,7 +280,7 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
     headers = {
         "Destination": nextcloud.absolute(await _path(nextcloud, target, there.name)),
         "Overwrite": "F",
-        "If-Match": f'"{there.etag}"',
+        "If-Match": dav.quoted(there.etag),
     }
     response = await nextcloud.request(
         "MOVE",
@@ -300,7 +304,7 @@ async def _not_moved(
         )
     if status == httpx.codes.PRECONDITION_FAILED:
         present = await _etag(nextcloud, there.calendar, there.name)
-        return changed(present) if present != there.etag else _there_already(target, "has one of the same name")
+        return _changed(present) if present != there.etag else _there_already(target, "has one of the same name")
     if status == httpx.codes.BAD_REQUEST:
         return _there_already(target, "has one of the same UID")
     if _UNIQUE.search(response.text):
@@ -375,10 +379,10 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
 
 async def _no_conflict(nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject) -> None:
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        raise changed(await _etag(nextcloud, there.calendar, there.name))
+        raise _changed(await _etag(nextcloud, there.calendar, there.name))
 
 
-def changed(etag: str) -> ConflictError:
+def _changed(etag: str) -> ConflictError:
     """Return the error for what is not as the caller has read it, with the ETag that it has now."""
     return dav.changed("It", etag)
 

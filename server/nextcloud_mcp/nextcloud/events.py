@@ -13,7 +13,7 @@ from functools import partial
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.nextcloud import caldav, dav, moments
+from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -165,7 +165,7 @@ async def update(
     """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
-    stored = await _expected(nextcloud, calendar, uid, etag)
+    stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
     person = await whose(nextcloud, change, time_zone)
     return await change_stored(nextcloud, stored, change, person, [recurrence_id])
 
@@ -189,7 +189,7 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
         ConflictError: as for `update`.
         NotFoundError: there is no such event or occurrence.
     """
-    return await remove(nextcloud, await _expected(nextcloud, calendar, uid, etag), [recurrence_id])
+    return await remove(nextcloud, await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
 
 
 async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> int:
@@ -208,13 +208,6 @@ def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
             return None
         stamp(series.main)
         return written(series.calendar, untold_zones=series.untold_zones)
-
-
-async def _expected(nextcloud: Nextcloud, calendar: str, uid: str, etag: str) -> CalendarObject:
-    stored: CalendarObject = await caldav.find(nextcloud, calendar, EVENT, uid)
-    if etag and dav.unquoted(etag) != stored.etag:
-        raise caldav.changed(stored.etag)
-    return stored
 
 
 async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:

@@ -17,7 +17,7 @@ from icalendar import vDDDTypes
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.nextcloud import caldav, dav, moments
+from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -159,7 +159,7 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as status.")
-    stored = await _expected(nextcloud, calendar, uid, etag)
+    stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
     ical = await aside(_changed, stored, change, await _zone(nextcloud, change))
     return await caldav.replace(nextcloud, stored, ical)
 
@@ -180,14 +180,7 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
         ConflictError: as for `update`.
         NotFoundError: there is no such task.
     """
-    return await caldav.delete(nextcloud, await _expected(nextcloud, calendar, uid, etag))
-
-
-async def _expected(nextcloud: Nextcloud, calendar: str, uid: str, etag: str) -> CalendarObject:
-    stored = await caldav.find(nextcloud, calendar, TASK, uid)
-    if etag and dav.unquoted(etag) != stored.etag:
-        raise caldav.changed(stored.etag)
-    return stored
+    return await caldav.delete(nextcloud, await caldav.find(nextcloud, calendar, TASK, uid, etag=etag))
 
 
 async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
@@ -198,16 +191,15 @@ async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
 
 def _read(stored: CalendarObject) -> tuple[VCalendar, VTodo]:
     """Return an object's iCalendar and the task in it; of a series the one that stands for all."""
-    with readable(stored):
-        vcalendar = parsed(stored.text)
-        task = min(vcalendar.todos, key=lambda each: "RECURRENCE-ID" in each)
-        _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # what is changed later must be there
-        return vcalendar, task
+    vcalendar = parsed(stored.text)
+    task = min(vcalendar.todos, key=lambda each: "RECURRENCE-ID" in each)
+    _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # what is changed later must be there
+    return vcalendar, task
 
 
 def _todo(stored: CalendarObject, display_name: str) -> Todo:
-    _, task = _read(stored)
     with readable(stored):
+        _, task = _read(stored)
         rules = task.rrules
         return Todo(
             uid=text(task, "UID"),
