@@ -6,13 +6,14 @@ session cookie of one user must not reach another's call. Redirects are never fo
 token to wherever they point.
 
 A request is repeated where that can't do anything twice: one of a safe method, when the connection broke or
-Nextcloud asks for a short pause, and any request to which nobody listened. What takes longer is for the caller to
-repeat, who is told when.
+Nextcloud asks for a short pause; one that met a lock; and any request to which nobody listened. What takes longer is for
+the caller to repeat, who is told when.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from html import unescape
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 
@@ -53,9 +54,16 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
+_PASSING: Final = frozenset({httpx.codes.LOCKED, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+"""The statuses that may pass by themselves."""
+
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """What is raised before there is a connection; the two time-outs are no kind of `ConnectError`, and have taken all the
 time that there is for another try."""
+
+_REPEATED_WHEN_LOCKED: Final = SAFE_METHODS | {"PUT", "POST"}
+"""A lock of Nextcloud's own lasts as long as somebody else's write, often milliseconds, and what is refused for it was
+not done: Notes takes a new note back then. COPY, MOVE and DELETE of a folder may have done a part."""
 
 _persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
@@ -158,7 +166,7 @@ class Nextcloud:
         with UPSTREAM_SECONDS.labels("nextcloud").time():
             async with self._http.stream(method, path, **parts) as streamed:
                 response = await _read(streamed, about, most_bytes)
-        if response.status_code in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}:
+        if response.status_code in _PASSING:
             response.raise_for_status()
         return response
 
@@ -188,6 +196,8 @@ def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
     def worth_repeating(error: Exception) -> bool | float:
         if isinstance(error, httpx.ConnectError):
             return True  # nothing was sent
+        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.LOCKED:
+            return method in _REPEATED_WHEN_LOCKED
         if method not in SAFE_METHODS:
             return False  # it may have been done
         if isinstance(error, httpx.HTTPStatusError):
@@ -269,6 +279,17 @@ _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
     404: (NotFoundError, "Nextcloud has no {about}, or you may not see it: check the name, or list what is there."),
     409: (ConflictError, "{about} conflicts with what is there: its folder may be missing; create that first."),
     412: (ConflictError, "{about} is not as you expect it: read it again, then repeat with its present ETag."),
+    413: (
+        NextcloudError,
+        (
+            "{about} is larger than the web server in front of Nextcloud accepts in one request: send less at once, a "
+            "file in smaller parts, or ask the administrator to raise that limit (LimitRequestBody in Apache)."
+        ),
+    ),
+    414: (
+        NextcloudError,
+        "The name of {about} is too long for the web server in front of Nextcloud: choose a shorter one.",
+    ),
     423: (LockedError, "{about} is locked by somebody who is writing to it: try again shortly."),
     429: (RateLimitedError, "Nextcloud asks for a pause: try again {pause}."),
     503: (NextcloudUnavailableError, "Nextcloud is in maintenance or overloaded: try again {pause}."),
@@ -283,15 +304,47 @@ _REDIRECT: Final = (
     ),
 )
 _CLIENT_ERROR: Final = (NextcloudError, "Nextcloud refused {about} with HTTP {status}: check the arguments.")
+_NOT_NEXTCLOUD: Final = (
+    NextcloudUnavailableError,
+    (
+        "A web page came in place of Nextcloud's answer about {about} (HTTP {status}): the administrator must check "
+        "NEXTCLOUD_HOST, Nextcloud's trusted_domains, and the rules and limits of the web server in front of it."
+    ),
+)
 _SERVER_ERROR: Final = (NextcloudUnavailableError, "Nextcloud failed with HTTP {status} at {about}: {next_step}.")
+
+
+_EXCEPTION: Final = re.compile(rb"<s:exception>([\w\\]+)</s:exception>(?:\s*<s:message>([^<]*)</s:message>)?")
+"""What Nextcloud's WebDAV writes into an error's body: the class of its exception, and a sentence for people."""
+
+_UNMAPPED: Final[Mapping[bytes, int]] = {b"OCP\\Lock\\LockedException": 423, b"OCP\\Files\\ForbiddenException": 403}
+"""Exceptions that Nextcloud lets through as HTTP 500 (seen on 34.0.1: MOVE of a file that is being written, PUT of a
+name such as `.htaccess`), with the statuses that it gives them elsewhere."""
 
 
 def error_for(response: httpx.Response, about: str) -> NextcloudError:
     """Map Nextcloud's status to the error that says what to do: the one place that knows these statuses."""
+    thrown = _EXCEPTION.search(response.content)
     status = response.status_code
-    other = _REDIRECT if response.is_redirect else _SERVER_ERROR if response.is_server_error else _CLIENT_ERROR
-    error, sentence = _ERRORS.get(status, other)
+    if thrown and response.is_server_error:
+        status = _UNMAPPED.get(thrown[1], status)
+    if thrown and thrown[1].endswith(b"\\InvalidPath"):
+        reason = unescape((thrown[2] or b"").decode(errors="replace")).strip(" .")[:200] or "it is not valid"
+        return NextcloudError(f"Nextcloud does not allow the name of {about} ({reason}): choose another name.")
+    error, sentence = _NOT_NEXTCLOUD if _is_page(response) else _ERRORS.get(status, _other(response))
     seconds = _retry_after(response)
     pause = "later" if seconds is None else f"in {seconds} s"
     next_step = _next_step(response.request.method)
     return error(sentence.format(about=about, status=status, pause=pause, next_step=next_step))
+
+
+def _is_page(response: httpx.Response) -> bool:
+    """Return whether a refusal is a web page: the APIs answer with JSON or XML, or, as Deck does, with nothing."""
+    status = response.status_code
+    is_html = response.headers.get("content-type", "").partition(";")[0] == "text/html"
+    return status in {httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN} and is_html and bool(response.content)
+
+
+def _other(response: httpx.Response) -> tuple[type[NextcloudError], str]:
+    """Return the error for a status that has none of its own."""
+    return _REDIRECT if response.is_redirect else _SERVER_ERROR if response.is_server_error else _CLIENT_ERROR

@@ -30,6 +30,7 @@ from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, ocs_user
 
 THING: Final = "/thing"
 SAFE: Final = ("GET", "PROPFIND", "REPORT", "SEARCH")
+LOCKABLE: Final = ("POST", "PUT")
 UNSAFE: Final = ("POST", "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH")
 
 
@@ -85,6 +86,13 @@ STATUSES: Final[Mapping[str, tuple[int, dict[str, str], type[NextcloudError], st
     "405": (405, {}, NextcloudError, "Nextcloud refused note 7 with HTTP 405"),
     "409": (409, {}, ConflictError, "note 7 conflicts with what is there"),
     "412": (412, {}, ConflictError, "note 7 is not as you expect it"),
+    "413": (
+        413,
+        {},
+        NextcloudError,
+        "note 7 is larger than the web server in front of Nextcloud accepts in one request",
+    ),
+    "414": (414, {}, NextcloudError, "The name of note 7 is too long for the web server"),
     "423": (423, {}, LockedError, "note 7 is locked"),
     "429 with a pause": (429, {"Retry-After": "30"}, RateLimitedError, "try again in 30 s."),
     "429 without one": (429, {}, RateLimitedError, "try again later."),
@@ -118,6 +126,64 @@ async def test_a_status_is_an_error_with_a_next_step(
     assert sentence in str(caught.value)
     assert str(caught.value).endswith(".")
     assert "private-words" not in repr(caught.value)
+
+
+def dav_error(exception: str, message: str = "") -> str:
+    """Return an error's body as Nextcloud's WebDAV writes it."""
+    return (
+        '<?xml version="1.0"?><d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">\n'
+        f"  <s:exception>{exception}</s:exception>\n  <s:message>{message}</s:message>\n</d:error>"
+    )
+
+
+EXPLAINED: Final[Mapping[str, tuple[int, str, type[NextcloudError], str]]] = {
+    "a lock that came through": (
+        500,
+        dav_error(r"OCP\Lock\LockedException", '"/a" is locked'),
+        LockedError,
+        "/a is locked by somebody",
+    ),
+    "a name that came through": (
+        500,
+        dav_error(r"OCP\Files\ForbiddenException", "Invalid path: files/.htaccess"),
+        ForbiddenError,
+        "Nextcloud does not allow this for /a",
+    ),
+    "another exception": (500, dav_error("TypeError"), NextcloudUnavailableError, "HTTP 500 at /a"),
+    "a name": (
+        400,
+        dav_error(r"OCA\DAV\Connector\Sabre\Exception\InvalidPath", "&quot;\\&quot; is not allowed inside a name."),
+        NextcloudError,
+        'does not allow the name of /a ("\\" is not allowed inside a name): choose another name.',
+    ),
+    "a name without a reason": (
+        400,
+        dav_error(r"OCA\DAV\Connector\Sabre\Exception\InvalidPath"),
+        NextcloudError,
+        "the name of /a (it is not valid): choose",
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "error", "sentence"), EXPLAINED.values(), ids=EXPLAINED.keys())
+async def test_exceptions_of_webdav_say_more_than_their_status(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, body: str, error: type[NextcloudError], sentence: str
+) -> None:
+    """Nextcloud lets some exceptions through as HTTP 500, and says in a sentence of its own what a name lacks."""
+    fake.on("MOVE", THING, answer(status, text=body))
+    with pytest.raises(NextcloudError) as caught:
+        await nextcloud.request("MOVE", THING, about="/a")
+    assert type(caught.value) is error
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_web_page_is_not_an_answer_of_an_api(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
+    """Untrusted domains, firewalls and limits of the web server answer with a page: that is for the administrator."""
+    fake.on("GET", THING, answer(status, html="<!DOCTYPE html><p>private-words</p>"))
+    with pytest.raises(NextcloudUnavailableError, match=r"web page.*trusted_domains") as caught:
+        await nextcloud.request("GET", THING, about="/a")
+    assert "private-words" not in str(caught.value)
 
 
 @pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
@@ -191,7 +257,7 @@ PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
     "500": (answer(500), ()),
     "502": (answer(502), ()),
     "504": (answer(504), ()),
-    "423": (answer(423), ()),
+    "423": (answer(423), (*SAFE, *LOCKABLE)),
 }
 """What may pass by itself, and for which methods it is worth another try."""
 
