@@ -20,6 +20,7 @@ from tests.support.contained import run_contained
 from tests.support.documents import Documents, run_documents
 from tests.support.featured import run_featured
 from tests.support.oauth import ALICE, BOB, sign_in
+from tests.support.recipe_page import RecipePage, known_page, page_in_container, page_on_this_machine
 
 __all__ = ["docker_cleanup", "docker_compose_file", "docker_setup", "project"]  # fixtures
 
@@ -149,6 +150,16 @@ def server_urls(chain: Chain) -> ServerUrls:
 def nextcloud_url(chain: Chain) -> str:
     """A Nextcloud that trusts the realm: a real one or the stand-in."""
     return chain.nextcloud.url
+
+
+@pytest.fixture(scope="session")
+def recipe_page(chain: Chain, request: pytest.FixtureRequest) -> RecipePage:
+    """A web page with a recipe, which that Nextcloud can fetch."""
+    if chain.nextcloud.kind == "stand-in":
+        return known_page
+    if request.config.getoption("chain") == "compose":
+        return page_in_container(request.getfixturevalue("project"))
+    return page_on_this_machine
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.contract.conftest import Person
-from tests.support.recipe_page import NAME, recipe_page
+from tests.support.recipe_page import NAME, RecipePage
 
 API = "/index.php/apps/cookbook/api/v1"
 RECIPES = f"{API}/recipes"
@@ -164,9 +164,9 @@ async def test_keywords(alice: Person, word: str) -> None:
     assert (await alice.http.get(f"{API}/tags/{word}")).json() == []
 
 
-async def test_importing(alice: Person) -> None:
+async def test_importing(alice: Person, recipe_page: RecipePage) -> None:
     """Cookbook fetches the page and answers with the recipe; a second time is a 409."""
-    async with recipe_page(alice.http) as url:
+    async with recipe_page() as url:
         imported = await alice.http.post(f"{API}/import", json={"url": url})
         again = await alice.http.post(f"{API}/import", json={"url": url})
     assert imported.status_code == 200, imported.text

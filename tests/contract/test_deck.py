@@ -98,9 +98,15 @@ async def test_a_deleted_board_is_still_listed(alice: Person, board: Board) -> N
     ],
 )
 async def test_a_board_needs(alice: Person, body: dict[str, str], message: str) -> None:
-    """400 names the field that is wrong."""
+    """400 names the field that is wrong, but for one that is missing in Deck 1.18."""
     answer = await alice.http.post(BOARDS, json=body)
-    assert (answer.status_code, answer.json()) == (400, {"status": 400, "message": message})
+    assert answer.status_code == 400
+    assert _is_without_a_word(answer) or answer.json() == {"status": 400, "message": message}
+
+
+def _is_without_a_word(answer: httpx.Response) -> bool:
+    """Return whether Deck says nothing of what is wrong, as 1.18 does of a field that is missing; 1.16 names it."""
+    return not answer.content
 
 
 async def test_what_is_missing_is_forbidden(alice: Person, board: Board) -> None:
@@ -170,7 +176,7 @@ async def test_a_stack_update_needs_everything(alice: Person, board: Board) -> N
     for body, field in (({"title": "x"}, "order"), ({"order": 1}, "title")):
         answer = await alice.http.put(board.stack_path, json=body)
         assert answer.status_code == 400
-        assert answer.json()["message"].startswith(f"{field} must be provided")
+        assert _is_without_a_word(answer) or answer.json()["message"].startswith(f"{field} must be provided")
 
 
 async def test_a_deleted_stack_is_found_by_its_id(alice: Person, board: Board) -> None:
@@ -198,10 +204,10 @@ async def test_a_card_by_itself(alice: Person, board: Board) -> None:
     assert whole["ETag"]
 
 
-async def test_a_card_with_labels_is_refused_and_there(alice: Person, board: Board) -> None:
-    """Labels and users at creation: 400, and yet the card exists. So they are assigned afterwards."""
+async def test_a_card_with_labels_is_there(alice: Person, board: Board) -> None:
+    """Labels at creation: 400 in Deck 1.16, 200 in 1.18, and the card exists either way. So they are assigned later."""
     answer = await alice.http.post(f"{board.stack_path}/cards", json={"title": "Half", "labels": [board.label]})
-    assert answer.status_code == 400
+    assert answer.status_code in {200, 400}
     (stack,) = (await alice.http.get(f"{board.path}/stacks")).json()
     assert [card["title"] for card in stack["cards"]] == ["Half"]
 
@@ -314,7 +320,7 @@ async def test_labels_on_cards(alice: Person, board: Board, other: Board) -> Non
     path = f"{board.stack_path}/cards/{card['id']}"
     for action in ("assignLabel", "assignLabel", "removeLabel", "removeLabel"):
         answer = await alice.http.put(f"{path}/{action}", json={"labelId": board.label})
-        assert (answer.status_code, answer.json()) == (200, None)
+        assert answer.status_code == 200  # with nothing in Deck 1.16, and the card in 1.18
     foreign = await alice.http.put(f"{path}/assignLabel", json={"labelId": other.label})
     assert (foreign.status_code, foreign.json()["message"]) == (500, "Operation not allowed. Label does not exist.")
     assert _denied(await alice.http.put(f"{path}/assignLabel", json={"labelId": 999999999}))
@@ -346,7 +352,8 @@ async def test_labels(alice: Person, board: Board, other: Board) -> None:
     taken = await alice.http.post(f"{board.path}/labels", json={"title": "Urgent", "color": "000000"})
     half = await alice.http.put(path, json={"title": "Half"})
     assert (taken.status_code, taken.json()["message"]) == (400, "title must be unique")
-    assert (half.status_code, half.json()["message"]) == (400, "color must be provided and must be not empty")
+    assert half.status_code == 400
+    assert _is_without_a_word(half) or half.json()["message"] == "color must be provided and must be not empty"
     assert (await alice.http.get(f"{other.path}/labels/{new['id']}")).json()["boardId"] == board.id
     changed = (await alice.http.put(path, json={"title": "Urgent!", "color": "bb00bb"})).json()
     assert (changed["title"], changed["color"]) == ("Urgent!", "bb00bb")

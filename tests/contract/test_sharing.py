@@ -94,11 +94,11 @@ async def test_a_link(alice: Person, file: str) -> None:
     """A link has an address; its password comes back as a hash in two places, and stays until it is taken away."""
     asked = {"path": file, "shareType": LINK, "permissions": 1, "password": PASSWORD, "expireDate": NEXT_MONTH}
     share = data(await ask(alice, "POST", json=asked))
-    assert share["url"].endswith(f"/index.php/s/{share['token']}")
+    assert share["url"].endswith(f"/s/{share['token']}")  # without index.php where the web server rewrites URLs
     assert share["permissions"] == 17, "whoever has a link can pass it on"
     assert share["password"] == share["share_with"]
     assert PASSWORD not in share["password"]
-    assert share["expiration"] == f"{NEXT_MONTH} 00:00:00"
+    assert share["expiration"] in {f"{NEXT_MONTH} 00:00:00", f"{NEXT_MONTH} 23:59:59"}  # Nextcloud 32, and 34
 
     one = f"/{share['id']}"
     changed = data(await ask(alice, "PUT", one, json={"permissions": 17}))

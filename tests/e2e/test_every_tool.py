@@ -11,16 +11,21 @@ from tests.e2e.journeys import JOURNEYS
 from tests.support.contract import KNOWN
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.old_client import RESOURCES, OldClient
+from tests.support.recipe_page import RecipePage
 
 
 @pytest.fixture
 async def old(
-    server: Server, keychain: dict[tuple[str, str], Tokens], nextcloud_of: NextcloudOf, unique: str
+    server: Server,
+    keychain: dict[tuple[str, str], Tokens],
+    nextcloud_of: NextcloudOf,
+    recipe_page: RecipePage,
+    unique: str,
 ) -> AsyncIterator[OldClient]:
     """Connect alice with an old client, which speaks an old version of the protocol too."""
     tokens = keychain.setdefault(("alice", server.url), Tokens())
     async with connected(server.url, Somebody(**PEOPLE["alice"]), tokens, mode="legacy") as client:
-        yield OldClient(client, unique=unique, nextcloud_of=nextcloud_of)
+        yield OldClient(client, unique=unique, nextcloud_of=nextcloud_of, recipe_page=recipe_page)
 
 
 def tools_of(app: str) -> set[str]:

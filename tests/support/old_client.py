@@ -14,6 +14,7 @@ from mcp_types import BlobResourceContents
 
 from tests.support.contract import KNOWN
 from tests.support.mcp_client import text_of
+from tests.support.recipe_page import RecipePage
 
 RESOURCES: Final = frozenset(KNOWN["resources"]) | frozenset(KNOWN["resource_templates"])
 """All that the contract has, by URI template."""
@@ -27,13 +28,15 @@ class OldClient:
     Attributes:
         unique: a name that nothing else in this Nextcloud has.
         nextcloud_of: opens somebody's Nextcloud by plain HTTP, to prepare and to look.
+        recipe_page: serves a web page with a recipe.
         called: the tools that it has called.
         read: the resources that it has read, by URI template.
     """
 
-    def __init__(self, client: Client, *, unique: str, nextcloud_of: NextcloudOf) -> None:
+    def __init__(self, client: Client, *, unique: str, nextcloud_of: NextcloudOf, recipe_page: RecipePage) -> None:
         self.unique = unique
         self.nextcloud_of = nextcloud_of
+        self.recipe_page = recipe_page
         self.called: set[str] = set()
         self.read: set[str] = set()
         self._client = client

@@ -1,42 +1,97 @@
-"""A web page with a recipe on it, which the Nextcloud of the tests can fetch."""
+"""A web page with a recipe on it, which the Nextcloud of the tests can fetch; nothing of it needs the outside.
+
+Cookbook refuses `localhost` and addresses by number, so the page needs a name that Nextcloud resolves: this machine's,
+or in containers that of a container beside Nextcloud's.
+"""
 
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Final
 
-import httpx
+import pytest
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
-from stack.standin.app import HEADER
+from stack.process import LOOPBACK
 from stack.standin.cookbook import PAGE
+from tests.support.composed import Project
 from tests.support.listening import listening
 
-NAME = "Imported soup"
-_RECIPE = {
+NAME: Final = "Imported soup"
+_RECIPE: Final = {
     "@context": "https://schema.org",
     "@type": "Recipe",
     "name": NAME,
     "recipeIngredient": ["1 l water", "salt"],
     "recipeInstructions": ["Boil.", "Eat."],
 }
+_HTML: Final = (
+    f'<html><head><script type="application/ld+json">{json.dumps(_RECIPE)}</script></head><body>Soup</body></html>'
+)
+_HOST: Final = "recipes"
+_SERVE: Final = 'printf %s "$PAGE" > /tmp/soup.html && exec python -m http.server 80 --directory /tmp'
+_WAIT: Final = """
+import time, urllib.request
+for attempt in range(600):
+    try:
+        urllib.request.urlopen("http://localhost/soup.html")
+        break
+    except OSError:
+        time.sleep(0.1)
+else:
+    raise SystemExit("the page does not answer")
+"""
+
+RecipePage = Callable[[], AbstractAsyncContextManager[str]]
+"""Serves the page for as long as a block lasts; the value is its URL."""
 
 
 @asynccontextmanager
-async def recipe_page(nextcloud: httpx.AsyncClient) -> AsyncIterator[str]:
-    """Return the page's URL: the one that the stand-in knows, or for a real Nextcloud one of our own.
+async def known_page() -> AsyncIterator[str]:
+    """The page that the stand-in knows by heart."""
+    yield PAGE
 
-    Cookbook refuses `localhost`, so ours has this machine's name.
-    """
-    status = await nextcloud.get("/status.php")
-    if HEADER in status.headers:
-        yield PAGE
-        return
+
+@asynccontextmanager
+async def page_on_this_machine() -> AsyncIterator[str]:
+    """A page for a Nextcloud that runs on this machine, under this machine's name."""
+    host = socket.gethostname()
+    try:
+        address = socket.gethostbyname(host)
+    except OSError:
+        address = "nothing"
+    if address != LOOPBACK:
+        pytest.skip(f"Cookbook refuses localhost, and this machine's name {host} leads to {address}, not to {LOOPBACK}")
     async with listening(_page) as url:
-        yield url.replace("localhost", socket.gethostname()) + "/soup"
+        yield url.replace("localhost", host) + "/soup"
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:
-    script = f'<script type="application/ld+json">{json.dumps(_RECIPE)}</script>'
-    await HTMLResponse(f"<html><head>{script}</head><body>Soup</body></html>")(scope, receive, send)
+    await HTMLResponse(_HTML)(scope, receive, send)
+
+
+def page_in_container(project: Project) -> RecipePage:
+    """A page in a container on the network of a compose project."""
+
+    @asynccontextmanager
+    async def page() -> AsyncIterator[str]:
+        with _container(project):
+            yield f"http://{_HOST}/soup.html"
+
+    return page
+
+
+@contextmanager
+def _container(project: Project) -> Iterator[None]:
+    where = ["--network", f"{project.name}_default", "--network-alias", _HOST, "--env", f"PAGE={_HTML}"]
+    run = ["docker", "run", "--detach", "--rm", *where, project.environment["PYTHON_IMAGE"], "sh", "-c", _SERVE]
+    container = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - docker
+    try:
+        wait = ["docker", "exec", container, "python", "-c", _WAIT]
+        subprocess.run(wait, check=True, capture_output=True)  # noqa: S603 - docker
+        yield
+    finally:
+        subprocess.run(["docker", "rm", "--force", container], check=True, capture_output=True)  # noqa: S603, S607

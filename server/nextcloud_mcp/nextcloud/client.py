@@ -6,8 +6,8 @@ session cookie of one user must not reach another's call. Redirects are never fo
 token to wherever they point.
 
 A request is repeated where that can't do anything twice: one of a safe method, when the connection broke or
-Nextcloud asks for a short pause; one that met a lock; and any request to which nobody listened. What takes longer is for
-the caller to repeat, who is told when.
+Nextcloud asks for a short pause; one that met a lock; and any request to which nobody listened. What takes longer is
+for the caller to repeat, who is told when.
 """
 
 import re

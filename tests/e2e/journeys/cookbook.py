@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from tests.support.old_client import OldClient
-from tests.support.recipe_page import NAME, recipe_page
+from tests.support.recipe_page import NAME
 
 APP: Final = "cookbook"
 GLANCE: Final[tuple[str, dict[str, Any]]] = ("nc_cookbook_list_recipes", {})
@@ -29,7 +29,7 @@ async def journey(old: OldClient) -> None:
 
 
 async def _import(old: OldClient) -> None:
-    async with old.nextcloud_of("alice") as nextcloud, recipe_page(nextcloud) as url:
+    async with old.recipe_page() as url:
         imported = await old.call("nc_cookbook_import_recipe", {"url": url})
     assert (imported["recipe"]["name"], imported["recipe"]["recipeIngredient"]) == (NAME, ["1 l water", "salt"])
     await old.call("nc_cookbook_delete_recipe", {"recipe_id": int(imported["recipe_id"])})
