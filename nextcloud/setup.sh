@@ -8,6 +8,11 @@
 #   OIDC_PROVIDER_NAME             default keycloak: what user_oidc calls the realm
 #   NEXTCLOUD_PUBLIC_URL           where browsers find Nextcloud; with http:// the web login is allowed over it
 #   NEXTCLOUD_ALLOW_LOCAL_ISSUER   true: the issuer has a public name, but a private address
+#   NEXTCLOUD_LINK_LOCAL_ACCOUNTS  true: whoever has a local account's name in the realm gets that account; false: nobody does.
+#                                  Required where Nextcloud has local accounts, unless config.php says false already
+#   NEXTCLOUD_SHARED_PROVIDERS     other providers of user_oidc, separated by commas, that sign in the same people
+#   NEXTCLOUD_APPS                 apps to install besides, separated by spaces; one that fails stops nothing
+#   NEXTCLOUD_APPS_FOLDER          a folder with unpacked apps, user_oidc too: they come from it, not from the app store
 #   OCC                            default "php occ": the command that runs occ; split at spaces
 #
 # It runs any number of times and says at its end whether it changed anything. Keycloak need not be up: user_oidc
@@ -15,6 +20,11 @@
 set -eu
 
 SCOPE='openid email profile'
+ACCOUNTS_PER_CALL=500
+MAX_ACCOUNTS_READ=2000
+MAX_ACCOUNTS_SHOWN=20
+APP_STORE_TIMEOUT=30 # seconds until the app store's list is here; a start must not wait for longer
+APP_TIMEOUT=300      # seconds for one app from a store that answers
 changed=
 
 fail() {
@@ -70,6 +80,127 @@ boolean() {
     # shellcheck disable=SC2086 # an app's setting has two words
     must "Reading $2" "occ config:list" "$1:get" $2 --default-value=false
     case $answer in 1) answer=true ;; 0) answer=false ;; esac
+}
+
+# linking CONFIGURATION: whether user_oidc gives a local account to whoever has its name in the realm, as config.php says
+# it: true, false, or nothing. Only the boolean counts: to PHP the string "false" is true.
+linking() {
+    case $1 in
+        *\"soft_auto_provision\":false*) printf false ;;
+        *\"soft_auto_provision\":*) printf true ;;
+    esac
+}
+
+# read_configuration: $answer becomes user_oidc's part of config.php, as JSON.
+read_configuration() {
+    must "Reading user_oidc of config.php" "occ config:list system" \
+        config:system:get user_oidc --default-value= --output=json
+}
+
+# read_accounts: $accounts becomes one line an account, `KIND BACKEND NAME`; administrators have KIND 0, others 1.
+read_accounts() {
+    accounts='' offset=0 page=$ACCOUNTS_PER_CALL
+    while [ "$page" -ge "$ACCOUNTS_PER_CALL" ] && [ "$offset" -lt "$MAX_ACCOUNTS_READ" ]; do
+        must "Listing the accounts" "occ user:list --info" \
+            user:list --info --output=json_pretty --limit="$ACCOUNTS_PER_CALL" --offset="$offset"
+        # In this form each value has a line, and no name can bring a line of its own.
+        found=$(printf '%s\n' "$answer" | awk '
+            /^        "user_id": / { name = value($0); kind = 1 }
+            /^            "admin",?$/ { kind = 0 }
+            /^        "backend": / { print kind, value($0), name }
+            function value(line) { sub(/^ *"[a-z_]*": "/, "", line); sub(/",?$/, "", line); return line }
+        ')
+        page=$(printf '%s' "$found" | grep -c '' || true)
+        [ "$page" = 0 ] || accounts="$accounts$found
+"
+        offset=$((offset + ACCOUNTS_PER_CALL))
+    done
+}
+
+# select_accounts WHICH: of $accounts, local ones or those of user_oidc.
+select_accounts() {
+    case $1 in
+        local) printf '%s' "$accounts" | awk '$2 != "user_oidc"' ;;
+        user_oidc) printf '%s' "$accounts" | awk '$2 == "user_oidc"' ;;
+    esac
+}
+
+# show_accounts ACCOUNTS: administrators first, and no more than a person reads.
+show_accounts() {
+    printf '%s\n' "$1" | sort | awk -v most="$MAX_ACCOUNTS_SHOWN" '
+        { kind = $1; backend = $2; sub(/^[^ ]* [^ ]* /, "") }
+        NR <= most { printf "  %s (%s%s)\n", $0, kind == 0 ? "administrator, " : "", backend }
+        END { if (NR > most) printf "  and %d more\n", NR - most }
+    '
+    [ "$page" -lt "$ACCOUNTS_PER_CALL" ] || printf '  The first %s accounts were looked at.\n' "$MAX_ACCOUNTS_READ"
+}
+
+# app_from_folder APP: puts an app out of the mounted folder where Nextcloud finds it; 1 if there is none in the folder.
+app_from_folder() {
+    if [ -d "apps/$1" ] || [ -d "custom_apps/$1" ]; then return 0; fi
+    [ -f "$NEXTCLOUD_APPS_FOLDER/$1/appinfo/info.xml" ] || return 1
+    # moved when it is whole; Nextcloud looks past names that begin with a dot
+    rm -rf "custom_apps/.$1"
+    cp -R "$NEXTCLOUD_APPS_FOLDER/$1" "custom_apps/.$1" && mv "custom_apps/.$1" "custom_apps/$1"
+}
+
+# within SECONDS ARGUMENTS: occ, ended when its time is over (status 124).
+within() {
+    seconds=$1
+    shift
+    # shellcheck disable=SC2086 # a command with its arguments
+    if command -v timeout >/dev/null; then
+        answer=$(timeout "$seconds" $OCC --no-interaction "$@" </dev/null 2>&1)
+    else
+        answer=$($OCC --no-interaction "$@" </dev/null 2>&1)
+    fi
+}
+
+# app_store_answers: asked once, and only if an app has to come from there. Nextcloud then has the store's list for an hour.
+app_store_answers() {
+    [ -n "${app_store:-}" ] || if within "$APP_STORE_TIMEOUT" app:update --all --showonly; then
+        app_store=there
+    else
+        app_store=missing
+    fi
+    [ "$app_store" = there ]
+}
+
+# install APP: one line about it, whatever happens. $apps is what `occ app:list` said.
+install() {
+    if holds "${apps%%\"disabled\":*}" "\"$1\":"; then
+        report "app $1" 'unchanged (enabled)'
+    elif ! occ config:app:get "$1" enabled --default-value=; then
+        report "app $1" "not installed: occ config:app:get said \"$answer\""
+    elif [ "$answer" = no ]; then
+        report "app $1" 'unchanged (an administrator disabled or removed it)'
+    elif holds "$apps" "\"$1\":"; then # it is here, and was never enabled
+        enable "$1"
+    elif [ -n "${NEXTCLOUD_APPS_FOLDER:-}" ]; then
+        if app_from_folder "$1"; then
+            enable "$1"
+        else
+            report "app $1" "not installed: $NEXTCLOUD_APPS_FOLDER has no $1/appinfo/info.xml, or it cannot be copied to custom_apps/"
+        fi
+    elif app_store_answers; then
+        enable "$1"
+    else
+        report "app $1" "not installed: the app store did not answer within $APP_STORE_TIMEOUT s"
+    fi
+}
+
+# enable APP: app:enable fetches it where it is not there.
+enable() {
+    status=0
+    within "$APP_TIMEOUT" app:enable "$1" || status=$?
+    if [ "$status" = 0 ] && holds "$answer" 'already enabled'; then
+        report "app $1" 'unchanged (enabled, though its folder is gone)'
+    elif [ "$status" = 0 ]; then
+        report "app $1" 'changed (enabled)'
+    else
+        [ "$status" != 124 ] || app_store=missing # the next one would wait as long
+        report "app $1" "not installed: occ app:enable said \"$(printf '%s' "$answer" | tail -n 1)\""
+    fi
 }
 
 # Nextcloud's own idea of a local host (HostnameClassifier, IpAddressClassifier): it connects to none unless told to.
@@ -131,6 +262,18 @@ case ${NEXTCLOUD_ALLOW_LOCAL_ISSUER:-} in
     *) fail 'NEXTCLOUD_ALLOW_LOCAL_ISSUER must be true or not set' ;;
 esac
 
+case ${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-} in
+    '' | true | false) ;;
+    *) fail 'NEXTCLOUD_LINK_LOCAL_ACCOUNTS must be true or false' ;;
+esac
+case ${NEXTCLOUD_APPS:-} in
+    *[!a-z0-9_\ ]*) fail 'NEXTCLOUD_APPS must be names of apps, separated by spaces' ;;
+esac
+if [ -n "${NEXTCLOUD_APPS_FOLDER:-}" ]; then
+    [ -d "$NEXTCLOUD_APPS_FOLDER" ] || fail "NEXTCLOUD_APPS_FOLDER: $NEXTCLOUD_APPS_FOLDER is not a folder"
+    [ -d custom_apps ] || fail 'NEXTCLOUD_APPS_FOLDER needs a folder custom_apps here: run setup.sh in the folder of Nextcloud'
+fi
+
 # --- Nextcloud ------------------------------------------------------------------------------------------------------
 
 must "Asking Nextcloud for its state" "set OCC to what runs occ here, as the web server's user" status --output=json
@@ -141,6 +284,10 @@ holds "$answer" '"installed":true' ||
 
 # --- the app; app:enable fetches it where it is not there ------------------------------------------------------------
 
+if [ -n "${NEXTCLOUD_APPS_FOLDER:-}" ]; then
+    app_from_folder user_oidc ||
+        fail "user_oidc is missing: $NEXTCLOUD_APPS_FOLDER has no user_oidc/appinfo/info.xml, or it cannot be copied to custom_apps/. Next: unpack the app's release there"
+fi
 must "Enabling user_oidc" "let Nextcloud reach its app store, or unpack the app into custom_apps/" app:enable user_oidc
 if holds "$answer" 'already enabled'; then state=unchanged; else state=changed; fi
 must "Reading user_oidc's version" "occ app:list" config:app:get user_oidc installed_version
@@ -151,8 +298,9 @@ report "app user_oidc" "$state ($answer)"
 
 # --- two lines of config.php that would let in every token of the realm ----------------------------------------------
 
-must "Reading user_oidc of config.php" "occ config:list system" config:system:get user_oidc --default-value= --output=json
-case $answer in
+read_configuration
+configuration=$answer
+case $configuration in
     *selfencoded_bearer_validation_audience_check\":[f0]* | *selfencoded_bearer_validation_audience_check\":\"[f0]*)
         fail 'config.php turns the audience check off: a token for any client would open Nextcloud. Next: occ config:system:delete user_oidc selfencoded_bearer_validation_audience_check'
         ;;
@@ -198,6 +346,76 @@ if holds "$before" '"settings"'; then
     done
 fi
 
+# --- whose accounts a token opens, before the provider takes any ------------------------------------------------------
+
+choice=${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-$(linking "$configuration")}
+if [ -z "${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-}" ] && [ "$choice" != false ]; then
+    read_accounts
+    local_accounts=$(select_accounts local)
+    if [ -n "$local_accounts" ]; then
+        printf 'local accounts, which the realm user of the same name would get:\n'
+        show_accounts "$local_accounts"
+        fail 'NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set, and Nextcloud has local accounts. Next: set it to false, so that nobody gets a local account through Keycloak; or to true, so that each realm user gets the local account of the same name'
+    fi
+    choice=false
+fi
+
+if [ "$choice" = false ]; then
+    case $configuration in
+        *\"auto_provision\":[f0]* | *\"auto_provision\":\"\"* | *\"auto_provision\":\"0\"* | *\"auto_provision\":\[\]*)
+            fail 'config.php turns auto_provision off, with which user_oidc gives local accounts to realm users of the same name. Next: occ config:system:delete user_oidc auto_provision; or NEXTCLOUD_LINK_LOCAL_ACCOUNTS=true'
+            ;;
+    esac
+    # user_oidc does not remember which provider an account is of.
+    must "Listing the providers" "occ user_oidc:provider" user_oidc:provider --output=json_pretty
+    others=$(printf '%s\n' "$answer" | sed -n 's,^        "identifier": "\(.*\)".*,\1,p' | sed 's,\\\([/"\\]\),\1,g')
+    while read -r other; do
+        case ",$provider,${NEXTCLOUD_SHARED_PROVIDERS:-}," in *",$other,"*) continue ;; esac
+        [ -n "$other" ] || continue
+        must "Reading provider $other" "occ user_oidc:provider" user_oidc:provider "$other" --output=json
+        other_settings=$(printf '%s' "$answer" | sed 's,\\/,/,g')
+        if holds "$other_settings" '"uniqueUid":false' && holds "$other_settings" '"providerBasedId":false' &&
+            ! holds "$other_settings" "\"discoveryEndpoint\":\"$OIDC_DISCOVERY_URL\""; then
+            fail "Provider $other names accounts as $provider does, so a realm user gets the account of that provider's user of the same name. Next: if both sign in the same people, NEXTCLOUD_SHARED_PROVIDERS=\"$other\"; otherwise delete one of the two"
+        fi
+    done <<EOF
+$others
+EOF
+    if ! holds "$before" '"settings"'; then
+        read_accounts
+        left=$(select_accounts user_oidc)
+        if [ -n "$left" ]; then
+            printf 'accounts that user_oidc has from another provider, which the realm user of the same name gets:\n'
+            show_accounts "$left"
+            printf 'setup.sh: warning: delete those that are not of people of the realm: occ user:delete NAME\n' >&2
+        fi
+    fi
+else
+    read_accounts
+    local_accounts=$(select_accounts local)
+    if [ -n "$local_accounts" ]; then
+        printf 'local accounts, which the realm user of the same name gets:\n'
+        show_accounts "$local_accounts"
+        ! holds "
+$local_accounts" "
+0 " || printf 'setup.sh: warning: with the name of an administrator, a realm user is one\n' >&2
+    fi
+fi
+
+if [ "$(linking "$configuration")" = "$choice" ]; then
+    report "local accounts" "unchanged (linked: $choice)"
+else
+    must "Setting soft_auto_provision" "see that occ can write the configuration" \
+        config:system:set user_oidc soft_auto_provision --type=boolean --value="$choice"
+    read_configuration
+    [ "$(linking "$answer")" = "$choice" ] ||
+        fail "soft_auto_provision of user_oidc is not $choice after it was set. Next: look for another file in config/ that sets user_oidc"
+    report "local accounts" "changed (now linked: $choice)"
+    if [ "$choice" = false ] && holds "$before" '"settings"'; then
+        printf 'setup.sh: warning: who got into a local account through Keycloak before keeps browser sessions and app passwords. Next: occ user:auth-tokens:list NAME\n' >&2
+    fi
+fi
+
 # It is saved even when nothing is new: that is how user_oidc comes to forget the realm's signing keys, which it keeps
 # for an hour. The secret goes by standard input, where neither ps nor the environment shows it; and unlike the
 # environment, docker exec, sudo and ssh hand it on.
@@ -220,5 +438,13 @@ if [ "$answer" = "$before" ]; then state=unchanged; else state=changed; fi
 report "provider $provider" "$state"
 printf 'provider %s: saved again all the same, so that remembered signing keys are dropped; ' "$provider"
 printf 'its secret, which cannot be read back to compare, is the one given\n'
+
+# --- apps in whose pages people see what an assistant did; no tool of another app needs them ---------------------------
+
+if [ -n "${NEXTCLOUD_APPS:-}" ]; then
+    apps=
+    if occ app:list --output=json; then apps=$answer; fi
+    for app in $NEXTCLOUD_APPS; do install "$app"; done
+fi
 
 printf 'setup.sh: %s\n' "${changed:+changed: }${changed:-nothing changed}"

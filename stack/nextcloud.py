@@ -77,6 +77,7 @@ def _given(config: Config, url: str, keycloak: Keycloak) -> Nextcloud:
             note="Make this Nextcloud trust the realm, now and whenever Keycloak's data was dropped:\n"
             f"    OIDC_DISCOVERY_URL={keycloak.discovery_url} \\\n"
             f"    NEXTCLOUD_OIDC_CLIENT_SECRET={NEXTCLOUD_CLIENT_SECRET} \\\n"
+            f"    NEXTCLOUD_LINK_LOCAL_ACCOUNTS={_link_local_accounts()} \\\n"
             "    OCC='php occ' nextcloud/setup.sh",
         )
     _set_up(config, config.nextcloud_occ, keycloak)
@@ -95,6 +96,7 @@ def _set_up(config: Config, occ: str, keycloak: Keycloak) -> None:
                 "OIDC_DISCOVERY_URL": keycloak.discovery_url,
                 "NEXTCLOUD_OIDC_CLIENT_SECRET": NEXTCLOUD_CLIENT_SECRET,
                 "NEXTCLOUD_PUBLIC_URL": config.public_nextcloud_url,
+                "NEXTCLOUD_LINK_LOCAL_ACCOUNTS": _link_local_accounts(),
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -107,6 +109,11 @@ def _set_up(config: Config, occ: str, keycloak: Keycloak) -> None:
     log.write_text(done.stdout + done.stderr)
     if done.returncode != 0:
         raise StackError(f"Nextcloud's set-up failed (see {log}):\n{done.stdout}{done.stderr}".rstrip())
+
+
+def _link_local_accounts() -> str:
+    """Return whether the demo's people may get local accounts of their names: not unless the environment says so."""
+    return os.environ.get("NEXTCLOUD_LINK_LOCAL_ACCOUNTS") or "false"
 
 
 def is_ready(url: str) -> bool:

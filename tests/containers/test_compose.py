@@ -75,6 +75,36 @@ def test_what_a_server_offers_can_be_chosen(services: dict[str, Any]) -> None:
     assert {field.alias for field in Settings.model_fields.values()} - reached == image | realm | overlays
 
 
+def test_local_accounts_are_closed_to_the_realm(services: dict[str, Any]) -> None:
+    """Nobody becomes Nextcloud's administrator by a name in the realm, unless the operator asks for it."""
+    assert services["nextcloud"]["environment"]["NEXTCLOUD_LINK_LOCAL_ACCOUNTS"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("variables", "apps"),
+    [
+        ({}, ["notes", "deck", "tables", "cookbook", "calendar", "contacts", "tasks"]),
+        ({"NEXTCLOUD_APPS": ""}, []),
+        ({"NEXTCLOUD_APPS": "notes"}, ["notes"]),
+    ],
+)
+def test_apps_can_be_chosen(compose_config: Compose, variables: dict[str, str], apps: list[str]) -> None:
+    """People see in Nextcloud's pages what an assistant did; an empty list installs nothing."""
+    nextcloud = json.loads(compose_config(SECRETS | variables).stdout)["services"]["nextcloud"]
+    assert nextcloud["environment"]["NEXTCLOUD_APPS"].split() == apps
+    assert nextcloud["environment"]["NEXTCLOUD_APPS_FOLDER"] == ""
+
+
+def test_apps_can_come_from_a_folder(compose_config: Compose, tmp_path: Path) -> None:
+    """A folder is mounted for reading, and the set-up is told where."""
+    nextcloud = json.loads(compose_config(SECRETS | {"NEXTCLOUD_APPS_FOLDER": str(tmp_path)}).stdout)["services"][
+        "nextcloud"
+    ]
+    (mounted,) = (volume for volume in nextcloud["volumes"] if volume["source"] == str(tmp_path))
+    assert mounted["target"] == nextcloud["environment"]["NEXTCLOUD_APPS_FOLDER"]
+    assert mounted["read_only"]
+
+
 def test_images_are_pinned(services: dict[str, Any]) -> None:
     """Each image names a version."""
     images = {service["image"] for service in services.values()}

@@ -25,15 +25,17 @@ State = dict[str, Any]
 Options = dict[str, str]
 
 
-def php_json(value: object) -> str:
-    """JSON as PHP writes it: no spaces, slashes escaped."""
-    return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
+def php_json(value: object, options: Options | None = None) -> str:
+    """JSON as PHP writes it: slashes escaped; no spaces, or with `--output=json_pretty` a line a value."""
+    pretty = (options or {}).get("--output") == "json_pretty"
+    written = json.dumps(value, indent=4) if pretty else json.dumps(value, separators=(",", ":"))
+    return written.replace("/", "\\/")
 
 
 def provider(state: State, names: list[str], options: Options) -> str:
     """`user_oidc:provider NAME`: shows it, or with options makes or changes it; without a name, lists all."""
     if not names:
-        return php_json([{**each, "settings": None} for each in state["providers"].values()])
+        return php_json([{**each, "settings": None} for each in state["providers"].values()], options)
     name = names[0]
     if not options.keys() - {"--output"}:
         if name not in state["providers"]:
@@ -63,20 +65,64 @@ def get(state: State, names: list[str], options: Options) -> str:
     return php_json(value) if "--output" in options else str(value)
 
 
-def put(state: State, names: list[str], options: Options) -> str:
-    """`config:system:set` and `config:app:set` of a boolean; an app's reads back as 1 or 0."""
+def put_system(state: State, names: list[str], options: Options) -> str:
+    """`config:system:set` of a boolean: `NAME`, or `NAME KEY` where the value is an array."""
     value = options["--value"]
-    state["config"][" ".join(names)] = str(int(value == "true")) if len(names) > 1 else value
+    match names:
+        case [name, key]:
+            array = state["config"].get(name) or {}
+            state["config"][name] = array | {key: value == "true"}
+        case _:
+            state["config"][names[0]] = value
     state["config"] |= state["stuck"]
     return f"value {names[-1]} set"
 
 
+def put_app(state: State, names: list[str], options: Options) -> str:
+    """`config:app:set` of a boolean, which reads back as 1 or 0."""
+    state["config"][" ".join(names)] = str(int(options["--value"] == "true"))
+    return f"value {names[-1]} set"
+
+
 def enable(state: State, names: list[str], _options: Options) -> str:
-    """`app:enable APP`."""
-    if "user_oidc installed_version" in state["config"]:
-        return f"{names[0]} already enabled"
-    state["config"]["user_oidc installed_version"] = state["version"]
-    return f"{names[0]} {state['version']} enabled"
+    """`app:enable APP`: one that is in an apps folder, or in the app store."""
+    app = names[0]
+    if f"{app} enabled" in state["config"] and state["config"][f"{app} enabled"] != "no":
+        return f"{app} already enabled"
+    if app not in state["apps"] + state["store"] and not Path("custom_apps", app).is_dir():
+        state["exit"] = 1
+        return f"Could not download app {app}, it was not found on the appstore"
+    state["config"] |= {f"{app} installed_version": state["version"], f"{app} enabled": "yes"}
+    return f"{app} {state['version']} enabled"
+
+
+def list_apps(state: State, _names: list[str], options: Options) -> str:
+    """`app:list`: the apps in apps folders, enabled or not."""
+    config = state["config"]
+    enabled = [app for app in [*state["apps"], *state["store"]] if config.get(f"{app} enabled", "no") != "no"]
+    listed = {"enabled": dict.fromkeys(enabled, "1.0"), "disabled": dict.fromkeys(set(state["apps"]) - {*enabled}, "1")}
+    return php_json(listed, options)
+
+
+def list_accounts(state: State, _names: list[str], options: Options) -> str:
+    """`user:list --info`: some of the accounts; each is a name, a backend and groups."""
+    start = int(options["--offset"])
+    some = state["accounts"][start : start + int(options["--limit"])]
+    return php_json(
+        {
+            name: {
+                "user_id": name,
+                "display_name": '"backend": "user_oidc"\n        "backend": "user_oidc"',
+                "enabled": True,
+                "groups": groups,
+                "user_directory": f"/var/www/html/data/{name}",
+                "backend": backend,
+            }
+            for name, backend, groups in some
+        }
+        or [],
+        options,
+    )
 
 
 COMMANDS = {
@@ -84,8 +130,11 @@ COMMANDS = {
     "app:enable": enable,
     "config:system:get": get,
     "config:app:get": get,
-    "config:system:set": put,
-    "config:app:set": put,
+    "app:list": list_apps,
+    "app:update": lambda _state, _names, _options: "All apps are up-to-date or no updates could be found",
+    "config:system:set": put_system,
+    "config:app:set": put_app,
+    "user:list": list_accounts,
     "user_oidc:provider": provider,
 }
 

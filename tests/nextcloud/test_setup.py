@@ -26,11 +26,15 @@ SECRET = "s3cret-of-the-client"
 DISCOVERY_PATH = "/realms/nextcloud-mcp/.well-known/openid-configuration"
 LOCAL = f"http://localhost:8180{DISCOVERY_PATH}"
 PUBLIC = f"https://keycloak.example.org{DISCOVERY_PATH}"
-REQUIRED = {"OIDC_DISCOVERY_URL": LOCAL, "NEXTCLOUD_OIDC_CLIENT_SECRET": SECRET}
+REQUIRED = {
+    "OIDC_DISCOVERY_URL": LOCAL,
+    "NEXTCLOUD_OIDC_CLIENT_SECRET": SECRET,
+    "NEXTCLOUD_LINK_LOCAL_ACCOUNTS": "false",
+}
 Result = subprocess.CompletedProcess[str]
 
 
-def run(script: Path, environment: dict[str, str]) -> Result:
+def run(script: Path, environment: dict[str, str], cwd: Path | None = None) -> Result:
     """Run a script as the image would, with nothing in its environment but `environment` and a PATH."""
     return subprocess.run(  # noqa: S603 - the project's own script
         ["/bin/sh", script],
@@ -39,6 +43,7 @@ def run(script: Path, environment: dict[str, str]) -> Result:
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
     )
 
 
@@ -92,6 +97,9 @@ def nextcloud(tmp_path: Path) -> Nextcloud:
                 "providers": {},
                 "secrets": {},
                 "jwks": {},  # signing keys remembered, by provider
+                "accounts": [("admin", "Database", ["admin"])],
+                "apps": [],  # in Nextcloud's folders of apps
+                "store": ["user_oidc", "notes", "deck"],
                 "stuck": {},  # values that no command changes, as another config file's do not
                 "fail": None,
                 "calls": [],
@@ -118,7 +126,7 @@ def refusal(result: Result) -> str:
 def test_the_first_run_makes_nextcloud_trust_the_realm(nextcloud: Nextcloud) -> None:
     """A stock Nextcloud gets the app, the provider with bearer check and user names as ids, and the secret."""
     assert last_line(nextcloud.set_up()) == (
-        "setup.sh: changed: app user_oidc, requests to local addresses, provider keycloak"
+        "setup.sh: changed: app user_oidc, requests to local addresses, local accounts, provider keycloak"
     )
     assert nextcloud.provider == {
         "id": 1,
@@ -275,6 +283,207 @@ def test_other_lines_of_user_oidc_are_no_matter(nextcloud: Nextcloud, line: dict
     assert "provider keycloak" in last_line(nextcloud.set_up())
 
 
+def test_local_accounts_need_a_choice(nextcloud: Nextcloud) -> None:
+    """Where nobody chose, the run ends before the realm is trusted, and shows whose accounts are at stake."""
+    nextcloud.change(accounts=[("anna", "LDAP", ["staff"]), ("zoe", "Database", ["staff", "admin"])])
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="")
+    assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(result)
+    assert result.stdout.splitlines()[-2:] == ["  zoe (administrator, Database)", "  anna (LDAP)"]
+    assert not nextcloud.state["providers"]
+    assert "user_oidc" not in nextcloud.state["config"]
+
+
+def test_accounts_are_shown_in_a_number_that_a_person_reads(nextcloud: Nextcloud) -> None:
+    """Of many accounts the administrators are shown first, wherever occ lists them, and the rest is counted."""
+    people = [(f"person{number:03}", "Database", []) for number in range(700)]
+    nextcloud.change(accounts=[*people, ("zoe", "Database", ["admin"])])
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="")
+    shown = [line for line in result.stdout.splitlines() if line.startswith("  ")]
+    assert (len(shown), shown[0], shown[-1]) == (21, "  zoe (administrator, Database)", "  and 681 more")
+
+
+def test_a_bounded_number_of_accounts_is_read(nextcloud: Nextcloud) -> None:
+    """A directory of a hundred thousand people does not hold the run up, and the run says how far it looked."""
+    nextcloud.change(accounts=[(f"person{number}", "LDAP", []) for number in range(5000)])
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="")
+    assert "The first 2000 accounts were looked at." in result.stdout
+    assert sum(call["argv"][0] == "user:list" for call in nextcloud.state["calls"]) == 4
+
+
+@pytest.mark.parametrize("accounts", [[], [("alice", "user_oidc", [])]])
+def test_without_local_accounts_nothing_is_asked(nextcloud: Nextcloud, accounts: list[object]) -> None:
+    """Where there is nothing to choose, accounts that come later are kept apart."""
+    nextcloud.change(accounts=accounts)
+    assert "local accounts" in last_line(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS=""))
+    assert nextcloud.state["config"]["user_oidc"] == {"soft_auto_provision": False}
+
+
+def test_a_refusal_in_the_configuration_is_a_choice(nextcloud: Nextcloud) -> None:
+    """Who has refused local accounts to the realm already need not say it again."""
+    nextcloud.change(config={"user_oidc": {"soft_auto_provision": False}})
+    assert "provider keycloak" in last_line(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS=""))
+
+
+@pytest.mark.parametrize("value", [True, "false", "true", 1])
+def test_nothing_else_in_the_configuration_is_a_choice(nextcloud: Nextcloud, value: object) -> None:
+    """To PHP the string "false" is true; and what opens accounts is said in so many words, each time."""
+    nextcloud.change(config={"user_oidc": {"soft_auto_provision": value}})
+    assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS=""))
+
+
+@pytest.mark.parametrize("before", [{}, {"soft_auto_provision": "false"}, {"soft_auto_provision": True, "x": 1}])
+def test_local_accounts_are_refused_to_the_realm(nextcloud: Nextcloud, before: dict[str, object]) -> None:
+    """The setting becomes the boolean, before the provider takes tokens, and other lines stay."""
+    nextcloud.change(config={"user_oidc": before})
+    assert "local accounts" in last_line(nextcloud.set_up())
+    assert nextcloud.state["config"]["user_oidc"] == before | {"soft_auto_provision": False}
+    commands = [call["argv"] for call in nextcloud.state["calls"]]
+    refused = next(index for index, argv in enumerate(commands) if "soft_auto_provision" in argv)
+    assert refused < next(index for index, argv in enumerate(commands) if "--check-bearer=1" in argv)
+
+
+def test_local_accounts_are_opened_to_the_realm_on_demand(nextcloud: Nextcloud) -> None:
+    """Who links accounts reads which, and that a name makes an administrator."""
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true")
+    assert "local accounts" in last_line(result)
+    assert "  admin (administrator, Database)" in result.stdout
+    assert "with the name of an administrator" in result.stderr
+    assert nextcloud.state["config"]["user_oidc"] == {"soft_auto_provision": True}
+
+
+def test_who_came_in_before_is_spoken_of(nextcloud: Nextcloud) -> None:
+    """When accounts are no longer linked, the run says that sessions and app passwords stay."""
+    nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true")
+    assert "occ user:auth-tokens:list" in nextcloud.set_up().stderr
+    assert "occ user:auth-tokens:list" not in nextcloud.set_up().stderr
+
+
+@pytest.mark.parametrize("value", [False, 0, "", "0", []])
+def test_no_account_is_refused_where_none_is_made(nextcloud: Nextcloud, value: object) -> None:
+    """With auto_provision off user_oidc gives local accounts whatever the other line says, so that is refused."""
+    nextcloud.change(config={"user_oidc": {"auto_provision": value}})
+    assert "auto_provision off" in refusal(nextcloud.set_up())
+    assert "local accounts" in last_line(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true"))
+
+
+def other_provider(nextcloud: Nextcloud, **changes: object) -> None:
+    """Have a provider that names accounts as ours does, with these changes."""
+    nextcloud.set_up(OIDC_PROVIDER_NAME='Corporate "A"/B', OIDC_DISCOVERY_URL=PUBLIC)
+    (other,) = nextcloud.state["providers"].values()
+    top = {name: value for name, value in changes.items() if name in other}
+    settings = {name: value for name, value in changes.items() if name not in other}
+    nextcloud.change(providers={other["identifier"]: {**other, **top, "settings": other["settings"] | settings}})
+
+
+def test_another_providers_accounts_are_no_prey(nextcloud: Nextcloud) -> None:
+    """A realm whose users would get the accounts of another provider's is not trusted."""
+    other_provider(nextcloud)
+    assert 'NEXTCLOUD_SHARED_PROVIDERS="Corporate "A"/B"' in refusal(nextcloud.set_up())
+    assert list(nextcloud.state["providers"]) == ['Corporate "A"/B']
+
+
+@pytest.mark.parametrize("changes", [{"uniqueUid": True}, {"providerBasedId": True}, {"discoveryEndpoint": LOCAL}])
+def test_another_provider_may_be_there(nextcloud: Nextcloud, changes: dict[str, object]) -> None:
+    """One that names accounts by hash or by itself, or that is the same realm, stands in nobody's way."""
+    other_provider(nextcloud, **changes)
+    assert last_line(nextcloud.set_up()).endswith("provider keycloak")
+
+
+def test_another_provider_may_have_the_same_people(nextcloud: Nextcloud) -> None:
+    """The operator knows whether two providers sign in the same people."""
+    other_provider(nextcloud)
+    shared = 'old one,Corporate "A"/B'
+    assert last_line(nextcloud.set_up(NEXTCLOUD_SHARED_PROVIDERS=shared)).endswith("provider keycloak")
+
+
+def test_accounts_of_a_former_provider_are_shown(nextcloud: Nextcloud) -> None:
+    """A provider that went leaves accounts, and the realm's users get them: the first run says which."""
+    nextcloud.change(accounts=[("admin", "Database", ["admin"]), ("iris", "user_oidc", [])])
+    result = nextcloud.set_up()
+    assert "  iris (user_oidc)" in result.stdout
+    assert "  admin" not in result.stdout
+    assert "occ user:delete NAME" in result.stderr
+    assert "iris" not in nextcloud.set_up().stdout
+
+
+def test_apps_are_installed_once(nextcloud: Nextcloud) -> None:
+    """Apps of the list come from the store, and a second run finds them there without asking it."""
+    result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck")
+    assert last_line(result).endswith("provider keycloak, app notes, app deck")
+    before = len(nextcloud.state["calls"])
+    assert last_line(nextcloud.set_up(NEXTCLOUD_APPS="notes deck")) == "setup.sh: nothing changed"
+    assert "app:update" not in {call["argv"][0] for call in nextcloud.state["calls"][before:]}
+
+
+def test_an_app_that_fails_stops_nothing(nextcloud: Nextcloud) -> None:
+    """The others are installed all the same, and the line of the one that failed has what occ said."""
+    result = nextcloud.set_up(NEXTCLOUD_APPS="chess notes")
+    assert last_line(result).endswith("provider keycloak, app notes")
+    assert 'app chess: not installed: occ app:enable said "Could not download app chess' in result.stdout
+
+
+def test_an_app_that_was_disabled_stays_so(nextcloud: Nextcloud) -> None:
+    """What an administrator disabled or removed does not come back with the next start."""
+    nextcloud.change(apps=["notes"], config={"notes enabled": "no", "deck enabled": "no"})
+    result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck")
+    assert "app notes: unchanged (an administrator disabled or removed it)" in result.stdout
+    assert "app deck: unchanged (an administrator disabled or removed it)" in result.stdout
+    assert nextcloud.state["config"]["notes enabled"] == "no"
+
+
+@pytest.fixture
+def no_time(tmp_path: Path) -> dict[str, str]:
+    """A machine on which each time limit is over at once; what was limited is written down."""
+    shim = tmp_path / "bin" / "timeout"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/limits\nexit 124\n')
+    shim.chmod(0o755)
+    return {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
+
+
+def test_an_app_store_that_hangs_is_waited_for_once(
+    nextcloud: Nextcloud, tmp_path: Path, no_time: dict[str, str]
+) -> None:
+    """A start without a way out waits half a minute, not minutes for each app."""
+    result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck", **no_time)
+    assert last_line(result).endswith("provider keycloak")
+    assert result.stdout.count("not installed: the app store did not answer within 30 s") == 2
+    (limit,) = (tmp_path / "limits").read_text().splitlines()
+    assert limit.startswith("30 ")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Unpacked apps, in a folder beside Nextcloud's."""
+    for app in ("user_oidc", "notes"):
+        info = tmp_path / "apps" / app / "appinfo" / "info.xml"
+        info.parent.mkdir(parents=True)
+        info.write_text(f"<info><id>{app}</id></info>")
+    (tmp_path / "nextcloud" / "custom_apps").mkdir(parents=True)
+    return tmp_path / "apps"
+
+
+def test_apps_come_from_a_folder(nextcloud: Nextcloud, folder: Path) -> None:
+    """Without an app store user_oidc and the list come from the mounted folder, and what it lacks is reported."""
+    nextcloud.change(store=[])
+    settings = {"NEXTCLOUD_APPS_FOLDER": str(folder), "NEXTCLOUD_APPS": "notes deck"}
+    installed = folder.parent / "nextcloud"
+    result = run(SETUP, {"OCC": nextcloud.occ} | REQUIRED | settings, cwd=installed)
+    assert "app notes" in last_line(result)
+    assert f"app deck: not installed: {folder} has no deck/appinfo/info.xml" in result.stdout
+    assert sorted(app.name for app in (installed / "custom_apps").iterdir()) == ["notes", "user_oidc"]
+    assert (installed / "custom_apps/notes/appinfo/info.xml").read_text() == "<info><id>notes</id></info>"
+    assert "app:update" not in {call["argv"][0] for call in nextcloud.state["calls"]}
+
+
+def test_a_folder_without_user_oidc_ends_the_run(nextcloud: Nextcloud, folder: Path) -> None:
+    """The one app that is needed stops the start, and the app store is not waited for."""
+    shutil.rmtree(folder / "user_oidc")
+    settings = {"NEXTCLOUD_APPS_FOLDER": str(folder)}
+    result = run(SETUP, {"OCC": nextcloud.occ} | REQUIRED | settings, cwd=folder.parent / "nextcloud")
+    assert "unpack the app's release there" in refusal(result)
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
@@ -286,6 +495,11 @@ def test_other_lines_of_user_oidc_are_no_matter(nextcloud: Nextcloud, line: dict
         ({"NEXTCLOUD_OIDC_CLIENT_SECRET": "", "NEXTCLOUD_OIDC_CLIENT_SECRET_FILE": "/dev/null"}, "_SECRET_FILE"),
         ({"NEXTCLOUD_PUBLIC_URL": "localhost"}, "NEXTCLOUD_PUBLIC_URL"),
         ({"NEXTCLOUD_ALLOW_LOCAL_ISSUER": "yes"}, "NEXTCLOUD_ALLOW_LOCAL_ISSUER"),
+        ({"NEXTCLOUD_LINK_LOCAL_ACCOUNTS": "no"}, "NEXTCLOUD_LINK_LOCAL_ACCOUNTS"),
+        ({"NEXTCLOUD_APPS": "notes;id"}, "NEXTCLOUD_APPS"),
+        ({"NEXTCLOUD_APPS": "../notes"}, "NEXTCLOUD_APPS"),
+        ({"NEXTCLOUD_APPS_FOLDER": "/nowhere"}, "/nowhere is not a folder"),
+        ({"NEXTCLOUD_APPS_FOLDER": "/"}, "custom_apps"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(nextcloud: Nextcloud, settings: dict[str, str], named: str) -> None:
@@ -320,6 +534,7 @@ def test_the_secret_shows_nowhere(nextcloud: Nextcloud, failing: str | None) -> 
         "config:system:set",
         "config:app:set",
         "user_oidc:provider",
+        "user:list",
         "save",
     ],
 )
@@ -337,6 +552,7 @@ def test_a_step_that_fails_ends_the_run(nextcloud: Nextcloud, command: str) -> N
         ({"allow_local_remote_servers": "false"}, "allow_local_remote_servers"),
         ({"checkBearer": False}, "checkBearer"),
         ({"providerBasedId": True}, "providerBasedId"),
+        ({"user_oidc": {"soft_auto_provision": True}}, "soft_auto_provision"),
     ],
 )
 def test_what_did_not_take_is_noticed(nextcloud: Nextcloud, stuck: dict[str, object], named: str) -> None:
@@ -418,6 +634,7 @@ def _real(occ: str, *arguments: str) -> str:
 def test_a_real_nextcloud_is_set_up_once(real_occ: str) -> None:
     """On a real Nextcloud the provider reads back as meant, and a second run changes nothing."""
     environment = dict(os.environ) | REQUIRED | {"OCC": real_occ, "OIDC_PROVIDER_NAME": "setup-test"}
+    environment["NEXTCLOUD_SHARED_PROVIDERS"] = "keycloak"
     assert "provider setup-test" in last_line(run(SETUP, environment))
     assert last_line(run(SETUP, environment)) == "setup.sh: nothing changed"
     provider = json.loads(_real(real_occ, "user_oidc:provider", "setup-test", "--output=json"))
