@@ -10,7 +10,8 @@
     ├── InvalidArgumentError           the tool's caller named something impossible
     └── NextcloudError                 Nextcloud's answer, or the lack of one
         ├── NextcloudUnavailableError  no answer, or maintenance
-        ├── TokenNotAcceptedError      401: Nextcloud does not trust the token
+        ├── TokenNotAcceptedError      401: Nextcloud does not trust the token, or has a local account of that name
+        ├── AccountDisabledError       401 too, with the person's name in it
         ├── ForbiddenError             403
         ├── NotFoundError              404
         │   └── AppMissingError        the same, for the app is not there
@@ -96,9 +97,15 @@ class NextcloudUnavailableError(NextcloudError):
 
 
 class TokenNotAcceptedError(NextcloudError):
-    """Nextcloud refused the token that this server presented."""
+    """Nextcloud refused the token: it does not trust the realm, or has a local account of that name."""
 
     code = "nextcloud.token_not_accepted"
+
+
+class AccountDisabledError(NextcloudError):
+    """The person's account is disabled in Nextcloud."""
+
+    code = "nextcloud.account_disabled"
 
 
 class ForbiddenError(NextcloudError):

@@ -3,7 +3,8 @@
 user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT counts when it is signed by the realm, is from the realm's
 issuer, has not expired, and has the client id in `aud`, or no `aud` at all. The account is the one that
 `preferred_username` names, and is made at its first call. All else is an anonymous request, and each API
-refuses those in words of its own.
+refuses those in words of its own. So is a token that names a local account, in whatever upper and lower case: that is
+what `soft_auto_provision=false` does, which nextcloud/setup.sh sets.
 """
 
 import re
@@ -22,6 +23,8 @@ from stack.standin.sabre import MEDIA_TYPE, NOT_AUTHENTICATED, error_body
 from stack.standin.tree import Tree
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+LOCAL_ACCOUNTS = frozenset({"admin"})
+"""Who has an account here that is none of the realm's: the administrator, as in every Nextcloud."""
 _SCOPE_KEY = "standin.account"
 # the characters that Nextcloud allows in a user id; the first one rules out paths such as `..`
 _USER_ID = re.compile(r"[A-Za-z0-9_@'][A-Za-z0-9 _.@'-]{0,63}")
@@ -121,7 +124,7 @@ def _not_expired(claims: dict[str, Any]) -> bool:
 
 def _account_from(claims: dict[str, Any]) -> Account | None:
     user = claims.get("preferred_username")
-    if not isinstance(user, str) or not _USER_ID.fullmatch(user):
+    if not isinstance(user, str) or not _USER_ID.fullmatch(user) or user.lower() in LOCAL_ACCOUNTS:
         return None
     return Account(user, str(claims.get("name") or user), claims.get("email"))
 

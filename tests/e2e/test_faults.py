@@ -18,6 +18,7 @@ import anyio
 import httpx
 import pytest
 
+from nextcloud_mcp.nextcloud.client import NOT_ACCEPTED
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
@@ -141,8 +142,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
     "401": Case(
         WHO,
         401,
-        "Nextcloud did not accept the token: the administrator must check that user_oidc trusts this realm and knows "
-        "its present signing keys (run nextcloud/setup.sh again).",
+        NOT_ACCEPTED,
         "nextcloud.token_not_accepted",
     ),
     "403": Case(

@@ -125,6 +125,15 @@ def list_accounts(state: State, _names: list[str], options: Options) -> str:
     )
 
 
+def show_account(state: State, names: list[str], options: Options) -> str:
+    """`user:info NAME`: an account of the database is found in whatever letters, another one by its very name."""
+    for name, backend, groups in state["accounts"]:
+        if name == names[0] or (backend == "Database" and name.lower() == names[0].lower()):
+            return php_json({"user_id": name, "groups": groups, "backend": backend}, options)
+    state["exit"] = 1
+    return "user not found"
+
+
 COMMANDS = {
     "status": lambda state, _names, _options: php_json(state["status"]),
     "app:enable": enable,
@@ -134,6 +143,7 @@ COMMANDS = {
     "app:update": lambda _state, _names, _options: "All apps are up-to-date or no updates could be found",
     "config:system:set": put_system,
     "config:app:set": put_app,
+    "user:info": show_account,
     "user:list": list_accounts,
     "user_oidc:provider": provider,
 }

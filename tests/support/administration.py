@@ -17,9 +17,9 @@ _PLACEHOLDER: Final = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
 
 
 @contextmanager
-def somebody_new(admin: KeycloakAdmin) -> Iterator[tuple[str, Person]]:
+def somebody_new(admin: KeycloakAdmin, username: str | None = None) -> Iterator[tuple[str, Person]]:
     """Have one more person, who may be locked out, signed out or deleted; gives their user id, and who they are."""
-    person = Person(username=f"someone-{secrets.token_hex(4)}", password=secrets.token_urlsafe(16))
+    person = Person(username=username or f"someone-{secrets.token_hex(4)}", password=secrets.token_urlsafe(16))
     user_id = admin.create_user(
         {
             "username": person["username"],

@@ -36,11 +36,13 @@ class Principal:
     token: str = field(repr=False)
     expires_at: float
     """`exp`, in seconds since the epoch."""
+    username: str = ""
+    """`preferred_username`, if the token has it."""
 
     @property
-    def account(self) -> tuple[str, str]:
-        """What identifies the person for as long as the realm lives: issuer and subject, never a name."""
-        return (self.issuer, self.subject)
+    def account(self) -> tuple[str, str, str]:
+        """What a person's account in Nextcloud follows from: issuer, subject, and the name, which may change."""
+        return (self.issuer, self.subject, self.username)
 
 
 class TokenVerifier:
@@ -76,6 +78,7 @@ class TokenVerifier:
             scopes=frozenset((_optional_string(claims, "scope") or "").split()),
             token=token,
             expires_at=claims["exp"],
+            username=_optional_string(claims, "preferred_username") or "",
         )
 
     def _check_audience(self, claim: str | list[str]) -> None:

@@ -91,7 +91,7 @@ async def user(patient: Patient) -> Finding:
         found = await _cloud(patient).user()
     except TokenNotAcceptedError as error:
         raise Fault(
-            "Nextcloud does not accept the token",
+            "Nextcloud does not accept the token, or has a local account of this name",
             "run nextcloud/setup.sh again, which makes user_oidc trust the realm and fetch its present keys; "
             'to see what is wrong, give --occ "php occ"',
             saw="HTTP 401",
@@ -108,7 +108,7 @@ async def user(patient: Patient) -> Finding:
 
 
 def _cloud(patient: Patient) -> Nextcloud:
-    return Nextcloud(patient.nextcloud, {}, account=("doctor", "doctor"), token=patient.nextcloud_token)
+    return Nextcloud(patient.nextcloud, {}, account=("doctor", "doctor", "doctor"), token=patient.nextcloud_token)
 
 
 async def apps(patient: Patient) -> Finding:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient
+from nextcloud_mcp.doctor.patient import Patient, unverified
 from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 60.0
@@ -40,9 +40,7 @@ async def version(patient: Patient) -> Finding:
 
 async def audience(patient: Patient) -> Finding:
     """Look for the two lines of config.php that let in any token of the realm."""
-    text = await _occ(patient, "config:system:get", "user_oidc", "--default-value={}", "--output=json")
-    configured = _parsed(text)
-    settings = configured if isinstance(configured, dict) else {}
+    settings = await _configuration(patient)
     problems = []
     if "selfencoded_bearer_validation_audience_check" in settings and not _true(
         settings["selfencoded_bearer_validation_audience_check"]
@@ -55,7 +53,7 @@ async def audience(patient: Patient) -> Finding:
 
 def _true(value: object) -> bool:
     """Read a value as PHP does: the string "false" is true."""
-    return value not in {None, False, "", "0"}
+    return value not in (None, False, "", "0", [])
 
 
 def _lets_all_in(name: str, does: str) -> Problem:
@@ -63,6 +61,47 @@ def _lets_all_in(name: str, does: str) -> Problem:
         f"config.php {does}: a token for any client of the realm opens Nextcloud",
         f"occ config:system:delete user_oidc {name}",
     )
+
+
+async def accounts(patient: Patient) -> Finding:
+    """See who gets Nextcloud's local accounts, and whether the token's user has the name of one."""
+    if await _links(patient):
+        cause = "Whoever has the name of a local account in the realm gets that account, an administrator's too"
+        mend = "run nextcloud/setup.sh with NEXTCLOUD_LINK_LOCAL_ACCOUNTS=false, unless you have chosen this"
+        return Finding("linked to the realm's people of the same names", (warning(cause, mend),))
+    name = unverified(patient.nextcloud_token).get("preferred_username")
+    local = await _local_account(patient, name) if isinstance(name, str) else None
+    if local is None:
+        return Finding("closed to the realm's people")
+    raise Fault(
+        f"Nextcloud has a local account {local}, which may not be used through Keycloak, so {name} is refused",
+        "give that person another user name in Keycloak; if all local accounts are of the realm's people of the same "
+        "names, run nextcloud/setup.sh with NEXTCLOUD_LINK_LOCAL_ACCOUNTS=true",
+    )
+
+
+async def _links(patient: Patient) -> bool:
+    """Say whether user_oidc gives local accounts to the realm's people: it does unless one line forbids it."""
+    settings = await _configuration(patient)
+    makes_accounts = settings.get("auto_provision") is None or _true(settings["auto_provision"])
+    links_accounts = settings.get("soft_auto_provision") is None or _true(settings["soft_auto_provision"])
+    return links_accounts or not makes_accounts
+
+
+async def _local_account(patient: Patient, name: str) -> str | None:
+    """Return the id of the local account that Nextcloud finds by this name, in whatever upper and lower case."""
+    try:
+        found = _parsed(await _occ(patient, "user:info", name, "--output=json"))
+    except Fault:  # there is no account yet
+        return None
+    is_local = isinstance(found, dict) and found.get("backend") != "user_oidc"
+    return str(found.get("user_id")) if is_local else None
+
+
+async def _configuration(patient: Patient) -> dict[str, Any]:
+    """Return what config.php says about user_oidc."""
+    found = _parsed(await _occ(patient, "config:system:get", "user_oidc", "--default-value={}", "--output=json"))
+    return found if isinstance(found, dict) else {}
 
 
 async def provider(patient: Patient) -> Finding:
@@ -205,6 +244,13 @@ STEPS: Final = (
         "audience check",
         "Tokens for other audiences are refused.",
         audience,
+        ("user_oidc.version",),
+    ),
+    Step(
+        "user_oidc.accounts",
+        "local accounts",
+        "Nobody gets a local account through Keycloak, and the token's user does not have the name of one.",
+        accounts,
         ("user_oidc.version",),
     ),
     Step(

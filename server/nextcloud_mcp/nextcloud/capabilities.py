@@ -11,7 +11,7 @@ from cachetools import TTLCache
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import TokenNotAcceptedError
-from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.client import NOT_ACCEPTED, Nextcloud, parse
 from nextcloud_mcp.nextcloud.users import LIMIT, Account
 
 Apps = MutableMapping[Account, frozenset[str]]
@@ -44,9 +44,7 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
     )
     found = parse(_Answer, response).ocs.data.capabilities
     if "core" not in found:
-        raise TokenNotAcceptedError(
-            "Nextcloud did not accept the token: the administrator must check that user_oidc trusts this realm."
-        )
+        raise TokenNotAcceptedError(NOT_ACCEPTED)
     return frozenset(found)
 
 

@@ -22,6 +22,7 @@ import stamina
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nextcloud_mcp.errors import (
+    AccountDisabledError,
     ConflictError,
     ForbiddenError,
     InvalidArgumentError,
@@ -267,14 +268,19 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         ) from None
 
 
+NOT_ACCEPTED: Final = (
+    "Nextcloud did not accept the token: either it has a local account of your name, which may not be used through "
+    "Keycloak (ask the administrator for another user name), or it does not trust this realm's present signing keys "
+    "(the administrator must run nextcloud/setup.sh again). The doctor says which, given --occ."
+)
+"""Nextcloud answers both alike (measured on 34.0.1 with user_oidc 8.10.1), so both are named."""
+
+_ACCOUNT_DISABLED: Final = (
+    AccountDisabledError,
+    "Nextcloud has disabled your account: ask its administrator.",
+)
 _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
-    401: (
-        TokenNotAcceptedError,
-        (
-            "Nextcloud did not accept the token: the administrator must check that user_oidc trusts this realm and "
-            "knows its present signing keys (run nextcloud/setup.sh again)."
-        ),
-    ),
+    401: (TokenNotAcceptedError, NOT_ACCEPTED),
     403: (ForbiddenError, "Nextcloud does not allow this for {about}: ask its owner for the permission."),
     404: (NotFoundError, "Nextcloud has no {about}, or you may not see it: check the name, or list what is there."),
     409: (ConflictError, "{about} conflicts with what is there: its folder may be missing; create that first."),
@@ -332,6 +338,8 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
         reason = unescape((thrown[2] or b"").decode(errors="replace")).strip(" .")[:200] or "it is not valid"
         return NextcloudError(f"Nextcloud does not allow the name of {about} ({reason}): choose another name.")
     error, sentence = _NOT_NEXTCLOUD if _is_page(response) else _ERRORS.get(status, _other(response))
+    if status == httpx.codes.UNAUTHORIZED and "x-user-id" in response.headers:
+        error, sentence = _ACCOUNT_DISABLED  # Nextcloud names who it is that may not come in
     seconds = _retry_after(response)
     pause = "later" if seconds is None else f"in {seconds} s"
     next_step = _next_step(response.request.method)

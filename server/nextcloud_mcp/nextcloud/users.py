@@ -1,7 +1,7 @@
-"""Who somebody is in Nextcloud, remembered by issuer and subject; no credential is.
+"""Who somebody is in Nextcloud, remembered by issuer, subject and user name; no credential is.
 
 Nextcloud may map names or hash them (user_oidc's `mapping-uid`, `unique-uid`), so the id is asked, not derived.
-It never changes for an account, so it is asked once.
+Whoever gets another user name in Keycloak gets another account, so the id is asked once for each name.
 """
 
 from collections.abc import MutableMapping
@@ -9,8 +9,8 @@ from typing import Final
 
 from cachetools import LRUCache
 
-Account = tuple[str, str]
-"""Issuer and subject."""
+Account = tuple[str, str, str]
+"""Issuer, subject, and the user name (`preferred_username`) or nothing."""
 
 Users = MutableMapping[Account, str]
 """Nextcloud user ids by account."""

@@ -51,7 +51,7 @@ async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint
 async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
     """A genuine access token for this server is accepted, and it is alice's."""
     principal = await verifier.verify(mint(keycloak))
-    assert principal.account == (ISSUER, "f1c9-alice")
+    assert principal.account == (ISSUER, "f1c9-alice", "alice")
 
 
 @pytest.mark.requirement("rfc8725-jku-x5u")

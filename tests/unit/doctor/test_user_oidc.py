@@ -15,9 +15,11 @@ from nextcloud_mcp.doctor import user_oidc
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
+from tests.support.minting import rsa_key, signed
 from tests.support.server import EXCHANGE
 
 FAKE_OCC: Final = Path(__file__).parents[2] / "nextcloud" / "fake_occ.py"
+KEY: Final = rsa_key("any")
 KEYS: Final = frozenset({"key-of-today"})
 SETTINGS: Final = {
     "checkBearer": True,
@@ -38,8 +40,16 @@ CONFIG: Final = {
     "user_oidc enabled": "yes",
     "user_oidc provider-3-jwksCache": json.dumps({"keys": [{"kid": "key-of-today"}]}),
     "memcache.local": r"\OC\Memcache\APCu",
+    "user_oidc": {"soft_auto_provision": False},
 }
-STATE: Final[dict[str, Any]] = {"config": CONFIG, "providers": {"keycloak": PROVIDER}, "calls": [], "fail": None}
+ACCOUNTS: Final = [("Admin", "Database", ["admin"]), ("alice", "user_oidc", [])]
+STATE: Final[dict[str, Any]] = {
+    "config": CONFIG,
+    "providers": {"keycloak": PROVIDER},
+    "accounts": ACCOUNTS,
+    "calls": [],
+    "fail": None,
+}
 """A Nextcloud as setup.sh leaves it."""
 
 
@@ -67,7 +77,7 @@ async def examined(patient: Patient, state: Mapping[str, Any]) -> dict[str, Find
     return findings
 
 
-def config(**changes: str) -> Callable[[], dict[str, Any]]:
+def config(**changes: object) -> Callable[[], dict[str, Any]]:
     """Change the configuration; two underscores stand for a space, and an empty value for none."""
     named = {name.replace("__", " "): value for name, value in changes.items()}
     return lambda: STATE | {"config": {name: value for name, value in (CONFIG | named).items() if value}}
@@ -92,13 +102,13 @@ FAULTS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str, str]]] 
         "occ app:update",
     ),
     "no audience check": (
-        lambda: STATE | {"config": {**CONFIG, "user_oidc": {SETTING: False}}},
+        config(user_oidc={"soft_auto_provision": False, SETTING: False}),
         "user_oidc.audience",
         "turns the audience check off",
         f"occ config:system:delete user_oidc {SETTING}",
     ),
     "userinfo in its place": (
-        lambda: STATE | {"config": {**CONFIG, "user_oidc": {"userinfo_bearer_validation": "false"}}},
+        config(user_oidc={"soft_auto_provision": False, "userinfo_bearer_validation": "false"}),
         "user_oidc.audience",
         "by userinfo",
         "occ config:system:delete user_oidc userinfo_bearer_validation",
@@ -134,6 +144,17 @@ FAULTS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str, str]]] 
 }
 WARNINGS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str]]] = {
     "no accounts by call": (provider(bearerProvisioning=False), "user_oidc.bearer", "get no account by a call"),
+    "local accounts": (config(user_oidc=""), "user_oidc.accounts", "an administrator's too"),
+    "local accounts, for a string": (
+        config(user_oidc={"soft_auto_provision": "false"}),
+        "user_oidc.accounts",
+        "the name of a local account",
+    ),
+    "local accounts alone": (
+        config(user_oidc={"soft_auto_provision": False, "auto_provision": []}),
+        "user_oidc.accounts",
+        "the name of a local account",
+    ),
     "no memory cache": (config(**{"memcache.local": ""}), "user_oidc.cache", "no memory cache"),
 }
 
@@ -164,6 +185,26 @@ async def test_warning(patient: Patient, state: Callable[[], dict[str, Any]], co
     bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
     assert {found: finding.outcome for found, finding in bad.items()} == {code: Outcome.WARNING}
     assert cause in bad[code].problems[0].cause
+
+
+def token_of(name: str) -> str:
+    """Return a token that names somebody; the doctor has it from Keycloak, and does not verify it."""
+    return signed('{"alg":"RS256"}', json.dumps({"preferred_username": name}), KEY)
+
+
+async def test_a_local_accounts_name(patient: Patient) -> None:
+    """The doctor tells a local account, in whatever letters, from a realm that is not trusted."""
+    patient.nextcloud_token = token_of("admin")
+    (problem,) = (await examined(patient, STATE))["user_oidc.accounts"].problems
+    assert "a local account Admin, which may not be used through Keycloak, so admin is refused" in problem.cause
+    assert "another user name" in problem.mend
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody-yet"])
+async def test_a_name_of_the_realms_own(patient: Patient, name: str) -> None:
+    """Who has an account of user_oidc's, or none yet, is let in."""
+    patient.nextcloud_token = token_of(name)
+    assert (await examined(patient, STATE))["user_oidc.accounts"].outcome is Outcome.OK
 
 
 async def test_keys_not_remembered_yet(patient: Patient) -> None:

@@ -9,7 +9,7 @@ import stamina
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
 from tests.support.nextcloud import URL, FakeNextcloud
 
-ALICE = ("https://issuer.test", "sub-of-alice")
+ALICE = ("https://issuer.test", "sub-of-alice", "sub-of-alice")
 
 
 @pytest.fixture(autouse=True)

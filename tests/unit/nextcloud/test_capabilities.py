@@ -9,8 +9,8 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import LIMIT
 from tests.support.nextcloud import CAPABILITIES_PATH, FakeNextcloud, ocs_capabilities
 
-ALICE = ("https://issuer.test", "alice")
-BOB = ("https://issuer.test", "bob")
+ALICE = ("https://issuer.test", "alice", "alice")
+BOB = ("https://issuer.test", "bob", "bob")
 
 
 async def test_apps_are_the_keys_of_the_capabilities(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -44,6 +44,6 @@ def test_memory_is_bounded() -> None:
     """A new account makes one that was asked before go."""
     apps = known_apps()
     for subject in range(LIMIT + 1):
-        apps["issuer", str(subject)] = frozenset({"notes"})
+        apps["issuer", str(subject), "name"] = frozenset({"notes"})
     assert len(apps) == LIMIT
-    assert apps.get(("issuer", str(LIMIT))) == frozenset({"notes"})
+    assert apps.get(("issuer", str(LIMIT), "name")) == frozenset({"notes"})

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nextcloud_mcp.errors import (
+    AccountDisabledError,
     ConflictError,
     ForbiddenError,
     InvalidArgumentError,
@@ -60,7 +61,7 @@ async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNe
     ]
     fake.on("GET", THING, answer(headers=cookies))
     for name in ("alice", "alice", "bob"):
-        user = Nextcloud(http, {}, account=("issuer", name), token=f"token-of-{name}")
+        user = Nextcloud(http, {}, account=("issuer", name, name), token=f"token-of-{name}")
         await user.request("GET", THING, about="it")
     assert len(fake.requests) == 3
     assert all("Cookie" not in request.headers for request in fake.requests)
@@ -80,7 +81,8 @@ async def test_redirects_are_not_followed(
 
 STATUSES: Final[Mapping[str, tuple[int, dict[str, str], type[NextcloudError], str]]] = {
     "400": (400, {}, NextcloudError, "Nextcloud refused note 7 with HTTP 400"),
-    "401": (401, {}, TokenNotAcceptedError, "Nextcloud did not accept the token"),
+    "401": (401, {}, TokenNotAcceptedError, "a local account of your name, which may not be used through Keycloak"),
+    "401 with a name": (401, {"X-User-Id": "alice"}, AccountDisabledError, "Nextcloud has disabled your account"),
     "403": (403, {}, ForbiddenError, "Nextcloud does not allow this for note 7"),
     "404": (404, {}, NotFoundError, "Nextcloud has no note 7"),
     "405": (405, {}, NextcloudError, "Nextcloud refused note 7 with HTTP 405"),
@@ -355,8 +357,8 @@ async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud
     """With one memory for all, each account has its own id, whoever asks first."""
     users: dict[Account, str] = {}
     fake.on("GET", USER_PATH, ocs_user("alice"), ocs_user("bob"))
-    alice = Nextcloud(http, users, account=("issuer", "a"), token="token-of-alice")
-    bob = Nextcloud(http, users, account=("issuer", "b"), token="token-of-bob")
+    alice = Nextcloud(http, users, account=("issuer", "a", "a"), token="token-of-alice")
+    bob = Nextcloud(http, users, account=("issuer", "b", "b"), token="token-of-bob")
     assert [await alice.user_id(), await bob.user_id(), await alice.user_id()] == ["alice", "bob", "alice"]
     assert fake.tokens() == ["token-of-alice", "token-of-bob"]
 
@@ -401,7 +403,7 @@ async def test_nextcloud_may_live_below_a_path(base: str) -> None:
         return httpx.Response(200)
 
     async with http_client(base, transport=httpx.MockTransport(record)) as http:
-        nextcloud = Nextcloud(http, {}, account=("issuer", "a"), token="t")
+        nextcloud = Nextcloud(http, {}, account=("issuer", "a", "a"), token="t")
         await nextcloud.request("GET", "/status.php", about="it")
         assert asked == [f"{base.rstrip('/')}/status.php"]
         assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
@@ -427,7 +429,7 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
         await Response()(scope, receive, send)
 
     async with listening(app) as url, http_client(url) as http:
-        nextcloud = Nextcloud(http, {}, account=("issuer", "a"), token="t")
+        nextcloud = Nextcloud(http, {}, account=("issuer", "a", "a"), token="t")
         for pause in (0, 0, 2.5):
             await anyio.sleep(pause)  # the passing of time is what is tested
             await nextcloud.request("DELETE", THING, about="it")

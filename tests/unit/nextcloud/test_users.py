@@ -5,7 +5,7 @@ from nextcloud_mcp.nextcloud.users import LIMIT, Account, known_users
 
 def account(number: int | str) -> Account:
     """Return an account of the one issuer."""
-    return ("https://issuer.test", f"subject-{number}")
+    return ("https://issuer.test", f"subject-{number}", "name")
 
 
 def test_what_was_not_remembered_is_not_known() -> None:
@@ -14,7 +14,7 @@ def test_what_was_not_remembered_is_not_known() -> None:
     users[account("alice")] = "alice"
     assert users.get(account("alice")) == "alice"
     assert users.get(account("bob")) is None
-    assert users.get(("https://other-issuer.test", "subject-alice")) is None
+    assert users.get(("https://other-issuer.test", "subject-alice", "name")) is None
 
 
 def test_the_one_not_seen_for_longest_goes_first() -> None:

@@ -30,6 +30,8 @@ BAD: dict[str, dict[str, Any]] = {
     "nobody's": {"preferred_username": None},
     "a path for a name": {"preferred_username": "../bob"},
     "a parent for a name": {"preferred_username": ".."},
+    "a local account's name": {"preferred_username": "admin"},
+    "a local account's name in other letters": {"preferred_username": "Admin"},
 }
 
 

@@ -41,6 +41,14 @@ async def test_tells_what_is_left_out_and_how_to_get_it(server: Server, left_out
 
 
 async def test_a_token_that_nextcloud_refuses_is_explained(server: Server) -> None:
-    """When Nextcloud does not trust the realm, the sentence is for the administrator."""
+    """Nextcloud does not say whether it trusts the realm, or keeps a local account back: the person reads of both."""
     server.nextcloud.on("GET", USER_PATH, answer(401))
-    assert "user_oidc trusts this realm" in await server.misuse("nc_whoami")
+    sentence = await server.misuse("nc_whoami")
+    assert "it has a local account of your name, which may not be used through Keycloak" in sentence
+    assert "it does not trust this realm's present signing keys" in sentence
+
+
+async def test_a_disabled_account_is_explained(server: Server) -> None:
+    """Nextcloud names the person whom it refuses (measured on 34.0.1), which it does for no other reason."""
+    server.nextcloud.on("GET", USER_PATH, answer(401, headers={"X-User-Id": "alice"}))
+    assert await server.misuse("nc_whoami") == "Nextcloud has disabled your account: ask its administrator."

@@ -1,0 +1,88 @@
+"""A realm user with the name of a local account: what they get of Nextcloud, by a token and in a browser.
+
+nextcloud/setup.sh closes local accounts to the realm (`soft_auto_provision=false`). Every Nextcloud has one: its
+administrator's, `admin`.
+"""
+
+import os
+import re
+import secrets
+import shlex
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from stack.chain import Chain
+from stack.keycloak import Keycloak
+from tests.contract.conftest import NOTES
+from tests.support.administration import somebody_new
+from tests.support.browser import Browser
+from tests.support.oauth import Person, sign_in
+
+USER = "/ocs/v2.php/cloud/user?format=json"
+SHARES = "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json"
+FILES = "/remote.php/dav/files/admin/"
+
+
+@pytest.fixture
+def namesake(keycloak: Keycloak) -> Iterator[Person]:
+    """Somebody in the realm who is called admin."""
+    with somebody_new(keycloak.admin(), "admin") as (_, person):
+        yield person
+
+
+async def test_a_token_opens_nothing(anonymous: httpx.AsyncClient, keycloak: Keycloak, namesake: Person) -> None:
+    """Every API answers as to a token that it does not trust: the caller cannot tell the two apart."""
+    headers = await _headers(keycloak, namesake)
+    for path in (USER, SHARES, NOTES):
+        answer = await anonymous.get(path, headers=headers)
+        stranger = await anonymous.get(path, headers=headers | {"Authorization": "Bearer a.b.c"})
+        assert (answer.status_code, answer.content) == (401, stranger.content)
+        assert answer.headers.keys() == stranger.headers.keys()
+    assert (await anonymous.request("PROPFIND", FILES, headers=headers)).status_code == 401
+    assert (await anonymous.put(f"{FILES}captured.txt", headers=headers, content=b"x")).status_code == 401
+
+
+async def test_upper_and_lower_case_are_one_name(
+    anonymous: httpx.AsyncClient, chain: Chain, keycloak: Keycloak
+) -> None:
+    """An account made by `occ user:add` is closed to whoever has its name in other letters."""
+    if chain.config.nextcloud_occ is None:
+        pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to make an account in")
+    name = f"Local-{secrets.token_hex(4)}"
+    _occ(chain, "user:add", "--password-from-env", name)
+    try:
+        with somebody_new(keycloak.admin(), name.lower()) as (_, person):
+            answer = await anonymous.get(USER, headers=await _headers(keycloak, person))
+    finally:
+        _occ(chain, "user:delete", name)
+    assert answer.status_code == 401
+
+
+async def test_a_browser_opens_nothing(nextcloud_url: str, chain: Chain, namesake: Person) -> None:
+    """The web login ends at a page that says there is a conflict, and without a session."""
+    if chain.nextcloud.kind == "stand-in":
+        pytest.skip("the stand-in has no web login")
+    async with httpx.AsyncClient(base_url=nextcloud_url, timeout=60, trust_env=False) as http:
+        page = await http.get("/index.php/login?direct=1", follow_redirects=True)
+        login = re.search(r"/apps/user_oidc/login/\d+", page.text.replace("\\/", "/"))
+        assert login, page.text
+        to_keycloak = (await http.get(f"/index.php{login[0]}")).headers["location"]
+        back = await Browser().authorize(to_keycloak, **namesake)
+        answer = await http.get(back)
+        assert answer.status_code == 400
+        assert "conflict" in answer.text
+        assert (await http.get(USER, headers={"OCS-APIRequest": "true"})).status_code == 401
+
+
+async def _headers(keycloak: Keycloak, person: Person) -> dict[str, str]:
+    tokens = await sign_in(keycloak, **person, scope="nextcloud-mcp:pass-through")
+    return {"Authorization": f"Bearer {tokens['access_token']}", "OCS-APIRequest": "true"}
+
+
+def _occ(chain: Chain, *arguments: str) -> None:
+    command = [*shlex.split(str(chain.config.nextcloud_occ)), *arguments]
+    environment = os.environ | {"OC_PASS": secrets.token_urlsafe(16)}
+    subprocess.run(command, check=True, capture_output=True, env=environment)  # noqa: S603 - the one given

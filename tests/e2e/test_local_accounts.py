@@ -1,0 +1,55 @@
+"""A realm user with the name of a local account gets nothing through either server, and reads why."""
+
+import pytest
+from keycloak import KeycloakAdmin
+
+from stack.chain import Chain
+from tests.e2e.conftest import Server
+from tests.support.administration import realm_with, somebody_new
+from tests.support.mcp_client import Somebody, connected, text_of
+
+CALLS = [
+    ("nc_whoami", {}),
+    ("nc_webdav_list_directory", {}),
+    ("nc_webdav_write_file", {"path": "captured.txt", "content": "x"}),
+    ("nc_notes_search_notes", {"query": ""}),
+]
+
+
+@pytest.fixture
+def admin(chain: Chain) -> KeycloakAdmin:
+    """Keycloak's administrator."""
+    return chain.keycloak.admin()
+
+
+async def test_nobody_is_nextclouds_administrator_by_name(server: Server, admin: KeycloakAdmin) -> None:
+    """Each call of a realm user called admin fails, and the sentence names the local account and the next step."""
+    with somebody_new(admin, "admin") as (_, person):
+        async with connected(server.url, Somebody(**person)) as client:
+            answers = [await client.call_tool(tool, arguments) for tool, arguments in CALLS]
+
+    assert all(answer.is_error for answer in answers)
+    for answer in answers:
+        assert "it has a local account of your name, which may not be used through Keycloak" in text_of(answer)
+        assert "ask the administrator for another user name" in text_of(answer)
+
+
+async def test_a_new_name_is_a_new_account(server: Server, admin: KeycloakAdmin) -> None:
+    """Who is renamed in Keycloak gets the account of the new name at once, and a local account's name gives nothing."""
+    with realm_with(admin, editUsernameAllowed=True), somebody_new(admin) as (user_id, person):
+
+        async def call_as(name: str) -> tuple[bool, str]:
+            profile = admin.get_user(user_id)
+            admin.update_user(user_id, profile | {"username": name})
+            async with connected(server.url, Somebody(name, person["password"])) as client:
+                written = await client.call_tool("nc_webdav_write_file", {"path": f"{name}.txt", "content": "x"})
+                return bool(written.is_error), text_of(written)
+
+        captured = await call_as("admin")
+        renamed = await call_as(f"{person['username']}-renamed")
+        first = await call_as(person["username"])
+
+    assert not first[0], first
+    assert not renamed[0], renamed
+    assert captured[0]
+    assert "local account" in captured[1]
