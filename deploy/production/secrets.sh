@@ -10,7 +10,7 @@ folder=${1:-$(dirname "$0")/secrets}
 mkdir -p "$folder"
 chmod 700 "$folder"
 for name in keycloak_admin_password keycloak_db_password mcp_client_secret \
-    nextcloud_admin_password nextcloud_client_secret nextcloud_db_password; do
+    nextcloud_admin_password nextcloud_client_secret nextcloud_db_password redis_password; do
     if [ -s "$folder/$name" ]; then
         echo "$folder/$name: kept"
         continue
