@@ -107,12 +107,25 @@ def test_pod_has_no_more_rights_than_it_needs(chart: Chart, values: str) -> None
     pod = chart.resources(values=values)["Deployment"]["spec"]["template"]["spec"]
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert pod["containers"][0]["securityContext"] == {
+        "runAsGroup": 10001,
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False
+
+
+def test_group_is_the_images(chart: Chart) -> None:
+    """The group that the chart names is that of the image's user: one number, in two files."""
+    group = container(chart.resources()["Deployment"])["securityContext"]["runAsGroup"]
+    assert f"\nUSER 10001:{group}\n" in (FOLDER.parents[2] / "server" / "Dockerfile").read_text()
+
+
+def test_no_pod_blocks_a_drain(chart: Chart) -> None:
+    """The budget lets one replica go however few there are, and any that is not ready."""
+    budget = chart.resources()["PodDisruptionBudget"]["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
 
 
 def test_everything_selects_the_pods(chart: Chart) -> None:
@@ -129,22 +142,72 @@ def test_everything_selects_the_pods(chart: Chart) -> None:
     assert [kind for kind, labels in selectors.items() if not labels.items() <= pod["metadata"]["labels"].items()] == []
     target = found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
     assert target["name"] == found["Deployment"]["metadata"]["name"]
-    assert "replicas" not in found["Deployment"]["spec"]  # else each upgrade would undo what the autoscaler did
+    assert "replicas" not in found["Deployment"]["spec"]  # what `helm template` gives is applied again and again
+
+
+DNS: list[tuple[int | str, str]] = [(53, "UDP"), (53, "TCP"), (5353, "UDP"), (5353, "TCP")]
 
 
 @pytest.mark.parametrize(
     ("values", "ports"),
     [
-        pytest.param([], {53, 443}, id="public-names"),
-        pytest.param(["server.nextcloudUrl=http://nextcloud:8081"], {53, 443, 8081}, id="a-port-in-the-URL"),
-        pytest.param(["server.nextcloudUrl=http://nextcloud"], {53, 80, 443}, id="plain-HTTP-inside"),
+        pytest.param([], [443], id="one-port-for-both"),
+        pytest.param(["server.nextcloudUrl=https://cloud.example.org:8443"], [443, 8443], id="a-port-in-the-URL"),
+        pytest.param(["server.nextcloudUrl=http://cloud.example.org"], [443, 80], id="plain-HTTP"),
     ],
 )
-def test_way_out_is_to_keycloak_and_nextcloud(chart: Chart, values: list[str], ports: set[int]) -> None:
-    """Unless told more, the network policy opens DNS and the ports of the two URLs, and nothing else."""
+def test_way_out_is_to_keycloak_and_nextcloud(chart: Chart, values: list[str], ports: list[int]) -> None:
+    """With public names the network policy opens DNS and the ports of the two URLs, each once, and nothing else."""
     policy = chart.resources(*_settings(values))["NetworkPolicy"]["spec"]
-    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == ports
+    assert _opened(policy) == [*DNS, *((port, "TCP") for port in ports)]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
+
+
+def _opened(policy: dict[str, Any]) -> list[tuple[int | str, str]]:
+    return [(port["port"], port.get("protocol", "TCP")) for rule in policy["egress"] for port in rule["ports"]]
+
+
+KEYCLOAK = "/realms/r/.well-known/openid-configuration"
+MAY_BE_SERVICES = (
+    "http://nextcloud",
+    "http://nextcloud:8080",
+    "http://nextcloud.cloud:8080",
+    "https://example.org/nextcloud",
+    "http://nextcloud.cloud.svc",
+    "http://nextcloud.cloud.svc.",
+    "https://NEXTCLOUD.cloud.SVC.cluster.local",
+    "http://nextcloud.cloud.svc.k8s.example.org:8080",
+    "http://nextcloud-0.nextcloud.cloud.svc.cluster.local",
+    "http://10.96.0.51:8080",
+    "https://[fd00::51]",
+    "http://[fd00::51]:8080",
+)
+
+
+@pytest.mark.parametrize("url", MAY_BE_SERVICES)
+def test_port_of_a_service_is_not_guessed(chart: Chart, url: str) -> None:
+    """What may be a Service is refused until the pods' ports are named: the policy is enforced on those."""
+    refusal = chart.refusal("--set", f"server.nextcloudUrl={url}")
+    assert f"networkPolicy.egress must be set: server.nextcloudUrl is '{url}'" in refusal
+    assert "kubectl get endpointslices" in refusal
+    assert "discoveryUrl" not in refusal
+    refusal = chart.refusal("--set", f"server.discoveryUrl={url}{KEYCLOAK}")
+    assert f"networkPolicy.egress must be set: server.discoveryUrl is '{url}{KEYCLOAK}'" in refusal
+
+    chart.template("--set", f"server.nextcloudUrl={url}", "--set", "networkPolicy.enabled=false")
+    found = chart.resources(
+        "--set",
+        f"server.nextcloudUrl={url}",
+        "--set-json",
+        'networkPolicy.egress=[{"to":[{"podSelector":{}}],"ports":[{"port":"web"},{"port":8000,"endPort":8080}]}]',
+    )
+    assert _opened(found["NetworkPolicy"]["spec"]) == [*DNS, ("web", "TCP"), (8000, "TCP")]
+
+
+def test_public_names_need_no_rules(chart: Chart) -> None:
+    """Names with three labels or more are no Services', whatever they begin or end with."""
+    for url in ("https://svc.example.org", "https://cloud.svc-1.example.org", "https://local.cloud.example.org:8443"):
+        chart.template("--set", f"server.nextcloudUrl={url}")
 
 
 @pytest.mark.parametrize(
@@ -225,35 +288,132 @@ def test_metrics_are_not_for_everybody(chart: Chart, values: list[str], peers: l
     assert ("metrics" in {port["name"] for port in container(found["Deployment"])["ports"]}) == bool(peers)
 
 
+URL = "https://mcp.example.org/mcp"
 REFUSED: dict[str, tuple[list[str], str]] = {
     "misspelt-name": (["sever.url=x"], "additional properties 'sever' not allowed"),
     "misspelt-name-inside": (["server.nextcloudURL=x"], "additional properties 'nextcloudURL' not allowed"),
     "secret-among-the-values": (["exchange.secret=x"], "additional properties 'secret' not allowed"),
-    "plain-http-in-public": (["server.url=http://mcp.example.org/mcp"], "at '/server/url'"),
-    "query-in-the-url": (["server.url=https://mcp.example.org/mcp?x=y"], "at '/server/url'"),
+    "unknown-proof": (
+        ["exchange.proof=password"],
+        "at '/exchange/proof': value must be one of 'secret', 'private-key'",
+    ),
+    "unknown-log-level": (["server.logLevel=TRACE"], "at '/server/logLevel': value must be one of 'DEBUG'"),
+    "no-replicas": (["replicas=0"], "at '/replicas': minimum: got 0, want 1"),
+    "text-for-a-number": (["autoscaling.maxReplicas=many"], "at '/autoscaling/maxReplicas': got string, want integer"),
+    "unknown-field-of-a-peer": (["networkPolicy.from[0].namespace=x"], "at '/networkPolicy/from/0'"),
+    "unknown-resource": (["resources.limits.memroy=1Gi"], "additional properties 'memroy' not allowed"),
+    "less-than-none": (["resources.limits.memory=-1"], "at '/resources/limits/memory': minimum: got -1, want 0"),
+}
+IN_WORDS: dict[str, tuple[list[str], str]] = {
+    "plain-http-in-public": (["server.url=http://mcp.example.org/mcp"], "server.url must begin with https://"),
+    "plain-http-beside-localhost": (["server.url=http://localhost.example.org"], "server.url must begin with https://"),
+    "no-scheme": (["server.url=mcp.example.org/mcp"], "server.url must begin with https:// or http://"),
+    "no-url": (
+        ["server.url="],
+        f"server.url must begin with https:// or http://: it is '', and should look like {URL}",
+    ),
+    "query-in-the-url": (["server.url=https://mcp.example.org/mcp?x=y"], "server.url must not have a query"),
+    "fragment-in-the-url": (["server.url=https://mcp.example.org/mcp#x"], "server.url must not have a fragment"),
+    "space-in-the-url": (
+        ["server.nextcloudUrl=https://cloud.example.org "],
+        "server.nextcloudUrl must not contain spaces",
+    ),
+    "credentials-in-the-url": (
+        ["server.nextcloudUrl=https://u:p@cloud.example.org"],
+        "server.nextcloudUrl must not contain a user name or a password",
+    ),
+    "no-host": (["server.nextcloudUrl=https:///cloud"], "server.nextcloudUrl must have a host name"),
+    "word-for-a-port": (["server.nextcloudUrl=https://cloud.example.org:https"], "its number after ':'"),
+    "no-such-port": (["server.nextcloudUrl=https://cloud.example.org:70000"], "a port between 1 and 65535"),
+    "port-zero": (["server.nextcloudUrl=https://cloud.example.org:0"], "a port between 1 and 65535"),
     "issuer-in-place-of-its-document": (
         ["server.discoveryUrl=https://id.example.org/realms/r"],
-        "at '/server/discoveryUrl'",
+        "server.discoveryUrl must be the address of the realm's discovery document, which ends in /.well-known/",
     ),
-    "credentials-in-the-url": (["server.nextcloudUrl=https://u:p@cloud.example.org"], "at '/server/nextcloudUrl'"),
-    "unknown-proof": (["exchange.proof=password"], "at '/exchange/proof'"),
-    "unknown-log-level": (["server.logLevel=TRACE"], "at '/server/logLevel'"),
-    "no-replicas": (["replicas=0"], "at '/replicas'"),
-    "text-for-a-number": (["autoscaling.maxReplicas=many"], "at '/autoscaling/maxReplicas'"),
+    "origin-with-a-path": (
+        ["server.allowedOrigins[0]=https://app.example.org/"],
+        "server.allowedOrigins must not have a path: one of them is 'https://app.example.org/'",
+    ),
+    "no-audience": (["server.nextcloudAudience="], "server.nextcloudAudience must be the client id"),
+    "scope-of-no-kind": (["server.firstScopes[0]=files"], "such as files:read or notes:write: not 'files'"),
+    "app-with-a-capital": (["server.apps[0]=Files"], "such as files or notes: not 'Files'"),
+    "tag-in-the-repository": (["image.repository=r.example.org/a:1"], "without a tag, such as registry.example.org"),
+    "tag-with-a-slash": (["image.tag=a/b"], "image.tag must be a tag"),
+    "short-digest": (["image.digest=sha256:12"], "image.digest must be 'sha256:' and 64 hexadecimal digits"),
+    "name-with-a-capital": (["exchange.secretName=Secret"], "exchange.secretName must be the name of a Secret"),
+    "no-secret": (["exchange.secretName="], "exchange.secretName must name the Secret"),
+    "key-with-a-slash": (["exchange.secretKey=a/b"], "exchange.secretKey must be a key of the Secret"),
+    "file-for-a-config-map": (["trustedCA.configMapName=/etc/ca"], "must be the name of a ConfigMap"),
+    "quantity-without-sense": (
+        ["resources.limits.memory=plenty"],
+        "quantity of Kubernetes, such as 500m or 2 (cpu), 256Mi or 1Gi (memory): not 'plenty'",
+    ),
+    "quantity-with-a-space": (["resources.limits.memory=1 Gi"], "not '1 Gi'"),
+    "interval-without-unit": (["metrics.serviceMonitor.interval=30"], "must be a time with its unit, such as 30s"),
     "less-at-most-than-at-least": (["autoscaling.maxReplicas=1"], "autoscaling.maxReplicas is less than"),
     "monitor-of-nothing": (["metrics.serviceMonitor.enabled=true"], "there is nothing to scrape"),
-    "interval-without-unit": (["metrics.serviceMonitor.interval=30"], "at '/metrics/serviceMonitor/interval'"),
-    "scope-of-no-kind": (["server.firstScopes[0]=files"], "at '/server/firstScopes/0'"),
-    "quantity-without-sense": (["resources.limits.memory=plenty"], "at '/resources/limits/memory'"),
-    "short-digest": (["image.digest=sha256:12"], "at '/image/digest'"),
-    "unknown-field-of-a-peer": (["networkPolicy.from[0].namespace=x"], "at '/networkPolicy/from/0'"),
 }
 
 
 @pytest.mark.parametrize(("values", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_schema_refuses(chart: Chart, values: list[str], sentence: str) -> None:
-    """A wrong value is refused before anything is installed, and the message names the place."""
+    """A wrong name or type is refused before anything is installed, and the message names the place."""
     assert sentence in chart.refusal(*_settings(values))
+
+
+@pytest.mark.parametrize(("values", "sentence"), IN_WORDS.values(), ids=IN_WORDS)
+def test_wrong_value_is_answered_in_words(chart: Chart, values: list[str], sentence: str) -> None:
+    """Who gives a wrong value reads what is wrong with it and what would be right, not a regular expression."""
+    refusal = chart.refusal(*_settings(values))
+    assert sentence in refusal
+    assert "pattern" not in refusal
+
+
+def test_no_value_is_answered_by_a_pattern() -> None:
+    """No pattern is left in the schema: its text would be the answer to a wrong value."""
+    assert '"pattern"' not in (FOLDER / "values.schema.json").read_text()
+
+
+def test_all_wrong_values_are_told_at_once(chart: Chart) -> None:
+    """One attempt shows everything that is wrong."""
+    refusal = chart.refusal(*_settings(["server.url=x", "image.repository=X", "autoscaling.maxReplicas=1"]))
+    for name in ("server.url", "image.repository", "autoscaling.maxReplicas"):
+        assert f"\n{name} " in refusal
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        '"1"',
+        "1",
+        "0.5",
+        '".5"',
+        '"1."',
+        '"+1"',
+        '"500m"',
+        '"100n"',
+        '"10u"',
+        '"1k"',
+        '"1M"',
+        '"1Ki"',
+        '"1Ti"',
+        '"2.5Gi"',
+        '"1E"',
+        '"1Ei"',
+        "1e3",
+        '"1e3"',
+        '"1E-3"',
+        '"1e+09"',
+        "268435456",
+        "12345678901234",
+    ],
+)
+def test_every_quantity_of_kubernetes_is_taken(chart: Chart, quantity: str) -> None:
+    """Numbers and texts, of each suffix and exponent that Kubernetes knows, for each kind of resource."""
+    names = ("cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "example.com/device")
+    given = ", ".join(f'"{name}": {quantity}' for name in names)
+    found = chart.resources("--set-json", f"resources.limits={{{given}}}")
+    assert set(container(found["Deployment"])["resources"]["limits"]) == set(names)
 
 
 def test_what_is_missing_is_named(chart: Chart) -> None:
