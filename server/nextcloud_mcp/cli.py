@@ -4,12 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-
-import uvicorn
+from contextlib import nullcontext, suppress
 
 from nextcloud_mcp.app import create_app
 from nextcloud_mcp.doctor import command as doctor
+from nextcloud_mcp.drain import DrainingServer
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.metrics import published
@@ -40,14 +39,15 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     configure_logging(settings.log_level)
     metrics = published(settings.host, settings.metrics_port) if settings.metrics_port else nullcontext()
-    with metrics:
-        uvicorn.run(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            proxy_headers=False,
-            server_header=False,
-        )
+    server = DrainingServer(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        proxy_headers=False,
+        server_header=False,
+    )
+    with metrics, suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it was stopped by
+        server.run()

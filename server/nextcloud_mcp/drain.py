@@ -1,0 +1,119 @@
+"""A stop that loses no call: what the server does between SIGTERM and the end of its process.
+
+1. It refuses new connections, so that a proxy goes on to another replica.
+2. It goes on answering on the connections that are open. Each answer says `Connection: close` (RFC 9112 section 9.6),
+   so that no client reuses its connection.
+3. It ends when all connections are closed, or none has had a request for the time after which an idle connection is
+   closed anyway: an earlier end could meet a request that is on its way. It waits for `MAX_DRAIN_SECONDS` at most.
+
+A second signal ends the process at once.
+"""
+
+import os
+import select
+import socket
+import time
+from types import FrameType
+from typing import Any, Final
+
+import anyio
+import structlog
+import uvicorn
+from anyio.lowlevel import checkpoint
+from sse_starlette.sse import AppStatus
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_DRAIN_SECONDS: Final = 75
+"""Longer than a call takes: 60 s for a large file (`tools/large.py`), 30 s for one answer of Nextcloud.
+`_CANCEL_SECONDS` come on top, and whoever stops the server must not kill it earlier: `stop_grace_period` in compose.yaml, and
+`terminationGracePeriodSeconds` in the chart, which also counts its `preStop`."""
+
+_CANCEL_SECONDS: Final = 5
+"""How long uvicorn itself waits for calls that have not ended by then, before it cancels them."""
+
+_ACCEPT_SECONDS: Final = 1
+"""How long the server takes to accept who is waiting; without a free file descriptor it can't."""
+
+_POLL_SECONDS: Final = 0.1
+
+log = structlog.get_logger()
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, with a longer end."""
+
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        """Serve `app`; the options are those of `uvicorn.Config`."""
+        self._requests = _Requests(app)
+        super().__init__(uvicorn.Config(self._requests, timeout_graceful_shutdown=_CANCEL_SECONDS, **options))
+        # otherwise sse-starlette, by which the SDK streams answers, ends each of them when uvicorn gets a signal
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop at the first signal, and end the process at the second."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then have uvicorn close what is left."""
+        started = time.monotonic()
+        log.info("server.stopping", connections=len(self.server_state.connections), requests=self._requests.active)
+        self._requests.end_connections()
+        await self._stop_listening()
+        with anyio.move_on_after(MAX_DRAIN_SECONDS):
+            while self._has_open_connections():  # noqa: ASYNC110 - uvicorn tells nobody when one ends
+                await anyio.sleep(_POLL_SECONDS)
+        log.info("server.stopped", seconds=round(time.monotonic() - started, 1), cut_off=self._requests.active)
+        await super().shutdown(sockets)
+
+    async def _stop_listening(self) -> None:
+        """Close the listening sockets when no connection waits to be accepted: the kernel would reset it."""
+        for listener in self.servers:
+            with anyio.move_on_after(_ACCEPT_SECONDS):
+                while select.select(listener.sockets, [], [], 0)[0]:
+                    await checkpoint()  # the loop accepts it
+            listener.close()
+
+    def _has_open_connections(self) -> bool:
+        """Say whether there are connections that may still bring a request."""
+        return bool(self.server_state.connections) and self._requests.idle_seconds < self.config.timeout_keep_alive
+
+
+class _Requests:
+    """ASGI middleware: counts the requests under way, and on demand ends the connection of each."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._closing = False
+        self._quiet_since = time.monotonic()
+        self.active = 0
+
+    def end_connections(self) -> None:
+        """From now on, say in each answer that its connection is closed."""
+        self._closing = True
+        self._quiet_since = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long there has been no request since `end_connections`; 0 while there is one."""
+        return 0 if self.active else time.monotonic() - self._quiet_since
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and mark its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._closing:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        self.active += 1
+        try:
+            await self._app(scope, receive, marked)
+        finally:
+            self.active -= 1
+            self._quiet_since = time.monotonic()
