@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images test test-compose test-production lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up images test test-compose test-production test-cluster lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-compose: $(INSTALLED) ## the realm's tests on Keycloak in a container, and 
 
 test-production: $(INSTALLED) ## the overlays of deploy/production, run in containers; needs a Docker engine
 	$(BIN)/pytest --chain=compose tests/production
+
+test-cluster: $(INSTALLED) ## the chart in the cluster that KUBECONFIG names; CONTRIBUTING.md says what it needs there
+	$(BIN)/pytest --chain=cluster tests/cluster
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

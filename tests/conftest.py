@@ -1,7 +1,7 @@
 """What the whole run shares: one event loop's kind, and one chain of real parts on ports of its own.
 
 The chain is made of processes; with `--chain=compose` of the containers of compose.yaml; with `--chain=testcontainers`
-of processes but for Keycloak, which is in a container.
+of processes but for Keycloak, which is in a container. `--chain=cluster` is for tests/cluster alone, which needs none.
 """
 
 import os
@@ -46,7 +46,7 @@ class ServerUrls:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the run choose what the chain is made of."""
-    kinds = ["processes", "compose", "testcontainers"]
+    kinds = ["processes", "compose", "testcontainers", "cluster"]
     parser.addoption("--chain", choices=kinds, default=kinds[0], help="what the chain is made of")
 
 

@@ -17,7 +17,8 @@ KUBERNETES = ("1.30", "1.37")
 """The oldest version that the chart allows, and the newest that there are schemas of."""
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """Return where a tool of the chart's is; skip where it is not."""
     path = f"{default_cache() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     found = shutil.which(name, path=path)
     if found is None:
@@ -28,13 +29,13 @@ def _tool(name: str) -> str:
 @pytest.fixture(scope="session")
 def chart() -> Chart:
     """The chart, to be rendered."""
-    return Chart(_tool("helm"))
+    return Chart(tool("helm"))
 
 
 @pytest.fixture(scope="session")
 def kubeconform() -> str:
     """The command."""
-    return _tool("kubeconform")
+    return tool("kubeconform")
 
 
 @pytest.fixture(scope="session", params=KUBERNETES)
