@@ -20,6 +20,9 @@ CALLERS: Final = "callers"
 SECRET: Final = "nextcloud-mcp-proof"
 PATIENCE: Final = 300.0
 """Seconds in which whatever is awaited has happened, on a busy machine too."""
+WAIT: Final = ("--wait", "--timeout", f"{PATIENCE:.0f}s")
+TAKING_OVER: Final = ("--server-side=true", "--force-conflicts")
+"""Helm's options to set what somebody else has set since, such as the number of replicas."""
 
 T = TypeVar("T")
 
@@ -132,18 +135,16 @@ class Cluster:
     def upgrade(self, *options: str, **changes: Any) -> str:
         """Install the chart or upgrade it, and wait until all is ready unless `options` say otherwise."""
         values = str(self.values(changes))
-        wait = options or ("--wait", "--timeout", f"{PATIENCE:.0f}s")
-        return self.run(self.helm, "upgrade", "--install", RELEASE, str(FOLDER), "--values", values, *wait)
+        return self.run(self.helm, "upgrade", "--install", RELEASE, str(FOLDER), "--values", values, *(options or WAIT))
 
     def rollback(self, revision: int | None = None) -> None:
         """Go back to a revision, the one before by default, as docs/how-to/kubernetes.md has it."""
         target = [str(revision)] if revision else []
-        wait = ("--force-conflicts", "--wait", "--timeout", f"{PATIENCE:.0f}s")
-        self.run(self.helm, "rollback", RELEASE, *target, *wait)
+        self.run(self.helm, "rollback", RELEASE, *target, *TAKING_OVER, *WAIT)
 
     def uninstall(self) -> None:
         """Take the release away, pods included."""
-        self.run(self.helm, "uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", f"{PATIENCE:.0f}s")
+        self.run(self.helm, "uninstall", RELEASE, "--ignore-not-found", *WAIT)
         self.run("kubectl", "wait", "pods", "--selector", _SELECTOR, "--for", "delete", f"--timeout={PATIENCE:.0f}s")
 
     @property

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from stack.keycloak import Keycloak
-from tests.cluster.cluster import CALLERS, PATIENCE, SECRET, Cluster, Neighbours, eventually
+from tests.cluster.cluster import CALLERS, PATIENCE, SECRET, TAKING_OVER, WAIT, Cluster, Neighbours, eventually
 from tests.helm.chart import FOLDER
 from tests.helm.conftest import tool
 from tests.support.oauth import ALICE, Person, sign_in
@@ -164,7 +164,7 @@ def installed(cluster: Cluster) -> dict[str, Any]:
 def release(cluster: Cluster, installed: dict[str, Any]) -> Cluster:
     """The chart as a test finds it: two replicas without an autoscaler, ready."""
     del installed
-    cluster.upgrade("--force-conflicts", "--wait", "--timeout", f"{PATIENCE:.0f}s", autoscaling={"enabled": False})
+    cluster.upgrade(*TAKING_OVER, *WAIT, autoscaling={"enabled": False})
     cluster.finished()
     eventually(lambda: len(cluster.pods()) == 2 and len(cluster.ready()) == 2, what="two replicas")
     return cluster

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import PATIENCE, RELEASE, Cluster, eventually
+from tests.cluster.cluster import RELEASE, TAKING_OVER, WAIT, Cluster, eventually
 
-WAIT = ("--wait", "--timeout", f"{PATIENCE:.0f}s")
 ON: dict[str, Any] = {"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 4}}
 OFF: dict[str, Any] = {"autoscaling": {"enabled": False}}
 
@@ -45,5 +44,5 @@ def test_autoscaler_that_wants_more_gets_more(release: Cluster) -> None:
     release.run("kubectl", "patch", "hpa", RELEASE, "--field-manager=helm", "--patch", raised)
     eventually(lambda: release.deployment["spec"]["replicas"] == 3, what="a third replica")
     with release.watched() as numbers:
-        release.upgrade(*WAIT, "--force-conflicts", **ON, server=release.server(logLevel="DEBUG"))
+        release.upgrade(*WAIT, *TAKING_OVER, **ON, server=release.server(logLevel="DEBUG"))
     assert set(numbers) <= {3}

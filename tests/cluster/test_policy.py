@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cluster.cluster import CALLERS, PATIENCE, Cluster, name_of
+from tests.cluster.cluster import CALLERS, Cluster, name_of
 from tests.cluster.conftest import calls_succeed, service_of, slices
 from tests.helm.chart import FOLDER
 
@@ -36,7 +36,7 @@ def enforced(release: Cluster) -> Iterator[Cluster]:
     finally:
         release.run("kubectl", "delete", "networkpolicy", "no-way-out")
     yield release
-    release.upgrade("--wait", "--timeout", f"{PATIENCE:.0f}s", autoscaling={"enabled": False})
+    release.upgrade(autoscaling={"enabled": False})
 
 
 def test_way_out_leads_to_the_neighbours_alone(enforced: Cluster, token: str) -> None:

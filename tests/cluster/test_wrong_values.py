@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cluster.cluster import PATIENCE, Cluster, eventually, is_running, name_of
+from tests.cluster.cluster import Cluster, eventually, is_running, name_of
 from tests.cluster.conftest import calls_succeed
 
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -67,9 +67,7 @@ def test_wrong_value_replaces_nobody(release: Cluster, token: str, wrong: Wrong)
     assert release.neighbours.client_secret not in line
     assert release.ready() == old
     assert calls_succeed(release, token)
-    release.run(
-        release.helm, "rollback", "nextcloud-mcp", "--force-conflicts", "--wait", "--timeout", f"{PATIENCE:.0f}s"
-    )
+    release.rollback()
     assert release.ready() == old
 
 

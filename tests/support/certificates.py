@@ -1,5 +1,6 @@
-"""Certificates that nobody vouches for."""
+"""Certificates that nobody vouches for, and such of an authority, with the defects that a test wants."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 
 def self_signed(
@@ -38,3 +40,82 @@ def self_signed(
     certificate_file.write_bytes(certificate.public_bytes(Encoding.PEM))
     key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return certificate_file, key_file
+
+
+def issued(
+    folder: Path,
+    *,
+    host: str = "localhost",
+    begins: timedelta = timedelta(days=-1),
+    ends: timedelta = timedelta(days=90),
+    authority: Sequence[str] = ("basicConstraints", "keyUsage", "subjectKeyIdentifier"),
+    extensions: Sequence[str] = ("subjectAltName", "authorityKeyIdentifier", "serverAuth"),
+    basic_constraints_critical: bool = True,
+) -> tuple[Path, Path, Path]:
+    """Write an authority's certificate, one that it has issued, and the latter's key, and return their files.
+
+    Args:
+        folder: where.
+        host: whom the certificate is for; it is also its common name.
+        begins: when, from now.
+        ends: when, from now.
+        authority: the extensions of the authority's certificate.
+        extensions: those of the host's; `clientAuth` and `serverAuth` are its extended key usage.
+        basic_constraints_critical: whether the authority's basicConstraints are marked so.
+    """
+    key, authority_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    now = datetime.now(UTC)
+    of_authority: dict[str, tuple[x509.ExtensionType, bool]] = {
+        "basicConstraints": (x509.BasicConstraints(ca=True, path_length=None), basic_constraints_critical),
+        "keyUsage": (_MAY_SIGN, True),
+        "subjectKeyIdentifier": (x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), False),
+    }
+    of_host: dict[str, tuple[x509.ExtensionType, bool]] = {
+        "subjectAltName": (x509.SubjectAlternativeName([x509.DNSName(host)]), False),
+        "authorityKeyIdentifier": (
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
+            False,
+        ),
+        "serverAuth": (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        "clientAuth": (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),
+    }
+    certificates = []
+    for name, public_key, begin, end, chosen in (
+        ("An authority", authority_key.public_key(), timedelta(days=-90), timedelta(days=90), authority),
+        (host, key.public_key(), begins, ends, extensions),
+    ):
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_named(name))
+            .issuer_name(_named("An authority"))
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + begin)
+            .not_valid_after(now + end)
+        )
+        for each in chosen:
+            extension, critical = (of_authority | of_host)[each]
+            builder = builder.add_extension(extension, critical=critical)
+        certificates.append(builder.sign(authority_key, hashes.SHA256()))
+    files = (folder / "authority.pem", folder / "issued.pem", folder / "issued.key")
+    for file, certificate in zip(files, certificates, strict=False):
+        file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[2].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])

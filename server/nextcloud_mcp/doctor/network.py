@@ -66,21 +66,37 @@ async def _reach(url: str, setting: str, what: str) -> Finding:
 
 
 def _certificate(parts: SplitResult, error: ssl.SSLCertVerificationError, setting: str) -> Fault:
-    host = parts.hostname
-    mend = {
-        _EXPIRED: f"renew the certificate of {host}",
-        _OTHER_NAME: f"give {host} a certificate of that name, or set {setting} to the name that it has",
-    }.get(
-        error.verify_code,
+    host, code = parts.hostname, error.verify_code
+    mends = {
+        _NOT_YET_VALID: f"set the clocks of {host} and of this machine right, or wait until the certificate begins",
+        _EXPIRED: f"renew the certificate of {host}, and its authority's if that is the one",
+        _OTHER_PURPOSE: f"give {host} a certificate for servers (extendedKeyUsage serverAuth)",
+        _OTHER_NAME: f"give {host} a certificate with that name (subjectAltName), or set {setting} to the name it has",
+    } | dict.fromkeys(_AGAINST_RFC_5280, _AUTHORITY_ANEW.format(host=host))
+    mend = mends.get(
+        code,
         f"give {host} a certificate of a public authority, or set SSL_CERT_FILE to a file with your authority's, for "
         "this server and for the doctor",
     )
     return Fault(f"The certificate of {host} is not trusted: {error.verify_message}", mend, saw=f"{host}: TLS fails")
 
 
+_NOT_YET_VALID: Final = 9
 _EXPIRED: Final = 10
+_OTHER_PURPOSE: Final = 26
 _OTHER_NAME: Final = 62
-"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH."""
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, …_CERT_HAS_EXPIRED, …_INVALID_PURPOSE and …_HOSTNAME_MISMATCH."""
+
+_AGAINST_RFC_5280: Final = range(79, 94)
+"""X509_V_ERR_INVALID_CA to …_EXTENSIONS_REQUIRE_VERSION_3: what Python 3.13 insists on (VERIFY_X509_STRICT), and what
+openssl, curl and older Pythons mostly let pass."""
+
+_AUTHORITY_ANEW: Final = (
+    "make your authority's certificate anew with basicConstraints=critical,CA:TRUE, "
+    "keyUsage=critical,keyCertSign,cRLSign and subjectKeyIdentifier=hash, and that of {host} with "
+    "authorityKeyIdentifier=keyid: Python 3.13, on which the server's image runs, insists on these (RFC 5280), "
+    "while curl may not"
+)
 
 
 def _days_left(certificate: dict[str, Any]) -> int:
