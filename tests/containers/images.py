@@ -93,6 +93,20 @@ def prepare_production(environ: Mapping[str, str], *overlays: Path) -> dict[str,
     return names
 
 
+def prepare_caddy(environ: Mapping[str, str]) -> str:
+    """Have the image of Caddy alone, as `deploy/production` names it, and return its name.
+
+    Raises:
+        StackError: it can be neither pulled nor built.
+    """
+    overlays = [ROOT / "deploy" / "production" / name for name in ("compose.yaml", "caddy.yaml")]
+    name: str = configuration(environ, *overlays)["services"]["caddy"]["image"]
+    if not _obtained(name):
+        _bootstrap_debian()
+        _build({**environ, "CADDY_IMAGE": name}, "caddy")
+    return name
+
+
 def configuration(environ: Mapping[str, str], *overlays: Path) -> dict[str, Any]:
     """Return `compose.yaml` as compose reads it in this environment; secrets that are missing are made up."""
     files = [ROOT / "compose.yaml", *overlays]

@@ -16,6 +16,7 @@ from nextcloud_mcp.settings import load_settings
 from stack.standin import app as standin
 from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
 from tests.support.old_client import NextcloudOf, OldClient
+from tests.support.recipe_page import known_page
 from tests.support.server import EVERYTHING, PASS_THROUGH
 
 
@@ -44,7 +45,7 @@ class RecordedClient(OldClient):
     """
 
     def __init__(self, client: Client, recorder: Recorder, *, unique: str, nextcloud_of: NextcloudOf) -> None:
-        super().__init__(client, unique=unique, nextcloud_of=nextcloud_of)
+        super().__init__(client, unique=unique, nextcloud_of=nextcloud_of, recipe_page=known_page)
         self.sent: defaultdict[str, list[str]] = defaultdict(list)
         self._recorder = recorder
 
