@@ -33,9 +33,9 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term
 
-test-compose: $(INSTALLED) ## the realm's tests on Keycloak in a container, and the end-to-end tests on those of compose.yaml
+test-compose: $(INSTALLED) ## the realm's tests on Keycloak in a container; contract and end-to-end tests on those of compose.yaml
 	$(BIN)/pytest --chain=testcontainers tests/realm
-	$(BIN)/pytest --chain=compose tests/containers tests/e2e tests/test_secrets_in_logs.py
+	$(BIN)/pytest --chain=compose tests/containers tests/contract tests/e2e tests/test_secrets_in_logs.py
 
 test-production: $(INSTALLED) ## the overlays of deploy/production, run in containers; needs a Docker engine
 	$(BIN)/pytest --chain=compose tests/production

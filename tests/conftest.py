@@ -54,7 +54,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say which images ran, where some did."""
     images = config.stash.get(composed.IMAGES, None)
     if images is not None:
-        composed.summary(terminalreporter, images)
+        composed.summary(terminalreporter, images, config.stash.get(composed.RAN, []))
 
 
 @pytest.hookimpl(trylast=True)
@@ -103,6 +103,7 @@ def chain(config: Config, request: pytest.FixtureRequest) -> Iterator[Chain]:
         project: composed.Project = request.getfixturevalue("project")
         request.getfixturevalue("docker_services")
         with composed.run_composed(config, project) as running:
+            request.config.stash[composed.RAN] = [composed.describe_nextcloud(project.run)]
             yield running
     elif kind == "testcontainers":
         with run_contained(config) as (running, request.config.stash[composed.IMAGES]):

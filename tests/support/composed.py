@@ -4,9 +4,10 @@ pytest-docker starts and ends it. The secrets are the demo's, which tests know; 
 needs the chain is skipped, and says so.
 """
 
+import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.containers.images import STANDIN, Image, describe, prepare, table
 
 COMPOSE_FILE: Final = Path(__file__).parents[2] / "compose.yaml"
 IMAGES: Final = pytest.StashKey[list[Image]]()
+RAN: Final = pytest.StashKey[list[str]]()
 LOGS: Final[Mapping[str, str]] = {
     "keycloak": "keycloak.log",
     "nextcloud": "nextcloud.log",
@@ -142,7 +144,24 @@ def _followed(project: Project, service: str, log: Path) -> Iterator[None]:
         yield
 
 
-def summary(reporter: pytest.TerminalReporter, images: list[Image]) -> None:
-    """Say which images ran."""
+_USER_OIDC: Final = "grep -ohm1 '<version>[^<]*' /var/www/html/*apps/user_oidc/appinfo/info.xml | cut -d'>' -f2"
+
+
+def describe_nextcloud(compose: Callable[..., str]) -> str:
+    """Return which Nextcloud runs, from its own status, and which user_oidc is in it.
+
+    Args:
+        compose: runs a compose command for its project.
+    """
+    status = json.loads(compose("exec", "-T", "nextcloud", "curl", "--silent", "http://localhost/status.php"))
+    found = compose("exec", "-T", "nextcloud", "sh", "-c", f"{_USER_OIDC} || true").strip()
+    image = compose("images", "--quiet", "nextcloud").strip()[:12]
+    return f"{status['productname']} {status['versionstring']}, user_oidc {found or 'none'}, image {image}"
+
+
+def summary(reporter: pytest.TerminalReporter, images: list[Image], ran: list[str]) -> None:
+    """Say which images ran, and which Nextcloud was in them."""
     reporter.section("the images that ran")
     reporter.write_line(table(images))
+    for each in dict.fromkeys(ran):
+        reporter.write_line(f"  {each}")
