@@ -43,6 +43,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Co
     pytestconfig.stash[composed.IMAGES] = list(dict.fromkeys([*shown, *describe(deployment.environment)]))
     try:
         deployment.compose("up", "--detach", "--wait")
+        ran = pytestconfig.stash.get(composed.RAN, [])
+        pytestconfig.stash[composed.RAN] = [*ran, composed.describe_nextcloud(deployment.compose)]
         with known(deployment):
             add_carol(deployment)
             yield deployment
