@@ -119,7 +119,7 @@ async def folder(alice: Nextcloud) -> AsyncIterator[str]:
 
 
 def _as_user(http: httpx.AsyncClient, token: str, name: str = "alice") -> Nextcloud:
-    return Nextcloud(http, {}, account=("issuer", name), token=token)
+    return Nextcloud(http, {}, account=("issuer", name, name), token=token)
 
 
 async def _create(nextcloud: Nextcloud, path: str, content: bytes = b"one") -> None:
