@@ -42,6 +42,10 @@ MARK: Final = re.compile(r"content-of-(crowd-\d\d)")
 """What everything that a person writes says, and nothing that anybody else may read."""
 
 
+LOCKED: Final = "is locked by somebody who is writing to it: try again shortly"
+LOCKED_SECONDS: Final = 120
+
+
 @dataclass(frozen=True)
 class Member:
     """One of the crowd, at one server."""
@@ -56,6 +60,9 @@ class Member:
         version = MODERN if tool.endswith("e") else LEGACY  # both eras, interleaved
         request = tool_request(tool, arguments, token=self.token, version=version)
         response = await self.http.post(self.server.url, **request)
+        with anyio.fail_after(LOCKED_SECONDS):
+            while LOCKED in response.text:  # the person's other member makes the folder of the notes: as it says, again
+                response = await self.http.post(self.server.url, **request)
         answer = result(response)
         assert not answer.get("isError"), answer
         assert set(MARK.findall(response.text)) <= {self.name}, "somebody else's"
