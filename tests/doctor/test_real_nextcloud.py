@@ -75,6 +75,13 @@ CASES: Final[Mapping[str, Case]] = {
         "by userinfo",
         "config:system:delete user_oidc userinfo_bearer_validation",
     ),
+    "local accounts opened by a string": Case(
+        "config:system:set user_oidc soft_auto_provision --type=string --value=false",
+        "config:system:set user_oidc soft_auto_provision --type=boolean --value=false",
+        "user_oidc.accounts",
+        "the name of a local account",
+        "NEXTCLOUD_LINK_LOCAL_ACCOUNTS=false",
+    ),
     "app disabled": Case(
         "app:disable user_oidc", "app:enable user_oidc", "user_oidc.version", "not enabled", "occ app:enable user_oidc"
     ),

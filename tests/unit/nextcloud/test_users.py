@@ -1,6 +1,6 @@
 """`nextcloud.users`: ids by account, remembered within bounds."""
 
-from nextcloud_mcp.nextcloud.users import LIMIT, Account, known_users
+from nextcloud_mcp.nextcloud.users import LIMIT, REMEMBERED, Account, known_users
 
 
 def account(number: int | str) -> Account:
@@ -28,3 +28,14 @@ def test_the_one_not_seen_for_longest_goes_first() -> None:
     assert users.get(account("new")) == "user-new"
     assert users.get(account(1)) is None
     assert users.get(account(2)) == "user-2"
+
+
+def test_an_id_is_asked_again_in_time() -> None:
+    """Nextcloud is asked again after minutes, so that an account which it has disabled ends here too."""
+    now = 0.0
+    users = known_users(lambda: now)
+    users[account("alice")] = "alice"
+    now = REMEMBERED - 1
+    assert users.get(account("alice")) == "alice"
+    now = REMEMBERED
+    assert users.get(account("alice")) is None
