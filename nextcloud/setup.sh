@@ -144,7 +144,7 @@ app_from_folder() {
     cp -R "$NEXTCLOUD_APPS_FOLDER/$1" "custom_apps/.$1" && mv "custom_apps/.$1" "custom_apps/$1"
 }
 
-# within SECONDS ARGUMENTS: occ, ended when its time is over (status 124).
+# within SECONDS ARGUMENTS: occ, ended when its time is over (status 124; of busybox, 143).
 within() {
     seconds=$1
     shift
@@ -198,7 +198,7 @@ enable() {
     elif [ "$status" = 0 ]; then
         report "app $1" 'changed (enabled)'
     else
-        [ "$status" != 124 ] || app_store=missing # the next one would wait as long
+        case $status in 124 | 143) app_store=missing ;; esac # its time was over, and the next one would wait as long
         report "app $1" "not installed: occ app:enable said \"$(printf '%s' "$answer" | tail -n 1)\""
     fi
 }
@@ -402,15 +402,19 @@ $local_accounts" "
     fi
 fi
 
+case $choice in
+    true) meaning="given to the realm's people of the same names" ;;
+    false) meaning="closed to the realm's people" ;;
+esac
 if [ "$(linking "$configuration")" = "$choice" ]; then
-    report "local accounts" "unchanged (linked: $choice)"
+    report "local accounts" "unchanged ($meaning)"
 else
     must "Setting soft_auto_provision" "see that occ can write the configuration" \
         config:system:set user_oidc soft_auto_provision --type=boolean --value="$choice"
     read_configuration
     [ "$(linking "$answer")" = "$choice" ] ||
         fail "soft_auto_provision of user_oidc is not $choice after it was set. Next: look for another file in config/ that sets user_oidc"
-    report "local accounts" "changed (now linked: $choice)"
+    report "local accounts" "changed (now $meaning)"
     if [ "$choice" = false ] && holds "$before" '"settings"'; then
         printf 'setup.sh: warning: who got into a local account through Keycloak before keeps browser sessions and app passwords. Next: occ user:auth-tokens:list NAME\n' >&2
     fi

@@ -1,4 +1,4 @@
-"""A realm user with the name of a local account: what they get of Nextcloud, by a token and in a browser.
+"""Who gets nothing of Nextcloud: a realm user with the name of a local account, and one whose account is disabled.
 
 nextcloud/setup.sh closes local accounts to the realm (`soft_auto_provision=false`). Every Nextcloud has one: its
 administrator's, `admin`.
@@ -19,6 +19,7 @@ import pytest
 from stack.chain import Chain
 from stack.keycloak import Keycloak
 from tests.contract.conftest import NOTES
+from tests.contract.conftest import Person as Signed
 from tests.support.administration import somebody_new
 from tests.support.browser import Browser
 from tests.support.oauth import Person, sign_in
@@ -43,6 +44,7 @@ async def test_a_token_opens_nothing(anonymous: httpx.AsyncClient, keycloak: Key
         stranger = await anonymous.get(path, headers=headers | {"Authorization": "Bearer a.b.c"})
         assert (answer.status_code, answer.content) == (401, stranger.content)
         assert answer.headers.keys() == stranger.headers.keys()
+        assert "x-user-id" not in answer.headers
     assert (await anonymous.request("PROPFIND", FILES, headers=headers)).status_code == 401
     assert (await anonymous.put(f"{FILES}captured.txt", headers=headers, content=b"x")).status_code == 401
 
@@ -61,6 +63,18 @@ async def test_upper_and_lower_case_are_one_name(
     finally:
         _occ(chain, "user:delete", name)
     assert answer.status_code == 401
+
+
+async def test_a_disabled_account_is_named(bob: Signed, chain: Chain) -> None:
+    """The 401 to somebody whose account is disabled says whose it is, which no other 401 does."""
+    if chain.config.nextcloud_occ is None:
+        pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to disable an account in")
+    _occ(chain, "user:disable", bob.user)
+    try:
+        answers = [await bob.http.get(path) for path in (USER, SHARES, NOTES)]
+    finally:
+        _occ(chain, "user:enable", bob.user)
+    assert [(answer.status_code, answer.headers.get("x-user-id")) for answer in answers] == [(401, bob.user)] * 3
 
 
 async def test_a_browser_opens_nothing(nextcloud_url: str, chain: Chain, namesake: Person) -> None:

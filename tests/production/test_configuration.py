@@ -167,3 +167,10 @@ def test_public_addresses_are_https(read: Read) -> None:
     assert services["keycloak"]["environment"]["NEXTCLOUD_PUBLIC_URL"] == "https://cloud.example.org"
     assert services["nextcloud"]["environment"]["NEXTCLOUD_PUBLIC_URL"] == "https://cloud.example.org"
     assert "SQLITE_DATABASE" not in services["nextcloud"]["environment"]
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_local_accounts_are_closed_to_the_realm(read: Read, combination: str) -> None:
+    """In no deployment does a name in the realm make anybody Nextcloud's administrator."""
+    environment = read(combination)["services"]["nextcloud"]["environment"]
+    assert environment["NEXTCLOUD_LINK_LOCAL_ACCOUNTS"] == "false"
