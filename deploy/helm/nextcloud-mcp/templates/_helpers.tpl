@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else if $cluster := lookup "apps/v1" "Deployment" .Release.Namespace "" -}}
 {{- $replicas := int .Values.autoscaling.minReplicas -}}
 {{- $scaled := false -}}
-{{- $clientSide := false -}}
+{{- $clientSide := hasPrefix "v3" .Capabilities.HelmVersion.Version -}}
 {{- range $cluster.items -}}
 {{- if eq .metadata.name (include "nextcloud-mcp.fullname" $) -}}
 {{- $replicas = max $replicas (int .spec.replicas) -}}
