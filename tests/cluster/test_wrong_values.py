@@ -30,7 +30,7 @@ class Wrong:
 
 
 CASES = {
-    "secret": Wrong(("secret",), "OIDC_CLIENT_SECRET", exchange={"secretName": "wrong"}),
+    "secret": Wrong(("secret",), "Keycloak refuses the secret", exchange={"secretName": "wrong"}),
     "realm": Wrong(
         ("no-such-realm", "404"),
         "no-such-realm",

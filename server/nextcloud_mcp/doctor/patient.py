@@ -1,5 +1,6 @@
 """The deployment that is looked at: its settings, ways to ask its parts, and what earlier steps have seen of them."""
 
+import errno
 import json
 import socket
 import ssl
@@ -174,11 +175,16 @@ def network_cause(error: BaseException) -> str:
                 return "it speaks no TLS, or none that this machine speaks"
             case socket.gaierror():
                 return "the name does not resolve"
-            case ConnectionRefusedError():
+            case OSError() if _is_refusal(cause):
                 return "nothing listens there"
             case httpx.TimeoutException() | TimeoutError():
                 return "it takes too long"
     return f"the connection fails ({type(error).__name__})"
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Say whether a connection was refused; where each of a name's addresses refuses, asyncio joins the texts."""
+    return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -119,6 +119,9 @@ def test_skew(ahead: float, seen: int) -> None:
     [
         pytest.param(socket.gaierror(), "does not resolve", id="no name"),
         pytest.param(ConnectionRefusedError(), "nothing listens there", id="refused"),
+        pytest.param(
+            OSError("Multiple exceptions: [Errno 111] …, [Errno 111] …"), "nothing listens", id="refused twice"
+        ),
         pytest.param(ssl.SSLError(), "speaks no TLS", id="no TLS"),
         pytest.param(httpx.ReadTimeout(""), "takes too long", id="slow"),
         pytest.param(httpx.RemoteProtocolError(""), "the connection fails (RemoteProtocolError)", id="gibberish"),
