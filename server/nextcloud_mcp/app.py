@@ -31,13 +31,14 @@ from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchan
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer, all_apps, app_of, scopes_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
+from nextcloud_mcp.connections import ExclusiveConnections
 from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.metrics import CountResponses, begin_at_zero
 from nextcloud_mcp.nextcloud.capabilities import known_apps
-from nextcloud_mcp.nextcloud.client import LIMITS, http_client
+from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import known_users
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.context import Services
@@ -62,7 +63,7 @@ def create_app(
 
     The transports are the seam for tests: None is the network.
     """
-    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, limits=LIMITS, transport=keycloak_transport)
+    keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport or ExclusiveConnections())
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
     issuer = Issuer(keycloak, settings.discovery_url)
     offer = offered(settings)

@@ -26,8 +26,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_DRAIN_SECONDS: Final = 75
 """Longer than a call takes: 60 s for a large file (`tools/large.py`), 30 s for one answer of Nextcloud.
-`_CANCEL_SECONDS` come on top, and whoever stops the server must not kill it earlier: `stop_grace_period` in compose.yaml, and
-`terminationGracePeriodSeconds` in the chart, which also counts its `preStop`."""
+
+`_CANCEL_SECONDS` come on top. Whoever stops the server must not kill it earlier: `stop_grace_period` in compose.yaml,
+and `terminationGracePeriodSeconds` in the chart, which also counts its `preStop`.
+"""
 
 _CANCEL_SECONDS: Final = 5
 """How long uvicorn itself waits for calls that have not ended by then, before it cancels them."""

@@ -17,6 +17,7 @@ import anyio
 import httpx
 import pytest
 
+from nextcloud_mcp.connections import ExclusiveConnections
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
@@ -121,9 +122,9 @@ async def crowd(chain: Chain, exchange: Server, pass_through: Server) -> AsyncIt
             await member.call("nc_whoami")  # makes the account in Nextcloud, which takes it a while
 
     # Fewer connections than members, so that they pass from one to the next; given up before the server does.
-    limits = httpx.Limits(max_connections=PEOPLE, keepalive_expiry=1)
+    limits = httpx.Limits(max_connections=PEOPLE, max_keepalive_connections=PEOPLE, keepalive_expiry=1)
     timeout = httpx.Timeout(120, pool=None)  # a member may have to wait for a connection for as long as others need
-    async with httpx.AsyncClient(trust_env=False, timeout=timeout, limits=limits) as http:
+    async with httpx.AsyncClient(transport=ExclusiveConnections(limits), timeout=timeout) as http:
         async with anyio.create_task_group() as group:
             for name in people:
                 group.start_soon(join, name, http)

@@ -14,13 +14,13 @@ import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from html import unescape
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 
 import httpx
 import stamina
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from nextcloud_mcp.connections import ExclusiveConnections, no_cookies
 from nextcloud_mcp.errors import (
     AccountDisabledError,
     ConflictError,
@@ -41,10 +41,6 @@ Model = TypeVar("Model")
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds; the first call of a new user makes Nextcloud create the account, which takes a few."""
-
-LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
-"""An idle connection is given up after 2 s, before the other side does: Apache, which Nextcloud's official image has,
-ends it after 5 s. A request that meets the end is lost, and one that writes can't be sent again."""
 
 LONGEST_PAUSE: Final = 2
 """Seconds for which a call waits by itself when Nextcloud asks for a pause."""
@@ -74,11 +70,10 @@ def http_client(base_url: str, *, transport: httpx.AsyncBaseTransport | None = N
     """Return the pooled client for `base_url`, which keeps no cookies and follows no redirects."""
     return httpx.AsyncClient(
         base_url=base_url,
-        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+        cookies=no_cookies(),
         headers={"OCS-APIRequest": "true", "User-Agent": "nextcloud-mcp"},
         timeout=TIMEOUT,
-        limits=LIMITS,
-        transport=transport,
+        transport=transport or ExclusiveConnections(),
     )
 
 

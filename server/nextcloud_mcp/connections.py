@@ -1,0 +1,122 @@
+"""HTTP connections to Keycloak and Nextcloud, each used by one request at a time.
+
+httpcore's pool closes idle connections on behalf of whichever request comes next. When the event loop lags for longer
+than `keepalive_expiry`, it can close one that another request was given a moment before, and that request fails
+although the other side is well; one that writes may then have been done. Here every connection is a pool of its own,
+which a request has for itself until its answer has been read, so nobody else can close it.
+"""
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final, cast
+
+import anyio
+import httpx
+from pydantic import ValidationError
+
+LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
+"""An idle connection is closed after 2 s, before the other side does: Apache, which Nextcloud's official image has,
+closes it after 5 s. A request that meets the end is lost, and one that writes can't be sent again."""
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that takes no cookie."""
+    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+
+
+def cause_of(error: Exception) -> str:
+    """Return what made a request or its answer useless, for the log: `HTTP 404`, or what the system said first."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, ValidationError):  # its own text quotes the answer
+        return ", ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    cause: BaseException = error
+    while found := cause.__cause__ or cause.__context__:
+        cause = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else found
+    return f"{type(cause).__name__}: {cause}"
+
+
+class ExclusiveConnections(httpx.AsyncBaseTransport):
+    """A transport that gives each request a connection for itself, as httpx would make it from the environment."""
+
+    def __init__(self, limits: httpx.Limits = LIMITS) -> None:
+        """Make no connection yet; all of `limits` must be set."""
+        self._places = anyio.Semaphore(cast("int", limits.max_connections))
+        self._max_idle = cast("int", limits.max_keepalive_connections)
+        self._expiry = cast("float", limits.keepalive_expiry)
+        self._ssl_context = httpx.create_ssl_context()
+        self._idle: deque[tuple[httpx.AsyncClient, float]] = deque()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request on the connection that was used last, or on a new one.
+
+        Raises:
+            httpx.PoolTimeout: all connections were in use for too long.
+            httpx.TransportError: as without this transport.
+        """
+        await self._take_place(request)
+        client: httpx.AsyncClient | None = None
+        try:
+            await self._close_idle()
+            client = self._idle.pop()[0] if self._idle else self._connect()
+            response = await client.send(request, stream=True)
+        except BaseException:
+            self._places.release()
+            if client is not None:
+                with anyio.CancelScope(shield=True):
+                    await client.aclose()
+            raise
+        stream = _Stream(response, lambda: self._give_back(client))
+        return httpx.Response(
+            response.status_code, headers=response.headers, stream=stream, extensions=response.extensions
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections that are idle; the others end with their answers."""
+        self._max_idle = 0
+        await self._close_idle()
+
+    def _connect(self) -> httpx.AsyncClient:
+        """Return a client that has one connection; each request brings its own time-outs."""
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=self._expiry)
+        return httpx.AsyncClient(verify=self._ssl_context, cookies=no_cookies(), limits=limits)
+
+    async def _take_place(self, request: httpx.Request) -> None:
+        try:
+            with anyio.fail_after(request.extensions.get("timeout", {}).get("pool")):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("All connections are in use.", request=request) from error
+
+    def _give_back(self, client: httpx.AsyncClient) -> None:
+        self._places.release()
+        self._idle.append((client, time.monotonic()))
+
+    async def _close_idle(self) -> None:
+        """Close what is idle for too long, and what there is too much of; the oldest first."""
+        while self._idle and (len(self._idle) > self._max_idle or self._idle[0][1] + self._expiry < time.monotonic()):
+            client, _ = self._idle.popleft()
+            await client.aclose()
+
+
+class _Stream(httpx.AsyncByteStream):
+    """The body of a response, which gives its connection back when it is closed."""
+
+    def __init__(self, response: httpx.Response, give_back: Callable[[], None]) -> None:
+        self._response = response
+        self._give_back: Callable[[], None] | None = give_back
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.aiter_raw():
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Close the response, once."""
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            try:
+                await self._response.aclose()
+            finally:
+                give_back()
