@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import anyio
 import httpx
 import structlog
 from mcp.server.mcpserver import MCPServer
@@ -27,7 +28,7 @@ from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.bearer import BearerAuth
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
-from nextcloud_mcp.auth.credentials import Credentials, PassThrough, TokenExchange
+from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer, all_apps, app_of, scopes_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
@@ -91,13 +92,17 @@ def create_app(
             await stack.enter_async_context(keycloak)
             await stack.enter_async_context(nextcloud)
             await stack.enter_async_context(server.session_manager.run())
+            start = await stack.enter_async_context(anyio.create_task_group())
+            if keycloak_transport is None:  # tests count what their issuer is asked
+                start.start_soon(issuer.await_first)
             yield
+            start.cancel_scope.cancel()
 
     app = Starlette(
         routes=[
             Route(settings.path, endpoint),
             _metadata_route(challenge, issuer),
-            *health_routes(issuer, nextcloud),
+            *health_routes(issuer, tokens, nextcloud),
         ],
         middleware=[Middleware(RequestId), _cors()],
         lifespan=lifespan,
@@ -148,7 +153,7 @@ def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
     )
 
 
-def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> Credentials:
+def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> PassThrough | TokenExchange:
     """Return how a call's token for Nextcloud is got in the mode that is set."""
     if not settings.enable_token_exchange:
         return PassThrough()

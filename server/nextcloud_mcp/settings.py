@@ -72,7 +72,8 @@ class Settings(BaseModel):
 
     client_secret_file: Path | None = Field(alias="OIDC_CLIENT_SECRET_FILE", default=None)
     """A file with the secret, in its place; read again when Keycloak refuses the secret, so that a new one needs no
-    restart."""
+    restart. It may have a second line with another secret, the next or the former: the one that Keycloak accepts is
+    used."""
 
     client_private_key_file: Path | None = Field(alias="OIDC_CLIENT_PRIVATE_KEY_FILE", default=None)
     """A file with a private key in PEM, in place of a secret: the server signs assertions with it (RFC 7523,
@@ -180,7 +181,7 @@ def _read_secret_file(values: dict[str, str], name: str) -> None:
         return
     if name in values:
         raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them.")
-    values[name] = read_secret(f"{name}_FILE", Path(path))
+    values[name] = read_secrets(f"{name}_FILE", Path(path))[0]
 
 
 def read_secret(name: str, path: Path) -> str:
@@ -196,6 +197,15 @@ def read_secret(name: str, path: Path) -> str:
     if not secret:
         raise SettingsError(f"{name}: {path} is empty.")
     return secret
+
+
+def read_secrets(name: str, path: Path) -> list[str]:
+    """Return the secrets in a file that has one a line.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    return [line.strip() for line in read_secret(name, path).splitlines() if line.strip()]
 
 
 def _describe(error: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """`cli`: the command, run as an operator runs it."""
 
+import json
 import os
 import signal
 import socket
@@ -94,6 +95,18 @@ def test_serves_until_it_is_told_to_stop() -> None:
     assert any('"event": "token.refused"' in line for line in lines)
     assert all(line.startswith("{") and line.endswith("}") for line in lines), log
     assert not any(secret in log for secret in ("do-not-show-me", "c2lnbmF0dXJl", "Authorization"))
+
+
+def test_an_issuer_that_is_not_there_is_logged_at_the_start() -> None:
+    """Nobody has to ask first: the log has one event with the cause, and no traceback."""
+    with serving() as (port, process), at(port) as http:
+        assert http.get("/health/live").status_code == 200
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=60)
+    (event,) = [json.loads(line) for line in log.splitlines() if '"issuer.unavailable"' in line][:1]
+    assert "Connect call failed ('127.0.0.1', 1)" in event["cause"]
+    assert "http://127.0.0.1:1/" in event["reason"]
+    assert "Traceback" not in log
 
 
 def test_a_connection_may_idle_for_longer_than_clients_let_it() -> None:

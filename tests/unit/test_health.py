@@ -7,7 +7,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.support.issuer import Answer, answer, failing
+from tests.support.issuer import TOKEN_PATH, Answer, answer, failing
 from tests.support.server import Server
 
 STATUS: Final = "/status.php"
@@ -23,12 +23,55 @@ async def test_live_asks_nobody(server: Server) -> None:
 
 
 async def test_ready_when_all_is_well(server: Server) -> None:
-    """Ready needs the issuer's metadata and keys, and a Nextcloud that is up."""
+    """Ready needs the issuer's metadata and keys, a client that Keycloak accepts, and a Nextcloud that is up."""
+    accept_client(server)
     response = await server.http.get("/health/ready")
     assert response.status_code == 200
-    assert response.json() == {"status": "ok", "checks": {"issuer": "ok", "nextcloud": "ok"}}
+    assert response.json() == {"status": "ok", "checks": {"issuer": "ok", "client": "ok", "nextcloud": "ok"}}
     assert server.keycloak.fetches() == 1
     assert server.nextcloud.asked() == [f"GET {STATUS}"]
+
+
+def accept_client(server: Server) -> None:
+    """Let Keycloak answer an exchange without a token as it does to a client that it accepts."""
+    server.keycloak.instead[TOKEN_PATH] = answer(
+        400, json={"error": "invalid_request", "error_description": "Invalid token"}
+    )
+
+
+async def test_not_ready_with_a_client_that_is_refused(server: Server) -> None:
+    """A server with a wrong secret is not ready; the log says what to do, without the secret."""
+    refusal = {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"}
+    server.keycloak.instead[TOKEN_PATH] = answer(401, json=refusal)
+    with capture_logs() as events:
+        response = await server.http.get("/health/ready")
+        await server.http.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["checks"] == {"issuer": "ok", "client": "refused", "nextcloud": "ok"}
+    (event, again) = [event for event in events if event["event"] == "health.client_refused"]
+    assert "set OIDC_CLIENT_SECRET to its present secret" in event["reason"]
+    assert again["reason"] == event["reason"]
+    assert "s3cret" not in str(events)
+    assert len(server.keycloak.exchanges()) == 1, "the second check should not have asked Keycloak again"
+
+
+async def test_client_is_proved_once(server: Server) -> None:
+    """Checks cost Keycloak one request; a call that is refused has it asked again."""
+    accept_client(server)
+    for _ in range(5):
+        assert (await server.http.get("/health/ready")).status_code == 200
+    assert len(server.keycloak.exchanges()) == 1
+
+    server.keycloak.instead[TOKEN_PATH] = answer(401, json={"error": "unauthorized_client"})
+    assert "unauthorized_client" in await server.misuse("nc_whoami")
+    assert (await server.http.get("/health/ready")).status_code == 503
+
+
+async def test_pass_through_proves_no_client(pass_through_server: Server) -> None:
+    """In pass-through mode Keycloak need not know this server as a client, and is not asked."""
+    response = await pass_through_server.http.get("/health/ready")
+    assert response.json()["checks"]["client"] == "ok"
+    assert pass_through_server.keycloak.exchanges() == []
 
 
 async def test_not_ready_without_the_issuer(server: Server) -> None:
@@ -66,6 +109,7 @@ async def test_not_ready_without_nextcloud(server: Server, status: Answer, reaso
 
 async def test_the_answer_names_no_address(server: Server) -> None:
     """Anybody may ask; where Nextcloud is and how it failed is for the log."""
+    accept_client(server)
     server.nextcloud.on("GET", STATUS, failing(httpx.ConnectError))
     with capture_logs() as events:
         response = await server.http.get("/health/ready")
@@ -77,6 +121,7 @@ async def test_the_answer_names_no_address(server: Server) -> None:
 
 async def test_ready_again_by_itself(server: Server) -> None:
     """Once Nextcloud is out of maintenance, the next check says so."""
+    accept_client(server)
     server.nextcloud.on(
         "GET",
         STATUS,
@@ -90,5 +135,6 @@ async def test_ready_again_by_itself(server: Server) -> None:
 async def test_a_check_carries_no_token(server: Server) -> None:
     """Health checks are made without anybody's token."""
     await server.http.get("/health/ready", headers={"Authorization": "Bearer of-alice"})
-    assert all("Authorization" not in request.headers for request in server.nextcloud.requests)
-    assert all("Authorization" not in request.headers for request in server.keycloak.requests)
+    for request in (*server.nextcloud.requests, *server.keycloak.requests):
+        assert "Bearer" not in request.headers.get("Authorization", "")
+        assert b"of-alice" not in request.content

@@ -3,15 +3,16 @@
 A secret is sent with every exchange (RFC 6749 section 2.3.1). A private key never leaves this machine, and an
 assertion is good for one request (RFC 7523 section 2.2; `private_key_jwt` in OpenID Connect Core section 9).
 
-Either comes from a file that is read again when Keycloak refuses what was in it before, not for each exchange: so
-the next one can be put there first, the old one works until Keycloak changes, and no call fails in between.
+Either comes from a file that is read again when Keycloak refuses what was in it before, not for each exchange. A file
+may have two secrets, a line each, and the one that Keycloak accepts is used. So the next secret is added first, then
+Keycloak changes, and no call fails in between, whenever a server was started.
 """
 
 import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from joserfc.jwk import ECKey, RSAKey
 from pydantic import SecretStr
 
 from nextcloud_mcp.errors import SettingsError
-from nextcloud_mcp.settings import read_secret
+from nextcloud_mcp.settings import read_secret, read_secrets
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME: Final = 60
@@ -49,8 +50,8 @@ class ClientAuthentication(Protocol):
         """Return the proof for one request: `client_id` is who asks, `issuer` is who is asked."""
         ...
 
-    def renewed(self) -> Self:
-        """Return what the file holds now.
+    def reload(self) -> Sequence[Self]:
+        """Return what the file holds now: one or more, each to be tried for itself.
 
         Raises:
             SettingsError: that can't be used.
@@ -75,11 +76,12 @@ class ClientSecret:
         pair = f"{quote_plus(client_id)}:{quote_plus(self.value.get_secret_value())}"
         return Proof(headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"})
 
-    def renewed(self) -> Self:
-        """Return the secret that the file holds now."""
+    def reload(self) -> Sequence[Self]:
+        """Return the secrets that the file holds now."""
         if self.file is None:
-            return self
-        return replace(self, value=SecretStr(read_secret("OIDC_CLIENT_SECRET_FILE", self.file)))
+            return [self]
+        secrets_now = read_secrets("OIDC_CLIENT_SECRET_FILE", self.file)
+        return [replace(self, value=SecretStr(secret)) for secret in secrets_now]
 
     @property
     def advice(self) -> str:
@@ -135,9 +137,9 @@ class ClientKey:
         assertion = jwt.encode(header, claims, self.key, algorithms=[algorithm])
         return Proof(form={"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion})
 
-    def renewed(self) -> Self:
+    def reload(self) -> Sequence[Self]:
         """Return the key that the file holds now."""
-        return self.read(self.file)
+        return [self.read(self.file)]
 
     @property
     def advice(self) -> str:

@@ -7,9 +7,12 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import httpx
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from nextcloud_mcp.auth.client import ClientAuthentication
@@ -20,6 +23,14 @@ from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
+
+NO_TOKEN: Final = "no-token-only-a-check-of-the-client"  # noqa: S105 - it is no secret
+"""The subject token of an exchange that must fail."""
+
+CHECK_INTERVAL: Final = 30.0
+"""Seconds for which a refusal of this server is not checked again: each check leaves an error event in Keycloak."""
+
+log = structlog.get_logger()
 
 
 class Credentials(Protocol):
@@ -44,6 +55,9 @@ class PassThrough:
             raise InvalidTokenError("The token has expired: refresh it or sign in again.")
         return principal.token
 
+    async def check(self) -> None:
+        """Ask nothing: in this mode Keycloak need not know this server as a client."""
+
 
 class _Issued(BaseModel):
     """A successful answer of the token endpoint (RFC 8693 section 2.2.1); anything else in it is not read."""
@@ -60,6 +74,15 @@ class _Refusal(BaseModel):
     error_description: str = ""
 
 
+@dataclass(frozen=True)
+class _KnownRefusal:
+    """Why Keycloak refused this server, what the file had then, and until when that is not asked again."""
+
+    error: TokenExchangeError | SubjectTokenRefusedError
+    clients: Sequence[ClientAuthentication]
+    expires_at: float
+
+
 class TokenExchange:
     """One exchange a call: the caller's token for one whose only audience is Nextcloud. Nothing is kept."""
 
@@ -71,12 +94,16 @@ class TokenExchange:
         client_id: str,
         client: ClientAuthentication,
         audience: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
+        self._clock = clock
         self._issuer = issuer
         self._client_id = client_id
         self._client = client
         self._audience = audience
+        self._accepted = False
+        self._refusal: _KnownRefusal | None = None
 
     async def for_nextcloud(self, principal: Principal) -> str:
         """Exchange the principal's token.
@@ -103,19 +130,55 @@ class TokenExchange:
         self._check(issued)
         return issued.access_token
 
+    async def check(self) -> None:
+        """Ask for an exchange that must fail, for Keycloak looks at the client before it looks at the subject token.
+
+        Once Keycloak has accepted this server it is not asked again, until it refuses it in a call. What it refused is
+        asked again every `CHECK_INTERVAL`, or when the file has something else.
+
+        Raises:
+            TokenExchangeError: Keycloak refuses it, or can't be asked.
+        """
+        if self._accepted:
+            return
+        known = self._refusal
+        if known is not None and self._clock() < known.expires_at and self._reloaded() == known.clients:
+            raise known.error
+        response = await self._post(NO_TOKEN)
+        refusal = _refusal(response)
+        if refusal is not None and _blames_the_subject_token(refusal):
+            self._accepted, self._refusal = True, None
+            log.info("client.accepted", client=self._client_id)
+            return
+        error = self._refused(response)
+        if refusal is not None:
+            self._refusal = _KnownRefusal(error, self._reloaded(), self._clock() + CHECK_INTERVAL)
+        raise error
+
     async def _post(self, subject_token: str) -> httpx.Response:
-        """Ask once; and once more if Keycloak refuses this server itself, and the file has another proof by now."""
+        """Ask once; if Keycloak refuses this server itself, once more with each other proof that the file has now."""
         used = self._client
         response = await self._send(subject_token, used)
         if not _blames_this_client(response):
             return response
+        clients = self._reloaded()
+        for client in clients:
+            if client == used:
+                continue
+            other = await self._send(subject_token, client)
+            if not _blames_this_client(other):
+                self._client = client
+                return other
+        self._client, self._accepted = clients[0], False
+        return response
+
+    def _reloaded(self) -> Sequence[ClientAuthentication]:
         try:
-            self._client = used.renewed()
+            return self._client.reload()
         except SettingsError as error:
             raise TokenExchangeError(
                 f"Keycloak refuses this server's credentials; the administrator must give it new ones: {error}"
             ) from error
-        return response if self._client == used else await self._send(subject_token, self._client)
 
     async def _send(self, subject_token: str, client: ClientAuthentication) -> httpx.Response:
         metadata = await self._issuer.metadata()

@@ -21,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from pydantic import BaseModel
 
+from nextcloud_mcp.connections import cause_of
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError
 
 JWKS_LIFETIME: Final = 300.0
@@ -32,6 +33,9 @@ was no flood's, for nobody else can make the issuer publish it."""
 
 RETRY_INTERVAL: Final = 1.0
 """Least number of seconds between a failed fetch and the next."""
+
+MAX_LOG_PAUSE: Final = 64.0
+"""Most seconds between two events about an issuer that was never there."""
 
 log = structlog.get_logger()
 
@@ -65,7 +69,7 @@ class Issuer:
         self._snapshot: _Snapshot | None = None
         self._no_refetch_before = -math.inf
         self._no_retry_before = -math.inf
-        self._failure = ""
+        self._failure = self._cause = ""
         self._lock = anyio.Lock()
 
     async def metadata(self) -> IssuerMetadata:
@@ -75,6 +79,17 @@ class Issuer:
             IssuerUnavailableError: it has never been fetched, and can't be now.
         """
         return (await self._current()).metadata
+
+    async def await_first(self) -> None:
+        """Return once metadata and keys are there, and log until then why they are not: after pauses that double."""
+        pause = RETRY_INTERVAL
+        while self._snapshot is None:
+            try:
+                await self._current()
+            except IssuerUnavailableError as error:
+                log.warning("issuer.unavailable", code=error.code, reason=str(error), cause=self._cause, again_in=pause)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, MAX_LOG_PAUSE)
 
     async def key(self, key_id: str) -> Key:
         """Return the signing key that a token's `kid` names.
@@ -101,7 +116,7 @@ class Issuer:
             return await self._newer_than(snapshot)
         except IssuerUnavailableError as error:
             if error.__cause__ is not None:  # asked just now, and not within `RETRY_INTERVAL` of that
-                log.warning("issuer.not_refreshed", code=error.code, reason=str(error))
+                log.warning("issuer.not_refreshed", code=error.code, reason=str(error), cause=self._cause)
             return snapshot
 
     async def _newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:
@@ -118,7 +133,7 @@ class Issuer:
                 self._snapshot = await self._fetch(now)
             except (httpx.HTTPError, ValueError) as error:
                 self._no_retry_before = self._clock() + RETRY_INTERVAL  # from now: a time-out has taken a while
-                self._failure = type(error).__name__
+                self._failure, self._cause = type(error).__name__, cause_of(error)
                 raise self._unavailable() from error
             if for_key is not None and for_key not in self._snapshot.keys:
                 self._no_refetch_before = now + REFETCH_INTERVAL

@@ -32,8 +32,22 @@ async def client(patient: Patient) -> Finding:
     settings = patient.settings
     if not settings.enable_token_exchange:
         return Finding("not needed: pass-through mode exchanges nothing")
-    authentication = client_authentication(settings)
-    proof = authentication.prove(settings.client_id, str(patient.metadata["issuer"]))
+    for authentication in client_authentication(settings).reload():
+        response = await _ask(patient, authentication)
+        error, description = _refusal(response)
+        if (error, description) == _WELL:
+            return Finding(f"Keycloak knows {settings.client_id} and lets it exchange")
+    cause, mend = (
+        _not_allowed(patient, description)
+        or _not_authenticated(patient, authentication, response.status_code, error)
+        or ("Keycloak refuses the exchange for another reason", "see Keycloak's log")
+    )
+    raise Fault(cause, mend, saw=f"HTTP {response.status_code} {error}: {description}")
+
+
+async def _ask(patient: Patient, client: ClientAuthentication) -> httpx.Response:
+    settings = patient.settings
+    proof = client.prove(settings.client_id, str(patient.metadata["issuer"]))
     endpoint = str(patient.metadata["token_endpoint"])
     form = {
         "grant_type": GRANT_TYPE,
@@ -44,16 +58,7 @@ async def client(patient: Patient) -> Finding:
         **proof.form,
     }
     mend = f"make {endpoint}, which the issuer's metadata names, reachable from here"
-    response = await ask(patient.http, "POST", endpoint, data=form, headers=proof.headers, mend=mend)
-    error, description = _refusal(response)
-    if (error, description) == _WELL:
-        return Finding(f"Keycloak knows {settings.client_id} and lets it exchange")
-    cause, mend = (
-        _not_allowed(patient, description)
-        or _not_authenticated(patient, authentication, response.status_code, error)
-        or ("Keycloak refuses the exchange for another reason", "see Keycloak's log")
-    )
-    raise Fault(cause, mend, saw=f"HTTP {response.status_code} {error}: {description}")
+    return await ask(patient.http, "POST", endpoint, data=form, headers=proof.headers, mend=mend)
 
 
 def _refusal(response: httpx.Response) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from tests.support.clock import Clock
 from tests.support.issuer import FakeIssuer
 
 
@@ -12,6 +13,12 @@ from tests.support.issuer import FakeIssuer
 def keycloak() -> FakeIssuer:
     """A realm that nobody has asked anything yet."""
     return FakeIssuer()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock that what is under test reads."""
+    return Clock()
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.client import ClientSecret
-from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
+from nextcloud_mcp.auth.credentials import CHECK_INTERVAL, PassThrough, TokenExchange
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, SubjectTokenRefusedError, TokenExchangeError
+from nextcloud_mcp.settings import read_secrets
+from tests.support.clock import Clock
 from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, TOKEN_PATH, Answer, FakeIssuer, answer, failing
 
 SECRET: Final = "s3cret +/&=%é"
@@ -203,14 +205,18 @@ async def test_a_refusal_is_logged_by_who_answers_the_caller(exchange: TokenExch
     assert [event for event in events if not event["event"].startswith("issuer.")] == []
 
 
-def takes(keycloak: FakeIssuer, secret: str) -> None:
-    """Let the realm take this secret and no other."""
+def takes(keycloak: FakeIssuer, secret: str, *, with_token: bool = True) -> None:
+    """Let the realm take this secret and no other, and refuse the subject token unless it comes `with_token`."""
     good = ClientSecret(SecretStr(secret)).prove(SERVER_URL, ISSUER).headers["Authorization"]
     refusal = answer(401, json=REFUSALS["wrong secret"][1])
 
     def decide(request: httpx.Request) -> httpx.Response:
         right = request.headers["Authorization"] == good
-        return httpx.Response(200, json=keycloak.issued()) if right else refusal(request)
+        if not right:
+            return refusal(request)
+        if not with_token:
+            return httpx.Response(400, json={"error": "invalid_request", "error_description": "Invalid token"})
+        return httpx.Response(200, json=keycloak.issued())
 
     keycloak.instead[TOKEN_PATH] = decide
 
@@ -263,6 +269,63 @@ async def test_a_refused_secret_is_tried_once_a_call(
         assert len(token_requests(keycloak)) == requests
     mount(secret_file, "the next one")
     assert await from_file.for_nextcloud(principal())
+
+
+def exchanging(http: httpx.AsyncClient, file: Path, secret: str, clock: Clock) -> TokenExchange:
+    """Return an exchange with a secret that was read from a file."""
+    client = ClientSecret(SecretStr(secret), file)
+    issuer = Issuer(http, DISCOVERY_URL)
+    return TokenExchange(http, issuer, client_id=SERVER_URL, client=client, audience="nextcloud", clock=clock)
+
+
+async def test_two_secrets_fail_no_call(
+    http: httpx.AsyncClient, keycloak: FakeIssuer, secret_file: Path, clock: Clock
+) -> None:
+    """A file with the present and the next secret, in either order, serves before and after Keycloak changes."""
+    for lines in (f"{SECRET}\nthe next one", f"the next one\n\n{SECRET}"):
+        mount(secret_file, lines)
+        first = read_secrets("OIDC_CLIENT_SECRET_FILE", secret_file)[0]
+        exchange = exchanging(http, secret_file, first, clock)
+        for present in (SECRET, "the next one", SECRET):
+            takes(keycloak, present)
+            for _ in range(2):
+                assert await exchange.for_nextcloud(principal())
+    assert len(token_requests(keycloak)) == 2 * 6 + 2 + 3
+
+
+async def test_refused_client_is_checked_again_when_the_file_has_changed(
+    http: httpx.AsyncClient, keycloak: FakeIssuer, secret_file: Path, clock: Clock
+) -> None:
+    """A check is repeated after a while, and at once with another secret in the file."""
+    exchange = exchanging(http, secret_file, SECRET, clock)
+    takes(keycloak, "the next one", with_token=False)
+    for _ in range(3):
+        with pytest.raises(TokenExchangeError, match=f"into {secret_file}"):
+            await exchange.check()
+    assert len(token_requests(keycloak)) == 1
+    clock.advance(CHECK_INTERVAL)
+    with pytest.raises(TokenExchangeError):
+        await exchange.check()
+    assert len(token_requests(keycloak)) == 2
+    mount(secret_file, f"{SECRET}\nthe next one")
+    await exchange.check()
+    await exchange.check()
+    assert len(token_requests(keycloak)) == 4
+
+
+@pytest.mark.parametrize(
+    "broken", [failing(httpx.ConnectError), answer(502, html="<h1>Bad Gateway</h1>")], ids=["no answer", "502"]
+)
+async def test_check_without_an_answer_is_repeated(
+    http: httpx.AsyncClient, keycloak: FakeIssuer, secret_file: Path, clock: Clock, broken: Answer
+) -> None:
+    """A Keycloak that can't answer has refused nothing: the next check asks again."""
+    exchange = exchanging(http, secret_file, SECRET, clock)
+    keycloak.instead[TOKEN_PATH] = broken
+    with pytest.raises(TokenExchangeError):
+        await exchange.check()
+    takes(keycloak, SECRET, with_token=False)
+    await exchange.check()
 
 
 async def test_another_wrong_secret_does_not_loop(

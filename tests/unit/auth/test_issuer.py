@@ -7,9 +7,11 @@ import anyio
 import httpx
 import pytest
 from joserfc.jwk import ECKey, RSAKey
+from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.issuer import JWKS_LIFETIME, REFETCH_INTERVAL, RETRY_INTERVAL, Issuer
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError
+from tests.support.clock import Clock
 from tests.support.issuer import (
     DISCOVERY_URL,
     FIRST_KEY,
@@ -24,27 +26,6 @@ from tests.support.issuer import (
 
 FIRST: Final = str(FIRST_KEY.kid)
 SECOND: Final = str(SECOND_KEY.kid)
-
-
-class Clock:
-    """A monotonic clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.time
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.time += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The clock that the issuer under test reads."""
-    return Clock()
 
 
 @pytest.fixture
@@ -303,3 +284,26 @@ async def test_a_key_without_use_verifies(issuer: Issuer, keycloak: FakeIssuer) 
     """`use` is optional (RFC 7517 section 4.2)."""
     keycloak.keys = [{name: value for name, value in keycloak.keys[0].items() if name != "use"}]
     assert (await issuer.key(FIRST)).kid == FIRST
+
+
+async def test_an_issuer_that_is_not_there_is_logged_until_it_is(
+    issuer: Issuer, keycloak: FakeIssuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event says the cause, again after pauses that double up to a minute; the last one says that it is there."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.advance(seconds)
+        if len(pauses) == 9:
+            keycloak.up()
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    keycloak.instead[httpx.URL(DISCOVERY_URL).path] = answer(404, json={"error": "Realm does not exist"})
+    with capture_logs() as events:
+        await issuer.await_first()
+
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    assert [event["event"] for event in events] == ["issuer.unavailable"] * 9 + ["issuer.fetched"]
+    assert {event["cause"] for event in events[:-1]} == {"HTTP 404"}
+    assert all(DISCOVERY_URL in event["reason"] for event in events[:-1])
