@@ -6,11 +6,12 @@ All in a realm of its own (docs/how-to/rotate-keys.md has the same steps for an 
 import json
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import anyio
+import httpx
 import pytest
 from keycloak import KeycloakAdmin
 
@@ -213,6 +214,62 @@ async def test_secret_put_into_the_file_first(own: OwnChain, admin: KeycloakAdmi
     await caller.work()
 
     assert caller.outcomes == [FINE, FINE, FINE]
+
+
+@asynccontextmanager
+async def replica(own: OwnChain) -> AsyncIterator[str]:
+    """Start one more server with the secrets that the file has now, and return its origin once it is ready."""
+    settings = own.settings(ENABLE_TOKEN_EXCHANGE="true", OIDC_CLIENT_SECRET_FILE=str(own.secret_file))
+    running = run_server("replica", own.config.exchange_url, free_port(), settings, logs=own.config.state)
+    async with in_thread(running) as url:
+        yield url.removesuffix("/mcp")
+
+
+async def call_replica(own: OwnChain, origin: str, token: str) -> dict[str, Any]:
+    """Call a tool there; returns its result."""
+    host = own.config.exchange_url.removeprefix("http://").removesuffix("/mcp")
+    return result(await call_tool(f"{origin}/mcp", "nc_whoami", token=token, host=host))
+
+
+@pytest.mark.usefixtures("secrets_restored")
+async def test_two_secrets_in_the_file(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
+    """With both secrets in the file while Keycloak changes, no call fails: at no server, whenever it was started."""
+    done = anyio.Event()
+    results = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(caller.work, done)
+        own.write_secret(f"{EXCHANGE_CLIENT_SECRET}\n{ANOTHER_SECRET}")
+        async with replica(own) as started_before:
+            results.append(await call_replica(own, started_before, caller.token))
+            change_secret(own, admin, ANOTHER_SECRET)
+            results.append(await call_replica(own, started_before, caller.token))
+            async with replica(own) as started_after:
+                results.append(await call_replica(own, started_after, caller.token))
+                own.write_secret(ANOTHER_SECRET)
+                results.append(await call_replica(own, started_after, caller.token))
+            results.append(await call_replica(own, started_before, caller.token))
+        async with replica(own) as started_last:
+            results.append(await call_replica(own, started_last, caller.token))
+        done.set()
+
+    assert set(caller.outcomes) == {FINE}
+    assert len(caller.outcomes) > 3
+    assert not any(answer.get("isError") for answer in results), results
+
+
+@pytest.mark.usefixtures("secrets_restored")
+async def test_server_with_a_refused_secret_is_not_ready(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
+    """Once Keycloak has refused the secret in a call, the server is not ready until the file has another one."""
+    async with replica(own) as origin, httpx.AsyncClient(trust_env=False, base_url=origin, timeout=30) as http:
+        change_secret(own, admin, ANOTHER_SECRET)
+        assert (await http.get("/health/ready")).status_code == 200, "nobody has asked Keycloak again yet"
+        assert (await call_replica(own, origin, caller.token))["isError"]
+        refused = await http.get("/health/ready")
+        own.write_secret(ANOTHER_SECRET)
+        accepted = await http.get("/health/ready")
+
+    assert (refused.status_code, refused.json()["checks"]["client"]) == (503, "refused")
+    assert (accepted.status_code, accepted.json()["checks"]["client"]) == (200, "ok")
 
 
 @pytest.mark.usefixtures("secrets_restored")
