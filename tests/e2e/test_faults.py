@@ -154,7 +154,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
     "404": Case(
         LIST,
         404,
-        "Nextcloud has no /Plans, or you may not see it: check the name, or list what is there.",
+        "Nextcloud did not find /Plans among what you may see: check the name, or list what is there.",
         "nextcloud.not_found",
     ),
     "423": Case(

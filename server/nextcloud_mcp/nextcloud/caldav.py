@@ -96,7 +96,7 @@ async def list_calendars(nextcloud: Nextcloud, *, takes: str | None = None, writ
     response = await nextcloud.request(
         "PROPFIND",
         await _home(nextcloud),
-        about="list of calendars",
+        about="the list of calendars",
         headers={"Depth": "1"},
         content=dav.propfind(*_PROPERTIES),
     )
@@ -337,7 +337,7 @@ async def ask_outbox(nextcloud: Nextcloud, request: str) -> dict[str, str | None
     response = await nextcloud.request(
         "POST",
         await _path(nextcloud, "outbox"),
-        about="free/busy times",
+        about="the free/busy times",
         headers={"Content-Type": _MEDIA_TYPE},
         content=request.encode(),
     )

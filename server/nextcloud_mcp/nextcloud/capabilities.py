@@ -40,7 +40,7 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
         TokenNotAcceptedError: it answered as to a stranger, which it does with 200 (measured on Nextcloud 32.0.1).
     """
     response = await nextcloud.request(
-        "GET", "/ocs/v2.php/cloud/capabilities", about="capabilities", params={"format": "json"}
+        "GET", "/ocs/v2.php/cloud/capabilities", about="your apps", params={"format": "json"}
     )
     found = parse(_Answer, response).ocs.data.capabilities
     if "core" not in found:

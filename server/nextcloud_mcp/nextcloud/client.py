@@ -97,7 +97,14 @@ class Nextcloud:
 
     async def user(self) -> "User":
         """Return the user, as OCS `/cloud/user` tells (OCS user API, "Get the current user")."""
-        response = await self.request("GET", "/ocs/v2.php/cloud/user", about="your account", params={"format": "json"})
+        response = await self.request(
+            "GET", "/ocs/v2.php/cloud/user", about="your account", params={"format": "json"}, also_ok={404}
+        )
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise NextcloudUnavailableError(
+                "There is no Nextcloud at the configured address (its user API answers HTTP 404): the administrator "
+                "must check NEXTCLOUD_HOST."
+            )
         return parse(_OCSUser, response).ocs.data
 
     def absolute(self, path: str) -> str:
@@ -277,7 +284,10 @@ _ACCOUNT_DISABLED: Final = (
 _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
     401: (TokenNotAcceptedError, NOT_ACCEPTED),
     403: (ForbiddenError, "Nextcloud does not allow this for {about}: ask its owner for the permission."),
-    404: (NotFoundError, "Nextcloud has no {about}, or you may not see it: check the name, or list what is there."),
+    404: (
+        NotFoundError,
+        "Nextcloud did not find {about} among what you may see: check the name, or list what is there.",
+    ),
     409: (ConflictError, "{about} conflicts with what is there: its folder may be missing; create that first."),
     412: (ConflictError, "{about} is not as you expect it: read it again, then repeat with its present ETag."),
     413: (

@@ -133,12 +133,12 @@ class Config(BaseModel):
 
 async def version(nextcloud: Nextcloud) -> Version:
     """Return the versions of the app and its API."""
-    return parse(Version, await nextcloud.request("GET", VERSION, about="version of Cookbook"))
+    return parse(Version, await nextcloud.request("GET", VERSION, about="the version of Cookbook"))
 
 
 async def config(nextcloud: Nextcloud) -> Config:
     """Return the user's settings."""
-    return parse(Config, await nextcloud.request("GET", f"{API}/config", about="settings of Cookbook"))
+    return parse(Config, await nextcloud.request("GET", f"{API}/config", about="the settings of Cookbook"))
 
 
 async def set_config(
@@ -157,12 +157,12 @@ async def set_config(
         "print_image": print_image,
     }
     body = {name: value for name, value in changes.items() if value is not None}
-    await nextcloud.request("POST", f"{API}/config", about="settings of Cookbook", json=body)
+    await nextcloud.request("POST", f"{API}/config", about="the settings of Cookbook", json=body)
 
 
 async def reindex(nextcloud: Nextcloud) -> None:
     """Read all recipe files again, for those that came by another way than Cookbook."""
-    await nextcloud.request("POST", f"{API}/reindex", about="index of recipes")
+    await nextcloud.request("POST", f"{API}/reindex", about="the index of recipes")
 
 
 async def recipes(nextcloud: Nextcloud) -> list[RecipeStub]:
@@ -194,12 +194,12 @@ async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[R
 
 async def categories(nextcloud: Nextcloud) -> list[Category]:
     """Return the categories."""
-    return parse(list[Category], await nextcloud.request("GET", f"{API}/categories", about="list of categories"))
+    return parse(list[Category], await nextcloud.request("GET", f"{API}/categories", about="the list of categories"))
 
 
 async def keywords(nextcloud: Nextcloud) -> list[Keyword]:
     """Return the keywords."""
-    return parse(list[Keyword], await nextcloud.request("GET", f"{API}/keywords", about="list of keywords"))
+    return parse(list[Keyword], await nextcloud.request("GET", f"{API}/keywords", about="the list of keywords"))
 
 
 async def recipe(nextcloud: Nextcloud, recipe_id: int) -> Recipe:

@@ -186,7 +186,7 @@ class Place(NamedTuple):
 
 async def boards(nextcloud: Nextcloud) -> list[DeckBoard]:
     """Return the boards that the user sees, archived ones included."""
-    listed = parse(list[DeckBoard], await _ask(nextcloud, "GET", "", about="list of boards"))
+    listed = parse(list[DeckBoard], await _ask(nextcloud, "GET", "", about="the list of boards"))
     return [board for board in listed if not board.deleted_at]  # Deck lists its trash as well
 
 

@@ -61,12 +61,12 @@ async def get(nextcloud: Nextcloud, note_id: int) -> Note:
 
 async def list_all(nextcloud: Nextcloud) -> list[Note]:
     """Return all notes of the user, contents included."""
-    return parse(list[Note], await nextcloud.request("GET", API, about="list of notes"))
+    return parse(list[Note], await nextcloud.request("GET", API, about="the list of notes"))
 
 
 async def list_headings(nextcloud: Nextcloud) -> list[Heading]:
     """Return all notes of the user, without their contents."""
-    response = await nextcloud.request("GET", API, about="list of notes", params={"exclude": "content"})
+    response = await nextcloud.request("GET", API, about="the list of notes", params={"exclude": "content"})
     return parse(list[Heading], response)
 
 
@@ -143,4 +143,4 @@ async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple
 
 async def settings(nextcloud: Nextcloud) -> Settings:
     """Return the user's settings of Notes."""
-    return parse(Settings, await nextcloud.request("GET", SETTINGS, about="settings of Notes"))
+    return parse(Settings, await nextcloud.request("GET", SETTINGS, about="the settings of Notes"))

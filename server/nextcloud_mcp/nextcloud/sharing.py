@@ -145,7 +145,7 @@ async def get(nextcloud: Nextcloud, share_id: int) -> Share:
     response = await _request(nextcloud, "GET", f"/{share_id}", about=f"share {share_id}")
     shares = parse(_OCSMany, response).ocs.data  # a list, of one
     if not shares:
-        raise NotFoundError(f"Nextcloud has no share {share_id}: list the shares.")
+        raise NotFoundError(f"Nextcloud did not find share {share_id}: list the shares.")
     return shares[0]
 
 

@@ -91,7 +91,7 @@ class _Refusal(BaseModel):
 
 async def list_tables(nextcloud: Nextcloud) -> list[Table]:
     """Return the tables of the user and those that others share."""
-    return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="list of tables"))
+    return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="the list of tables"))
 
 
 async def scheme(nextcloud: Nextcloud, table_id: int) -> Scheme:
@@ -151,7 +151,7 @@ async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
     """Return a table's columns; a table that does not exist is as forbidden as one that is not shared."""
     response = await nextcloud.request("GET", f"{API}/tables/{table_id}/columns", about=_table(table_id), also_ok={403})
     if response.status_code == httpx.codes.FORBIDDEN:
-        raise NotFoundError(f"Nextcloud has no {_table(table_id)}, or you may not see it: list the tables.")
+        raise NotFoundError(f"Nextcloud did not find {_table(table_id)} among what you may see: list the tables.")
     return parse(list[Column], response)
 
 

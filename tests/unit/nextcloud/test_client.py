@@ -84,7 +84,7 @@ STATUSES: Final[Mapping[str, tuple[int, dict[str, str], type[NextcloudError], st
     "401": (401, {}, TokenNotAcceptedError, "a local account of your name, which may not be used through Keycloak"),
     "401 with a name": (401, {"X-User-Id": "alice"}, AccountDisabledError, "Nextcloud has disabled your account"),
     "403": (403, {}, ForbiddenError, "Nextcloud does not allow this for note 7"),
-    "404": (404, {}, NotFoundError, "Nextcloud has no note 7"),
+    "404": (404, {}, NotFoundError, "Nextcloud did not find note 7"),
     "405": (405, {}, NextcloudError, "Nextcloud refused note 7 with HTTP 405"),
     "409": (409, {}, ConflictError, "note 7 conflicts with what is there"),
     "412": (412, {}, ConflictError, "note 7 is not as you expect it"),
@@ -436,3 +436,10 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
     first, second, third = connections
     assert first == second
     assert third != second
+
+
+async def test_address_without_a_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Where nobody's account is found, there is no Nextcloud: the sentence names the setting, not the person's name."""
+    fake.on("GET", USER_PATH, answer(404, html="<h1>Not Found</h1>"))
+    with pytest.raises(NextcloudUnavailableError, match="must check NEXTCLOUD_HOST"):
+        await nextcloud.user_id()

@@ -87,7 +87,7 @@ async def test_deletes_an_address_book(nextcloud: Nextcloud, fake: FakeNextcloud
     """One request; an address book that is not there is an error that names it."""
     fake.on("DELETE", f"{HOME}/friends/", answer(204), answer(404))
     await contacts.delete_address_book(nextcloud, "friends")
-    with pytest.raises(NotFoundError, match="no address book 'friends'"):
+    with pytest.raises(NotFoundError, match="did not find address book 'friends'"):
         await contacts.delete_address_book(nextcloud, "friends")
 
 

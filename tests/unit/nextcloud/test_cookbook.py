@@ -67,9 +67,9 @@ async def test_an_update_keeps_the_rest(nextcloud: Nextcloud, fake: FakeNextclou
 async def test_what_is_missing_is_left_alone(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Cookbook would fail at the update, and call the deletion a success, of whatever has that id."""
     fake.on("GET", f"{RECIPES}/1", answer(404, json=1))
-    with pytest.raises(NotFoundError, match="no recipe 1"):
+    with pytest.raises(NotFoundError, match="did not find recipe 1"):
         await cookbook.update(nextcloud, 1, {"name": "x"})
-    with pytest.raises(NotFoundError, match="no recipe 1"):
+    with pytest.raises(NotFoundError, match="did not find recipe 1"):
         await cookbook.delete(nextcloud, 1)
     assert fake.asked() == [f"GET {RECIPES}/1"] * 2
 

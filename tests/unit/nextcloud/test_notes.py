@@ -131,7 +131,7 @@ async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None
     """Deleting is one request; a note that is not there is an error."""
     fake.on("DELETE", f"{NOTES}/7", answer(json=[]), answer(404, json={"errorType": "NoteDoesNotExistException"}))
     await notes.delete(nextcloud, 7)
-    with pytest.raises(NotFoundError, match="no note 7"):
+    with pytest.raises(NotFoundError, match="did not find note 7"):
         await notes.delete(nextcloud, 7)
 
 

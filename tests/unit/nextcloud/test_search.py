@@ -151,7 +151,7 @@ async def test_a_type_of_another_form_is_refused(nextcloud: Nextcloud, fake: Fak
 
 SCOPE_IS_A_FILE: Final = b"<s:message>Search is only supported on directories</s:message>"
 FAILURES: Final[Mapping[str, tuple[Answer, type[NextcloudError | InvalidArgumentError], str]]] = {
-    "no such folder": (answer(404), NotFoundError, "no /d"),
+    "no such folder": (answer(404), NotFoundError, "did not find /d"),
     "a file": (answer(500, content=SCOPE_IS_A_FILE), InvalidArgumentError, "/d is a file, not a folder"),
     "a defect there": (answer(500, content=b"TypeError"), NextcloudUnavailableError, "HTTP 500"),
     "a page": (answer(207, content=b"<html/>"), NextcloudUnavailableError, "not WebDAV"),

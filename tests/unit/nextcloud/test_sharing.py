@@ -120,7 +120,7 @@ async def test_reads_one_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> Non
 async def test_no_share_in_the_list_is_none(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Should the list ever be empty, that is a share that is not there."""
     fake.on("GET", f"{SHARES}/5", ocs([]))
-    with pytest.raises(NotFoundError, match="no share 5"):
+    with pytest.raises(NotFoundError, match="did not find share 5"):
         await sharing.get(nextcloud, 5)
 
 
@@ -179,7 +179,7 @@ REFUSALS: Final[Mapping[str, tuple[Answer, type[NextcloudMCPError], str]]] = {
     "not theirs": (ocs([], 403, "Cannot share with yourself"), ForbiddenError, "Cannot share with yourself"),
     "nobody": (ocs([], 404, "Please specify a valid account"), NotFoundError, "Please specify a valid account"),
     "without a word": (ocs([], 404, ""), NotFoundError, "check the arguments"),
-    "no OCS": (answer(404, text="<h1>Not found</h1>"), NotFoundError, "Nextcloud has no "),
+    "no OCS": (answer(404, text="<h1>Not found</h1>"), NotFoundError, "Nextcloud did not find "),
     "too many": (answer(429), RateLimitedError, "asks for a pause"),
     "a defect there": (ocs([], 500, "Internal"), NextcloudUnavailableError, "HTTP 500"),
 }

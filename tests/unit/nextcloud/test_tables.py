@@ -128,9 +128,9 @@ async def test_deletes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 async def test_a_missing_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """It is looked for first, since Tables answers 500 to a change of one that is missing."""
     fake.on("GET", f"{API}/rows/9", answer(404, json={"message": "Did expect one result but found none"}))
-    with pytest.raises(NotFoundError, match="no row 9"):
+    with pytest.raises(NotFoundError, match="did not find row 9"):
         await tables.update(nextcloud, 9, {"Name": "x"})
-    with pytest.raises(NotFoundError, match="no row 9"):
+    with pytest.raises(NotFoundError, match="did not find row 9"):
         await tables.delete(nextcloud, 9)
     assert set(fake.asked()) == {f"GET {API}/rows/9"}
 
@@ -138,7 +138,7 @@ async def test_a_missing_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 async def test_a_missing_table(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Tables forbids the columns of what is not there; the caller learns that there may be no such table."""
     fake.on("GET", f"{API}/tables/9/columns", answer(403, json={"message": "no read access"}))
-    with pytest.raises(NotFoundError, match="no table 9, or you may not see it"):
+    with pytest.raises(NotFoundError, match="did not find table 9 among what you may see"):
         await tables.insert(nextcloud, 9, {"Name": "x"})
 
 

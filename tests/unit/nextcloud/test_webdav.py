@@ -186,7 +186,7 @@ async def test_listing_a_file_says_so(nextcloud: Nextcloud, fake: FakeNextcloud)
 async def test_listing_what_is_not_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A folder that is missing is named."""
     fake.on("PROPFIND", f"{FILES}/x", answer(404))
-    with pytest.raises(NotFoundError, match="no /x"):
+    with pytest.raises(NotFoundError, match="did not find /x"):
         await webdav.list_directory(nextcloud, "x")
 
 
@@ -338,7 +338,7 @@ async def test_replacing_what_is_gone_says_so(nextcloud: Nextcloud, fake: FakeNe
     """Somebody deleted the file since it was read: Nextcloud answers 412, and the caller learns that it is gone."""
     fake.on("PUT", f"{FILES}/a", answer(412))
     fake.on("PROPFIND", f"{FILES}/a", answer(404))
-    with pytest.raises(NotFoundError, match="no /a"):
+    with pytest.raises(NotFoundError, match="did not find /a"):
         await webdav.write_file(nextcloud, "a", b"x", content_type=None, etag="abc")
 
 

@@ -457,7 +457,7 @@ async def test_deletes_the_only_occurrence(server: Server) -> None:
     ("status", "sentence"),
     [
         pytest.param(403, "Nextcloud does not allow this for calendar 'work'", id="read only"),
-        pytest.param(404, "Nextcloud has no calendar 'work'", id="gone"),
+        pytest.param(404, "Nextcloud did not find calendar 'work'", id="gone"),
         pytest.param(507, "There is no room for calendar 'work'", id="full"),
     ],
 )
@@ -473,7 +473,7 @@ async def test_a_calendar_that_refuses_an_event(
 
 
 NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
-    "missing": (answer(404), "Nextcloud has no calendar 'work'"),
+    "missing": (answer(404), "Nextcloud did not find calendar 'work'"),
     "deleted, which answers nevertheless": (
         answer(207, content=one(calendar("work", more=DELETED))),
         "There is no calendar 'work', or not any more: take a name from nc_calendar_list_calendars.",

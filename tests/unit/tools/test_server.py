@@ -175,7 +175,7 @@ async def test_an_error_of_nextcloud_is_a_sentence_for_the_caller(server: Server
     """What Nextcloud answered becomes a tool error with the next step, in HTTP 200 as MCP has it."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
     assert await server.misuse("nc_notes_get_note", {"note_id": 7}) == (
-        "Nextcloud has no note 7, or you may not see it: check the name, or list what is there."
+        "Nextcloud did not find note 7 among what you may see: check the name, or list what is there."
     )
 
 

@@ -121,7 +121,7 @@ async def test_what_is_not_there_is_no_matter_of_the_app(server: Server, apps: l
     server.nextcloud.on("GET", CAPABILITIES_PATH, *apps)
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
     await listed(server, "tools/list")
-    assert (await server.misuse("nc_notes_get_note", {"note_id": 7})).startswith("Nextcloud has no note 7")
+    assert (await server.misuse("nc_notes_get_note", {"note_id": 7})).startswith("Nextcloud did not find note 7")
 
 
 async def test_apps_are_not_asked_when_the_call_says_enough(server: Server) -> None:
