@@ -31,7 +31,7 @@ LABEL: Final = "org.nextcloud-mcp.local-build"
 DEBIAN: Final = "debian:trixie-slim"
 STANDIN: Final = "nextcloud-mcp/stand-in:local"
 PACKAGES: Final = "ca-certificates,curl,python3,python3-venv"
-CADDY: Final = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.10.2"
+CADDY: Final = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9"
 PULL_SECONDS: Final = 900
 
 

@@ -20,8 +20,13 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, *, port: int = 0, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
-    """Serve `app` on loopback for as long as the block lasts, and return its URL; port 0 takes a free one."""
+async def listening(
+    app: ASGIApp, *, host: str = LOOPBACK, port: int = 0, lifespan: Literal["on", "off"] = "off"
+) -> AsyncIterator[str]:
+    """Serve `app` on loopback, or at another address of this machine, for as long as the block lasts; return its URL.
+
+    Port 0 takes a free one.
+    """
     config = uvicorn.Config(
         app,
         lifespan=lifespan,
@@ -31,11 +36,11 @@ async def listening(app: ASGIApp, *, port: int = 0, lifespan: Literal["on", "off
         date_header=False,  # a front passes on the real one's, if it has one
         timeout_graceful_shutdown=1,
     )
-    listener = socket.create_server((LOOPBACK, port))  # takes connections from now on, also before the server runs
+    listener = socket.create_server((host, port))  # takes connections from now on, also before the server runs
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:
-        yield f"http://localhost:{listener.getsockname()[1]}"
+        yield f"http://{'localhost' if host == LOOPBACK else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

@@ -8,9 +8,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,86 +21,17 @@ import pytest
 import yaml
 from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from nextcloud_mcp.drain import MAX_DRAIN_SECONDS
 from stack.process import LOOPBACK, free_port
 from tests.support.listening import listening
 from tests.support.mcp_http import result, tool_request
-from tests.support.minting import Minter, rsa_key
-from tests.support.nextcloud import note
-from tests.support.server import EVERYTHING, LEGACY, MODERN
+from tests.support.neighbors import Neighbors
+from tests.support.server import LEGACY, MODERN
 
 ROOT: Final = Path(__file__).parents[2]
-NOTES: Final = "/index.php/apps/notes/api/v1/notes"
-SLOW: Final = 5.0
-"""Seconds; the answer about the note of that name takes so long."""
-
-KEY: Final = rsa_key("the-key")
 LEFT_OVER_SECONDS: Final = 5
 """What is added to the drain for calls that it did not end."""
-
-
-@dataclass
-class Neighbors:
-    """Plays Keycloak and Nextcloud on one port.
-
-    Attributes:
-        url: where that is.
-        slow: how many slow requests have come.
-        held: whether slow requests get no answer at all.
-        written: the titles of the notes that were created.
-    """
-
-    url: str = ""
-    slow: int = 0
-    held: bool = False
-    written: list[str] = field(default_factory=list)
-
-    @property
-    def app(self) -> Starlette:
-        """The application that answers."""
-        return Starlette(
-            routes=[
-                Route("/.well-known/openid-configuration", self._metadata),
-                Route("/certs", _always({"keys": [KEY.as_dict(private=False)]})),
-                Route("/status.php", _always({"installed": True, "maintenance": False})),
-                Route("/ocs/v2.php/cloud/user", _always({"ocs": {"data": {"id": "alice"}}})),
-                Route("/ocs/v2.php/cloud/capabilities", _always({"ocs": {"data": {"capabilities": {"notes": {}}}}})),
-                Route(f"{NOTES}/{{number}}", self._read),
-                Route(NOTES, self._write, methods=["POST"]),
-            ]
-        )
-
-    async def _metadata(self, _: Request) -> Response:
-        return JSONResponse(
-            {"issuer": self.url, "jwks_uri": f"{self.url}/certs", "token_endpoint": f"{self.url}/token"}
-        )
-
-    async def _read(self, request: Request) -> Response:
-        return await self._answer(request.path_params["number"] == "2")
-
-    async def _write(self, request: Request) -> Response:
-        title = (await request.json())["title"]
-        response = await self._answer(title.startswith("slow"))
-        self.written.append(title)
-        return response
-
-    async def _answer(self, is_slow: bool) -> Response:  # noqa: FBT001 - both callers say it in words
-        if is_slow:
-            self.slow += 1
-            await anyio.sleep(3600 if self.held else SLOW)
-        return JSONResponse(note(), headers={"ETag": '"1"'})
-
-
-def _always(content: Any) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(_: Request) -> Response:
-        return JSONResponse(content)
-
-    return answer
 
 
 class Running:
@@ -156,8 +87,7 @@ async def running(*patches: str) -> AsyncIterator[Running]:
             "OIDC_DISCOVERY_URL": f"{neighbors.url}/.well-known/openid-configuration",
             "MCP_PORT": str(port),
         }
-        minter = Minter(issuer=neighbors.url, resource=url, key=KEY)
-        token = minter.mint(scope=EVERYTHING, aud=[url, "nextcloud"], exp=2**33)
+        token = neighbors.token(url)
         async with (
             await anyio.open_process([sys.executable, "-c", program, "serve"], env=environment) as process,
             anyio.create_task_group() as group,
