@@ -25,6 +25,7 @@ MAX_ACCOUNTS_READ=2000
 MAX_ACCOUNTS_SHOWN=20
 APP_STORE_TIMEOUT=30 # seconds until the app store's list is here; a start must not wait for longer
 APP_TIMEOUT=300      # seconds for one app from a store that answers
+OCC_TIMEOUT=120      # seconds for each other command, which takes about one
 changed=
 
 fail() {
@@ -38,11 +39,50 @@ report() {
     case $2 in changed*) changed="${changed:+$changed, }$1" ;; esac
 }
 
+# In the foreground, so that sudo may ask for a password; busybox knows only the other way.
+if timeout --foreground 1 true 2>/dev/null; then
+    limit='timeout --foreground'
+elif timeout 1 true 2>/dev/null; then
+    limit=timeout
+else
+    limit=
+fi
+
+errors=$(mktemp) || fail 'no temporary file can be made. Next: see that the disk with /tmp is not full'
+trap 'rm -f "$errors"' EXIT
+
+# limited SECONDS ARGUMENTS: runs occ, and ends it when its time is over (status 124), where there is the command `timeout`:
+# occ waits for ever for a Redis or a database that takes connections and does not answer.
+limited() {
+    seconds=$1
+    shift
+    # shellcheck disable=SC2086 # commands with their arguments
+    $limit ${limit:+"$seconds"} $OCC --no-interaction "$@"
+}
+
 # occ ARGUMENTS: its standard output goes to $answer, its errors to the caller's. It gets no standard input: the
 # official image's loop over the hooks reads their names from it.
 occ() {
-    # shellcheck disable=SC2086 # a command with its arguments
-    answer=$($OCC --no-interaction "$@" </dev/null)
+    status=0
+    answer=$(limited "$OCC_TIMEOUT" "$@" </dev/null 2>"$errors") || status=$?
+    check_start "$1"
+    return "$status"
+}
+
+# check_start COMMAND: ends the script if Nextcloud or one of its apps did not start. Without an app, occ says so, does what
+# it can do without it, and exits with 0.
+check_start() {
+    cat "$errors" >&2
+    [ "$status" != 124 ] ||
+        fail "$OCC $1 did not end within $OCC_TIMEOUT s. Next: see that Nextcloud's Redis and database answer; run setup.sh again"
+    said=$(cat "$errors")$answer
+    case $said in
+        *'Could not boot '*) said="Could not boot ${said#*"Could not boot "}" ;;
+        *'An unhandled exception has been thrown:'*) said=${said#*"An unhandled exception has been thrown:"} ;;
+        *) return 0 ;;
+    esac
+    said=$(printf '%s' "$said" | tr '\n' ' ' | cut -c 1-300)
+    fail "Nextcloud does not start: $OCC $1 said \"$said\". Next: see that its Redis and database run and take its passwords, and that no disk is full; run setup.sh again"
 }
 
 # must FAILED NEXT ARGUMENTS: occ, or the end.
@@ -144,16 +184,9 @@ app_from_folder() {
     cp -R "$NEXTCLOUD_APPS_FOLDER/$1" "custom_apps/.$1" && mv "custom_apps/.$1" "custom_apps/$1"
 }
 
-# within SECONDS ARGUMENTS: occ, ended when its time is over (status 124; of busybox, 143).
+# within SECONDS ARGUMENTS: occ with its errors in $answer too, ended when its time is over (status 124; of busybox, 143).
 within() {
-    seconds=$1
-    shift
-    # shellcheck disable=SC2086 # a command with its arguments
-    if command -v timeout >/dev/null; then
-        answer=$(timeout "$seconds" $OCC --no-interaction "$@" </dev/null 2>&1)
-    else
-        answer=$($OCC --no-interaction "$@" </dev/null 2>&1)
-    fi
+    answer=$(limited "$@" </dev/null 2>&1)
 }
 
 # app_store_answers: asked once, and only if an app has to come from there. Nextcloud then has the store's list for an hour.
@@ -281,6 +314,13 @@ holds "$answer" '"installed":true' ||
     fail "Nextcloud is not installed. Next: install it (the official image does with NEXTCLOUD_ADMIN_USER and the like)"
 ! holds "$answer" '"maintenance":true' || fail 'Nextcloud is in maintenance mode. Next: occ maintenance:mode --off'
 ! holds "$answer" '"needsDbUpgrade":true' || fail 'Nextcloud awaits its upgrade. Next: occ upgrade'
+
+# occ itself does not say that it has no Redis; Nextcloud's log does.
+if occ status --debug-log; then
+    trouble=$(printf '%s\n' "$answer" | grep -E '^\[[a-z]+\] .*(Redis|NOAUTH|WRONGPASS|AUTH failed)' | head -n 1 | cut -c 1-300)
+    [ -z "$trouble" ] ||
+        fail "Nextcloud does not reach its Redis: \"$trouble\". Next: see that Redis runs and takes Nextcloud's password; run setup.sh again"
+fi
 
 # --- the app; app:enable fetches it where it is not there ------------------------------------------------------------
 
@@ -423,11 +463,13 @@ fi
 # It is saved even when nothing is new: that is how user_oidc comes to forget the realm's signing keys, which it keeps
 # for an hour. The secret goes by standard input, where neither ps nor the environment shows it; and unlike the
 # environment, docker exec, sudo and ssh hand it on.
-# shellcheck disable=SC2086 # a command with its arguments
-answer=$(printf '%s' "$secret" | $OCC --no-interaction user_oidc:provider "$provider" \
+status=0
+answer=$(printf '%s' "$secret" | limited "$OCC_TIMEOUT" user_oidc:provider "$provider" \
     --clientid="$client_id" --clientsecret-file=php://stdin --discoveryuri="$OIDC_DISCOVERY_URL" --scope="$SCOPE" \
     --check-bearer=1 --bearer-provisioning=1 --unique-uid=0 \
-    --mapping-uid=preferred_username --mapping-display-name=name --mapping-email=email) ||
+    --mapping-uid=preferred_username --mapping-display-name=name --mapping-email=email 2>"$errors") || status=$?
+check_start user_oidc:provider
+[ "$status" = 0 ] ||
     fail "Saving provider $provider failed: $OCC user_oidc:provider said \"$answer\". Next: see Nextcloud's log"
 
 must "Reading provider $provider back" "occ user_oidc:provider" user_oidc:provider "$provider" --output=json

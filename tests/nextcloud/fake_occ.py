@@ -1,7 +1,8 @@
 """Plays Nextcloud's occ as far as setup.sh and the doctor go: `fake_occ.py STATE.json --no-interaction COMMAND …`.
 
 Answers are those of Nextcloud 32.0.1 with user_oidc 8.10.1. The state is the JSON file, and every call is added to
-`calls` in it. `fail` in the state names a command that is to fail.
+`calls` in it. `fail` in the state names a command that is to fail, and
+`broken` one in which Nextcloud does not start.
 """
 
 import json
@@ -135,7 +136,7 @@ def show_account(state: State, names: list[str], options: Options) -> str:
 
 
 COMMANDS = {
-    "status": lambda state, _names, _options: php_json(state["status"]),
+    "status": lambda state, _names, options: state.get("log", "") + php_json(state["status"], options),
     "app:enable": enable,
     "config:system:get": get,
     "config:app:get": get,
@@ -156,7 +157,12 @@ def main(path: Path, command: str, *arguments: str) -> int:
     names = [argument for argument in arguments if not argument.startswith("--")]
     options = dict(argument.partition("=")[::2] for argument in arguments if argument.startswith("--"))
     saves = command == "user_oidc:provider" and "--clientid" in options
-    if state["fail"] in {command, "save" if saves else ""}:
+    broken = state.get("broken") or {}
+    if broken.get("command") in {command, "save" if saves else ""}:
+        state["exit"] = broken["exit"]
+        answer = ""
+        print(broken["says"], file=sys.stderr if broken["on_stderr"] else sys.stdout)
+    elif state["fail"] in {command, "save" if saves else ""}:
         state["exit"] = 1
         answer = "the database is locked"
     else:

@@ -431,25 +431,89 @@ def test_an_app_that_was_disabled_stays_so(nextcloud: Nextcloud) -> None:
     assert nextcloud.state["config"]["notes enabled"] == "no"
 
 
-@pytest.fixture
-def no_time(tmp_path: Path) -> dict[str, str]:
-    """A machine on which each time limit is over at once; what was limited is written down."""
+def ends_at_once(tmp_path: Path, seconds: int) -> dict[str, str]:
+    """A machine on which one time limit is over at once; what had it is written down."""
     shim = tmp_path / "bin" / "timeout"
     shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/limits\nexit 124\n')
+    shim.write_text(
+        f"""#!/bin/sh
+        [ "$1" != --foreground ] || shift
+        if [ "$1" = {seconds} ]; then echo "$@" >> {tmp_path}/limits; exit 124; fi
+        shift
+        exec "$@"
+        """
+    )
     shim.chmod(0o755)
     return {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
 
 
-def test_an_app_store_that_hangs_is_waited_for_once(
-    nextcloud: Nextcloud, tmp_path: Path, no_time: dict[str, str]
-) -> None:
+def test_an_app_store_that_hangs_is_waited_for_once(nextcloud: Nextcloud, tmp_path: Path) -> None:
     """A start without a way out waits half a minute, not minutes for each app."""
-    result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck", **no_time)
+    result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck", **ends_at_once(tmp_path, 30))
     assert last_line(result).endswith("provider keycloak")
     assert result.stdout.count("not installed: the app store did not answer within 30 s") == 2
     (limit,) = (tmp_path / "limits").read_text().splitlines()
     assert limit.startswith("30 ")
+
+
+@pytest.mark.parametrize(
+    "logged",
+    [
+        "Redis server redis:6379 went away",
+        "DENIED Redis is running in protected mode because protected mode is enabled",
+        "AUTH failed while reconnecting",
+        "NOAUTH Authentication required.",
+    ],
+)
+def test_redis_that_refuses(nextcloud: Nextcloud, logged: str) -> None:
+    """Without its Redis no request works, though occ does: the set-up ends with what Nextcloud's log says."""
+    nextcloud.change(log=f"[error] [no app in context] {logged}\n")
+    line = refusal(nextcloud.set_up())
+    assert f'does not reach its Redis: "[error] [no app in context] {logged}"' in line
+    assert "Next: see that Redis runs and takes Nextcloud's password" in line
+
+
+def test_other_lines_of_the_log_stop_nothing(nextcloud: Nextcloud) -> None:
+    """An app that logs an error does not keep Nextcloud from its start."""
+    nextcloud.change(log="[error] [mail] no connection to the mail server\n")
+    assert last_line(nextcloud.set_up()).startswith("setup.sh: changed: app user_oidc")
+
+
+def test_occ_that_hangs_is_ended(nextcloud: Nextcloud, tmp_path: Path) -> None:
+    """An occ that waits for ever, as it does for a Redis that does not answer, ends the set-up with a sentence."""
+    line = refusal(nextcloud.set_up(**ends_at_once(tmp_path, 120)))
+    assert "did not end within 120 s. Next: see that Nextcloud's Redis and database answer" in line
+
+
+@pytest.mark.parametrize("on_stderr", ["", "yes"])
+@pytest.mark.parametrize("exit_status", [0, 1])
+@pytest.mark.parametrize("command", ["status", "config:system:get", "save"])
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        pytest.param(
+            "Could not boot user_status: NOAUTH Authentication required.",
+            'said "Could not boot user_status: NOAUTH Authentication required."',
+            id="app",
+        ),
+        pytest.param(
+            "An unhandled exception has been thrown:\nRedisException: Connection refused in Redis.php:5",
+            "RedisException: Connection refused in Redis.php:5",
+            id="exception",
+        ),
+    ],
+)
+def test_nextcloud_that_does_not_start(
+    nextcloud: Nextcloud, said: str, quoted: str, command: str, exit_status: int, on_stderr: str
+) -> None:
+    """What occ says of a Nextcloud that does not start ends the set-up, whatever occ's exit status is."""
+    nextcloud.change(broken={"command": command, "says": said, "exit": exit_status, "on_stderr": on_stderr})
+    result = nextcloud.set_up()
+    assert result.returncode != 0
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("setup.sh: Nextcloud does not start: ")
+    assert quoted in line
+    assert "Next: see that its Redis and database run" in line
 
 
 @pytest.fixture
