@@ -148,6 +148,6 @@ class RateLimitedError(NextcloudError):
 
 
 class QuotaExceededError(NextcloudError):
-    """The user's storage is full (RFC 4918 section 11.5)."""
+    """The user's storage or Nextcloud's disk is full (RFC 4918 section 11.5)."""
 
     code = "nextcloud.quota_exceeded"

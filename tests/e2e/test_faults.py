@@ -18,7 +18,7 @@ import anyio
 import httpx
 import pytest
 
-from nextcloud_mcp.nextcloud.client import NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, NOT_ACCEPTED
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
@@ -170,19 +170,39 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
         "nextcloud.rate_limited",
         headers={"Retry-After": "37"},
     ),
-    "500": Case(LIST, 500, "Nextcloud failed with HTTP 500 at /Plans: try again shortly.", "nextcloud.unavailable"),
-    "503": Case(LIST, 503, "Nextcloud is in maintenance or overloaded: try again later.", "nextcloud.unavailable"),
+    "500": Case(
+        LIST,
+        500,
+        f"Nextcloud failed with HTTP 500 at /Plans: try again shortly; {IF_IT_GOES_ON}.",
+        "nextcloud.unavailable",
+    ),
+    "503": Case(
+        LIST,
+        503,
+        f"Nextcloud is in maintenance, overloaded or broken: try again later; {IF_IT_GOES_ON}.",
+        "nextcloud.unavailable",
+    ),
+    "nothing": Case(
+        WHO,
+        200,
+        f"Nextcloud's answer is empty (HTTP 200): try again shortly; {IF_IT_GOES_ON}.",
+        "nextcloud.unavailable",
+        body=b"",
+    ),
     "maintenance mode": Case(
         WHO,
         503,
-        "Nextcloud is in maintenance or overloaded: try again in 120 s.",
+        f"Nextcloud is in maintenance, overloaded or broken: try again in 120 s; {IF_IT_GOES_ON}.",
         "nextcloud.unavailable",
         headers={"Retry-After": "120", "X-Nextcloud-Maintenance-Mode": "1"},
     ),
     "507": Case(
         WRITE,
         507,
-        "There is no room for /Plans/x.txt: the user's storage is full; delete something first.",
+        (
+            "There is no room for /Plans/x.txt: your storage or Nextcloud's disk is full: delete something first, or "
+            "tell the administrator."
+        ),
         "nextcloud.quota_exceeded",
     ),
     "broken XML": Case(
@@ -254,14 +274,17 @@ SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
     "reading": (
         LIST,
         "PROPFIND /remote.php/dav/files/alice/Plans",
-        "Nextcloud gave no answer about /Plans (ReadTimeout): try again shortly.",
+        (
+            "Nextcloud took the request about /Plans and gave no answer in time (ReadTimeout): try again shortly; "
+            f"{IF_IT_GOES_ON}."
+        ),
     ),
     "writing": (
         WRITE,
         "PUT /remote.php/dav/files/alice/Plans/x.txt",
         (
-            "Nextcloud gave no answer about /Plans/x.txt (ReadTimeout): it may have done what was asked; check, then "
-            "try again."
+            "Nextcloud took the request about /Plans/x.txt and gave no answer in time (ReadTimeout): it may have done "
+            f"what was asked; check, then try again; {IF_IT_GOES_ON}."
         ),
     ),
 }

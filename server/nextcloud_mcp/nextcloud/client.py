@@ -62,6 +62,9 @@ _REPEATED_WHEN_LOCKED: Final = SAFE_METHODS | {"PUT", "POST"}
 """A lock of Nextcloud's own lasts as long as somebody else's write, often milliseconds, and what is refused for it was
 not done: Notes takes a new note back then. COPY, MOVE and DELETE of a folder may have done a part."""
 
+IF_IT_GOES_ON: Final = "if it goes on, tell the administrator, to whom `nextcloud-mcp doctor` shows where to look"
+"""Ends a sentence about a Nextcloud that runs and is out of order. Whoever calls a tool cannot look any closer."""
+
 _persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
 
@@ -215,12 +218,17 @@ def _no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudUnav
     cause = type(error).__name__
     if isinstance(error, _NOTHING_SENT):
         return NextcloudUnavailableError(f"Nextcloud can't be reached ({cause}): try again shortly.")
-    return NextcloudUnavailableError(f"Nextcloud gave no answer about {about} ({cause}): {_next_step(method)}.")
+    if isinstance(error, httpx.TimeoutException):
+        known = f"Nextcloud took the request about {about} and gave no answer in time ({cause})"
+    else:
+        known = f"The connection to Nextcloud broke before it answered about {about} ({cause})"
+    return NextcloudUnavailableError(f"{known}: {_next_step(method)}.")
 
 
 def _next_step(method: str) -> str:
     """Say what to do when nobody knows what became of a request."""
-    return "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
+    first = "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
+    return f"{first}; {IF_IT_GOES_ON}"
 
 
 def _short_pause(response: httpx.Response) -> bool | float:
@@ -263,6 +271,10 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         return TypeAdapter(model).validate_json(response.content)
     except ValidationError:
         # not chained: the error's text would quote the answer
+        if not response.content:  # as when its Redis breaks connections off (measured on 34.0.1)
+            raise NextcloudUnavailableError(
+                f"Nextcloud's answer is empty (HTTP {response.status_code}): try again shortly; {IF_IT_GOES_ON}."
+            ) from None
         raise NextcloudUnavailableError(
             f"Nextcloud's answer has an unexpected form (HTTP {response.status_code}, "
             f"{response.headers.get('content-type', 'no content type')}): the administrator must check "
@@ -273,9 +285,10 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
 NOT_ACCEPTED: Final = (
     "Nextcloud did not accept the token: either it has a local account of your name, which may not be used through "
     "Keycloak (ask the administrator for another user name), or it does not trust this realm's present signing keys "
-    "(the administrator must run nextcloud/setup.sh again). The doctor says which, given --occ."
+    "(the administrator must run nextcloud/setup.sh again), or it does not reach its Redis. The doctor says which, "
+    "given --occ."
 )
-"""Nextcloud answers both alike (measured on 34.0.1 with user_oidc 8.10.1), so both are named."""
+"""Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
 
 _ACCOUNT_DISABLED: Final = (
     AccountDisabledError,
@@ -303,8 +316,17 @@ _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
     ),
     423: (LockedError, "{about} is locked by somebody who is writing to it: try again shortly."),
     429: (RateLimitedError, "Nextcloud asks for a pause: try again {pause}."),
-    503: (NextcloudUnavailableError, "Nextcloud is in maintenance or overloaded: try again {pause}."),
-    507: (QuotaExceededError, "There is no room for {about}: the user's storage is full; delete something first."),
+    503: (
+        NextcloudUnavailableError,
+        f"Nextcloud is in maintenance, overloaded or broken: try again {{pause}}; {IF_IT_GOES_ON}.",
+    ),
+    507: (
+        QuotaExceededError,
+        (
+            "There is no room for {about}: your storage or Nextcloud's disk is full: delete something first, or tell "
+            "the administrator."
+        ),
+    ),
 }
 
 _REDIRECT: Final = (

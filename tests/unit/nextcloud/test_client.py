@@ -23,7 +23,7 @@ from nextcloud_mcp.errors import (
     RateLimitedError,
     TokenNotAcceptedError,
 )
-from nextcloud_mcp.nextcloud.client import MOST_BYTES, Nextcloud, http_client
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import Account
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
@@ -100,12 +100,12 @@ STATUSES: Final[Mapping[str, tuple[int, dict[str, str], type[NextcloudError], st
     "429 without one": (429, {}, RateLimitedError, "try again later."),
     "500": (500, {}, NextcloudUnavailableError, "Nextcloud failed with HTTP 500 at note 7"),
     "502": (502, {}, NextcloudUnavailableError, "Nextcloud failed with HTTP 502 at note 7"),
-    "503 with a pause": (503, {"Retry-After": "120"}, NextcloudUnavailableError, "try again in 120 s."),
+    "503 with a pause": (503, {"Retry-After": "120"}, NextcloudUnavailableError, "try again in 120 s; "),
     "503 with a date": (
         503,
         {"Retry-After": "Mon, 23 Nov 2026 15:00:00 GMT"},
         NextcloudUnavailableError,
-        "in maintenance or overloaded: try again later.",
+        "in maintenance, overloaded or broken: try again later; ",
     ),
     "507": (507, {}, QuotaExceededError, "There is no room for note 7"),
 }
@@ -197,8 +197,8 @@ async def test_a_failure_within_sends_who_wrote_to_look(
     fake.on(method, THING, answer(status))
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request(method, THING, about="note 7")
-    step = "try again shortly." if method in SAFE else "it may have done what was asked; check, then try again."
-    assert str(caught.value) == f"Nextcloud failed with HTTP {status} at note 7: {step}"
+    step = "try again shortly" if method in SAFE else "it may have done what was asked; check, then try again"
+    assert str(caught.value) == f"Nextcloud failed with HTTP {status} at note 7: {step}; {IF_IT_GOES_ON}."
 
 
 async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -235,7 +235,12 @@ async def test_a_lost_answer_sends_who_wrote_to_look(
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request(method, THING, about="note 7")
     step = "try again shortly" if method in SAFE else "it may have done what was asked; check, then try again"
-    assert str(caught.value) == f"Nextcloud gave no answer about note 7 ({failure.__name__}): {step}."
+    known = (
+        "Nextcloud took the request about note 7 and gave no answer in time"
+        if issubclass(failure, httpx.TimeoutException)
+        else "The connection to Nextcloud broke before it answered about note 7"
+    )
+    assert str(caught.value) == f"{known} ({failure.__name__}): {step}; {IF_IT_GOES_ON}."
 
 
 PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
@@ -373,7 +378,6 @@ async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: Fake
 
 ODD_ANSWERS: Final[Mapping[str, Answer]] = {
     "HTML": answer(html="<h1>private-words</h1>"),
-    "empty": answer(),
     "a list": answer(json=[]),
     "no data": answer(json={"ocs": {"meta": {}}}),
     "data is a list, as OCS failures have it": answer(json={"ocs": {"meta": {}, "data": []}}),
@@ -391,6 +395,14 @@ async def test_an_odd_answer_is_named_without_being_quoted(
     with pytest.raises(NextcloudUnavailableError, match=r"unexpected form.*NEXTCLOUD_HOST") as caught:
         await nextcloud.user()
     assert "private-words" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+async def test_empty_answer_sends_to_the_doctor(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A Nextcloud that succeeds and says nothing is out of order, as when its Redis breaks connections off."""
+    fake.on("GET", USER_PATH, answer())
+    with pytest.raises(NextcloudUnavailableError) as caught:
+        await nextcloud.user()
+    assert str(caught.value) == f"Nextcloud's answer is empty (HTTP 200): try again shortly; {IF_IT_GOES_ON}."
 
 
 @pytest.mark.parametrize("base", ["https://host.test/cloud", "https://host.test/cloud/", "https://host.test/a/b"])

@@ -236,4 +236,4 @@ async def test_a_failed_completion_is_told(server: Server) -> None:
     token = server.keycloak.mint(scope="notes:read")
     code, message = error_of(await server.request("completion/complete", COMPLETE_NOTE, token=token))
     assert code == INTERNAL_ERROR
-    assert "storage is full" in message
+    assert "disk is full" in message
