@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+import httpx
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 from starlette.responses import Response
@@ -108,6 +109,18 @@ def rewriting(path: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> 
         )
 
     return meddle
+
+
+def hanging(path: str) -> Broken:
+    """Let Nextcloud answer nothing under one path; the doctor waits for a second."""
+
+    @asynccontextmanager
+    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+        with pytest.MonkeyPatch.context() as patch, ward.nextcloud.holding(path):
+            patch.setattr("nextcloud_mcp.nextcloud.client.TIMEOUT", httpx.Timeout(1.0, connect=5.0))
+            yield {}
+
+    return broken
 
 
 def header(name: str, value: str | None) -> Callable[[str, Response], Response]:
@@ -322,6 +335,8 @@ KEY: Final = ECKey.generate_key("P-256")
 KEYCLOAK: Final = "realms/nextcloud-mcp/.well-known/openid-configuration"
 METADATA: Final = "/.well-known/oauth-protected-resource/mcp"
 STATUS: Final = "/status.php"
+CAPABILITIES: Final = "/cloud/capabilities"
+HTML: Final = {"Content-Type": "text/html; charset=UTF-8"}
 MAINTENANCE: Final = (
     b'{"installed":true,"maintenance":true,"needsDbUpgrade":false,"version":"32.0.1.2","versionstring":"32.0.1"}'
 )
@@ -624,6 +639,43 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "nextcloud.ocs",
         "HTTP 412",
         "passes the header OCS-APIRequest on",
+    ),
+    "Nextcloud: no database": Case(
+        at(lambda ward: ward.nextcloud.failing(Fault(500, headers=HTML))),
+        "nextcloud.status",
+        "answers status.php with HTTP 500",
+        "the database runs",
+    ),
+    "Nextcloud: hangs without Redis": Case(
+        hanging("/ocs/"),
+        "nextcloud.ocs",
+        "answers status.php, but nothing that needs a session",
+        "see that Redis runs and takes Nextcloud's password",
+    ),
+    "Nextcloud: fails without Redis": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering(CAPABILITIES, Fault(500, b"Internal Server Error", HTML)))),
+        "nextcloud.ocs",
+        "gives HTTP 500",
+        "see that Redis runs and takes Nextcloud's password",
+    ),
+    "Nextcloud: is unavailable but for status.php": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering(CAPABILITIES, Fault(503, b"<html>", HTML)))),
+        "nextcloud.ocs",
+        "gives HTTP 503",
+        "no disk is full",
+    ),
+    "Nextcloud: answers with nothing": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering(CAPABILITIES, Fault(200, headers=HTML)))),
+        "nextcloud.ocs",
+        "gives HTTP 200, an empty answer",
+        "see that Redis runs and takes Nextcloud's password",
+    ),
+    "Nextcloud: fails with a token": Case(
+        at(lambda ward: ward.nextcloud.meddling(answering("/cloud/user", Fault(500, b"Internal Server Error", HTML)))),
+        "nextcloud.user",
+        "Nextcloud failed with HTTP 500 at your account: try again shortly",
+        "the database runs and can be written",
+        scope=SCOPE,
     ),
     "Nextcloud: a proxy drops the token": Case(
         at(lambda ward: ward.nextcloud.dropping("Authorization")),

@@ -61,6 +61,7 @@ class Front:
         self._fault = Fault(500)
         self._times = 0
         self._held: Held | None = None
+        self._held_path = ""
         self._meddle: Meddle = _leave
         self._dropped: frozenset[bytes] = frozenset()
         self._running = AsyncExitStack()
@@ -101,9 +102,10 @@ class Front:
             self._dropped = frozenset()
 
     @contextmanager
-    def holding(self) -> Iterator[Held]:
-        """Answer nothing for as long as the block lasts."""
+    def holding(self, path: str = "") -> Iterator[Held]:
+        """Answer nothing for as long as the block lasts, or nothing of what has `path` in its own."""
         self._held = held = Held()
+        self._held_path = path
         try:
             yield held
         finally:
@@ -124,7 +126,7 @@ class Front:
         request = Request(scope, receive)
         self.requests.append(f"{request.method} {request.url.path}")
         body = await request.body()
-        if self._held is not None:
+        if self._held is not None and self._held_path in request.url.path:
             await _hold(self._held, receive)
         if self._times > 0:
             self._times -= 1

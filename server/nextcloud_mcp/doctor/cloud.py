@@ -6,16 +6,22 @@ from urllib.parse import quote
 import httpx
 
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
-from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, unverified
+from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, json_object, network_cause, unverified
 from nextcloud_mcp.doctor.report import Step
-from nextcloud_mcp.errors import NextcloudError, TokenNotAcceptedError
+from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, Nextcloud
 
 OLDEST: Final = 32
 """The oldest major that this server has been run against (docs/reference/versions.md)."""
 
 CAPABILITIES: Final = "/ocs/v2.php/cloud/capabilities"
+
+LOOK: Final = (
+    "see that Redis runs and takes Nextcloud's password, that the database runs and can be written, and that no disk "
+    "is full (docs/how-to/broken-nextcloud.md); then see Nextcloud's log"
+)
+"""Where the cause lies when a Nextcloud that runs fails, or does not answer."""
 
 APIS: Final = {
     "files": ("PROPFIND", "/remote.php/dav/files/{user}/"),
@@ -50,6 +56,8 @@ async def status(patient: Patient) -> Finding:
             f"occ config:system:set trusted_domains 9 --value={host}",
             saw="HTTP 400",
         )
+    if response.is_server_error:
+        raise Fault(f"Nextcloud answers status.php with HTTP {response.status_code}", LOOK)
     mend = "set NEXTCLOUD_HOST to Nextcloud's address, with its path if it has one"
     found = await ask_json(patient.nextcloud, "/status.php", mend=mend)
     if "installed" not in found or "versionstring" not in found:
@@ -74,15 +82,34 @@ def _state(found: dict[str, Any]) -> Finding:
 
 
 async def ocs(patient: Patient) -> Finding:
-    """Call an API that needs no sign-in, but the header which each of our requests has."""
-    response = await ask(patient.nextcloud, "GET", CAPABILITIES, params={"format": "json"}, mend="start Nextcloud")
-    if response.is_success:
+    """Call an API that needs no sign-in, but a session, the database and the header which each of our requests has."""
+    try:
+        response = await patient.nextcloud.get(CAPABILITIES, params={"format": "json"})
+    except httpx.HTTPError as error:
+        raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives no answer ({network_cause(error)})", LOOK) from error
+    if response.is_success and json_object(response):
         return Finding("its OCS API answers")
+    if response.is_server_error or not response.content:
+        empty = "" if response.content else ", an empty answer"
+        saw = f"HTTP {response.status_code}{empty}"
+        raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives {saw}", LOOK, saw=saw)
     raise Fault(
         f"Nextcloud answers its OCS API with HTTP {response.status_code}",
         "see that what stands in front of it passes the header OCS-APIRequest on, and look into Nextcloud's log",
         saw=f"HTTP {response.status_code}",
     )
+
+
+_ONLY_STATUS: Final = "Nextcloud answers status.php, but nothing that needs a session"
+
+
+def _fault(error: NextcloudError) -> Fault:
+    """Return a call's error as the doctor's: without the advice to ask the doctor."""
+    return Fault(_sentence(error), LOOK if isinstance(error, NextcloudUnavailableError) else "see Nextcloud's log")
+
+
+def _sentence(error: NextcloudError) -> str:
+    return str(error).removesuffix(".").removesuffix(f"; {IF_IT_GOES_ON}")
 
 
 async def user(patient: Patient) -> Finding:
@@ -97,7 +124,7 @@ async def user(patient: Patient) -> Finding:
             saw="HTTP 401",
         ) from error
     except NextcloudError as error:
-        raise Fault(str(error).rstrip("."), "see Nextcloud's log") from error
+        raise _fault(error) from error
     patient.user_id = found.id
     named = str(unverified(patient.nextcloud_token).get("preferred_username"))
     if found.id == named:
@@ -116,7 +143,7 @@ async def apps(patient: Patient) -> Finding:
     try:
         patient.apps = await capabilities.apps(_cloud(patient))
     except NextcloudError as error:
-        raise Fault(str(error).rstrip("."), "see Nextcloud's log, and what stands in front of it") from error
+        raise _fault(error) from error
     there = [app for app in APIS if _is_there(patient, app)]
     missing = [app for app in APIS if app not in there]
     return Finding(", ".join(there) + (f"; without {', '.join(missing)}" if missing else ""))
@@ -137,7 +164,8 @@ async def apis(patient: Patient) -> Finding:
             works.append(app)
         except NextcloudError as error:
             mend = "see Nextcloud's log; a proxy in front may drop the header OCS-APIRequest, or WebDAV's methods"
-            problems.append(Problem(f"{method} {path}: {error}".rstrip("."), mend))
+            is_broken = isinstance(error, NextcloudUnavailableError)
+            problems.append(Problem(f"{method} {path}: {_sentence(error)}", LOOK if is_broken else mend))
     return Finding(f"{', '.join(works) or 'none'} answer", tuple(problems))
 
 
@@ -157,7 +185,7 @@ STEPS: Final = (
     Step(
         "nextcloud.ocs",
         "OCS",
-        "Its OCS API answers, so nothing in front drops `OCS-APIRequest`.",
+        "Its OCS API answers, so it has its session, cache and database, and nothing in front drops `OCS-APIRequest`.",
         ocs,
         ("nextcloud.status",),
     ),

@@ -11,6 +11,7 @@ import shlex
 from contextlib import suppress
 from typing import Any, Final
 
+from nextcloud_mcp.doctor.cloud import LOOK
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, unverified
 from nextcloud_mcp.doctor.report import Step
@@ -227,6 +228,8 @@ async def _occ(patient: Patient, *arguments: str) -> str:
             finally:
                 if process.returncode is None:
                     process.kill()
+    except TimeoutError as error:
+        raise Fault(f"{shown} did not end within {SECONDS:.0f} s", LOOK) from error
     except OSError as error:
         raise Fault(f"{shown} can't be run ({type(error).__name__})", "correct --occ") from error
     text = output.decode(errors="replace").strip()

@@ -1,0 +1,77 @@
+"""`doctor.cloud`: a Nextcloud that answers `status.php` and nothing else, in the ways in which its parts fail."""
+
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import pytest
+
+from nextcloud_mcp.doctor import cloud
+from nextcloud_mcp.doctor.finding import Fault, Problem
+from nextcloud_mcp.doctor.patient import Options, Patient
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, http_client
+from nextcloud_mcp.settings import load_settings
+from tests.support.server import EXCHANGE
+
+Reply = Callable[[httpx.Request], httpx.Response]
+
+
+def raising(error: httpx.TransportError) -> Reply:
+    """Answer with a failure of the network."""
+
+    def reply(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return reply
+
+
+async def problem_of(step: Callable[[Patient], object], reply: Reply) -> Problem:
+    """Take one step with a Nextcloud that answers so, and return its one problem."""
+    async with (
+        httpx.AsyncClient() as http,
+        http_client("http://nc.test", transport=httpx.MockTransport(reply)) as cloud,
+    ):
+        patient = Patient(load_settings(EXCHANGE), Options(), http, cloud)
+        with pytest.raises(Fault) as caught:
+            await step(patient)  # type: ignore[misc]
+    (problem,) = caught.value.finding.problems
+    return problem
+
+
+BROKEN: Final[dict[str, tuple[Reply, str]]] = {
+    "hangs": (raising(httpx.ReadTimeout("")), "gives no answer (it takes too long)"),
+    "resets": (raising(httpx.ReadError("")), "gives no answer (the connection fails (ReadError))"),
+    "hangs up": (
+        raising(httpx.RemoteProtocolError("")),
+        "gives no answer (the connection fails (RemoteProtocolError))",
+    ),
+    "500": (lambda _: httpx.Response(500, text="Internal Server Error"), "gives HTTP 500"),
+    "503": (lambda _: httpx.Response(503, html="<h1>Error"), "gives HTTP 503"),
+    "nothing": (lambda _: httpx.Response(200), "gives HTTP 200, an empty answer"),
+}
+
+
+@pytest.mark.parametrize(("reply", "saw"), BROKEN.values(), ids=BROKEN.keys())
+async def test_only_status_answers(reply: Reply, saw: str) -> None:
+    """The cause says that `status.php` answers and nothing with a session does; the fix names the parts to look at."""
+    problem = await problem_of(cloud.ocs, reply)
+    assert problem.cause == (
+        f"Nextcloud answers status.php, but nothing that needs a session: {cloud.CAPABILITIES} {saw}"
+    )
+    assert all(part in problem.mend for part in ("Redis", "database", "disk", "broken-nextcloud.md"))
+
+
+@pytest.mark.parametrize(("reply", "saw"), BROKEN.values(), ids=BROKEN.keys())
+async def test_account_is_not_told(reply: Reply, saw: str) -> None:
+    """With a token the same parts are named, and nobody who asks the doctor is sent to the doctor."""
+    assert saw
+    problem = await problem_of(cloud.user, reply)
+    assert problem.mend == cloud.LOOK
+    assert IF_IT_GOES_ON not in problem.cause
+
+
+async def test_status_that_fails() -> None:
+    """Without its database Nextcloud fails at status.php too; the address is not blamed for that."""
+    problem = await problem_of(cloud.status, lambda _: httpx.Response(500))
+    assert problem.cause == "Nextcloud answers status.php with HTTP 500"
+    assert problem.mend == cloud.LOOK
