@@ -29,7 +29,7 @@ from stack.standin import (
     uploads,
     webdav,
 )
-from stack.standin.gate import Gate
+from stack.standin.gate import AppPasswords, Gate
 from stack.standin.keys import KeyMemory
 from stack.standin.tree import Tree
 
@@ -59,6 +59,7 @@ def create_app(options: Options) -> Starlette:
     """The whole stand-in as one ASGI app."""
     options.data.mkdir(parents=True, exist_ok=True)
     tree = Tree(options.data)
+    app_passwords = AppPasswords(options.data / "app-passwords")
     keys = KeyMemory(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
 
     @contextlib.asynccontextmanager
@@ -68,21 +69,21 @@ def create_app(options: Options) -> Starlette:
         tree.close()
 
     return Starlette(
-        routes=[*_routes(options.data, tree), *_mounts(options.data, tree)],
+        routes=[*_routes(options.data, tree, app_passwords), *_mounts(options.data, tree)],
         middleware=[
             Middleware(_ToldApart),
-            Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree),
+            Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree, app_passwords=app_passwords),
         ],
         lifespan=lifespan,
     )
 
 
-def _routes(data: Path, tree: Tree) -> list[Route]:
+def _routes(data: Path, tree: Tree, app_passwords: AppPasswords) -> list[Route]:
     # those of apps first: OCS has an answer of its own to every path that is none of theirs
     return [
         *shares.routes(tree, data / "shares.json"),
         *tables.routes(data / "tables"),
-        *ocs.routes(tree),
+        *ocs.routes(tree, app_passwords),
         *notes.routes(tree),
         *search.routes(tree),
         *trash.routes(tree),

@@ -2,14 +2,18 @@
 
 user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT counts when it is signed by the realm, is from the realm's
 issuer, has not expired, and has the client id in `aud`, or no `aud` at all. The account is the one that
-`preferred_username` names, and is made at its first call. All else is an anonymous request, and each API
-refuses those in words of its own. So is a token that names a local account, in whatever upper and lower case: that is
-what `soft_auto_provision=false` does, which nextcloud/setup.sh sets.
+`preferred_username` names, and is made at its first call. An app password counts too, where somebody has one. All
+else is an anonymous request, and each API refuses those in words of its own. So is a token that names a local account,
+in whatever upper and lower case: that is what `soft_auto_provision=false` does, which nextcloud/setup.sh sets.
 """
 
+import base64
+import binascii
+import hashlib
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
@@ -59,6 +63,32 @@ def account_or_none(scope: Scope) -> Account | None:
     return account
 
 
+class AppPasswords:
+    """The app passwords that people have, one each; `occ user:auth-tokens:add` writes them.
+
+    Args:
+        folder: Holds a file for each person, with the password's SHA-256.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def account(self, credentials: str) -> Account | None:
+        """Return whose user name and app password these credentials of HTTP Basic (RFC 7617) are."""
+        try:
+            user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        if not _USER_ID.fullmatch(user) or not (self._folder / user).is_file():
+            return None
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        return Account(user, user, None) if digest == (self._folder / user).read_text() else None
+
+    def revoke(self, user: str) -> None:
+        """Forget a person's app password."""
+        (self._folder / user).unlink(missing_ok=True)
+
+
 class Gate:
     """ASGI middleware that finds out who is calling and refuses what Nextcloud would refuse.
 
@@ -67,13 +97,17 @@ class Gate:
         keys: The realm's issuer and signing keys.
         client_id: What `aud` has to contain.
         tree: Where new accounts get their files.
+        app_passwords: The app passwords that people have.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: KeyMemory, client_id: str, tree: Tree) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: KeyMemory, client_id: str, tree: Tree, app_passwords: AppPasswords
+    ) -> None:
         self._app = app
         self._keys = keys
         self._client_id = client_id
         self._tree = tree
+        self._app_passwords = app_passwords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on with the account it belongs to."""
@@ -88,7 +122,8 @@ class Gate:
 
     async def _account(self, authorization: str) -> Account | None:
         scheme, _, token = authorization.partition(" ")
-        # passwords are for people who have one here: nobody does
+        if scheme.lower() == "basic":
+            return self._app_passwords.account(token)
         if scheme.lower() != "bearer":
             return None
         claims = await self._claims(token)

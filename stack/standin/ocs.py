@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stack.standin.gate import account_or_none
+from stack.standin.gate import AppPasswords, account_or_none
 from stack.standin.tree import Tree, size
 
 VERSION = "32.0.1 stand-in"
@@ -47,16 +47,24 @@ _VERSION = {
 }
 
 
-def routes(tree: Tree) -> list[Route]:
+def routes(tree: Tree, app_passwords: AppPasswords) -> list[Route]:
     """`/status.php`, and OCS in both versions."""
 
     async def user(request: Request) -> Response:
         return _user(request, tree)
 
+    async def revoke(request: Request) -> Response:
+        account = account_or_none(request.scope)
+        if account is None:
+            return envelope(request, 997, NOT_LOGGED_IN, [])
+        app_passwords.revoke(account.user)
+        return envelope(request, 200, "OK", [])
+
     return [
         Route("/status.php", _status),
         Route("/ocs/{version}.php/cloud/user", user),
         Route("/ocs/{version}.php/cloud/capabilities", _capabilities),
+        Route("/ocs/{version}.php/core/apppassword", revoke, methods=["DELETE"]),
         Route("/ocs/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
 

@@ -1,5 +1,6 @@
 """The gate lets in what user_oidc lets in, and knows the realm's keys as long as user_oidc does."""
 
+import hashlib
 import time
 from dataclasses import replace
 from typing import Any
@@ -52,6 +53,19 @@ async def test_bad_tokens_stay_out(client: httpx.AsyncClient, issuer: FakeIssuer
 async def test_a_forged_token_stays_out(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
     """A token with all the right claims, and a key of the right name, is refused for its signature."""
     assert (await _call(client, issuer.mint(key=issuer.foreign_key))).status_code == 401
+
+
+async def test_an_app_password_gets_in_until_it_is_revoked(client: httpx.AsyncClient, options: Options) -> None:
+    """Whoever has an app password signs in with it, nobody else does, and it can revoke itself."""
+    passwords = options.data / "app-passwords"
+    passwords.mkdir()
+    (passwords / "alice").write_text(hashlib.sha256(b"secret").hexdigest())
+
+    assert (await client.get(USER, auth=("alice", "wrong"))).status_code == 401
+    assert (await client.get(USER, auth=("bob", "secret"))).status_code == 401
+    assert (await client.get(USER, auth=("alice", "secret"))).json()["ocs"]["data"]["id"] == "alice"
+    assert (await client.delete("/ocs/v2.php/core/apppassword", auth=("alice", "secret"))).status_code == 200
+    assert (await client.get(USER, auth=("alice", "secret"))).status_code == 401
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
