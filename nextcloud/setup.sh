@@ -51,8 +51,8 @@ fi
 errors=$(mktemp) || fail 'no temporary file can be made. Next: see that the disk with /tmp is not full'
 trap 'rm -f "$errors"' EXIT
 
-# limited SECONDS ARGUMENTS: runs occ, and ends it when its time is over (status 124), where there is the command `timeout`:
-# occ waits for ever for a Redis or a database that takes connections and does not answer.
+# limited SECONDS ARGUMENTS: runs occ, and ends it when its time is over (status 124; of busybox, 143), where there is the
+# command `timeout`: occ waits for ever for a Redis or a database that takes connections and does not answer.
 limited() {
     seconds=$1
     shift
@@ -73,8 +73,9 @@ occ() {
 # it can do without it, and exits with 0.
 check_start() {
     cat "$errors" >&2
-    [ "$status" != 124 ] ||
-        fail "$OCC $1 did not end within $OCC_TIMEOUT s. Next: see that Nextcloud's Redis and database answer; run setup.sh again"
+    case $status in
+        124 | 143) fail "$OCC $1 did not end within $OCC_TIMEOUT s. Next: see that Nextcloud's Redis and database answer; run setup.sh again" ;;
+    esac
     said=$(cat "$errors")$answer
     case $said in
         *'Could not boot '*) said="Could not boot ${said#*"Could not boot "}" ;;

@@ -1,55 +1,117 @@
 #!/bin/sh
-# Writes all that the deployment keeps into a new folder: backup.sh FOLDER. docs/how-to/back-up-and-restore.md says more.
+# Writes everything that the deployment keeps into a new folder: backup.sh FOLDER. docs/how-to/back-up-and-restore.md
+# says more.
 #
-# Nextcloud is in maintenance mode for as long as it takes, so that its files and its database belong together. The folder
-# holds secrets, and everybody's files: keep it as you keep those.
-#
-#   OCC  the command that runs Nextcloud's occ
+# Nextcloud is in maintenance mode while its database and files are read, so that they belong together. The folder holds
+# secrets, and everybody's files: keep it as you keep those.
 set -eu
 umask 077
-
-fail() {
-    printf 'backup.sh: %s\n' "$1" >&2
-    exit 1
-}
-
-[ $# = 1 ] || fail 'say where to: backup.sh FOLDER'
+[ $# = 1 ] || { echo 'backup.sh: name a new folder: backup.sh FOLDER' >&2 && exit 1; }
 mkdir -p "$(dirname "$1")"
 target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-[ ! -e "$target" ] || fail "$target is there already. Next: name a new folder"
 cd "$(dirname "$0")/../.."
-OCC=${OCC:-docker compose exec -T -u www-data nextcloud php occ}
-secrets=$(docker compose config | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p') # where it mounts them from
+. deploy/production/common.sh
+
+[ ! -e "$target" ] || fail "$target exists. Next: name a new folder"
+secrets=$(secrets_folder)
 [ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
+partial=$target.partial
+# It exists while maintenance mode is on because of a backup. After a kill -9 the next backup finds it, and ends the mode.
+marker=deploy/production/.maintenance
 
-# shellcheck disable=SC2086 # a command with its arguments
-occ() { $OCC --no-interaction "$@" < /dev/null; }
+occ() { docker compose exec -T -u www-data nextcloud php occ --no-interaction "$@" < /dev/null; }
+sql() { docker compose exec -T "$1-db" psql --username "$1" --no-align --tuples-only --command "$2" "$1" < /dev/null; }
+dump() { ${exec:-} docker compose exec -T "$1-db" pg_dump --username "$1" --format custom "$1"; }
+roles() { docker compose exec -T "$1-db" pg_dumpall --username "$1" --roles-only < /dev/null; }
+restore_nowhere() { ${exec:-} docker compose exec -T "$1-db" pg_restore --file /dev/null; }
+list() { docker compose exec -T "$1-db" pg_restore --list; }
+pack() { ${exec:-} docker compose exec -T nextcloud tar --create --use-compress-program 'gzip --fast' --directory /var/www/html .; }
 
-in_maintenance=
-leave() {
-    [ -z "$in_maintenance" ] || occ maintenance:mode --off ||
-        echo 'backup.sh: Nextcloud is still in maintenance mode. Next: occ maintenance:mode --off' >&2
-    rm -rf "$target.partial"
+end_it='docker compose run --rm --no-deps --user www-data --entrypoint php nextcloud occ maintenance:mode --off'
+began=
+end_maintenance() {
+    [ -n "$began" ] || return 0
+    occ maintenance:mode --off || return 1
+    rm -f "$marker"
+    echo "Nextcloud was in maintenance mode for $(($(date +%s) - began)) s"
+    began=
 }
+
+leave() {
+    trap '' HUP INT TERM
+    end_running
+    end_maintenance ||
+        echo "backup.sh: Nextcloud is still in maintenance mode. Next: $end_it" >&2
+    rm -rf "$partial"
+}
+
+begin_maintenance() {
+    case $(occ maintenance:mode) in
+        *'currently disabled'*) ;;
+        *'currently enabled'*)
+            if [ ! -e "$marker" ]; then
+                echo 'Nextcloud is in maintenance mode already, and stays in it after the backup'
+                return
+            fi
+            echo 'Nextcloud is in maintenance mode since a backup that was killed; this backup ends it'
+            ;;
+        *) fail "occ does not run in the container nextcloud. Next: docker compose ps; if it does not start because it is in maintenance mode: $end_it" ;;
+    esac
+    : > "$marker"
+    began=$(date +%s)
+    occ maintenance:mode --on
+}
+
+# check_dump DATABASE: reads every block of the dump, and compares its tables with those of the database.
+check_dump() {
+    await restore_nowhere "$1" < "$partial/$1.pgdump" || fail "the dump of $1 cannot be read back. Next: see that $target has room"
+    dumped=$(list "$1" < "$partial/$1.pgdump" | grep -c ' TABLE DATA ' || true)
+    tables=$(cat "$partial/$1.tables")
+    [ "$dumped" = "$tables" ] || fail "the dump of $1 has $dumped tables, the database $tables. Next: take another backup"
+    rm "$partial/$1.tables"
+}
+
+# list_archive: name and size of each file in the archive; it fails if the archive is cut off anywhere.
+list_archive() { ${exec:-} tar --list --verbose --numeric-owner --gzip --file "$partial/nextcloud.tar.gz"; }
+
+take_lock
+began=
 trap leave EXIT
 trap 'exit 1' HUP INT TERM
+rm -rf "$partial"
+mkdir "$partial"
 
-rm -rf "$target.partial"
-mkdir "$target.partial"
-in_maintenance=yes
-occ maintenance:mode --on
-echo "Keycloak's database"
-docker compose exec -T keycloak-db pg_dump --username keycloak --format custom keycloak > "$target.partial/keycloak.pgdump"
-echo "Nextcloud's database"
-docker compose exec -T nextcloud-db pg_dump --username nextcloud --format custom nextcloud \
-    > "$target.partial/nextcloud.pgdump"
-echo "Nextcloud's files"
-docker compose exec -T nextcloud tar --create --gzip --directory /var/www/html . > "$target.partial/nextcloud.tar.gz"
-occ maintenance:mode --off
-in_maintenance=
-cp -R "$secrets" "$target.partial/secrets"
-[ ! -f .env ] || cp .env "$target.partial/env"
+begin_maintenance
+for database in keycloak nextcloud; do
+    echo "$database: database"
+    roles "$database" > "$partial/$database.roles.sql"
+    await dump "$database" > "$partial/$database.pgdump"
+    sql "$database" "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')" \
+        > "$partial/$database.tables"
+done
+echo 'nextcloud: files'
+# 1: a file changed while it was read, as the log does. Whether the archive is whole shows when it is read back.
+await pack > "$partial/nextcloud.tar.gz" || [ $? = 1 ] || fail "Nextcloud's files cannot be packed"
+end_maintenance
+
+echo 'reading back'
+check_dump keycloak
+check_dump nextcloud
+await list_archive > "$partial/files" || fail "the archive of Nextcloud's files is not whole. Next: see that $target has room"
+for name in config/config.php version.php; do
+    grep -q " \./$name\$" "$partial/files" || fail "the archive of Nextcloud's files lacks $name. Next: take another backup"
+done
+{
+    echo "nextcloud=$(tar --extract --to-stdout --gzip --file "$partial/nextcloud.tar.gz" ./version.php | nextcloud_version)"
+    awk '{ sum += $3 } END { printf "bytes_of_files=%.0f\n", sum }' "$partial/files"
+    echo "bytes_of_databases=$(($(sql keycloak 'SELECT pg_database_size(current_database())') + \
+        $(sql nextcloud 'SELECT pg_database_size(current_database())')))"
+} > "$partial/about"
+rm "$partial/files"
+cp -R "$secrets" "$partial/secrets"
+[ ! -f .env ] || cp .env "$partial/env"
 # shellcheck disable=SC2094 # that file itself is left out
-(cd "$target.partial" && find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS)
-mv "$target.partial" "$target"
+(cd "$partial" && find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS)
+sync
+mv "$partial" "$target"
 echo "$target"

@@ -1,60 +1,350 @@
 #!/bin/sh
-# Brings a backup back: restore.sh [--replace] FOLDER. docs/how-to/back-up-and-restore.md says more.
+# Restores a backup: restore.sh [--replace] FOLDER. docs/how-to/back-up-and-restore.md says more.
 #
-# With --replace, what the deployment keeps now is dropped first; without it, restore.sh refuses where there is any. `.env`
-# stays as it is, and names the deployment.
-#
-#   OCC  the command that runs Nextcloud's occ while its container does not run
+# The backup is restored into volumes and a secrets folder of its own, started beside the live deployment, and checked.
+# Only then does `DATA` in .env name it, in one rename: until then the live data are in use, and after it the restored
+# ones. Neither this script nor its end by kill -9 at any step removes data that have been live;
+# restore.sh --drop-previous does. It removes all data but the live ones.
 set -eu
 umask 077
-
-fail() {
-    printf 'restore.sh: %s\n' "$1" >&2
-    exit 1
-}
-
-replace=
-if [ "${1:-}" = --replace ]; then
-    replace=yes
-    shift
-fi
-[ $# = 1 ] || fail 'say from where: restore.sh [--replace] FOLDER'
-[ -f "$1/SHA256SUMS" ] || fail "$1 is no backup, or not a whole one"
-source=$(cd "$1" && pwd)
-(cd "$source" && sha256sum --check --quiet SHA256SUMS) || fail "$source is damaged. Next: take another backup"
+usage='restore.sh [--replace] FOLDER, or restore.sh --drop-previous'
+action=restore replace=
+case ${1:-} in
+    --replace) replace=yes && shift ;;
+    --drop-previous) action=drop && shift ;;
+esac
+case $action$# in
+    restore1) [ -d "$1" ] || { printf 'restore.sh: %s is no folder\n' "$1" >&2 && exit 1; } && source=$(cd "$1" && pwd) ;;
+    drop0) ;;
+    *) printf 'restore.sh: wrong arguments. Next: %s\n' "$usage" >&2 && exit 1 ;;
+esac
 cd "$(dirname "$0")/../.."
-OCC=${OCC:-docker compose run --rm -T --no-deps --user www-data --entrypoint php nextcloud occ}
-secrets=$(docker compose config | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p') # where it mounts them from
+. deploy/production/common.sh
+
+# --- the deployment, as .env describes it ----------------------------------------------------------------------------
+
+[ -f .env ] || fail 'there is no .env here. Next: on a new host, copy env from the backup to .env'
+[ -z "${DATA+x}${COMPOSE_ENV_FILES:-}${COMPOSE_DISABLE_ENV_FILE:-}" ] ||
+    fail 'DATA, COMPOSE_ENV_FILES or COMPOSE_DISABLE_ENV_FILE is set in the environment, so .env cannot say which data are live. Next: unset it'
+
+# in_env NAME: the value of a line of .env.
+in_env() { sed -n "s/^$1=//p" .env | tail -n 1 | sed "s/^[\"']//; s/[\"']\$//"; }
+
+files=${COMPOSE_FILE:-$(in_env COMPOSE_FILE)}
+live=$(in_env DATA)
+secrets=$(export DATA='' && secrets_folder) # of the first installation; those of the live data are secrets-$live
 [ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
 project=$(docker compose config | sed -n 's/^name: //p')
+volumes='keycloak keycloak-db nextcloud nextcloud-db'
 
-# shellcheck disable=SC2086 # a command with its arguments
-occ() { $OCC --no-interaction "$@" < /dev/null; }
+# beside ARGUMENTS: docker compose for the restored data.
+beside() {
+    ${exec:-} env COMPOSE_PROJECT_NAME="$project-restore" COMPOSE_FILE="$files:deploy/production/restore.yaml" \
+        RESTORE_OF="$project" DATA="$data" SECRETS="$secrets.unchecked" docker compose --progress quiet "$@"
+}
+occ() { beside exec -T --user www-data nextcloud php occ --no-interaction "$@" < /dev/null; }
+in_image() { beside run --rm -T --no-deps --entrypoint "$@"; }
+run_occ() { in_image php --user www-data nextcloud occ --no-interaction "$@" < /dev/null; }
+psql() { beside exec -T "$1-db" psql --username "$1" --quiet --set ON_ERROR_STOP=1 --single-transaction --file - "$1"; }
+load() { beside exec -T "$1-db" pg_restore --username "$1" --dbname "$1" --exit-on-error; }
+up() { ${exec:-} docker compose up --detach --wait; }
 
-for volume in keycloak keycloak-db nextcloud nextcloud-db; do
-    docker volume inspect "${project}_$volume" > /dev/null 2>&1 || continue
-    [ -n "$replace" ] || fail "the volume ${project}_$volume is there. Next: restore.sh --replace, which drops what it holds"
-done
-docker compose down
-for volume in keycloak keycloak-db nextcloud nextcloud-db; do
-    docker volume rm --force "${project}_$volume" > /dev/null
-done
+# end_beside: removes what runs beside the live deployment; volumes with a name stay.
+end_beside() {
+    containers=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project-restore")
+    # shellcheck disable=SC2086 # a list
+    [ -z "$containers" ] || docker rm --force --volumes $containers > /dev/null
+    networks=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project-restore")
+    # shellcheck disable=SC2086 # a list
+    [ -z "$networks" ] || docker network rm $networks > /dev/null
+}
 
-rm -rf "$secrets"
-cp -R "$source/secrets" "$secrets"
-chmod 700 "$secrets"
-chmod 444 "$secrets"/*
+# drop DATA: removes a set of data. Its secrets go last, because it is found by them.
+drop() {
+    for name in $volumes; do
+        docker volume rm --force "${project}_$name${1:+-$1}" > /dev/null
+    done
+    rm -rf "$secrets${1:+-$1}" "$secrets.unchecked${1:+-$1}"
+}
 
-docker compose up --detach --wait keycloak-db nextcloud-db redis
-echo "Keycloak's database"
-docker compose exec -T keycloak-db pg_restore --username keycloak --dbname keycloak --exit-on-error \
-    < "$source/keycloak.pgdump"
-echo "Nextcloud's database"
-docker compose exec -T nextcloud-db pg_restore --username nextcloud --dbname nextcloud --exit-on-error \
-    < "$source/nextcloud.pgdump"
-echo "Nextcloud's files"
-docker compose run --rm -T --no-deps --user root --entrypoint tar nextcloud --extract --gzip --directory /var/www/html \
-    < "$source/nextcloud.tar.gz"
-occ maintenance:mode --off # it was on when the files were read, and its image starts no set-up in that mode
-occ maintenance:data-fingerprint # tells people's sync clients that the server went back in time
-docker compose up --detach --wait
+# drop_unchecked: removes what an earlier run left half-way.
+drop_unchecked() {
+    for folder in "$secrets.unchecked-"*; do
+        [ ! -d "$folder" ] || drop "${folder#"$secrets.unchecked-"}"
+    done
+}
+
+drop_previous() {
+    end_beside
+    drop_unchecked
+    [ -d "$secrets${live:+-$live}" ] || fail "the live data have no secrets in $secrets${live:+-$live}. Next: see DATA in .env"
+    for folder in "$secrets" "$secrets-"*; do
+        [ -d "$folder" ] || continue
+        data=${folder#"$secrets"} data=${data#-}
+        [ "$data" != "$live" ] || continue
+        drop "$data"
+        echo "dropped the data ${data:-of the first installation}"
+    done
+}
+
+# --- the backup ------------------------------------------------------------------------------------------------------
+
+# addresses OPTIONS: the three public URLs.
+addresses() { COMPOSE_FILE=$files docker compose "$@" config | sed -n -E 's/^ *(NEXTCLOUD_MCP_SERVER_URL|KC_HOSTNAME|NEXTCLOUD_PUBLIC_URL): //p' | sort -u; }
+
+about() { sed -n "s/^$1=//p" "$source/about" 2> /dev/null || true; }
+
+check_sums() { (cd "$source" && ${exec:-} sha256sum --check --quiet SHA256SUMS); }
+
+check_backup() {
+    [ -f "$source/SHA256SUMS" ] || fail "$source is no backup, or not a complete one"
+    for name in keycloak.pgdump nextcloud.pgdump nextcloud.tar.gz secrets/keycloak_db_password; do
+        [ -s "$source/$name" ] || fail "$source is damaged: $name is missing or empty. Next: take another backup"
+    done
+    await check_sums || fail "$source is damaged. Next: take another backup"
+    [ -f "$source/env" ] || return 0
+    wanted=$(addresses --env-file "$source/env")
+    [ "$(addresses)" = "$wanted" ] ||
+        fail "the backup is of $(echo "$wanted" | tr '\n' ' ')and .env has other names, which its realm would not accept. Next: take the names from $source/env"
+}
+
+# describe: version and sizes; a backup made before backup.sh wrote them down is read for them.
+describe() {
+    version=$(about nextcloud) files_size=$(about bytes_of_files) databases_size=$(about bytes_of_databases)
+    [ -z "$version" ] || return 0
+    version=$(tar --extract --to-stdout --gzip --file "$source/nextcloud.tar.gz" ./version.php | nextcloud_version)
+    files_size=$(tar --list --verbose --numeric-owner --gzip --file "$source/nextcloud.tar.gz" |
+        awk '{ sum += $3 } END { printf "%.0f", sum }')
+    databases_size=$(cat "$source/keycloak.pgdump" "$source/nextcloud.pgdump" | wc -c) # compressed
+    databases_size=$((databases_size * 10))
+}
+
+newer() { [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -t . -n -k 1,1 -k 2,2 -k 3,3 -k 4,4 | tail -n 1)" = "$1" ]; }
+
+# check_image: what the official image would refuse to start with, said before anything is restored.
+check_image() {
+    image=$(in_image cat nextcloud /usr/src/nextcloud/version.php < /dev/null | nextcloud_version)
+    [ -n "$image" ] || fail 'the image of Nextcloud does not say its version. Next: see NEXTCLOUD_IMAGE in .env'
+    [ -n "$version" ] || fail "$source is damaged: it does not say the version of its Nextcloud. Next: take another backup"
+    ! newer "$version" "$image" ||
+        fail "the backup is of Nextcloud $version, the image has $image, and Nextcloud cannot go back. Next: name an image of $version or newer in NEXTCLOUD_IMAGE"
+    [ "${image%%.*}" -le $((${version%%.*} + 1)) ] ||
+        fail "the backup is of Nextcloud $version, the image has $image, and Nextcloud upgrades one major version at a time. Next: name an image of ${version%%.*} in NEXTCLOUD_IMAGE"
+}
+
+# check_room: the restored data, and a tenth for what the databases write while they are filled.
+check_room() {
+    needed=$(((files_size + databases_size) / 1024))
+    needed=$((needed + needed / 10))
+    room=$(in_image df nextcloud -Pk /var/www/html < /dev/null | awk 'END { print $4 }')
+    echo "the restored data need $((needed / 1024)) MB, there is room for $((room / 1024)) MB"
+    [ "$needed" -le "$room" ] || fail 'there is not enough room beside the live data. Next: restore.sh --drop-previous removes data kept from an earlier restore'
+}
+
+# --- the steps -------------------------------------------------------------------------------------------------------
+
+make_volumes() {
+    mkdir "$secrets.unchecked-$data"
+    cp -R "$source/secrets/." "$secrets.unchecked-$data"
+    secrets_report=$(deploy/production/secrets.sh "$secrets.unchecked-$data") # adds those which came after the backup
+    printf '%s\n' "$secrets_report" | grep ': written' || true
+    chmod 444 "$secrets.unchecked-$data"/*
+    for name in $volumes; do
+        docker volume create --label "com.docker.compose.project=$project" --label "com.docker.compose.volume=$name" \
+            "${project}_$name-$data" > /dev/null
+    done
+}
+
+# load_roles DATABASE: the roles of that database server, but for the one which its image has made.
+load_roles() {
+    [ -f "$source/$1.roles.sql" ] || return 0
+    sed "/^CREATE ROLE $1;\$/d" "$source/$1.roles.sql" | psql "$1" > /dev/null
+}
+
+# own_role: SQL for the role that Nextcloud signs in with. Its installer makes one (oc_admin) wherever it may, and
+# config.php alone knows that role's password.
+own_role() {
+    in_image php --user www-data nextcloud << 'PHP'
+<?php
+require '/var/www/html/config/config.php';
+if ($CONFIG['dbtype'] !== 'pgsql') {
+    fwrite(STDERR, "config.php has the database type {$CONFIG['dbtype']}, this deployment has pgsql\n");
+    exit(1);
+}
+$literal = fn (string $text): string => "E'" . str_replace(['\\', "'"], ['\\\\', "''"], $text) . "'";
+$identifier = fn (string $text): string => '"' . str_replace('"', '""', $text) . '"';
+$role = $CONFIG['dbuser'];
+echo "SET log_min_error_statement = panic;\n"; // no password in the log
+echo "SELECT format('CREATE ROLE %I CREATEDB', {$literal($role)})",
+    " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {$literal($role)}) \\gexec\n";
+echo "ALTER ROLE {$identifier($role)} LOGIN PASSWORD {$literal($CONFIG['dbpassword'])};\n";
+echo "REVOKE ALL ON DATABASE {$identifier($CONFIG['dbname'])} FROM PUBLIC;\n"; // as the installer does
+echo "GRANT CONNECT ON DATABASE {$identifier($CONFIG['dbname'])} TO {$identifier($role)};\n";
+PHP
+}
+
+restore_keycloak() {
+    await beside up --detach --wait keycloak-db nextcloud-db
+    load_roles keycloak
+    await load keycloak < "$source/keycloak.pgdump"
+}
+
+restore_files() {
+    await in_image tar --user root nextcloud --extract --gzip --directory /var/www/html < "$source/nextcloud.tar.gz"
+}
+
+restore_nextcloud() {
+    load_roles nextcloud
+    role=$(own_role) # not in a pipe, which would hide its failure
+    printf '%s\n' "$role" | psql nextcloud > /dev/null
+    await load nextcloud < "$source/nextcloud.pgdump"
+}
+
+start_beside() {
+    run_occ maintenance:mode --off > /dev/null # it was on when the files were read, and the image starts no set-up in that mode
+    run_occ maintenance:data-fingerprint # tells people's sync clients that the server went back in time
+    await beside up --detach --wait keycloak nextcloud mcp-exchange
+}
+
+switch() {
+    docker compose down
+    env=$(readlink -f .env)
+    cp -p "$env" "$env.new" # with its mode
+    sed '/^DATA=/d' "$env" > "$env.new"
+    [ -z "$(tail -c 1 "$env.new")" ] || echo >> "$env.new"
+    echo "DATA=$data" >> "$env.new"
+    sync
+    mv "$secrets.unchecked-$data" "$secrets-$data" # from here on only --drop-previous removes them
+    mv "$env.new" "$env"
+    sync
+}
+
+# --- the checks of what was restored ---------------------------------------------------------------------------------
+
+# check_chain: what the doctor finds without a person's token. That the realm answers, knows the server's client and its
+# secret, and that Nextcloud answers.
+check_chain() {
+    report=$(beside exec -T mcp-exchange nextcloud-mcp doctor --json --no-registration < /dev/null) || [ -n "$report" ] ||
+        untouched 'the doctor does not run'
+    printf '%s' "$report" | beside exec -T mcp-exchange python -c '
+import json, sys
+steps = {step["code"]: step for step in json.load(sys.stdin)["steps"]}
+bad = [steps[code] for code in sys.argv[1:] if steps[code]["outcome"] not in ("ok", "warning")]
+for step in bad:
+    print(step["code"], *(problem["cause"] for problem in step["problems"]), sep=": ", file=sys.stderr)
+sys.exit(1 if bad else 0)' issuer.metadata issuer.keys exchange.client nextcloud.status nextcloud.ocs ||
+        untouched 'the restored deployment does not work'
+    state=$(occ status --output=json)
+    for wanted in '"installed":true' '"maintenance":false' '"needsDbUpgrade":false'; do
+        case $state in *"$wanted"*) ;; *) untouched "the restored Nextcloud does not say $wanted, but $state" ;; esac
+    done
+}
+
+# as_person METHOD PATH OPTIONS: a request with the person's app password, which is in no argument list.
+as_person() {
+    method=$1 path=$2
+    shift 2
+    printf 'user = "%s:%s"\n' "$person" "$password" | beside exec -T nextcloud curl --silent --config - \
+        --request "$method" --header 'OCS-APIRequest: true' "$@" "http://nextcloud$path"
+}
+
+# check_person: signs in as a person, reads their smallest file, and revokes the app password that this took. An app
+# password needs nothing from the person, opens what a sign-in opens, and shows in the person's activity.
+check_person() {
+    password=$(occ user:auth-tokens:add --name 'Check after a restore' "$person" | tail -n 1)
+    home=/remote.php/dav/files/$(printf %s "$person" | sed 's/ /%20/g')/
+    listing=$(as_person PROPFIND "$home" --header 'Depth: 1' --fail) && signed_in=yes
+    file=$(printf '%s' "$listing" | tr -d '\n' | sed 's/<\([a-zA-Z]*:\)response>/\n/g; s/&amp;/\&/g' |
+        sed -n -E 's|.*href>([^<]*[^/<])</.*getcontentlength>([1-9][0-9]*)</.*|\2 \1|p' | sort -n | head -n 1)
+    bytes=0
+    [ -z "$file" ] || bytes=$(as_person GET "${file#* }" --fail --output /dev/null --write-out '%{size_download}')
+    as_person DELETE /ocs/v2.php/core/apppassword --output /dev/null
+    [ -n "$file" ] || return 1
+    [ "$bytes" = "${file%% *}" ] || untouched "a person's file has ${bytes:-no} bytes instead of ${file%% *}"
+    echo "signed in as a person, and read a file of $bytes bytes"
+}
+
+# check_people: the first of twenty who has a file. Whoever has been disabled cannot sign in, so one who can is enough.
+check_people() {
+    signed_in=
+    people=$(occ user:list --limit 20 | sed -n 's/^  - \([^:]*\):.*/\1/p')
+    while read -r person; do
+        [ -n "$person" ] || continue
+        ! check_person || return 0
+    done << EOL
+$people
+EOL
+    [ -z "$people" ] || [ -n "$signed_in" ] || untouched 'none of the first twenty people can sign in'
+    echo "${signed_in:+signed in as a person; }none of the first twenty people has a file to read"
+}
+
+untouched() { fail "$1. The live data were not touched"; }
+
+# --- all together ----------------------------------------------------------------------------------------------------
+
+step() { echo "restore.sh: $1"; }
+
+switching=
+leave() {
+    status=$?
+    trap '' HUP INT TERM
+    end_running
+    if [ -n "$switching" ]; then
+        [ "$status" = 0 ] || echo 'restore.sh: it was interrupted while it switched. Next: docker compose up --detach --wait' >&2
+        return
+    fi
+    end_beside
+    drop_unchecked
+    echo 'restore.sh: nothing was restored; what it had begun was removed' >&2
+}
+
+restore() {
+    step 'checking the backup'
+    [ -n "$replace" ] || ! docker volume inspect "${project}_nextcloud-db${live:+-$live}" > /dev/null 2>&1 ||
+        fail "there are live data already. Next: restore.sh --replace, which keeps them until restore.sh --drop-previous"
+    check_backup
+    describe
+    step 'making volumes'
+    make_volumes
+    check_image
+    check_room
+    step "restoring Keycloak's database"
+    restore_keycloak
+    step "restoring Nextcloud's files"
+    restore_files
+    step "restoring Nextcloud's database"
+    restore_nextcloud
+    step 'starting beside the live deployment'
+    start_beside
+    step 'checking what was restored'
+    check_chain
+    check_people
+    step 'switching'
+    beside stop # with time for the databases to write what they hold
+    end_beside
+    since=$(date +%s)
+    switching=yes
+    switch
+    step 'starting'
+    await up
+    echo "The restored data $data are live; people were shut out for $(($(date +%s) - since)) s."
+    if [ -n "$replace" ]; then
+        back=delete
+        [ -z "$live" ] || back="put DATA=$live in the place of"
+        echo "The data before it are kept. restore.sh --drop-previous removes them."
+        echo "To go back to them: docker compose down; in .env, $back DATA=$data; docker compose up --detach --wait"
+    fi
+}
+
+take_lock
+data=
+trap 'exit 1' HUP INT TERM
+if [ $action = drop ]; then
+    drop_previous
+    exit
+fi
+trap leave EXIT
+end_beside
+drop_unchecked
+data=$(date +%Y%m%dT%H%M%S)
+restore

@@ -6,7 +6,8 @@
 # The folder is its owner's alone. In it the files are readable, for each container sees the ones mounted into it and runs as
 # a user of its own.
 set -eu
-folder=${1:-$(dirname "$0")/secrets}
+data=$(sed -n 's/^DATA=//p' "$(dirname "$0")/../../.env" 2> /dev/null || true) # after a restore the live secrets have another folder
+folder=${1:-$(dirname "$0")/secrets${data:+-$data}}
 mkdir -p "$folder"
 chmod 700 "$folder"
 for name in keycloak_admin_password keycloak_db_password mcp_client_secret \

@@ -1,14 +1,16 @@
 """The production overlays run for real on this machine, with names that only this process knows.
 
-Caddy has an authority of its own to sign the certificates, and an address of loopback to itself. The three names
-lead there because this process looks them up by itself.
+A deployment is a folder that holds what an administrator checks out, and an `.env`. Caddy has an authority of
+its own to sign the certificates, and an address of loopback to itself. The three names lead there because this process
+looks them up by itself.
 """
 
 import os
 import random
+import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +25,8 @@ from tests.support.oauth import Person
 
 PRODUCTION = ROOT / "deploy" / "production"
 OVERLAYS = (PRODUCTION / "compose.yaml", PRODUCTION / "caddy.yaml")
-FILES = (ROOT / "compose.yaml", *OVERLAYS)
-FILLERS = (
-    "ALICE_PASSWORD",
-    "BOB_PASSWORD",
-    "KEYCLOAK_ADMIN_PASSWORD",
-    "MCP_EXCHANGE_CLIENT_SECRET",
-    "NEXTCLOUD_ADMIN_PASSWORD",
-    "NEXTCLOUD_CLIENT_SECRET",
-)
+CHECKED_OUT = ("compose.yaml", "deploy", "keycloak", "nextcloud")
+STANDIN_FOLDER = Path(__file__).with_name("standin")
 MCP, KEYCLOAK, NEXTCLOUD = "mcp.example.test", "id.example.test", "cloud.example.test"
 CAROL = Person(username="carol", password="a-password-of-carol's")
 AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
@@ -39,10 +34,20 @@ AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment: its folder on this machine, and the variables that name it to compose and to the scripts."""
+    """A deployment: the folder that it was checked out to, with its `.env`."""
 
     folder: Path
-    environment: Mapping[str, str]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables of `.env`, as they are now."""
+        lines = (self.folder / ".env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+    @property
+    def has_standin(self) -> bool:
+        """Whether the stand-in plays Nextcloud."""
+        return self.env["NEXTCLOUD_IMAGE"] == STANDIN
 
     @property
     def url(self) -> str:
@@ -58,17 +63,22 @@ class Deployment:
     def administration(self) -> Keycloak:
         """Keycloak as its administrator reaches it, on the host alone."""
         password = (self.secrets / "keycloak_admin_password").read_text()
-        return Keycloak(f"http://localhost:{self.environment['KEYCLOAK_PORT']}", admin_password=password)
+        return Keycloak(f"http://localhost:{self.env['KEYCLOAK_PORT']}", admin_password=password)
 
     @property
     def secrets(self) -> Path:
-        """The folder of the secrets."""
-        return Path(self.environment["SECRETS"])
+        """The folder of the live secrets."""
+        data = self.env.get("DATA")
+        return self.folder / "deploy" / "production" / (f"secrets-{data}" if data else "secrets")
 
     @property
     def address(self) -> str:
         """Where Caddy listens."""
-        return self.environment["BIND_ADDRESS"]
+        return self.env["BIND_ADDRESS"]
+
+    def script(self, name: str) -> Path:
+        """Return a script of `deploy/production`."""
+        return self.folder / "deploy" / "production" / name
 
     def run(self, *command: str | Path) -> str:
         """Run a command as the administrator would, and return what it prints."""
@@ -78,22 +88,51 @@ class Deployment:
 
     def attempt(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command that may fail."""
-        environment = {**os.environ, **self.environment}
         return subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the administrator's shell has: nothing that `.env` says."""
+        return {name: value for name, value in os.environ.items() if name not in self.env and name != "DATA"}
 
     def compose(self, *arguments: str) -> str:
         """Run a compose command, and return what it prints."""
         return self.run("docker", "compose", *arguments)
 
+    def volumes(self) -> set[str]:
+        """Return the names of the project's volumes, live ones and others, without the project's own name."""
+        project = self.env["COMPOSE_PROJECT_NAME"]
+        listed = self.run(
+            "docker", "volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}"
+        )
+        return {name.removeprefix(f"{project}_") for name in listed.split()}
+
+    def remove(self) -> None:
+        """Remove all of it, and what a restore may have left beside it."""
+        project = self.env["COMPOSE_PROJECT_NAME"]
+        self.compose("down", "--volumes", "--remove-orphans")
+        self.run("docker", "compose", "--project-name", f"{project}-restore", "down", "--remove-orphans")
+        for volume in self.volumes():
+            self.run("docker", "volume", "rm", f"{project}_{volume}")
+
 
 def prepare_deployment(folder: Path) -> Deployment:
-    """Choose names, ports and a folder, have the images, and make the secrets; nothing runs yet."""
-    environment = dict.fromkeys(FILLERS, "unused") | {
-        "COMPOSE_FILE": os.pathsep.join(map(str, FILES)),
-        "COMPOSE_PROJECT_NAME": f"production-{os.getpid()}",
-        "COMPOSE_DISABLE_ENV_FILE": "1",
+    """Check the deployment out, choose names and ports, have the images, and make the secrets; nothing runs yet."""
+    for name in CHECKED_OUT:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    for secrets in folder.glob("deploy/production/secrets*/"):
+        shutil.rmtree(secrets)
+    env = example_env() | {
+        "COMPOSE_PROJECT_NAME": f"production-{os.getpid()}-{free_port()}",
         "MCP_DOMAIN": MCP,
         "KEYCLOAK_DOMAIN": KEYCLOAK,
         "NEXTCLOUD_DOMAIN": NEXTCLOUD,
@@ -101,26 +140,27 @@ def prepare_deployment(folder: Path) -> Deployment:
         "CADDY_OPTIONS": "local_certs",
         "KEYCLOAK_PORT": str(free_port()),
         "NEXTCLOUD_PORT": str(free_port()),
-        "SECRETS": str(folder / "secrets"),
-        "OCC": f"sh {_recorder(folder)}",
     }
-    images = prepare_production({**os.environ, **environment}, *OVERLAYS)
-    environment |= {name: value for name, value in images.items() if name.endswith("_IMAGE")}
-    if environment["NEXTCLOUD_IMAGE"] == STANDIN:
-        files = [*FILES, Path(__file__).with_name("standin.yaml")]
-        environment["COMPOSE_FILE"] = os.pathsep.join(map(str, files))
-    else:
-        del environment["OCC"]
-    deployment = Deployment(folder, environment)
-    deployment.run(PRODUCTION / "secrets.sh", deployment.secrets)
+    images = prepare_production({**os.environ, **env}, *OVERLAYS)
+    env |= {name: value for name, value in images.items() if name.endswith("_IMAGE")}
+    if env["NEXTCLOUD_IMAGE"] == STANDIN:
+        shutil.copytree(STANDIN_FOLDER, folder / "standin")
+        env["COMPOSE_FILE"] += ":standin/standin.yaml"
+    deployment = Deployment(folder)
+    write_env(deployment, env)
+    deployment.run(deployment.script("secrets.sh"))
     return deployment
 
 
-def _recorder(folder: Path) -> Path:
-    """Return a script in occ's place, for the stand-in has none: it writes down what it is asked."""
-    script = folder / "occ.sh"
-    script.write_text(f'echo "$*" >> {folder}/occ.log\n')
-    return script
+def example_env() -> dict[str, str]:
+    """Return the variables of `example.env`."""
+    lines = (PRODUCTION / "example.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def write_env(deployment: Deployment, env: dict[str, str]) -> None:
+    """Write the deployment's `.env`."""
+    (deployment.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
 
 
 @contextmanager

@@ -15,6 +15,8 @@ BASE = "compose.yaml"
 PRODUCTION = "deploy/production/compose.yaml"
 CADDY = "deploy/production/caddy.yaml"
 PROXY = "deploy/production/proxy.yaml"
+RESTORE = "deploy/production/restore.yaml"
+RESTORED = ("keycloak", "keycloak-db", "mcp-exchange", "nextcloud", "nextcloud-db", "redis")
 COMBINATIONS = {
     "base": [BASE],
     "production": [BASE, PRODUCTION],
@@ -174,3 +176,35 @@ def test_local_accounts_are_closed_to_the_realm(read: Read, combination: str) ->
     """In no deployment does a name in the realm make anybody Nextcloud's administrator."""
     environment = read(combination)["services"]["nextcloud"]["environment"]
     assert environment["NEXTCLOUD_LINK_LOCAL_ACCOUNTS"] == "false"
+
+
+def test_restored_data_lie_beside_the_first(read: Read) -> None:
+    """`DATA` names other volumes and another folder of secrets, all of them; what is not restored stays."""
+    first = read("production-caddy")
+    restored = json.loads(compose(COMBINATIONS["production-caddy"], EXAMPLE | {"DATA": "20261126"}).stdout)
+    volumes = {name: volume["name"] for name, volume in first["volumes"].items()}
+    assert {name: volume["name"] for name, volume in restored["volumes"].items()} == {
+        name: volume if name.startswith("caddy") else f"{volume}-20261126" for name, volume in volumes.items()
+    }
+    assert volumes == {name: f"nextcloud-mcp_{name}" for name in volumes}
+    folders = {Path(secret["file"]).parent.name for secret in restored["secrets"].values()}
+    assert folders == {"secrets-20261126"}
+
+
+@pytest.mark.parametrize("proxy", [CADDY, PROXY])
+def test_restored_data_are_checked_without_a_port(read: Read, proxy: str) -> None:
+    """What restore.sh starts beside a deployment opens no port, does not come back by itself, and makes no volume."""
+    assert read("production")
+    variables = EXAMPLE | {"DATA": "20261126", "RESTORE_OF": "live", "COMPOSE_PROJECT_NAME": "live-restore"}
+    beside = json.loads(compose([BASE, PRODUCTION, proxy, RESTORE], variables).stdout)
+    services = {name: beside["services"][name] for name in RESTORED}
+    assert [name for name, service in services.items() if service.get("ports")] == []
+    assert {service["restart"] for service in services.values()} == {"no"}
+    volumes = {
+        volume["source"]
+        for service in services.values()
+        for volume in service.get("volumes", [])
+        if volume["type"] == "volume"
+    }
+    assert {beside["volumes"][name]["name"] for name in volumes} == {f"live_{name}-20261126" for name in volumes}
+    assert all(beside["volumes"][name]["external"] for name in volumes)

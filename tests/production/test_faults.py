@@ -1,22 +1,22 @@
 """What Nextcloud needs fails while it runs: Redis, the database, the disk. Its container turns unhealthy, and back.
 
 In each case Nextcloud's container goes on running, and `status.php` answers with 200 in most. Only Nextcloud, its
-database and Redis are started. docs/how-to/find-faults.md has the table of what each fault looks like from each part.
+database and Redis are started. docs/how-to/broken-nextcloud.md has the table of what each fault looks like from each part.
 """
 
 import json
-import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.containers.images import STANDIN, describe
-from tests.production.deployment import Deployment, prepare_deployment
+from tests.containers.images import describe
+from tests.production.deployment import Deployment, prepare_deployment, write_env
 from tests.support import composed
 
 SMALL_DISK: Final = Path(__file__).with_name("small_disk.yaml")
@@ -30,21 +30,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Co
     if pytestconfig.getoption("chain") != "compose":
         pytest.skip("it runs in containers, for minutes: `make test-production` does")
     composed.require_engine()
-    prepared = prepare_deployment(tmp_path_factory.mktemp("faults"))
-    files = os.pathsep.join([prepared.environment["COMPOSE_FILE"], str(SMALL_DISK)])
-    changes = {
-        "COMPOSE_FILE": files,
-        "COMPOSE_PROJECT_NAME": f"{prepared.environment['COMPOSE_PROJECT_NAME']}-faults",
-        "NEXTCLOUD_APPS": "",
-    }
-    deployment = replace(prepared, environment={**prepared.environment, **changes})
+    deployment = prepare_deployment(tmp_path_factory.mktemp("faults"))
+    shutil.copy(SMALL_DISK, deployment.folder)
+    files = f"{deployment.env['COMPOSE_FILE']}:{SMALL_DISK.name}"
+    write_env(deployment, {**deployment.env, "COMPOSE_FILE": files, "NEXTCLOUD_APPS": ""})
     shown = pytestconfig.stash.get(composed.IMAGES, [])
-    pytestconfig.stash[composed.IMAGES] = list(dict.fromkeys([*shown, *describe(deployment.environment)]))
+    pytestconfig.stash[composed.IMAGES] = list(dict.fromkeys([*shown, *describe(deployment.env)]))
     try:
         deployment.compose("up", "--detach", "--wait", "nextcloud")
         yield deployment
     finally:
-        deployment.compose("down", "--volumes", "--remove-orphans")
+        deployment.remove()
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ FAULTS: Final = {
 def test_nextcloud_turns_unhealthy(deployment: Deployment, name: str) -> None:
     """Nextcloud turns unhealthy, the doctor and setup.sh say why; once the fault is over, it is healthy by itself."""
     case = FAULTS[name]
-    if deployment.environment["NEXTCLOUD_IMAGE"] == STANDIN and name != "disk-full":
+    if deployment.has_standin and name != "disk-full":
         pytest.skip("the stand-in for Nextcloud uses neither Redis nor the database")
     await_health(deployment, "nextcloud", "healthy")
     with case.broken(deployment):
@@ -142,7 +138,7 @@ def test_nextcloud_turns_unhealthy(deployment: Deployment, name: str) -> None:
 
 def test_database_that_takes_nothing(deployment: Deployment) -> None:
     """A database that can only be read, as after a failover, turns unhealthy."""
-    if deployment.environment["NEXTCLOUD_IMAGE"] == STANDIN:
+    if deployment.has_standin:
         pytest.skip("the stand-in for Nextcloud does not use the database")
     await_health(deployment, "nextcloud-db", "healthy")
     psql = ("exec", "-T", "nextcloud-db", "psql", "--username", "nextcloud", "--command")

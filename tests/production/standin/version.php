@@ -1,0 +1,2 @@
+<?php
+$OC_Version = array(32,0,1,2);
