@@ -1,7 +1,7 @@
 """What Nextcloud needs fails while it runs: Redis, the database, the disk. Its container turns unhealthy, and back.
 
 In each case Nextcloud's container goes on running, and `status.php` answers with 200 in most. Only Nextcloud, its
-database and Redis are started. docs/how-to/broken-nextcloud.md has the table of what each fault looks like from each part.
+database and Redis are started. docs/how-to/broken-nextcloud.md tells what each fault looks like to each part.
 """
 
 import json
