@@ -9,10 +9,14 @@
 A second signal ends the process at once.
 """
 
+import ctypes
 import os
 import select
 import socket
+import struct
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -38,6 +42,12 @@ _ACCEPT_SECONDS: Final = 1
 """How long the server takes to accept who is waiting; without a free file descriptor it can't."""
 
 _POLL_SECONDS: Final = 0.1
+
+_SO_ATTACH_FILTER: Final = 26
+"""Of Linux, asm-generic/socket.h; Python has no name for it."""
+
+_BPF_RETURN: Final = 0x06
+"""The instruction that ends a classic BPF program, `BPF_RET | BPF_K`; with 0 it accepts no byte of a packet."""
 
 log = structlog.get_logger()
 
@@ -65,6 +75,7 @@ class DrainingServer(uvicorn.Server):
         self._requests.end_connections()
         await self._stop_listening()
         with anyio.move_on_after(MAX_DRAIN_SECONDS):
+            await anyio.sleep(_POLL_SECONDS)  # until uvicorn knows the connections that were accepted last
             while self._has_open_connections():  # noqa: ASYNC110 - uvicorn tells nobody when one ends
                 await anyio.sleep(_POLL_SECONDS)
         log.info("server.stopped", seconds=round(time.monotonic() - started, 1), cut_off=self._requests.active)
@@ -73,6 +84,7 @@ class DrainingServer(uvicorn.Server):
     async def _stop_listening(self) -> None:
         """Close the listening sockets when no connection waits to be accepted: the kernel would reset it."""
         for listener in self.servers:
+            _ignore_new_connections(listener.sockets)
             with anyio.move_on_after(_ACCEPT_SECONDS):
                 while select.select(listener.sockets, [], [], 0)[0]:
                     await checkpoint()  # the loop accepts it
@@ -81,6 +93,20 @@ class DrainingServer(uvicorn.Server):
     def _has_open_connections(self) -> bool:
         """Say whether there are connections that may still bring a request."""
         return bool(self.server_state.connections) and self._requests.idle_seconds < self.config.timeout_keep_alive
+
+
+def _ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
+    """Have the kernel drop what arrives for a listening socket, where it can: Linux does (socket(7), SO_ATTACH_FILTER).
+
+    Otherwise a connection made between the last look at the queue and the end of the listener is reset, and its client
+    cannot know whether the request was done. A client whose first packet is dropped sends it again after a second, when
+    it is refused and knows.
+    """
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(drop_all))  # one instruction; the kernel copies it
+    for listener in listeners:
+        with suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 class _Requests:

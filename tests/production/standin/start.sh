@@ -3,9 +3,10 @@
 # look for, and an upgrade.
 set -eu
 cd /var/www/html
-mkdir -p config app-passwords
+mkdir -p config app-passwords data
 [ -e config/config.php ] || echo '<?php // maintenance: off' > config/config.php
 chown -R www-data config app-passwords
+chown www-data data
 cp /usr/src/nextcloud/version.php .
 cd /opt
 exec "$@"

@@ -126,6 +126,6 @@ async def test_what_is_not_there_is_no_matter_of_the_app(server: Server, apps: l
 
 async def test_apps_are_not_asked_when_the_call_says_enough(server: Server) -> None:
     """Only what could mean that the app is missing makes this server ask."""
-    server.nextcloud.on("GET", f"{NOTES}/7", answer(423))
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(412))
     await server.misuse("nc_notes_get_note", {"note_id": 7})
     assert [request.url.path for request in server.nextcloud.requests] == [f"{NOTES}/7"]
