@@ -150,6 +150,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
         403,
         "Nextcloud does not allow this for /Plans: ask its owner for the permission.",
         "nextcloud.forbidden",
+        headers={"Content-Type": "application/xml; charset=utf-8"},
     ),
     "404": Case(
         LIST,

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import anyio
 import httpx
 
+from nextcloud_mcp.auth.credentials import NO_TOKEN
 from tests.support.minting import Minter, rsa_key
 
 ISSUER: Final = "http://keycloak.test/realms/cloud"
@@ -103,8 +104,14 @@ class FakeIssuer(Minter):
                 json={"issuer": ISSUER, "jwks_uri": base + JWKS_PATH, "token_endpoint": base + TOKEN_PATH}
             ),
             JWKS_PATH: answer(json={"keys": self.keys}),
-            TOKEN_PATH: lambda _: httpx.Response(200, json=self.issued()),
+            TOKEN_PATH: self._exchange,
         }
+
+    def _exchange(self, request: httpx.Request) -> httpx.Response:
+        """Issue a token, but none for the check of the client, which Keycloak answers so when it accepts the client."""
+        if parse_qs(request.content.decode())["subject_token"] == [NO_TOKEN]:
+            return httpx.Response(400, json={"error": "invalid_request", "error_description": "Invalid token"})
+        return httpx.Response(200, json=self.issued())
 
     def issued(self, **changes: Any) -> dict[str, Any]:
         """Return a token response, as Keycloak answers an exchange; `changes` are of the token's claims."""
