@@ -75,20 +75,23 @@ class DrainingServer(uvicorn.Server):
         self._requests.end_connections()
         await self._stop_listening()
         with anyio.move_on_after(MAX_DRAIN_SECONDS):
-            await anyio.sleep(_POLL_SECONDS)  # until uvicorn knows the connections that were accepted last
             while self._has_open_connections():  # noqa: ASYNC110 - uvicorn tells nobody when one ends
                 await anyio.sleep(_POLL_SECONDS)
         log.info("server.stopped", seconds=round(time.monotonic() - started, 1), cut_off=self._requests.active)
         await super().shutdown(sockets)
 
     async def _stop_listening(self) -> None:
-        """Close the listening sockets when no connection waits to be accepted: the kernel would reset it."""
-        for listener in self.servers:
-            _ignore_new_connections(listener.sockets)
-            with anyio.move_on_after(_ACCEPT_SECONDS):
-                while select.select(listener.sockets, [], [], 0)[0]:
-                    await checkpoint()  # the loop accepts it
-            listener.close()
+        """Close the listening sockets when all who have connected are accepted: the kernel would reset the others."""
+        listeners = [each for server in self.servers for each in server.sockets]
+        _ignore_new_connections(listeners)
+        with anyio.move_on_after(_ACCEPT_SECONDS):
+            while select.select(listeners, [], [], 0)[0]:
+                await checkpoint()  # the loop accepts it
+        await anyio.sleep(
+            _POLL_SECONDS
+        )  # asyncio takes an accepted connection up later, and only if the listener is open
+        for server in self.servers:
+            server.close()
 
     def _has_open_connections(self) -> bool:
         """Say whether there are connections that may still bring a request."""
