@@ -410,7 +410,7 @@ def interrupt(
     environment = deployment.environment
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
-    command = [deployment.script(script), *arguments]
+    command = ["env", "--default-signal", deployment.script(script), *arguments]  # this process may ignore some
     with subprocess.Popen(
         command,
         cwd=deployment.folder,
