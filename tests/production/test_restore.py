@@ -125,6 +125,8 @@ def test_failed_backup_leaves_nothing(deployment: Deployment, tmp_path: Path) ->
     try:
         failed = deployment.attempt(deployment.script("backup.sh"), tmp_path / "backup")
     finally:
+        deployment.compose("up", "--detach", "--wait", "keycloak-db")
+        deployment.compose("restart", "keycloak")  # it keeps broken connections until each has failed a request
         deployment.compose("up", "--detach", "--wait")
 
     assert failed.returncode != 0
