@@ -279,7 +279,7 @@ def test_ended_restore_removes_what_it_made(deployment: Deployment, backup: Back
 async def test_killed_within_the_switch(deployment: Deployment, backup: Backup, tmp_path: Path) -> None:
     """Killed when the live deployment was ended but .env not yet changed, the live data start again."""
     shim = tmp_path / "mv"
-    shim.write_text('#!/bin/sh\ncase "$*" in *.env.new*) kill -9 -- -$PPID ;; esac\nexec /bin/mv "$@"\n')
+    shim.write_text('#!/bin/sh\ncase "$*" in *.env.new*) kill -9 -$PPID ;; esac\nexec /bin/mv "$@"\n')
     shim.chmod(0o755)
     before = deployment.env
     interrupt(deployment, None, "", "restore.sh", "--replace", backup.folder, path=tmp_path)
