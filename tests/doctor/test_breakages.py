@@ -374,7 +374,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         with_tls(trusted=False), "network.nextcloud", "self-signed certificate", "SSL_CERT_FILE"
     ),
     "TLS: another's": Case(
-        with_tls(trusted=True, host="other.example.org"), "network.nextcloud", "Hostname mismatch", "of that name"
+        with_tls(trusted=True, host="other.example.org"), "network.nextcloud", "Hostname mismatch", "with that name"
     ),
     "TLS: ends soon": Case(
         with_tls(trusted=True, ends=timedelta(days=5, hours=1)),
