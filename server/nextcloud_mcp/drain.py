@@ -75,7 +75,7 @@ class DrainingServer(uvicorn.Server):
         self._requests.end_connections()
         await self._stop_listening()
         with anyio.move_on_after(MAX_DRAIN_SECONDS):
-            while self._has_open_connections():  # noqa: ASYNC110 - uvicorn tells nobody when one ends
+            while self._is_busy():  # noqa: ASYNC110 - uvicorn tells nobody when one ends
                 await anyio.sleep(_POLL_SECONDS)
         log.info("server.stopped", seconds=round(time.monotonic() - started, 1), cut_off=self._requests.active)
         await super().shutdown(sockets)
@@ -93,9 +93,10 @@ class DrainingServer(uvicorn.Server):
         for server in self.servers:
             server.close()
 
-    def _has_open_connections(self) -> bool:
-        """Say whether there are connections that may still bring a request."""
-        return bool(self.server_state.connections) and self._requests.idle_seconds < self.config.timeout_keep_alive
+    def _is_busy(self) -> bool:
+        """Say whether a request is under way, or a connection is open that may still bring one."""
+        may_bring_one = self._requests.idle_seconds < self.config.timeout_keep_alive
+        return self._requests.active > 0 or (bool(self.server_state.connections) and may_bring_one)
 
 
 def _ignore_new_connections(listeners: Iterable[socket.socket]) -> None:

@@ -19,7 +19,7 @@ import anyio
 import httpx
 import pytest
 import yaml
-from anyio.abc import ByteReceiveStream, Process
+from anyio.abc import ByteReceiveStream, ByteStream, Process
 from anyio.streams.text import TextReceiveStream
 
 from nextcloud_mcp.drain import MAX_DRAIN_SECONDS
@@ -190,21 +190,26 @@ async def test_idle_connection_is_answered_once_more() -> None:
         unused = await anyio.connect_tcp(host, port)  # as proxies open some in advance
         used = await anyio.connect_tcp(host, port)
         request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        await used.send(request)
-        assert b"connection: close" not in (await used.receive()).lower()
+        assert b"connection: close" not in await answered(used, request)
         server.signal(signal.SIGTERM)
         await server.logged("server.stopping")
         for connection in (unused, used):
-            await connection.send(request)
-            answer = (await connection.receive()).lower()
+            answer = await answered(connection, request)
             assert answer.startswith(b"http/1.1 200")
             assert b"\r\nconnection: close\r\n" in answer
-            while not answer.endswith(b'{"status":"ok"}'):
-                answer += await connection.receive()
             with pytest.raises(anyio.EndOfStream):
                 await connection.receive()
             await connection.aclose()
         assert await server.ended() in {0, -signal.SIGTERM}
+
+
+async def answered(connection: ByteStream, request: bytes) -> bytes:
+    """Send a request about the server's health, and return the whole answer, which may come in parts."""
+    await connection.send(request)
+    answer = b""
+    while not answer.endswith(b'{"status":"ok"}'):
+        answer += (await connection.receive()).lower()
+    return answer
 
 
 async def test_idle_connection_does_not_hold_up_the_stop() -> None:
