@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images test test-compose test-production test-cluster lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up images test abuse test-compose test-production test-cluster lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term
+
+abuse: $(INSTALLED) ## what callers may try against the servers, under the memory limit that is shipped
+	$(BIN)/pytest tests/abuse
 
 test-compose: $(INSTALLED) ## the realm's tests on Keycloak in a container; contract and end-to-end tests on those of compose.yaml
 	$(BIN)/pytest --chain=testcontainers tests/realm

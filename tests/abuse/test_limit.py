@@ -1,0 +1,24 @@
+"""The limit under which the other tests of this folder attack is the one that is shipped."""
+
+from pathlib import Path
+
+from stack.chain import Chain
+from tests.abuse.conftest import MEBIBYTE, LimitedServer
+from tests.conftest import PEOPLE
+from tests.support.mcp_http import call_tool, result
+from tests.support.oauth import sign_in
+
+
+async def test_server_answers_under_the_shipped_limit(limited: LimitedServer, chain: Chain) -> None:
+    """An ordinary call needs less than half of the memory that compose.yaml gives the server."""
+    tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=f"{limited.scope} files:read")
+    answer = await call_tool(limited.url, "nc_whoami", token=tokens["access_token"], host=limited.host)
+
+    assert result(answer)["structuredContent"]["user_id"] == "alice"
+    assert limited.peak_bytes < limited.limit_bytes / 2
+    assert limited.limit_bytes == 256 * MEBIBYTE
+
+
+def test_shipped_limits_agree() -> None:
+    """The chart gives the server the memory that compose.yaml gives it."""
+    assert "memory: 256Mi" in Path("deploy/helm/nextcloud-mcp/values.yaml").read_text()
