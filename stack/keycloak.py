@@ -51,7 +51,7 @@ REALM_FILE = Path(__file__).parents[1] / "keycloak" / "realm-export.json"
 # a test run keeps for a minute; it costs throughput which neither demo nor tests need.
 JAVA_HEAP = "-Xms64m -Xmx384m"
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

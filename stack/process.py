@@ -17,7 +17,7 @@ from stack.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.1
-TERMINATE_SECONDS = 15.0
+TERMINATE_SECONDS = 60.0
 LOG_LINES_SHOWN = 15
 
 
@@ -54,7 +54,7 @@ def run_process(
     *,
     log: Path,
     ready: Callable[[], bool],
-    timeout: float = 60.0,
+    timeout: float = 180.0,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
 import pytest
 
 from nextcloud_mcp.auth.scopes import Offer
@@ -21,6 +20,7 @@ from stack.process import LOOPBACK, free_port
 from tests.conformance.proxy import signed_in
 from tests.conformance.suite import Verdict, expected, install, missing, verdicts
 from tests.support.browser import Browser
+from tests.support.http import patient_client
 from tests.support.oauth import ALICE, CLIENT_ID, sign_in
 
 EXPECTED: Final = Path(__file__).with_name("expected")
@@ -125,7 +125,7 @@ async def _follow(authorization_url: str) -> None:
     """Sign in at the address that the suite asks a person to open, and go where Keycloak leads: back to the suite."""
     callback = await Browser().authorize(authorization_url, **ALICE)
     assert callback.startswith(f"http://{LOOPBACK}:")
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         (await http.get(callback)).raise_for_status()
 
 

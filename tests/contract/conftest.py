@@ -14,6 +14,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.support.http import patient_client
+
 TokenFor = Callable[[str], Awaitable[str]]
 NOTES = "/index.php/apps/notes/api/v1/notes"
 _LONGEST_TEST = 20  # seconds
@@ -99,7 +101,7 @@ def _expiry(token: str) -> float:
 def _client(url: str, headers: dict[str, str]) -> httpx.AsyncClient:
     # Nextcloud sets cookies on every response; sent back they would make a session of the calls
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.AsyncClient(base_url=url, headers=headers, cookies=no_cookies, timeout=60)
+    return patient_client(base_url=url, headers=headers, cookies=no_cookies)
 
 
 def _signed_in(url: str, token: str) -> httpx.AsyncClient:

@@ -22,6 +22,7 @@ from tests.contract.conftest import NOTES
 from tests.contract.conftest import Person as Signed
 from tests.support.administration import somebody_new
 from tests.support.browser import Browser
+from tests.support.http import patient_client
 from tests.support.oauth import Person, sign_in
 
 USER = "/ocs/v2.php/cloud/user?format=json"
@@ -81,7 +82,7 @@ async def test_a_browser_opens_nothing(nextcloud_url: str, chain: Chain, namesak
     """The web login ends at a page that says there is a conflict, and without a session."""
     if chain.nextcloud.kind == "stand-in":
         pytest.skip("the stand-in has no web login")
-    async with httpx.AsyncClient(base_url=nextcloud_url, timeout=60, trust_env=False) as http:
+    async with patient_client(base_url=nextcloud_url) as http:
         to_keycloak = (await http.get(_web_login((await http.get("/index.php/login?direct=1")).text))).headers[
             "location"
         ]

@@ -14,6 +14,7 @@ from mcp.client import Client
 from nextcloud_mcp.auth.scopes import Offer
 from stack.chain import Chain
 from tests.conftest import PEOPLE
+from tests.support.http import patient_client
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.minting import Minter, realm_key
 from tests.support.oauth import sign_in
@@ -100,7 +101,7 @@ def nextcloud_of(chain: Chain) -> NextcloudOf:
     async def nextcloud_of(username: str) -> AsyncIterator[httpx.AsyncClient]:
         tokens = await sign_in(chain.keycloak, **PEOPLE[username], scope="nextcloud-mcp:pass-through")
         headers = {"Authorization": f"Bearer {tokens['access_token']}", "OCS-APIRequest": "true"}
-        async with httpx.AsyncClient(base_url=chain.nextcloud.url, headers=headers, timeout=30) as http:
+        async with patient_client(base_url=chain.nextcloud.url, headers=headers) as http:
             yield http
 
     return nextcloud_of

@@ -13,6 +13,7 @@ import pytest
 from stack.keycloak import Keycloak
 from tests.e2e.conftest import Server, TokenFor
 from tests.support.browser import Browser
+from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS, message, result
 from tests.support.oauth import ALICE, CLIENT_ID, Pkce, authorize, metadata
 
@@ -31,7 +32,7 @@ class Page:
 
     async def fetch(self, method: str, url: str, *, headers: dict[str, str], body: str | None = None) -> httpx.Response:
         """Send a request, and return the answer if the page may see it."""
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        async with patient_client() as http:
             guarded = _guarded(headers)
             if guarded:
                 await self._preflight(http, method, url, guarded)
@@ -135,7 +136,7 @@ async def test_foreign_page_can_not_sign_in(keycloak: Keycloak) -> None:
     headers = {"Origin": "https://attacker.example"}
     client = {"client_name": "A page", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
     exchange = {"grant_type": "authorization_code", "code": "none", "client_id": CLIENT_ID, "redirect_uri": CALLBACK}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         registration = await http.post(endpoints["registration_endpoint"], json=client, headers=headers)
         tokens = await http.post(endpoints["token_endpoint"], data=exchange, headers=headers)
 

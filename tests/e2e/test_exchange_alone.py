@@ -18,6 +18,7 @@ from stack.config import EXCHANGE_CLIENT_SECRET, NEXTCLOUD_CLIENT_SECRET
 from stack.keycloak import Keycloak
 from tests.support.administration import one_more_realm
 from tests.support.browser import Browser
+from tests.support.http import patient_client
 from tests.support.minting import Minter, realm_key
 from tests.support.oauth import (
     ACCESS_TOKEN,
@@ -115,7 +116,7 @@ async def client(request: pytest.FixtureRequest, keycloak: Keycloak, admin: Keyc
     if request.param == "by hand":
         yield {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI}
         return
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         endpoint = (await metadata(keycloak))["registration_endpoint"]
         answer = await http.post(endpoint, json=REGISTRATIONS[request.param])
     registered = answer.raise_for_status().json()

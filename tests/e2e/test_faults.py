@@ -26,6 +26,7 @@ from stack.servers import run_server
 from tests.e2e.conftest import EVERYTHING, Server
 from tests.support.eventually import MOST_SECONDS, eventually
 from tests.support.front import Fault, Front, run_front
+from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request
 from tests.support.minting import Minter, rsa_key
 from tests.support.oauth import ALICE, sign_in
@@ -69,7 +70,7 @@ class Patient:
         """Call a tool, as alice by default."""
         headers = {"Host": self.host, "X-Request-Id": request_id}
         request = tool_request(tool, arguments, token=token or self.token, version=version, **headers)
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        async with patient_client() as http:
             return await http.post(self.url, **request)
 
     async def works(self) -> None:

@@ -26,6 +26,7 @@ from tests.e2e.conftest import EVERYTHING, Server, TokenFor
 from tests.support.browser import Browser
 from tests.support.eventually import MOST_SECONDS, eventually
 from tests.support.front import Front, run_front
+from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request
 from tests.support.oauth import sign_in
 from tests.support.server import LEGACY, MODERN
@@ -230,7 +231,7 @@ async def test_no_token_stays_in_memory(watched: Watched, token_of: TokenFor, ve
     """
     token = await token_of()
     call = partial(tool_request, token=token, version=version, Host=watched.host)
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+    async with patient_client() as http:
         for tool in ("nc_whoami", "nc_notes_search_notes", "nc_webdav_list_directory"):
             result(await http.post(watched.url, **call(tool, {"query": ""} if "search" in tool else {})))
         with watched.nextcloud.holding() as held:

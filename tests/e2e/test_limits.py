@@ -1,6 +1,5 @@
 """Where a token ends: at the other server, at Nextcloud, at at its scopes, and without Keycloak."""
 
-import httpx
 import pytest
 
 from stack.chain import Chain
@@ -8,6 +7,7 @@ from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
 from tests.e2e.conftest import NextcloudOf, Server, TokenFor
+from tests.support.http import patient_client
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.minting import Minter, rsa_key
 from tests.support.oauth import claims
@@ -40,7 +40,7 @@ async def test_exchange_mode_token_does_not_open_nextcloud(chain: Chain, token_o
     """Nextcloud itself refuses the token that an MCP client holds in exchange mode."""
     token = await token_of()
     headers = {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"}
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with patient_client(headers=headers) as http:
         response = await http.get(f"{chain.nextcloud.url}/ocs/v2.php/cloud/user?format=json")
 
     assert claims(token)["aud"] == chain.config.exchange_url

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from typing import Any, Final
 
 import anyio
-import httpx
 import pytest
 from keycloak import KeycloakAdmin
 
@@ -21,6 +20,7 @@ from stack.keycloak import Keycloak
 from stack.process import free_port
 from stack.servers import run_server
 from tests.support.administration import client_with, somebody_new
+from tests.support.http import patient_client
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.oauth import Person, sign_in, token_request
 from tests.support.own_chain import OwnChain, run_own_chain
@@ -260,7 +260,7 @@ async def test_two_secrets_in_the_file(own: OwnChain, admin: KeycloakAdmin, call
 @pytest.mark.usefixtures("secrets_restored")
 async def test_server_with_a_refused_secret_is_not_ready(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
     """Once Keycloak has refused the secret in a call, the server is not ready until the file has another one."""
-    async with replica(own) as origin, httpx.AsyncClient(trust_env=False, base_url=origin, timeout=30) as http:
+    async with replica(own) as origin, patient_client(base_url=origin) as http:
         change_secret(own, admin, ANOTHER_SECRET)
         assert (await http.get("/health/ready")).status_code == 200, "nobody has asked Keycloak again yet"
         assert (await call_replica(own, origin, caller.token))["isError"]

@@ -20,6 +20,7 @@ from tests.e2e.conftest import Server
 from tests.support import oauth
 from tests.support.administration import realm_with, somebody_new
 from tests.support.documents import CLAUDE_CODE, Documents
+from tests.support.http import patient_client
 from tests.support.mcp_client import REDIRECT_URI, Somebody, Tokens, connected, registered_by_hand
 from tests.support.mcp_http import call_tool, challenge, message, post, result
 from tests.support.minting import Minter
@@ -173,7 +174,7 @@ class Grant:
 async def register(keycloak: Keycloak) -> str:
     """Register a client (RFC 7591) and return its id."""
     client = {"client_name": "A client", "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         answer = await http.post((await metadata(keycloak))["registration_endpoint"], json=client)
     return str(answer.raise_for_status().json()["client_id"])
 

@@ -1,9 +1,9 @@
 """A client that knows nothing but a URL signs in and uses Nextcloud."""
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import Connect, Server
+from tests.support.http import patient_client
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.mcp_http import challenge, message, post
 from tests.support.oauth import ALICE, BOB
@@ -87,7 +87,7 @@ async def test_first_challenge(server: Server) -> None:
 )
 async def test_protected_resource_metadata(server: Server, issuer: str) -> None:
     """The metadata names this resource, exactly, and the realm as its authorization server (RFC 9728 section 3)."""
-    async with httpx.AsyncClient() as http:
+    async with patient_client() as http:
         metadata = (await http.get(f"{server.origin}/.well-known/oauth-protected-resource/mcp")).json()
 
     assert metadata["resource"] == server.url

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from functools import partial
 
-import httpx
 import pytest
 from mcp import MCPError
 from mcp.client import Client
@@ -16,6 +15,7 @@ from stack.servers import run_server
 from tests.e2e.conftest import EVERYTHING, Server, TokenFor
 from tests.support.administration import somebody_new
 from tests.support.documents import CLAUDE_CODE, Documents
+from tests.support.http import patient_client
 from tests.support.mcp_client import (
     SignInRefusedError,
     Somebody,
@@ -158,7 +158,7 @@ async def test_first_challenge_is_a_setting(server: Server, cautious: dict[str, 
     public_name = server.origin.removeprefix("http://")
     by_default = challenge(await post(server.url, message("tools/list")))
     chosen = challenge(await post(f"http://localhost:{port}/mcp", message("tools/list"), Host=public_name))
-    async with httpx.AsyncClient() as http:
+    async with patient_client() as http:
         metadata = (await http.get(f"http://localhost:{port}/.well-known/oauth-protected-resource/mcp")).json()
 
     assert by_default["scope"].split() == [server.scope, *EVERYTHING.split()]

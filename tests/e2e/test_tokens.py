@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Server, TokenFor
 from tests.support.forged import REFUSED, Mint, now
+from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS, challenge, message
 from tests.support.minting import Minter
 
@@ -28,7 +29,7 @@ async def send(server: Server, *credentials: bytes, body: object = None, query: 
     """Post `tools/list` with these Authorization headers."""
     headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
     headers += [(b"Authorization", value) for value in credentials]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         return await http.post(f"{server.url}{query}", json=body or message("tools/list"), headers=headers)
 
 
@@ -132,7 +133,7 @@ async def test_token_in_the_body(server: Server, minter: Minter) -> None:
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_every_method_needs_a_token(server: Server, method: str) -> None:
     """No method opens the endpoint without a token."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         response = await http.request(method, server.url, headers=HEADERS)
 
     assert response.status_code == 401

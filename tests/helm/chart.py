@@ -10,7 +10,7 @@ import yaml
 FOLDER = Path(__file__).parents[2] / "deploy" / "helm" / "nextcloud-mcp"
 VALUES = Path(__file__).with_name("values")
 SETS = sorted(path.stem for path in VALUES.glob("*.yaml"))
-SECONDS = 60
+SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
+from tests.support.http import patient_client
 from tests.support.oauth import Person, exchange, metadata
 
 LOOPBACK_CALLBACK = "http://localhost:49152/callback"
@@ -51,7 +52,7 @@ async def register(keycloak: Keycloak, admin: KeycloakAdmin) -> AsyncIterator[Re
     registered: list[str] = []
 
     async def send(**client: Any) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with patient_client() as http:
             answer = await http.post(
                 endpoint, json={"client_name": "A client", "redirect_uris": [LOOPBACK_CALLBACK]} | client
             )

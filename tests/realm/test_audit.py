@@ -28,7 +28,7 @@ def export(admin: KeycloakAdmin, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def audit(export: Path, *options: str) -> set[tuple[str, str]]:
     """Return what is of medium severity or above, by auditor and the name of what it is about."""
     command = [str(KCWARDEN), "audit", "--format", "json", "--min-severity", "MEDIUM", str(export), *options]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)  # noqa: S603
     findings: list[dict[str, Any]] = json.loads(answer.stdout)
     return {(finding["reporting_auditor"], finding["entity"]) for finding in findings}
 

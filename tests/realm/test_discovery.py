@@ -4,12 +4,12 @@ import json
 from base64 import urlsafe_b64decode
 from pathlib import Path
 
-import httpx
 import pytest
 from joserfc import jws
 
 from stack.keycloak import REALM_FILE, Keycloak
 from tests.support.browser import Browser
+from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Person, Pkce, authorize, metadata, sign_in
 
 SERVER_SCOPES = {"nextcloud-mcp:exchange", "nextcloud-mcp:pass-through"}
@@ -43,7 +43,7 @@ async def test_answers_say_whose_they_are(keycloak: Keycloak, someone: Person, *
 async def test_publishes_the_keys_that_verify_tokens(keycloak: Keycloak) -> None:
     """The key that signed a token is in the set that the metadata names, for signatures by RS256."""
     token = (await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange"))["access_token"]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         keys = (await http.get((await metadata(keycloak))["jwks_uri"])).raise_for_status().json()["keys"]
     (key,) = [key for key in keys if key["kid"] == jws.extract_compact(token.encode()).headers()["kid"]]
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")

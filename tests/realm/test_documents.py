@@ -12,6 +12,7 @@ from stack.chain import Chain
 from stack.keycloak import Keycloak
 from tests.support.browser import Browser, BrowserError
 from tests.support.documents import CLAUDE_CODE, CLAUDE_DESKTOP, Documents
+from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Pkce, authorize, claims, metadata, sign_in, token_request
 
 REDIRECT_URI = "http://localhost:51234/callback"
@@ -33,7 +34,7 @@ async def ask(keycloak: Keycloak, client_id: str, *, scope: str = SCOPE, **param
 async def register(keycloak: Keycloak, redirect_uri: str) -> httpx.Response:
     """Register a client (RFC 7591), by nobody in particular."""
     client = {"client_name": "A client", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": "none"}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         return await http.post((await metadata(keycloak))["registration_endpoint"], json=client)
 
 

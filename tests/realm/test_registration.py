@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from stack.keycloak import Keycloak
 from tests.conftest import ServerUrls
 from tests.realm.conftest import LOOPBACK_CALLBACK, Register
 from tests.support.browser import Browser, BrowserError
+from tests.support.http import patient_client
 from tests.support.oauth import (
     ALICE,
     Pkce,
@@ -153,7 +153,7 @@ async def test_a_registered_client_cannot_change_for_the_worse(register: Registe
     """What may not be registered may not come by an update either (RFC 7592 2.2)."""
     client = (await register(token_endpoint_auth_method="none")).json()
     kept = {name: client[name] for name in ("client_id", "client_name", "redirect_uris", "scope")}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         answer = await http.put(
             client["registration_client_uri"],
             json=kept | change,
@@ -169,7 +169,7 @@ async def test_a_registered_client_cannot_choose_its_id(
     answer = await register(client_id=server_urls.pass_through)
     assert answer.status_code == 400 or answer.json()["client_id"] != server_urls.pass_through
     other = f"{keycloak.issuer}/clients-registrations/default"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         response = await http.post(other, json={"clientId": "mine", "redirectUris": [LOOPBACK_CALLBACK]})
     assert response.status_code == 404
 

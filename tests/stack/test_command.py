@@ -17,7 +17,7 @@ from stack.process import LOOPBACK, free_port
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("KEYCLOAK_PORT", "NEXTCLOUD_PORT", "MCP_EXCHANGE_PORT", "MCP_PASS_THROUGH_PORT")
-READY_SECONDS = 180
+READY_SECONDS = 600
 
 
 def environment(state: Path, **settings: str) -> dict[str, str]:
@@ -55,7 +55,7 @@ def up(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGINT)
-        child.communicate(timeout=60)
+        child.communicate(timeout=120)
 
 
 def read_banner(child: subprocess.Popen[str]) -> str:
@@ -82,7 +82,7 @@ def test_life_of_a_stack(tmp_path: Path) -> None:
             jwks = httpx.get(f"{endpoints['issuer']}/protocol/openid-connect/certs").json()
             kids.append(sorted(key["kid"] for key in jwks["keys"]))
             ended = run("down", env)
-            assert child.wait(timeout=60) == 0
+            assert child.wait(timeout=120) == 0
 
     assert endpoints["servers"]["exchange"] in banner
     assert f"claude mcp add --transport http nextcloud {endpoints['servers']['exchange']}" in banner

@@ -13,6 +13,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from tests.support.http import patient_client
+
 MOST_PAGES = 10
 
 
@@ -99,7 +101,7 @@ class Browser:
             BrowserError: Keycloak shows an error, such as a wrong password, or yet another kind of page.
         """
         keycloak = _origin(authorization_url)
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with patient_client() as http:
             response = await self._send(http, "GET", authorization_url)
             for _ in range(MOST_PAGES):
                 if response.has_redirect_location:

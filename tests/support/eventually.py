@@ -7,7 +7,7 @@ import anyio
 
 T = TypeVar("T")
 
-MOST_SECONDS: Final = 15.0
+MOST_SECONDS: Final = 120.0
 
 
 async def eventually(ask: Callable[[], Awaitable[T | None]]) -> T:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tests.support.http import patient_client
 from tests.support.listening import listening
 
 NOT_PASSED_ON = frozenset({b"connection", b"transfer-encoding", b"content-length"})
@@ -170,7 +171,7 @@ async def _hold(held: Held, receive: Receive) -> None:
 @asynccontextmanager
 async def run_front(target: str) -> AsyncIterator[Front]:
     """Run a front for `target` for as long as the block lasts."""
-    async with httpx.AsyncClient(trust_env=False, timeout=30, headers={"accept-encoding": "identity"}) as http:
+    async with patient_client(headers={"accept-encoding": "identity"}) as http:
         front = Front(target, http)
         await front.up()
         try:

@@ -153,7 +153,7 @@ async def connected(
     )
     transport = httpx2.AsyncHTTPTransport() if port is None else Elsewhere(url, port)
     async with (
-        httpx2.AsyncClient(auth=provider, transport=transport, timeout=30) as http,
+        httpx2.AsyncClient(auth=provider, transport=transport, timeout=120) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client
@@ -163,7 +163,7 @@ async def connected(
 async def holding(url: str, token: str, *, mode: str = "auto") -> AsyncIterator[Client]:
     """Connect an MCP client that holds a token and knows of no way to another."""
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=120) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.support.http import patient_client
 from tests.support.server import LEGACY, MODERN, meta
 
 HEADERS: Final = {
@@ -22,7 +23,7 @@ def message(method: str, **params: Any) -> dict[str, Any]:
 async def post(url: str, body: object, *, token: str | None = None, **headers: str) -> httpx.Response:
     """Post a JSON-RPC message to an MCP endpoint; the answer as it is."""
     credentials = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+    async with patient_client() as http:
         return await http.post(url, json=body, headers=HEADERS | credentials | headers)
 
 

@@ -12,6 +12,7 @@ import httpx
 
 from stack.keycloak import Keycloak
 from tests.support.browser import Browser
+from tests.support.http import patient_client
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -62,14 +63,14 @@ def basic_auth(client_id: str, client_secret: str) -> httpx.BasicAuth:
 
 async def metadata(keycloak: Keycloak) -> dict[str, Any]:
     """The realm's discovery document."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         document: dict[str, Any] = (await http.get(keycloak.discovery_url)).raise_for_status().json()
         return document
 
 
 async def post(url: str, data: dict[str, str], auth: httpx.Auth | None = None) -> httpx.Response:
     """A form, sent; the answer as it is."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with patient_client() as http:
         return await http.post(url, data=data, auth=auth or httpx.USE_CLIENT_DEFAULT)
 
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import httpx
 import pytest
 
 from stack.config import Config
 from stack.keycloak import Keycloak
 from stack.nextcloud import run_nextcloud
 from stack.process import free_port
+from tests.support.http import patient_client
 
 DOORS: Final = (
     ("GET", "/ocs/v2.php/cloud/user?format=json"),
@@ -52,7 +52,7 @@ def nextcloud_trusting(config: Config, keycloak: Keycloak, state: Path) -> Itera
 async def opens(nextcloud_url: str, token: str) -> bool:
     """Say whether Nextcloud takes the token at any of its doors; a door that is neither open nor shut is an error."""
     headers = {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"}
-    async with httpx.AsyncClient(base_url=nextcloud_url, headers=headers, trust_env=False, timeout=30) as http:
+    async with patient_client(base_url=nextcloud_url, headers=headers) as http:
         answers = [await http.request(method, path) for method, path in DOORS]
     statuses = {answer.status_code for answer in answers}
     assert statuses <= {200, 207, 401}, statuses

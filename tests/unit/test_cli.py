@@ -89,7 +89,7 @@ def test_serves_until_it_is_told_to_stop() -> None:
             assert outage.status_code == 503
             assert "server" not in outage.headers
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=120)
     assert process.returncode == 0
     lines = log.splitlines()
     assert any('"event": "token.refused"' in line for line in lines)
@@ -102,7 +102,7 @@ def test_an_issuer_that_is_not_there_is_logged_at_the_start() -> None:
     with serving() as (port, process), at(port) as http:
         assert http.get("/health/live").status_code == 200
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=60)
+        _, log = process.communicate(timeout=120)
     (event,) = [json.loads(line) for line in log.splitlines() if '"issuer.unavailable"' in line][:1]
     assert "Connect call failed ('127.0.0.1', 1)" in event["cause"]
     assert "http://127.0.0.1:1/" in event["reason"]
@@ -128,7 +128,7 @@ def test_metrics_have_a_port_of_their_own() -> None:
         assert http.get("/metrics").status_code == 404
         assert 'nextcloud_mcp_responses_total{status="401"} 1.0' in metrics.get("/metrics").text
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=120)
     assert process.returncode == 0, log
 
 

@@ -24,6 +24,7 @@ from anyio.streams.text import TextReceiveStream
 
 from nextcloud_mcp.drain import MAX_DRAIN_SECONDS
 from stack.process import LOOPBACK, free_port
+from tests.support.http import patient_client
 from tests.support.listening import listening
 from tests.support.mcp_http import result, tool_request
 from tests.support.neighbors import Neighbors
@@ -106,7 +107,7 @@ async def running(*patches: str) -> AsyncIterator[Running]:
 
 async def until_ready(origin: str) -> None:
     """Wait until a server is ready."""
-    async with httpx.AsyncClient(trust_env=False, base_url=origin, timeout=30) as http:
+    async with patient_client(base_url=origin) as http:
         while True:
             try:
                 if (await http.get("/health/ready", headers={"Connection": "close"})).status_code == 200:
@@ -136,7 +137,7 @@ class Caller:
     async def work(self, tool: str, **arguments: Any) -> None:
         """Call until no connection can be made; what else fails is a call that was lost, and fails the test."""
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=int(self.keeps))
-        async with httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as http:
+        async with patient_client(limits=limits) as http:
             while not self.refused:
                 try:
                     self.last = await self.server.call(http, self.version, tool, **arguments)
@@ -253,7 +254,7 @@ async def test_call_that_does_not_end_is_cut_off() -> None:
 
 async def call_in_vain(server: Running) -> None:
     """Make a call that gets no answer."""
-    async with httpx.AsyncClient(trust_env=False, timeout=120) as http:
+    async with patient_client() as http:
         with pytest.raises(httpx.TransportError):
             await server.call(http, LEGACY, "nc_notes_get_note", note_id=2)
 

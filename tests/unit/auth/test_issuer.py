@@ -181,7 +181,7 @@ async def test_known_keys_do_not_wait_for_an_issuer_that_hangs(
     async with anyio.create_task_group() as group:
         group.start_soon(issuer.key, FIRST)
         await anyio.wait_all_tasks_blocked()
-        with anyio.fail_after(1):
+        with anyio.fail_after(30):
             assert (await issuer.key(FIRST)).kid == FIRST
             assert (await issuer.metadata()).issuer == ISSUER
         keycloak.gate.set()

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from nextcloud_mcp.doctor import assigned
 from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
+from tests.support.http import patient_client
 from tests.support.server import EXCHANGE
 
 LIVE = {"defaultClientScopes": ["basic"], "optionalClientScopes": ["notes:read"]}
@@ -28,7 +28,7 @@ LIVE = {"defaultClientScopes": ["basic"], "optionalClientScopes": ["notes:read"]
 )
 async def test_what_is_left_out_may_say_anything(wanted: dict[str, Any], causes: list[str]) -> None:
     """A list that the file does not have is Keycloak's or the operator's; but no scope is assigned in both ways."""
-    async with httpx.AsyncClient() as http:
+    async with patient_client() as http:
         patient = Patient(load_settings(EXCHANGE), Options(), http, http)
         patient.live = {"clientScopes": [{"name": "basic", "id": "1"}, {"name": "notes:read", "id": "2"}]}
         holder = assigned.Holder("The client c", "clients/3/", assigned.CLIENT)

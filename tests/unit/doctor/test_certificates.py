@@ -92,7 +92,7 @@ async def patient(folder: Path, **certificate: Any) -> AsyncIterator[Patient]:
     }
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(authority))
-        async with server, httpx.AsyncClient() as http:
+        async with server, httpx.AsyncClient(timeout=120) as http:
             yield Patient(load_settings(settings), Options(), http, http)
 
 

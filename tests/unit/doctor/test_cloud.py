@@ -11,6 +11,7 @@ from nextcloud_mcp.doctor.finding import Fault, Problem
 from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, http_client
 from nextcloud_mcp.settings import load_settings
+from tests.support.http import patient_client
 from tests.support.server import EXCHANGE
 
 Reply = Callable[[httpx.Request], httpx.Response]
@@ -28,7 +29,7 @@ def raising(error: httpx.TransportError) -> Reply:
 async def problem_of(step: Callable[[Patient], object], reply: Reply) -> Problem:
     """Take one step with a Nextcloud that answers so, and return its one problem."""
     async with (
-        httpx.AsyncClient() as http,
+        patient_client() as http,
         http_client("http://nc.test", transport=httpx.MockTransport(reply)) as cloud,
     ):
         patient = Patient(load_settings(EXCHANGE), Options(), http, cloud)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from nextcloud_mcp.doctor import drift
 from nextcloud_mcp.doctor.finding import Fault
 from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
+from tests.support.http import patient_client
 from tests.support.listening import listening
 from tests.support.server import EXCHANGE
 
@@ -26,7 +26,7 @@ async def read(answer: Callable[[Request], Response]) -> Patient:
         Route("/auth/realms/master/protocol/openid-connect/token", lambda _: JSONResponse(TOKEN), methods=["POST"]),
         Route("/auth/admin/realms/{path:path}", answer),
     ]
-    async with listening(Starlette(routes=routes)) as url, httpx.AsyncClient() as http:
+    async with listening(Starlette(routes=routes)) as url, patient_client() as http:
         issuer = f"{url}/auth/realms/cloud"
         environ = {**EXCHANGE, "OIDC_DISCOVERY_URL": f"{issuer}/.well-known/openid-configuration"}
         patient = Patient(load_settings(environ), Options(admin=("root", "secret")), http, http)

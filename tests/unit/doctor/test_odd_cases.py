@@ -14,6 +14,7 @@ from nextcloud_mcp.doctor import clocks, issuer, registration
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
 from nextcloud_mcp.settings import load_settings
+from tests.support.http import patient_client
 from tests.support.server import EXCHANGE
 
 CLIENTS: Final = "http://keycloak.test/realms/cloud/clients-registrations/openid-connect"
@@ -93,7 +94,7 @@ async def test_a_proxy_that_drops_unknown_names(error: httpx.HTTPError) -> None:
 
 async def test_an_address_that_is_none() -> None:
     """Metadata may name anything as an address; what httpx can't read is the step's fault, not a crash."""
-    async with httpx.AsyncClient() as http:
+    async with patient_client() as http:
         patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata={"issuer": "x", "jwks_uri": "//[::"})
         with pytest.raises(Fault, match="is no address"):
             await issuer.keys(patient)

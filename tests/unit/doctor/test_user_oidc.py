@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import httpx
 import pytest
 
 from nextcloud_mcp.doctor import user_oidc
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
+from tests.support.http import patient_client
 from tests.support.minting import rsa_key, signed
 from tests.support.server import EXCHANGE
 
@@ -58,7 +58,7 @@ async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
     """A deployment whose realm has one key, and whose occ is played."""
     state = tmp_path / "state.json"
     options = Options(occ=(sys.executable, "-IS", str(FAKE_OCC), str(state)))
-    async with httpx.AsyncClient() as http:
+    async with patient_client() as http:
         patient = Patient(load_settings(EXCHANGE), options, http, http, keys=KEYS)
         patient.metadata = {"issuer": "http://keycloak.test/realms/cloud"}
         yield patient

@@ -21,7 +21,7 @@ async def test_others_are_served_while_objects_are_read() -> None:
     served = threading.Event()
 
     def read(_: CalendarObject) -> bool:
-        return served.wait(timeout=10)
+        return served.wait(timeout=120)
 
     async with anyio.create_task_group() as calls:
 
@@ -87,7 +87,7 @@ def test_a_zone_can_be_asked_by_many_at_once() -> None:
         for asker in askers:
             asker.start()
         for asker in askers:
-            asker.join(timeout=30)
+            asker.join(timeout=120)
     finally:
         sys.setswitchinterval(interval)
     assert not any(asker.is_alive() for asker in askers)
