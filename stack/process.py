@@ -5,6 +5,7 @@ its children in order, and a shell script's own children end together with it.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,17 +17,49 @@ from pathlib import Path
 from stack.errors import StackError
 
 LOOPBACK = "127.0.0.1"
+FIRST_PORT = 10_000
+IANA_EPHEMERAL_PORT = 49_152
+MAX_ATTEMPTS = 1_000
 POLL_SECONDS = 0.1
 TERMINATE_SECONDS = 60.0
 LOG_LINES_SHOWN = 15
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of loopback that stays free until a server of this process's takes it.
+
+    The kernel gives no such port to an outgoing connection, and another process that asks here gets another one.
+    """
+    for port in random.sample(range(FIRST_PORT, _first_ephemeral_port()), k=MAX_ATTEMPTS):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            _reserve(port)
+            return port
+    raise StackError(f"None of {MAX_ATTEMPTS} ports of {LOOPBACK} that were tried is free.")
+
+
+def _first_ephemeral_port() -> int:
+    """Return the first port that the kernel gives to outgoing connections (ip(7), `ip_local_port_range`)."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        first = IANA_EPHEMERAL_PORT
+    return max(first, FIRST_PORT + MAX_ATTEMPTS)
+
+
+def _reserve(port: int) -> None:
+    """Hold a name in the kernel for as long as this process lives.
+
+    Raises:
+        OSError: this process or another one holds it.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0nextcloud-mcp-port-{port}")
+    except OSError:
+        name.close()
+        raise
+    name.detach()  # the name is held until the process ends
 
 
 def require_free_port(port: int, *, setting: str) -> None:
