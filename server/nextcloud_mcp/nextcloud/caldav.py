@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 import httpx
 from pydantic import BaseModel
@@ -149,7 +149,7 @@ async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str,
     for component in (EVENT, TASK):
         SubElement(components, f"{C}comp", name=component)
     response = await nextcloud.request(
-        "MKCALENDAR", await _path(nextcloud, name), about=_about(name), content=tostring(document), also_ok={405}
+        "MKCALENDAR", await _path(nextcloud, name), about=_about(name), content=dav.body(document), also_ok={405}
     )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         raise ConflictError(
@@ -169,7 +169,7 @@ async def change_calendar(
     document = Element(f"{dav.D}propertyupdate")
     _set(document, display_name=display_name, description=description, color=color)
     response = await nextcloud.request(
-        "PROPPATCH", await _path(nextcloud, name), about=_about(name), content=tostring(document)
+        "PROPPATCH", await _path(nextcloud, name), about=_about(name), content=dav.body(document)
     )
     statuses = [each.text or "" for each in dav.responses(response)[0].iter(f"{dav.D}status")]
     if not all(" 200 " in status for status in statuses):
@@ -211,7 +211,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
             f"There is no {_KINDS[component]} {uid!r} in {_about(calendar)}: check both, or list what is there."
         )
     stored = found[0]
-    if etag and dav.unquoted(etag) != stored.etag:
+    if etag and dav.given(etag) != stored.etag:
         raise _changed(stored.etag)
     return stored
 
@@ -356,7 +356,7 @@ async def ask_calendar(nextcloud: Nextcloud, calendar: str, between: tuple[datet
         await _path(nextcloud, calendar),
         about=_about(calendar),
         headers={"Depth": "1"},
-        content=tostring(document),
+        content=dav.body(document),
     )
     return response.text
 
@@ -372,7 +372,7 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
         await _path(nextcloud, calendar),
         about=_about(calendar),
         headers={"Depth": "1"},
-        content=tostring(document),
+        content=dav.body(document),
     )
     return await aside(_objects, calendar, response)  # thousands take tenths of seconds
 

@@ -11,13 +11,14 @@ Nextcloud keeps no trash for contacts.
 from collections.abc import Sequence
 from typing import Annotated, Final
 from urllib.parse import quote
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 import httpx
 from pydantic import BaseModel, WithJsonSchema
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav, vcard
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.vcard import ContactData
 
@@ -96,7 +97,7 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
     SubElement(kind, f"{CARD}addressbook")
     SubElement(properties, f"{dav.D}displayname").text = display_name
     response = await nextcloud.request(
-        "MKCOL", await _url(nextcloud, name), about=_book(name), content=_xml(body), headers=_XML, also_ok={405}
+        "MKCOL", await _url(nextcloud, name), about=_book(name), content=dav.body(body), headers=_XML, also_ok={405}
     )
     if response.status_code == 405:  # noqa: PLR2004
         raise ConflictError(f"The {_book(name)} exists already: choose another name.")
@@ -123,7 +124,7 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
         NotFoundError: there is no such address book.
         InvalidArgumentError: the contact has no name.
     """
-    card = vcard.create(uid, data)
+    card = await aside(vcard.create, uid, data)
     url = await _url(nextcloud, address_book, f"{uid}.vcf")
     response = await nextcloud.request(
         "PUT",
@@ -151,7 +152,7 @@ async def update(
     """
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
-    changed = vcard.change(card.text, data)
+    changed = await aside(vcard.change, card.text, data)
     response = await nextcloud.request(
         "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
     )
@@ -170,7 +171,7 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
     await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
-    return vcard.read(card.text)
+    return await aside(vcard.read, card.text)
 
 
 async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
@@ -228,13 +229,13 @@ async def _report(
         await _url(nextcloud, address_book),
         about=_book(address_book),
         headers={"Depth": "1", **_XML},
-        content=_xml(body),
+        content=dav.body(body),
     )
 
 
 def _check(card: Card, etag: str | None, uid: str) -> None:
     """Refuse to change what is no longer as the caller saw it."""
-    if etag and dav.unquoted(etag) != card.etag:
+    if etag and dav.given(etag) != card.etag:
         raise dav.changed(f"The {_about(uid)}", card.etag)
 
 
@@ -286,8 +287,3 @@ def _book(name: str) -> str:
 
 def _about(uid: str) -> str:
     return f"contact {uid!r}"
-
-
-def _xml(body: Element) -> bytes:
-    xml: bytes = tostring(body, encoding="utf-8", xml_declaration=True)
-    return xml

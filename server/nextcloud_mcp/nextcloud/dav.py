@@ -1,9 +1,10 @@
-"""What files, calendars and contacts share: multistatus answers and ETags (RFC 4918 sections 13 and 15).
+"""What files, calendars and contacts share: XML bodies, multistatus answers and ETags (RFC 4918 sections 13 and 15).
 
 Notes and cards have ETags too, though no WebDAV. They are given without their quotes, from `OC-ETag` where it is there:
 web servers that compress append `-gzip` to `ETag`, which then matches nothing.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -13,11 +14,32 @@ import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from nextcloud_mcp.errors import ConflictError, NextcloudUnavailableError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError
 
 D: Final = "{DAV:}"
 OC: Final = "{http://owncloud.org/ns}"
 NC: Final = "{http://nextcloud.org/ns}"
+
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML document can contain (XML 1.0 section 2.2), not even as a reference."""
+
+_OPAQUE_TAG: Final = re.compile("[!#-Z^-~]+")
+"""An entity-tag between its quotes (RFC 9110 section 8.8.3), without `[`, `]` and `\\`.
+
+For Nextcloud the first `]` in an `If` header ends the ETag, even between quotes, and another condition may follow: with
+`x])()`, one that always holds."""
+
+
+def body(document: Element | str) -> bytes:
+    """Return an XML document as the body of a request.
+
+    Raises:
+        InvalidArgumentError: a text in it has a character that XML does not allow.
+    """
+    text: str = document if isinstance(document, str) else tostring(document, encoding="unicode")
+    if _NOT_XML.search(text):
+        raise InvalidArgumentError("An argument contains a control character that WebDAV does not allow: leave it out.")
+    return text.encode()
 
 
 def propfind(*names: str) -> bytes:
@@ -26,8 +48,7 @@ def propfind(*names: str) -> bytes:
     wanted = SubElement(document, f"{D}prop")
     for name in names:
         SubElement(wanted, name)
-    body: bytes = tostring(document)
-    return body
+    return body(document)
 
 
 def responses(multistatus: httpx.Response) -> list[Element]:
@@ -92,9 +113,25 @@ def unquoted(value: str | None) -> str | None:
     return value.removeprefix("W/").strip('"').removesuffix("-gzip") if value else None
 
 
+def given(etag: str) -> str:
+    """Return an ETag that a caller hands in, without its quotes, in whichever form they have it.
+
+    Raises:
+        InvalidArgumentError: it is not an ETag. `*`, which stands for any, is not one either.
+    """
+    tag = unquoted(etag) or ""
+    if tag == "*" or not _OPAQUE_TAG.fullmatch(tag):
+        raise InvalidArgumentError(f"Invalid etag {etag[:100]!r}: pass the ETag as you were given it.")
+    return tag
+
+
 def quoted(value: str | None) -> str:
-    """Return an ETag as HTTP has it (RFC 9110 section 8.8.3), whichever way it was handed to us."""
-    return f'"{unquoted(value) or ""}"'
+    """Return an ETag as HTTP headers have it (RFC 9110 section 8.8.3); without one, a tag that matches nothing.
+
+    Raises:
+        InvalidArgumentError: as for `given`.
+    """
+    return f'"{given(value)}"' if value else '""'
 
 
 def changed(what: str, present: str | None) -> ConflictError:

@@ -285,7 +285,7 @@ async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any
         ConflictError: it has changed since; nothing was written.
     """
     present = await _present_card(nextcloud, place)
-    if etag is not None and dav.unquoted(etag) != present.etag:
+    if etag is not None and dav.given(etag) != present.etag:
         raise dav.changed(place.about, present.etag)
     await _ask(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
 

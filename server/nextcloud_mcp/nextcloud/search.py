@@ -90,7 +90,7 @@ async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, r
         "/remote.php/dav/",
         about=shown(folder),
         headers={"Content-Type": "text/xml"},
-        content=document.encode(),
+        content=dav.body(document),
         also_ok={httpx.codes.INTERNAL_SERVER_ERROR},
     )
     if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:

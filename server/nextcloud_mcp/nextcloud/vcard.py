@@ -1,8 +1,7 @@
 """vCard 3 and 4 (RFC 2426, RFC 6350): what a contact says, and a change that leaves all else as it was written.
 
 Cards come from many programs, each with properties of its own. So a change here rewrites the lines that it is about
-and keeps every other one byte for byte: photos, labels, parameters, folding, order. `vobject` takes lines apart; it
-does not write the card, since it sorts and renames what it reads.
+and keeps every other one byte for byte: photos, labels, parameters, folding, order.
 
 A contact's data has the same fields whether it is read or written: what was read can be changed and given back.
 """
@@ -11,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from io import StringIO
+from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -25,11 +24,10 @@ from pydantic import (
     ValidationError,
     model_serializer,
 )
-from vobject.base import ParseError, backslashEscape, dquoteEscape, foldOneLine, parseLine
-from vobject.icalendar import stringToTextValues
-from vobject.vcard import splitFields
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.nextcloud import content_lines
+from nextcloud_mcp.nextcloud.content_lines import MAX_LINES, ContentLine, escape, split_values, unescape, write
 
 Kind = Literal["individual", "group", "org", "location"]
 
@@ -76,11 +74,7 @@ def _type(text: str) -> str:
     return text.lower()
 
 
-def _plain(text: str) -> str:
-    return re.sub("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]", " ", text.replace("\r\n", "\n")).strip()
-
-
-Text = Annotated[str, AfterValidator(_plain)]
+Text = Annotated[str, AfterValidator(content_lines.text)]
 """Text without control characters; line ends stay, and are escaped in the card."""
 
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
@@ -169,38 +163,17 @@ def contact_data(fields: Mapping[str, Any]) -> ContactData:
     raise InvalidArgumentError(f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}.")
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of a card, unfolded; `raw` is how it is written, without its end.
-
-    What can't be taken apart has no name, and is nobody's to change.
-    """
-
-    raw: str
-    name: str = ""
-    params: tuple[tuple[str, ...], ...] = ()
-    value: str = ""
-    group: str | None = None
-
-    def types(self) -> list[str]:
-        """Return what the value is, such as `home`; of vCard 2.1, the parameters without a name are types too."""
-        named = [value for name, *values in self.params if name.upper() == "TYPE" for value in values]
-        unnamed = [param[0] for param in self.params if len(param) == 1]
-        types = dict.fromkeys(word.lower() for value in named + unnamed for word in value.split(","))
-        return [word for word in types if word != "pref"]
+def read_lines(card: str) -> list[ContentLine]:
+    """Return the lines of a card, up to `MAX_LINES`."""
+    return [content_lines.parse(raw) for raw in islice(content_lines.split(card), MAX_LINES)]
 
 
-def read_lines(card: str) -> list[Line]:
-    """Take a card apart at the line ends that are none of folding (RFC 6350 section 3.2)."""
-    return [_line(raw) for raw in re.split(r"\r?\n(?![ \t])", card) if raw]
-
-
-def _line(raw: str) -> Line:
-    try:
-        name, params, value, group = parseLine(re.sub(r"\r?\n[ \t]", "", raw))
-    except ParseError:
-        return Line(raw)
-    return Line(raw, name.upper(), tuple(tuple(param) for param in params), value, group)
+def _types(line: ContentLine) -> list[str]:
+    """Return what a value is, such as `home`; of vCard 2.1, the parameters without a name are types too."""
+    named = [value for name, *values in line.params if name.upper() == "TYPE" for value in values]
+    unnamed = [param[0] for param in line.params if len(param) == 1]
+    types = dict.fromkeys(word.lower() for value in named + unnamed for word in value.split(","))
+    return [word for word in types if word not in {"", "pref"}]
 
 
 def uid_of(card: str) -> str:
@@ -230,7 +203,7 @@ def create(uid: str, data: ContactData) -> str:
     if not shown:
         raise InvalidArgumentError("contact_data.fn is missing: it is the name under which the contact is shown.")
     names = data.n or _name_from(shown, data.kind)
-    frame = f"BEGIN:VCARD\r\nVERSION:4.0\r\n{_folded(f'UID:{backslashEscape(uid)}')}\r\nEND:VCARD\r\n"
+    frame = f"BEGIN:VCARD\r\nVERSION:4.0\r\n{write(f'UID:{escape(uid)}').raw}\r\nEND:VCARD\r\n"
     return change(frame, ContactData(**{**_set_fields(data), "fn": shown, "n": names}))
 
 
@@ -253,10 +226,12 @@ def change(card: str, data: ContactData) -> str:
 
     Raises:
         InvalidArgumentError: the name to show would go.
-        NextcloudError: the card is of vCard 2.1 or older, which is not written here.
+        NextcloudError: the card is of vCard 2.1 or older, which is not written here, or has too many lines.
     """
     fields = _set_fields(data)
     lines = read_lines(card)
+    if len(lines) == MAX_LINES:
+        raise NextcloudError(f"The contact has {MAX_LINES} lines or more: change it in Nextcloud Contacts.")
     version = next((line.value.strip() for line in lines if line.name == "VERSION"), "")
     if version not in {"3.0", "4.0"}:
         raise NextcloudError(f"The contact is a vCard {version or 'without version'}: change it in Nextcloud Contacts.")
@@ -269,7 +244,7 @@ def change(card: str, data: ContactData) -> str:
         if field.key in fields:
             lines = _with_field(lines, field, fields[field.key], version)
     if any(line.name == "REV" for line in lines):
-        lines = _replaced(lines, ("REV",), [_line(f"REV:{datetime.now(UTC):%Y%m%dT%H%M%SZ}")])
+        lines = _replaced(lines, ("REV",), [write(f"REV:{datetime.now(UTC):%Y%m%dT%H%M%SZ}")])
     return "".join(f"{line.raw}\r\n" for line in lines)
 
 
@@ -277,44 +252,52 @@ def _set_fields(data: ContactData) -> dict[str, Any]:
     return {name: getattr(data, name) for name in data.model_fields_set}
 
 
-def _with_field(lines: list[Line], field: "_Field", wanted: Any, version: str) -> list[Line]:
+def _with_field(lines: list[ContentLine], field: "_Field", wanted: Any, version: str) -> list[ContentLine]:
     """Return the lines with this field's set anew; a line that says what is wanted already is kept."""
     old = [line for line in lines if line.name in field.names]
     if not wanted:
         return _replaced(lines, field.names, [])
     if field.lines == "each":
-        new = [_kept_or_new(old, item, field, version) for item in wanted]
+        by_value: dict[str, list[ContentLine]] = {}
+        for line in old:
+            by_value.setdefault(_untyped(field.read(line)), []).append(line)
+        new = [_kept_or_new(by_value.get(_untyped(item), []), item, field, version) for item in wanted]
         return lines if new == old else _replaced(lines, field.names, new)
     if old and field.join([field.read(line) for line in old]) == wanted:
         return lines
-    written = _line(_folded(field.write(wanted, version)))
+    written = write(field.write(wanted, version))
     return _replaced(lines, field.names, [written, *(old[1:] if field.lines == "first" else [])])
 
 
-def _kept_or_new(old: list[Line], item: Any, field: "_Field", version: str) -> Line:
-    """Return the line that says this already, as it was, or with other types; else a new one."""
+def _kept_or_new(same: list[ContentLine], item: Any, field: "_Field", version: str) -> ContentLine:
+    """Return one of the lines that have this value, as it was or with other types; without any, a new one."""
+    if not same:
+        return write(field.write(item, version))
     types: list[str] | None = getattr(item, "type", None)
-    same = [line for line in old if _untyped(field.read(line)) == _untyped(item)]
-    exact = [line for line in same if set(line.types()) == set(types or ())]
-    if exact or (same and types is None):
-        return (exact or same)[0]
-    return _retyped(same[0], types or []) if same else _line(_folded(field.write(item, version)))
+    if types is None:
+        return next((line for line in same if not _types(line)), same[0])
+    exact = next((line for line in same if set(_types(line)) == set(types)), None)
+    return exact or _retyped(same[0], types)
 
 
-def _untyped(item: Any) -> Any:
-    return item.model_dump(exclude={"type"}) if isinstance(item, BaseModel) else item
+def _untyped(item: Any) -> str:
+    """Return a value without its types, as a key."""
+    return str(item.model_dump(exclude={"type"}) if isinstance(item, BaseModel) else item)
 
 
-def _retyped(line: Line, types: list[str]) -> Line:
+def _retyped(line: ContentLine, types: list[str]) -> ContentLine:
     """Return a line whose value is of other types, with all other parameters and its group."""
-    params = [
-        f"{name}={','.join(map(dquoteEscape, values))}" for name, *values in line.params if name.upper() != "TYPE"
-    ]
+    params = [f"{name}={','.join(map(_quoted, values))}" for name, *values in line.params if name.upper() != "TYPE"]
     name = f"{line.group}.{line.name}" if line.group else line.name
-    return _line(_folded(f"{';'.join([name, *params, *_type_param(types)])}:{line.value}"))
+    return write(f"{';'.join([name, *params, *_type_param(types)])}:{line.value}")
 
 
-def _replaced(lines: list[Line], names: tuple[str, ...], new: list[Line]) -> list[Line]:
+def _quoted(value: str) -> str:
+    """Return the value of a parameter, in quotes where its characters would end it (RFC 6350 section 3.3)."""
+    return f'"{value}"' if any(character in value for character in ",;:") else value
+
+
+def _replaced(lines: list[ContentLine], names: tuple[str, ...], new: list[ContentLine]) -> list[ContentLine]:
     """Put lines in place of those with these names, or before the card's end; labels of what went go as well."""
     places = [index for index, line in enumerate(lines) if line.name in names]
     end = max((index for index, line in enumerate(lines) if line.name == "END"), default=len(lines))
@@ -341,7 +324,7 @@ class _Field:
     key: str
     names: tuple[str, ...]
     lines: Literal["first", "each", "joined"]
-    read: Callable[[Line], Any]
+    read: Callable[[ContentLine], Any]
     write: Callable[[Any, str], str]
 
     def join(self, items: list[Any]) -> Any:
@@ -351,39 +334,39 @@ class _Field:
         return (items if self.lines == "each" else [text for item in items for text in item]) or None
 
 
-def _text(line: Line) -> str:
-    return stringToTextValues(line.value, listSeparator="")[0].strip()
+def _text(line: ContentLine) -> str:
+    return unescape(line.value).strip()
 
 
-def _texts(line: Line) -> list[str]:
-    return [text.strip() for text in stringToTextValues(line.value, listSeparator=",") if text.strip()]
+def _texts(line: ContentLine) -> list[str]:
+    return [text for part in split_values(line.value, ",") if (text := unescape(part).strip())]
 
 
-def _components(line: Line) -> list[str]:
-    return [(",".join(part) if isinstance(part, list) else part).strip() for part in splitFields(line.value)]
+def _components(line: ContentLine) -> list[str]:
+    return [unescape(part).strip() for part in split_values(line.value.rstrip().removesuffix(";"), ";")]
 
 
-def _value(line: Line) -> Value:
-    return Value.model_construct(value=_text(line), type=line.types() or None)
+def _value(line: ContentLine) -> Value:
+    return Value.model_construct(value=_text(line), type=_types(line) or None)
 
 
-def _link(line: Line) -> Link:
+def _link(line: ContentLine) -> Link:
     """Read a URL; Nextcloud escapes the commas in it when it leaves out other properties."""
-    return Link.model_construct(value=_text(line), type=line.types() or None)
+    return Link.model_construct(value=_text(line), type=_types(line) or None)
 
 
-def _name(line: Line) -> Name:
+def _name(line: ContentLine) -> Name:
     found: dict[str, Any] = dict(zip(Name.model_fields, _components(line), strict=False))
     return Name.model_construct(**found)
 
 
-def _address(line: Line) -> Address:
+def _address(line: ContentLine) -> Address:
     parts = [name for name in Address.model_fields if name != "type"]
     found: dict[str, Any] = dict(zip(parts, _components(line), strict=False))
-    return Address.model_construct(**found, type=line.types() or None)
+    return Address.model_construct(**found, type=_types(line) or None)
 
 
-def _birthday(line: Line) -> str:
+def _birthday(line: ContentLine) -> str:
     """Return YYYY-MM-DD or --MM-DD; a date of another form, such as a text, as it is."""
     found = re.fullmatch(r"(\d{4}|-)-?(\d{2})-?(\d{2})(T.*)?", line.value.strip(), re.ASCII)
     if found is None:
@@ -392,22 +375,22 @@ def _birthday(line: Line) -> str:
     return f"{'-' if omitted else found[1]}-{found[2]}-{found[3]}"
 
 
-def _kind(line: Line) -> str | None:
+def _kind(line: ContentLine) -> str | None:
     if line.name == "X-ABSHOWAS":
         return "org" if line.value.upper() == "COMPANY" else None
     return line.value.strip().lower()
 
 
-def _member(line: Line) -> str:
+def _member(line: ContentLine) -> str:
     return line.value.strip().removeprefix("urn:uuid:")
 
 
 def _write_text(name: str) -> Callable[[str, str], str]:
-    return lambda text, _version: f"{name}:{backslashEscape(text)}"
+    return lambda text, _version: f"{name}:{escape(text)}"
 
 
 def _write_list(name: str, separator: str) -> Callable[[list[str], str], str]:
-    return lambda texts, _version: f"{name}:{separator.join(map(backslashEscape, texts))}"
+    return lambda texts, _version: f"{name}:{separator.join(map(escape, texts))}"
 
 
 def _write_parts(name: str, escape: Callable[[str], str]) -> Callable[[Any, str], str]:
@@ -420,7 +403,7 @@ def _write_parts(name: str, escape: Callable[[str], str]) -> Callable[[Any, str]
 
 def _escaped_list(text: str) -> str:
     """Escape a part of a name, whose commas are between values (RFC 6350 section 6.2.2)."""
-    return ",".join(map(backslashEscape, text.split(",")))
+    return ",".join(map(escape, text.split(",")))
 
 
 def _write_value(name: str, escape: Callable[[str], str]) -> Callable[[Any, str], str]:
@@ -448,20 +431,13 @@ def _write_member(uid: str, version: str) -> str:
     return f"{'MEMBER' if version == '4.0' else 'X-ADDRESSBOOKSERVER-MEMBER'}:{uri}"
 
 
-def _folded(line: str) -> str:
-    """Fold a line at 75 bytes (RFC 6350 section 3.2)."""
-    out = StringIO()
-    foldOneLine(out, line)
-    return out.getvalue().removesuffix("\r\n")
-
-
 _FIELDS: Final = (
     _Field("fn", ("FN",), "first", _text, _write_text("FN")),
     _Field("n", ("N",), "first", _name, _write_parts("N", _escaped_list)),
     _Field("nickname", ("NICKNAME",), "joined", _texts, _write_list("NICKNAME", ",")),
-    _Field("email", ("EMAIL",), "each", _value, _write_value("EMAIL", backslashEscape)),
-    _Field("tel", ("TEL",), "each", _value, _write_value("TEL", backslashEscape)),
-    _Field("adr", ("ADR",), "each", _address, _write_parts("ADR", backslashEscape)),
+    _Field("email", ("EMAIL",), "each", _value, _write_value("EMAIL", escape)),
+    _Field("tel", ("TEL",), "each", _value, _write_value("TEL", escape)),
+    _Field("adr", ("ADR",), "each", _address, _write_parts("ADR", escape)),
     _Field("org", ("ORG",), "first", _components, _write_list("ORG", ";")),
     _Field("title", ("TITLE",), "first", _text, _write_text("TITLE")),
     _Field("role", ("ROLE",), "first", _text, _write_text("ROLE")),

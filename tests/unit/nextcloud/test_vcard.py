@@ -1,12 +1,16 @@
 """`nextcloud.vcard`: cards read, made, and changed without a loss."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
 from nextcloud_mcp.nextcloud import vcard
 from nextcloud_mcp.nextcloud.vcard import contact_data
+from tests.support import killable
 
 
 def card(*lines: str, version: str = "4.0") -> str:
@@ -292,3 +296,94 @@ def test_other_forms_are_read() -> None:
     }
     assert vcard.uid_of(text) == "urn:uuid:1"
     assert vcard.uid_of("no card") == ""
+
+
+ANY_TEXT: Final = st.text(alphabet=st.characters(exclude_categories=[]), max_size=12)
+ENDS_A_LINE: Final = st.sampled_from(
+    ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\0", "\ud800"]
+)
+HOSTILE: Final = st.one_of(ANY_TEXT, st.builds("x{}TEL:+1666".format, ENDS_A_LINE), st.just('x";TEL=a:b'))
+TYPED: Final = st.one_of(
+    HOSTILE, st.fixed_dictionaries({"value": HOSTILE}, optional={"type": st.lists(HOSTILE, max_size=2)})
+)
+FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    **dict.fromkeys(("fn", "title", "role", "bday", "note", "kind"), HOSTILE),
+    **dict.fromkeys(("nickname", "org", "categories", "members"), st.lists(HOSTILE, max_size=3)),
+    **dict.fromkeys(("email", "tel", "url"), st.lists(TYPED, max_size=2)),
+    "n": st.dictionaries(st.sampled_from(["family", "given", "additional", "prefix", "suffix"]), HOSTILE),
+    "adr": st.lists(
+        st.dictionaries(st.sampled_from(["po_box", "extended", "street", "city", "type"]), HOSTILE), max_size=2
+    ),
+}
+
+
+def test_every_field_is_attacked() -> None:
+    """The property below is about all fields that a contact has."""
+    assert FIELDS.keys() == vcard.ContactData.model_fields.keys()
+
+
+@given(field=st.sampled_from(sorted(FIELDS)), data=st.data(), version=st.sampled_from(["3.0", "4.0"]))
+def test_no_field_writes_another_line(field: str, data: st.DataObject, version: str) -> None:
+    """Whatever a field contains, the card has lines of that field alone, for readers of every kind of line end."""
+    text = card("FN:X", "N:X;;;;", version=version)
+    try:
+        changed = vcard.change(text, contact_data({field: data.draw(FIELDS[field])}))
+    except InvalidArgumentError:
+        return
+    changed.encode()
+    lines = changed.replace("\r\n ", "").splitlines()
+    own = next(each.names for each in vcard._FIELDS if each.key == field)  # noqa: SLF001
+    names = {line.partition(":")[0].partition(";")[0] for line in lines}
+    assert names <= {"BEGIN", "VERSION", "FN", "N", "END", *own}
+    assert sum(line.startswith(("BEGIN:", "VERSION:", "END:")) for line in lines) == 3
+
+
+@pytest.mark.parametrize("member", ["x\nTEL:+1666", "x\r\nTEL:+1666", "x\rTEL:+1666"])
+def test_a_member_with_a_line_end_is_refused(member: str) -> None:
+    """A UID is written as it is: where nothing escapes a line end, none is accepted."""
+    with pytest.raises(InvalidArgumentError, match="line end"):
+        vcard.change(card("FN:X"), contact_data({"members": [member]}))
+
+
+HOSTILE_CARDS: Final = {
+    "parameters without a colon": lambda n: card("FN:X", "X-A" + ";A" * n),
+    "many parameters": lambda n: card("FN:X", "X-A" + ";A=b" * n + ":x"),
+    "many values": lambda n: card("FN:X", "X-A;A=" + "b," * n + ":x"),
+    "open quotation marks": lambda n: card("FN:X", 'X-A;A="a",' + '"' * n),
+    "one long name": lambda n: card("FN:X", "N:" + ";" * n),
+    "backslashes": lambda n: card("FN:X", "NOTE:" + "\\" * n),
+    "folds": lambda n: card("FN:X", "NOTE:a" + "\r\n b" * n),
+    "empty lines": lambda n: card("FN:X", "\r\n" * n),
+    "carriage returns": lambda n: card("FN:X", "\r" * n),
+    "many lines": lambda n: card("FN:X", *["TEL:1"] * n),
+    "many groups": lambda n: card("FN:X", *[f"i{i}.TEL:{i}\r\ni{i}.X-ABLabel:x" for i in range(n // 4)]),
+}
+
+
+def read_and_change(kind: str) -> list[float]:
+    """Return the CPU seconds that a card of this kind takes, and one that is twice as long."""
+    took = []
+    for length in (20_000, 40_000):
+        text = HOSTILE_CARDS[kind](length)
+        began = time.process_time()
+        vcard.uid_of(text)
+        vcard.read(text)
+        try:
+            vcard.change(text, contact_data({"tel": [str(number) for number in range(1000)], "note": "new"}))
+        except NextcloudError as error:
+            assert "10000 lines or more" in str(error)  # noqa: PT017
+        took.append(time.process_time() - began)
+    return took
+
+
+@pytest.mark.parametrize("kind", HOSTILE_CARDS)
+def test_a_card_from_anybody_takes_linear_time(kind: str) -> None:
+    """A card twice as long takes about twice as long to read and to change, whatever is in it."""
+    first, second = killable.run(read_and_change, kind)
+    assert second < 4 * first + 0.5
+
+
+def test_a_line_that_is_not_well_formed_is_kept() -> None:
+    """What cannot be read, such as 60 parameters without a colon, stays byte for byte."""
+    text = card("FN:X", "X-A" + ";A" * 60)
+    assert vcard.change(text, contact_data({"fn": "Y"})) == text.replace("FN:X", "FN:Y")

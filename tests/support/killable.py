@@ -1,0 +1,33 @@
+"""Runs a function in a process of its own, which is killed if it does not end: regular expressions cannot be stopped."""
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+Result = TypeVar("Result")
+
+_CHILD: Final = (
+    "import pickle, sys\n"
+    "function, arguments = pickle.load(sys.stdin.buffer)\n"
+    "result = function(*arguments)\n"
+    "sys.stdout.buffer.write(b'\\0result\\0' + pickle.dumps(result))\n"
+)
+
+
+def run(function: Callable[..., Result], *arguments: object, seconds: float = 120) -> Result:
+    """Return what a function of a module returns; fail if it takes longer than any busy machine explains."""
+    try:
+        child = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", _CHILD],
+            input=pickle.dumps((function, arguments)),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{function.__name__} did not end within {seconds} s") from None
+    assert child.returncode == 0, child.stdout.decode(errors="replace") + child.stderr.decode(errors="replace")
+    result: Result = pickle.loads(child.stdout.partition(b"\0result\0")[2])  # noqa: S301 - of our own child
+    return result
