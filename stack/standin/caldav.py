@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from stack.standin.gate import Account, account_of
-from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
 CALENDARS = "/remote.php/dav/calendars"
 PRINCIPALS = "/remote.php/dav/principals/users"
@@ -96,9 +96,9 @@ class Calendars:
     def _move(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         _, headers, _ = self._ask({**environ, "REQUEST_METHOD": "GET"})
         expected = environ.get("HTTP_IF_MATCH")
-        if expected and expected != dict(headers).get("ETag"):
-            message = "An If-Match header was specified, but none of the specified ETags matched."
-            return _refuse(start_response, 412, message)
+        failed = if_match(expected, dict(headers).get("ETag")) if expected else None
+        if failed:
+            return _refuse(start_response, 412, failed)
         # Radicale compares the host with its own idea of it; both are this one
         destination = unquote(urlsplit(environ.get("HTTP_DESTINATION", "")).path)
         told = self._ask({**environ, "HTTP_DESTINATION": destination})

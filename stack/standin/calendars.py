@@ -4,6 +4,7 @@ Radicale serves `/{user}/{collection}/{item}`, Nextcloud the same below `/remote
 `/remote.php/dav/addressbooks/users`: two instances, each mounted at its path, with folders of their own.
 """
 
+import io
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from radicale.app import Application
 
 from stack.standin.caldav import Calendars
 from stack.standin.gate import account_of
-from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
 ADDRESS_BOOKS = "/remote.php/dav/addressbooks/users"
 Environ = dict[str, Any]
@@ -68,9 +69,23 @@ class _Own:
         user = environ.get("standin.as") or account_of(environ["asgi.scope"]).user
         owner = environ["PATH_INFO"].strip("/").partition("/")[0]
         if owner != user:
-            body = error_body(404, f"Principal with name {owner} not found")
-            headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))]
-            start_response("404 Not Found", headers)
-            return [body]
+            return _refuse(start_response, "404 Not Found", f"Principal with name {owner} not found")
         environ["REMOTE_USER"] = user
+        if environ["REQUEST_METHOD"] in {"PUT", "DELETE"} and "HTTP_IF_MATCH" in environ:
+            failed = if_match(environ.pop("HTTP_IF_MATCH"), self._etag(environ))
+            if failed:
+                return _refuse(start_response, "412 Precondition Failed", failed)
         return self._radicale(environ, start_response)
+
+    def _etag(self, environ: Environ) -> str | None:
+        """The present ETag of what a request is about; Radicale reads conditions otherwise than sabre/dav."""
+        told: list[Any] = []
+        asked = {**environ, "REQUEST_METHOD": "GET", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO()}
+        b"".join(self._radicale(asked, lambda *arguments: told.extend(arguments[:2])))
+        return dict(told[1]).get("ETag") if told[0].startswith("200") else None
+
+
+def _refuse(start_response: Callable[..., Any], status: str, message: str) -> list[bytes]:
+    body = error_body(int(status[:3]), message)
+    start_response(status, [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))])
+    return [body]

@@ -20,6 +20,9 @@ EXCEPTIONS = {
 }
 MEDIA_TYPE = "application/xml; charset=utf-8"
 
+NO_MATCH = "An If-Match header was specified, but none of the specified ETags matched."
+NOTHING_THERE = "An If-Match header was specified and the resource did not exist"
+
 NOT_AUTHENTICATED = "No public access to this resource., Bearer token was incorrect"
 
 
@@ -35,3 +38,13 @@ def error_body(status: int, message: str, header: str | None = None) -> bytes:
         f"  <s:message>{escape(message)}</s:message>\n"
         f"{extra}</d:error>\n"
     ).encode()
+
+
+def if_match(header: str, etag: str | None) -> str | None:
+    """What sabre/dav says when `If-Match` does not hold for what has this ETag, in quotes; None when it holds.
+
+    `*` alone stands for any; in a list, or in quotes, it is an ETag like others. A weak one matches nothing.
+    """
+    if etag is None:
+        return NOTHING_THERE
+    return None if header == "*" or etag in [each.strip(" ") for each in header.split(",")] else NO_MATCH

@@ -21,7 +21,8 @@ from stack.standin.tree import Tree
 
 PATH = "/remote.php/dav/uploads"
 _FILES = "/remote.php/dav/files/"
-_IF = re.compile(r'<[^>]*> \(\["([^"]*)"\]\)')  # as much of RFC 4918 10.4 as clients of files use
+_IF = re.compile(r"(?:<(.*?)>\s)?\((Not\s)?(?:<([^>]*)>)?\s?(?:\[([^\]]*)\])?\)", re.IGNORECASE)
+"""The parts of `If` (RFC 4918 section 10.4) as sabre/dav finds them: an ETag ends at the first bracket."""
 
 
 class _RefusedError(Exception):
@@ -84,8 +85,7 @@ def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Respons
     if not destination.parent.is_dir():
         raise _RefusedError(409, "The destination node is not found")
     existed = destination.exists()
-    condition = _IF.fullmatch(request.headers.get("if", ""))
-    if condition and not (destination.is_file() and tree.etag(destination) == condition[1]):
+    if not _holds(request, destination, tree):
         raise _RefusedError(412, "Failed to find a valid token/etag combination")
     if existed and request.headers.get("overwrite") == "F":
         raise _RefusedError(412, "The destination node already exists, and the overwrite header is set to false")
@@ -100,6 +100,16 @@ def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Respons
     shutil.rmtree(place)
     etag = f'"{tree.etag(destination)}"'
     return Response(status_code=204 if existed else 201, headers={"OC-ETag": etag, "ETag": etag})
+
+
+def _holds(request: Request, destination: Path, tree: Tree) -> bool:
+    """Whether one list of the `If` header holds; only the destination has an ETag, and nothing has a lock."""
+    lists = _IF.findall(request.headers.get("if", ""))
+    about = unquote(urlsplit(lists[0][0]).path) if lists else ""
+    named = about == unquote(urlsplit(request.headers["destination"]).path) and destination.is_file()
+    present = f'"{tree.etag(destination)}"' if named else None
+    held = [bool(negated) != (not token and etag in {"", present}) for _, negated, token, etag in lists]
+    return any(held) or not lists
 
 
 def _check(place: Path) -> None:

@@ -24,7 +24,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]
 
 from stack.standin.files import FilesProvider, Folder, hide_delimiters
 from stack.standin.gate import account_of
-from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.sabre import MEDIA_TYPE, NO_MATCH, NOTHING_THERE, error_body, if_match
 from stack.standin.tree import Tree
 
 MOUNT = "/remote.php/dav/files"
@@ -34,14 +34,8 @@ WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 _LONGEST_NAME = 250
 # what WsgiDAV says of a failed condition -> what sabre/dav says, and the header it names
 _CONDITIONS = {
-    "If-Match header condition failed": (
-        "An If-Match header was specified, but none of the specified ETags matched.",
-        "If-Match",
-    ),
-    "If-Match without a file": (
-        "An If-Match header was specified and the resource did not exist",
-        "If-Match",
-    ),
+    NO_MATCH: (NO_MATCH, "If-Match"),
+    NOTHING_THERE: (NOTHING_THERE, "If-Match"),
     "If-None-Match header condition failed": (
         "An If-None-Match header was specified, but the ETag matched (or * was specified).",
         "If-None-Match",
@@ -144,6 +138,8 @@ class _Request:
             self._check_put()
         elif self.method == "DELETE" and self._is_home(self.path):
             raise DAVError(HTTP_FORBIDDEN, "Permission denied to delete home folder")
+        elif self.method == "DELETE":
+            self._check_if_match(self._resource(self.path))
         elif self.method in {"MOVE", "COPY"}:
             self._check_transfer()
 
@@ -175,8 +171,17 @@ class _Request:
             raise DAVError(HTTP_NOT_FOUND, self.path)
         if isinstance(resource, Folder):
             raise DAVError(HTTP_CONFLICT, "PUT is not allowed on non-files.")
-        if resource is None and "HTTP_IF_MATCH" in self.environ:
-            raise DAVError(HTTP_PRECONDITION_FAILED, "If-Match without a file")
+        self._check_if_match(resource)
+
+    def _check_if_match(self, resource: Any) -> None:
+        """Read `If-Match` as sabre/dav does, in place of WsgiDAV: a folder has no ETag for it."""
+        header = self.environ.pop("HTTP_IF_MATCH", None)
+        if header is None:
+            return
+        etag = None if resource is None else "" if isinstance(resource, Folder) else f'"{resource.get_etag()}"'
+        failed = if_match(header, etag)
+        if failed:
+            raise DAVError(HTTP_PRECONDITION_FAILED, failed)
 
     def _check_transfer(self) -> None:
         source, destination = self.path.rstrip("/"), self._destination().rstrip("/")

@@ -108,3 +108,25 @@ async def test_a_part_needs_its_upload(alice: Person, folder: str) -> None:
     assert (await upload.begin()).status_code == 201
     assert (await upload.begin()).status_code == 405
     await alice.http.delete(upload.path)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        pytest.param("([{etag}])", 204, id="the ETag"),
+        pytest.param('(["old"])', 412, id="another"),
+        pytest.param('(["*"])', 412, id="any, which has no meaning here"),
+        pytest.param('(["old"]) ([{etag}])', 204, id="one of two"),
+        pytest.param('(["old"]) (Not ["y"])', 204, id="a second condition that holds"),
+        pytest.param('(["old])()"])', 204, id="a second condition that is empty and always holds"),
+        pytest.param('(["old)(Not<x>"])', 412, id="without a bracket, a part of the ETag"),
+    ],
+)
+async def test_a_bracket_ends_an_etag_even_between_quotes(upload: Upload, conditions: str, status: int) -> None:
+    """Nextcloud reads `If` up to the first `]` (RFC 4918 section 10.4): what a caller names must not contain one."""
+    await upload.alice.http.put(upload.file, content=b"old")
+    etag = (await properties(upload.alice.http, upload.file))["d:getetag"]
+    await upload.put(1, b"new")
+    done = await upload.assemble(If=f"<{upload.destination['Destination']}> {conditions.format(etag=etag)}")
+    assert done.status_code == status
+    assert (await upload.alice.http.get(upload.file)).content == (b"new" if status == 204 else b"old")

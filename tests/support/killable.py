@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own, which is killed if it does not end: regular expressions cannot be stopped."""
+"""Runs a function in a process of its own, which can be killed: a regular expression cannot be stopped."""
 
 import pickle
 import subprocess

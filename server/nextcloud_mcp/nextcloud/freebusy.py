@@ -19,8 +19,8 @@ from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.vevent import address
-from nextcloud_mcp.nextcloud.vevent_changes import PRODID, split
-from nextcloud_mcp.nextcloud.vevent_parsed import parsed
+from nextcloud_mcp.nextcloud.vevent_changes import PRODID, mail_addresses, split
+from nextcloud_mcp.nextcloud.vevent_parsed import UNREADABLE, parsed
 
 Span = tuple[datetime, datetime]
 Hours = list[tuple[time, time]]
@@ -65,7 +65,9 @@ async def find(
         raise InvalidArgumentError(f"duration_minutes {minutes} is none: pass 1 or more, such as 60.")
     own = await caldav.mail_address(nextcloud)
     replies = (
-        await _ask(nextcloud, own, split(attendees), within) if own else await _ask_own(nextcloud, attendees, within)
+        await _ask(nextcloud, own, mail_addresses(attendees), within)
+        if own
+        else await _ask_own(nextcloud, attendees, within)
     )
     busy = await aside(_busy, [reply for reply in replies.values() if reply is not None])
     wanted = _wanted(within, hours, weekends=weekends)
@@ -78,7 +80,7 @@ async def find(
 
 
 async def _ask(nextcloud: Nextcloud, own: str, attendees: list[str], within: Span) -> dict[str, str | None]:
-    mailto = [own, *(f"mailto:{each.removeprefix('mailto:')}" for each in attendees)]
+    mailto = [own, *(f"mailto:{each}" for each in attendees)]
     return await caldav.ask_outbox(nextcloud, _question(own, dict.fromkeys(mailto), within))
 
 
@@ -132,7 +134,7 @@ def _question(organizer: str, attendees: Iterable[str], within: Span) -> str:
 def _busy(replies: Iterable[str]) -> list[Span]:
     try:
         return [span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _told(answer)]
-    except (ValueError, AttributeError):
+    except UNREADABLE:
         raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable: try again later.") from None
 
 

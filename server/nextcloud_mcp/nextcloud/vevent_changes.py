@@ -16,7 +16,7 @@ from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud import content_lines, moments
 from nextcloud_mcp.nextcloud.vevent import Series, address, alarms, at, before, number, text, timed
 from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, readable
 from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, keep_exceptions, set_rule
@@ -179,11 +179,11 @@ def _one_of(name: str, value: str | None) -> str | None:
 
 
 def set_text(component: Component, name: str, value: str) -> None:
-    """Set a property, or take it away if `value` is empty."""
+    """Set a property, or take it away if `value` is empty; control characters in it become blanks."""
     for other in (name, *_MADE_UNTRUE.get(name, ())):
         component.pop(other, None)
-    if value:
-        component[name] = vText(value)
+    if text := content_lines.text(value):
+        component[name] = vText(text)
 
 
 def set_priority(component: Component, priority: int | None) -> None:
@@ -205,13 +205,27 @@ def set_categories(component: Component, categories: str | None) -> None:
     if categories is None:
         return
     component.pop("CATEGORIES", None)
-    if names := split(categories):
+    if names := split(content_lines.text(categories)):
         component.add("categories", names)
 
 
 def split(listed: str) -> list[str]:
     """Return the parts of a list with commas between."""
     return [part.strip() for part in listed.split(",") if part.strip()]
+
+
+def mail_addresses(listed: str) -> list[str]:
+    """Return the mail addresses of the argument `attendees`, without `mailto:`.
+
+    Raises:
+        InvalidArgumentError: one is not a mail address, or cannot be written into a line.
+    """
+    addresses = [name.removeprefix("mailto:") for name in split(content_lines.one_line(listed, "attendees"))]
+    if wrong := [name for name in addresses if "@" not in name.strip("@") or any(each in name for each in ' "<>')]:
+        raise InvalidArgumentError(
+            f"attendees: {wrong[0][:100]!r} is no mail address: pass addresses with commas between."
+        )
+    return addresses
 
 
 def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> None:
@@ -221,9 +235,7 @@ def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> Non
     """
     if listed is None:
         return
-    wanted = [name.removeprefix("mailto:") for name in split(listed)]
-    if wrong := [name for name in wanted if "@" not in name.strip("@") or any(each in name for each in ' "<>')]:
-        raise InvalidArgumentError(f"attendees: {wrong[0]!r} is no mail address: pass addresses with commas between.")
+    wanted = mail_addresses(listed)
     known = {address(each).lower(): each for each in event.attendees}
     event.pop("ATTENDEE", None)
     for name in wanted:

@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from hashlib import sha256
+from itertools import islice
 from threading import Lock
 from typing import Any, Final, Self, TypeVar
 
 from cachetools import LRUCache
 from dateutil.tz.tz import _tzicalvtz  # type: ignore[import-untyped]
 from icalendar import Calendar as VCalendar
-from icalendar import Timezone
+from icalendar import Component, Timezone
 from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from nextcloud_mcp.errors import NextcloudError
+from nextcloud_mcp.nextcloud import content_lines
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import CalendarObject
 from nextcloud_mcp.nextcloud.vevent_often import plain
@@ -35,6 +37,15 @@ _ONE_OBJECT: Final = Lock()
 """Held while icalendar knows the zones of one object."""
 
 _MOST_ZONES: Final = 100
+
+_MAX_VALUES: Final = 50_000
+"""Values and parameters of one object, which commas and semicolons separate: each takes up to a kilobyte of memory."""
+
+_MAX_DEPTH: Final = 10
+"""Components in components: an alarm's place in an alarm in an event in a calendar is the fourth."""
+
+UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError)
+"""What libraries raise over values that make no sense to them."""
 
 
 class _Zone(_tzicalvtz):  # type: ignore[misc]  # dateutil has no types
@@ -64,13 +75,14 @@ class _Zones(ZONEINFO):
         self._known: LRUCache[bytes, tzinfo] = LRUCache(_MOST_ZONES)
 
     def create_timezone(self, tz: Timezone) -> tzinfo:  # type: ignore[override]  # as ZONEINFO has it, unlike its base
+        if not plain(tz):  # before any time in it is looked at
+            raise ValueError("a zone that changes too often")
         described = sha256(tz.to_ical()).digest()
         known = self._known.get(described)
         if known is None:
             made: Any = super().create_timezone(tz)
             known = _Zone(made._tzid, made._comps)  # noqa: SLF001 - they have no other names
-            if plain(tz):
-                self._known[described] = known
+            self._known[described] = known
         return known
 
 
@@ -82,17 +94,36 @@ def parsed(ical: str) -> VCalendar:
     """Read iCalendar.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or larger or more deeply nested than an event or a task is.
     """
+    _check_size(ical)
     with own_zones(), warnings.catch_warnings():
         # Thunderbird's old zones are "/mozilla.org/20050126_1/Europe/Berlin"; the guess is right for them
         warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
-        found = VCalendar.from_ical(ical)
+        try:
+            found = VCalendar.from_ical(ical)
+        except RecursionError:
+            raise ValueError("components nested too deeply") from None
     if not isinstance(found, VCalendar):
         raise ValueError("not a calendar")  # noqa: TRY004 - of the content, like the parser's own
     if not all(map(plain, found.timezones)):
         raise ValueError("a zone that changes too often")
+    _check_depth(found)
     return found
+
+
+def _check_size(ical: str) -> None:
+    lines = sum(1 for _ in islice(content_lines.split(ical), content_lines.MAX_LINES + 1))
+    if lines > content_lines.MAX_LINES or ical.count(",") + ical.count(";") > _MAX_VALUES:
+        raise ValueError("too many lines or values")
+
+
+def _check_depth(calendar: VCalendar) -> None:
+    level: list[Component] = [calendar]
+    for _ in range(_MAX_DEPTH):
+        level = [inner for outer in level for inner in outer.subcomponents]
+    if level:
+        raise ValueError("components nested too deeply")
 
 
 @contextmanager
@@ -117,7 +148,7 @@ def readable(stored: CalendarObject) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError) as error:
+    except UNREADABLE as error:
         raise NextcloudError(
             f"{stored.name} in calendar {stored.calendar!r} is not readable iCalendar: open it in Nextcloud and save "
             "it."
