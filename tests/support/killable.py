@@ -26,8 +26,9 @@ def run(function: Callable[..., Result], *arguments: object, seconds: float = 12
             timeout=seconds,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"{function.__name__} did not end within {seconds} s") from None
+    except subprocess.TimeoutExpired as error:
+        told = (error.stderr or b"").decode(errors="replace")
+        raise AssertionError(f"{function.__name__} did not end within {seconds} s: {told}") from None
     assert child.returncode == 0, child.stdout.decode(errors="replace") + child.stderr.decode(errors="replace")
     result: Result = pickle.loads(child.stdout.partition(b"\0result\0")[2])  # noqa: S301 - of our own child
     return result

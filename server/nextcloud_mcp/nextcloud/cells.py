@@ -20,6 +20,7 @@ from pydantic import (
     model_serializer,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
 
 from nextcloud_mcp.errors import InvalidArgumentError
 
@@ -271,7 +272,7 @@ def _as_list(value: Any) -> list[Any]:
 def _shown_link(value: Any) -> Any:
     """Return title and address of a link, which Tables keeps as JSON."""
     try:
-        link = json.loads(value)
+        link = from_json(value)
     except (TypeError, ValueError):
         return value
     return {"title": link.get("title"), "value": link.get("value")} if isinstance(link, dict) else value

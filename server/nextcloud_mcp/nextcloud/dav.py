@@ -27,7 +27,7 @@ _OPAQUE_TAG: Final = re.compile("[!#-Z^-~]+")
 """An entity-tag between its quotes (RFC 9110 section 8.8.3), without `[`, `]` and `\\`.
 
 For Nextcloud the first `]` in an `If` header ends the ETag, even between quotes, and another condition may follow: with
-`x])()`, one that always holds."""
+`x])([])`, one that always holds."""
 
 
 def body(document: Element | str) -> bytes:

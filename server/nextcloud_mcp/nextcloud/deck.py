@@ -10,7 +10,6 @@ is compared with the one just read, which leaves a gap of milliseconds, and it h
 Boards, stacks and cards that are deleted stay for a while in Deck's own trash ("Deleted items"); labels do not.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +18,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import httpx
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
 
 from nextcloud_mcp.errors import (
     ConflictError,
@@ -509,7 +509,7 @@ def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
 def _reason(response: httpx.Response) -> str:
     """Return the one line in which Deck says why."""
     try:
-        message = json.loads(response.content)["message"]
+        message = from_json(response.content)["message"]
     except (ValueError, TypeError, KeyError):
         return ""
     return message.strip()[:200] if isinstance(message, str) else ""

@@ -3,6 +3,7 @@
 Paths are those that the user sees, `/` being their own root.
 """
 
+import re
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import Element
@@ -309,4 +310,4 @@ def _after(root: str, path: str) -> str:
 
 
 def _int(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and re.fullmatch("[0-9]{1,18}", text) else None
