@@ -211,3 +211,20 @@ async def test_an_address_book_is_ones_own(book: Book, bob: Person) -> None:
     """Another's home is not there."""
     answer = await bob.http.request("PROPFIND", f"{book.url}/", headers={"Depth": "1"})
     assert answer.status_code in {403, 404}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("X-A" + ";A" * 60, id="no colon"),
+        pytest.param("X-A" + ";A" * 60 + ":x", id="many parameters"),
+        pytest.param('X-A;A="a,":' + "a" * 60, id="a comma between quotation marks"),
+    ],
+)
+async def test_a_line_that_means_nothing_is_kept(book: Book, line: str) -> None:
+    """Anybody can store such a line, and whoever shares the address book gets it: each reader must cope with it."""
+    name = f"{book.uid}.vcf"
+    card = SIMPLE.format(uid=book.uid, fn="Carol").replace("END:", f"{line}\r\nEND:")
+    assert (await book.put(name, card)).status_code == 201
+    text = (await stored(book, name)).findtext(f".//{CARD}address-data", "")
+    assert line in text.replace("\r\n ", "").replace("\n ", "").splitlines()

@@ -112,8 +112,7 @@ async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = ""
     """Return the contacts of an address book by name, or those that have `query` in what people search for."""
     filters = [(name, query, "contains") for name in SEARCHED] if query else []
     response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
-    found = [_contact(dav.properties(element)) for element in dav.matches(response)]
-    return sorted(found, key=lambda contact: ((contact.contact_data.fn or "").casefold(), contact.uid))
+    return await aside(_contacts, response)  # thousands take seconds
 
 
 async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: ContactData) -> Written:
@@ -256,6 +255,12 @@ def _address_book(name: str, properties: dict[str, Element]) -> AddressBook:
 def _is_address_book(properties: dict[str, Element]) -> bool:
     kind = properties.get(f"{dav.D}resourcetype")
     return kind is not None and kind.find(f"{CARD}addressbook") is not None
+
+
+def _contacts(response: httpx.Response) -> list[Contact]:
+    """Read the contacts of an answer, by name."""
+    found = [_contact(dav.properties(element)) for element in dav.matches(response)]
+    return sorted(found, key=lambda contact: ((contact.contact_data.fn or "").casefold(), contact.uid))
 
 
 def _contact(properties: dict[str, Element]) -> Contact:

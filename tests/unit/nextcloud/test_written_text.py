@@ -41,10 +41,11 @@ USUAL: Final = {
 }
 """What a field of a certain form has, so that what follows it is looked at."""
 
-NAMES: Final = set(
-    "BEGIN END VERSION PRODID METHOD UID CREATED DTSTAMP LAST-MODIFIED SEQUENCE DTSTART DTEND DUE COMPLETED RRULE SUMMARY "
-    "DESCRIPTION LOCATION URL COLOR STATUS CLASS CATEGORIES ATTENDEE ORGANIZER PERCENT-COMPLETE ACTION TRIGGER".split()
-)
+NAMES: Final = {
+    *("BEGIN", "END", "VERSION", "PRODID", "METHOD", "UID", "CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE"),
+    *("DTSTART", "DTEND", "DUE", "COMPLETED", "RRULE", "SUMMARY", "DESCRIPTION", "LOCATION", "URL", "COLOR", "STATUS"),
+    *("CLASS", "CATEGORIES", "ATTENDEE", "ORGANIZER", "PERCENT-COMPLETE", "ACTION", "TRIGGER"),
+}
 """The properties that this server writes."""
 
 ANY_TEXT: Final = st.text(alphabet=st.characters(exclude_categories=[]), max_size=12)
