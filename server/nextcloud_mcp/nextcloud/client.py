@@ -362,7 +362,7 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
     if thrown and response.is_server_error:
         status = _UNMAPPED.get(thrown[1], status)
     if thrown and thrown[1].endswith(b"\\InvalidPath"):
-        reason = unescape((thrown[2] or b"").decode(errors="replace")).strip(" .")[:200] or "it is not valid"
+        reason = unescape((thrown[2] or b"")[:1000].decode(errors="replace")).strip(" .")[:200] or "it is not valid"
         return NextcloudError(f"Nextcloud does not allow the name of {about} ({reason}): choose another name.")
     error, sentence = _NOT_NEXTCLOUD if _is_page(response) else _ERRORS.get(status, _other(response))
     if status == httpx.codes.UNAUTHORIZED and "x-user-id" in response.headers:

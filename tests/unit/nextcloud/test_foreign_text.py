@@ -16,8 +16,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextcloud_mcp.errors import NextcloudError
-from nextcloud_mcp.nextcloud import caldav, cells, client, dav, deck, freebusy
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.nextcloud import (
+    caldav,
+    cells,
+    client,
+    content_lines,
+    cookbook,
+    dav,
+    deck,
+    freebusy,
+    moments,
+    search,
+    vcard,
+)
 from nextcloud_mcp.nextcloud.client import User
 from nextcloud_mcp.nextcloud.vevent import Series
 from tests.support import killable
@@ -82,6 +94,7 @@ DOCUMENTS: Final[dict[str, Text]] = {
     "entities": lambda n: "<!DOCTYPE a [" + numbered("<!ENTITY e{} 'a'>", n) + "]><a/>",
     "an exception without an end": lambda n: "<s:exception>a</s:exception>" + " " * n + "<s:message>" * n,
     "a name without an end": lambda n: "<s:exception>" + "a\\" * n,
+    "a long number": lambda n: r"<s:exception>a\InvalidPath</s:exception><s:message>&#" + "9" * n + "</s:message>",
 }
 
 JSONS: Final[dict[str, Text]] = {
@@ -93,6 +106,22 @@ JSONS: Final[dict[str, Text]] = {
     "backslashes": lambda n: '"' + "\\" * n,
     "the same name": lambda n: '{"message": "", ' + '"a": 1, ' * n + '"a": 1}',
     "many names": lambda n: '{"message": ""' + numbered(', "a{}": 1', n) + "}",
+}
+
+
+WORDS: Final[dict[str, Text]] = {
+    "digits": lambda n: "1" * n,
+    "a duration": lambda n: "PT" + "1" * n,
+    "durations": lambda n: "PT1H" * n,
+    "a fraction": lambda n: "PT1." + "1" * n,
+    "dates": lambda n: "2030-10-07" * n,
+    "dashes": lambda n: "-" * n,
+    "a media type": lambda n: "a/" * n,
+    "a scheme": lambda n: "a+." * n,
+    "blanks": lambda n: " " * n + "x",
+    "line ends": lambda n: "\r\n" * n + "x",
+    "properties": lambda n: "UID;" * n,
+    "quotation marks": lambda n: '"' * n + "x",
 }
 
 
@@ -127,10 +156,24 @@ def read_json(text: str) -> None:
     cells._shown_link(text)  # noqa: SLF001
 
 
+def read_word(text: str) -> None:
+    """Do to a text what is done to single arguments and values, each with a regular expression of its own."""
+    line = content_lines.parse(f"X:{text}")
+    vcard._birthday(line)  # noqa: SLF001
+    for read in (
+        *(cookbook._DURATION.fullmatch, search._media_type, dav.given, content_lines.text),  # noqa: SLF001
+        *(lambda each: moments.read(each, "start"), lambda each: vcard._write_member(each, "4.0")),  # noqa: SLF001
+        *(lambda each: vcard.contact_data({"url": each}), lambda each: vcard.contact_data({"bday": each})),
+    ):
+        with suppress(InvalidArgumentError):
+            read(text)
+
+
 READERS: Final[dict[str, tuple[Callable[[str], None], dict[str, Text], int]]] = {
     "iCalendar": (read_calendar, CALENDARS, 10_000),
     "XML": (read_document, DOCUMENTS, 50_000),
     "JSON": (read_json, JSONS, 200_000),
+    "words": (read_word, WORDS, 200_000),
 }
 
 
