@@ -1,18 +1,22 @@
 """The command `nextcloud-mcp`: `serve` runs the server, `doctor` says what is wrong with a deployment."""
 
 import argparse
+import asyncio
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
 
 from nextcloud_mcp.app import create_app
 from nextcloud_mcp.doctor import command as doctor
 from nextcloud_mcp.drain import DrainingServer
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
-from nextcloud_mcp.metrics import published
+from nextcloud_mcp.metrics import metrics_app
+from nextcloud_mcp.protocol import LimitedProtocol, serve_beside
 from nextcloud_mcp.settings import Settings, load_settings
+from nextcloud_mcp.watchdog import watch_loop
 
 KEEP_ALIVE_SECONDS = 10
 """How long a connection may idle: longer than HTTP clients let theirs (5 s), so that no request meets its end."""
@@ -36,18 +40,48 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop.
+
+    Raises:
+        SettingsError: a setting is wrong, or nothing can listen at the port of the metrics.
+    """
     configure_logging(settings.log_level)
-    metrics = published(settings.host, settings.metrics_port) if settings.metrics_port else nullcontext()
+    metrics = _bind_metrics(settings.host, settings.metrics_port) if settings.metrics_port else None
     server = DrainingServer(
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=LimitedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         proxy_headers=False,
         server_header=False,
     )
-    with metrics, suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it was stopped by
-        server.run()
+    with suppress(KeyboardInterrupt), asyncio.Runner() as runner:  # uvicorn raises the signal again that stopped it
+        runner.run(_serve(server, metrics))
+
+
+async def _serve(server: DrainingServer, metrics: socket.socket | None) -> None:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(watch_loop())
+        if metrics is not None:
+            await stack.enter_async_context(serve_beside(metrics_app, metrics))
+        await server.serve()
+
+
+def _bind_metrics(host: str, port: int) -> socket.socket:
+    """Return a socket that has this address.
+
+    Raises:
+        SettingsError: nothing can listen there.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(f"MCP_METRICS_PORT: {host}:{port} can't be listened on ({error.strerror}).") from error
+    return listener

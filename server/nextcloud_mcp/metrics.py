@@ -3,22 +3,23 @@
 No label names a person, a client or anything of theirs: that is for the log alone.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import product
 from typing import Final
 
 from prometheus_client import (
+    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
-    start_http_server,
+    generate_latest,
 )
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextcloud_mcp.errors import SettingsError, TokenExchangeError, TokenNotAcceptedError
+from nextcloud_mcp.errors import TokenExchangeError, TokenNotAcceptedError
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # else every series has a second one, of when it began
 REGISTRY: Final = CollectorRegistry()
@@ -42,6 +43,13 @@ UPSTREAM_SECONDS: Final = Histogram(
     "of a call.",
     ["upstream"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+ENDED_CONNECTIONS: Final = Counter(
+    "nextcloud_mcp_ended_connections",
+    "Connections that the server ended, by `cause`: `header`, `body` or `answer` took too long, the request was "
+    "`invalid`, or others needed the place (`crowded`).",
+    ["cause"],
     registry=REGISTRY,
 )
 ProcessCollector(registry=REGISTRY)  # memory, CPU and open files
@@ -77,20 +85,6 @@ class CountResponses:
         await self._app(scope, receive, counted)
 
 
-@contextmanager
-def published(host: str, port: int) -> Iterator[None]:
-    """Publish the metrics at any path of `port` for as long as the block lasts.
-
-    Raises:
-        SettingsError: nothing can listen there.
-    """
-    try:
-        server, thread = start_http_server(port, host, REGISTRY)
-    except OSError as error:
-        raise SettingsError(f"MCP_METRICS_PORT: {host}:{port} can't be listened on ({error.strerror}).") from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+async def metrics_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI application: the metrics, at any path."""
+    await Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)(scope, receive, send)

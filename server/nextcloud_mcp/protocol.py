@@ -1,0 +1,318 @@
+"""HTTP/1.1 at the server's own ports, with limits: uvicorn has none for how long a request or an answer may take.
+
+- A header must be complete within `HEADER_TIMEOUT`. A request whose length a proxy could understand in another way is
+  refused, and its connection closed (RFC 9112 sections 6.1 and 11.2).
+- A body must keep coming, and an answer must be taken, at `MIN_BYTES_PER_SECOND`. A body is read when the application
+  asks for it, not before.
+- At most `max_connections` are open. A further one takes the place of the connection that has waited longest for a
+  request; where each has a request under way, its own requests are answered with 503.
+
+Nothing is limited by address: behind a proxy all connections come from the same one.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any, Final
+
+import h11
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from nextcloud_mcp.metrics import ENDED_CONNECTIONS
+
+MAX_CONNECTIONS: Final = 512
+"""Below the 1,024 file descriptors that a process often may have, for calls need some to Nextcloud and Keycloak."""
+
+HEADER_TIMEOUT: Final = 10.0
+"""Seconds from the header's first byte, or from the start of the connection, to the header's end."""
+
+STALL_TIMEOUT: Final = 30.0
+"""Seconds for which a body or an answer may fall behind `MIN_BYTES_PER_SECOND`."""
+
+MIN_BYTES_PER_SECOND: Final = 8 * 1024
+"""The slowest line that is served: the largest body, of 4 MiB, takes nine minutes on it."""
+
+MAX_HEADER_BYTES: Final = 16 * 1024
+MAX_UNREAD_BYTES: Final = 5 * 1024 * 1024
+"""How much of a body may come after the answer, for clients that send all of it first: more than they may send."""
+
+MIN_MEAN_CHUNK: Final = 64
+"""Bytes that the chunks of a body must have on average: the parser needs as long for one byte as for a thousand."""
+
+FREE_CHUNKS: Final = 1024
+"""How many chunks may come before their size counts."""
+
+_too_many_connections: Final = PlainTextResponse(
+    "Too many connections.", 503, {"Retry-After": "5", "Connection": "close"}
+)
+
+
+class _Wait(StrEnum):
+    """What the client owes."""
+
+    HEADER = "header"
+    BODY = "body"
+    NOTHING = "nothing"
+    """The application is at work, or the connection idles, for which uvicorn has a time limit."""
+
+
+class LimitedProtocol(H11Protocol):
+    """uvicorn's protocol on h11, which ends connections that take too long."""
+
+    max_connections = MAX_CONNECTIONS
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Take what uvicorn gives each protocol."""
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn = _StrictConnection(h11.SERVER, MAX_HEADER_BYTES)
+        self._wait = _Wait.NOTHING
+        self.waiting_since = time.monotonic()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall_seconds = STALL_TIMEOUT
+        self._unread_bytes = 0
+        self._answer_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request, if need be in the place of another connection."""
+        super().connection_made(transport)
+        self.flow = _ObservedFlow(transport, self._observe)
+        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` is called for each byte that is not taken
+        if len(self.connections) > self.max_connections:
+            self._take_a_place()
+        self._observe()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        if self._wait is _Wait.BODY:
+            self._count_stall(len(data))
+            if not self.has_request:
+                self._unread_bytes += len(data)
+        super().data_received(data)
+        if self._unread_bytes > MAX_UNREAD_BYTES:
+            self.transport.close()
+        self._observe()
+
+    def handle_events(self) -> None:
+        """Start the request that has come, if one has; its body can wait until the application asks for it."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._stall_seconds, self._unread_bytes = STALL_TIMEOUT, 0
+            if self.conn.their_state is h11.SEND_BODY:
+                self.flow.pause_reading()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the rest of a body that nobody has read."""
+        self.cycle.body = bytearray()
+        self.waiting_since = time.monotonic()
+        super().on_response_complete()
+        self._observe()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop all time limits."""
+        super().connection_lost(exc)
+        self._await(_Wait.NOTHING)
+        self._unset_answer_timer()
+
+    def pause_writing(self) -> None:
+        """Watch whether the client takes its answer."""
+        super().pause_writing()
+        self._watch_answer(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """The client has taken what there was."""
+        super().resume_writing()
+        self._unset_answer_timer()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse an invalid request, also in the middle of its body when the application is at work."""
+        ENDED_CONNECTIONS.labels("invalid").inc()
+        self._refuse(400, msg)
+
+    @property
+    def has_request(self) -> bool:
+        """Whether a request is under way."""
+        cycle = self._last_cycle
+        return cycle is not None and not cycle.response_complete
+
+    @property
+    def _last_cycle(self) -> RequestResponseCycle | None:
+        return self.cycle  # uvicorn's own type leaves out that there may be none yet
+
+    def _observe(self) -> None:
+        """Start the time limit of what the client owes now, unless it runs already."""
+        wait = self._what_client_owes()
+        if wait is not self._wait:
+            self._await(wait)
+
+    def _what_client_owes(self) -> _Wait:
+        if self.transport.is_closing():
+            return _Wait.NOTHING
+        if self.conn.their_state is h11.SEND_BODY:
+            return _Wait.NOTHING if self.flow.read_paused else _Wait.BODY
+        if self.conn.their_state is h11.IDLE and (self._last_cycle is None or self.conn.trailing_data[0]):
+            return _Wait.HEADER
+        return _Wait.NOTHING
+
+    def _await(self, wait: _Wait) -> None:
+        if self._wait is _Wait.BODY:
+            self._count_stall(0)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._wait = wait
+        if wait is not _Wait.NOTHING:
+            self.waiting_since = time.monotonic()
+            seconds = HEADER_TIMEOUT if wait is _Wait.HEADER else self._stall_seconds
+            self._deadline = self.loop.call_later(seconds, self._time_out)
+
+    def _count_stall(self, received: int) -> None:
+        """Take the seconds since the last bytes from those that the body may stall, and add what these are worth."""
+        now = time.monotonic()
+        left = self._stall_seconds - (now - self.waiting_since)
+        self._stall_seconds = min(STALL_TIMEOUT, left + received / MIN_BYTES_PER_SECOND)
+        self.waiting_since = now
+
+    def _time_out(self) -> None:
+        """End a connection whose request has not come in time (RFC 9110 section 15.5.9)."""
+        if self._wait is _Wait.BODY:
+            self._count_stall(0)
+            if self._stall_seconds > 0:  # bytes have come since
+                self._deadline = self.loop.call_later(self._stall_seconds, self._time_out)
+                return
+        ENDED_CONNECTIONS.labels(self._wait.value).inc()
+        self._refuse(408, "The request did not arrive in time.")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer if that is still possible, tell the application that its client is gone, and close the connection."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            headers = [("content-type", "text/plain"), ("content-length", str(len(reason))), ("connection", "close")]
+            answer = (
+                h11.Response(status_code=status, headers=headers),
+                h11.Data(data=reason.encode()),
+                h11.EndOfMessage(),
+            )
+            self.transport.write(b"".join(self.conn.send(part) or b"" for part in answer))
+        if self.has_request:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+        self._observe()
+
+    def _watch_answer(self, unsent: int) -> None:
+        """Look again in a while whether the client has taken enough of these bytes."""
+        self._unset_answer_timer()
+        self._answer_timer = self.loop.call_later(STALL_TIMEOUT, self._check_answer, unsent)
+
+    def _check_answer(self, unsent_before: int) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent_before - unsent >= STALL_TIMEOUT * MIN_BYTES_PER_SECOND:
+            self._watch_answer(unsent)
+            return
+        ENDED_CONNECTIONS.labels("answer").inc()
+        self.transport.abort()  # to close it would wait for the client
+
+    def _unset_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+
+    def _take_a_place(self) -> None:
+        """End the connection that has waited longest without a request, or refuse this one's requests."""
+        others = (each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self)
+        oldest = min(
+            (each for each in others if not each.has_request), key=lambda each: each.waiting_since, default=None
+        )
+        if oldest is None:
+            self.app = _too_many_connections
+            return
+        ENDED_CONNECTIONS.labels("crowded").inc()
+        self.connections.discard(oldest)  # asyncio tells of its end later, when others may have come
+        oldest.transport.abort()
+
+
+class _SmallProtocol(LimitedProtocol):
+    """The same for a port that few ask."""
+
+    max_connections = 16
+
+
+@asynccontextmanager
+async def serve_beside(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve a small application without a lifespan at a socket of its own for as long as the block lasts."""
+    config = Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _SmallProtocol(config, state, {}), sock=listener)
+    try:
+        yield
+    finally:
+        server.close()
+        for connection in tuple(state.connections):
+            connection.transport.abort()
+
+
+class _ObservedFlow(FlowControl):
+    """Tells when the server stops and goes on reading: only while it reads can the client be late."""
+
+    def __init__(self, transport: asyncio.Transport, observe: Callable[[], None]) -> None:
+        super().__init__(transport)
+        self._observe = observe
+
+    def pause_reading(self) -> None:
+        super().pause_reading()
+        self._observe()
+
+    def resume_reading(self) -> None:
+        super().resume_reading()
+        self._observe()
+
+
+class _StrictConnection(h11.Connection):
+    """h11's parser, which refuses more: what it takes can have two meanings, or be costly."""
+
+    _chunks = 0
+    _body_bytes = 0
+
+    def next_event(self) -> Any:
+        """Return the next event.
+
+        Raises:
+            h11.RemoteProtocolError: the request is not valid, or is refused.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._chunks = self._body_bytes = 0
+            _check_header(event)
+        elif isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._body_bytes += len(event.data)
+            if self._chunks > FREE_CHUNKS and self._body_bytes < self._chunks * MIN_MEAN_CHUNK:
+                raise h11.RemoteProtocolError("chunks are too small")
+        return event
+
+
+def _check_header(request: h11.Request) -> None:
+    """Refuse a header that h11 takes because it came at once, and a message whose length is said twice.
+
+    h11 itself refuses lengths that differ and transfer codings other than `chunked`.
+    """
+    headers = request.headers.raw_items()
+    if len(request.target) + sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        raise h11.RemoteProtocolError("header is too large", error_status_hint=431)
+    names = {name.lower() for name, _ in headers}
+    if b"transfer-encoding" in names and (b"content-length" in names or request.http_version != b"1.1"):
+        raise h11.RemoteProtocolError("transfer-encoding is not allowed here")
