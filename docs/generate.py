@@ -8,7 +8,7 @@ from mcp_types import ToolAnnotations
 from nextcloud_mcp import errors
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
 from nextcloud_mcp.doctor.walk import STEPS
-from nextcloud_mcp.metrics import RESPONSES, UPSTREAM_SECONDS, USES
+from nextcloud_mcp.metrics import ENDED_CONNECTIONS, RESPONSES, UPSTREAM_SECONDS, USES
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.server import MODULES
 
@@ -148,7 +148,7 @@ def metrics_page() -> str:
         "| metric | type | |",
         "| --- | --- | --- |",
     ]
-    for metric in (RESPONSES, USES, UPSTREAM_SECONDS):
+    for metric in (RESPONSES, USES, UPSTREAM_SECONDS, ENDED_CONNECTIONS):
         (family,) = metric.describe()
         name = f"{family.name}_total" if family.type == "counter" else family.name
         rows.append(f"| `{name}` | {family.type} | {_one_line(family.documentation)} |")

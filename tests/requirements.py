@@ -30,6 +30,7 @@ SOURCES: Final = {
     "rfc8707": "RFC 8707, resource indicators",
     "rfc8725": "RFC 8725, JWT best current practices",
     "rfc9068": "RFC 9068, JWT access tokens",
+    "rfc9112": "RFC 9112, HTTP/1.1",
     "rfc9728": "RFC 9728, protected resource metadata",
 }
 """What the first part of an id stands for. RFC 2119 has REQUIRED for MUST and RECOMMENDED for SHOULD."""
@@ -879,6 +880,17 @@ _RFC_9068: Final = (
     ),
 )
 
+_RFC_9112: Final = (
+    _rfc(
+        "rfc9112-length-or-coding",
+        "MUST",
+        "server",
+        "6.1",
+        "The connection of a request that has both a length and a transfer coding, or a coding in HTTP/1.0, is closed.",
+    ),
+    _rfc("rfc9112-bad-length", "MUST", "server", "6.3", "A request whose length is invalid is answered with 400."),
+)
+
 _RFC_9728: Final = (
     _rfc(
         "rfc9728-resource-https",
@@ -937,6 +949,7 @@ REQUIREMENTS: Final[dict[str, Requirement]] = {
         *_RFC_8707,
         *_RFC_8725,
         *_RFC_9068,
+        *_RFC_9112,
         *_RFC_9728,
     )
 }

@@ -311,7 +311,7 @@ def _check_header(request: h11.Request) -> None:
     h11 itself refuses lengths that differ and transfer codings other than `chunked`.
     """
     headers = request.headers.raw_items()
-    if len(request.target) + sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+    if len(request.target) + sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEADER_BYTES:
         raise h11.RemoteProtocolError("header is too large", error_status_hint=431)
     names = {name.lower() for name, _ in headers}
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version != b"1.1"):

@@ -50,24 +50,28 @@ def test_a_wrong_command_is_exit_2(arguments: list[str], capsys: pytest.CaptureF
     assert "usage: nextcloud-mcp" in capsys.readouterr().err
 
 
-@contextmanager
-def serving(**more: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Run `serve` for as long as the block lasts, unless that ends it; return its port and its process."""
+def serving_settings(**more: str) -> dict[str, str]:
+    """Return the settings of a server at a port of its own, whose Keycloak does not answer."""
     port = free_port()
-    keycloak = "http://127.0.0.1:1"
-    settings = {
+    return {
         **EXCHANGE,
         "OIDC_CLIENT_SECRET": "do-not-show-me",
-        "OIDC_DISCOVERY_URL": f"{keycloak}/.well-known/openid-configuration",
+        "OIDC_DISCOVERY_URL": "http://127.0.0.1:1/.well-known/openid-configuration",
         "NEXTCLOUD_MCP_SERVER_URL": f"http://127.0.0.1:{port}/mcp",
         "MCP_PORT": str(port),
         "LOG_LEVEL": "DEBUG",
         **more,
     }
+
+
+@contextmanager
+def serving(**more: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """Run `serve` for as long as the block lasts, unless that ends it; return its port and its process."""
+    settings = serving_settings(**more)
     process = subprocess.Popen(COMMAND, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)  # noqa: S603
     with process:
         try:
-            yield port, process
+            yield int(settings["MCP_PORT"]), process
         finally:
             process.send_signal(signal.SIGINT)
 

@@ -1,0 +1,102 @@
+"""HTTP/1.1 as bytes on sockets, for requests that no HTTP library would send."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+TIMEOUT: Final = 120
+"""Seconds after which a test gives up; far more than any limit of the server."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection to a server.
+
+    Attributes:
+        reader: what the server sends.
+        writer: what it gets.
+    """
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes; the server may have closed the connection already."""
+        try:
+            self.writer.write(data)
+            await self.writer.drain()
+        except ConnectionError:
+            pass
+
+    async def rest(self) -> bytes:
+        """Read until the server closes the connection, and return what it sent."""
+        received = b""
+        async with asyncio.timeout(TIMEOUT):
+            try:
+                while part := await self.reader.read(65536):
+                    received += part
+            except ConnectionError:
+                pass
+        return received
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Read one answer that has a `Content-Length`; return its status and body."""
+        async with asyncio.timeout(TIMEOUT):
+            header = await self.reader.readuntil(b"\r\n\r\n")
+            fields = dict(line.lower().split(b": ", 1) for line in header.split(b"\r\n")[1:-2])
+            body = await self.reader.readexactly(int(fields.get(b"content-length", b"0")))
+        return int(header.split()[1]), body
+
+
+@dataclass
+class Clients:
+    """Opens connections to one server, and closes them at the end.
+
+    Attributes:
+        port: where the server is.
+        host: its address.
+    """
+
+    port: int
+    host: str = "127.0.0.1"
+    _open: list[Connection] = field(default_factory=list)
+
+    async def connect(self) -> Connection:
+        """Open a connection."""
+        connection = Connection(*await asyncio.open_connection(self.host, self.port))
+        self._open.append(connection)
+        return connection
+
+    async def crowd(self, number: int, sent: bytes) -> list[Connection]:
+        """Open many connections, and send the same on each."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * number)), hard))
+        connections = [await self.connect() for _ in range(number)]
+        for each in connections:
+            await each.send(sent)
+        return connections
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for each in self._open:
+            each.writer.transport.abort()
+        await asyncio.gather(*(each.writer.wait_closed() for each in self._open), return_exceptions=True)
+        self._open.clear()
+
+
+@asynccontextmanager
+async def clients_of(port: int, host: str = "127.0.0.1") -> AsyncIterator[Clients]:
+    """Connect to a server for as long as the block lasts."""
+    clients = Clients(port, host)
+    try:
+        yield clients
+    finally:
+        await clients.close()
+
+
+async def all_ended(connections: list[Connection]) -> list[bytes]:
+    """Wait until the server has closed each connection, and return what it sent on each."""
+    return await asyncio.gather(*(each.rest() for each in connections))
