@@ -2,10 +2,11 @@
 
 import asyncio
 import resource
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 TIMEOUT: Final = 120
 """Seconds after which a test gives up; far more than any limit of the server."""
@@ -58,15 +59,21 @@ class Clients:
     Attributes:
         port: where the server is.
         host: its address.
+        trust: what its certificate is checked with, where it speaks TLS.
+        name: the name in that certificate.
     """
 
     port: int
     host: str = "127.0.0.1"
+    trust: ssl.SSLContext | None = None
+    name: str | None = None
     _open: list[Connection] = field(default_factory=list)
 
     async def connect(self) -> Connection:
         """Open a connection."""
-        connection = Connection(*await asyncio.open_connection(self.host, self.port))
+        connection = Connection(
+            *await asyncio.open_connection(self.host, self.port, ssl=self.trust, server_hostname=self.name)
+        )
         self._open.append(connection)
         return connection
 
@@ -88,9 +95,9 @@ class Clients:
 
 
 @asynccontextmanager
-async def clients_of(port: int, host: str = "127.0.0.1") -> AsyncIterator[Clients]:
-    """Connect to a server for as long as the block lasts."""
-    clients = Clients(port, host)
+async def clients_of(port: int, **options: Any) -> AsyncIterator[Clients]:
+    """Connect to a server for as long as the block lasts; the options are those of `Clients`."""
+    clients = Clients(port, **options)
     try:
         yield clients
     finally:
