@@ -48,6 +48,17 @@ async def test_replica_may_end(deployment: Deployment) -> None:
         deployment.run("docker", "start", replicas[0])
 
 
+@pytest.mark.parametrize("name", [MCP, KEYCLOAK, NEXTCLOUD])
+@pytest.mark.parametrize("path", ["/", "/mcp", "/realms/nextcloud-mcp", "/status.php"])
+async def test_transport_security_is_strict(deployment: Deployment, name: str, path: str) -> None:
+    """Every answer at the three names says once that browsers are to come by TLS alone (RFC 6797)."""
+    assert deployment.address
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        response = await http.get(f"https://{name}{path}")
+    (policy,) = response.headers.get_list("Strict-Transport-Security")
+    assert policy.startswith("max-age=")
+
+
 @pytest.mark.parametrize(
     ("url", "status"),
     [
