@@ -4,18 +4,19 @@
   refused, and its connection closed (RFC 9112 sections 6.1 and 11.2).
 - A body must keep coming, and an answer must be taken, at `MIN_BYTES_PER_SECOND`. A body is read when the application
   asks for it, not before.
-- At most `max_connections` are open. A further one takes the place of the connection that has waited longest for a
-  request; where each has a request under way, its own requests are answered with 503.
+- At most `max_connections` are open. A further one takes the place of a connection whose client owes the server
+  something, or idles: of the one that would be closed first. Where the server is at work for each of them, the further
+  one is answered with 503.
 
 Nothing is limited by address: behind a proxy all connections come from the same one.
 """
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from math import inf
 from typing import Any, Final
 
 import h11
@@ -80,7 +81,7 @@ class LimitedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self.conn = _StrictConnection(h11.SERVER, MAX_HEADER_BYTES)
         self._wait = _Wait.NOTHING
-        self.waiting_since = time.monotonic()
+        self._waiting_since = self.loop.time()
         self._deadline: asyncio.TimerHandle | None = None
         self._stall_seconds = STALL_TIMEOUT
         self._unread_bytes = 0
@@ -99,7 +100,7 @@ class LimitedProtocol(H11Protocol):
         """Take what has come."""
         if self._wait is _Wait.BODY:
             self._count_stall(len(data))
-            if not self.has_request:
+            if not self._has_request:
                 self._unread_bytes += len(data)
         super().data_received(data)
         if self._unread_bytes > MAX_UNREAD_BYTES:
@@ -118,7 +119,7 @@ class LimitedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of a body that nobody has read."""
         self.cycle.body = bytearray()
-        self.waiting_since = time.monotonic()
+        self._waiting_since = self.loop.time()
         super().on_response_complete()
         self._observe()
 
@@ -144,8 +145,7 @@ class LimitedProtocol(H11Protocol):
         self._refuse(400, msg)
 
     @property
-    def has_request(self) -> bool:
-        """Whether a request is under way."""
+    def _has_request(self) -> bool:
         cycle = self._last_cycle
         return cycle is not None and not cycle.response_complete
 
@@ -175,16 +175,16 @@ class LimitedProtocol(H11Protocol):
             self._deadline.cancel()
         self._wait = wait
         if wait is not _Wait.NOTHING:
-            self.waiting_since = time.monotonic()
+            self._waiting_since = self.loop.time()
             seconds = HEADER_TIMEOUT if wait is _Wait.HEADER else self._stall_seconds
             self._deadline = self.loop.call_later(seconds, self._time_out)
 
     def _count_stall(self, received: int) -> None:
         """Take the seconds since the last bytes from those that the body may stall, and add what these are worth."""
-        now = time.monotonic()
-        left = self._stall_seconds - (now - self.waiting_since)
+        now = self.loop.time()
+        left = self._stall_seconds - (now - self._waiting_since)
         self._stall_seconds = min(STALL_TIMEOUT, left + received / MIN_BYTES_PER_SECOND)
-        self.waiting_since = now
+        self._waiting_since = now
 
     def _time_out(self) -> None:
         """End a connection whose request has not come in time (RFC 9110 section 15.5.9)."""
@@ -206,7 +206,7 @@ class LimitedProtocol(H11Protocol):
                 h11.EndOfMessage(),
             )
             self.transport.write(b"".join(self.conn.send(part) or b"" for part in answer))
-        if self.has_request:
+        if self._has_request:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
@@ -228,19 +228,31 @@ class LimitedProtocol(H11Protocol):
     def _unset_answer_timer(self) -> None:
         if self._answer_timer is not None:
             self._answer_timer.cancel()
+            self._answer_timer = None
+
+    @property
+    def closes_at(self) -> float | None:
+        """When the server closes the connection unless its client does something; None while the server is at work."""
+        if self.transport.is_closing():
+            return self._waiting_since
+        if self._answer_timer is not None:
+            return self._answer_timer.when()
+        if self._wait is _Wait.BODY:
+            return self._waiting_since + self._stall_seconds
+        if self._wait is _Wait.HEADER:
+            return self._waiting_since + HEADER_TIMEOUT
+        return None if self._has_request else self._waiting_since + self.timeout_keep_alive
 
     def _take_a_place(self) -> None:
-        """End the connection that has waited longest without a request, or refuse this one's requests."""
+        """End the connection that would be closed first, or refuse this one's requests."""
         others = (each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self)
-        oldest = min(
-            (each for each in others if not each.has_request), key=lambda each: each.waiting_since, default=None
-        )
-        if oldest is None:
+        first = min(others, key=lambda each: inf if each.closes_at is None else each.closes_at, default=None)
+        if first is None or first.closes_at is None:
             self.app = _too_many_connections
             return
         ENDED_CONNECTIONS.labels("crowded").inc()
-        self.connections.discard(oldest)  # asyncio tells of its end later, when others may have come
-        oldest.transport.abort()
+        self.connections.discard(first)  # asyncio tells of its end later, when others may have come
+        first.transport.abort()
 
 
 class _SmallProtocol(LimitedProtocol):

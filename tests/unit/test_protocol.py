@@ -304,6 +304,22 @@ async def test_newcomer_takes_the_place_of_who_waits_longest(clients: Clients) -
     assert await idle[-1].answer() == (200, b"here")
 
 
+async def test_newcomer_takes_the_place_of_a_body_that_does_not_come(
+    clients: Clients, application: Application
+) -> None:
+    """Nor do bodies that are waited for; the application learns that its client is gone."""
+    stalled = await clients.crowd(16, post("/reads", 100) + b"some")
+    newcomer = await clients.connect()
+    await newcomer.send(GET)
+    assert await newcomer.answer() == (200, b"here")
+    endings = [asyncio.ensure_future(each.rest()) for each in stalled[:-1]]
+    await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+    assert [ending.cancel() for ending in endings].count(False) == 1  # what has ended can't be cancelled
+    await stalled[-1].send(bytes(96))
+    assert await stalled[-1].answer() == (200, b"100")
+    assert len(application.bodies) == 1
+
+
 async def test_without_a_place_the_answer_is_503(clients: Clients, application: Application) -> None:
     """Where each connection has a request under way, those are finished, and a further one is told to come again."""
     busy: list[Connection] = []
