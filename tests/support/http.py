@@ -1,6 +1,8 @@
 """HTTP clients that wait for a busy machine: httpx itself gives up an answer after five seconds."""
 
+import os
 import ssl
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -9,11 +11,17 @@ TIMEOUT_SECONDS: Final = 120.0
 """How long a test waits for one answer; only a server that hangs takes longer."""
 
 
-_CERTIFICATES: Final = ssl.create_default_context()
-"""Read once: httpx would read all of them for each client, which takes it longer than a call."""
+@cache
+def _certificates(file: str | None) -> ssl.SSLContext:
+    """Read the certificates once for each `SSL_CERT_FILE`: httpx would for each client, which takes longer than a call."""
+    return ssl.create_default_context(cafile=file)
 
 
 def patient_client(**options: Any) -> httpx.AsyncClient:
     """Return a client that uses no proxy of the environment; `options` are httpx's."""
-    defaults: dict[str, Any] = {"trust_env": False, "timeout": TIMEOUT_SECONDS, "verify": _CERTIFICATES}
+    defaults: dict[str, Any] = {
+        "trust_env": False,
+        "timeout": TIMEOUT_SECONDS,
+        "verify": _certificates(os.environ.get("SSL_CERT_FILE")),
+    }
     return httpx.AsyncClient(**defaults | options)
