@@ -42,6 +42,10 @@ MIN_BYTES_PER_SECOND: Final = 8 * 1024
 """The slowest line that is served: the largest body, of 4 MiB, takes nine minutes on it."""
 
 MAX_HEADER_BYTES: Final = 16 * 1024
+RECEIVE_BUFFER_BYTES: Final = 64 * 1024
+"""What the kernel may keep of a request (it takes twice that), and so the most that one read brings. Otherwise asyncio
+reads up to 256 KiB: 128 MiB for all connections together, before the application has asked for a body."""
+
 MAX_UNREAD_BYTES: Final = 5 * 1024 * 1024
 """How much of a body may come after the answer, for clients that send all of it first: more than they may send."""
 
@@ -91,6 +95,7 @@ class LimitedProtocol(H11Protocol):
         """Begin to wait for a request, if need be in the place of another connection."""
         super().connection_made(transport)
         self.flow = _ObservedFlow(transport, self._observe)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` is called for each byte that is not taken
         if len(self.connections) > self.max_connections:
             self._take_a_place()

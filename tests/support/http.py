@@ -13,7 +13,7 @@ TIMEOUT_SECONDS: Final = 120.0
 
 @cache
 def _certificates(file: str | None) -> ssl.SSLContext:
-    """Read the certificates once for each `SSL_CERT_FILE`: httpx would for each client, which takes longer than a call."""
+    """Read the certificates once for each `SSL_CERT_FILE`: httpx does so for each client, and slower than a call is."""
     return ssl.create_default_context(cafile=file)
 
 

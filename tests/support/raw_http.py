@@ -83,7 +83,7 @@ class Clients:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * number)), hard))
         connections = [await self.connect() for _ in range(number)]
         for each in connections:
-            await each.send(sent)
+            each.writer.write(sent)  # what the server does not take waits here
         return connections
 
     async def close(self) -> None:
