@@ -40,6 +40,8 @@ BUILD_OPTIONS = (
     # anyone what that RFC leaves out: a client id and token lifetime of one's choice, or a SAML client.
     "--spi-client-registration--default--enabled=false",
     "--spi-client-registration--saml2-entity-descriptor--enabled=false",
+    # A client that registers with `subject_type` pairwise would hide from the server's log whose its tokens are.
+    "--spi-protocol-mapper--oidc-sha256-pairwise-sub-mapper--enabled=false",
 )
 START_OPTIONS = (
     # MCP clients in browsers send this header to the discovery document as well; Keycloak lets few others through.

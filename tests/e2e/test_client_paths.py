@@ -12,6 +12,7 @@ from stack.chain import Chain
 from tests.e2e.conftest import Server
 from tests.support.browser import Browser
 from tests.support.documents import CLAUDE_CODE, CLAUDE_DESKTOP, JWT_BEARER, VS_CODE, Documents
+from tests.support.featured import registration_open
 from tests.support.mcp_client import Somebody, Tokens, connected, registered_by_hand
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize, claims, sign_in, token_request
@@ -103,10 +104,11 @@ async def test_resource_is_sent_and_does_no_harm(server: Server) -> None:
 
 @pytest.mark.requirement("rfc8707-audience-restricted", "rfc9068-audience-is-resource")
 @pytest.mark.parametrize("way", ["by hand", "by registration"])
-async def test_resource_is_honoured(featured_exchange: Server, way: str) -> None:
+async def test_resource_is_honoured(featured: Chain, featured_exchange: Server, way: str) -> None:
     """With the feature, the token's audience is the resource asked for, and exchange works: they are one string."""
     tokens = registered_by_hand() if way == "by hand" else Tokens()
-    _, person = await whoami(featured_exchange.url, tokens)
+    with registration_open(featured.keycloak):
+        _, person = await whoami(featured_exchange.url, tokens)
 
     assert [request["resource"] for request in person.requests] == [featured_exchange.url]
     assert tokens.tokens is not None

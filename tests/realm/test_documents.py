@@ -3,6 +3,7 @@
 Documents go past the policies of client registration, so what those refuse has to be refused again.
 """
 
+import json
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from stack.chain import Chain
 from stack.keycloak import Keycloak
 from tests.support.browser import Browser, BrowserError
 from tests.support.documents import CLAUDE_CODE, CLAUDE_DESKTOP, Documents
+from tests.support.featured import registration_open
 from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Pkce, authorize, claims, metadata, sign_in, token_request
 
@@ -89,6 +91,12 @@ async def test_document_is_fetched_once_while_it_is_fresh(fetching: Keycloak, do
         (CLAUDE_CODE | {"client_uri": "https://attacker.example"}, "domain not allowed"),
         (CLAUDE_CODE | {"logo_uri": "https://attacker.example/logo.png"}, "domain not allowed"),
         (CLAUDE_CODE | {"jwks_uri": "https://attacker.example/keys"}, "domain not allowed"),
+        (CLAUDE_CODE | {"policy_uri": "https://attacker.example/policy"}, "domain not allowed"),
+        (CLAUDE_CODE | {"tos_uri": "https://attacker.example/terms"}, "domain not allowed"),
+        (
+            CLAUDE_CODE | {"frontchannel_logout_uri": "https://claude.ai/sign-out"},
+            "Front-channel logout is not allowed",
+        ),
         (CLAUDE_CODE | {"client_id": "https://claude.ai/oauth/claude-code-client-metadata"}, "client_id"),
         (CLAUDE_CODE | {"client_secret": "s3cret"}, "client_secret"),
         (CLAUDE_CODE | {"token_endpoint_auth_method": "client_secret_basic"}, "authentication method"),
@@ -101,6 +109,9 @@ async def test_document_is_fetched_once_while_it_is_fresh(fetching: Keycloak, do
         "a foreign page",
         "a foreign logo",
         "foreign keys",
+        "a foreign policy",
+        "foreign terms",
+        "a page to load at sign-out",
         "the id of another",
         "a secret",
         "a shared secret for authentication",
@@ -170,6 +181,32 @@ async def test_client_with_a_document_needs_a_proof_key(fetching: Keycloak, docu
     assert answer["error"] == "invalid_request"
 
 
+@pytest.mark.parametrize("redirect_uri", ["http://localhost:49152/callback", "https://claude.ai/api/mcp/auth_callback"])
+async def test_where_documents_are_taken_nobody_registers_by_themselves(
+    fetching: Keycloak, documents: Documents, redirect_uri: str
+) -> None:
+    """Keycloak checks less of an anonymous registration there, so there is none; documents are taken."""
+    refused = await register(fetching, redirect_uri)
+    taken = await ask(fetching, documents.publish(CLAUDE_CODE))
+
+    assert refused.status_code == 403
+    assert "code" in taken
+
+
+async def test_initial_access_token_registers_where_documents_are_taken(fetching: Keycloak) -> None:
+    """Who has a token from the administrator registers, and is checked as in a realm without documents."""
+    path = f"admin/realms/{fetching.realm}/clients-initial-access"
+    made = fetching.admin().connection.raw_post(path, data=json.dumps({"count": 2, "expiration": 600}))
+    token = made.json()["token"]
+    client = {"client_name": "A client", "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
+    endpoint = (await metadata(fetching))["registration_endpoint"]
+    async with patient_client() as http:
+        for more, status in (({}, 201), ({"logo_uri": "https://attacker.example/logo.png"}, 403)):
+            authorization = {"authorization": f"Bearer {token}"}
+            answer = await http.post(endpoint, json=client | more, headers=authorization)
+            assert answer.status_code == status, answer.text
+
+
 @pytest.mark.parametrize(
     ("redirect_uri", "status"),
     [
@@ -186,26 +223,11 @@ async def test_client_with_a_document_needs_a_proof_key(fetching: Keycloak, docu
         ("javascript:alert(1)", 403),
     ],
 )
-async def test_where_documents_are_taken_only_loopback_registers(
+async def test_where_registration_is_opened_beside_documents_only_loopback_registers(
     fetching: Keycloak, redirect_uri: str, status: int
 ) -> None:
-    """Clients with a home on the web come by document there; who registers is on the person's own machine."""
-    answer = await register(fetching, redirect_uri)
+    """An administrator who opens it lets in clients on the person's own machine, and no other."""
+    with registration_open(fetching):
+        answer = await register(fetching, redirect_uri)
 
     assert answer.status_code == status, answer.text
-
-
-async def test_where_documents_are_taken_registration_can_be_closed(fetching: Keycloak, documents: Documents) -> None:
-    """With no trusted host nobody registers by themselves, and documents are taken as before."""
-    admin = fetching.admin()
-    (policy,) = [each for each in admin.get_components() if each["name"] == "Trusted hosts"]
-    closed = {"config": policy["config"] | {"trusted-hosts": []}}
-    admin.update_component(policy["id"], policy | closed)
-    try:
-        refused = await register(fetching, "http://localhost:49152/callback")
-        taken = await ask(fetching, documents.publish(CLAUDE_CODE))
-    finally:
-        admin.update_component(policy["id"], policy)
-
-    assert refused.status_code == 403
-    assert "code" in taken

@@ -54,6 +54,16 @@ KNOWN_CLIENTS = {
         "token_endpoint_auth_method": "none",
         "scope": "",
     },
+    "mcp-remote": {
+        "client_name": "MCP CLI Client",
+        "client_uri": "https://github.com/modelcontextprotocol/mcp-cli",
+        "redirect_uris": ["http://localhost:3334/oauth/callback"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "software_id": "2e6dc280-f3c3-4e01-99a7-8181dbd1d23d",
+        "software_version": "0.1.38",
+    },
     "VS Code": {
         "client_uri": "https://code.visualstudio.com",
         "redirect_uris": [

@@ -35,7 +35,5 @@ def test_what_a_feature_needs_is_laid_over_by_name() -> None:
     assert set(names.values()) == {1}
     assert names.keys() > {policy["name"] for policy in shipped["clientPolicies"]["policies"]}
     assert len(merged["components"][POLICIES]) == len(shipped["components"][POLICIES])
-    assert [policy["config"]["trusted-hosts"] for policy in trusted] == [
-        ["localhost", "127.0.0.1", "code.visualstudio.com", "github.com"]
-    ]
+    assert [policy["config"]["trusted-hosts"] for policy in trusted] == [[]]
     assert merged["clients"] == shipped["clients"]

@@ -1,0 +1,364 @@
+"""Every field that a registration may carry (RFC 7591, OpenID Connect Registration and what extends it), one by one.
+
+A field is refused, or it can harm nobody but the client that registered it: neither the consent page nor the sign-in
+domain leads to its addresses, and the person's tokens are those that any client gets. keycloak/README.md has the same
+table for people, and a test here compares the two.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from stack.keycloak import Keycloak
+from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.support.browser import Browser, BrowserError, Page
+from tests.support.http import patient_client
+from tests.support.oauth import ALICE, Pkce, authorize, basic_auth, claims, metadata, sign_in, token_request
+
+README: Final = Path(__file__).parents[2] / "keycloak" / "README.md"
+SCOPE: Final = "openid nextcloud-mcp:exchange notes:read"
+
+ATTACKER: Final = "https://attacker.example/page"
+OWN_MACHINE: Final = "http://localhost:9200/"
+KEYS: Final = {
+    "keys": [
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "use": "sig",
+            "alg": "ES256",
+            "kid": "a-key",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        }
+    ]
+}
+
+REFUSED: Final[dict[str, list[Any]]] = {
+    "redirect_uris": [[ATTACKER], [LOOPBACK_CALLBACK, ATTACKER], ["http://localhost/*"], ["javascript:alert(1)"]],
+    "client_uri": [
+        ATTACKER,
+        "//attacker.example",
+        "/page",
+        "javascript:alert(1)",
+        "https://github.com/attacker",
+        "https://github.com/modelcontextprotocol/../attacker",
+    ],
+    "logo_uri": [ATTACKER, OWN_MACHINE, "https://claude.ai/logo.png", "data:image/svg+xml,<svg/>"],
+    "policy_uri": [ATTACKER, OWN_MACHINE, "/page"],
+    "tos_uri": [ATTACKER, OWN_MACHINE, "/page"],
+    "post_logout_redirect_uris": [[ATTACKER], [LOOPBACK_CALLBACK, ATTACKER], ["*"], ["+"], ["https://claude.ai/*"]],
+    "frontchannel_logout_uri": [ATTACKER, OWN_MACHINE],
+    "backchannel_logout_uri": [ATTACKER, OWN_MACHINE],
+    "jwks_uri": [ATTACKER, OWN_MACHINE],
+    "request_uris": [[ATTACKER], [OWN_MACHINE]],
+    "sector_identifier_uri": [ATTACKER, OWN_MACHINE],
+    "backchannel_client_notification_endpoint": [ATTACKER, OWN_MACHINE],
+    "backchannel_token_delivery_mode": ["ping"],
+    "default_acr_values": [["gold"]],
+    "scope": ["nextcloud", "offline_access notes:read"],
+    "software_statement": ["e30.e30."],
+    "require_signed_request_object": [True],
+    "introspection_signed_response_alg": ["RS256"],
+    "authorization_details_types": [["payment"]],
+    "tls_client_auth_san_dns": ["attacker.example"],
+    "tls_client_auth_san_uri": [ATTACKER],
+    "tls_client_auth_san_ip": ["192.0.2.1"],
+    "tls_client_auth_san_email": ["mail@attacker.example"],
+    "backchannel_user_code_parameter": [True],
+    "client_name#en": ["Nextcloud"],
+}
+"""What makes no client, with values that would do harm."""
+
+SAME_TOKENS: Final[dict[str, Any]] = {
+    "client_name": "Nextcloud",
+    "subject_type": "pairwise",
+    "jwks": KEYS,
+    "initiate_login_uri": ATTACKER,
+    "contacts": ["mail@attacker.example"],
+    "software_id": "2e6dc280-f3c3-4e01-99a7-8181dbd1d23d",
+    "software_version": "1",
+    "application_type": "web",
+    "default_max_age": 1,
+    "require_auth_time": True,
+    "id_token_signed_response_alg": "ES256",
+    "userinfo_signed_response_alg": "RS256",
+    "userinfo_encrypted_response_alg": "RSA-OAEP",
+    "userinfo_encrypted_response_enc": "A256GCM",
+    "request_object_signing_alg": "RS256",
+    "request_object_encryption_alg": "RSA-OAEP",
+    "request_object_encryption_enc": "A256GCM",
+    "authorization_signed_response_alg": "RS256",
+    "authorization_encrypted_response_alg": "RSA-OAEP",
+    "authorization_encrypted_response_enc": "A256GCM",
+    "token_endpoint_auth_signing_alg": "RS256",
+    "tls_client_auth_subject_dn": ".*",
+    "backchannel_authentication_request_signing_alg": "RS256",
+    "backchannel_logout_session_required": True,
+    "backchannel_logout_revoke_offline_tokens": True,
+    "frontchannel_logout_session_required": True,
+    "id_token_encrypted_response_enc": "A256GCM",
+    "client_secret": "chosen-by-the-client",
+    "client_id_issued_at": 1,
+    "client_secret_expires_at": 1,
+    "registration_client_uri": ATTACKER,
+    "registration_access_token": "chosen-by-the-client",
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code", "none"],
+    "token_endpoint_auth_method": "none",
+}
+"""What is dropped, or concerns the client's own messages alone: the person's tokens are as ever."""
+
+NO_TOKENS: Final[dict[str, Any]] = {
+    "id_token_encrypted_response_alg": "RSA-OAEP",
+    "tls_client_certificate_bound_access_tokens": True,
+    "dpop_bound_access_tokens": True,
+    "require_pushed_authorization_requests": True,
+}
+"""What the client makes harder for itself: without the proof or key that it promised it gets nothing."""
+
+
+@dataclass
+class Reader(Browser):
+    """A browser that keeps what it was shown."""
+
+    pages: list[str] = field(default_factory=list)
+
+    async def _send(
+        self, http: httpx.AsyncClient, method: str, url: str, data: dict[str, str] | None = None
+    ) -> httpx.Response:
+        response = await super()._send(http, method, url, data)
+        self.pages.append(response.text)
+        return response
+
+
+async def tokens_of(keycloak: Keycloak, client: dict[str, Any], browser: Browser) -> dict[str, Any] | None:
+    """Sign alice in through a client; its tokens, or None where Keycloak refuses it."""
+    pkce, client_id = Pkce(), client["client_id"]
+    own = {"client_id": client_id, "redirect_uri": LOOPBACK_CALLBACK}
+    try:
+        answer = await authorize(keycloak, browser, **ALICE, **own, scope=SCOPE, **pkce.parameters)
+    except BrowserError:
+        return None
+    form = {"grant_type": "authorization_code", "code": answer.get("code", ""), "code_verifier": pkce.verifier}
+    response = await token_request(keycloak, form | own)
+    tokens: dict[str, Any] | None = response.json() if response.is_success else None
+    return tokens
+
+
+def what_matters(token: str) -> dict[str, Any]:
+    """What a server and Nextcloud read of a token, as alice's tokens have it from any client."""
+    return {name: claims(token).get(name) for name in ("iss", "sub", "aud", "scope", "preferred_username")}
+
+
+@pytest.fixture(scope="module")
+async def usual(keycloak: Keycloak) -> dict[str, Any]:
+    """What a token says that alice gets through the client registered by hand."""
+    return what_matters((await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"])
+
+
+REFUSALS: Final = [
+    pytest.param(name, value, id=f"{name}={value}") for name, values in REFUSED.items() for value in values
+]
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSALS)
+async def test_refused(register: Register, name: str, value: Any) -> None:
+    """No client comes of it."""
+    answer = await register(token_endpoint_auth_method="none", **{name: value})
+
+    assert answer.status_code in {400, 403}, answer.text
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSALS)
+async def test_refused_in_an_update(register: Register, name: str, value: Any) -> None:
+    """What may not be registered may not come by an update either (RFC 7592 2.2)."""
+    client = (await register(token_endpoint_auth_method="none")).json()
+    kept = {name: client[name] for name in ("client_id", "client_name", "redirect_uris", "scope")}
+    authorization = {"authorization": f"Bearer {client['registration_access_token']}"}
+    async with patient_client() as http:
+        answer = await http.put(client["registration_client_uri"], json=kept | {name: value}, headers=authorization)
+
+    assert answer.status_code in {400, 403}, answer.text
+
+
+@pytest.mark.parametrize("wanted", ["mcp-client", "nextcloud", "a-new-one"])
+async def test_client_keeps_the_id_it_was_given(register: Register, wanted: str) -> None:
+    """An id of one's choice could be an audience. Keycloak answers such an update with a 500, and changes nothing."""
+    assert (await register(client_id=wanted)).status_code == 400
+    client = (await register(token_endpoint_auth_method="none")).json()
+    authorization = {"authorization": f"Bearer {client['registration_access_token']}"}
+    changed = {"client_id": wanted, "client_name": "Changed", "redirect_uris": client["redirect_uris"]}
+    async with patient_client() as http:
+        answer = await http.put(client["registration_client_uri"], json=changed, headers=authorization)
+        kept = (await http.get(client["registration_client_uri"], headers=authorization)).json()
+
+    assert not answer.is_success
+    assert (kept["client_id"], kept["client_name"]) == (client["client_id"], client["client_name"])
+
+
+async def test_what_keycloak_returned_may_come_back(register: Register) -> None:
+    """A client that reads its registration and sends it back is not refused: RFC 7592 2.2 wants all of it."""
+    client = (await register(token_endpoint_auth_method="none")).json()
+    authorization = {"authorization": f"Bearer {client['registration_access_token']}"}
+    async with patient_client() as http:
+        answer = await http.put(client["registration_client_uri"], json=client, headers=authorization)
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(("name", "value"), SAME_TOKENS.items(), ids=SAME_TOKENS)
+async def test_harmless(keycloak: Keycloak, register: Register, usual: dict[str, Any], name: str, value: Any) -> None:
+    """The tokens are those of any client, and nothing that the person is shown leads to the client's addresses."""
+    browser = Reader()
+    answer = await register(**{"token_endpoint_auth_method": "none", name: value})
+    assert answer.status_code == 201, answer.text
+    tokens = await tokens_of(keycloak, answer.json(), browser)
+
+    assert tokens is not None
+    assert what_matters(tokens["access_token"]) == usual
+    assert claims(tokens["id_token"])["sub"] == usual["sub"]
+    assert not any("attacker.example" in page for page in browser.pages)
+
+
+@pytest.mark.parametrize(("name", "value"), NO_TOKENS.items(), ids=NO_TOKENS)
+async def test_harms_the_client_alone(keycloak: Keycloak, register: Register, name: str, value: Any) -> None:
+    """A client that does not prove what it promised to prove gets no token."""
+    client = await register(token_endpoint_auth_method="none", **{name: value})
+    assert client.status_code == 201, client.text
+
+    assert await tokens_of(keycloak, client.json(), Browser()) is None
+
+
+async def test_unsigned_id_token_is_not_had(keycloak: Keycloak, register: Register) -> None:
+    """A client may register for an ID token without a signature, and then gets no token at all."""
+    client = (await register(token_endpoint_auth_method="none", id_token_signed_response_alg="none")).json()
+
+    assert await tokens_of(keycloak, client, Browser()) is None
+
+
+@pytest.mark.parametrize("response_types", [["token"], ["id_token"], ["code", "id_token"], ["code token"], ["none"]])
+async def test_no_response_type_brings_tokens_past_the_code(
+    keycloak: Keycloak, register: Register, response_types: list[str]
+) -> None:
+    """Implicit and hybrid flows can be named in a registration, and are not had by it."""
+    client = (await register(token_endpoint_auth_method="none", response_types=response_types)).json()
+    asked = {"response_type": " ".join(response_types), "nonce": "n-0S6_WzA2Mj", "response_mode": "query"}
+    request = {"client_id": client["client_id"], "redirect_uri": LOOPBACK_CALLBACK, "scope": SCOPE}
+    answer: dict[str, str] = {}
+    with suppress(BrowserError):  # a page that says no
+        answer = await authorize(keycloak, Browser(), **ALICE, **request, **Pkce().parameters, **asked)
+
+    assert answer.keys().isdisjoint({"access_token", "id_token"})
+
+
+@pytest.mark.parametrize(
+    ("grant", "form"),
+    [
+        ("urn:ietf:params:oauth:grant-type:uma-ticket", {"audience": "itself"}),
+        ("urn:openid:params:grant-type:ciba", {"auth_req_id": "guessed"}),
+    ],
+    ids=["UMA", "CIBA"],
+)
+async def test_no_other_grant_gives_a_token(
+    keycloak: Keycloak, register: Register, grant: str, form: dict[str, str]
+) -> None:
+    """Grants that Keycloak knows beyond OAuth's own can be registered for, and give nothing."""
+    grants = ["authorization_code", "refresh_token", grant]
+    client = (await register(grant_types=grants, token_endpoint_auth_method="client_secret_basic")).json()
+    form = {name: client["client_id"] if value == "itself" else value for name, value in form.items()}
+    auth = basic_auth(client["client_id"], client["client_secret"])
+    response = await token_request(keycloak, {"grant_type": grant, "scope": SCOPE} | form, auth)
+
+    assert response.status_code in {400, 401, 403}
+    assert "access_token" not in response.json()
+
+
+async def test_authentication_in_the_background_reaches_nobody(keycloak: Keycloak, register: Register) -> None:
+    """CIBA would have Keycloak ask a person elsewhere for consent; the realm has no such channel."""
+    grants = ["authorization_code", "urn:openid:params:grant-type:ciba"]
+    client = (await register(grant_types=grants, token_endpoint_auth_method="client_secret_basic")).json()
+    endpoint = (await metadata(keycloak))["backchannel_authentication_endpoint"]
+    async with patient_client() as http:
+        auth = basic_auth(client["client_id"], client["client_secret"])
+        answer = await http.post(endpoint, data={"scope": "openid", "login_hint": "alice"}, auth=auth)
+
+    assert not answer.is_success
+    assert "auth_req_id" not in answer.json()
+
+
+@pytest.mark.parametrize("method", ["client_secret_post", "client_secret_jwt", "tls_client_auth"])
+async def test_client_authentication_is_the_clients_own_affair(register: Register, method: str) -> None:
+    """However a client says it authenticates, it does so with what is its own."""
+    answer = await register(token_endpoint_auth_method=method)
+
+    assert answer.status_code == 201
+    assert answer.json()["token_endpoint_auth_method"] == method
+
+
+NAMES: Final = {
+    "the cloud's own": "Nextcloud",
+    "a person's": "Your administrator",
+    "right to left": "\u202eduolctxeN",
+    "markup": '<a href="https://attacker.example">Nextcloud</a>',
+    "lines": "Nextcloud\n\nEverything is in order",
+    "a message of Keycloak's": "${client_account-console}",
+    "255 characters": "x" * 255,
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+async def test_name_is_shown_as_a_claim(keycloak: Keycloak, register: Register, name: str) -> None:
+    """The consent page says that nobody has checked the name, in text that the name can't turn around or end.
+
+    Keycloak 26.7 has no policy for names. U+2068 and U+2069 isolate the name's direction of writing (Unicode UAX 9).
+    """
+    browser = Reader()
+    client = (await register(token_endpoint_auth_method="none", client_name=name)).json()
+    await tokens_of(keycloak, client, browser)
+    (title,) = [page.title for page in map(Page, browser.pages) if "accept" in page.fields]
+
+    begin, rest = title.split("\u2068")
+    shown, end = rest.split("\u2069")
+    assert begin == "An application asks for access to your Nextcloud. It calls itself “"
+    assert end == "”; nobody has checked that name."
+    assert shown == ("Account Console" if name.startswith("$") else " ".join(name.split()))
+    assert not any('href="https://attacker.example' in page for page in browser.pages)
+
+
+async def test_name_has_an_end(register: Register) -> None:
+    """A name that does not fit makes no client; Keycloak's answer is a poor one."""
+    answer = await register(token_endpoint_auth_method="none", client_name="x" * 256)
+
+    assert not answer.is_success
+
+
+async def test_signing_out_leads_nowhere_else(keycloak: Keycloak, register: Register) -> None:
+    """RP-initiated logout redirects to addresses that the client may have; the sign-in domain is no open redirect."""
+    registered = (await register(token_endpoint_auth_method="none")).json()["client_id"]
+    endpoint = (await metadata(keycloak))["end_session_endpoint"]
+    async with patient_client() as http:
+        for client_id in (registered, "mcp-client", "nextcloud"):
+            for address in (ATTACKER, f"{LOOPBACK_CALLBACK}@attacker.example", "//attacker.example", "javascript:x"):
+                asked = {"client_id": client_id, "post_logout_redirect_uri": address}
+                answer = await http.get(endpoint, params=asked)
+                assert (answer.status_code, "location" in answer.headers) == (400, False)
+        asked = {"client_id": registered, "post_logout_redirect_uri": LOOPBACK_CALLBACK}
+        assert (await http.get(endpoint, params=asked)).headers["location"] == LOOPBACK_CALLBACK
+
+
+def test_the_table_for_people_is_the_same() -> None:
+    """keycloak/README.md says of each field what the tests above show."""
+    rows = [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in README.read_text().splitlines()
+        if line.startswith("| `") and ("| refused |" in line or "| harmless |" in line)
+    ]
+    told = {name.strip(" `"): verdict for names, verdict, _ in rows for name in names.split(",")}
+
+    assert {name for name, verdict in told.items() if verdict == "refused"} == {*REFUSED, "client_id"}
+    assert {name for name, verdict in told.items() if verdict == "harmless"} == {*SAME_TOKENS, *NO_TOKENS}
