@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images test abuse test-compose test-production test-cluster lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ up: .env ## the whole chain in containers, by compose.yaml; `docker compose down
 
 images: $(INSTALLED) ## the images of compose.yaml: pulled or, where no registry can be reached, built here
 	@$(BIN)/python -m tests.containers.images
+
+digests: $(INSTALLED) ## pin the images that are pulled: the digest of each tag, written beside it; commit the change
+	@$(BIN)/python -m tests.containers.digests
+
+no-digests: $(INSTALLED) ## name them by their tags alone
+	@$(BIN)/python -m tests.containers.digests --remove
 
 SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
     NEXTCLOUD_CLIENT_SECRET

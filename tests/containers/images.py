@@ -66,10 +66,10 @@ def prepare(environ: Mapping[str, str]) -> dict[str, str]:
         "NEXTCLOUD_IMAGE": services["nextcloud"]["image"],
         "MCP_IMAGE": services["mcp-exchange"]["image"],
     }
-    missing = [service for service in ("python", "keycloak") if not _obtained(names[f"{service.upper()}_IMAGE"])]
+    missing = obtain(names, "PYTHON_IMAGE", "KEYCLOAK_IMAGE")
     if missing:
         _bootstrap_debian()
-        _build(names, *missing)
+        _build(names, *(variable.removesuffix("_IMAGE").lower() for variable in missing))
     if not _obtained(names["NEXTCLOUD_IMAGE"]):
         names["NEXTCLOUD_IMAGE"] = STANDIN
     _build(names, "server", *(["stand-in"] if names["NEXTCLOUD_IMAGE"] == STANDIN else []))
@@ -86,7 +86,7 @@ def prepare_production(environ: Mapping[str, str], *overlays: Path) -> dict[str,
     services = configuration(names, *overlays)["services"]
     more = {"CADDY_IMAGE": "caddy", "POSTGRES_IMAGE": "keycloak-db", "REDIS_IMAGE": "redis"}
     names |= {variable: services[service]["image"] for variable, service in more.items()}
-    missing = [variable for variable in more if not _obtained(names[variable])]
+    missing = obtain(names, *more)
     if missing:
         _bootstrap_debian()
         _build(names, *(variable.removesuffix("_IMAGE").lower() for variable in missing))
@@ -100,11 +100,26 @@ def prepare_caddy(environ: Mapping[str, str]) -> str:
         StackError: it can be neither pulled nor built.
     """
     overlays = [ROOT / "deploy" / "production" / name for name in ("compose.yaml", "caddy.yaml")]
-    name: str = configuration(environ, *overlays)["services"]["caddy"]["image"]
-    if not _obtained(name):
+    names: dict[str, str] = {"CADDY_IMAGE": configuration(environ, *overlays)["services"]["caddy"]["image"]}
+    if obtain(names, "CADDY_IMAGE"):
         _bootstrap_debian()
-        _build({**environ, "CADDY_IMAGE": name}, "caddy")
-    return name
+        _build({**environ, **names}, "caddy")
+    return names["CADDY_IMAGE"]
+
+
+def obtain(names: dict[str, str], *variables: str) -> list[str]:
+    """Pull images that are not here, and return the variables of those that have to be built.
+
+    What is built here has no digest that a registry gave, so its name loses the one that compose.yaml pins: in `names`.
+    """
+    missing = []
+    for variable in variables:
+        if _obtained(names[variable]):
+            continue
+        names[variable] = names[variable].partition("@")[0]
+        if not _is_here(names[variable]):
+            missing.append(variable)
+    return missing
 
 
 def configuration(environ: Mapping[str, str], *overlays: Path) -> dict[str, Any]:
@@ -147,7 +162,7 @@ def _describe(name: str, *, ours: bool) -> Image:
 
 def _obtained(name: str) -> bool:
     """Say whether an image is here, pulled if need be."""
-    if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode == 0:
+    if _is_here(name):
         return True
     try:
         pulled = subprocess.run(
@@ -158,9 +173,13 @@ def _obtained(name: str) -> bool:
     return pulled.returncode == 0
 
 
+def _is_here(name: str) -> bool:
+    return subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode == 0
+
+
 def _bootstrap_debian() -> None:
     """Make the Debian that the images built here stand on."""
-    if subprocess.run(["docker", "image", "inspect", DEBIAN], capture_output=True, check=False).returncode == 0:
+    if _is_here(DEBIAN):
         return
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         raise StackError(

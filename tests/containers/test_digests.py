@@ -1,0 +1,120 @@
+"""`make digests`: every image that is pulled is named by tag and digest, and the local builds stand in all the same.
+
+No registry can be asked here, so a script plays Docker; `Digest:` is the line that the real one prints.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.containers.digests import FILES, IMAGE, main
+from tests.containers.images import ROOT, obtain
+
+NEW = "sha256:" + "1" * 64
+NEWER = "sha256:" + "2" * 64
+
+PlayDocker = Callable[[str], None]
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlayDocker:
+    """Put a script in Docker's place; `$*` is what it was asked."""
+
+    def play(script: str) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / "docker").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+    return play
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The files that name images, to be changed."""
+    root = tmp_path / "project"
+    for file in FILES:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, root / file)
+    assert main(["--remove"], root) == 0
+    return root
+
+
+def texts(root: Path) -> dict[str, str]:
+    """What the files say."""
+    return {file: (root / file).read_text() for file in FILES}
+
+
+def test_every_image_is_pinned_beside_its_tag(docker: PlayDocker, project: Path) -> None:
+    """Tag and digest, everywhere the same; nothing else changes, and the way back leads to where it began."""
+    before = texts(project)
+    docker(f'[ "$1" = pull ] && echo "Digest: {NEW}"')
+
+    assert main([], project) == 0
+    after = texts(project)
+    found = [image for text in after.values() for image in IMAGE.finditer(text)]
+    assert {image["digest"] for image in found} == {f"@{NEW}"}
+    assert {image["tagged"].split(":")[0] for image in found} >= {"keycloak/keycloak", "nextcloud", "python", "caddy"}
+    assert {file: text.replace(f"@{NEW}", "") for file, text in after.items()} == before
+
+    assert main(["--remove"], project) == 0
+    assert texts(project) == before
+
+
+def test_next_run_asks_for_the_tag_again(docker: PlayDocker, project: Path) -> None:
+    """A tag that has moved gets its new digest: the old one is not what is asked for."""
+    docker(f'echo "Digest: {NEW}"')
+    main([], project)
+    docker(f'case "$2" in *@*) exit 1;; *) echo "Digest: {NEWER}";; esac')
+
+    assert main([], project) == 0
+    assert not any(NEW in text for text in texts(project).values())
+
+
+@pytest.mark.parametrize("script", ['echo "no route to host" >&2; exit 1', "true"], ids=["unreachable", "no digest"])
+def test_no_registry_changes_no_file(
+    docker: PlayDocker, project: Path, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    """One image that can't be had leaves all as it was, and is named."""
+    before = texts(project)
+    docker(f'case "$2" in redis:*) {script};; *) echo "Digest: {NEW}";; esac')
+
+    assert main([], project) == 1
+    assert texts(project) == before
+    assert "redis:8.2-alpine cannot be pulled: no file was changed" in capsys.readouterr().err
+
+
+def test_shipped_files_name_each_image_in_one_way() -> None:
+    """All places of an image agree: with the same digest, or all without."""
+    found = {(image["tagged"], image["digest"]) for text in texts(ROOT).values() for image in IMAGE.finditer(text)}
+
+    assert len(found) == len({tagged for tagged, _ in found})
+    assert len({digest is None for _, digest in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "missing"),
+    [
+        pytest.param("exit 0", f"keycloak/keycloak:26.7.3@{NEW}", False, id="it is here"),
+        pytest.param('[ "$1" = pull ]', f"keycloak/keycloak:26.7.3@{NEW}", False, id="it can be pulled"),
+        pytest.param(
+            '[ "$1" = image ] && [ "$3" = keycloak/keycloak:26.7.3 ]',
+            "keycloak/keycloak:26.7.3",
+            False,
+            id="built here before",
+        ),
+        pytest.param("exit 1", "keycloak/keycloak:26.7.3", True, id="to be built here"),
+    ],
+)
+def test_where_no_registry_can_be_reached_the_tag_alone_stands(
+    docker: PlayDocker, script: str, name: str, *, missing: bool
+) -> None:
+    """No image that is built here has the digest: it is found, or built, by its tag."""
+    docker(script)
+    names = {"KEYCLOAK_IMAGE": f"keycloak/keycloak:26.7.3@{NEW}"}
+
+    assert obtain(names, "KEYCLOAK_IMAGE") == (["KEYCLOAK_IMAGE"] if missing else [])
+    assert names == {"KEYCLOAK_IMAGE": name}
