@@ -3,8 +3,8 @@
     make digests       writes the digest that each tag has now: keycloak/keycloak:26.7.3@sha256:…
     make no-digests    leaves the tags alone
 
-A tag can be moved to another image, a digest cannot. The tag stays for people, and so that the next `make digests` knows
-what to ask for: after a change of a tag, or for a tag's newer build, run it and commit what it changed.
+A tag can be moved to another image, a digest cannot. The tag stays for people, and for the next `make digests` to ask
+for: after a change of a tag, or for a tag's newer build, run it and commit what it changed.
 """
 
 import re

@@ -148,66 +148,46 @@ def test_everything_selects_the_pods(chart: Chart) -> None:
 DNS: list[tuple[int | str, str]] = [(53, "UDP"), (53, "TCP"), (5353, "UDP"), (5353, "TCP")]
 
 
-@pytest.mark.parametrize(
-    ("values", "ports"),
-    [
-        pytest.param([], [443], id="one-port-for-both"),
-        pytest.param(["server.nextcloudUrl=https://cloud.example.org:8443"], [443, 8443], id="a-port-in-the-URL"),
-        pytest.param(["server.nextcloudUrl=http://cloud.example.org"], [443, 80], id="plain-HTTP"),
-    ],
-)
-def test_way_out_is_to_keycloak_and_nextcloud(chart: Chart, values: list[str], ports: list[int]) -> None:
-    """With public names the network policy opens DNS and the ports of the two URLs, each once, and nothing else."""
-    policy = chart.resources(*_settings(values))["NetworkPolicy"]["spec"]
-    assert _opened(policy) == [*DNS, *((port, "TCP") for port in ports)]
+def test_network_policy_opens_what_is_named(chart: Chart) -> None:
+    """In: one port, to the peers that the values name. Out: DNS, and the rules that the values name. Nothing else."""
+    rules = (
+        '[{"to":[{"podSelector":{}}],"ports":[{"port":"web"},{"port":8000,"endPort":8080}]},{"ports":[{"port":443}]}]'
+    )
+    policy = chart.resources("--set-json", f"networkPolicy.egress={rules}")["NetworkPolicy"]["spec"]
+    (way_in,) = policy["ingress"]
+
     assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert way_in["ports"] == [{"port": "http"}]
+    assert way_in["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
+    assert _opened(policy) == [*DNS, ("web", "TCP"), (8000, "TCP"), (443, "TCP")]
+    assert policy["egress"][1:] == json.loads(rules)
 
 
 def _opened(policy: dict[str, Any]) -> list[tuple[int | str, str]]:
     return [(port["port"], port.get("protocol", "TCP")) for rule in policy["egress"] for port in rule["ports"]]
 
 
-KEYCLOAK = "/realms/r/.well-known/openid-configuration"
-MAY_BE_SERVICES = (
-    "http://nextcloud",
-    "http://nextcloud:8080",
-    "http://nextcloud.cloud:8080",
-    "https://example.org/nextcloud",
-    "http://nextcloud.cloud.svc",
-    "http://nextcloud.cloud.svc.",
-    "https://NEXTCLOUD.cloud.SVC.cluster.local",
-    "http://nextcloud.cloud.svc.k8s.example.org:8080",
-    "http://nextcloud-0.nextcloud.cloud.svc.cluster.local",
-    "http://10.96.0.51:8080",
-    "https://[fd00::51]",
-    "http://[fd00::51]:8080",
-)
+@pytest.mark.parametrize("missing", ["from", "egress"])
+def test_what_the_network_policy_opens_is_not_guessed(chart: Chart, missing: str) -> None:
+    """The policy is closed, so that whoever installs the chart names callers and neighbours, or does without it."""
+    refusal = chart.refusal("--set-json", f"networkPolicy.{missing}=[]")
+    other = {"from": "egress", "egress": "from"}[missing]
 
-
-@pytest.mark.parametrize("url", MAY_BE_SERVICES)
-def test_port_of_a_service_is_not_guessed(chart: Chart, url: str) -> None:
-    """What may be a Service is refused until the pods' ports are named: the policy is enforced on those."""
-    refusal = chart.refusal("--set", f"server.nextcloudUrl={url}")
-    assert f"networkPolicy.egress must be set: server.nextcloudUrl is '{url}'" in refusal
+    assert f"networkPolicy.{missing} must be set" in refusal
+    assert f"networkPolicy.{other} must be set" not in refusal
     assert "kubectl get endpointslices" in refusal
-    assert "discoveryUrl" not in refusal
-    refusal = chart.refusal("--set", f"server.discoveryUrl={url}{KEYCLOAK}")
-    assert f"networkPolicy.egress must be set: server.discoveryUrl is '{url}{KEYCLOAK}'" in refusal
-
-    chart.template("--set", f"server.nextcloudUrl={url}", "--set", "networkPolicy.enabled=false")
-    found = chart.resources(
-        "--set",
-        f"server.nextcloudUrl={url}",
-        "--set-json",
-        'networkPolicy.egress=[{"to":[{"podSelector":{}}],"ports":[{"port":"web"},{"port":8000,"endPort":8080}]}]',
-    )
-    assert _opened(found["NetworkPolicy"]["spec"]) == [*DNS, ("web", "TCP"), (8000, "TCP")]
+    assert "networkPolicy.enabled=false" in refusal
+    assert ("https://cloud.example.org" in refusal) == (missing == "egress")
+    without = ("--set-json", f"networkPolicy.{missing}=[]", "--set", "networkPolicy.enabled=false")
+    assert "NetworkPolicy" not in chart.resources(*without)
 
 
-def test_public_names_need_no_rules(chart: Chart) -> None:
-    """Names with three labels or more are no Services', whatever they begin or end with."""
-    for url in ("https://svc.example.org", "https://cloud.svc-1.example.org", "https://local.cloud.example.org:8443"):
-        chart.template("--set", f"server.nextcloudUrl={url}")
+@pytest.mark.parametrize(
+    "value", ["egress=[{}]", 'egress=[{"to":[{"podSelector":{}}]}]', 'egress=[{"ports":[]}]', "from=[{}]"]
+)
+def test_network_policy_is_not_opened_by_an_empty_rule(chart: Chart, value: str) -> None:
+    """To Kubernetes a rule without ports means all of them: a rule names its ports, and a peer is not empty."""
+    assert "at '/networkPolicy/" in chart.refusal("--set-json", f"networkPolicy.{value}")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +264,8 @@ def test_metrics_are_not_for_everybody(chart: Chart, values: list[str], peers: l
     found = chart.resources(*_settings(values))
     rules = {rule["ports"][0]["port"]: rule.get("from") for rule in found["NetworkPolicy"]["spec"]["ingress"]}
 
-    assert rules == {"http": None} | ({"metrics": peers} if peers else {})
+    assert rules.keys() == ({"http", "metrics"} if peers else {"http"})
+    assert rules.get("metrics") == peers
     assert ("metrics" in {port["name"] for port in container(found["Deployment"])["ports"]}) == bool(peers)
 
 

@@ -133,26 +133,26 @@ must have a port between 1 and 65535
 {{- $problems = append $problems "metrics.serviceMonitor.enabled is true and metrics.enabled is not: there is nothing to scrape." -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
-{{- range $name := list "discoveryUrl" "nextcloudUrl" -}}
-{{- $url := get $.Values.server $name -}}
-{{- if include "nextcloud-mcp.mayBeService" $url -}}
-{{- $problems = append $problems (printf "networkPolicy.egress must be set: server.%s is '%s', which may be a Service of the cluster, and a network policy opens the ports of pods, which may differ from the port of a Service (here %s)." $name $url (include "nextcloud-mcp.port" $url)) -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled (not .from) -}}
+{{- $problems = append $problems "networkPolicy.from must be set: it names who may call the server, and nobody else reaches it." -}}
 {{- end -}}
+{{- if and .enabled (not .egress) -}}
+{{- $problems = append $problems (printf "networkPolicy.egress must be set: it names the ports at which the server reaches Keycloak and Nextcloud, and all others stay closed (server.discoveryUrl is '%s', server.nextcloudUrl is '%s')." $.Values.server.discoveryUrl $.Values.server.nextcloudUrl) -}}
 {{- end -}}
-{{- with $problems -}}
-{{- if hasPrefix "networkPolicy.egress" (last .) -}}
+{{- if and .enabled (not (and .from .egress)) -}}
 {{- $problems = append $problems `
-Name the pods and their own ports (kubectl get endpointslices -A shows them), for both URLs:
+For example:
 
   networkPolicy:
+    from: # the ingress controller
+      - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: ingress-nginx } }
     egress:
+      - ports: [{ port: 443 }] # a public name: any address
       - to: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: NAMESPACE } } }]
-        ports: [{ port: 8080 }]
-      - ports: [{ port: 443 }] # any address
+        ports: [{ port: 8080 }] # in the cluster: the pods' own port (kubectl get endpointslices -A shows it)
 
 or do without a policy: networkPolicy.enabled=false.` -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}

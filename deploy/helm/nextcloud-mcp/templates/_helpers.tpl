@@ -31,19 +31,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- regexReplaceAll ":[0-9]+$" (include "nextcloud-mcp.authority" .) "" -}}
 {{- end }}
 
-{{- define "nextcloud-mcp.port" -}}
-{{- regexFind ":[0-9]+$" (include "nextcloud-mcp.authority" .) | trimPrefix ":" | default (hasPrefix "https:" . | ternary "443" "80") -}}
-{{- end }}
-
 {{- define "nextcloud-mcp.path" -}}
 {{- regexReplaceAll "^https?://[^/]*" . "" | trimSuffix "/" -}}
-{{- end }}
-
-{{/* Not empty if a URL's host may be a Service of the cluster: a name as `keycloak`, `keycloak.idp`, `keycloak.idp.svc…`
-     or `….local`, or an address. `example.org` is taken for one, too: nothing tells it from `keycloak.idp`. */}}
-{{- define "nextcloud-mcp.mayBeService" -}}
-{{- $host := include "nextcloud-mcp.host" . | lower | trimSuffix "." -}}
-{{- if regexMatch "^[^.]+([.][^.]+)?$|[.]svc([.]|$)|[.]local$|^[0-9.]+$|:" $host }}true{{ end -}}
 {{- end }}
 
 {{/* How many replicas to ask for; empty where that is the autoscaler's alone to say.
