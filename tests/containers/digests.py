@@ -25,7 +25,7 @@ FILES: Final = (
 )
 IMAGE: Final = re.compile(
     r"(?P<variable>\$\{(?!MCP_)[A-Z]+_IMAGE:-|^ARG [A-Z]+_IMAGE=)"
-    r"(?P<tagged>[a-z0-9][a-z0-9./_-]*:[\w.-]+)"
+    r"(?P<tagged>[a-z0-9][a-z0-9./_-]*(:\d+/[a-z0-9./_-]+)?:[\w.-]+)"
     r"(?P<digest>@sha256:[0-9a-f]{64})?",
     re.MULTILINE,
 )

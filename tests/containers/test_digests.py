@@ -3,6 +3,7 @@
 No registry can be asked here, so a script plays Docker; `Digest:` is the line that the real one prints.
 """
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_every_image_is_pinned_beside_its_tag(docker: PlayDocker, project: Path)
     assert texts(project) == before
 
 
+def test_registry_of_ones_own(docker: PlayDocker, project: Path) -> None:
+    """A name may begin with a registry's host and port, and the tag is what follows the last colon."""
+    file = project / "server" / "Dockerfile"
+    file.write_text("ARG PYTHON_IMAGE=localhost:5000/mirror/python:3.13\n")
+    docker(f'case "$2" in localhost:5000/mirror/python:3.13) echo "Digest: {NEWER}";; *) echo "Digest: {NEW}";; esac')
+
+    assert main([], project) == 0
+    assert file.read_text() == f"ARG PYTHON_IMAGE=localhost:5000/mirror/python:3.13@{NEWER}\n"
+
+
 def test_next_run_asks_for_the_tag_again(docker: PlayDocker, project: Path) -> None:
     """A tag that has moved gets its new digest: the old one is not what is asked for."""
     docker(f'echo "Digest: {NEW}"')
@@ -85,6 +96,16 @@ def test_no_registry_changes_no_file(
     assert main([], project) == 1
     assert texts(project) == before
     assert "redis:8.2-alpine cannot be pulled: no file was changed" in capsys.readouterr().err
+
+
+def test_no_file_names_an_image_past_the_command() -> None:
+    """Whatever compose pulls stands in one of the files that are pinned."""
+    overlays = (ROOT / "deploy" / "production").glob("*.yaml")
+    names = [line for file in (ROOT / "compose.yaml", *overlays) for line in file.read_text().splitlines()]
+    named = [line.strip() for line in names if re.match(r"\s*(image|PYTHON_IMAGE):", line) and "MCP_IMAGE" not in line]
+    pinned = [line.strip() for text in texts(ROOT).values() for line in text.splitlines() if IMAGE.search(line)]
+
+    assert sorted(named) == sorted(line for line in pinned if not line.startswith("ARG"))
 
 
 def test_shipped_files_name_each_image_in_one_way() -> None:
