@@ -1,5 +1,6 @@
 """What the doctor says to run against drift is run as it stands, by Keycloak's own kcadm.sh; then there is no drift."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -73,6 +74,18 @@ def new_clients_get_others(admin: KeycloakAdmin) -> None:
     admin.delete_default_optional_client_scope(scope(admin, "deck:write")["id"])
 
 
+def other_consent_title(admin: KeycloakAdmin) -> None:
+    """Let the consent page vouch for whatever a client calls itself."""
+    text = "Nextcloud recommends {0}"
+    path = f"admin/realms/{REALM}/localization/en"
+    admin.connection.raw_post(path, data=json.dumps({"oauthGrantTitle": text})).raise_for_status()
+
+
+def no_consent_title(admin: KeycloakAdmin) -> None:
+    """Go back to Keycloak's own text, which says nothing of the name."""
+    admin.connection.raw_delete(f"admin/realms/{REALM}/localization/en/oauthGrantTitle").raise_for_status()
+
+
 def no_such_scope(admin: KeycloakAdmin) -> None:
     """Delete a scope, and with it its mappers and every assignment."""
     admin.delete_client_scope(scope(admin, "nextcloud-mcp:exchange")["id"])
@@ -132,6 +145,8 @@ DRIFTS: Final[Mapping[str, tuple[Drift, int]]] = {
         lambda admin: admin.update_realm(REALM, {"attributes": {"adminEventsExpiration": "60"}}),
         1,
     ),
+    "realm: a text of the consent page": (other_consent_title, 1),
+    "realm: a text of the consent page that is gone": (no_consent_title, 1),
     "client: a switch": (client(fullScopeAllowed=True), 1),
     "client: a list": (client(redirectUris=["http://localhost/callback", "http://a.test/*"]), 1),
     "client: an attribute": (lifespan, 1),

@@ -23,12 +23,13 @@ from nextcloud_mcp.doctor.report import Step
 POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
 SETTINGS: Final = frozenset(
     {"clientScopes", "clients", "users", "components", "clientProfiles", "clientPolicies"}
-    | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm"}
+    | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm", "localizationTexts"}
 )
 """What is no plain setting of the realm."""
 
 PARTS: Final = {
     "realm": "",
+    "localizationTexts": "/localization/en",
     "clientScopes": "/client-scopes",
     "clients": "/clients",
     "components": f"/components?type={POLICIES}",
@@ -58,7 +59,19 @@ async def realm(patient: Patient) -> Finding:
         Problem(_differs(f"the realm {patient.realm}", each), f"kcadm.sh update realms/{patient.realm} {_set(each)}")
         for each in patient.comparison.differences(wanted, patient.live["realm"])
     ]
+    problems += _texts(patient)
     return _found(problems, f"{len(wanted)} settings")
+
+
+def _texts(patient: Patient) -> Iterator[Problem]:
+    """Compare the realm's own texts for its pages, which its representation leaves out."""
+    wanted = patient.shipped.get("localizationTexts", {}).get("en", {})
+    for each in patient.comparison.differences(wanted, patient.live["localizationTexts"]):
+        body = shlex.quote(json.dumps({each.dotted: each.wanted}))
+        yield Problem(
+            _differs("the realm's texts in English", each),
+            f"kcadm.sh create localization/en -r {patient.realm} -b {body}",
+        )
 
 
 def _read(patient: Patient) -> dict[str, Any]:
