@@ -6,7 +6,7 @@ from pathlib import Path
 from mcp_types import ToolAnnotations
 
 from nextcloud_mcp import errors
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
+from nextcloud_mcp.auth.scopes import DECK_CALENDAR, RESOURCE_SCOPES, TOOL_SCOPES
 from nextcloud_mcp.doctor.walk import STEPS
 from nextcloud_mcp.metrics import ENDED_CONNECTIONS, RESPONSES, UPSTREAM_SECONDS, USES
 from nextcloud_mcp.settings import Settings
@@ -76,6 +76,10 @@ def tools_page() -> str:
         "",
         "A client is shown those whose scopes its token holds and whose app this Nextcloud announces to its person.",
         "A tool is *read-only*, or it *adds*, or may *replace* what was there; *again*: doing it twice does no more.",
+        "",
+        "Two arguments need one more scope. `permissions` of a share needs `files:write` unless it is 1, for reading.",
+        f"A calendar with `{DECK_CALENDAR}` in its name is a board of Deck: it needs `deck:read`, or `deck:write` where",
+        "the tool writes.",
         "",
         "| tool | app | scopes | | |",
         "| --- | --- | --- | --- | --- |",

@@ -251,7 +251,7 @@ def test_an_app_that_there_is_not_stops_the_start() -> None:
         ),
         pytest.param(
             {"MCP_APPS": "files sharing", "MCP_READ_ONLY": "true"},
-            "sharing is left, for its tools need sharing:write",
+            "sharing is left, for its tools need files:read, sharing:write",
             id="writing",
         ),
     ],

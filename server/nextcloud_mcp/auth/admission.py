@@ -120,7 +120,7 @@ class AdmissionControl:
             return Admission(use.feature, principal, error)
 
     def _scope_refusal(self, use: Use, principal: Principal) -> Response | None:
-        missing = self._offer.missing(use.feature, principal.scopes)
+        missing = self._offer.missing(use.feature, principal.scopes, use.arguments)
         if not missing:
             return None
         feature = use.feature

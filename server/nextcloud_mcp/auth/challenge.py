@@ -75,7 +75,7 @@ class Challenge:
         A client replaces its token by what it asks for (MCP authorization, "Scope Challenge Handling"), so a
         challenge with the missing scope alone would take the others away.
         """
-        scopes = {*error.granted, *error.missing} & self._tool_scopes
+        scopes = ({*error.granted} & self._tool_scopes) | {*error.missing}
         return self._response(403, "insufficient_scope", scopes, str(error), request_id)
 
     def issuer_unavailable(self, error: IssuerUnavailableError, request_id: RequestId = None) -> JSONResponse:

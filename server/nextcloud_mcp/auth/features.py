@@ -5,7 +5,7 @@ All else that MCP knows (lists, prompts, `ping`) reaches no app of Nextcloud and
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_NAME_HEADER, decode_header_value
@@ -20,6 +20,7 @@ class Use:
 
     feature: Feature
     request_id: RequestId
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def named_in_headers(headers: Mapping[str, str], offer: Offer) -> Feature | None:
@@ -36,8 +37,16 @@ def used_by_body(body: bytes, offer: Offer) -> Use | None:
         return None  # the SDK answers what is not JSON
     if not isinstance(message, Mapping):
         return None
-    feature, request_id = _feature(message.get("method"), message.get("params"), offer), message.get("id")
-    return Use(feature, request_id if isinstance(request_id, str | int) else None) if feature else None
+    params, request_id = message.get("params"), message.get("id")
+    feature = _feature(message.get("method"), params, offer)
+    if feature is None or not isinstance(params, Mapping):
+        return None
+    arguments = params.get("arguments")
+    return Use(
+        feature,
+        request_id if isinstance(request_id, str | int) else None,
+        arguments if isinstance(arguments, Mapping) else {},
+    )
 
 
 def _feature(method: Any, params: Any, offer: Offer) -> Feature | None:

@@ -6,7 +6,7 @@ before a call.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from mcp.shared.uri_template import UriTemplate
 
@@ -24,8 +24,8 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_webdav_write_file": frozenset({"files:write"}),
     "nc_webdav_create_directory": frozenset({"files:write"}),
     "nc_webdav_delete_resource": frozenset({"files:write"}),
-    "nc_webdav_move_resource": frozenset({"files:write"}),
-    "nc_webdav_copy_resource": frozenset({"files:write"}),
+    "nc_webdav_move_resource": frozenset({"files:read", "files:write"}),
+    "nc_webdav_copy_resource": frozenset({"files:read", "files:write"}),
     "nc_webdav_search_files": frozenset({"files:read"}),
     "nc_webdav_find_by_name": frozenset({"files:read"}),
     "nc_webdav_find_by_type": frozenset({"files:read"}),
@@ -40,11 +40,11 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_webdav_upload_part": frozenset({"files:write"}),
     "nc_webdav_list_trash": frozenset({"files:read"}),
     "nc_webdav_restore_from_trash": frozenset({"files:write"}),
-    "nc_share_create": frozenset({"sharing:write"}),
-    "nc_share_delete": frozenset({"sharing:write"}),
-    "nc_share_get": frozenset({"sharing:write"}),
-    "nc_share_list": frozenset({"sharing:write"}),
-    "nc_share_update": frozenset({"sharing:write"}),
+    "nc_share_create": frozenset({"files:read", "sharing:write"}),
+    "nc_share_delete": frozenset({"files:read", "sharing:write"}),
+    "nc_share_get": frozenset({"files:read", "sharing:write"}),
+    "nc_share_list": frozenset({"files:read", "sharing:write"}),
+    "nc_share_update": frozenset({"files:read", "sharing:write"}),
     "deck_get_boards": frozenset({"deck:read"}),
     "deck_get_board": frozenset({"deck:read"}),
     "deck_get_stacks": frozenset({"deck:read"}),
@@ -74,8 +74,8 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_tables_get_schema": frozenset({"tables:read"}),
     "nc_tables_read_table": frozenset({"tables:read"}),
     "nc_tables_insert_row": frozenset({"tables:write"}),
-    "nc_tables_update_row": frozenset({"tables:write"}),
-    "nc_tables_delete_row": frozenset({"tables:write"}),
+    "nc_tables_update_row": frozenset({"tables:read", "tables:write"}),
+    "nc_tables_delete_row": frozenset({"tables:read", "tables:write"}),
     "nc_cookbook_import_recipe": frozenset({"cookbook:write"}),
     "nc_cookbook_list_recipes": frozenset({"cookbook:read"}),
     "nc_cookbook_get_recipe": frozenset({"cookbook:read"}),
@@ -87,7 +87,7 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_cookbook_get_recipes_in_category": frozenset({"cookbook:read"}),
     "nc_cookbook_list_keywords": frozenset({"cookbook:read"}),
     "nc_cookbook_get_recipes_with_keywords": frozenset({"cookbook:read"}),
-    "nc_cookbook_set_config": frozenset({"cookbook:write"}),
+    "nc_cookbook_set_config": frozenset({"cookbook:write", "files:read", "files:write"}),
     "nc_cookbook_reindex": frozenset({"cookbook:write"}),
     "nc_calendar_list_calendars": frozenset({"calendar:read"}),
     "nc_calendar_create_event": frozenset({"calendar:write"}),
@@ -98,14 +98,22 @@ TOOL_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "nc_calendar_create_meeting": frozenset({"calendar:write"}),
     "nc_calendar_get_upcoming_events": frozenset({"calendar:read"}),
     "nc_calendar_find_availability": frozenset({"calendar:read"}),
-    "nc_calendar_bulk_operations": frozenset({"calendar:write"}),
-    "nc_calendar_manage_calendar": frozenset({"calendar:write"}),
+    "nc_calendar_bulk_operations": frozenset({"calendar:read", "calendar:write"}),
+    "nc_calendar_manage_calendar": frozenset({"calendar:read", "calendar:write"}),
     "nc_calendar_list_todos": frozenset({"calendar:read", "todo:read"}),
     "nc_calendar_create_todo": frozenset({"calendar:read", "todo:write"}),
     "nc_calendar_update_todo": frozenset({"calendar:read", "todo:write"}),
     "nc_calendar_delete_todo": frozenset({"calendar:read", "todo:write"}),
     "nc_calendar_search_todos": frozenset({"calendar:read", "todo:read"}),
 }
+"""What one scope guards, no other opens. So a tool needs several where it reaches further than its own app: a share, a
+copy or a recipe folder makes files readable by another way; and where a change answers with what was there."""
+
+READ_ONLY_SHARE: Final = 1
+"""The permission to read alone, as the number that Nextcloud's Share API has for it."""
+
+DECK_CALENDAR: Final = "app-generated--deck--"
+"""Is in the name of each calendar as which Nextcloud shows a board of Deck: its tasks are the board's cards."""
 
 RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "notes://settings": frozenset({"notes:read"}),
@@ -176,13 +184,16 @@ class Offer:
         """
         return self._offered((TOOL_SCOPES if feature.kind == "tool" else RESOURCE_SCOPES)[feature.name])
 
-    def missing(self, feature: Feature, granted: frozenset[str]) -> frozenset[str]:
-        """Return what `granted` lacks for `feature`.
+    def missing(
+        self, feature: Feature, granted: frozenset[str], arguments: Mapping[str, Any] | None = None
+    ) -> frozenset[str]:
+        """Return what `granted` lacks for `feature`; with `arguments`, for its use with these.
 
         Raises:
             KeyError: it is not offered.
         """
-        return (self.tools if feature.kind == "tool" else self.resources)[feature.name] - granted
+        needed = (self.tools if feature.kind == "tool" else self.resources)[feature.name]
+        return (needed | argument_scopes(feature, arguments or {})) - granted
 
     def resource_at(self, uri: str) -> tuple[str, dict[str, str]] | None:
         """Return the template of the resource at `uri` and what `uri` fills in, decoded."""
@@ -196,6 +207,28 @@ class Offer:
         """Say whether what needs these scopes is offered."""
         apps, accesses = {app_of(scope) for scope in scopes}, {scope.partition(":")[2] for scope in scopes}
         return not (self._read_only and "write" in accesses) and not (self._apps and apps - self._apps)
+
+
+def argument_scopes(feature: Feature, arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Return the scopes that a tool needs for these arguments, besides those of `TOOL_SCOPES`.
+
+    The arguments are as the caller wrote them, of any type: whatever is not plainly harmless needs the scope.
+    """
+    if feature.kind != "tool":
+        return frozenset()
+    needed: set[str] = set()
+    if feature.name in {"nc_share_create", "nc_share_update"} and not _is_read_only_share(arguments):
+        needed.add("files:write")  # others then write to what is shared, and so does whoever has the link
+    if any(DECK_CALENDAR in str(value) for name, value in arguments.items() if "calendar" in name):
+        is_reading = all(scope.endswith(":read") for scope in TOOL_SCOPES[feature.name])
+        needed.add("deck:read" if is_reading else "deck:write")
+    return frozenset(needed)
+
+
+def _is_read_only_share(arguments: Mapping[str, Any]) -> bool:
+    """Say whether a share allows reading alone: by a plain number, for the SDK reads "31" and 31.0 as 31 too."""
+    permissions = arguments.get("permissions", READ_ONLY_SHARE)
+    return type(permissions) is int and permissions == READ_ONLY_SHARE
 
 
 def app_of(scope: str) -> str:

@@ -91,8 +91,17 @@ class Written:
     etag: str
 
 
-async def list_calendars(nextcloud: Nextcloud, *, takes: str | None = None, writable: bool = False) -> list[Calendar]:
-    """Return the user's calendars; only those that take the component `takes`, only those they may write to."""
+async def list_calendars(
+    nextcloud: Nextcloud, *, takes: str | None = None, writable: bool = False, without: str | None = None
+) -> list[Calendar]:
+    """Return the user's calendars.
+
+    Args:
+        nextcloud: as whom.
+        takes: only those that take this component.
+        writable: only those that the user may write to.
+        without: only those whose name does not have this text in it.
+    """
     response = await nextcloud.request(
         "PROPFIND",
         await _home(nextcloud),
@@ -104,7 +113,9 @@ async def list_calendars(nextcloud: Nextcloud, *, takes: str | None = None, writ
     return [
         calendar
         for calendar in calendars
-        if (takes is None or takes in calendar.components) and not (writable and calendar.read_only)
+        if (takes is None or takes in calendar.components)
+        and not (writable and calendar.read_only)
+        and not (without and without in calendar.name)
     ]
 
 

@@ -106,9 +106,9 @@ async def list_in(nextcloud: Nextcloud, name: str, wanted: Filter) -> Found:
     return await _search(nextcloud, [await caldav.get_calendar(nextcloud, name, takes=TASK)], wanted)
 
 
-async def list_everywhere(nextcloud: Nextcloud, wanted: Filter) -> Found:
-    """Return the tasks of all calendars, Deck's cards among them."""
-    return await _search(nextcloud, await caldav.list_calendars(nextcloud, takes=TASK), wanted)
+async def list_everywhere(nextcloud: Nextcloud, wanted: Filter, *, without: str | None) -> Found:
+    """Return the tasks of all calendars but those whose name has the text `without` in it."""
+    return await _search(nextcloud, await caldav.list_calendars(nextcloud, takes=TASK, without=without), wanted)
 
 
 async def _search(nextcloud: Nextcloud, calendars: Iterable[Calendar], wanted: Filter) -> Found:

@@ -17,7 +17,7 @@ from nextcloud_mcp.nextcloud.freebusy import Slot
 from nextcloud_mcp.nextcloud.many_events import BulkItem
 from nextcloud_mcp.nextcloud.vevent import Event, EventSummary
 from nextcloud_mcp.nextcloud.vevent_changes import Change
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.context import Admitted, AsUser, Result, hidden_calendars, reads, writes
 from nextcloud_mcp.tools.paging import Paged, page
 
 APP: Final = "dav"
@@ -106,9 +106,9 @@ class CalendarManaged(Result):
     message: str
 
 
-async def nc_calendar_list_calendars(nextcloud: AsUser) -> Calendars:
+async def nc_calendar_list_calendars(nextcloud: AsUser, admission: Admitted) -> Calendars:
     """List the person's calendars. components tells which take events (VEVENT) and which take tasks (VTODO)."""
-    found = await caldav.list_calendars(nextcloud)
+    found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
     return Calendars(calendars=found, total_count=len(found))
 
 
@@ -448,6 +448,7 @@ def _bulk_done(operation: str, items: Iterable[BulkItem]) -> BulkDone:
 async def nc_calendar_manage_calendar(
     action: str,
     nextcloud: AsUser,
+    admission: Admitted,
     calendar_name: str = "",
     display_name: str = "",
     description: str = "",
@@ -457,7 +458,7 @@ async def nc_calendar_manage_calendar(
     with all its events. color is #RRGGBB.
     """  # noqa: D205 - a description for a model, not a summary with details
     if action == "list":
-        found = await caldav.list_calendars(nextcloud)
+        found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
         return CalendarManaged(
             action=action, calendar_name=None, calendars=found, status_code=207, message=f"{len(found)} calendars."
         )

@@ -30,7 +30,7 @@ from pydantic import BaseModel, Field
 
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.credentials import Credentials
-from nextcloud_mcp.auth.scopes import Offer
+from nextcloud_mcp.auth.scopes import DECK_CALENDAR, Offer
 from nextcloud_mcp.nextcloud.capabilities import Apps
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import Users
@@ -137,6 +137,11 @@ def _admission(context: Context[Services, Any]) -> Admission:
     if admission is None:
         raise RuntimeError("a function runs without an admission")
     return admission
+
+
+def hidden_calendars(admission: Admission) -> str | None:
+    """Return what is in the names of calendars that this token must not list: without `deck:read`, those of Deck."""
+    return None if "deck:read" in admission.principal.scopes else DECK_CALENDAR
 
 
 def _as_user(context: Context[Services, Any]) -> Nextcloud:

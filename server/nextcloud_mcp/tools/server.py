@@ -45,7 +45,13 @@ from pydantic_core import from_json, to_json
 
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature, Offer
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.errors import (
+    InsufficientScopeError,
+    InvalidArgumentError,
+    NextcloudError,
+    NextcloudMCPError,
+    NotFoundError,
+)
 from nextcloud_mcp.metrics import USES
 from nextcloud_mcp.tools import (
     calendar,
@@ -130,6 +136,9 @@ class ToolServer(MCPServer[Services]):
         admission = admission_of(context)
         if context is None or admission is None or admission.feature != Feature("tool", name):
             raise ToolError(f"There is no tool {name!r}: call one that tools/list shows.")
+        if missing := self._offer.missing(admission.feature, admission.principal.scopes, arguments):
+            # the admission saw other arguments than the SDK did
+            raise ToolError(str(InsufficientScopeError(name, granted=(), missing=missing)))
         try:
             with _one_event(admission):
                 result = await self._explained(super().call_tool(name, arguments, context), admission, context)

@@ -8,7 +8,7 @@ from typing import Final
 from nextcloud_mcp.errors import NotFoundError
 from nextcloud_mcp.nextcloud import tasks
 from nextcloud_mcp.nextcloud.tasks import Change, Filter, Found, Todo
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
+from nextcloud_mcp.tools.context import Admitted, AsUser, Result, hidden_calendars, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "dav"
@@ -121,6 +121,7 @@ async def nc_calendar_delete_todo(calendar_name: str, todo_uid: str, nextcloud: 
 
 async def nc_calendar_search_todos(
     nextcloud: AsUser,
+    admission: Admitted,
     status: str | None = None,
     min_priority: int | None = None,
     categories: str | None = None,
@@ -128,9 +129,11 @@ async def nc_calendar_search_todos(
     limit: int = DEFAULT_LIMIT,
     cursor: str = "",
 ) -> Todos:
-    """Find tasks in all calendars, Deck's cards among them; arguments as in nc_calendar_list_todos."""
+    """Find tasks in all calendars, with deck:read Deck's cards too; arguments as in nc_calendar_list_todos."""
     wanted = Filter(status=status, min_priority=min_priority, categories=categories, summary_contains=summary_contains)
-    return _todos(await tasks.list_everywhere(nextcloud, wanted), None, limit, cursor)
+    return _todos(
+        await tasks.list_everywhere(nextcloud, wanted, without=hidden_calendars(admission)), None, limit, cursor
+    )
 
 
 def _todos(found: Found, calendar_name: str | None, limit: int, cursor: str) -> Todos:

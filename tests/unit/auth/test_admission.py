@@ -41,6 +41,21 @@ async def test_no_tool_runs_without_its_scope(server: Server, tool: str, version
     assert server.nextcloud.requests == []
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("permissions", [31, "31", 3.0])
+async def test_a_share_for_writing_is_refused_without_the_scope_to_write(
+    server: Server, permissions: object, version: str
+) -> None:
+    """A token that may read files shares them for reading alone; the challenge names what more needs."""
+    token = server.keycloak.mint(scope="nextcloud-mcp:exchange files:read sharing:write")
+    link = {"path": "/d", "share_with": "", "share_type": 3, "permissions": permissions}
+    response = await server.call("nc_share_create", link, token=token, version=version)
+    assert response.status_code == 403
+    assert challenge(response)["scope"] == "nextcloud-mcp:exchange files:read files:write sharing:write"
+    assert server.keycloak.exchanges() == []
+    assert server.nextcloud.requests == []
+
+
 @pytest.mark.requirement(
     "mcp-step-up-experience", "mcp-step-up-all-at-once", "mcp-scope-consistent", "best-scope-precise-challenge"
 )

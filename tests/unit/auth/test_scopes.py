@@ -1,9 +1,16 @@
 """`auth.scopes`: which scope each tool needs."""
 
+from typing import Final
+
 import pytest
 
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Feature, Offer
 from nextcloud_mcp.tools.server import create_server
+
+EVERYTHING: Final = Offer().scopes()
+
+NO_CALENDAR: Final = {"nc_calendar_list_calendars", "nc_calendar_find_availability", "nc_calendar_search_todos"}
+"""Tools that are not told a calendar."""
 
 
 async def test_every_tool_has_an_entry_and_every_entry_a_tool() -> None:
@@ -51,6 +58,58 @@ async def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
 def test_what_is_missing(tool: str, granted: set[str], missing: set[str]) -> None:
     """A scope is there when exactly that string was granted."""
     assert Offer().missing(Feature("tool", tool), frozenset(granted)) == missing
+
+
+@pytest.mark.parametrize("tool", ["nc_share_create", "nc_share_update"])
+@pytest.mark.parametrize(
+    ("permissions", "missing"),
+    [
+        pytest.param(1, set(), id="reading"),
+        *(
+            pytest.param(value, {"files:write"}, id=repr(value))
+            for value in (0, 3, 31, -1, "31", "1", 31.0, 1.0, True, None, [31], {"a": 31}, "\u0661")
+        ),
+    ],
+)
+def test_a_share_that_lets_others_write_needs_the_scope_to_write(
+    tool: str, permissions: object, missing: set[str]
+) -> None:
+    """Only a plain 1 is a share for reading, however the number is written."""
+    granted = frozenset({"files:read", "sharing:write"})
+    assert Offer().missing(Feature("tool", tool), granted, {"permissions": permissions}) == missing
+
+
+def test_a_share_is_for_reading_unless_it_says_more() -> None:
+    """Without `permissions` a share is created for reading."""
+    granted = frozenset({"files:read", "sharing:write"})
+    assert Offer().missing(Feature("tool", "nc_share_create"), granted, {"path": "/a"}) == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["app-generated--deck--board-7", "/app-generated--deck--board-7", " app-generated--deck--"]
+)
+@pytest.mark.parametrize(
+    ("tool", "argument", "missing"),
+    [
+        ("nc_calendar_list_todos", "calendar_name", "deck:read"),
+        ("nc_calendar_list_events", "calendar_name", "deck:read"),
+        ("nc_calendar_update_todo", "calendar_name", "deck:write"),
+        ("nc_calendar_manage_calendar", "calendar_name", "deck:write"),
+        ("nc_calendar_bulk_operations", "target_calendar", "deck:write"),
+    ],
+)
+def test_a_board_as_a_calendar_needs_the_scope_of_deck(tool: str, argument: str, missing: str, name: str) -> None:
+    """Nextcloud shows the boards of Deck as calendars: their cards are no tasks for a token without Deck's scope."""
+    feature, granted = Feature("tool", tool), frozenset(EVERYTHING) - {"deck:read", "deck:write"}
+    assert Offer().missing(feature, granted, {argument: name}) == {missing}
+    assert Offer().missing(feature, granted, {argument: "personal"}) == set()
+
+
+async def test_every_argument_that_names_a_calendar_is_looked_at() -> None:
+    """Each is known by its name: it has `calendar` in it."""
+    for tool in await create_server().list_tools():
+        described = {name for name in tool.input_schema["properties"] if "calendar" in name}
+        assert described or not tool.name.startswith("nc_calendar") or tool.name in NO_CALENDAR, tool.name
 
 
 @pytest.mark.parametrize("feature", [Feature("tool", "nc_new_tool"), Feature("resource", "nc://New/{id}")])
