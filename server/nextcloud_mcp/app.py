@@ -194,7 +194,7 @@ def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:
         try:
             return JSONResponse(challenge.metadata((await issuer.metadata()).issuer))
         except IssuerUnavailableError as error:
-            log.warning("metadata.failed", code=error.code, reason=str(error))
+            log.warning("metadata.failed", code=error.code, reason=error.reason)
             return challenge.issuer_unavailable(error)
 
     return Route(challenge.metadata_path, metadata)

@@ -21,7 +21,8 @@
         └── QuotaExceededError         507
 
 A message is one sentence for the caller: the cause and the next step. It never holds a token, a secret or
-the content of a file; the log's event carries the `code`.
+the content of a file. It may quote what the caller sent, such as a path: the log gets the `code` and the `reason`,
+which quotes nothing.
 """
 
 from collections.abc import Iterable
@@ -32,6 +33,24 @@ class NextcloudMCPError(Exception):
     """Base of all errors that this server raises on purpose."""
 
     code: ClassVar[str] = "error"
+
+    quotes_caller: ClassVar[bool] = False
+    """Whether the sentences of this class may quote what the caller sent, or what Nextcloud has of theirs."""
+
+    def __init__(self, sentence: str, *, reason: str | None = None) -> None:
+        """Say what failed.
+
+        Args:
+            sentence: for the caller.
+            reason: for the log, where the sentence is not: the same without what it quotes.
+        """
+        super().__init__(sentence)
+        self._reason = reason
+
+    @property
+    def reason(self) -> str | None:
+        """What the log may say besides the code; None where the sentence may quote the caller and there is no other."""
+        return self._reason if self._reason is not None or self.quotes_caller else str(self)
 
 
 class SettingsError(NextcloudMCPError):
@@ -82,30 +101,35 @@ class InvalidArgumentError(NextcloudMCPError):
     """An argument has the right type and an impossible value."""
 
     code = "argument.invalid"
+    quotes_caller = True
 
 
 class NextcloudError(NextcloudMCPError):
     """Nextcloud answered with an error that has no class of its own."""
 
     code = "nextcloud.error"
+    quotes_caller = True
 
 
 class NextcloudUnavailableError(NextcloudError):
     """Nextcloud gave no usable answer: unreachable, too slow, in maintenance or broken."""
 
     code = "nextcloud.unavailable"
+    quotes_caller = False
 
 
 class TokenNotAcceptedError(NextcloudError):
     """Nextcloud refused the token: it does not trust the realm, or has a local account of that name."""
 
     code = "nextcloud.token_not_accepted"
+    quotes_caller = False
 
 
 class AccountDisabledError(NextcloudError):
     """The person's account is disabled in Nextcloud."""
 
     code = "nextcloud.account_disabled"
+    quotes_caller = False
 
 
 class ForbiddenError(NextcloudError):
@@ -124,6 +148,7 @@ class AppMissingError(NotFoundError):
     """The app that it takes is not enabled in this Nextcloud, or not for this user."""
 
     code = "nextcloud.app_missing"
+    quotes_caller = False
 
     def __init__(self, app: str) -> None:
         super().__init__(f"This Nextcloud does not have the app {app} for you: its administrator can enable it.")
@@ -145,6 +170,7 @@ class RateLimitedError(NextcloudError):
     """Nextcloud asks for a pause (RFC 6585 section 4)."""
 
     code = "nextcloud.rate_limited"
+    quotes_caller = False
 
 
 class QuotaExceededError(NextcloudError):

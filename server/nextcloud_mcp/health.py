@@ -53,7 +53,7 @@ async def _client(credentials: PassThrough | TokenExchange) -> str:
     except IssuerUnavailableError:
         return "unknown"
     except NextcloudMCPError as error:
-        log.warning("health.client_refused", code=error.code, reason=str(error))
+        log.warning("health.client_refused", code=error.code, reason=error.reason)
         return "refused"
     return "ok"
 

@@ -1,17 +1,53 @@
-"""Logging: one event a line, as JSON, on standard error.
+"""Logging: one event a line, as JSON, on standard error; no line is longer than `MAX_LINE` bytes.
 
 Other libraries' loggers are held at WARNING whatever the level: at DEBUG they would print headers and bodies,
-and with them tokens and the content of files.
+and with them tokens and the content of files. What they do log, and what an exception says, may quote a caller: of
+messages the constant part is logged, of exceptions their classes and places.
 """
 
+import json
 import logging
 import sys
+import traceback
 import uuid
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Final
 
 import stamina.instrumentation
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_LINE: Final = 4000
+"""Bytes of a line, so that it is written whole: POSIX promises as many to a pipe (PIPE_BUF is 4,096 on Linux)."""
+
+MAX_TEXT: Final = 400
+"""Characters of a value; the longest reason that this server knows has some 350."""
+
+MAX_ITEMS: Final = 30
+"""Items of a list or object; a tool has up to 23 arguments."""
+
+MAX_FRAMES: Final = 12
+"""Frames of an exception's traceback, the innermost."""
+
+MAX_EXCEPTIONS: Final = 4
+"""Exceptions of a chain or group."""
+
+_KEPT: Final = (
+    "event",
+    "level",
+    "timestamp",
+    "request_id",
+    "code",
+    "tool",
+    "resource",
+    "completion",
+    "subject",
+    "user",
+)
+"""What stays of an event that would be too long."""
+
+_LEFT_OUT: Final = "…"
 
 
 def configure_logging(level: str) -> None:
@@ -22,7 +58,7 @@ def configure_logging(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        processors=[*shared, describe_exception, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -30,16 +66,97 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
+            foreign_pre_chain=[_without_values, *shared],
+            pass_foreign_args=True,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, describe_exception, render],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # a crash is an event of our own, with the tool, the person and the same traceback
+    logging.getLogger("mcp.server.mcpserver.server").setLevel(logging.CRITICAL)
     stamina.instrumentation.set_on_retry_hooks([])  # a call is one event, however often it was tried
+
+
+def describe_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put classes and places in the place of an exception, without its text and without its variables."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        event["exception"] = "\n".join(_described(error))
+    return event
+
+
+def _described(error: BaseException) -> Iterator[str]:
+    """Name an exception and its causes, the first cause last, each with its innermost frames."""
+    for each in _chain(error)[:MAX_EXCEPTIONS]:
+        yield f"{type(each).__module__}.{type(each).__qualname__}"
+        for frame in traceback.extract_tb(each.__traceback__)[-MAX_FRAMES:]:
+            yield f"  {_short(frame.filename)}:{frame.lineno} {frame.name}"
+
+
+def _short(filename: str) -> str:
+    """Return the end of a file's path: the module and the package that it is in."""
+    return "/".join(filename.split("/")[-3:])
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an exception, those in it if it is a group, and what led to it."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(found) < MAX_EXCEPTIONS:
+        each = waiting.pop(0)
+        if each is None or each in found:
+            continue
+        found.append(each)
+        waiting += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        waiting.append(each.__cause__ or (None if each.__suppress_context__ else each.__context__))
+    return found
+
+
+def _without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Log the first line of another library's message as it stands in its source, with numbers alone filled in."""
+    record: logging.LogRecord = event["_record"]
+    template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+    event["event"] = _filled_in(template, event.pop("positional_args", ())).partition("\n")[0]
+    event["logger"] = record.name
+    return event
+
+
+def _filled_in(template: str, args: Any) -> str:
+    values = args if isinstance(args, tuple) else ()
+    try:
+        return template % tuple(value if isinstance(value, int | float) else _LEFT_OUT for value in values)
+    except (TypeError, ValueError):
+        return template
+
+
+def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    """Return an event as one line of JSON, of `MAX_LINE` bytes at most; what is cut ends in an ellipsis."""
+    bounded = {str(name): _bounded(name, value) for name, value in event.items()}
+    line = json.dumps(bounded)
+    if len(line) <= MAX_LINE:
+        return line
+    kept = {name: _cut(str(bounded[name]), MAX_TEXT // 4) for name in _KEPT if name in bounded}
+    return json.dumps({**kept, "left_out": sorted(_cut(name, 20) for name in event.keys() - set(_KEPT))[:MAX_ITEMS]})
+
+
+def _bounded(name: str, value: Any) -> Any:
+    """Return a value with an end: text cut, other things by their class."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else _LEFT_OUT
+    if isinstance(value, str):
+        return _cut(value, MAX_LINE // 2 if name == "exception" else MAX_TEXT)
+    if isinstance(value, Mapping):
+        return {_cut(str(key), 40): _bounded("", each) for key, each in list(value.items())[:MAX_ITEMS]}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_bounded("", each) for each in list(value)[:MAX_ITEMS]]
+    return type(value).__name__
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + _LEFT_OUT
 
 
 class RequestId:

@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
+import httpx
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from tests.support.server import Server
+from nextcloud_mcp.logs import describe_exception
+from tests.support.issuer import answer
+from tests.support.nextcloud import FILES
+from tests.support.server import EVERYTHING, Server, refusal
 
 PROGRAM = """
 import logging, sys
@@ -26,7 +31,7 @@ except ZeroDivisionError:
     log.exception("ours.error")
 logging.getLogger("httpcore").debug("Authorization: Bearer of-alice")
 logging.getLogger("httpx").info("HTTP Request")
-logging.getLogger("mcp").warning("theirs %s", "warning")
+logging.getLogger("mcp").warning("theirs %s %d", "warning", 7)
 try:
     1 / 0
 except ZeroDivisionError:
@@ -46,14 +51,14 @@ def events(level: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("level", "shown"),
     [
-        ("DEBUG", ["ours.debug", "ours.info", "ours.error", "theirs warning", "theirs.error"]),
-        ("INFO", ["ours.info", "ours.error", "theirs warning", "theirs.error"]),
-        ("WARNING", ["ours.error", "theirs warning", "theirs.error"]),
-        ("ERROR", ["ours.error", "theirs warning", "theirs.error"]),
+        ("DEBUG", ["ours.debug", "ours.info", "ours.error", "theirs … 7", "theirs.error"]),
+        ("INFO", ["ours.info", "ours.error", "theirs … 7", "theirs.error"]),
+        ("WARNING", ["ours.error", "theirs … 7", "theirs.error"]),
+        ("ERROR", ["ours.error", "theirs … 7", "theirs.error"]),
     ],
 )
 def test_the_level_is_for_our_own_events(level: str, shown: list[str]) -> None:
-    """Ours follow the setting; others' are held at WARNING, so that none prints headers at DEBUG."""
+    """Ours follow the setting; others' are held at WARNING, and what they fill in is left out but for numbers."""
     assert [event["event"] for event in events(level)] == shown
 
 
@@ -64,6 +69,109 @@ def test_every_line_is_one_json_object_with_time_and_level() -> None:
         assert event["level"] in {"debug", "info", "warning", "error"}
         if event["event"].endswith(".error"):
             assert "ZeroDivisionError" in event["exception"]
+
+
+ATTACKS: Final = {
+    "text": 'log.warning("e", reason="SECRET" * 1_000_000)',
+    "text of four bytes": 'log.warning("e", reason="\\U0001F600" * 1_000_000)',
+    "text that JSON escapes": 'log.warning("e", reason="\\x00\\ud800" * 1_000_000)',
+    "many values": 'log.warning("e", **{f"field{i}": "\\u2028" * 400 for i in range(200)})',
+    "a name": 'log.warning("e", **{"\\u2028" * 100_000: 1})',
+    "a list": 'log.warning("e", missing=["\\u2028" * 10_000] * 10_000)',
+    "an object": 'log.warning("e", lengths={"\\u2028" * 10_000 + str(i): "a" * 10_000 for i in range(10_000)})',
+    "a number": 'log.warning("e", number=10 ** 10_000)',
+    "no number": 'log.warning("e", number=float("nan"))',
+    "something else": 'log.warning("e", thing=object())',
+    "an event": 'log.warning("\\u2028" * 1_000_000)',
+    "another library's value": 'logging.getLogger("mcp").warning("SDK says %r", "\\u2028" * 1_000_000)',
+    "another library's text": 'logging.getLogger("mcp").warning("\\u2028" * 1_000_000)',
+    "another library's exception as text": 'logging.getLogger("asyncio").error(ValueError("SECRET"))',
+    "the text of an exception": """
+try:
+    raise ValueError("SECRET" * 1_000_000)
+except ValueError:
+    log.exception("e")
+    logging.getLogger("mcp").exception("crashed: %s", "SECRET")""",
+    "a deep traceback": """
+def deep(n):
+    return deep(n - 1) if n else 1 / 0
+try:
+    deep(900)
+except ZeroDivisionError:
+    log.exception("e")""",
+    "a chain": """
+error = ValueError("SECRET")
+for _ in range(1000):
+    error = ExceptionGroup("SECRET", [error, error])
+    error.__cause__ = KeyError("SECRET")
+log.error("e", exc_info=error)""",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_no_line_is_long_and_no_exception_speaks(attack: str) -> None:
+    """Whatever is logged is one line of JSON under 4 kB, and without what another library or an exception says."""
+    program = f"""
+import logging, structlog
+from nextcloud_mcp.logs import configure_logging
+configure_logging("DEBUG")
+log = structlog.get_logger()
+{attack}
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)  # noqa: S603
+    lines = finished.stderr.splitlines()
+    assert lines
+    for line in lines:
+        assert len(line) < 4096
+        assert json.loads(line)["timestamp"]
+        assert "log.warning" in attack or b"SECRET" not in line
+
+
+async def test_a_refused_argument_is_in_no_event(server: Server) -> None:
+    """Of an argument that does not fit, or that Nextcloud refuses, the log has the name and the length."""
+    telling = "+49 151 23456789 alice@example.org /Private/Diagnosis.pdf"
+    token = server.keycloak.mint(scope=EVERYTHING)
+    server.nextcloud.on("PROPFIND", f"{FILES}/{quote(telling)}", answer(404))
+    calls = {
+        "nc_webdav_list_directory": {"path": telling},
+        "nc_webdav_create_directory": {"path": f"{telling}/../x"},
+        "nc_contacts_create_contact": {"addressbook": "a", "uid": telling, "contact_data": telling},
+        "nc_notes_get_note": {"note_id": telling, telling: telling},
+        "nc_share_create": {"path": telling, "share_with": "", "expires": telling},
+    }
+    for tool, arguments in calls.items():
+        with capture_logs(processors=[merge_contextvars]) as logged:
+            sentence = refusal(await server.call(tool, arguments, token=token))
+        (failed,) = [event for event in logged if event["event"] == "tool.failed"]
+        assert sentence, tool
+        assert not [part for part in telling.split() if part in str(logged)], tool
+        assert failed["lengths"].keys() == arguments.keys() - {telling}, tool
+        assert len(telling) in failed["lengths"].values() or tool == "nc_webdav_create_directory", tool
+
+
+async def test_an_event_says_who_it_was(server: Server) -> None:
+    """The log has the session that Keycloak can end and, once Nextcloud has said it, the user's id there."""
+    with capture_logs() as logged:
+        await server.use("nc_whoami")
+        server.nextcloud.on("PROPFIND", FILES, answer(404))
+        await server.misuse("nc_webdav_list_directory")
+    (failed,) = [event for event in logged if event["event"] == "tool.failed"]
+    assert (failed["sid"], failed["subject"], failed["user"]) == ("b7aa", "f1c9-alice", "alice")
+
+
+async def test_a_defect_is_one_event(server: Server) -> None:
+    """A crash has the tool, the person and the place; of what the exception says, and of the answer, nothing."""
+
+    def broken(_: httpx.Request) -> httpx.Response:
+        raise RuntimeError("SECRET")
+
+    server.nextcloud.on("PROPFIND", FILES, broken)
+    with capture_logs(processors=[describe_exception]) as logged:
+        told = await server.misuse("nc_webdav_list_directory")
+    (crashed,) = [event for event in logged if event["event"] == "tool.crashed"]
+    assert (crashed["tool"], crashed["sid"]) == ("nc_webdav_list_directory", "b7aa")
+    assert "RuntimeError" in crashed["exception"]
+    assert "SECRET" not in f"{told}{logged}"
 
 
 async def test_every_event_has_the_id_of_its_request(server: Server) -> None:

@@ -95,7 +95,7 @@ class AdmissionControl:
             return
         if answer is not None and await request.is_disconnected():  # while Keycloak was asked
             feature = answer.feature
-            log.info(feature.event("cancelled"), **feature.label, client=answer.principal.client_id)
+            log.info(feature.event("cancelled"), **feature.label, **answer.principal.log_fields)
             return
         request.state.admission = answer
         try:
@@ -124,7 +124,7 @@ class AdmissionControl:
         if not missing:
             return None
         feature = use.feature
-        log.info(feature.event("refused"), **feature.label, missing=sorted(missing), client=principal.client_id)
+        log.info(feature.event("refused"), **feature.label, missing=sorted(missing), **principal.log_fields)
         error = InsufficientScopeError(feature.name, granted=principal.scopes, missing=missing)
         return self._challenge.insufficient_scope(error, use.request_id)
 
@@ -134,10 +134,9 @@ def _log_failure(error: NextcloudMCPError, use: Use, principal: Principal) -> No
     log.warning(
         use.feature.event("failed"),
         **use.feature.label,
-        client=principal.client_id,
-        subject=principal.subject,
+        **principal.log_fields,
         code=error.code,
-        reason=str(error),
+        reason=error.reason,
     )
 
 

@@ -87,7 +87,9 @@ class Issuer:
             try:
                 await self._current()
             except IssuerUnavailableError as error:
-                log.warning("issuer.unavailable", code=error.code, reason=str(error), cause=self._cause, again_in=pause)
+                log.warning(
+                    "issuer.unavailable", code=error.code, reason=error.reason, cause=self._cause, again_in=pause
+                )
                 await anyio.sleep(pause)
                 pause = min(2 * pause, MAX_LOG_PAUSE)
 
@@ -116,7 +118,7 @@ class Issuer:
             return await self._newer_than(snapshot)
         except IssuerUnavailableError as error:
             if error.__cause__ is not None:  # asked just now, and not within `RETRY_INTERVAL` of that
-                log.warning("issuer.not_refreshed", code=error.code, reason=str(error), cause=self._cause)
+                log.warning("issuer.not_refreshed", code=error.code, reason=error.reason, cause=self._cause)
             return snapshot
 
     async def _newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:

@@ -38,6 +38,14 @@ class Principal:
     """`exp`, in seconds since the epoch."""
     username: str = ""
     """`preferred_username`, if the token has it."""
+    session_id: str | None = None
+    """`sid`: the session at Keycloak that an administrator can end, if the token has it."""
+
+    @property
+    def log_fields(self) -> dict[str, str | None]:
+        """Who it is in a log event: the client, and the person and session by Keycloak's ids."""
+        fields = {"client": self.client_id, "subject": self.subject}
+        return fields | ({"sid": self.session_id} if self.session_id else {})
 
     @property
     def account(self) -> tuple[str, str, str]:
@@ -79,6 +87,7 @@ class TokenVerifier:
             token=token,
             expires_at=claims["exp"],
             username=_optional_string(claims, "preferred_username") or "",
+            session_id=_optional_string(claims, "sid"),
         )
 
     def _check_audience(self, claim: str | list[str]) -> None:

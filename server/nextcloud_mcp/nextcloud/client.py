@@ -48,6 +48,9 @@ LONGEST_PAUSE: Final = 2
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Bytes of an answer: a folder of 36,000 files has as many, and reading them as XML takes the eightfold of memory."""
 
+NOT_LOGGED: Final = "…"
+"""Stands in the log where the caller's sentence has a path, a name or an address."""
+
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
@@ -213,16 +216,21 @@ def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
     return worth_repeating
 
 
-def _no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudUnavailableError:
+def _no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudError:
     """Say what a request without an answer has led to: what writes may have been done, and twice it makes two."""
     cause = type(error).__name__
     if isinstance(error, _NOTHING_SENT):
         return NextcloudUnavailableError(f"Nextcloud can't be reached ({cause}): try again shortly.")
     if isinstance(error, httpx.TimeoutException):
-        known = f"Nextcloud took the request about {about} and gave no answer in time ({cause})"
+        known = "Nextcloud took the request about {about} and gave no answer in time ({cause})"
     else:
-        known = f"The connection to Nextcloud broke before it answered about {about} ({cause})"
-    return NextcloudUnavailableError(f"{known}: {_next_step(method)}.")
+        known = "The connection to Nextcloud broke before it answered about {about} ({cause})"
+    return _error(NextcloudUnavailableError, f"{known}: {_next_step(method)}.", about=about, cause=cause)
+
+
+def _error(error: type[NextcloudError], sentence: str, *, about: str, **values: object) -> NextcloudError:
+    """Return an error whose sentence says what it is about; its reason, which is for the log, does not."""
+    return error(sentence.format(about=about, **values), reason=sentence.format(about=NOT_LOGGED, **values))
 
 
 def _next_step(method: str) -> str:
@@ -370,7 +378,7 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
     seconds = _retry_after(response)
     pause = "later" if seconds is None else f"in {seconds} s"
     next_step = _next_step(response.request.method)
-    return error(sentence.format(about=about, status=status, pause=pause, next_step=next_step))
+    return _error(error, sentence, about=about, status=status, pause=pause, next_step=next_step)
 
 
 def _is_page(response: httpx.Response) -> bool:

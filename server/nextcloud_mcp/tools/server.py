@@ -4,7 +4,7 @@ At the boundary a use is held against its admission, errors become what MCP clie
 """
 
 import time
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from inspect import signature
@@ -40,7 +40,7 @@ from mcp_types import (
     ResourceTemplateReference,
     TextContent,
 )
-from pydantic import AnyUrl
+from pydantic import AnyUrl, ValidationError
 from pydantic_core import from_json, to_json
 
 from nextcloud_mcp.auth.admission import Admission
@@ -118,6 +118,9 @@ class ToolServer(MCPServer[Services]):
             middleware=[self._announce_what_is_there, self._shown.filter],
         )
         self._offer = offer
+        self._parameters = {
+            tool.name: frozenset(tool.parameters["properties"]) for module in MODULES for tool in module.TOOLS
+        }
         self._prompts = prompts
         self._readers = {uri: reader for uri, reader in _READERS.items() if offer.has(Feature("resource", uri))}
         # MCPServer.completion() would not hand on the request, and with it the admission
@@ -140,7 +143,9 @@ class ToolServer(MCPServer[Services]):
             # the admission saw other arguments than the SDK did
             raise ToolError(str(InsufficientScopeError(name, granted=(), missing=missing)))
         try:
-            with _one_event(admission):
+            with _one_event(
+                admission, context, {key: arguments[key] for key in self._parameters[name] & arguments.keys()}
+            ):
                 result = await self._explained(super().call_tool(name, arguments, context), admission, context)
         except NextcloudMCPError as error:
             raise ToolError(str(error)) from None
@@ -175,7 +180,7 @@ class ToolServer(MCPServer[Services]):
                 f"There is no resource {uri}: resources/list and resources/templates/list show what there is."
             )
         try:
-            with _one_event(admission):
+            with _one_event(admission, context, values):
                 return [await self._explained(self._readers[template].read(values, context), admission, context)]
         except (NotFoundError, InvalidArgumentError) as error:
             raise ResourceNotFoundError(str(error)) from None
@@ -203,13 +208,12 @@ class ToolServer(MCPServer[Services]):
             raise MCPError(INVALID_PARAMS, "There is nothing to complete: name a template of resources/templates/list.")
         known = (params.context and params.context.arguments) or {}
         try:
-            with _one_event(admission):
+            with _one_event(admission, context, {"value": params.argument.value}):
                 proposed = self._readers[template].complete(params.argument.name, params.argument.value, known, context)
                 return CompleteResult(completion=await self._explained(proposed, admission, context))
         except NextcloudMCPError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
-        except UnexpectedToolError as error:
-            log.exception("completion.crashed", completion=template, exc_info=error.__cause__)
+        except UnexpectedToolError:
             raise MCPError(INTERNAL_ERROR, f"Error completing {template}") from None
 
     async def _explained(
@@ -284,14 +288,14 @@ def _compact(result: CallToolResult) -> CallToolResult:
 
 
 @contextmanager
-def _one_event(admission: Admission) -> Iterator[None]:
-    """Log and count what became of one use of a feature.
+def _one_event(admission: Admission, context: Context[Services, Any], arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Log and count what became of one use of a feature: of the arguments, their lengths alone.
 
     Raises:
         NextcloudMCPError: what was raised on purpose, bare of what the SDK wraps it in.
     """
-    feature, principal = admission.feature, admission.principal
-    event = log.bind(**feature.label, client=principal.client_id, subject=principal.subject)
+    feature = admission.feature
+    event = log.bind(**feature.label)
     started = time.perf_counter()
     outcome = "crashed"
     try:
@@ -299,21 +303,44 @@ def _one_event(admission: Admission) -> Iterator[None]:
         outcome = "done"
     except (UnexpectedToolError, NextcloudMCPError) as error:
         cause = error.__cause__ if isinstance(error, UnexpectedToolError) else error
-        if not isinstance(cause, NextcloudMCPError):
-            raise  # a defect: the SDK logs it with its traceback and tells the caller nothing of it
+        if not isinstance(cause, NextcloudMCPError):  # a defect, of which the caller is told nothing
+            event.error(feature.event("crashed"), exc_info=cause, **_who(admission, context))
+            raise
         outcome = cause.code
-        event.warning(feature.event("failed"), code=cause.code, reason=str(cause))
+        reason = {"reason": cause.reason} if cause.reason else {}
+        fields = _who(admission, context) | {"lengths": _lengths(arguments)}
+        event.warning(feature.event("failed"), code=cause.code, **reason, **fields)
         raise cause from None
-    except ToolError:  # what the SDK says of arguments that do not fit, and logs
+    except ToolError as error:  # what the SDK says of arguments that do not fit
         outcome = InvalidArgumentError.code
+        fields = _who(admission, context) | {"lengths": _lengths(arguments)}
+        event.warning(feature.event("failed"), code=outcome, rejected=_rejected(error), **fields)
         raise
     except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
         outcome = "cancelled"
-        event.info(feature.event("cancelled"), ms=_milliseconds_since(started))
+        event.info(feature.event("cancelled"), ms=_milliseconds_since(started), **_who(admission, context))
         raise
     finally:
         USES.labels(*feature, outcome).inc()
-    event.info(feature.event("done"), ms=_milliseconds_since(started))
+    event.info(feature.event("done"), ms=_milliseconds_since(started), **_who(admission, context))
+
+
+def _who(admission: Admission, context: Context[Services, Any]) -> dict[str, Any]:
+    """Return who it was, by the ids of Keycloak, and of Nextcloud if that was asked in the last minutes."""
+    user = context.request_context.lifespan_context.users.get(admission.principal.account)
+    return admission.principal.log_fields | ({"user": user} if user is not None else {})
+
+
+def _rejected(error: ToolError) -> list[str]:
+    """Return the names of the arguments that do not fit the tool's schema."""
+    cause = error.__cause__
+    found = cause.errors(include_input=False, include_url=False) if isinstance(cause, ValidationError) else []
+    return sorted({str(each["loc"][0]) for each in found if each["loc"]})
+
+
+def _lengths(arguments: Mapping[str, Any]) -> dict[str, int]:
+    """Return the length of each argument that has one: characters of text, items of a list, keys of an object."""
+    return {name: len(value) for name, value in arguments.items() if isinstance(value, str | list | dict)}
 
 
 def _milliseconds_since(started: float) -> int:

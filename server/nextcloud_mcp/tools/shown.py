@@ -95,7 +95,7 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
         try:
             return await _ask(services, principal, await services.credentials.for_nextcloud(principal))
         except NextcloudMCPError as error:
-            _log_unknown(principal, error.code, str(error))
+            _log_unknown(principal, error.code, error.reason)
             return None
     _log_unknown(principal, "nextcloud.unavailable", f"Nextcloud did not answer within {PATIENCE:g} s.")
     return None
@@ -108,5 +108,5 @@ async def _ask(services: Services, principal: Principal, token: str) -> frozense
     return known
 
 
-def _log_unknown(principal: Principal, code: str, reason: str) -> None:
-    log.warning("apps.unknown", client=principal.client_id, subject=principal.subject, code=code, reason=reason)
+def _log_unknown(principal: Principal, code: str, reason: str | None) -> None:
+    log.warning("apps.unknown", **principal.log_fields, code=code, reason=reason)

@@ -71,7 +71,7 @@ async def test_a_step_up_keeps_what_is_there(server: Server, version: str) -> No
 
 @pytest.mark.requirement("best-scope-elevation-logged")
 async def test_a_refused_tool_is_one_event(server: Server) -> None:
-    """The log says which client lacked what for which tool."""
+    """The log says which client lacked what for which tool, and whose session at Keycloak it was."""
     with capture_logs() as events:
         await server.call("nc_notes_delete_note", token=reader(server.keycloak))
     assert [event for event in events if event["event"] == "tool.refused"] == [
@@ -81,6 +81,8 @@ async def test_a_refused_tool_is_one_event(server: Server) -> None:
             "tool": "nc_notes_delete_note",
             "missing": ["notes:write"],
             "client": "mcp-client",
+            "subject": "f1c9-alice",
+            "sid": "b7aa",
         }
     ]
 

@@ -1,0 +1,50 @@
+"""What callers put into arguments does not fill the log, and is not in it."""
+
+import json
+from typing import Final
+
+from stack.chain import Chain
+from tests.abuse.conftest import LimitedServer
+from tests.conftest import PEOPLE
+from tests.support.http import patient_client
+from tests.support.mcp_http import HEADERS, tool_request
+from tests.support.oauth import sign_in
+
+MAX_LINE: Final = 4096
+TELLING: Final = ("+49 151 23456789", "patient@example.org", "/Private/Diagnosis.pdf")
+
+
+async def test_large_and_telling_arguments_leave_short_and_silent_lines(
+    limited_exchange: LimitedServer, chain: Chain
+) -> None:
+    """Of 3.6 MB in an argument, of addresses, paths and telephone numbers the log has the names and lengths."""
+    scope = f"{limited_exchange.scope} files:read files:write notes:write contacts:write sharing:write cookbook:write"
+    tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=scope)
+    start = limited_exchange.log.stat().st_size
+    large = "\u0394" * 600_000  # JSON in ASCII has six bytes for each
+    calls: list[tuple[str, dict[str, object]]] = [
+        *(("nc_notes_update_note", {"note_id": text, "etag": text}) for text in (*TELLING, large)),
+        *(("nc_webdav_list_directory", {"path": text}) for text in (*TELLING, large)),
+        *(("nc_webdav_create_directory", {"path": f"../{text}"}) for text in (*TELLING, large)),
+        *(("nc_share_create", {"path": text, "share_with": text}) for text in (*TELLING, large)),
+        *(("nc_cookbook_import_recipe", {"url": text}) for text in (*TELLING, large)),
+        *(
+            ("nc_contacts_create_contact", {"addressbook": t, "uid": t, "contact_data": {t: t}})
+            for t in (*TELLING, large)
+        ),
+    ]
+    async with patient_client() as http:
+        for tool, arguments in calls:
+            request = tool_request(tool, arguments, token=tokens["access_token"], Host=limited_exchange.host)
+            response = await http.post(limited_exchange.url, **request)
+            assert response.status_code in {200, 413}, (tool, response.status_code)
+        strange = HEADERS | {"Host": limited_exchange.host, "X-Request-Id": "r" * 10_000, "Mcp-Name": TELLING[1]}
+        await http.post(limited_exchange.url, json={"method": TELLING[0]}, headers=strange)
+
+    with limited_exchange.log.open("rb") as log:
+        log.seek(start)
+        lines = log.read().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert len([event for event in events if event["event"] == "tool.failed"]) >= len(calls) // 2
+    assert max(map(len, lines)) < MAX_LINE
+    assert not [event for event in events for text in TELLING if text in json.dumps(event, ensure_ascii=False)]
