@@ -1,6 +1,7 @@
 """What callers put into arguments does not fill the log, and is not in it."""
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 from stack.chain import Chain
@@ -22,17 +23,15 @@ async def test_large_and_telling_arguments_leave_short_and_silent_lines(
     tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=scope)
     start = limited_exchange.log.stat().st_size
     large = "\u0394" * 600_000  # JSON in ASCII has six bytes for each
-    calls: list[tuple[str, dict[str, object]]] = [
-        *(("nc_notes_update_note", {"note_id": text, "etag": text}) for text in (*TELLING, large)),
-        *(("nc_webdav_list_directory", {"path": text}) for text in (*TELLING, large)),
-        *(("nc_webdav_create_directory", {"path": f"../{text}"}) for text in (*TELLING, large)),
-        *(("nc_share_create", {"path": text, "share_with": text}) for text in (*TELLING, large)),
-        *(("nc_cookbook_import_recipe", {"url": text}) for text in (*TELLING, large)),
-        *(
-            ("nc_contacts_create_contact", {"addressbook": t, "uid": t, "contact_data": {t: t}})
-            for t in (*TELLING, large)
-        ),
-    ]
+    arguments_of: dict[str, Callable[[str], dict[str, object]]] = {
+        "nc_notes_update_note": lambda text: {"note_id": text, "etag": text},
+        "nc_webdav_list_directory": lambda text: {"path": text},
+        "nc_webdav_create_directory": lambda text: {"path": f"../{text}"},
+        "nc_share_create": lambda text: {"path": text, "share_with": text},
+        "nc_cookbook_import_recipe": lambda text: {"url": text},
+        "nc_contacts_create_contact": lambda text: {"addressbook": text, "uid": text, "contact_data": {text: text}},
+    }
+    calls = [(tool, make(text)) for tool, make in arguments_of.items() for text in (*TELLING, large)]
     async with patient_client() as http:
         for tool, arguments in calls:
             request = tool_request(tool, arguments, token=tokens["access_token"], Host=limited_exchange.host)

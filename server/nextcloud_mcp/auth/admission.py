@@ -13,9 +13,10 @@ from typing import Final
 
 import structlog
 from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, RequestBodyLimitMiddleware
+from mcp_types import PARSE_ERROR
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcloud_mcp.auth.challenge import Challenge
@@ -34,6 +35,15 @@ from nextcloud_mcp.errors import (
 _POST_ALONE: Final = Response(status_code=405, headers={"Allow": "POST"})
 """There is no stream to open and no session to end (MCP, "Streamable HTTP"): a GET would wait for nothing, and
 outlive its token."""
+
+_NOT_JSON: Final = JSONResponse(
+    {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {"code": PARSE_ERROR, "message": "Parse error: send JSON in UTF-8, without half surrogate pairs."},
+    },
+    status_code=400,
+)
 
 log = structlog.get_logger()
 
@@ -83,7 +93,11 @@ class AdmissionControl:
             body = await request.body()
         except ClientDisconnect:
             return  # nobody is left to answer
-        use = used_by_body(body, self._offer)
+        try:
+            use = used_by_body(body, self._offer)
+        except ValueError:
+            await _NOT_JSON(scope, receive, send)
+            return
         named = named_in_headers(request.headers, self._offer)
         answer: Admission | Response | None = None
         if named and (use is None or use.feature != named):

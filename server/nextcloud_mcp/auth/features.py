@@ -3,12 +3,12 @@
 All else that MCP knows (lists, prompts, `ping`) reaches no app of Nextcloud and makes use of none.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_NAME_HEADER, decode_header_value
+from pydantic_core import from_json
 
 from nextcloud_mcp.auth.challenge import RequestId
 from nextcloud_mcp.auth.scopes import Feature, Offer
@@ -30,11 +30,13 @@ def named_in_headers(headers: Mapping[str, str], offer: Offer) -> Feature | None
 
 
 def used_by_body(body: bytes, offer: Offer) -> Use | None:
-    """Return the use of a feature that a JSON-RPC body makes, if it makes one."""
-    try:
-        message: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return None  # the SDK answers what is not JSON
+    """Return the use of a feature that a JSON-RPC body makes, if it makes one.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8 (RFC 8259 section 8.1), or has half a surrogate pair (section 8.2), which no
+            encoding can carry on. The SDK's other parser, `json.loads`, takes both.
+    """
+    message: Any = from_json(body)
     if not isinstance(message, Mapping):
         return None
     params, request_id = message.get("params"), message.get("id")

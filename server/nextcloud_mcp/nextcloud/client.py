@@ -162,6 +162,8 @@ class Nextcloud:
                 about=about,
                 most_bytes=most_bytes,
             )
+        except httpx.InvalidURL:  # longer than any web server takes
+            raise _error(*_ERRORS[httpx.codes.REQUEST_URI_TOO_LONG], about=about) from None
         except httpx.HTTPStatusError as error:
             response = error.response
         except httpx.HTTPError as error:

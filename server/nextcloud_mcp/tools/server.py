@@ -118,6 +118,15 @@ class ToolServer(MCPServer[Services]):
             middleware=[self._announce_what_is_there, self._shown.filter],
         )
         self._offer = offer
+        self._text_parameters = {
+            tool.name: frozenset(
+                parameter
+                for parameter, schema in tool.parameters["properties"].items()
+                if schema.get("type") == "string"
+            )
+            for module in MODULES
+            for tool in module.TOOLS
+        }
         self._parameters = {
             tool.name: frozenset(tool.parameters["properties"]) for module in MODULES for tool in module.TOOLS
         }
@@ -146,6 +155,7 @@ class ToolServer(MCPServer[Services]):
             with _one_event(
                 admission, context, {key: arguments[key] for key in self._parameters[name] & arguments.keys()}
             ):
+                _check_json_in_text(arguments, self._text_parameters[name])
                 result = await self._explained(super().call_tool(name, arguments, context), admission, context)
         except NextcloudMCPError as error:
             raise ToolError(str(error)) from None
@@ -256,6 +266,23 @@ class ToolServer(MCPServer[Services]):
         if not self._prompts and isinstance(result, dict) and "capabilities" in result:
             return result | {"capabilities": {k: v for k, v in result["capabilities"].items() if k != "prompts"}}
         return result
+
+
+def _check_json_in_text(arguments: Mapping[str, Any], text_parameters: frozenset[str]) -> None:
+    """Refuse JSON in a text that has half a surrogate pair: the SDK parses texts where something else is expected.
+
+    Raises:
+        InvalidArgumentError: an argument has such a text.
+    """
+    for name in arguments.keys() - text_parameters:
+        value = arguments[name]
+        if isinstance(value, str) and "\\u" in value:
+            try:
+                from_json(value)
+            except ValueError:
+                raise InvalidArgumentError(
+                    "An argument is a text that is not valid JSON: pass the value itself."
+                ) from None
 
 
 def _names(module: ModuleType) -> list[str]:

@@ -293,6 +293,36 @@ async def test_no_body_smuggles_a_tool_past_its_scope(server: Server, body: str,
     assert response.status_code < 300 or "error" in response.json()
 
 
+NOT_JSON: Final[Mapping[str, bytes]] = {
+    "half a surrogate pair": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}',
+    "half a pair as the id": b'{"jsonrpc":"2.0","id":"\\udfff","method":"ping"}',
+    "half a pair in a key": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"\\ud800":1}}',
+    "half a pair in bytes": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\xed\xa0\x80"}}',
+    "no UTF-8": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\xff"}}',
+    "UTF-16": '{"jsonrpc":"2.0","id":1,"method":"ping"}'.encode("utf-16"),
+    "no JSON": b"ping",
+    "a number without end": b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}',
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+async def test_what_is_no_json_in_utf_8_is_refused_at_once(server: Server, body: bytes, version: str) -> None:
+    """In every era of the protocol it is a parse error of JSON-RPC, before anything is exchanged or run."""
+    response = await server.post(body, token=reader(server.keycloak), version=version)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == -32700
+    assert server.keycloak.exchanges() == []
+
+
+async def test_json_in_a_text_is_held_to_the_same(server: Server) -> None:
+    """The SDK parses a text where a tool expects something else, and takes half a surrogate pair there."""
+    arguments = {"addressbook": "contacts", "uid": "u", "contact_data": '{"fn": "\\ud800"}'}
+    token = server.keycloak.mint(scope="contacts:write")
+    assert "not valid JSON" in refusal(await server.call("nc_contacts_create_contact", arguments, token=token))
+    assert server.nextcloud.requests == []
+
+
 @pytest.mark.parametrize("body", [SMUGGLED["name twice, the tool last"], SMUGGLED["as it is"]], ids=["twice", "once"])
 async def test_with_the_scope_the_same_body_deletes(server: Server, body: str) -> None:
     """The bodies that must not get through without the scope are such as do something with it."""

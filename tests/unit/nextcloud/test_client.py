@@ -350,6 +350,16 @@ async def test_a_header_that_http_cannot_carry_is_the_callers_mistake(
     assert fake.requests == []
 
 
+async def test_a_path_that_no_url_can_hold_is_said_to_be_too_long(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The caller gets the sentence that a web server's 414 leads to, and the log that sentence without the path."""
+    path = "/" + "a" * 70_000
+    with pytest.raises(NextcloudError) as caught:
+        await nextcloud.request("GET", path, about="file 7")
+    assert str(caught.value).startswith("The name of file 7 is too long for the web server")
+    assert caught.value.reason == str(caught.value).replace("file 7", "…")
+    assert fake.requests == []
+
+
 async def test_the_user_is_asked_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Who alice is in Nextcloud is asked with her token once, and remembered."""
     fake.on("GET", USER_PATH, ocs_user("oidc-4f2a"))
