@@ -25,14 +25,17 @@ class Recorder(httpx.AsyncBaseTransport):
 
     Attributes:
         requests: What went over it, as `METHOD path`.
+        targets: The same, as the path alone and as it was written.
     """
 
     def __init__(self, nextcloud: httpx.AsyncBaseTransport) -> None:
         self.requests: list[str] = []
+        self.targets: list[str] = []
         self._nextcloud = nextcloud
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Write a request down and hand it on."""
+        self.targets.append(request.url.raw_path.decode().partition("?")[0])
         self.requests.append(f"{request.method} {request.url.path}")
         return await self._nextcloud.handle_async_request(request)
 
@@ -55,6 +58,27 @@ class RecordedClient(OldClient):
         result = await super().call(tool, arguments)
         self.sent[tool] += self._recorder.requests[before:]
         return result
+
+    async def use(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call a tool that the contract does not have, or with arguments that it does not have."""
+        before = len(self._recorder.requests)
+        answer = await self._client.call_tool(tool, arguments)
+        assert not answer.is_error, answer
+        self.sent[tool] += self._recorder.requests[before:]
+        result: dict[str, Any] = answer.structured_content
+        return result
+
+    async def attempt(self, tool: str, arguments: dict[str, Any]) -> list[str]:
+        """Call a tool, however that ends, and return the paths of the requests to Nextcloud, as they were written."""
+        before = len(self._recorder.targets)
+        await self._client.call_tool(tool, arguments)
+        return self._recorder.targets[before:]
+
+    async def read_new(self, uri: str) -> None:
+        """Read a resource that the contract does not have."""
+        before = len(self._recorder.requests)
+        await self._client.read_resource(uri)
+        self.sent[uri] += self._recorder.requests[before:]
 
     async def resource(self, uri: str) -> Any:
         """Read a resource."""
