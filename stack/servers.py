@@ -56,7 +56,9 @@ def run_server(
         [*command, "serve"],
         log=logs / f"server-{name}.log",
         ready=lambda: is_ready(f"http://localhost:{port}/health/ready"),
-        env=_environment() | {"NEXTCLOUD_MCP_SERVER_URL": url, "MCP_PORT": str(port)} | settings,
+        env=_environment()
+        | {"MCP_CALLS_PER_MINUTE": "100000", "NEXTCLOUD_MCP_SERVER_URL": url, "MCP_PORT": str(port)}
+        | settings,
     ):
         yield f"http://localhost:{port}{urlsplit(url).path}"
 

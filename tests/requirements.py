@@ -23,6 +23,7 @@ MARKER: Final = "requirement"
 SOURCES: Final = {
     "mcp": "MCP authorization 2025-11-25 and 2026-07-28",
     "mcp26": "MCP authorization 2026-07-28",
+    "limits": "MCP tools and completion, rate limits",
     "best": "MCP security best practices",
     "transport": "MCP Streamable HTTP, security warning",
     "rfc6750": "RFC 6750, bearer token usage",
@@ -100,6 +101,29 @@ _PASS_THROUGH: Final = (
 _TYPED_JWT: Final = (
     "Keycloak's access tokens have the header type `JWT`; they are told apart by the claim `typ`, which is `Bearer` in "
     "access tokens alone. Tokens of the type `at+jwt` are taken as well, any other type is refused."
+)
+
+_LIMITS: Final = (
+    _mcp(
+        "limits-tool-calls",
+        "MUST",
+        "server",
+        (
+            f"{_SPECIFICATION}/2025-11-25/server/tools#security-considerations",
+            f"{_SPECIFICATION}/2026-07-28/server/tools#security-considerations",
+        ),
+        "Tool invocations are rate limited.",
+    ),
+    _mcp(
+        "limits-completion",
+        "MUST",
+        "server",
+        (
+            f"{_SPECIFICATION}/2025-11-25/server/utilities/completion#security",
+            f"{_SPECIFICATION}/2026-07-28/server/utilities/completion#security",
+        ),
+        "Completions are rate limited as appropriate.",
+    ),
 )
 
 _MCP: Final = (
@@ -941,6 +965,7 @@ _RFC_9728: Final = (
 REQUIREMENTS: Final[dict[str, Requirement]] = {
     requirement.id: requirement
     for requirement in (
+        *_LIMITS,
         *_MCP,
         *_BEST_PRACTICES,
         *_TRANSPORT,

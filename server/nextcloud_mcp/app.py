@@ -1,7 +1,7 @@
 """`create_app(settings)`: the only place where the parts meet.
 
 Every request:     RequestId -> CORS -> router
-the MCP endpoint:  CountResponses -> PublicHost -> BearerAuth -> AdmissionControl -> MCP SDK
+the MCP endpoint:  CountResponses -> PublicHost -> BearerAuth -> FairShare -> AdmissionControl -> MCP SDK
                    -> tool or resource -> Nextcloud
 open to all:       /.well-known/oauth-protected-resource…, /health/live, /health/ready
 """
@@ -29,6 +29,7 @@ from nextcloud_mcp.auth.bearer import BearerAuth
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
 from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
+from nextcloud_mcp.auth.fair_share import FairShare
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer, all_apps, app_of, scopes_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
@@ -82,6 +83,12 @@ def create_app(
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
+    endpoint = FairShare(
+        endpoint,
+        challenge=challenge,
+        calls_per_minute=settings.calls_per_minute,
+        tool_scopes=frozenset(offer.scopes()),
+    )
     endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
     endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
     endpoint = CountResponses(endpoint)

@@ -6,6 +6,8 @@
     │   └── SubjectTokenRefusedError   the same, said by Keycloak at the exchange
     ├── InsufficientScopeError         HTTP 403 insufficient_scope
     ├── IssuerUnavailableError         HTTP 503: Keycloak can't be asked, which says nothing about the token
+    ├── TooManyCallsError              HTTP 429: beyond one person's share of the server
+    ├── OverloadedError                HTTP 503: the server has no memory for it now
     ├── TokenExchangeError             the exchange failed; nothing else is tried in its place
     ├── InvalidArgumentError           the tool's caller named something impossible
     └── NextcloudError                 Nextcloud's answer, or the lack of one
@@ -177,3 +179,20 @@ class QuotaExceededError(NextcloudError):
     """The user's storage or Nextcloud's disk is full (RFC 4918 section 11.5)."""
 
     code = "nextcloud.quota_exceeded"
+
+
+class TooManyCallsError(NextcloudMCPError):
+    """One person makes more calls than the server gives one person; `retry_after` is in seconds."""
+
+    code = "limit.person"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(f"{message} Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class OverloadedError(NextcloudMCPError):
+    """The server has no memory for a request now; `retry_after` is in seconds."""
+
+    code = "limit.memory"
+    retry_after = 5

@@ -26,7 +26,8 @@ REGISTRY: Final = CollectorRegistry()
 
 RESPONSES: Final = Counter(
     "nextcloud_mcp_responses",
-    "Answers of the MCP endpoint, by HTTP `status`: 401 and 403 are refusals, 503 that Keycloak can't be asked.",
+    "Answers of the MCP endpoint, by HTTP `status`: 401 and 403 are refusals, 429 "
+    "that one person calls too often, 503 that Keycloak can't be asked or memory is short.",
     ["status"],
     registry=REGISTRY,
 )

@@ -106,6 +106,9 @@ class Settings(BaseModel):
     )
     """Origins of web pages that may call besides the server's own and those on loopback, separated by spaces."""
 
+    calls_per_minute: int = Field(alias="MCP_CALLS_PER_MINUTE", default=300, ge=1)
+    """Requests that one person may make a minute; more are answered with 429."""
+
     host: NonEmpty = Field(alias="MCP_HOST", default="127.0.0.1")
     """The address to listen on."""
 

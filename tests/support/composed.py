@@ -82,6 +82,7 @@ def variables(config: Config) -> dict[str, str]:
         "NEXTCLOUD_CLIENT_SECRET": NEXTCLOUD_CLIENT_SECRET,
         "ALICE_PASSWORD": USERS["alice"],
         "BOB_PASSWORD": USERS["bob"],
+        "MCP_CALLS_PER_MINUTE": "100000",
         "LOG_LEVEL": "DEBUG",
     }
 

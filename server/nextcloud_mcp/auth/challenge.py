@@ -11,7 +11,13 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
-from nextcloud_mcp.errors import InsufficientScopeError, InvalidTokenError, IssuerUnavailableError
+from nextcloud_mcp.errors import (
+    InsufficientScopeError,
+    InvalidTokenError,
+    IssuerUnavailableError,
+    OverloadedError,
+    TooManyCallsError,
+)
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
@@ -84,6 +90,14 @@ class Challenge:
             _body(str(error), "temporarily_unavailable", request_id),
             status_code=503,
             headers={"Retry-After": str(RETRY_AFTER)},
+        )
+
+    def try_later(self, error: TooManyCallsError | OverloadedError) -> JSONResponse:
+        """Answer a request beyond a limit: 429 for the person's own, 503 for everybody's (RFC 6585, RFC 9110)."""
+        return JSONResponse(
+            _body(str(error), "temporarily_unavailable", None),
+            status_code=429 if isinstance(error, TooManyCallsError) else 503,
+            headers={"Retry-After": str(error.retry_after)},
         )
 
     def _scopes(self, tool_scopes: Iterable[str]) -> list[str]:

@@ -1,0 +1,190 @@
+"""ASGI middleware: what one person may use of the server at a time, and how much memory all bodies together may take.
+
+MCP demands limits ("Servers MUST rate limit tool invocations"). They hold for a person (issuer and subject), not for a
+client, and are checked when the token is known and before the body is read or a token is exchanged. What is beyond a
+person's share ends in 429, and what does not fit into the memory in 503, each with `Retry-After`.
+"""
+
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+import structlog
+from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, RequestBodyLimitMiddleware
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nextcloud_mcp.auth.challenge import Challenge
+from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.errors import OverloadedError, TooManyCallsError
+
+MAX_CONCURRENT_CALLS: Final = 10
+"""Calls of one person that run at a time; more wait."""
+
+MAX_WAITING_CALLS: Final = 40
+"""Calls of one person that wait; more are refused at once."""
+
+WAIT_TIMEOUT: Final = 10.0
+"""Seconds for which a call waits for its person's other calls, and a body for memory."""
+
+BODY_BUDGET: Final = 96 * 1024 * 1024
+"""Bytes that all bodies may take, as they are weighted."""
+
+BODY_WEIGHT: Final = 8
+"""Bytes of memory for each byte of a body while it is read, parsed twice and sent on."""
+
+MAX_BODY_WITHOUT_SCOPE: Final = 64 * 1024
+"""Bytes of a body whose token has no scope of any tool."""
+
+MAX_PEOPLE: Final = 10_000
+"""People whose calls are remembered at a time; then those who have not called for `MEMORY_SECONDS` are forgotten."""
+
+MEMORY_SECONDS: Final = 60.0
+"""After so long without a call the allowance of a person is whole again, and nothing need be remembered."""
+
+_MAX_DIGITS: Final = 19
+"""Of a length that is worth reading as a number."""
+
+log = structlog.get_logger()
+
+
+class ByteBudget:
+    """Bytes that are shared out; nobody takes a second share while holding one, so that none waits for another."""
+
+    def __init__(self, total: int) -> None:
+        self._free = self._total = total
+        self._held: dict[tuple[str, str], int] = {}
+        self._changed = anyio.Condition()
+
+    @asynccontextmanager
+    async def share(self, account: tuple[str, str], size: int) -> AsyncIterator[None]:
+        """Hold `size` bytes in the block, of which one account has at most half of all.
+
+        Raises:
+            OverloadedError: they were not free in time.
+        """
+        most = max(size, self._total // 2)
+        try:
+            with anyio.fail_after(WAIT_TIMEOUT):
+                async with self._changed:
+                    while size > self._free or self._held.get(account, 0) + size > most:
+                        await self._changed.wait()
+                    self._free -= size
+                    self._held[account] = self._held.get(account, 0) + size
+        except TimeoutError:
+            raise OverloadedError("Too many large requests are under way: try again shortly.") from None
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with self._changed:
+                    self._free += size
+                    self._held[account] -= size
+                    if not self._held[account]:
+                        del self._held[account]
+                    self._changed.notify_all()
+
+
+@dataclass
+class _Person:
+    """The calls of one person: those that run or wait, and how many more the rate allows."""
+
+    allowance: float
+    at: float
+    running: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_CONCURRENT_CALLS))
+    calls: int = 0
+
+
+class FairShare:
+    """Lets each person have a share of the server, and bodies as much memory as there is."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        challenge: Challenge,
+        calls_per_minute: int,
+        tool_scopes: frozenset[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._small_bodies = RequestBodyLimitMiddleware(app, MAX_BODY_WITHOUT_SCOPE)
+        self._challenge = challenge
+        self._calls_per_minute = calls_per_minute
+        self._tool_scopes = tool_scopes
+        self._clock = clock
+        self._people: dict[tuple[str, str], _Person] = {}
+        self._bodies = ByteBudget(BODY_BUDGET)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on when its person and the memory have room for it, or refuse it."""
+        principal: Principal = scope["state"]["principal"]
+        account = (principal.issuer, principal.subject)
+        is_scoped = bool(self._tool_scopes & principal.scopes)
+        most = DEFAULT_MAX_REQUEST_BODY_SIZE if is_scoped else MAX_BODY_WITHOUT_SCOPE
+        size = min(_declared_length(scope, most), most) * BODY_WEIGHT
+        admitted = False
+        try:
+            async with self._turn(account), self._bodies.share(account, size):
+                admitted = True
+                await (self._app if is_scoped else self._small_bodies)(scope, receive, send)
+        except (TooManyCallsError, OverloadedError) as error:
+            if admitted:
+                raise
+            log.warning("request.limited", code=error.code, client=principal.client_id, subject=principal.subject)
+            await self._challenge.try_later(error)(scope, receive, send)
+
+    @asynccontextmanager
+    async def _turn(self, account: tuple[str, str]) -> AsyncIterator[None]:
+        """Run one of a person's calls in the block.
+
+        Raises:
+            TooManyCallsError: the person has made too many a minute, or at a time.
+        """
+        person = self._person(account)
+        self._count(person)
+        if person.calls >= MAX_CONCURRENT_CALLS + MAX_WAITING_CALLS:
+            raise TooManyCallsError("You have too many calls under way: wait for their answers.", 1)
+        person.calls += 1
+        try:
+            try:
+                with anyio.fail_after(WAIT_TIMEOUT):
+                    await person.running.acquire()
+            except TimeoutError:
+                raise TooManyCallsError("Your other calls take long: wait for their answers.", 5) from None
+            try:
+                yield
+            finally:
+                person.running.release()
+        finally:
+            person.calls -= 1
+
+    def _person(self, account: tuple[str, str]) -> _Person:
+        now = self._clock()
+        if account not in self._people:
+            if len(self._people) >= MAX_PEOPLE:
+                self._people = {
+                    who: each for who, each in self._people.items() if each.calls or now - each.at < MEMORY_SECONDS
+                }
+            self._people[account] = _Person(self._calls_per_minute, now)
+        return self._people[account]
+
+    def _count(self, person: _Person) -> None:
+        """Take one call from what the rate allows, which grows evenly up to a minute's worth."""
+        now, a_second = self._clock(), self._calls_per_minute / 60
+        person.allowance = min(self._calls_per_minute, person.allowance + (now - person.at) * a_second)
+        person.at = now
+        if person.allowance < 1:
+            seconds = math.ceil((1 - person.allowance) / a_second)
+            raise TooManyCallsError(f"You make more than {self._calls_per_minute} calls a minute.", seconds)
+        person.allowance -= 1
+
+
+def _declared_length(scope: Scope, unknown: int) -> int:
+    """Return the length of the body as its header declares it, or `unknown`."""
+    value = Headers(scope=scope).get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS else unknown
