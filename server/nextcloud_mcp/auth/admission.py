@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.credentials import Credentials
 from nextcloud_mcp.auth.features import Use, named_in_headers, used_by_body
+from nextcloud_mcp.auth.json_size import has_too_many_values
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import (
@@ -93,6 +94,11 @@ class AdmissionControl:
             body = await request.body()
         except ClientDisconnect:
             return  # nobody is left to answer
+        if has_too_many_values(body):
+            await self._challenge.invalid_request("The request has too many values: send less at once.")(
+                scope, receive, send
+            )
+            return
         try:
             use = used_by_body(body, self._offer)
         except ValueError:

@@ -1,0 +1,41 @@
+"""One person who calls without end takes nothing from the others."""
+
+from collections import Counter
+
+import anyio
+
+from stack.chain import Chain
+from tests.abuse.conftest import run_limited
+from tests.conftest import PEOPLE
+from tests.support.mcp_http import call_tool
+from tests.support.oauth import sign_in
+
+CALLS = 120
+
+
+async def test_flood_of_one_person_leaves_the_others_their_calls(chain: Chain) -> None:
+    """Of a flood only what the rate allows runs, the rest gets 429 with `Retry-After`; bob's calls all succeed."""
+    with run_limited(chain, mode="exchange", settings={"MCP_CALLS_PER_MINUTE": "30"}) as server:
+        alice, bob = [
+            (await sign_in(chain.keycloak, **PEOPLE[name], scope=f"{server.scope} files:read"))["access_token"]
+            for name in ("alice", "bob")
+        ]
+        flood: Counter[int] = Counter()
+        others: list[int] = []
+
+        async def call_as_alice() -> None:
+            answer = await call_tool(server.url, "nc_whoami", token=alice, host=server.host)
+            flood[answer.status_code] += 1
+            assert answer.status_code == 200 or int(answer.headers["retry-after"]) > 0
+
+        async with anyio.create_task_group() as group:
+            for _ in range(CALLS):
+                group.start_soon(call_as_alice)
+            for _ in range(5):
+                answer = await call_tool(server.url, "nc_whoami", token=bob, host=server.host)
+                others.append(answer.status_code)
+
+        assert others == [200] * 5
+        assert set(flood) == {200, 429}
+        assert flood[200] < CALLS / 2
+        assert server.is_running
