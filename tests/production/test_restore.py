@@ -455,8 +455,9 @@ def give_role_odd_password(deployment: Deployment) -> None:
     """Give the role of Nextcloud's own in its database a password with every odd character."""
     role = occ(deployment, "config:system:get", "dbuser").strip()
     password = ODD_PASSWORD.replace("'", "''")
-    query(deployment, f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
+    # in this order, for occ itself connects to the database
     occ(deployment, "config:system:set", "dbpassword", "--value", ODD_PASSWORD)
+    query(deployment, f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
     assert role.startswith("oc_admin")
 
 
