@@ -1,17 +1,22 @@
 """Bodies of requests can't fill the memory that the server is shipped with."""
 
 import json
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
+from starlette.responses import Response
 
 from stack.chain import Chain
-from tests.abuse.conftest import LimitedServer
+from tests.abuse.conftest import LimitedServer, run_limited
 from tests.conftest import PEOPLE
-from tests.support.mcp_http import call_tool, result
+from tests.support.front import run_front
+from tests.support.mcp_http import call_tool, message, post, result
 from tests.support.oauth import sign_in
+from tests.support.threads import in_thread
 
 MAX_BODY = 4 * 2**20
+TOOL = "nc_webdav_list_directory"
 
 
 async def _sign_in(chain: Chain, server: LimitedServer, scope: str) -> str:
@@ -78,6 +83,85 @@ async def test_body_of_many_small_values(limited_exchange: LimitedServer, chain:
     assert answer.status_code == 400
     assert "values" in json.loads(answer.text)["error"]["message"]
     await _assert_serves(server, token)
+
+
+FILES = 33_000
+_RESPONSE = (
+    "<d:response><d:href>/remote.php/dav/files/alice/many/file-{0:05}.txt</d:href><d:propstat><d:prop><d:resourcetype/>"
+    "<d:getcontentlength>12</d:getcontentlength><d:getcontenttype>text/plain</d:getcontenttype>"
+    "<d:getlastmodified>Thu, 26 Nov 2026 22:00:00 GMT</d:getlastmodified><d:getetag>&quot;6564c0ffee{0:05}&quot;"
+    "</d:getetag><oc:fileid>{0}</oc:fileid><oc:favorite>0</oc:favorite></d:prop>"
+    "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+)
+
+
+def _folder_of_many_files(path: str, real: Response) -> Response:
+    """Answer as Nextcloud does for a folder of 33,000 files, of which the stand-in would take minutes to make one."""
+    if not path.endswith("/many"):
+        return real
+    itself = _RESPONSE.format(0).replace("/file-00000.txt", "/")
+    itself = itself.replace("<d:resourcetype/>", "<d:resourcetype><d:collection/></d:resourcetype>")
+    namespaces = 'xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"'
+    files = "".join(map(_RESPONSE.format, range(FILES)))
+    return Response(f"<d:multistatus {namespaces}>{itself}{files}</d:multistatus>", 207, media_type="application/xml")
+
+
+async def test_parallel_listings_of_a_large_folder(chain: Chain) -> None:
+    """Six listings of a folder of 33,000 files at a time are answered one after the other, and the server serves on.
+
+    Meanwhile a probe of its health is answered: no listing keeps the event loop.
+    """
+    async with AsyncExitStack() as stack:
+        front = await stack.enter_async_context(run_front(chain.nextcloud.url))
+        running = run_limited(chain, mode="exchange", settings={"NEXTCLOUD_HOST": front.url})
+        server = await stack.enter_async_context(in_thread(running))
+        stack.enter_context(front.meddling(_folder_of_many_files))
+        token = await _sign_in(chain, server, "files:read")
+        totals: list[int | None] = []
+
+        async def list_it() -> None:
+            answer = result(await call_tool(server.url, TOOL, token=token, host=server.host, path="many"))
+            totals.append(None if answer.get("isError") else answer["structuredContent"]["total_count"])
+
+        async with anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(list_it)
+            await _assert_serves(server, token)
+
+        assert set(totals) <= {FILES, None}
+        assert FILES in totals
+        await _assert_serves(server, token)
+        assert server.is_running
+        assert server.peak_bytes <= server.limit_bytes
+
+
+@pytest.mark.parametrize("tool", ["nc_calendar_create_event", "nc_calendar_create_meeting"])
+async def test_a_quarter_of_a_million_attendees(limited_exchange: LimitedServer, chain: Chain, tool: str) -> None:
+    """A list of a megabyte is refused in one sentence."""
+    server = limited_exchange
+    token = await _sign_in(chain, server, "calendar:read calendar:write")
+    arguments = {
+        "calendar_name": "personal",
+        "title": "All",
+        "start_datetime": "2026-12-01T10:00",
+        "date": "2026-12-01",
+        "time": "10:00",
+        "attendees": "a@b," * 250_000,
+    }
+    wanted = {name: arguments[name] for name in await _parameters(server, token, tool) & arguments.keys()}
+    answer = await call_tool(server.url, tool, token=token, host=server.host, **wanted)
+
+    assert result(answer)["isError"] is True
+    (content,) = result(answer)["content"]
+    assert len(content["text"]) < 500
+    await _assert_serves(server, token)
+
+
+async def _parameters(server: LimitedServer, token: str, tool: str) -> set[str]:
+    """Return the names of a tool's parameters."""
+    listed = result(await post(server.url, message("tools/list"), token=token, Host=server.host))
+    (found,) = (each for each in listed["tools"] if each["name"] == tool)
+    return set(found["inputSchema"]["properties"])
 
 
 async def _assert_serves(server: LimitedServer, token: str) -> None:

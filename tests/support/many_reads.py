@@ -59,12 +59,13 @@ async def _ask(app: ASGIApp, body: bytes, token: str) -> None:
 
     async def send(message: Message) -> None:
         await checkpoint()
-        assert message.get("status", 200) == 200
+        assert message.get("status", 200) == 200, message
         assert b'"isError":true' not in message.get("body", b"")[:1000]
 
     headers = {
         "accept": "application/json, text/event-stream",
         "authorization": f"Bearer {token}",
+        "content-length": str(len(body)),
         "content-type": "application/json",
         "host": "localhost:8000",
         "mcp-protocol-version": LEGACY,
@@ -93,10 +94,9 @@ async def _read(method: str, params: str, byte: str) -> None:
         load_settings(PASS_THROUGH), keycloak_transport=keycloak.transport, nextcloud_transport=nextcloud.transport
     )
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": json.loads(params)}).encode()
-    token = keycloak.mint(scope=EVERYTHING)
     async with app.router.lifespan_context(app), anyio.create_task_group() as people:
-        for _ in range(MANY):
-            people.start_soon(_ask, app, body, token)
+        for number in range(MANY):
+            people.start_soon(_ask, app, body, keycloak.mint(scope=EVERYTHING, sub=f"person-{number}"))
 
 
 def _peak() -> int:

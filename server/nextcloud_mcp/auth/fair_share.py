@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import OverloadedError, TooManyCallsError
+from nextcloud_mcp.memory import ByteBudget
 
 MAX_CONCURRENT_CALLS: Final = 10
 """Calls of one person that run at a time; more wait."""
@@ -30,9 +31,6 @@ MAX_WAITING_CALLS: Final = 40
 
 WAIT_TIMEOUT: Final = 10.0
 """Seconds for which a call waits for its person's other calls, and a body for memory."""
-
-BODY_BUDGET: Final = 96 * 1024 * 1024
-"""Bytes that all bodies may take, as they are weighted."""
 
 BODY_WEIGHT: Final = 8
 """Bytes of memory for each byte of a body while it is read, parsed twice and sent on."""
@@ -50,43 +48,6 @@ _MAX_DIGITS: Final = 19
 """Of a length that is worth reading as a number."""
 
 log = structlog.get_logger()
-
-
-class ByteBudget:
-    """Bytes that are shared out; nobody takes a second share while holding one, so that none waits for another."""
-
-    def __init__(self, total: int) -> None:
-        self._free = self._total = total
-        self._held: dict[tuple[str, str], int] = {}
-        self._changed = anyio.Condition()
-
-    @asynccontextmanager
-    async def share(self, account: tuple[str, str], size: int) -> AsyncIterator[None]:
-        """Hold `size` bytes in the block, of which one account has at most half of all.
-
-        Raises:
-            OverloadedError: they were not free in time.
-        """
-        most = max(size, self._total // 2)
-        try:
-            with anyio.fail_after(WAIT_TIMEOUT):
-                async with self._changed:
-                    while size > self._free or self._held.get(account, 0) + size > most:
-                        await self._changed.wait()
-                    self._free -= size
-                    self._held[account] = self._held.get(account, 0) + size
-        except TimeoutError:
-            raise OverloadedError("Too many large requests are under way: try again shortly.") from None
-        try:
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                async with self._changed:
-                    self._free += size
-                    self._held[account] -= size
-                    if not self._held[account]:
-                        del self._held[account]
-                    self._changed.notify_all()
 
 
 @dataclass
@@ -118,7 +79,7 @@ class FairShare:
         self._tool_scopes = tool_scopes
         self._clock = clock
         self._people: dict[tuple[str, str], _Person] = {}
-        self._bodies = ByteBudget(BODY_BUDGET)
+        self._memory = ByteBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on when its person and the memory have room for it, or refuse it."""
@@ -129,7 +90,7 @@ class FairShare:
         size = min(_declared_length(scope, most), most) * BODY_WEIGHT
         admitted = False
         try:
-            async with self._turn(account), self._bodies.share(account, size):
+            async with self._turn(account), self._memory.call(account, size, max_wait=WAIT_TIMEOUT):
                 admitted = True
                 await (self._app if is_scoped else self._small_bodies)(scope, receive, send)
         except (TooManyCallsError, OverloadedError) as error:

@@ -483,7 +483,7 @@ def _may_write(privileges: Element) -> bool:
 
 
 def _objects(calendar: str, response: httpx.Response) -> list[CalendarObject]:
-    return [_object(calendar, element) for element in dav.matches(response)]
+    return [_object(calendar, element) for element in dav.each_response(response)]
 
 
 def _object(calendar: str, response: Element) -> CalendarObject:

@@ -20,6 +20,7 @@ import httpx
 import stamina
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from nextcloud_mcp import memory
 from nextcloud_mcp.connections import ExclusiveConnections, no_cookies
 from nextcloud_mcp.errors import (
     AccountDisabledError,
@@ -67,6 +68,15 @@ not done: Notes takes a new note back then. COPY, MOVE and DELETE of a folder ma
 
 IF_IT_GOES_ON: Final = "if it goes on, tell the administrator, to whom `nextcloud-mcp doctor` shows where to look"
 """Ends a sentence about a Nextcloud that runs and is out of order. Whoever calls a tool cannot look any closer."""
+
+LARGE_BYTES: Final = 1024 * 1024
+"""Of an answer; a larger one takes its share of the memory of all calls."""
+
+ANSWER_WEIGHT: Final = 5
+"""Bytes of memory for each byte of a large answer while it is read and parsed (measured with 33,000 files)."""
+
+MEMORY_TIMEOUT: Final = 25.0
+"""Seconds for which a large answer waits for memory."""
 
 _persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
@@ -190,6 +200,8 @@ async def _read(streamed: httpx.Response, about: str, most_bytes: int) -> httpx.
     """
     chunks, size = [], 0
     async for chunk in streamed.aiter_bytes():
+        if size <= LARGE_BYTES < size + len(chunk):
+            await memory.take(ANSWER_WEIGHT * _expected(streamed, most_bytes), max_wait=MEMORY_TIMEOUT)
         chunks.append(chunk)
         size += len(chunk)
         if size > most_bytes:
@@ -199,6 +211,13 @@ async def _read(streamed: httpx.Response, about: str, most_bytes: int) -> httpx.
             )
     headers = [(name, value) for name, value in streamed.headers.multi_items() if name != "content-encoding"]
     return httpx.Response(streamed.status_code, headers=headers, content=b"".join(chunks), request=streamed.request)
+
+
+def _expected(streamed: httpx.Response, most_bytes: int) -> int:
+    """Return how many bytes an answer may have: what it declares, or the most that is read."""
+    declared = streamed.headers.get("content-length", "")
+    is_known = re.fullmatch("[0-9]{1,18}", declared) and "content-encoding" not in streamed.headers
+    return min(int(declared), most_bytes) if is_known else most_bytes
 
 
 def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:

@@ -259,7 +259,7 @@ def _is_address_book(properties: dict[str, Element]) -> bool:
 
 def _contacts(response: httpx.Response) -> list[Contact]:
     """Read the contacts of an answer, by name."""
-    found = [_contact(dav.properties(element)) for element in dav.matches(response)]
+    found = [_contact(dav.properties(element)) for element in dav.each_response(response)]
     return sorted(found, key=lambda contact: ((contact.contact_data.fn or "").casefold(), contact.uid))
 
 

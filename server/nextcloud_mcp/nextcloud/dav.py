@@ -5,14 +5,15 @@ web servers that compress append `-gzip` to `ETag`, which then matches nothing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Final, NoReturn
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import httpx
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import fromstring, iterparse
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError
 
@@ -57,7 +58,7 @@ def responses(multistatus: httpx.Response) -> list[Element]:
     Raises:
         NextcloudUnavailableError: it is no such answer, as proxies' and login pages are none.
     """
-    return matches(multistatus) or _not_webdav()
+    return matches(multistatus) or not_webdav()
 
 
 def matches(multistatus: httpx.Response) -> list[Element]:
@@ -69,6 +70,26 @@ def matches(multistatus: httpx.Response) -> list[Element]:
     return document(multistatus, f"{D}multistatus").findall(f"{D}response")
 
 
+def each_response(multistatus: httpx.Response) -> Iterator[Element]:
+    """Yield each `d:response` of an answer while it is parsed, so that a long one never lies in memory as a tree.
+
+    An element is empty as soon as the next one is asked for.
+
+    Raises:
+        NextcloudUnavailableError: as for `responses`.
+    """
+    root: Element | None = None
+    try:
+        for event, element in iterparse(BytesIO(multistatus.content), events=("start", "end")):
+            if root is None:
+                root = element if element.tag == f"{D}multistatus" else not_webdav()
+            elif event == "end" and element.tag == f"{D}response":
+                yield element
+                root.clear()
+    except (ParseError, DefusedXmlException):
+        not_webdav()
+
+
 def document(response: httpx.Response, root: str) -> Element:
     """Return an XML answer whose root element is `root`.
 
@@ -78,11 +99,12 @@ def document(response: httpx.Response, root: str) -> Element:
     try:
         found = fromstring(response.content)
     except (ParseError, DefusedXmlException):
-        return _not_webdav()
-    return found if found.tag == root else _not_webdav()
+        return not_webdav()
+    return found if found.tag == root else not_webdav()
 
 
-def _not_webdav() -> NoReturn:
+def not_webdav() -> NoReturn:
+    """Raise the error for an answer that is something else."""
     raise NextcloudUnavailableError(
         "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front."
     )

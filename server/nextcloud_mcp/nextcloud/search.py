@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
-from nextcloud_mcp.nextcloud.webdav import PROPERTIES, FileInfo, file_info, root_of, shown
+from nextcloud_mcp.nextcloud.webdav import PROPERTIES, FileInfo, file_infos, root_of, shown
 
 # `firstresult` is no part of RFC 5323: it belongs to the library that Nextcloud's search is made of.
 _SEARCH: Final = """<?xml version="1.0"?>
@@ -97,7 +98,7 @@ async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, r
         if b"only supported on directories" in response.content:
             raise InvalidArgumentError(f"{shown(folder)} is a file, not a folder: search the one it is in.")
         raise error_for(response, shown(folder))
-    return [file_info(element, root) for element in dav.matches(response)]
+    return await aside(file_infos, response, root)
 
 
 def _conditions(wanted: Wanted) -> str:

@@ -22,7 +22,16 @@ from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.vevent import categories, number, text, timed, written_rule
-from nextcloud_mcp.nextcloud.vevent_changes import PRODID, set_categories, set_priority, set_text, split, stamp, written
+from nextcloud_mcp.nextcloud.vevent_changes import (
+    PRODID,
+    parts,
+    set_categories,
+    set_priority,
+    set_text,
+    split,
+    stamp,
+    written,
+)
 from nextcloud_mcp.nextcloud.vevent_parsed import parsed, read_all, readable
 
 OPEN: Final = "NEEDS-ACTION"
@@ -79,7 +88,7 @@ class Filter:
 
     def accepts(self, task: Todo) -> bool:
         """Tell whether a task is one of those."""
-        own = {each.casefold() for each in split(task.categories)}
+        own = {each.casefold() for each in parts(task.categories)}
         return (
             (not self.status or task.status == self.status.upper())
             and (self.min_priority is None or 1 <= task.priority <= self.min_priority)

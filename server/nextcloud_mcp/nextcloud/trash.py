@@ -8,10 +8,12 @@ from typing import Final
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
+import httpx
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 _PROPFIND: Final = b"""<?xml version="1.0"?>
@@ -45,8 +47,7 @@ async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
         )
     except NotFoundError as error:
         raise NotFoundError("This Nextcloud has no trash: what is deleted is gone.") from error
-    _, *deleted = dav.responses(response)
-    return sorted(map(_trashed, deleted), key=lambda item: item.deleted, reverse=True)
+    return await aside(_all_trashed, response)
 
 
 async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
@@ -67,6 +68,12 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
 
 async def _root(nextcloud: Nextcloud) -> str:
     return f"/remote.php/dav/trashbin/{quote(await nextcloud.user_id(), safe='')}"
+
+
+def _all_trashed(multistatus: httpx.Response) -> list[Trashed]:
+    """Read an answer about the trash, whose first element is the trash itself."""
+    _, *deleted = [_trashed(element) for element in dav.each_response(multistatus)] or dav.not_webdav()
+    return sorted(deleted, key=lambda item: item.deleted, reverse=True)
 
 
 def _trashed(response: Element) -> Trashed:

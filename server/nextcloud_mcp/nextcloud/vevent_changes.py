@@ -22,6 +22,9 @@ from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, readable
 from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, keep_exceptions, set_rule
 from nextcloud_mcp.nextcloud.vevent_times import set_times
 
+MAX_PARTS: Final = 1_000
+"""Of a list with commas between that a caller hands in, such as the attendees of an event."""
+
 PRODID: Final = "-//nextcloud-mcp//EN"
 USUAL_REMINDER: Final = 15
 EARLIEST_REMINDER: Final = 366 * 24 * 60
@@ -209,9 +212,20 @@ def set_categories(component: Component, categories: str | None) -> None:
         component.add("categories", names)
 
 
-def split(listed: str) -> list[str]:
+def parts(listed: str) -> list[str]:
     """Return the parts of a list with commas between."""
     return [part.strip() for part in listed.split(",") if part.strip()]
+
+
+def split(listed: str) -> list[str]:
+    """Return the parts of a list that a caller hands in.
+
+    Raises:
+        InvalidArgumentError: it has more than `MAX_PARTS`.
+    """
+    if listed.count(",") >= MAX_PARTS:
+        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts: pass fewer.")
+    return parts(listed)
 
 
 def mail_addresses(listed: str) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
@@ -76,7 +77,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=_PROPFIND
     )
     root = await root_of(nextcloud)
-    itself, *members = [file_info(element, root) for element in dav.responses(response)]
+    itself, *members = await aside(file_infos, response, root) or dav.not_webdav()
     if not itself.is_directory:
         raise InvalidArgumentError(f"{shown(path)} is a file, not a folder: read it, or list its folder.")
     return members
@@ -281,6 +282,11 @@ def segments(path: str) -> list[str]:
 def shown(path: str) -> str:
     """Return a path as the user sees it: from their root, without doubled slashes."""
     return "/" + "/".join(segments(path))
+
+
+def file_infos(multistatus: httpx.Response, root: str) -> list[FileInfo]:
+    """Read an answer to PROPFIND or SEARCH; thousands of files take seconds."""
+    return [file_info(element, root) for element in dav.each_response(multistatus)]
 
 
 def file_info(response: Element, root: str) -> FileInfo:
