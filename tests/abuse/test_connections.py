@@ -39,18 +39,20 @@ class Target:
     Attributes:
         server: the server.
         metrics_port: where its metrics are.
-        token: a token for it.
+        token: the attacker's token.
+        honest_token: another person's token.
     """
 
     server: LimitedServer
     metrics_port: int
     token: str
+    honest_token: str
 
     async def answers(self) -> None:
         """See that a tool, health and metrics answer."""
         async with asyncio.timeout(SLACK):
-            called = await call_tool(self.server.url, "nc_whoami", token=self.token, host=self.server.host)
-            assert result(called)["structuredContent"]["user_id"] == "alice"
+            called = await call_tool(self.server.url, "nc_whoami", token=self.honest_token, host=self.server.host)
+            assert result(called)["structuredContent"]["user_id"] == "bob"
             async with httpx.AsyncClient(trust_env=False, timeout=SLACK) as http:
                 health = await http.get(f"http://127.0.0.1:{self.server.port}/health/live")
                 metrics = await http.get(f"http://127.0.0.1:{self.metrics_port}/metrics")
@@ -73,11 +75,14 @@ class Target:
 
 @pytest.fixture
 async def target(chain: Chain) -> AsyncIterator[Target]:
-    """A server with metrics, and alice's token; it must survive what is done to it."""
+    """A server with metrics, alice who attacks it, and bob; it must survive what is done to it."""
     metrics_port = free_port()
     with run_limited(chain, mode="exchange", settings={"MCP_METRICS_PORT": str(metrics_port)}) as server:
-        tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=f"{server.scope} files:read")
-        yield Target(server, metrics_port, tokens["access_token"])
+        alice, bob = [
+            await sign_in(chain.keycloak, **PEOPLE[name], scope=f"{server.scope} files:read")
+            for name in ("alice", "bob")
+        ]
+        yield Target(server, metrics_port, alice["access_token"], bob["access_token"])
         assert server.is_running
         assert server.peak_bytes <= server.limit_bytes
 

@@ -70,9 +70,11 @@ def registration_open(keycloak: Keycloak) -> Iterator[None]:
     """Let clients on loopback register by themselves, which `keycloak/cimd.json` leaves closed."""
     admin = keycloak.admin()
     (policy,) = [each for each in admin.get_components() if each["name"] == "Trusted hosts"]
-    opened = policy["config"] | {"trusted-hosts": ["localhost", "127.0.0.1"]}
+    # Keycloak leaves an empty list out of its answer, and keeps what is not sent
+    before = {"trusted-hosts": []} | policy["config"]
+    opened = before | {"trusted-hosts": ["localhost", "127.0.0.1"]}
     admin.update_component(policy["id"], policy | {"config": opened})
     try:
         yield
     finally:
-        admin.update_component(policy["id"], policy)
+        admin.update_component(policy["id"], policy | {"config": before})
