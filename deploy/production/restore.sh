@@ -49,12 +49,22 @@ psql() { beside exec -T "$1-db" psql --username "$1" --quiet --set ON_ERROR_STOP
 load() { beside exec -T "$1-db" pg_restore --username "$1" --dbname "$1" --exit-on-error; }
 up() { ${exec:-} docker compose up --detach --wait; }
 
-# end_beside: removes what runs beside the live deployment; volumes with a name stay.
+# end_beside: removes what runs beside the live deployment; volumes with a name stay. What was about to start when the
+# restore was told to end may come up after it was looked for, so it is looked for again.
 end_beside() {
-    containers=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project-restore")
+    attempts=30
+    until remove_beside 2> /dev/null; do
+        attempts=$((attempts - 1))
+        [ "$attempts" -gt 0 ] || { remove_beside; return; }
+        sleep 1
+    done
+}
+
+remove_beside() {
+    containers=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project-restore") || return
     # shellcheck disable=SC2086 # a list
-    [ -z "$containers" ] || docker rm --force --volumes $containers > /dev/null
-    networks=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project-restore")
+    [ -z "$containers" ] || docker rm --force --volumes $containers > /dev/null || return
+    networks=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project-restore") || return
     # shellcheck disable=SC2086 # a list
     [ -z "$networks" ] || docker network rm $networks > /dev/null
 }

@@ -124,9 +124,10 @@ class Cluster:
         file.write_text(yaml.safe_dump(base | dict(changes)))
         return file
 
-    def server(self, **changes: str) -> dict[str, str]:
-        """Return the part `server` of the values."""
+    def server(self, **changes: str) -> dict[str, object]:
+        """Return the part `server` of the values; one person makes all calls of the tests."""
         return {
+            "callsPerMinute": 100_000,
             "url": self.neighbours.server_url,
             "nextcloudUrl": self.neighbours.nextcloud_url,
             "discoveryUrl": self.neighbours.discovery_url,

@@ -138,6 +138,7 @@ def prepare_deployment(folder: Path) -> Deployment:
         "NEXTCLOUD_DOMAIN": NEXTCLOUD,
         "BIND_ADDRESS": f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.1",  # noqa: S311 - to be alone there
         "CADDY_OPTIONS": "local_certs",
+        "MCP_CALLS_PER_MINUTE": "100000",
         "KEYCLOAK_PORT": str(free_port()),
         "NEXTCLOUD_PORT": str(free_port()),
     }

@@ -69,6 +69,7 @@ def replica(number: int, images: dict[str, str], neighbors: Neighbors) -> Any:
     """Run one replica of the server."""
     environment = {
         "NEXTCLOUD_HOST": neighbors.url,
+        "MCP_CALLS_PER_MINUTE": "100000",
         "NEXTCLOUD_MCP_SERVER_URL": URL,
         "OIDC_DISCOVERY_URL": f"{neighbors.url}/.well-known/openid-configuration",
     }
