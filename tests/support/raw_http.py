@@ -89,7 +89,8 @@ class Clients:
     async def close(self) -> None:
         """Close all connections."""
         for each in self._open:
-            each.writer.transport.abort()
+            if not each.writer.transport.is_closing():  # asyncio of Python 3.11 would end a TLS connection twice
+                each.writer.transport.abort()
         await asyncio.gather(*(each.writer.wait_closed() for each in self._open), return_exceptions=True)
         self._open.clear()
 
