@@ -9,14 +9,10 @@ from typing import Final
 
 import anyio
 
-from nextcloud_mcp import memory
 from nextcloud_mcp.errors import NextcloudUnavailableError
 
 PATIENCE: Final = 60.0
 """Seconds for which a call waits for its turn and reads, so that a slow storage can't keep the places for good."""
-
-_WEIGHT: Final = 48 * 1024 * 1024
-"""Bytes of memory that a large file takes until its call is answered."""
 
 _AT_ONCE: Final = anyio.CapacityLimiter(2)
 """Whoever is about to read a large file takes a place here, and others wait: two of them fit into 256 MiB."""
@@ -32,7 +28,6 @@ async def turn() -> AsyncIterator[None]:
     try:
         with anyio.fail_after(PATIENCE):
             async with _AT_ONCE:
-                await memory.take(_WEIGHT, max_wait=PATIENCE)
                 yield
     except TimeoutError:
         raise NextcloudUnavailableError(
