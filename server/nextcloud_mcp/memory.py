@@ -33,13 +33,13 @@ class ByteBudget:
         self._changed = anyio.Condition()
 
     @asynccontextmanager
-    async def share(self, owner: Owner, size: int, *, max_wait: float) -> AsyncIterator[None]:
-        """Hold `size` bytes in the block.
+    async def share(self, owner: Owner, size: int, *, max_wait: float, taken: int = 0) -> AsyncIterator[None]:
+        """Hold `size` bytes in the block, besides those that the same call has `taken` before.
 
         Raises:
             OverloadedError: they were not free within `max_wait` seconds.
         """
-        most = max(size, self._total // 2)
+        most = max(taken + size, self._total // 2)
         try:
             with anyio.fail_after(max_wait):
                 async with self._changed:
@@ -88,7 +88,7 @@ class _Call:
     async def take(self, size: int, max_wait: float) -> None:
         async with self._one_at_a_time:
             if size > self._taken:
-                more = self._budget.share(self._owner, size - self._taken, max_wait=max_wait)
+                more = self._budget.share(self._owner, size - self._taken, max_wait=max_wait, taken=self._taken)
                 await self._shares.enter_async_context(more)
                 self._taken = size
 

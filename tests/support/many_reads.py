@@ -61,6 +61,7 @@ async def _ask(app: ASGIApp, body: bytes, token: str) -> None:
         await checkpoint()
         assert message.get("status", 200) == 200, message
         assert b'"isError":true' not in message.get("body", b"")[:1000]
+        assert b'"error":{' not in message.get("body", b"")[:1000]
 
     headers = {
         "accept": "application/json, text/event-stream",

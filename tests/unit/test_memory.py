@@ -51,9 +51,17 @@ async def test_call_keeps_the_largest_of_its_answers() -> None:
         async with budget.share(BOB, 60 - 10, max_wait=AT_ONCE):
             pass
         with pytest.raises(OverloadedError):
-            await memory.take(90, max_wait=AT_ONCE)
+            await memory.take(91, max_wait=AT_ONCE)  # with the 10 of its body more than there is
     async with budget.share(BOB, 100, max_wait=AT_ONCE):
         pass
+
+
+async def test_call_that_reads_a_larger_answer_after_a_smaller_one() -> None:
+    """What a call holds itself is not held against it: alone it gets as much in two steps as in one."""
+    budget = ByteBudget(100)
+    async with budget.call(ALICE, 1, max_wait=AT_ONCE):
+        await memory.take(20, max_wait=AT_ONCE)
+        await memory.take(70, max_wait=AT_ONCE)
 
 
 async def test_calls_of_one_person_do_not_wait_for_each_other() -> None:
