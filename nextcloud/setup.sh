@@ -9,7 +9,8 @@
 #   NEXTCLOUD_PUBLIC_URL           where browsers find Nextcloud; with http:// the web login is allowed over it
 #   NEXTCLOUD_ALLOW_LOCAL_ISSUER   true: the issuer has a public name, but a private address
 #   NEXTCLOUD_LINK_LOCAL_ACCOUNTS  true: whoever has a local account's name in the realm gets that account; false: nobody does.
-#                                  Required where Nextcloud has local accounts, unless config.php says false already
+#                                  Required where Nextcloud has local accounts, unless config.php says false already. The
+#                                  account that a new Nextcloud was installed with (NEXTCLOUD_ADMIN_USER) does not count
 #   NEXTCLOUD_SHARED_PROVIDERS     other providers of user_oidc, separated by commas, that sign in the same people
 #   NEXTCLOUD_APPS                 apps to install besides, separated by spaces; one that fails stops nothing
 #   NEXTCLOUD_APPS_FOLDER          a folder with unpacked apps, user_oidc too: they come from it, not from the app store
@@ -387,13 +388,18 @@ if holds "$before" '"settings"'; then
     done
 fi
 
+is_new_provider() {
+    ! holds "$before" '"settings"'
+}
+
 # --- whose accounts a token opens, before the provider takes any ------------------------------------------------------
 
 choice=${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-$(linking "$configuration")}
 if [ -z "${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-}" ] && [ "$choice" != false ]; then
     read_accounts
     local_accounts=$(select_accounts local)
-    if [ -n "$local_accounts" ]; then
+    # A new Nextcloud has the account that it was installed with, and no realm user can have relied on it yet.
+    if [ -n "$local_accounts" ] && ! { is_new_provider && [ "$local_accounts" = "0 Database ${NEXTCLOUD_ADMIN_USER:-}" ]; }; then
         printf 'local accounts, which the realm user of the same name would get:\n'
         show_accounts "$local_accounts"
         fail 'NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set, and Nextcloud has local accounts. Next: set it to false, so that nobody gets a local account through Keycloak; or to true, so that each realm user gets the local account of the same name'
@@ -422,7 +428,7 @@ if [ "$choice" = false ]; then
     done <<EOF
 $others
 EOF
-    if ! holds "$before" '"settings"'; then
+    if is_new_provider; then
         read_accounts
         left=$(select_accounts user_oidc)
         if [ -n "$left" ]; then

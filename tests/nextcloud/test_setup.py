@@ -318,6 +318,43 @@ def test_without_local_accounts_nothing_is_asked(nextcloud: Nextcloud, accounts:
     assert nextcloud.state["config"]["user_oidc"] == {"soft_auto_provision": False}
 
 
+ADMIN = ("admin", "Database", ["admin"])
+
+
+def test_a_new_nextcloud_keeps_its_administrator_apart(nextcloud: Nextcloud) -> None:
+    """The account that the official image installs Nextcloud with is kept from the realm without being asked about."""
+    nextcloud.change(accounts=[ADMIN])
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="", NEXTCLOUD_ADMIN_USER="admin")
+    assert "local accounts" in last_line(result)
+    assert nextcloud.state["config"]["user_oidc"] == {"soft_auto_provision": False}
+
+
+@pytest.mark.parametrize(
+    ("accounts", "installed_with"),
+    [
+        ([ADMIN], ""),
+        ([ADMIN], "other"),
+        ([ADMIN, ("anna", "Database", [])], "admin"),
+        ([("admin", "LDAP", ["admin"])], "admin"),
+    ],
+)
+def test_any_other_local_account_needs_a_choice(
+    nextcloud: Nextcloud, accounts: list[object], installed_with: str
+) -> None:
+    """Somebody else's account may be one that its owner wants to reach through the realm."""
+    nextcloud.change(accounts=accounts)
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="", NEXTCLOUD_ADMIN_USER=installed_with)
+    assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(result)
+
+
+def test_a_realm_that_is_trusted_already_needs_a_choice(nextcloud: Nextcloud) -> None:
+    """Where a realm user could use the administrator's account until now, nobody closes it without being told."""
+    nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true")
+    nextcloud.change(accounts=[ADMIN])
+    result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="", NEXTCLOUD_ADMIN_USER="admin")
+    assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(result)
+
+
 def test_a_refusal_in_the_configuration_is_a_choice(nextcloud: Nextcloud) -> None:
     """Who has refused local accounts to the realm already need not say it again."""
     nextcloud.change(config={"user_oidc": {"soft_auto_provision": False}})
