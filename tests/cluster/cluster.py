@@ -66,6 +66,14 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class Installed:
+    """A release as it was after its installation, whatever tests have made of it since."""
+
+    deployment: dict[str, Any]
+    autoscaler: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A namespace of a cluster, with the release in it.
 

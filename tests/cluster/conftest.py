@@ -20,7 +20,18 @@ import pytest
 import yaml
 
 from stack.keycloak import Keycloak
-from tests.cluster.cluster import CALLERS, PATIENCE, SECRET, TAKING_OVER, WAIT, Cluster, Neighbours, eventually
+from tests.cluster.cluster import (
+    CALLERS,
+    PATIENCE,
+    RELEASE,
+    SECRET,
+    TAKING_OVER,
+    WAIT,
+    Cluster,
+    Installed,
+    Neighbours,
+    eventually,
+)
 from tests.helm.chart import FOLDER
 from tests.helm.conftest import tool
 from tests.support.oauth import ALICE, Person, sign_in
@@ -154,14 +165,14 @@ def slices(cluster: Cluster, name: str, namespace: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster) -> dict[str, Any]:
-    """The chart, installed with its own defaults, and the Deployment as it was when `helm install --wait` returned."""
+def installed(cluster: Cluster) -> Installed:
+    """The chart, installed with its own defaults, and what there was when `helm install --wait` returned."""
     cluster.upgrade()
-    return cluster.deployment
+    return Installed(cluster.deployment, cluster.get("hpa", RELEASE))
 
 
 @pytest.fixture
-def release(cluster: Cluster, installed: dict[str, Any]) -> Cluster:
+def release(cluster: Cluster, installed: Installed) -> Cluster:
     """The chart as a test finds it: two replicas without an autoscaler, ready."""
     del installed
     cluster.upgrade(*TAKING_OVER, *WAIT, autoscaling={"enabled": False})
@@ -171,7 +182,7 @@ def release(cluster: Cluster, installed: dict[str, Any]) -> Cluster:
 
 
 @pytest.fixture
-def token(cluster: Cluster, installed: dict[str, Any]) -> str:
+def token(cluster: Cluster, installed: Installed) -> str:
     """A new token of Alice's, who has signed in at Keycloak's own pages and whose account Nextcloud has filled."""
     del installed
     issuer = _issuer(cluster)

@@ -1,16 +1,15 @@
 """Installing, upgrading, going back: what people notice of it, which is nothing."""
 
 import json
-from typing import Any
 
-from tests.cluster.cluster import RELEASE, Cluster, eventually, name_of
+from tests.cluster.cluster import RELEASE, Cluster, Installed, eventually, name_of
 
 
-def test_installation_has_its_replicas(cluster: Cluster, installed: dict[str, Any]) -> None:
+def test_installation_has_its_replicas(installed: Installed) -> None:
     """When `helm install --wait` returns, as many replicas are ready as the autoscaler keeps at least."""
-    assert installed["spec"]["replicas"] == 2
-    assert installed["status"]["readyReplicas"] == 2
-    assert cluster.get("hpa", RELEASE)["spec"]["minReplicas"] == 2
+    assert installed.deployment["spec"]["replicas"] == 2
+    assert installed.deployment["status"]["readyReplicas"] == 2
+    assert installed.autoscaler["spec"]["minReplicas"] == 2
 
 
 def test_process_is_nobody(release: Cluster) -> None:
