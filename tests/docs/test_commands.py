@@ -132,7 +132,8 @@ def test_on_a_keycloak(bare_keycloak: Keycloak, shell: Mapping[str, str], tmp_pa
     missing = [program for program in ("perl", "jq", "openssl") if shutil.which(program) is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} not installed, which the pages' reader needs")
-    addresses = {"http://localhost:8180": bare_keycloak.url}
+    # on the host, and within the container
+    addresses = {"http://localhost:8180": bare_keycloak.url, "http://localhost:8080": bare_keycloak.url}
     importing, rotating = (ROOT / "docs" / "how-to" / page for page in ("existing-keycloak.md", "rotate-keys.md"))
     assert {importing, rotating} == set(pages_with("keycloak"))
 
