@@ -30,11 +30,16 @@ no-digests: $(INSTALLED) ## name them by their tags alone
 
 SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
     NEXTCLOUD_CLIENT_SECRET
-.env: # written once: Keycloak and Nextcloud take over what is in it when they first start
-	@umask 077; for name in $(SECRETS); do \
-	    echo "$$name=$$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; \
-	done > $@
-	@echo "Wrote new secrets to .env, which you alone can read; alice's and bob's passwords are among them."
+.env: FORCE # a secret is written once: Keycloak and Nextcloud take it over when they first start
+	@touch $@; chmod 600 $@; for name in $(SECRETS); do \
+	    grep -q "^$$name=" $@ && continue; \
+	    [ -z "$$(tail -c 1 $@)" ] || echo >> $@; \
+	    echo "$$name=$$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >> $@; \
+	    wrote=1; \
+	done; [ -z "$$wrote" ] || \
+	    echo "Wrote new secrets to .env, which you alone can read; alice's and bob's passwords are among them."
+
+FORCE:
 
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest --cov --cov-report=term

@@ -217,6 +217,8 @@ def _lay_out_keycloak(context: Path) -> None:
     with zipfile.ZipFile(download()) as archive:
         archive.extractall(context)
     (context / f"keycloak-{KEYCLOAK_VERSION}").rename(context / "keycloak")
+    for script in (context / "keycloak" / "bin").glob("*.sh"):
+        script.chmod(0o755)  # zipfile drops this
 
 
 def _lay_out_caddy(context: Path) -> None:

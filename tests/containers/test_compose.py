@@ -141,3 +141,18 @@ def test_secrets_are_written_once(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
     assert (tmp_path / ".env").read_text() == written
     assert not any(secret in first.stdout + first.stderr + again.stdout for secret in secrets.values())
+
+
+def test_secrets_are_added_to_what_is_there(tmp_path: Path) -> None:
+    """Settings, and secrets that were chosen, stay in `.env`; what is missing comes besides, for the owner's eyes."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    env = tmp_path / ".env"
+    env.write_text("MCP_EXCHANGE_PORT=28000\nALICE_PASSWORD=chosen-for-a-test")  # and no newline at its end
+    env.chmod(0o644)
+    make = ["make", "--file", str(ROOT / "Makefile"), ".env"]
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
+    lines = env.read_text().splitlines()
+    assert lines[:2] == ["MCP_EXCHANGE_PORT=28000", "ALICE_PASSWORD=chosen-for-a-test"]
+    assert {line.partition("=")[0] for line in lines[2:]} == set(REQUIRED) - {"ALICE_PASSWORD"}
+    assert stat.S_IMODE(env.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
