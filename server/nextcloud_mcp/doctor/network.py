@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, is_loopback, network_cause
 from nextcloud_mcp.doctor.report import Step
 
@@ -16,6 +16,7 @@ SECONDS: Final = 10.0
 SOON: Final = 21
 """Days before its end in which a certificate is mentioned; renewal by ACME has had its chance by then."""
 
+_WHERE_CLIENTS_ARE: Final = "run the doctor where clients are"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -25,9 +26,19 @@ async def keycloak(patient: Patient) -> Finding:
 
 
 async def server(patient: Patient) -> Finding:
-    """Reach the server by its public URL."""
+    """Reach the server by its public URL.
+
+    Raises:
+        Fault: that fails.
+        Skip: the URL is on loopback, and the other addresses say that this is a container, with a loopback of its own.
+    """
     url = patient.settings.server_url
-    return await _reach(url, "NEXTCLOUD_MCP_SERVER_URL", "the MCP server or the proxy in front of it")
+    try:
+        return await _reach(url, "NEXTCLOUD_MCP_SERVER_URL", "the MCP server or the proxy in front of it")
+    except Fault:
+        if is_loopback(url) and not is_loopback(patient.settings.discovery_url):
+            raise Skip(f"{url} is on loopback, and from here that is another machine: {_WHERE_CLIENTS_ARE}") from None
+        raise
 
 
 async def nextcloud(patient: Patient) -> Finding:
@@ -54,7 +65,7 @@ async def _reach(url: str, setting: str, what: str) -> Finding:
         cause = f"{what[0].upper()}{what[1:]} can't be reached at {parts.hostname}:{port}: {network_cause(error)}"
         mend = f"start it, or correct {setting} (now {url})"
         if is_loopback(url):
-            mend += "; in a container this is the container itself, so run the doctor where clients are"
+            mend += f"; in a container this is the container itself, so {_WHERE_CLIENTS_ARE}"
         raise Fault(cause, mend, saw=saw) from error
     certificate = writer.get_extra_info("peercert")
     writer.close()

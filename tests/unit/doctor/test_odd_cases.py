@@ -10,10 +10,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from nextcloud_mcp.doctor import clocks, issuer, registration
+from nextcloud_mcp.doctor import clocks, issuer, network, registration
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
 from nextcloud_mcp.settings import load_settings
+from stack.process import free_port
 from tests.support.http import patient_client
 from tests.support.server import EXCHANGE
 
@@ -41,6 +42,20 @@ def keycloak(*, scope: str = "nextcloud-mcp:exchange", deletes: int = 204) -> Ca
         return httpx.Response(201, json=client | {"registration_access_token": "of-the-client"})
 
     return answer
+
+
+@pytest.mark.parametrize(("keycloak_host", "ending"), [("keycloak:8080", Skip), ("localhost:8180", Fault)])
+async def test_server_on_the_loopback_of_another_machine(keycloak_host: str, ending: type[Exception]) -> None:
+    """In a container, the address of clients on the host leads nowhere, which says nothing about the server."""
+    settings = {
+        **EXCHANGE,
+        "NEXTCLOUD_MCP_SERVER_URL": f"http://localhost:{free_port()}/mcp",
+        "OIDC_DISCOVERY_URL": f"http://{keycloak_host}/realms/cloud/.well-known/openid-configuration",
+    }
+    async with patient_client() as http:
+        patient = Patient(load_settings(settings), Options(), http, http)
+        with pytest.raises(ending):
+            await network.server(patient)
 
 
 async def test_a_client_that_stays_is_told_of() -> None:
