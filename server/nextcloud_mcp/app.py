@@ -39,9 +39,8 @@ from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.metrics import CountResponses, begin_at_zero
-from nextcloud_mcp.nextcloud.capabilities import known_apps
 from nextcloud_mcp.nextcloud.client import http_client
-from nextcloud_mcp.nextcloud.users import known_users
+from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.tools.context import Services
 from nextcloud_mcp.tools.server import create_server
@@ -77,7 +76,7 @@ def create_app(
         first_scopes=_first_scopes(settings, offer),
     )
     begin_at_zero([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
-    services = Services(nextcloud, known_users(), known_apps(), tokens, settings.mode, offer)
+    services = Services(nextcloud, People(), tokens, settings.mode, offer)
 
     server = create_server(offer, lifespan=_lending(services))
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)

@@ -14,6 +14,7 @@
         ├── NextcloudUnavailableError  no answer, or maintenance
         ├── TokenNotAcceptedError      401: Nextcloud does not trust the token, or has a local account of that name
         ├── AccountDisabledError       401 too, with the person's name in it
+        ├── AccountChangedError        the person has another account than the call began with
         ├── ForbiddenError             403
         ├── NotFoundError              404
         │   └── AppMissingError        the same, for the app is not there
@@ -132,6 +133,18 @@ class AccountDisabledError(NextcloudError):
 
     code = "nextcloud.account_disabled"
     quotes_caller = False
+
+
+class AccountChangedError(NextcloudError):
+    """Nextcloud has given the person another account since the user id was asked."""
+
+    code = "nextcloud.account_changed"
+
+    def __init__(self, before: str, now: str) -> None:
+        sentence = "Your account in Nextcloud is now {now} and no longer {before}: call again."
+        super().__init__(
+            sentence.format(now=repr(now), before=repr(before)), reason=sentence.format(now="…", before="…")
+        )
 
 
 class ForbiddenError(NextcloudError):

@@ -9,6 +9,7 @@ names it: a request that the SDK understood otherwise than we did here could not
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import structlog
@@ -20,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcloud_mcp.auth.challenge import Challenge
-from nextcloud_mcp.auth.credentials import Credentials
+from nextcloud_mcp.auth.credentials import Credentials, account_with
 from nextcloud_mcp.auth.features import Use, named_in_headers, used_by_body
 from nextcloud_mcp.auth.json_size import has_too_many_values
 from nextcloud_mcp.auth.scopes import Feature, Offer
@@ -66,6 +67,13 @@ class Admission:
         if isinstance(self.credential, TokenExchangeError):
             raise self.credential
         return self.credential
+
+    @cached_property
+    def account(self) -> tuple[str, str, str]:
+        """What the person's account in Nextcloud follows from: issuer, subject and user name."""
+        if isinstance(self.credential, TokenExchangeError):
+            return self.principal.account
+        return account_with(self.credential, self.principal)
 
 
 class AdmissionControl:

@@ -253,7 +253,7 @@ class TokenExchange:
                 f"Keycloak answered the exchange with a token of type {issued.token_type!r}: "
                 "the administrator must let it issue bearer access tokens."
             )
-        audience = _audience(issued.access_token)
+        audience = _claims(issued.access_token).get("aud")
         if audience not in (self._audience, [self._audience]):
             raise TokenExchangeError(
                 f"Keycloak exchanged the token for one with the audience {audience!r} in place of "
@@ -290,11 +290,22 @@ def _blames_the_subject_token(refusal: _Refusal) -> bool:
     )
 
 
-def _audience(token: str) -> Any:
-    """Read `aud` of a token that came from the token endpoint itself, so that its signature adds nothing."""
+def account_with(token: str, principal: Principal) -> tuple[str, str, str]:
+    """Return the principal's account, with the user name that the token for Nextcloud has.
+
+    Keycloak writes the present name into a token that it exchanges; the caller's own may have been issued before the
+    name was changed.
+    """
+    issuer, subject, username = principal.account
+    present = _claims(token).get("preferred_username")
+    return (issuer, subject, present if isinstance(present, str) else username)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Read a token that came from the token endpoint itself, so that its signature adds nothing."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return claims.get("aud")
-    except (IndexError, binascii.Error, ValueError, AttributeError):
-        return None
+    except (IndexError, binascii.Error, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -49,7 +49,7 @@ class Principal:
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """What a person's account in Nextcloud follows from: issuer, subject, and the name, which may change."""
+        """What a person's account in Nextcloud follows from, as this token has it: issuer, subject and user name."""
         return (self.issuer, self.subject, self.username)
 
 

@@ -11,6 +11,7 @@ from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, Nextcloud
+from nextcloud_mcp.nextcloud.users import People
 
 OLDEST: Final = 32
 """The oldest major that this server has been run against (docs/reference/versions.md)."""
@@ -135,7 +136,7 @@ async def user(patient: Patient) -> Finding:
 
 
 def _cloud(patient: Patient) -> Nextcloud:
-    return Nextcloud(patient.nextcloud, {}, account=("doctor", "doctor", "doctor"), token=patient.nextcloud_token)
+    return Nextcloud(patient.nextcloud, People(), account=("doctor", "doctor", "doctor"), token=patient.nextcloud_token)
 
 
 async def apps(patient: Patient) -> Finding:

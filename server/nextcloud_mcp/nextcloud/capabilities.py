@@ -1,24 +1,14 @@
-"""Which apps Nextcloud has for somebody (OCS API, `/cloud/capabilities`), remembered for a short while.
+"""Which apps Nextcloud has for somebody (OCS API, `/cloud/capabilities`).
 
 Apps announce themselves there, for each user: one that is enabled for some groups alone is announced to those.
 """
 
-import time
-from collections.abc import Callable, MutableMapping
-from typing import Any, Final
+from typing import Any
 
-from cachetools import TTLCache
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import TokenNotAcceptedError
 from nextcloud_mcp.nextcloud.client import NOT_ACCEPTED, Nextcloud, parse
-from nextcloud_mcp.nextcloud.users import LIMIT, Account
-
-Apps = MutableMapping[Account, frozenset[str]]
-"""Apps by account."""
-
-REMEMBERED: Final = 300.0
-"""Seconds for which an answer is taken for true: so long may a new app stay hidden."""
 
 
 class _Data(BaseModel):
@@ -46,8 +36,3 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
     if "core" not in found:
         raise TokenNotAcceptedError(NOT_ACCEPTED)
     return frozenset(found)
-
-
-def known_apps(clock: Callable[[], float] = time.monotonic) -> Apps:
-    """Return a memory without apps yet; `clock` counts seconds."""
-    return TTLCache(LIMIT, REMEMBERED, clock)

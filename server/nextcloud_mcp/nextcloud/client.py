@@ -23,6 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from nextcloud_mcp import memory
 from nextcloud_mcp.connections import ExclusiveConnections, no_cookies
 from nextcloud_mcp.errors import (
+    AccountChangedError,
     AccountDisabledError,
     ConflictError,
     ForbiddenError,
@@ -36,7 +37,7 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
-from nextcloud_mcp.nextcloud.users import Account, Users
+from nextcloud_mcp.nextcloud.users import Account, People
 
 Model = TypeVar("Model")
 
@@ -78,6 +79,9 @@ ANSWER_WEIGHT: Final = 5
 MEMORY_TIMEOUT: Final = 25.0
 """Seconds for which a large answer waits for memory."""
 
+_RESPONSE: Final = b"<d:response>"
+"""Of a multistatus answer, as Nextcloud writes it; there is one for each thing that was found."""
+
 _persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
 
@@ -94,22 +98,27 @@ def http_client(base_url: str, *, transport: httpx.AsyncBaseTransport | None = N
 
 
 class Nextcloud:
-    """Nextcloud as one user, for one call."""
+    """Nextcloud as one user, for one call.
 
-    def __init__(self, http: httpx.AsyncClient, users: Users, *, account: Account, token: str) -> None:
+    The user id in a path may be remembered from an earlier call, and no longer be the user's. For the paths of another
+    account Nextcloud answers "not found", "forbidden" or with an empty list. Such an answer counts only if the id is
+    confirmed: by the header `X-User-Id`, which 34 has in all answers and 32 in all but WebDAV's, or else by OCS.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, people: People, *, account: Account, token: str) -> None:
         """Talk with `token`; `account` is what the user's id is remembered by."""
         self._http = http
-        self._users = users
+        self._people = people
         self._account = account
         self._token = token
+        self._user_id: str | None = None
+        self._is_confirmed = False
 
     async def user_id(self) -> str:
         """Return the user's id in Nextcloud: asked once, then remembered by account."""
-        known = self._users.get(self._account)
-        if known is None:
-            known = (await self.user()).id
-            self._users[self._account] = known
-        return known
+        if self._user_id is None:
+            self._user_id = self._people.user_id(self._account) or (await self.user()).id
+        return self._user_id
 
     async def user(self) -> "User":
         """Return the user, as OCS `/cloud/user` tells (OCS user API, "Get the current user")."""
@@ -121,7 +130,10 @@ class Nextcloud:
                 "There is no Nextcloud at the configured address (its user API answers HTTP 404): the administrator "
                 "must check NEXTCLOUD_HOST."
             )
-        return parse(_OCSUser, response).ocs.data
+        user = parse(_OCSUser, response).ocs.data
+        self._people.remember_user_id(self._account, user.id)
+        self._is_confirmed = True
+        return user
 
     def absolute(self, path: str) -> str:
         """Return `path` as an absolute URL, for headers such as WebDAV's `Destination`."""
@@ -178,9 +190,31 @@ class Nextcloud:
             response = error.response
         except httpx.HTTPError as error:
             raise _no_answer(error, method, about) from error
+        await self._check_user_id(response)
         if not response.is_success and response.status_code not in also_ok:
             raise error_for(response, about)
         return response
+
+    async def _check_user_id(self, response: httpx.Response) -> None:
+        """Check a remembered user id, once a call, where an answer names another or may be another account's.
+
+        A header is only a reason to ask, as something in between may have changed it.
+
+        Raises:
+            AccountChangedError: the id is another one now.
+        """
+        assumed = self._user_id or self._people.user_id(self._account)
+        if self._is_confirmed or assumed is None or response.status_code == httpx.codes.UNAUTHORIZED:
+            return
+        named = _user_id_in(response)
+        if named is None and not _may_be_of_another(response, assumed):
+            return
+        self._is_confirmed = True  # before it is asked, for that answer comes here too
+        if named == assumed:
+            return
+        present = (await self.user()).id
+        if self._user_id not in {None, present}:
+            raise AccountChangedError(assumed, present)
 
     async def _once(self, method: str, path: str, *, about: str, most_bytes: int, **parts: Any) -> httpx.Response:
         """Send a request; raises for the statuses that may pass by themselves."""
@@ -209,7 +243,8 @@ async def _read(streamed: httpx.Response, about: str, most_bytes: int) -> httpx.
                 f"Nextcloud's answer about {about} has more than the {most_bytes} bytes that are read at once: ask for "
                 "less, or open it in Nextcloud."
             )
-    headers = [(name, value) for name, value in streamed.headers.multi_items() if name != "content-encoding"]
+    # as bytes: Nextcloud writes user ids into headers as they are, in UTF-8
+    headers = [(name, value) for name, value in streamed.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(streamed.status_code, headers=headers, content=b"".join(chunks), request=streamed.request)
 
 
@@ -218,6 +253,23 @@ def _expected(streamed: httpx.Response, most_bytes: int) -> int:
     declared = streamed.headers.get("content-length", "")
     is_known = re.fullmatch("[0-9]{1,18}", declared) and "content-encoding" not in streamed.headers
     return min(int(declared), most_bytes) if is_known else most_bytes
+
+
+def _user_id_in(response: httpx.Response) -> str | None:
+    """Return whom Nextcloud says that it answered, None if it does not say."""
+    named = [value for name, value in response.headers.raw if name.lower() == b"x-user-id"]
+    return named[0].decode(errors="replace") if named else None
+
+
+def _may_be_of_another(response: httpx.Response, user_id: str) -> bool:
+    """Return whether an answer of WebDAV may be one about another account, which shows nothing that is in it."""
+    request = response.request
+    if not request.url.path.partition("/remote.php/")[1]:
+        return False
+    if response.status_code != httpx.codes.MULTI_STATUS:
+        return response.is_client_error
+    is_home = request.url.path.rstrip("/").endswith(f"/{user_id}")
+    return response.content.count(_RESPONSE) <= 1 and (is_home or request.headers.get("depth") != "0")
 
 
 def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:

@@ -1,31 +1,72 @@
-"""Who somebody is in Nextcloud, remembered by issuer, subject and user name; no credential is.
+"""What is remembered of people: their user id in Nextcloud, and the apps that it has for them. No credential is.
 
-Nextcloud may map names or hash them (user_oidc's `mapping-uid`, `unique-uid`), so the id is asked, not derived.
-Whoever gets another user name in Keycloak gets another account, so the id is asked for each name. And it is asked again
-after some minutes: for a disabled account Nextcloud refuses to answer, but lets WebDAV go on (measured on 34.0.1 with
-user_oidc 8.10.1).
+Nextcloud may map names or hash them (user_oidc's `mapping-uid`, `unique-uid`), so the id is asked, not derived. What is
+remembered can become wrong, when the person gets another name in Keycloak, or an administrator changes the mapping. So
+it counts for one user name only, and `Nextcloud` compares it with what the answers say. It ends after some minutes: for
+a disabled account Nextcloud refuses to tell the id, but lets WebDAV go on (measured on 34.0.1 with user_oidc 8.10.1).
 """
 
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Final
+from typing import Final, TypeVar
 
 from cachetools import TTLCache
 
-Account = tuple[str, str, str]
-"""Issuer, subject, and the user name (`preferred_username`) or nothing."""
-
-Users = MutableMapping[Account, str]
-"""Nextcloud user ids by account."""
-
 LIMIT: Final = 10_000
-"""How many accounts are remembered; the one not seen for longest goes first."""
-
+"""People who are remembered; the one not seen for longest goes first."""
 
 REMEMBERED: Final = 300.0
-"""Seconds for which an id is used without asking: so long may a disabled account go on."""
+"""Seconds for which an answer is used: so long may a disabled account go on, or a new app stay hidden."""
+
+Value = TypeVar("Value")
 
 
-def known_users(clock: Callable[[], float] = time.monotonic) -> Users:
-    """Return a memory that knows nobody yet; `clock` counts seconds."""
-    return TTLCache(LIMIT, REMEMBERED, clock)
+Account = tuple[str, str, str]
+"""Issuer, subject, and the user name (`preferred_username`), which may change, or nothing."""
+
+
+class People:
+    """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know nobody yet; `clock` counts seconds."""
+        self._user_ids: _Memory[str] = TTLCache(LIMIT, REMEMBERED, clock)
+        self._apps: _Memory[frozenset[str]] = TTLCache(LIMIT, REMEMBERED, clock)
+
+    def user_id(self, account: Account) -> str | None:
+        """Return somebody's user id in Nextcloud, None if it must be asked."""
+        return _recall(self._user_ids, account)
+
+    def apps(self, account: Account) -> frozenset[str] | None:
+        """Return the apps that Nextcloud has for somebody, None if it must be asked."""
+        return _recall(self._apps, account)
+
+    def remember_user_id(self, account: Account, user_id: str) -> None:
+        """Remember an id; all else that was learnt of the person with another id is forgotten."""
+        if self.user_id(account) not in {None, user_id}:
+            self.forget(account)
+        self._user_ids[_key(account)] = (account[2], user_id)
+
+    def remember_apps(self, account: Account, apps: frozenset[str]) -> None:
+        """Remember which apps there are."""
+        self._apps[_key(account)] = (account[2], apps)
+
+    def forget(self, account: Account) -> None:
+        """Forget all that is remembered of somebody."""
+        self._user_ids.pop(_key(account), None)
+        self._apps.pop(_key(account), None)
+
+
+_Memory = MutableMapping[tuple[str, str], tuple[str, Value]]
+"""By issuer and subject: a user name, and what was learnt with it."""
+
+
+def _key(account: Account) -> tuple[str, str]:
+    issuer, subject, _ = account
+    return (issuer, subject)
+
+
+def _recall(memory: _Memory[Value], account: Account) -> Value | None:
+    """Return what is remembered, unless the account has another user name now; a token without a name has no other."""
+    username, value = memory.get(_key(account), ("", None))
+    return value if account[2] in {"", username} else None

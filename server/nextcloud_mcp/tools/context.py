@@ -31,9 +31,8 @@ from pydantic import BaseModel, Field
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.credentials import Credentials
 from nextcloud_mcp.auth.scopes import DECK_CALENDAR, Offer
-from nextcloud_mcp.nextcloud.capabilities import Apps
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.users import Users
+from nextcloud_mcp.nextcloud.users import People
 
 LONG: Final = 1000
 """Bytes of an input schema above which it is written shorter: no tool is to fill more than its share."""
@@ -44,8 +43,7 @@ class Services:
     """What lives as long as the server and serves every call; holds no token."""
 
     http: httpx.AsyncClient
-    users: Users
-    apps: Apps
+    people: People
     credentials: Credentials
     mode: Literal["exchange", "pass-through"]
     offer: Offer
@@ -148,7 +146,7 @@ def _as_user(context: Context[Services, Any]) -> Nextcloud:
     """Open this call's conversation with Nextcloud; raises the exchange's error if there is no token."""
     admission = _admission(context)
     services = context.request_context.lifespan_context
-    return Nextcloud(services.http, services.users, account=admission.principal.account, token=admission.token())
+    return Nextcloud(services.http, services.people, account=admission.account, token=admission.token())
 
 
 def _services(context: Context[Services, Any]) -> Services:

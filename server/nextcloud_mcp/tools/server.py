@@ -354,7 +354,7 @@ def _one_event(admission: Admission, context: Context[Services, Any], arguments:
 
 def _who(admission: Admission, context: Context[Services, Any]) -> dict[str, Any]:
     """Return who it was, by the ids of Keycloak, and of Nextcloud if that was asked in the last minutes."""
-    user = context.request_context.lifespan_context.users.get(admission.principal.account)
+    user = context.request_context.lifespan_context.people.user_id(admission.account)
     return admission.principal.log_fields | ({"user": user} if user is not None else {})
 
 

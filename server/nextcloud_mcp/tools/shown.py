@@ -12,6 +12,7 @@ import structlog
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.auth.credentials import account_with
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import AppMissingError, ForbiddenError, NextcloudError, NextcloudMCPError, NotFoundError
@@ -77,7 +78,7 @@ class Shown:
         app = self._app_of[admission.feature.name]
         if not isinstance(error, NotFoundError | ForbiddenError):
             return error
-        known = services.apps.get(admission.principal.account)
+        known = services.people.apps(admission.account)
         if known is None or app not in known:  # it may have come since
             try:
                 known = await _ask(services, admission.principal, admission.token())
@@ -88,7 +89,7 @@ class Shown:
 
 async def _apps(services: Services, principal: Principal) -> frozenset[str] | None:
     """Return the apps that Nextcloud has for the principal, None if that can't be told now."""
-    known = services.apps.get(principal.account)
+    known = services.people.apps(principal.account)
     if known is not None:
         return known
     with anyio.move_on_after(PATIENCE):
@@ -102,9 +103,9 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
 
 
 async def _ask(services: Services, principal: Principal, token: str) -> frozenset[str]:
-    nextcloud = Nextcloud(services.http, services.users, account=principal.account, token=token)
-    known = await capabilities.apps(nextcloud)
-    services.apps[principal.account] = known
+    account = account_with(token, principal)
+    known = await capabilities.apps(Nextcloud(services.http, services.people, account=account, token=token))
+    services.people.remember_apps(account, known)
     return known
 
 

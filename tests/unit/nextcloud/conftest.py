@@ -7,6 +7,7 @@ import pytest
 import stamina
 
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
+from nextcloud_mcp.nextcloud.users import People
 from tests.support.nextcloud import URL, FakeNextcloud
 
 ALICE = ("https://issuer.test", "sub-of-alice", "sub-of-alice")
@@ -35,4 +36,4 @@ async def http(fake: FakeNextcloud) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def nextcloud(http: httpx.AsyncClient) -> Nextcloud:
     """Nextcloud as alice, for one call."""
-    return Nextcloud(http, {}, account=ALICE, token="token-of-alice")
+    return Nextcloud(http, People(), account=ALICE, token="token-of-alice")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nextcloud_mcp.errors import (
+    AccountChangedError,
     AccountDisabledError,
     ConflictError,
     ForbiddenError,
@@ -24,10 +25,11 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, Nextcloud, http_client
-from nextcloud_mcp.nextcloud.users import Account
+from nextcloud_mcp.nextcloud.users import People
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
-from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, ocs_user
+from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, dav_file, dav_folder, multistatus, ocs_user
+from tests.unit.nextcloud.conftest import ALICE
 
 THING: Final = "/thing"
 SAFE: Final = ("GET", "PROPFIND", "REPORT", "SEARCH")
@@ -61,7 +63,7 @@ async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNe
     ]
     fake.on("GET", THING, answer(headers=cookies))
     for name in ("alice", "alice", "bob"):
-        user = Nextcloud(http, {}, account=("issuer", name, name), token=f"token-of-{name}")
+        user = Nextcloud(http, People(), account=("issuer", name, name), token=f"token-of-{name}")
         await user.request("GET", THING, about="it")
     assert len(fake.requests) == 3
     assert all("Cookie" not in request.headers for request in fake.requests)
@@ -370,12 +372,136 @@ async def test_the_user_is_asked_once(nextcloud: Nextcloud, fake: FakeNextcloud)
 
 async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
     """With one memory for all, each account has its own id, whoever asks first."""
-    users: dict[Account, str] = {}
+    people = People()
     fake.on("GET", USER_PATH, ocs_user("alice"), ocs_user("bob"))
-    alice = Nextcloud(http, users, account=("issuer", "a", "a"), token="token-of-alice")
-    bob = Nextcloud(http, users, account=("issuer", "b", "b"), token="token-of-bob")
+    alice = Nextcloud(http, people, account=("issuer", "a", "a"), token="token-of-alice")
+    bob = Nextcloud(http, people, account=("issuer", "b", "b"), token="token-of-bob")
     assert [await alice.user_id(), await bob.user_id(), await alice.user_id()] == ["alice", "bob", "alice"]
     assert fake.tokens() == ["token-of-alice", "token-of-bob"]
+
+
+HEADERS_OF_ANSWERS: Final = {
+    "user id": {b"X-User-Id": "bugs.üml"},
+    "file name": {b"Content-Disposition": "attachment; filename=Größe.md"},
+    "not UTF-8": {b"X-Anything": b"\xff\xfe"},
+    "several": {b"X-User-Id": "日本", b"X-Lock-Owner": "Zoë 😀", b"ETag": '"1"'},
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS_OF_ANSWERS.values(), ids=HEADERS_OF_ANSWERS.keys())
+@pytest.mark.parametrize("status", [200, 404])
+async def test_headers_may_have_any_bytes(
+    nextcloud: Nextcloud, fake: FakeNextcloud, headers: Mapping[bytes, str | bytes], status: int
+) -> None:
+    """Nextcloud writes names into headers as they are; the answer is read all the same."""
+    raw = [(name, value.encode() if isinstance(value, str) else value) for name, value in headers.items()]
+    fake.on("GET", THING, lambda request: httpx.Response(status, headers=raw, content=b"x", request=request))
+    response = await nextcloud.request("GET", THING, about="it", also_ok={404})
+    assert (response.status_code, response.content) == (status, b"x")
+    assert [each for each in response.headers.raw if each[0] in headers] == raw
+
+
+def known_as(user_id: str) -> People:
+    """Return a memory in which alice has this user id."""
+    people = People()
+    people.remember_user_id(ALICE, user_id)
+    return people
+
+
+HOME: Final = "/remote.php/dav/files/b%C3%BCgel"
+NOTHING_IN_HOME: Final = multistatus(dav_folder(f"{HOME}/"))
+
+ABOUT_ANOTHER_ACCOUNT: Final[Mapping[str, tuple[str, str, dict[str, str], Answer]]] = {
+    "an empty folder": ("PROPFIND", f"{HOME}/", {"Depth": "1"}, answer(207, content=NOTHING_IN_HOME)),
+    "the home itself": ("PROPFIND", f"{HOME}/", {"Depth": "0"}, answer(207, content=NOTHING_IN_HOME)),
+    "no match": ("REPORT", f"{HOME}/x", {"Depth": "1"}, answer(207, content=multistatus())),
+    "not found": ("GET", f"{HOME}/x", {}, answer(404)),
+    "forbidden": ("PUT", f"{HOME}/x", {}, answer(403)),
+    "a conflict": ("MKCOL", f"{HOME}/x", {}, answer(409)),
+    "a condition": ("PUT", f"{HOME}/x", {"If-Match": '"1"'}, answer(412)),
+}
+
+
+@pytest.mark.parametrize("case", ABOUT_ANOTHER_ACCOUNT.values(), ids=ABOUT_ANOTHER_ACCOUNT.keys())
+@pytest.mark.parametrize("named", ["by OCS", "by the answer"])
+async def test_answer_about_another_account_is_an_error(
+    http: httpx.AsyncClient, fake: FakeNextcloud, case: tuple[str, str, dict[str, str], Answer], named: str
+) -> None:
+    """What WebDAV says of a former user id is not told as the person's; the next call has the present id."""
+    method, path, headers, response = case
+    raw = [(b"X-User-Id", "smith-bügel".encode())] if named == "by the answer" else []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        reply = response(request)
+        return httpx.Response(reply.status_code, headers=raw, content=reply.content, request=request)
+
+    fake.on(method, path, answered)
+    fake.on("GET", USER_PATH, ocs_user("smith-bügel"))
+    people = known_as("bügel")
+    nextcloud = Nextcloud(http, people, account=ALICE, token="t")
+    assert await nextcloud.user_id() == "bügel"
+    with pytest.raises(AccountChangedError) as caught:
+        await nextcloud.request(method, path, about="it", headers=headers)
+    assert str(caught.value) == "Your account in Nextcloud is now 'smith-bügel' and no longer 'bügel': call again."
+    assert "bügel" not in str(caught.value.reason)
+    assert await Nextcloud(http, people, account=ALICE, token="t").user_id() == "smith-bügel"
+
+
+@pytest.mark.parametrize("case", ABOUT_ANOTHER_ACCOUNT.values(), ids=ABOUT_ANOTHER_ACCOUNT.keys())
+async def test_a_doubtful_answer_costs_one_question_a_call(
+    http: httpx.AsyncClient, fake: FakeNextcloud, case: tuple[str, str, dict[str, str], Answer]
+) -> None:
+    """Where the answer does not say whose it is, OCS is asked once; if the id holds, the answer does too."""
+    method, path, headers, response = case
+    fake.on(method, path, response)
+    fake.on("GET", USER_PATH, ocs_user("bügel"))
+    nextcloud = Nextcloud(http, known_as("bügel"), account=ALICE, token="t")
+    await nextcloud.user_id()
+    for _ in range(3):
+        await nextcloud.request(method, path, about="it", headers=headers, also_ok={403, 404, 409, 412})
+    assert [request.url.path for request in fake.requests].count(USER_PATH) == 1
+
+
+async def test_an_answer_that_shows_something_is_the_persons(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """What another account could not have answered is believed without a question."""
+    found = multistatus(dav_folder(f"{HOME}/"), dav_file(f"{HOME}/a.txt"))
+    fake.on("PROPFIND", f"{HOME}/", answer(207, content=found))
+    fake.on("PROPFIND", f"{HOME}/a.txt", answer(207, content=multistatus(dav_file(f"{HOME}/a.txt"))))
+    fake.on("GET", f"{HOME}/a.txt", answer(200, content=b"x"))
+    nextcloud = Nextcloud(http, known_as("bügel"), account=ALICE, token="t")
+    await nextcloud.user_id()
+    await nextcloud.request("PROPFIND", f"{HOME}/", about="it", headers={"Depth": "1"})
+    await nextcloud.request("PROPFIND", f"{HOME}/a.txt", about="it", headers={"Depth": "0"})
+    await nextcloud.request("GET", f"{HOME}/a.txt", about="it")
+    assert USER_PATH not in {request.url.path for request in fake.requests}
+
+
+async def test_an_app_that_names_another_account_corrects_what_is_remembered(
+    http: httpx.AsyncClient, fake: FakeNextcloud
+) -> None:
+    """A call that has not used the id goes on, and those after it have the present one."""
+    fake.on("GET", THING, answer(headers={"X-User-Id": "smith"}, text="notes of smith"))
+    fake.on("GET", USER_PATH, ocs_user("smith"))
+    people = known_as("miller")
+    people.remember_apps(ALICE, frozenset({"core"}))
+    nextcloud = Nextcloud(http, people, account=ALICE, token="t")
+    assert (await nextcloud.request("GET", THING, about="it")).text == "notes of smith"
+    assert (await nextcloud.user_id(), people.apps(ALICE)) == ("smith", None)
+
+
+async def test_a_header_that_was_changed_in_between_locks_nobody_out(
+    http: httpx.AsyncClient, fake: FakeNextcloud
+) -> None:
+    """What OCS says of the id counts more than a header, which a proxy may have written anew."""
+    garbled = answer(207, headers={"X-User-Id": "b?gel"}, content=NOTHING_IN_HOME)
+    fake.on("PROPFIND", f"{HOME}/", garbled)
+    fake.on("GET", USER_PATH, ocs_user("bügel"))
+    nextcloud = Nextcloud(http, known_as("bügel"), account=ALICE, token="t")
+    await nextcloud.user_id()
+    for _ in range(3):
+        response = await nextcloud.request("PROPFIND", f"{HOME}/", about="it", headers={"Depth": "1"})
+        assert response.status_code == 207
+    assert [request.url.path for request in fake.requests].count(USER_PATH) == 1
 
 
 async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -425,7 +551,7 @@ async def test_nextcloud_may_live_below_a_path(base: str) -> None:
         return httpx.Response(200)
 
     async with http_client(base, transport=httpx.MockTransport(record)) as http:
-        nextcloud = Nextcloud(http, {}, account=("issuer", "a", "a"), token="t")
+        nextcloud = Nextcloud(http, People(), account=("issuer", "a", "a"), token="t")
         await nextcloud.request("GET", "/status.php", about="it")
         assert asked == [f"{base.rstrip('/')}/status.php"]
         assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
@@ -451,7 +577,7 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
         await Response()(scope, receive, send)
 
     async with listening(app) as url, http_client(url) as http:
-        nextcloud = Nextcloud(http, {}, account=("issuer", "a", "a"), token="t")
+        nextcloud = Nextcloud(http, People(), account=("issuer", "a", "a"), token="t")
         for pause in (0, 0, 2.5):
             await anyio.sleep(pause)  # the passing of time is what is tested
             await nextcloud.request("DELETE", THING, about="it")
