@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpx
@@ -34,6 +34,9 @@ was no flood's, for nobody else can make the issuer publish it."""
 RETRY_INTERVAL: Final = 1.0
 """Least number of seconds between a failed fetch and the next."""
 
+_MIN_MODULUS: Final = 342
+"""Characters of 2048 bits in BASE64URL, without padding."""
+
 MAX_LOG_PAUSE: Final = 64.0
 """Most seconds between two events about an issuer that was never there."""
 
@@ -54,6 +57,8 @@ class _Snapshot:
 
     metadata: IssuerMetadata
     keys: dict[str, Key]
+    unusable: dict[str, str]
+    """Signing keys of the issuer's that can't be used here, and why."""
     fetched_at: float
 
 
@@ -97,12 +102,17 @@ class Issuer:
         """Return the signing key that a token's `kid` names.
 
         Raises:
-            InvalidTokenError: the issuer has no such key.
+            InvalidTokenError: the issuer has no such key, or it can't be used here.
             IssuerUnavailableError: the key is not known here, and the issuer can't be asked.
         """
         snapshot = await self._current()
-        if key_id not in snapshot.keys:
+        if key_id not in snapshot.keys and key_id not in snapshot.unusable:
             snapshot = await self._newer_than(snapshot, for_key=key_id)
+        if key_id in snapshot.unusable:
+            raise InvalidTokenError(
+                f"The token is signed with a key of the realm that can't be used ({snapshot.unusable[key_id]}): the "
+                "administrator must replace it in Keycloak (Realm settings > Keys)."
+            )
         if key_id not in snapshot.keys:
             raise InvalidTokenError("The token is signed with a key that the issuer does not publish: sign in again.")
         return snapshot.keys[key_id]
@@ -151,7 +161,7 @@ class Issuer:
     async def _fetch(self, now: float) -> _Snapshot:
         metadata = IssuerMetadata.model_validate(await self._get_json(self._discovery_url))
         jwks = await self._get_json(metadata.jwks_uri)
-        return _Snapshot(metadata, _signing_keys(jwks), now)
+        return _Snapshot(metadata, *_signing_keys(jwks), now)
 
     async def _get_json(self, url: str) -> object:
         response = await self._http.get(url)
@@ -159,22 +169,44 @@ class Issuer:
         return response.json()
 
 
-def _signing_keys(jwks: object) -> dict[str, Key]:
-    """Pick the signing keys out of a JWK set; a key of an unknown kind is passed over (RFC 7517 section 5).
+def _signing_keys(jwks: object) -> tuple[dict[str, Key], dict[str, str]]:
+    """Pick the signing keys out of a JWK set, and those that can't be used, with the reason (RFC 7517 section 5).
 
     Raises:
-        ValueError: the document is no JWK set, or has no key that could verify a signature.
+        ValueError: the document is no JWK set, or has no signing key.
     """
     if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
         raise ValueError("not a JWK set")  # noqa: TRY004 - a wrong document, not a wrong call
     keys: dict[str, Key] = {}
+    unusable: dict[str, str] = {}
     for jwk in jwks["keys"]:
-        if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig" or not jwk.get("kid"):
+        if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid"), str):
             continue
         try:
-            keys[jwk["kid"]] = import_key(jwk)
-        except (JoseError, ValueError):
-            log.info("issuer.key_passed_over", kty=str(jwk.get("kty")))
-    if not keys:
+            keys[jwk["kid"]] = signing_key(jwk)
+        except UnusableKeyError as error:
+            unusable[jwk["kid"]] = str(error)
+            log.info("issuer.key_passed_over", kty=str(jwk.get("kty")), reason=str(error))
+    if not keys and not unusable:
         raise ValueError("a JWK set without signing keys")
-    return keys
+    return keys, unusable
+
+
+class UnusableKeyError(Exception):
+    """A key of the issuer's can't be used; the message says why."""
+
+
+def signing_key(jwk: dict[str, Any]) -> Key:
+    """Return a signing key of a JWK set.
+
+    Raises:
+        UnusableKeyError: it is of an unknown kind, or too short (RFC 7518 section 3.3).
+    """
+    modulus = jwk.get("n")
+    if jwk.get("kty") == "RSA" and isinstance(modulus, str) and len(modulus.rstrip("=")) < _MIN_MODULUS:
+        raise UnusableKeyError("an RSA key shorter than 2048 bits")
+    try:
+        return import_key(jwk)
+    except (JoseError, ValueError) as error:
+        kind = " ".join(str(jwk[name])[:20] for name in ("kty", "crv") if name in jwk)
+        raise UnusableKeyError(f"a key of the kind {kind!r}, which is unknown or damaged") from error

@@ -5,19 +5,22 @@ and it names this server as audience: exactly, as a string. Nothing in its heade
 used; keys come from the issuer's JWKS alone (RFC 8725 section 3.10).
 """
 
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from joserfc import jws, jwt
-from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.errors import ExpiredTokenError, JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
 
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.errors import InvalidTokenError
 
-ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Asymmetric ones only: with a symmetric one the public key could pass for the secret (RFC 8725 section 2.1)."""
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""The asymmetric ones that Keycloak signs with, EdDSA by Ed25519 and Ed448. With a symmetric one the public key could
+pass for the secret (RFC 8725 section 2.1), and Keycloak publishes none."""
 
 LEEWAY: Final = 30
 """Seconds by which the issuer's clock may differ from ours."""
@@ -70,10 +73,11 @@ class TokenVerifier:
             IssuerUnavailableError: it can't be checked now.
         """
         header = _header(token)
+        _check_algorithm(header)
         key = await self._issuer.key(_key_id(header))
         metadata = await self._issuer.metadata()
         try:
-            claims = jwt.decode(token, key, algorithms=ALGORITHMS).claims
+            claims = jwt.decode(token, key, registry=_REGISTRY).claims
         except (JoseError, ValueError) as error:
             raise InvalidTokenError("The token's signature is not the issuer's: sign in again.") from error
         _check_claims(claims, metadata.issuer)
@@ -126,6 +130,32 @@ def _check_encoding(text: bytes) -> None:
     """
     if "\0" in text.decode():
         raise ValueError("not UTF-8")
+
+
+def _check_algorithm(header: Mapping[str, Any]) -> None:
+    """Refuse an algorithm before a key is asked for: signing in again gives a token with the same one."""
+    algorithm = header.get("alg")
+    if algorithm in ALGORITHMS:
+        return
+    is_name = isinstance(algorithm, str) and re.fullmatch("[A-Za-z0-9+-]{1,20}", algorithm)
+    raise InvalidTokenError(
+        f"The token is signed with {algorithm if is_name else 'an unknown algorithm'}, which this server does not "
+        f"accept: the administrator must let Keycloak sign access tokens with one of {', '.join(ALGORITHMS)} (Realm "
+        "settings > Tokens > Default signature algorithm, or the client's own under Advanced)."
+    )
+
+
+class _Registry(jws.JWSRegistry):
+    """The accepted algorithms, without the library's warning that RFC 9864 renames EdDSA: Keycloak has the old name."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        """Return an accepted algorithm."""
+        if name not in ALGORITHMS:
+            raise UnsupportedAlgorithmError(f"Algorithm of '{name}' is not allowed")
+        return self.algorithms[name]
+
+
+_REGISTRY: Final = _Registry()
 
 
 def _key_id(header: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from nextcloud_mcp.app import credentials, verifier
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.clocks import skew
-from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, divided, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, unverified
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, TokenExchangeError
@@ -30,10 +30,17 @@ async def accepted(patient: Patient) -> Finding:
     try:
         patient.principal = await verifier(patient.settings, issuer).verify(patient.options.token)
     except (InvalidTokenError, IssuerUnavailableError) as error:
-        mend = f"ask for a new one with the scope {patient.settings.server_scope}"
-        raise Fault(str(error).rstrip("."), mend, saw=_seen(patient.options.token)) from error
+        raise Fault(*_with_remedy(patient, str(error)), saw=_seen(patient.options.token)) from error
     seconds = patient.principal.expires_at - time.time()
     return Finding(f"meant for this server, good for {seconds:.0f} s, given to {patient.principal.client_id}")
+
+
+def _with_remedy(patient: Patient, sentence: str) -> tuple[str, str]:
+    """Return cause and next step: the sentence's own, where that is the administrator's."""
+    cause, step = divided(sentence)
+    if step.startswith("the administrator"):
+        return cause, step
+    return sentence.rstrip("."), f"ask for a new one with the scope {patient.settings.server_scope}"
 
 
 def _seen(token: str) -> str:
@@ -83,7 +90,7 @@ async def for_nextcloud(patient: Patient) -> Finding:
     try:
         token = await credentials(settings, patient.http, issuer).for_nextcloud(_principal(patient))
     except (TokenExchangeError, InvalidTokenError, IssuerUnavailableError) as error:
-        raise Fault(*_divided(str(error)), saw="no token for Nextcloud") from error
+        raise Fault(*divided(str(error)), saw="no token for Nextcloud") from error
     patient.nextcloud_token = token
     claims = unverified(token)
     if settings.enable_token_exchange and "iat" in claims:
@@ -96,12 +103,6 @@ async def for_nextcloud(patient: Patient) -> Finding:
         )
     lifetime = int(claims.get("exp", 0)) - int(claims.get("iat", 0))
     return Finding(f"aud {claims['aud']}, azp {claims.get('azp')}, lives {lifetime} s")
-
-
-def _divided(sentence: str) -> tuple[str, str]:
-    """Divide an error's sentence into its cause and its next step, which stands after the last colon."""
-    cause, colon, step = sentence.rstrip(".").rpartition(": ")
-    return (cause, step) if colon else (step, "see the server's log")
 
 
 def _principal(patient: Patient) -> Principal:

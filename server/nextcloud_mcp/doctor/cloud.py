@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 import httpx
 
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, divided, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, json_object, network_cause, unverified
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, Nextcloud
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, NOT_ACCEPTED, Nextcloud
 from nextcloud_mcp.nextcloud.users import People
 
 OLDEST: Final = 32
@@ -118,6 +118,8 @@ async def user(patient: Patient) -> Finding:
     try:
         found = await _cloud(patient).user()
     except TokenNotAcceptedError as error:
+        if str(error) != NOT_ACCEPTED:  # it names the token's algorithm
+            raise Fault(*divided(str(error)), saw="HTTP 401") from error
         raise Fault(
             "Nextcloud does not accept the token, or has a local account of this name",
             "run nextcloud/setup.sh again, which makes user_oidc trust the realm and fetch its present keys; "

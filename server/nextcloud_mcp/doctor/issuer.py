@@ -7,16 +7,19 @@ outside, where people sign in. Tokens carry the one, the server expects the othe
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from joserfc.errors import JoseError
-from joserfc.jwk import import_key
-
+from nextcloud_mcp.auth.issuer import UnusableKeyError, signing_key
 from nextcloud_mcp.auth.verifier import ALGORITHMS
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask_in_passing, ask_json, is_loopback
 from nextcloud_mcp.doctor.report import Step
+from nextcloud_mcp.nextcloud.client import USER_OIDC_ALGORITHMS
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 NEEDED: Final = ("issuer", "jwks_uri", "token_endpoint", "authorization_endpoint")
+
+_UNTOLD: Final = "of no named algorithm"
+_KEYS: Final = "in Keycloak's console: Realm settings > Keys"
+_DEFAULT_ALGORITHM: Final = "set Realm settings > Tokens > Default signature algorithm"
 
 _HOSTNAME: Final = "start Keycloak with --hostname=https://ITS.PUBLIC.NAME --hostname-backchannel-dynamic=true"
 """One issuer for all, and endpoints at the address that each was asked at."""
@@ -95,33 +98,63 @@ async def encrypted(patient: Patient) -> Finding:
 
 
 async def keys(patient: Patient) -> Finding:
-    """Read the signing keys."""
+    """Read the signing keys: which this server can use, and which Nextcloud can."""
     url = str(patient.metadata["jwks_uri"])
     document = await ask_json(
         patient.http, url, mend=f"make {url}, which the issuer's metadata names, reachable from here; or {_HOSTNAME}"
     )
-    found = document.get("keys", [])
-    patient.keys = frozenset(jwk["kid"] for jwk in found if _usable(jwk))
+    found = [jwk for jwk in document.get("keys", []) if _signs(jwk)]
+    reasons = {jwk["kid"]: _reason_against(jwk) for jwk in found}
+    patient.keys = frozenset(kid for kid, reason in reasons.items() if not reason)
     if not patient.keys:
         raise Fault(
             f"{url} has no signing key of an accepted algorithm ({', '.join(ALGORITHMS)})",
-            "in Keycloak's console: Realm settings > Keys > Add providers > rsa-generated, with RS256",
+            f"{_KEYS} > Add provider > rsa-generated, with RS256",
             saw=f"{len(found)} keys, none of them of use",
         )
-    algorithms = sorted({str(jwk.get("alg")) for jwk in found if _usable(jwk)})
-    return Finding(f"{len(patient.keys)} to verify with: {', '.join(algorithms)}")
+    problems = [
+        warning(f"This server can't use the realm's signing key {kid}: {reason}", f"{_KEYS}: replace it")
+        for kid, reason in reasons.items()
+        if reason
+    ]
+    kinds = sorted({_algorithm(jwk) for jwk in found if jwk["kid"] in patient.keys})
+    refused = [kind for kind in kinds if kind not in {_UNTOLD, *USER_OIDC_ALGORITHMS}]
+    problems += [_refused_by_nextcloud(refused, is_all=len(refused) == len(kinds))] if refused else []
+    return Finding(f"{len(patient.keys)} to verify with: {', '.join(kinds)}", tuple(problems))
 
 
-def _usable(jwk: Any) -> bool:
-    if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig" or not jwk.get("kid"):
-        return False
-    if jwk.get("alg") not in {None, *ALGORITHMS}:
-        return False
+def _refused_by_nextcloud(algorithms: list[str], *, is_all: bool) -> Problem:
+    """Return what it means that the realm has keys for these algorithms."""
+    cause = f"Nextcloud's app user_oidc does not verify {' or '.join(algorithms)}"
+    if is_all:
+        mend = f"{_KEYS} > Add provider, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
+        return Problem(f"{cause}, and the realm has keys for nothing else, so each call gets 401", mend)
+    return warning(
+        f"{cause}, for which the realm has keys: whoever has a token signed so gets 401",
+        f"{_DEFAULT_ALGORITHM} to one of {', '.join(USER_OIDC_ALGORITHMS)}, and each client's own under Advanced too",
+    )
+
+
+def _signs(jwk: Any) -> bool:
+    return isinstance(jwk, dict) and jwk.get("use", "sig") == "sig" and bool(jwk.get("kid"))
+
+
+def _reason_against(jwk: dict[str, Any]) -> str:
+    """Say why this server can't use a signing key; nothing if it can."""
+    algorithm = jwk.get("alg")
+    if algorithm not in {None, *ALGORITHMS}:
+        return f"the algorithm {algorithm} is not one of {', '.join(ALGORITHMS)}"
     try:
-        import_key(jwk)
-    except (JoseError, ValueError):
-        return False
-    return True
+        signing_key(jwk)
+    except UnusableKeyError as error:
+        return str(error)
+    return ""
+
+
+def _algorithm(jwk: dict[str, Any]) -> str:
+    """Return the algorithm of a key, with its curve where two have the same name."""
+    algorithm = jwk.get("alg", _UNTOLD)
+    return f"EdDSA with {jwk.get('crv')}" if algorithm == "EdDSA" else str(algorithm)
 
 
 async def scopes(patient: Patient) -> Finding:
@@ -170,7 +203,7 @@ STEPS: Final = (
     Step(
         "issuer.keys",
         "signing keys",
-        "The JWK set has a signing key of an accepted algorithm.",
+        "The JWK set has signing keys of accepted algorithms, and of those that Nextcloud verifies.",
         keys,
         ("issuer.metadata",),
     ),

@@ -331,7 +331,7 @@ async def mail_address(nextcloud: Nextcloud) -> str | None:
     """Return the `mailto:` address under which Nextcloud knows the user in calendars (RFC 6638 section 2.4.1)."""
     response = await nextcloud.request(
         "PROPFIND",
-        f"/remote.php/dav/principals/users/{quote(await nextcloud.user_id(), safe='')}/",
+        f"/remote.php/dav/principals/users/{await nextcloud.principal_name()}/",
         about="your account",
         headers={"Depth": "0"},
         content=dav.propfind(f"{C}calendar-user-address-set"),
@@ -416,7 +416,7 @@ async def _etag(nextcloud: Nextcloud, calendar: str, name: str) -> str:
 
 
 async def _home(nextcloud: Nextcloud) -> str:
-    return f"/remote.php/dav/calendars/{quote(await nextcloud.user_id(), safe='')}/"
+    return f"/remote.php/dav/calendars/{await nextcloud.principal_name()}/"
 
 
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:

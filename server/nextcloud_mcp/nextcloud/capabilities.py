@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import TokenNotAcceptedError
-from nextcloud_mcp.nextcloud.client import NOT_ACCEPTED, Nextcloud, parse
+from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
 
 class _Data(BaseModel):
@@ -34,5 +33,5 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
     )
     found = parse(_Answer, response).ocs.data.capabilities
     if "core" not in found:
-        raise TokenNotAcceptedError(NOT_ACCEPTED)
+        raise nextcloud.not_accepted()
     return frozenset(found)

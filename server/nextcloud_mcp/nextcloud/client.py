@@ -10,11 +10,14 @@ Nextcloud asks for a short pause; one that met a lock; and any request to which 
 for the caller to repeat, who is told when.
 """
 
+import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from html import unescape
 from typing import Any, Final, TypeVar
+from urllib.parse import quote, unquote_plus
 
 import httpx
 import stamina
@@ -79,6 +82,8 @@ ANSWER_WEIGHT: Final = 5
 MEMORY_TIMEOUT: Final = 25.0
 """Seconds for which a large answer waits for memory."""
 
+_TWICE_DECODED: Final = re.compile("[+%/]")
+
 _RESPONSE: Final = b"<d:response>"
 """Of a multistatus answer, as Nextcloud writes it; there is one for each thing that was found."""
 
@@ -119,6 +124,30 @@ class Nextcloud:
         if self._user_id is None:
             self._user_id = self._people.user_id(self._account) or (await self.user()).id
         return self._user_id
+
+    async def home_name(self) -> str:
+        """Return the user id as it stands in the paths of files, uploads and trash, percent-encoded.
+
+        Nextcloud decodes it once more than the rest of a path, `+` included, for it takes `+` and `%` to be forbidden
+        in user ids (measured on 32.0.1 and 34.0.1). user_oidc allows them.
+        """
+        return quote(_TWICE_DECODED.sub(lambda found: quote(found[0], safe=""), await self.user_id()), safe="")
+
+    async def principal_name(self) -> str:
+        """Return the user id as it stands in the paths of calendars, address books and principals, percent-encoded.
+
+        Raises:
+            NextcloudError: it has a `+`, `%` or `/`. With those Nextcloud has no such paths, however they are encoded
+                (measured on 32.0.1 and 34.0.1).
+        """
+        user_id = await self.user_id()
+        if _TWICE_DECODED.search(user_id):
+            sentence = "Nextcloud has no calendars and contacts for user ids with '+' or '%', such as yours, {about}"
+            remedy = (
+                "the administrator must give you another user name, or map user ids by another claim (mapping-uid)."
+            )
+            raise _error(NextcloudError, f"{sentence}: {remedy}", about=repr(user_id))
+        return quote(user_id, safe="")
 
     async def user(self) -> "User":
         """Return the user, as OCS `/cloud/user` tells (OCS user API, "Get the current user")."""
@@ -192,8 +221,20 @@ class Nextcloud:
             raise _no_answer(error, method, about) from error
         await self._check_user_id(response)
         if not response.is_success and response.status_code not in also_ok:
-            raise error_for(response, about)
+            failure = error_for(response, about)
+            raise self.not_accepted() if isinstance(failure, TokenNotAcceptedError) else failure
         return response
+
+    def not_accepted(self) -> TokenNotAcceptedError:
+        """Return the error for an answer to a stranger, which names the token's algorithm if that is why."""
+        algorithm, client = _algorithm_and_client(self._token)
+        if algorithm in {"", *USER_OIDC_ALGORITHMS}:
+            return TokenNotAcceptedError(NOT_ACCEPTED)
+        return TokenNotAcceptedError(
+            f"Nextcloud's app user_oidc does not verify tokens signed with {algorithm}: the administrator must "
+            f"let Keycloak sign the access tokens of {client} with one of {', '.join(USER_OIDC_ALGORITHMS)} "
+            "(Realm settings > Tokens > Default signature algorithm, or the client's own under Advanced)."
+        )
 
     async def _check_user_id(self, response: httpx.Response) -> None:
         """Check a remembered user id, once a call, where an answer names another or may be another account's.
@@ -268,7 +309,7 @@ def _may_be_of_another(response: httpx.Response, user_id: str) -> bool:
         return False
     if response.status_code != httpx.codes.MULTI_STATUS:
         return response.is_client_error
-    is_home = request.url.path.rstrip("/").endswith(f"/{user_id}")
+    is_home = unquote_plus(request.url.path).rstrip("/").endswith(f"/{unquote_plus(user_id)}")
     return response.content.count(_RESPONSE) <= 1 and (is_home or request.headers.get("depth") != "0")
 
 
@@ -370,6 +411,25 @@ NOT_ACCEPTED: Final = (
     "given --occ."
 )
 """Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
+
+USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
+"""What user_oidc verifies (measured with 8.10.1): it lists ES512 too, for which its library has no curve."""
+
+
+def _algorithm_and_client(token: str) -> tuple[str, str]:
+    """Return the algorithm of a JWT with its curve, and the client that got it; without an algorithm it is no JWT."""
+    try:
+        header, claims, signature = (urlsafe_b64decode(part + "==") for part in token.split("."))
+        algorithm, client = json.loads(header)["alg"], json.loads(claims).get("azp")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", ""
+    curve = {_ED25519_BYTES: " with Ed25519", _ED448_BYTES: " with Ed448"}.get(len(signature), "")
+    return f"{algorithm}{curve if algorithm == 'EdDSA' else ''}", f"the client {client}" if client else "its clients"
+
+
+_ED25519_BYTES: Final = 64
+_ED448_BYTES: Final = 114
+"""Bytes of a signature (RFC 8032 sections 5.1.6 and 5.2.6)."""
 
 _ACCOUNT_DISABLED: Final = (
     AccountDisabledError,

@@ -280,9 +280,8 @@ def _etag(properties: dict[str, Element]) -> str | None:
 async def _url(nextcloud: Nextcloud, *names: str) -> str:
     if any(name in {"", ".", ".."} or "/" in name for name in names):
         raise InvalidArgumentError(f"{names[0]!r} is no address book: pass the name that the list of them gives.")
-    user = await nextcloud.user_id()
-    parts = "".join(f"{quote(name, safe='')}/" for name in (user, *names))
-    address = f"/remote.php/dav/addressbooks/users/{parts}"
+    parts = "".join(f"{quote(name, safe='')}/" for name in names)
+    address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"
     return address.rstrip("/") if len(names) > 1 else address
 
 

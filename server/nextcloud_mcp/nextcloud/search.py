@@ -7,6 +7,7 @@ into files. Favourites are found the same way; a REPORT of `oc:filter-files`, wh
 import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 import httpx
@@ -81,7 +82,8 @@ async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, r
     root = await root_of(nextcloud)
     document = _SEARCH.format(
         properties=PROPERTIES,
-        scope=escape(f"/files/{await nextcloud.user_id()}{shown(folder)}"),  # not percent-encoded, unlike any other
+        # not percent-encoded, unlike any other
+        scope=escape(f"/files/{unquote(await nextcloud.home_name())}{shown(folder)}"),
         conditions=_conditions(wanted),
         rows=rows,
         start=start,

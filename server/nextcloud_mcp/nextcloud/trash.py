@@ -67,7 +67,7 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
 
 
 async def _root(nextcloud: Nextcloud) -> str:
-    return f"/remote.php/dav/trashbin/{quote(await nextcloud.user_id(), safe='')}"
+    return f"/remote.php/dav/trashbin/{await nextcloud.home_name()}"
 
 
 def _all_trashed(multistatus: httpx.Response) -> list[Trashed]:

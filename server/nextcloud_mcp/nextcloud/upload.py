@@ -7,7 +7,6 @@ Nextcloud drops them. So nothing is kept here between two parts.
 import re
 import secrets
 from typing import Final
-from urllib.parse import quote
 
 import httpx
 
@@ -80,4 +79,4 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
 async def _place(nextcloud: Nextcloud, upload: str) -> str:
     if _ID.fullmatch(upload) is None:
         raise InvalidArgumentError("upload is none: pass what the result of the first part said.")
-    return f"/remote.php/dav/uploads/{quote(await nextcloud.user_id(), safe='')}/{upload}"
+    return f"/remote.php/dav/uploads/{await nextcloud.home_name()}/{upload}"

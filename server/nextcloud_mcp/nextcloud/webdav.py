@@ -263,7 +263,7 @@ async def _stat(nextcloud: Nextcloud, path: str) -> FileInfo:
 
 async def root_of(nextcloud: Nextcloud) -> str:
     """Return the path of the user's root folder on the server, percent-encoded."""
-    return f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"
+    return f"/remote.php/dav/files/{await nextcloud.home_name()}"
 
 
 async def url_of(nextcloud: Nextcloud, path: str) -> str:
