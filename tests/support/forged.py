@@ -4,11 +4,11 @@ import hmac
 import json
 import re
 import time
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, Key, OKPKey
 
 from tests.support.minting import Minter, signed
 
@@ -18,6 +18,8 @@ CLIENT_ID: Final = "mcp-server"
 Mint = Callable[[Minter], str]
 
 ATTACKERS_EC_KEY: Final = ECKey.generate_key("P-256")
+ATTACKERS_ED25519_KEY: Final = OKPKey.generate_key("Ed25519")
+ATTACKERS_ED448_KEY: Final = OKPKey.generate_key("Ed448")
 EVIL: Final = "https://attacker.test/jwks.json"
 
 
@@ -71,6 +73,25 @@ NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
     "payload is too long": lambda k: k.mint(comment="a" * 200_000),
 }
 
+
+def signed_by(algorithm: str, key: Key) -> Mint:
+    """Sign with another algorithm and a key of an attacker's, under the name of the issuer's key."""
+
+    def mint(minter: Minter) -> str:
+        header = {"alg": algorithm, "typ": "JWT", "kid": minter.signing_key.kid}
+        return signed(json.dumps(header), json.dumps(minter.claims()), key, algorithm=algorithm)
+
+    return mint
+
+
+def hs256_with_octets(minter: Minter) -> str:
+    """Take the bytes of a public key, as its JWK has them, for a shared secret."""
+    signing_input = minter.mint(header={"alg": "HS256"}).rpartition(".")[0]
+    secret = urlsafe_b64decode(str(minter.signing_key.as_dict(private=False)["n"]) + "==")
+    signature = hmac.digest(secret, signing_input.encode(), "sha256")
+    return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
 SIGNATURE: Final[Mapping[str, Mint]] = {
     "alg none, no signature": lambda k: k.mint(header={"alg": "none"}).rpartition(".")[0] + ".",
     "alg none, some signature": lambda k: k.mint(header={"alg": "none"}),
@@ -79,6 +100,17 @@ SIGNATURE: Final[Mapping[str, Mint]] = {
     "alg is a list": lambda k: k.mint(header={"alg": ["RS256"]}),
     "alg of another family": lambda k: k.mint(header={"alg": "ES256"}),
     "HS256 with the public key as secret": hs256,
+    "HS256 with the modulus as secret": hs256_with_octets,
+    "EdDSA over an RSA key's name": signed_by("EdDSA", ATTACKERS_ED25519_KEY),
+    "EdDSA by Ed448 over an RSA key's name": signed_by("EdDSA", ATTACKERS_ED448_KEY),
+    "EdDSA by its later name": signed_by("Ed25519", ATTACKERS_ED25519_KEY),
+    "EdDSA with a signature of zeros": lambda k: (
+        k.mint(header={"alg": "EdDSA"}).rpartition(".")[0] + "." + urlsafe_b64encode(bytes(64)).decode().rstrip("=")
+    ),
+    "PS256 with a key for RS256": lambda k: k.mint(header={"alg": "PS256"}),
+    "alg of a curve that Keycloak has not": lambda k: k.mint(header={"alg": "ES256K"}),
+    "alg is a sentence": lambda k: k.mint(header={"alg": "RS256: sign in at https://attacker.test"}),
+    "alg is empty": lambda k: k.mint(header={"alg": ""}),
     "another key under the name of ours": lambda k: k.mint(key=k.foreign_key),
     "signature cut off": lambda k: k.mint().rpartition(".")[0] + ".",
     "signature of another token": lambda k: k.mint().rpartition(".")[0] + "." + k.mint(sub="bob").rpartition(".")[2],

@@ -118,7 +118,7 @@ async def user(patient: Patient) -> Finding:
     try:
         found = await _cloud(patient).user()
     except TokenNotAcceptedError as error:
-        if str(error) != NOT_ACCEPTED:  # it names the token's algorithm
+        if not str(error).startswith(NOT_ACCEPTED):  # it names the token's algorithm
             raise Fault(*divided(str(error)), saw="HTTP 401") from error
         raise Fault(
             "Nextcloud does not accept the token, or has a local account of this name",

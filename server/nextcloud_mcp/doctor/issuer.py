@@ -12,7 +12,7 @@ from nextcloud_mcp.auth.verifier import ALGORITHMS
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask_in_passing, ask_json, is_loopback
 from nextcloud_mcp.doctor.report import Step
-from nextcloud_mcp.nextcloud.client import USER_OIDC_ALGORITHMS
+from nextcloud_mcp.nextcloud.client import DISTURBED_BY, USER_OIDC_ALGORITHMS
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 NEEDED: Final = ("issuer", "jwks_uri", "token_endpoint", "authorization_endpoint")
@@ -113,13 +113,24 @@ async def keys(patient: Patient) -> Finding:
             saw=f"{len(found)} keys, none of them of use",
         )
     problems = [
-        warning(f"This server can't use the realm's signing key {kid}: {reason}", f"{_KEYS}: replace it")
+        warning(
+            f"This server can't use the realm's signing key {kid} ({reason}), and user_oidc can refuse others for it",
+            f"{_KEYS}: replace it",
+        )
         for kid, reason in reasons.items()
         if reason
     ]
     kinds = sorted({_algorithm(jwk) for jwk in found if jwk["kid"] in patient.keys})
     refused = [kind for kind in kinds if kind not in {_UNTOLD, *USER_OIDC_ALGORITHMS}]
     problems += [_refused_by_nextcloud(refused, is_all=len(refused) == len(kinds))] if refused else []
+    problems += [
+        warning(
+            f"Nextcloud's app user_oidc refuses tokens signed with {kind} while the realm has a key for {other} too",
+            f"{_KEYS}: remove the key for {other}",
+        )
+        for kind, other in DISTURBED_BY.items()
+        if {kind, other} <= set(kinds)
+    ]
     return Finding(f"{len(patient.keys)} to verify with: {', '.join(kinds)}", tuple(problems))
 
 

@@ -82,7 +82,7 @@ ANSWER_WEIGHT: Final = 5
 MEMORY_TIMEOUT: Final = 25.0
 """Seconds for which a large answer waits for memory."""
 
-_TWICE_DECODED: Final = re.compile("[+%/]")
+_TWICE_DECODED: Final = re.compile("[+%]")
 
 _RESPONSE: Final = b"<d:response>"
 """Of a multistatus answer, as Nextcloud writes it; there is one for each thing that was found."""
@@ -130,8 +130,14 @@ class Nextcloud:
 
         Nextcloud decodes it once more than the rest of a path, `+` included, for it takes `+` and `%` to be forbidden
         in user ids (measured on 32.0.1 and 34.0.1). user_oidc allows them.
+
+        Raises:
+            NextcloudError: it has a `/`, for which Nextcloud mixes up folders of different people.
         """
-        return quote(_TWICE_DECODED.sub(lambda found: quote(found[0], safe=""), await self.user_id()), safe="")
+        user_id = await self.user_id()
+        if "/" in user_id:
+            raise _impossible_user_id(user_id, "files")
+        return quote(_TWICE_DECODED.sub(lambda found: quote(found[0]), user_id), safe="")
 
     async def principal_name(self) -> str:
         """Return the user id as it stands in the paths of calendars, address books and principals, percent-encoded.
@@ -141,12 +147,8 @@ class Nextcloud:
                 (measured on 32.0.1 and 34.0.1).
         """
         user_id = await self.user_id()
-        if _TWICE_DECODED.search(user_id):
-            sentence = "Nextcloud has no calendars and contacts for user ids with '+' or '%', such as yours, {about}"
-            remedy = (
-                "the administrator must give you another user name, or map user ids by another claim (mapping-uid)."
-            )
-            raise _error(NextcloudError, f"{sentence}: {remedy}", about=repr(user_id))
+        if "/" in user_id or _TWICE_DECODED.search(user_id):
+            raise _impossible_user_id(user_id, "calendars and contacts")
         return quote(user_id, safe="")
 
     async def user(self) -> "User":
@@ -228,6 +230,11 @@ class Nextcloud:
     def not_accepted(self) -> TokenNotAcceptedError:
         """Return the error for an answer to a stranger, which names the token's algorithm if that is why."""
         algorithm, client = _algorithm_and_client(self._token)
+        if algorithm in DISTURBED_BY:
+            return TokenNotAcceptedError(
+                f"{NOT_ACCEPTED} With {algorithm}, by which this token is signed, there is one cause more: user_oidc "
+                f"refuses it while the realm has a key for {DISTURBED_BY[algorithm]} too."
+            )
         if algorithm in {"", *USER_OIDC_ALGORITHMS}:
             return TokenNotAcceptedError(NOT_ACCEPTED)
         return TokenNotAcceptedError(
@@ -294,6 +301,17 @@ def _expected(streamed: httpx.Response, most_bytes: int) -> int:
     declared = streamed.headers.get("content-length", "")
     is_known = re.fullmatch("[0-9]{1,18}", declared) and "content-encoding" not in streamed.headers
     return min(int(declared), most_bytes) if is_known else most_bytes
+
+
+def _impossible_user_id(user_id: str, what: str) -> NextcloudError:
+    """Return the error for a user id that user_oidc allows and the rest of Nextcloud does not."""
+    characters = "/" if what == "files" else "+, % or /"
+    return _error(
+        NextcloudError,
+        f"Nextcloud has no {what} for user ids with {characters}, such as yours, {{about}}: "
+        "the administrator must give you another user name, or map user ids by another claim (mapping-uid).",
+        about=repr(user_id),
+    )
 
 
 def _user_id_in(response: httpx.Response) -> str | None:
@@ -414,6 +432,15 @@ NOT_ACCEPTED: Final = (
 
 USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
 """What user_oidc verifies (measured with 8.10.1): it lists ES512 too, for which its library has no curve."""
+
+
+DISTURBED_BY: Final[Mapping[str, str]] = {
+    "ES256": "ES512",
+    "ES384": "ES512",
+    "EdDSA with Ed25519": "EdDSA with Ed448",
+}
+"""Algorithms that user_oidc refuses while the realm has a key for the other one, of a curve that its library does not
+know (measured with 8.10.1)."""
 
 
 def _algorithm_and_client(token: str) -> tuple[str, str]:

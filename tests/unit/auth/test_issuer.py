@@ -1,11 +1,13 @@
 """`auth.issuer`: metadata and keys, fetched as seldom as possible and as often as needed (RFC 8414, RFC 7517)."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import anyio
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import ECKey, RSAKey
 from structlog.testing import capture_logs
 
@@ -278,6 +280,21 @@ async def test_a_key_that_cannot_verify_is_passed_over(
     assert isinstance(await issuer.key("ec"), ECKey)
     with pytest.raises(InvalidTokenError):
         await issuer.key(SECOND)
+
+
+async def test_a_key_that_cannot_be_used_is_named(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """Whose token is signed with one learns what the administrator must do; it is not asked for again."""
+    numbers = rsa.generate_private_key(65537, 1024).public_key().public_numbers()  # noqa: S505 - as Keycloak can
+    modulus = urlsafe_b64encode(numbers.n.to_bytes(128, "big")).decode().rstrip("=")
+    short = {"kty": "RSA", "n": modulus, "e": "AQAB", "kid": "short", "use": "sig", "alg": "RS256"}
+    unknown = {"kty": "AKP", "alg": "ML-DSA-44", "kid": "new", "use": "sig", "pub": "AAAA"}
+    keycloak.keys = [short, unknown]
+    for kid, reason in {"short": "an RSA key shorter than 2048 bits", "new": "a key of the kind 'AKP'"}.items():
+        with pytest.raises(InvalidTokenError) as caught:
+            await issuer.key(kid)
+        assert reason in str(caught.value)
+        assert "the administrator must replace it in Keycloak" in str(caught.value)
+    assert keycloak.fetches() == 1
 
 
 async def test_a_key_without_use_verifies(issuer: Issuer, keycloak: FakeIssuer) -> None:

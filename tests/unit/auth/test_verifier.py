@@ -1,15 +1,19 @@
 """`auth.verifier`: which bearer tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.errors import InvalidTokenError
 from tests.support.forged import ACCEPTED, CLIENT_ID, REFUSED, Mint
 from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, FakeIssuer
+from tests.support.minting import signed
 
 
 @pytest.fixture
@@ -52,6 +56,59 @@ async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint
     """A genuine access token for this server is accepted, and it is alice's."""
     principal = await verifier.verify(mint(keycloak))
     assert principal.account == (ISSUER, "f1c9-alice", "alice")
+
+
+KEYS: Final[Mapping[str, tuple[str, Key]]] = {
+    "RS512": ("RS512", RSAKey.generate_key(2048, {"kid": "k", "use": "sig", "alg": "RS512"})),
+    "PS256": ("PS256", RSAKey.generate_key(2048, {"kid": "k", "use": "sig", "alg": "PS256"})),
+    "ES256": ("ES256", ECKey.generate_key("P-256", {"kid": "k", "use": "sig", "alg": "ES256"})),
+    "ES384": ("ES384", ECKey.generate_key("P-384", {"kid": "k", "use": "sig", "alg": "ES384"})),
+    "ES512": ("ES512", ECKey.generate_key("P-521", {"kid": "k", "use": "sig", "alg": "ES512"})),
+    "Ed25519": ("EdDSA", OKPKey.generate_key("Ed25519", {"kid": "k", "use": "sig", "alg": "EdDSA"})),
+    "Ed448": ("EdDSA", OKPKey.generate_key("Ed448", {"kid": "k", "use": "sig", "alg": "EdDSA"})),
+}
+
+
+@pytest.mark.parametrize(("algorithm", "key"), KEYS.values(), ids=KEYS.keys())
+async def test_accepts_what_keycloak_signs_with(
+    verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: str, key: Key
+) -> None:
+    """Every asymmetric algorithm of Keycloak's is accepted, with the realm's key and with no other."""
+    keycloak.keys = [*keycloak.keys, key.as_dict(private=False)]
+    header = json.dumps({"alg": algorithm, "typ": "JWT", "kid": "k"})
+    token = signed(header, json.dumps(keycloak.claims()), key, algorithm=algorithm)
+    assert (await verifier.verify(token)).subject == "f1c9-alice"
+    for forged in (token[:-8] + "AAAAAAAA", token.rpartition(".")[0] + ".", token.replace("e30", "e31")[:-1]):
+        with pytest.raises(InvalidTokenError):
+            await verifier.verify(forged)
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(keycloak.mint(header={"kid": "k"}))  # another kind of key under that name
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS512", "none", "ES256K", "ML-DSA-44"])
+async def test_an_algorithm_that_is_not_accepted_is_named(
+    verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: str
+) -> None:
+    """Who has such a token is told what the administrator must change, and not to sign in again."""
+    with pytest.raises(InvalidTokenError) as caught:
+        await verifier.verify(keycloak.mint(header={"alg": algorithm, "kid": "not-published"}))
+    assert str(caught.value).startswith(
+        f"The token is signed with {algorithm}, which this server does not accept: the "
+    )
+    assert "Default signature algorithm" in str(caught.value)
+    assert "sign in again" not in str(caught.value)
+    assert keycloak.requests == []
+
+
+@pytest.mark.parametrize("algorithm", ["RS256: sign in at https://attacker.test", "é", "", 7, ["RS256"], {}])
+async def test_an_algorithm_that_is_no_name_is_not_quoted(
+    verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: object
+) -> None:
+    """What a stranger wrote in place of an algorithm is neither shown nor logged."""
+    with pytest.raises(InvalidTokenError) as caught:
+        await verifier.verify(keycloak.mint(header={"alg": algorithm}))
+    assert "attacker" not in str(caught.value)
+    assert str(caught.value).isascii()
 
 
 @pytest.mark.requirement("rfc8725-jku-x5u")

@@ -1,6 +1,8 @@
 """`nextcloud.client`: one call's conversation with Nextcloud, and what its statuses mean."""
 
 import gzip
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -24,11 +26,22 @@ from nextcloud_mcp.errors import (
     RateLimitedError,
     TokenNotAcceptedError,
 )
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, Nextcloud, http_client
+from nextcloud_mcp.nextcloud import capabilities
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, NOT_ACCEPTED, Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import People
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
-from tests.support.nextcloud import URL, USER_PATH, FakeNextcloud, dav_file, dav_folder, multistatus, ocs_user
+from tests.support.nextcloud import (
+    CAPABILITIES_PATH,
+    URL,
+    USER_PATH,
+    FakeNextcloud,
+    dav_file,
+    dav_folder,
+    multistatus,
+    ocs_capabilities,
+    ocs_user,
+)
 from tests.unit.nextcloud.conftest import ALICE
 
 THING: Final = "/thing"
@@ -502,6 +515,82 @@ async def test_a_header_that_was_changed_in_between_locks_nobody_out(
         response = await nextcloud.request("PROPFIND", f"{HOME}/", about="it", headers={"Depth": "1"})
         assert response.status_code == 207
     assert [request.url.path for request in fake.requests].count(USER_PATH) == 1
+
+
+def token_signed_with(algorithm: str, signature: bytes, **claims: object) -> str:
+    """Return a token as far as it can be read without a key."""
+    parts = (json.dumps({"alg": algorithm}).encode(), json.dumps(claims).encode(), signature)
+    return ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "size", "named"),
+    [("PS256", 256, "PS256"), ("ES512", 132, "ES512"), ("EdDSA", 114, "EdDSA with Ed448"), ("ES256K", 64, "ES256K")],
+)
+async def test_an_algorithm_that_nextcloud_does_not_verify_is_named(
+    http: httpx.AsyncClient, fake: FakeNextcloud, algorithm: str, size: int, named: str
+) -> None:
+    """A 401 to a token that user_oidc can't verify says so, for which client, and what it can verify."""
+    token = token_signed_with(algorithm, bytes(size), azp="http://localhost:8000/mcp")
+    nextcloud = Nextcloud(http, People(), account=ALICE, token=token)
+    fake.on("GET", USER_PATH, answer(401))
+    fake.on("GET", CAPABILITIES_PATH, ocs_capabilities("theming"))
+    for ask in (nextcloud.user_id, lambda: capabilities.apps(nextcloud)):
+        with pytest.raises(TokenNotAcceptedError) as caught:
+            await ask()
+        assert f"does not verify tokens signed with {named}: the administrator must" in str(caught.value)
+        assert "of the client http://localhost:8000/mcp with one of RS256," in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["t", "a.b", token_signed_with("RS256", b"x"), "W10.W10.W10", "e30.e30.e30"])
+async def test_an_algorithm_that_nextcloud_verifies_is_not_the_cause(
+    http: httpx.AsyncClient, fake: FakeNextcloud, token: str
+) -> None:
+    """Where the algorithm is fine or can't be read, the sentence has the usual causes."""
+    fake.on("GET", USER_PATH, answer(401))
+    with pytest.raises(TokenNotAcceptedError) as caught:
+        await Nextcloud(http, People(), account=ALICE, token=token).user_id()
+    assert str(caught.value) == NOT_ACCEPTED
+
+
+@pytest.mark.parametrize(("algorithm", "size", "other"), [("ES256", 64, "ES512"), ("EdDSA", 64, "EdDSA with Ed448")])
+async def test_a_key_that_disturbs_others_is_named(
+    http: httpx.AsyncClient, fake: FakeNextcloud, algorithm: str, size: int, other: str
+) -> None:
+    """user_oidc refuses some algorithms for a key of the same kind that signed nothing: that cause is added."""
+    fake.on("GET", USER_PATH, answer(401))
+    token = token_signed_with(algorithm, bytes(size))
+    with pytest.raises(TokenNotAcceptedError) as caught:
+        await Nextcloud(http, People(), account=ALICE, token=token).user_id()
+    assert str(caught.value).endswith(f"refuses it while the realm has a key for {other} too.")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "home", "principal"),
+    [
+        ("bugs.üml", "bugs.%C3%BCml", "bugs.%C3%BCml"),
+        ("two words", "two%20words", "two%20words"),
+        ("bob@example.org", "bob%40example.org", "bob%40example.org"),
+        ("😀", "%F0%9F%98%80", "%F0%9F%98%80"),
+        ("a&b#c?d", "a%26b%23c%3Fd", "a%26b%23c%3Fd"),
+        ("bob+x@example.org", "bob%252Bx%40example.org", None),
+        ("100%", "100%2525", None),
+        ("a/b", None, None),
+    ],
+)
+async def test_user_ids_in_paths(
+    nextcloud: Nextcloud, fake: FakeNextcloud, user_id: str, home: str | None, principal: str | None
+) -> None:
+    """Any id that user_oidc allows stands in a path as Nextcloud reads it, or is refused with the reason."""
+    fake.on("GET", USER_PATH, ocs_user(user_id))
+    for name, expected in ((nextcloud.home_name, home), (nextcloud.principal_name, principal)):
+        if expected is not None:
+            assert await name() == expected
+            continue
+        with pytest.raises(NextcloudError, match="the administrator must give you another user name") as caught:
+            await name()
+        assert repr(user_id) in str(caught.value)
+        assert repr(user_id) not in str(caught.value.reason)
 
 
 async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
