@@ -1,10 +1,11 @@
 """The gate in front of everything: what user_oidc and Nextcloud's CORS rule were measured to let through.
 
-user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT counts when it is signed by the realm, is from the realm's
-issuer, has not expired, and has the client id in `aud`, or no `aud` at all. The account is the one that
-`preferred_username` names, and is made at its first call. An app password counts too, where somebody has one. All
-else is an anonymous request, and each API refuses those in words of its own. So is a token that names a local account,
-in whatever upper and lower case: that is what `soft_auto_provision=false` does, which nextcloud/setup.sh sets.
+user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT counts when it is signed by the realm with an algorithm that the app
+verifies, is from the realm's issuer, has not expired, and has the client id in `aud`, or no `aud` at all. The account
+is the one that `preferred_username` names, and is made at its first call. An app password counts too, where somebody
+has one. All else is an anonymous request, and each API refuses those in words of its own. So is a token that names a
+local account, in whatever upper and lower case: that is what `soft_auto_provision=false` does, which nextcloud/setup.sh
+sets.
 """
 
 import base64
@@ -12,26 +13,33 @@ import binascii
 import hashlib
 import re
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc import jws, jwt
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import KeySet
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stack.standin.keys import KeyMemory
 from stack.standin.sabre import MEDIA_TYPE, NOT_AUTHENTICATED, error_body
 from stack.standin.tree import Tree
 
-ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA"]
+_KEY_TYPES = {"RS": "RSA", "ES": "EC", "Ed": "OKP"}
+_CURVES = frozenset({None, "P-256", "P-384", "Ed25519"})
+"""Those that user_oidc's library knows; `None` is what an RSA key has."""
+_MIN_BITS = 2048
 LOCAL_ACCOUNTS = frozenset({"admin"})
 """Who has an account here that is none of the realm's: the administrator, as in every Nextcloud."""
 _SCOPE_KEY = "standin.account"
-# the characters that Nextcloud allows in a user id; the first one rules out paths such as `..`
-_USER_ID = re.compile(r"[A-Za-z0-9_@'][A-Za-z0-9 _.@'-]{0,63}")
+# user_oidc allows any character; here an id is a folder's name too, which rules out paths such as `..`
+_USER_ID = re.compile(r"[^/\0.\s][^/\0]*")
+_LONGEST_USER_ID = 64  # bytes; of a longer one Nextcloud has the SHA-256
 _CORS_REFUSAL = "CORS requires basic auth"
 _ANONYMOUS_REFUSAL = "Current user is not logged in"
 
@@ -118,7 +126,7 @@ class Gate:
         account = await self._account(headers.get("authorization", ""))
         refusal = _refusal(scope["path"], headers, account)
         scope[_SCOPE_KEY] = account
-        await (refusal or self._app)(scope, receive, send)
+        await (refusal or self._app)(scope, receive, _naming(account, scope["path"], send))
 
     async def _account(self, authorization: str) -> Account | None:
         scheme, _, token = authorization.partition(" ")
@@ -139,7 +147,9 @@ class Gate:
         if realm is None:
             return None
         try:
-            claims = jwt.decode(token, realm.keys, algorithms=ALGORITHMS).claims
+            _check_keys(token, realm.keys)
+            with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of the name EdDSA (RFC 9864)
+                claims = jwt.decode(token, realm.keys, algorithms=ALGORITHMS).claims
         except (JoseError, ValueError):
             return None
         good = claims.get("iss") == realm.issuer and _not_expired(claims) and self._is_meant_for_us(claims)
@@ -152,6 +162,38 @@ class Gate:
         return self._client_id in (audience if isinstance(audience, list) else [audience])
 
 
+def _check_keys(token: str, keys: KeySet) -> None:
+    """Do what user_oidc does with the realm's other keys of the kind that the token's algorithm needs.
+
+    Raises:
+        ValueError: one has a curve that user_oidc's library does not know, or is too short and comes first.
+    """
+    header = jws.extract_compact(token.encode()).headers()
+    needed = _KEY_TYPES.get(str(header.get("alg"))[:2])
+    is_before = True
+    for key in keys.keys:
+        jwk = key.as_dict(private=False)
+        if jwk.get("kty") != needed or jwk.get("use", "sig") != "sig":
+            continue
+        is_before = is_before and jwk.get("kid") != header.get("kid")
+        bits = len(str(jwk.get("n", ""))) * 6
+        if jwk.get("crv") not in _CURVES or (needed == "RSA" and bits < _MIN_BITS and is_before):
+            raise ValueError("a key that user_oidc does not take")
+
+
+def _naming(account: Account | None, path: str, send: Send) -> Send:
+    """Add the header in which Nextcloud 32 names whom it answers, as it is in UTF-8; WebDAV has none there."""
+    if account is None or path.startswith("/remote.php/"):
+        return send
+
+    async def send_named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-user-id", account.user.encode())]
+        await send(message)
+
+    return send_named
+
+
 def _not_expired(claims: dict[str, Any]) -> bool:
     expiry = claims.get("exp")
     return isinstance(expiry, int | float) and expiry > time.time()
@@ -161,7 +203,9 @@ def _account_from(claims: dict[str, Any]) -> Account | None:
     user = claims.get("preferred_username")
     if not isinstance(user, str) or not _USER_ID.fullmatch(user) or user.lower() in LOCAL_ACCOUNTS:
         return None
-    return Account(user, str(claims.get("name") or user), claims.get("email"))
+    encoded = user.encode()
+    user_id = hashlib.sha256(encoded).hexdigest() if len(encoded) > _LONGEST_USER_ID else user
+    return Account(user_id, str(claims.get("name") or user), claims.get("email"))
 
 
 def _refusal(path: str, headers: Headers, account: Account | None) -> Response | None:

@@ -23,7 +23,7 @@ def somebody_new(admin: KeycloakAdmin, username: str | None = None) -> Iterator[
     user_id = admin.create_user(
         {
             "username": person["username"],
-            "email": f"{person['username']}@example.org",
+            "email": f"{re.sub('[^a-z0-9.-]', '-', person['username'])}@example.org",
             "emailVerified": True,
             "firstName": "Some",
             "lastName": "One",
@@ -48,6 +48,23 @@ def realm_with(admin: KeycloakAdmin, **settings: Any) -> Iterator[None]:
         yield
     finally:
         admin.update_realm(name, before)
+
+
+@contextmanager
+def any_username(admin: KeycloakAdmin) -> Iterator[None]:
+    """Let user names have any characters, which Keycloak's usual user profile does not, as those of a directory may."""
+    path = f"/admin/realms/{admin.connection.realm_name}/users/profile"
+    before = admin.connection.raw_get(path).json()
+    profile = before | {
+        "attributes": [
+            each | ({"validations": {}} if each["name"] == "username" else {}) for each in before["attributes"]
+        ]
+    }
+    admin.connection.raw_put(path, json.dumps(profile)).raise_for_status()
+    try:
+        yield
+    finally:
+        admin.connection.raw_put(path, json.dumps(before)).raise_for_status()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from nextcloud_mcp.doctor import clocks, issuer, network, registration
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
@@ -168,3 +169,50 @@ async def test_without_permission_nothing_is_registered() -> None:
         patient = Patient(load_settings(EXCHANGE), Options(registration=False), http, http, metadata=metadata)
         with pytest.raises(Skip, match="--no-registration"):
             await registration.registration(patient)
+
+
+def jwk(algorithm: str, kid: str, **changes: str) -> dict[str, str]:
+    """Return a signing key of a JWK set."""
+    kinds: dict[str, tuple[type[RSAKey | ECKey | OKPKey], Any]] = {
+        "RS256": (RSAKey, 2048),
+        "PS256": (RSAKey, 2048),
+        "ES256": (ECKey, "P-256"),
+        "ES512": (ECKey, "P-521"),
+        "Ed25519": (OKPKey, "Ed25519"),
+        "Ed448": (OKPKey, "Ed448"),
+    }
+    kind, parameter = kinds[algorithm]
+    named = {"kid": kid, "use": "sig", "alg": "EdDSA" if kind is OKPKey else algorithm}
+    return {**kind.generate_key(parameter, named).as_dict(private=False), **changes}
+
+
+SIGNING_KEYS: dict[str, tuple[list[dict[str, str]], str, str]] = {
+    "RS256": ([jwk("RS256", "a")], "", ""),
+    "Ed25519": ([jwk("Ed25519", "a")], "", ""),
+    "PS256 alone": ([jwk("PS256", "a")], "does not verify PS256, and the realm has keys for nothing else", "failed"),
+    "Ed448 alone": ([jwk("Ed448", "a")], "does not verify EdDSA with Ed448, and the realm", "failed"),
+    "PS256 too": ([jwk("RS256", "a"), jwk("PS256", "b")], "PS256, for which the realm has keys", "warning"),
+    "ES512 beside ES256": ([jwk("ES256", "a"), jwk("ES512", "b")], "refuses tokens signed with ES256 while", "warning"),
+    "a short key": (
+        [jwk("RS256", "a"), jwk("RS256", "b", n="A" * 171)],
+        "can't use the realm's signing key b (an RSA key shorter than 2048 bits)",
+        "warning",
+    ),
+    "a later algorithm": (
+        [jwk("RS256", "a"), {"kty": "AKP", "alg": "ML-DSA-44", "kid": "b", "use": "sig"}],
+        "can't use the realm's signing key b (the algorithm ML-DSA-44 is not one of",
+        "warning",
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "cause", "outcome"), SIGNING_KEYS.values(), ids=SIGNING_KEYS)
+async def test_signing_keys(found: list[dict[str, str]], cause: str, outcome: str) -> None:
+    """Keys that this server or user_oidc does not take are named, with the place where they are replaced."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"keys": found}))
+    async with httpx.AsyncClient(transport=transport) as http:
+        patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata={"jwks_uri": "http://keycloak.test"})
+        finding = await issuer.keys(patient)
+    assert finding.outcome == (outcome or "ok")
+    assert [cause in problem.cause for problem in finding.problems].count(True) == bool(cause)
+    assert all("Realm settings" in problem.mend for problem in finding.problems)

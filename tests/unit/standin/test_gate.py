@@ -1,15 +1,19 @@
 """The gate lets in what user_oidc lets in, and knows the realm's keys as long as user_oidc does."""
 
 import hashlib
+import json
 import time
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from stack.standin.app import Options
 from tests.support.issuer import ISSUER, FakeIssuer
+from tests.support.minting import signed
 from tests.unit.standin.conftest import running
 
 USER = "/ocs/v2.php/cloud/user?format=json"
@@ -53,6 +57,59 @@ async def test_bad_tokens_stay_out(client: httpx.AsyncClient, issuer: FakeIssuer
 async def test_a_forged_token_stays_out(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
     """A token with all the right claims, and a key of the right name, is refused for its signature."""
     assert (await _call(client, issuer.mint(key=issuer.foreign_key))).status_code == 401
+
+
+def key(kind: type[OKPKey | ECKey | RSAKey], parameter: Any, algorithm: str, kid: str = "k") -> Key:
+    """Make a signing key."""
+    made: Key = kind.generate_key(parameter, {"kid": kid, "use": "sig", "alg": algorithm})
+    return made
+
+
+ED25519, ED448 = key(OKPKey, "Ed25519", "EdDSA"), key(OKPKey, "Ed448", "EdDSA", "other")
+P256, P521 = key(ECKey, "P-256", "ES256"), key(ECKey, "P-521", "ES512", "other")
+
+BY_ALGORITHM: dict[str, tuple[Key, str, list[Key], int]] = {
+    "RS512": (key(RSAKey, 2048, "RS512"), "RS512", [], 200),
+    "ES256": (P256, "ES256", [], 200),
+    "ES256 beside Ed448": (P256, "ES256", [ED448], 200),
+    "ES256 beside ES512": (P256, "ES256", [P521], 401),
+    "EdDSA": (ED25519, "EdDSA", [], 200),
+    "EdDSA beside ES512": (ED25519, "EdDSA", [P521], 200),
+    "EdDSA beside Ed448": (ED25519, "EdDSA", [ED448], 401),
+    "Ed448": (key(OKPKey, "Ed448", "EdDSA"), "EdDSA", [], 401),
+    "ES512": (key(ECKey, "P-521", "ES512"), "ES512", [], 401),
+    "PS256": (key(RSAKey, 2048, "PS256"), "PS256", [], 401),
+}
+
+
+@pytest.mark.parametrize(("signing", "algorithm", "others", "status"), BY_ALGORITHM.values(), ids=BY_ALGORITHM)
+async def test_algorithms(
+    client: httpx.AsyncClient, issuer: FakeIssuer, signing: Key, algorithm: str, others: list[Key], status: int
+) -> None:
+    """Those of user_oidc's library alone, and none while a key of the same kind has a curve that it does not know."""
+    issuer.keys = [each.as_dict(private=False) for each in (*others, signing)]
+    header = json.dumps({"alg": algorithm, "typ": "JWT", "kid": "k"})
+    token = signed(header, json.dumps(issuer.claims()), signing, algorithm=algorithm)
+    assert (await _call(client, token)).status_code == status
+
+
+@pytest.mark.parametrize("name", ["bugs.üml", "two words", "bob@example.org", "日本", "😀", "o'neil", "a+b"])
+async def test_any_name_is_an_account(client: httpx.AsyncClient, issuer: FakeIssuer, name: str) -> None:
+    """user_oidc takes any name for a user id, and Nextcloud writes it as it is into a header, but not WebDAV's."""
+    token = issuer.mint(preferred_username=name)
+    answer = await _call(client, token)
+    assert answer.json()["ocs"]["data"]["id"] == name
+    assert [value for header, value in answer.headers.raw if header == b"x-user-id"] == [name.encode()]
+    headers = {"Authorization": f"Bearer {token}", "Depth": "0"}
+    found = await client.request("PROPFIND", f"/remote.php/dav/files/{quote(name)}/", headers=headers)
+    assert (found.status_code, "x-user-id" in found.headers) == (207, False)
+
+
+async def test_a_long_name_is_hashed(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
+    """Of a name of more than 64 bytes the user id is the SHA-256."""
+    name = "ü" * 33
+    answer = await _call(client, issuer.mint(preferred_username=name))
+    assert answer.json()["ocs"]["data"]["id"] == hashlib.sha256(name.encode()).hexdigest()
 
 
 async def test_an_app_password_gets_in_until_it_is_revoked(client: httpx.AsyncClient, options: Options) -> None:

@@ -1,0 +1,102 @@
+"""User ids beyond ASCII, as user_oidc permits them: in headers, paths and addresses; and whom an answer names."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from stack.chain import Chain
+from stack.keycloak import Keycloak
+from tests.contract.conftest import NOTES, Person
+from tests.support.administration import any_username, somebody_new
+from tests.support.oauth import sign_in
+
+USER = "/ocs/v2.php/cloud/user?format=json"
+
+
+@asynccontextmanager
+async def _somebody(keycloak: Keycloak, anonymous: httpx.AsyncClient, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Sign in a new person of that name, who has an account then."""
+    admin = keycloak.admin()
+    with any_username(admin), somebody_new(admin, name) as (_, person):
+        tokens = await sign_in(keycloak, **person, scope="nextcloud-mcp:pass-through")
+        anonymous.headers |= {"Authorization": f"Bearer {tokens['access_token']}", "OCS-APIRequest": "true"}
+        answer = await anonymous.get(USER)
+        assert answer.json()["ocs"]["data"]["id"] == name
+        yield anonymous
+
+
+def _named(answer: httpx.Response) -> list[bytes]:
+    return [value for name, value in answer.headers.raw if name.lower() == b"x-user-id"]
+
+
+async def test_answers_name_whom_they_are_for(alice: Person) -> None:
+    """OCS and the apps say in a header whose answer it is; WebDAV does so since 34, or says nothing."""
+    for path in (USER, NOTES):
+        assert _named(await alice.http.get(path)) == [b"alice"]
+    for method, path in (
+        ("PROPFIND", "files/alice/"),
+        ("GET", "files/alice/not-there"),
+        ("PROPFIND", "calendars/bob/"),
+    ):
+        assert _named(await alice.http.request(method, f"/remote.php/dav/{path}")) in ([], [b"alice"])
+
+
+async def test_nothing_is_shown_of_another_account(alice: Person, bob: Person) -> None:
+    """About another account WebDAV answers with an error or with nothing but the home itself, and never more."""
+    home = f"/remote.php/dav/files/{bob.user}/"
+    listed = await alice.http.request("PROPFIND", home, headers={"Depth": "1"})
+    assert (listed.status_code, listed.content.count(b"<d:response>")) == (207, 1)
+    for path in ("calendars/bob/", "addressbooks/users/bob/", "trashbin/bob/trash/", "uploads/bob/"):
+        answer = await alice.http.request("PROPFIND", f"/remote.php/dav/{path}", headers={"Depth": "1"})
+        assert answer.is_client_error or answer.content.count(b"<d:response>") <= 1, (path, answer.text)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: f"zoë.müller-{x}",
+        lambda x: f"日本-{x}",
+        lambda x: f"😀-{x}",
+        lambda x: f"two words {x}",
+        lambda x: f"{x}@example.org",
+    ],
+    ids=["umlauts", "another script", "emoji", "spaces", "an address"],
+)
+async def test_any_user_id(anonymous: httpx.AsyncClient, keycloak: Keycloak, make: Callable[[str], str]) -> None:
+    """A user id stands in headers as it is, in UTF-8, and percent-encoded in paths, `Destination` and hrefs."""
+    name = make(secrets.token_hex(4))
+    async with _somebody(keycloak, anonymous, name) as http:
+        assert _named(await http.get(USER)) == [name.encode()]
+        home = f"/remote.php/dav/files/{quote(name, safe='')}"
+        assert (await http.put(f"{home}/a.txt", content=b"x")).status_code == 201
+        destination = {"Destination": f"{str(http.base_url).rstrip('/')}{home}/b.txt", "Overwrite": "F"}
+        assert (await http.request("MOVE", f"{home}/a.txt", headers=destination)).status_code == 201
+        listed = await http.request("PROPFIND", f"{home}/b.txt", headers={"Depth": "0"})
+        assert listed.status_code == 207
+        for path in ("calendars", "addressbooks/users", "principals/users"):
+            found = await http.request("PROPFIND", f"/remote.php/dav/{path}/{quote(name, safe='')}/")
+            assert found.status_code == 207, path
+
+
+async def test_a_plus_is_decoded_twice(anonymous: httpx.AsyncClient, keycloak: Keycloak, chain: Chain) -> None:
+    """Of a user id with `+` there are files under a path that is encoded twice, and no calendars and contacts."""
+    if chain.nextcloud.kind == "stand-in":
+        pytest.skip("the stand-in decodes a path once, as the specifications have it")
+    name = f"bob+{secrets.token_hex(4)}"
+    async with _somebody(keycloak, anonymous, name) as http:
+        once = quote(name, safe="")
+        twice = quote(once, safe="")
+        statuses = {
+            path: [
+                (await http.request("PROPFIND", f"/remote.php/dav/{path}/{user}/")).status_code
+                for user in (once, twice)
+            ]
+            for path in ("files", "trashbin", "calendars", "addressbooks/users", "principals/users")
+        }
+        assert (statuses["files"], statuses["trashbin"]) == ([404, 207], [404, 207])
+        for path in ("calendars", "addressbooks/users", "principals/users"):
+            assert 207 not in statuses[path], path
