@@ -106,9 +106,8 @@ def case(own: OwnChain, request: pytest.FixtureRequest) -> Iterator[Case]:
 
 
 def _component(key: Key, priority: int) -> dict[str, Any]:
-    config = {"priority": str(time.time_ns() // 10**6 - priority), "enabled": "true", "active": "true"} | dict(
-        key.config
-    )
+    first = time.time_ns() // 10**6
+    config = {"priority": str(first - priority), "enabled": "true", "active": "true", **key.config}
     return {
         "name": "of a test",
         "providerId": key.provider,

@@ -171,7 +171,7 @@ async def test_without_permission_nothing_is_registered() -> None:
             await registration.registration(patient)
 
 
-def jwk(algorithm: str, kid: str, **changes: str) -> dict[str, str]:
+def jwk(algorithm: str, kid: str, **changes: str) -> dict[str, Any]:
     """Return a signing key of a JWK set."""
     kinds: dict[str, tuple[type[RSAKey | ECKey | OKPKey], Any]] = {
         "RS256": (RSAKey, 2048),
@@ -182,11 +182,11 @@ def jwk(algorithm: str, kid: str, **changes: str) -> dict[str, str]:
         "Ed448": (OKPKey, "Ed448"),
     }
     kind, parameter = kinds[algorithm]
-    named = {"kid": kid, "use": "sig", "alg": "EdDSA" if kind is OKPKey else algorithm}
+    named: Any = {"kid": kid, "use": "sig", "alg": "EdDSA" if kind is OKPKey else algorithm}
     return {**kind.generate_key(parameter, named).as_dict(private=False), **changes}
 
 
-SIGNING_KEYS: dict[str, tuple[list[dict[str, str]], str, str]] = {
+SIGNING_KEYS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "RS256": ([jwk("RS256", "a")], "", ""),
     "Ed25519": ([jwk("Ed25519", "a")], "", ""),
     "PS256 alone": ([jwk("PS256", "a")], "does not verify PS256, and the realm has keys for nothing else", "failed"),
@@ -207,7 +207,7 @@ SIGNING_KEYS: dict[str, tuple[list[dict[str, str]], str, str]] = {
 
 
 @pytest.mark.parametrize(("found", "cause", "outcome"), SIGNING_KEYS.values(), ids=SIGNING_KEYS)
-async def test_signing_keys(found: list[dict[str, str]], cause: str, outcome: str) -> None:
+async def test_signing_keys(found: list[dict[str, Any]], cause: str, outcome: str) -> None:
     """Keys that this server or user_oidc does not take are named, with the place where they are replaced."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"keys": found}))
     async with httpx.AsyncClient(transport=transport) as http:
