@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from html import unescape
 from typing import Any, Final, TypeVar
+from unicodedata import is_normalized
 from urllib.parse import quote, unquote_plus
 
 import httpx
@@ -132,11 +133,12 @@ class Nextcloud:
         in user ids (measured on 32.0.1 and 34.0.1). user_oidc allows them.
 
         Raises:
-            NextcloudError: it has a `/`, for which Nextcloud mixes up folders of different people.
+            NextcloudError: it has a `/`, with which Nextcloud mixes up folders, or decomposed letters, which Nextcloud
+                composes in paths alone (measured on 34.0.1).
         """
         user_id = await self.user_id()
-        if "/" in user_id:
-            raise _impossible_user_id(user_id, "files")
+        if "/" in user_id or not is_normalized("NFC", user_id):
+            raise _impossible_user_id(user_id, "files", "/ or decomposed letters")
         return quote(_TWICE_DECODED.sub(lambda found: quote(found[0]), user_id), safe="")
 
     async def principal_name(self) -> str:
@@ -148,7 +150,7 @@ class Nextcloud:
         """
         user_id = await self.user_id()
         if "/" in user_id or _TWICE_DECODED.search(user_id):
-            raise _impossible_user_id(user_id, "calendars and contacts")
+            raise _impossible_user_id(user_id, "calendars and contacts", "+, % or /")
         return quote(user_id, safe="")
 
     async def user(self) -> "User":
@@ -303,13 +305,12 @@ def _expected(streamed: httpx.Response, most_bytes: int) -> int:
     return min(int(declared), most_bytes) if is_known else most_bytes
 
 
-def _impossible_user_id(user_id: str, what: str) -> NextcloudError:
+def _impossible_user_id(user_id: str, what: str, characters: str) -> NextcloudError:
     """Return the error for a user id that user_oidc allows and the rest of Nextcloud does not."""
-    characters = "/" if what == "files" else "+, % or /"
     return _error(
         NextcloudError,
-        f"Nextcloud has no {what} for user ids with {characters}, such as yours, {{about}}: "
-        "the administrator must give you another user name, or map user ids by another claim (mapping-uid).",
+        f"Nextcloud has no {what} for user ids with {characters}, such as yours, {{about}}: the administrator must "
+        "give you another user name, or map user ids by another claim (mapping-uid).",
         about=repr(user_id),
     )
 

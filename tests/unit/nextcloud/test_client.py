@@ -576,6 +576,7 @@ async def test_a_key_that_disturbs_others_is_named(
         ("bob+x@example.org", "bob%252Bx%40example.org", None),
         ("100%", "100%2525", None),
         ("a/b", None, None),
+        ("zoe\u0308", None, "zoe%CC%88"),
     ],
 )
 async def test_user_ids_in_paths(
