@@ -109,7 +109,7 @@ async def keys(patient: Patient) -> Finding:
     if not patient.keys:
         raise Fault(
             f"{url} has no signing key of an accepted algorithm ({', '.join(ALGORITHMS)})",
-            f"{_KEYS} > Add provider > rsa-generated, with RS256",
+            f"{_KEYS} > Add providers > rsa-generated, with RS256",
             saw=f"{len(found)} keys, none of them of use",
         )
     problems = [
@@ -138,7 +138,7 @@ def _refused_by_nextcloud(algorithms: list[str], *, is_all: bool) -> Problem:
     """Return what it means that the realm has keys for these algorithms."""
     cause = f"Nextcloud's app user_oidc does not verify {' or '.join(algorithms)}"
     if is_all:
-        mend = f"{_KEYS} > Add provider, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
+        mend = f"{_KEYS} > Add providers, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
         return Problem(f"{cause}, and the realm has keys for nothing else, so each call gets 401", mend)
     return warning(
         f"{cause}, for which the realm has keys: whoever has a token signed so gets 401",
