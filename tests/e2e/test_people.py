@@ -62,11 +62,8 @@ async def caller(server: Server, keycloak: Keycloak, person: Person) -> Caller:
 
 USER_IDS: Final[Mapping[str, Callable[[str], str]]] = {
     "umlauts": lambda x: f"zoë.müller-{x}",
-    "another script": lambda x: f"日本語-{x}",
-    "emoji": lambda x: f"😀-{x}",
-    "spaces": lambda x: f"two words {x}",
-    "an address": lambda x: f"{x}@example.org",
-    "an apostrophe": lambda x: f"o'neil {x}",
+    "emoji and another script": lambda x: f"日本 😀 {x}",
+    "an address": lambda x: f"o'neil {x}@example.org",
     "reserved in URLs": lambda x: f"a&b#c?d=;{x}",
     "as long as can be": lambda x: f"{'ü' * 28}{x}",
 }
@@ -98,7 +95,7 @@ async def test_any_user_id(
         await somebody.call("nc_calendar_create_event", **event, end_datetime="2026-12-01T11:00")
         days = {"start_datetime": "2026-12-01T00:00", "end_datetime": "2026-12-02T00:00"}
         events = (await somebody.call("nc_calendar_list_events", calendar_name="personal", **days))["events"]
-        assert [each["title"] for each in events] == ["Meeting"]
+        assert "Meeting" in {each["title"] for each in events}
         books = (await somebody.call("nc_contacts_list_addressbooks"))["addressbooks"]
         assert "contacts" in {each["name"] for each in books}
 

@@ -7,7 +7,7 @@ into files. Favourites are found the same way; a REPORT of `oc:filter-files`, wh
 import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 import httpx
@@ -17,7 +17,7 @@ from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
-from nextcloud_mcp.nextcloud.webdav import PROPERTIES, FileInfo, file_infos, root_of, shown
+from nextcloud_mcp.nextcloud.webdav import PROPERTIES, FileInfo, file_infos, shown
 
 # `firstresult` is no part of RFC 5323: it belongs to the library that Nextcloud's search is made of.
 _SEARCH: Final = """<?xml version="1.0"?>
@@ -79,7 +79,7 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: in
 
 async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, rows: int) -> list[FileInfo]:
     """Return what is in these rows, apart from the folder itself."""
-    root = await root_of(nextcloud)
+    root = f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"  # here a `+` is encoded once
     document = _SEARCH.format(
         properties=PROPERTIES,
         # not percent-encoded, unlike any other
