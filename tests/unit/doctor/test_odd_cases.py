@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from nextcloud_mcp.doctor import clocks, issuer, network, registration
+from nextcloud_mcp.doctor import caller, clocks, cloud, issuer, network, registration
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
 from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
 from nextcloud_mcp.settings import load_settings
@@ -216,3 +217,29 @@ async def test_signing_keys(found: list[dict[str, Any]], cause: str, outcome: st
     assert finding.outcome == (outcome or "ok")
     assert [cause in problem.cause for problem in finding.problems].count(True) == bool(cause)
     assert all("Realm settings" in problem.mend for problem in finding.problems)
+
+
+async def test_a_token_of_an_algorithm_that_is_not_accepted() -> None:
+    """What the administrator must change stands after the arrow, and no advice to ask for another token."""
+    token = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS512"}', b"{}", b"x"))
+    async with patient_client() as http:
+        patient = Patient(load_settings(EXCHANGE), Options(token=token), http, http)
+        with pytest.raises(Fault) as caught:
+            await caller.accepted(patient)
+    (problem,) = caught.value.finding.problems
+    assert problem.cause == "The token is signed with HS512, which this server does not accept"
+    assert problem.mend.startswith("the administrator must let Keycloak sign access tokens with one of RS256, ")
+
+
+async def test_a_token_of_an_algorithm_that_nextcloud_does_not_verify() -> None:
+    """The doctor names the algorithm, whose token it is and what must be changed, in place of the usual causes."""
+    parts = (b'{"alg":"PS256"}', b'{"azp":"http://localhost:8000/mcp"}', b"x")
+    token = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    transport = httpx.MockTransport(lambda _: httpx.Response(401))
+    async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
+        patient = Patient(load_settings(EXCHANGE), Options(), http, http, nextcloud_token=token)
+        with pytest.raises(Fault) as caught:
+            await cloud.user(patient)
+    (problem,) = caught.value.finding.problems
+    assert problem.cause == "Nextcloud's app user_oidc does not verify tokens signed with PS256"
+    assert "of the client http://localhost:8000/mcp with one of" in problem.mend
