@@ -96,10 +96,20 @@ def _routes(data: Path, tree: Tree, app_passwords: AppPasswords) -> list[Route]:
 def _mounts(data: Path, tree: Tree) -> list[Mount]:
     return [
         _mount(webdav.MOUNT, webdav.create_files_app(tree)),
-        _mount(caldav.CALENDARS, calendars.create_calendars_app(data / "calendars")),
-        _mount(caldav.PRINCIPALS, caldav.create_principals_app()),
-        _mount(calendars.ADDRESS_BOOKS, contacts.create_contacts_app(data / "addressbooks")),
+        _mount(caldav.CALENDARS, _decoded(calendars.create_calendars_app(data / "calendars"))),
+        _mount(caldav.PRINCIPALS, _decoded(caldav.create_principals_app())),
+        _mount(calendars.ADDRESS_BOOKS, _decoded(contacts.create_contacts_app(data / "addressbooks"))),
     ]
+
+
+def _decoded(wsgi_app: Any) -> Any:
+    """Give an application its path as Radicale's own server does: in UTF-8, and not in Latin-1 (PEP 3333)."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        environ["PATH_INFO"] = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        return wsgi_app(environ, start_response)
+
+    return app
 
 
 def _mount(path: str, wsgi_app: Any) -> Mount:

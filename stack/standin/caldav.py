@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from stack.standin.gate import Account, account_of
@@ -193,8 +193,8 @@ def create_principals_app() -> WsgiApp:
         account = account_of(environ["asgi.scope"])
         if environ["PATH_INFO"].strip("/") != account.user:
             return _refuse(start_response, 404, "Principal not found")
-        path = f"{PRINCIPALS}/{account.user}/"
-        addresses = "".join(f"<d:href>{each}</d:href>" for each in (f"mailto:{address_of(account)}", path))
+        path = f"{PRINCIPALS}/{quote(account.user)}/"
+        addresses = "".join(f"<d:href>{escape(each)}</d:href>" for each in (f"mailto:{address_of(account)}", path))
         body = (
             f"{_XML}<d:multistatus {_NAMESPACES}><d:response><d:href>{path}</d:href><d:propstat><d:prop>"
             f"<cal:calendar-user-address-set>{addresses}</cal:calendar-user-address-set></d:prop>"

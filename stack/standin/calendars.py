@@ -58,6 +58,7 @@ class _Own:
                     "filesystem_folder": str(folder),
                     "predefined_collections": json.dumps(first),
                 },
+                "server": {"validate_user_value": "none", "validate_path_value": "none"},  # Nextcloud has any user id
                 "web": {"type": "none"},
             },
             "stand-in",

@@ -5,10 +5,11 @@ import json
 import time
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
+from defusedxml.ElementTree import fromstring
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from stack.standin.app import Options
@@ -93,7 +94,7 @@ async def test_algorithms(
     assert (await _call(client, token)).status_code == status
 
 
-@pytest.mark.parametrize("name", ["bugs.üml", "two words", "bob@example.org", "日本", "😀", "o'neil", "a+b"])
+@pytest.mark.parametrize("name", ["bugs.üml", "two words", "bob@example.org", "日本", "😀", "o'neil", "a+b", "a&b#c?d"])
 async def test_any_name_is_an_account(client: httpx.AsyncClient, issuer: FakeIssuer, name: str) -> None:
     """user_oidc takes any name for a user id, and Nextcloud writes it as it is into a header, but not WebDAV's."""
     token = issuer.mint(preferred_username=name)
@@ -101,8 +102,10 @@ async def test_any_name_is_an_account(client: httpx.AsyncClient, issuer: FakeIss
     assert answer.json()["ocs"]["data"]["id"] == name
     assert [value for header, value in answer.headers.raw if header == b"x-user-id"] == [name.encode()]
     headers = {"Authorization": f"Bearer {token}", "Depth": "0"}
-    found = await client.request("PROPFIND", f"/remote.php/dav/files/{quote(name)}/", headers=headers)
-    assert (found.status_code, "x-user-id" in found.headers) == (207, False)
+    for folder in ("files", "calendars", "addressbooks/users", "principals/users"):
+        found = await client.request("PROPFIND", f"/remote.php/dav/{folder}/{quote(name)}/", headers=headers)
+        assert (found.status_code, "x-user-id" in found.headers) == (207, False), folder
+        assert unquote(fromstring(found.content).findtext(".//{DAV:}href", "")).endswith(f"/{folder}/{name}/")
 
 
 async def test_a_long_name_is_hashed(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
