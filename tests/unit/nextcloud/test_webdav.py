@@ -170,8 +170,8 @@ async def test_a_path_comes_back_as_the_user_sees_it(
 
 async def test_the_user_id_is_nextclouds(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Files lie under the id that Nextcloud tells, encoded, whatever the token calls the person."""
-    root = "/remote.php/dav/files/alice%40example.org%20%2F%20x"
-    fake.on("GET", USER_PATH, ocs_user("alice@example.org / x"))
+    root = "/remote.php/dav/files/alice%40example.org%20%26%20x"
+    fake.on("GET", USER_PATH, ocs_user("alice@example.org & x"))
     fake.on("PROPFIND", f"{root}/d", propfind(dav_folder(f"{root}/d/"), dav_file(f"{root}/d/a")))
     (file,) = await webdav.list_directory(nextcloud, "d")
     assert file.path == "/d/a"
