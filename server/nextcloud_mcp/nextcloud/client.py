@@ -328,8 +328,11 @@ def _may_be_of_another(response: httpx.Response, user_id: str) -> bool:
         return False
     if response.status_code != httpx.codes.MULTI_STATUS:
         return response.is_client_error
+    found = response.content.count(_RESPONSE)
+    if request.method != "PROPFIND":
+        return found == 0
     is_home = unquote_plus(request.url.path).rstrip("/").endswith(f"/{unquote_plus(user_id)}")
-    return response.content.count(_RESPONSE) <= 1 and (is_home or request.headers.get("depth") != "0")
+    return found <= 1 and (is_home or request.headers.get("depth") != "0")  # the first is what was asked for itself
 
 
 def _worth_repeating(method: str) -> Callable[[Exception], bool | float]:
