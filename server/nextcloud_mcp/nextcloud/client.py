@@ -83,7 +83,7 @@ ANSWER_WEIGHT: Final = 5
 MEMORY_TIMEOUT: Final = 25.0
 """Seconds for which a large answer waits for memory."""
 
-_TWICE_DECODED: Final = re.compile("[+%]")
+_TWICE_DECODED: Final = re.compile("[+]|%(?=[0-9A-Fa-f]{2})")
 
 _RESPONSE: Final = b"<d:response>"
 """Of a multistatus answer, as Nextcloud writes it; there is one for each thing that was found."""
@@ -145,12 +145,12 @@ class Nextcloud:
         """Return the user id as it stands in the paths of calendars, address books and principals, percent-encoded.
 
         Raises:
-            NextcloudError: it has a `+`, `%` or `/`. With those Nextcloud has no such paths, however they are encoded
+            NextcloudError: it has a `+`, a `/` or what looks like an escape. With those Nextcloud has no such paths, however they are encoded
                 (measured on 32.0.1 and 34.0.1).
         """
         user_id = await self.user_id()
         if "/" in user_id or _TWICE_DECODED.search(user_id):
-            raise _impossible_user_id(user_id, "calendars and contacts", "+, % or /")
+            raise _impossible_user_id(user_id, "calendars and contacts", "+, / or escapes as %20")
         return quote(user_id, safe="")
 
     async def user(self) -> "User":
