@@ -145,8 +145,8 @@ class Nextcloud:
         """Return the user id as it stands in the paths of calendars, address books and principals, percent-encoded.
 
         Raises:
-            NextcloudError: it has a `+`, a `/` or what looks like an escape. With those Nextcloud has no such paths, however they are encoded
-                (measured on 32.0.1 and 34.0.1).
+            NextcloudError: it has a `+`, a `/` or what looks like an escape. With those Nextcloud has no such paths,
+                however they are encoded (measured on 32.0.1 and 34.0.1).
         """
         user_id = await self.user_id()
         if "/" in user_id or _TWICE_DECODED.search(user_id):
