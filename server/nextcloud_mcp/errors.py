@@ -108,10 +108,15 @@ class InvalidArgumentError(NextcloudMCPError):
 
 
 class NextcloudError(NextcloudMCPError):
-    """Nextcloud answered with an error that has no class of its own."""
+    """Nextcloud answered with an error that has no class of its own.
+
+    Attributes:
+        status: of its answer (HTTP), None where there was none.
+    """
 
     code = "nextcloud.error"
     quotes_caller = True
+    status: int | None = None
 
 
 class NextcloudUnavailableError(NextcloudError):

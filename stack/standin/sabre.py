@@ -26,10 +26,13 @@ NOTHING_THERE = "An If-Match header was specified and the resource did not exist
 NOT_AUTHENTICATED = "No public access to this resource., Bearer token was incorrect"
 
 
-def error_body(status: int, message: str, header: str | None = None) -> bytes:
-    """The XML body of a refused WebDAV request; `header` names the failed condition of a 412."""
+def error_body(status: int, message: str, header: str | None = None, exception: str = "") -> bytes:
+    """The XML body of a refused WebDAV request.
+
+    `header` names the failed condition of a 412, `exception` a class that is not sabre/dav's.
+    """
     suffix = EXCEPTIONS.get(status)
-    exception = f"Sabre\\DAV\\Exception\\{suffix}" if suffix else "Sabre\\DAV\\Exception"
+    exception = exception or (f"Sabre\\DAV\\Exception\\{suffix}" if suffix else "Sabre\\DAV\\Exception")
     extra = f"  <s:header>{header}</s:header>\n" if header else ""
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'

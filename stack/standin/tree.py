@@ -97,11 +97,15 @@ class Tree:
         """The folder that holds a person's files; it exists once the person was provisioned."""
         return self.files / user
 
+    def knows(self, user: str) -> bool:
+        """Whether somebody has files here."""
+        return self.home(user).exists()
+
     def provision(self, user: str) -> None:
         """Give a new person the start files; change nothing for a known one."""
-        home = self.home(user)
-        if home.exists():
+        if self.knows(user):
             return
+        home = self.home(user)
         for folder in ("Documents", "Photos"):
             (home / folder).mkdir(parents=True)
         (home / "Readme.md").write_text(_README, encoding="utf-8")

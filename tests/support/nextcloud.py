@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import httpx
 
+from nextcloud_mcp.nextcloud.users import Account, People
 from tests.support.issuer import Answer, answer
 
 URL: Final = "https://cloud.test"
@@ -31,6 +32,14 @@ def ocs(data: Any, status: int = 200, message: str = "OK") -> Answer:
 def ocs_capabilities(*apps: str) -> Answer:
     """Answer as OCS `/cloud/capabilities` does, cut down to the names of these apps."""
     return ocs({"version": {"major": 32}, "capabilities": {app: {} for app in apps}})
+
+
+def people_with(*accounts: Account) -> People:
+    """Return a memory that knows nothing but that these accounts are made."""
+    people = People()
+    for account in accounts:
+        people.arrivals.note(account)
+    return people
 
 
 class FakeNextcloud:

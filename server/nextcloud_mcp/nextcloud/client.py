@@ -123,8 +123,13 @@ class Nextcloud:
     async def user_id(self) -> str:
         """Return the user's id in Nextcloud: asked once, then remembered by account."""
         if self._user_id is None:
+            await self._arrive()
             self._user_id = self._people.user_id(self._account) or (await self.user()).id
         return self._user_id
+
+    async def _arrive(self) -> None:
+        """Return when the account is known to be made."""
+        await self._people.arrivals.ensure(self._account, self.user)
 
     async def home_name(self) -> str:
         """Return the user id as it stands in the paths of files, uploads and trash, percent-encoded.
@@ -155,7 +160,7 @@ class Nextcloud:
 
     async def user(self) -> "User":
         """Return the user, as OCS `/cloud/user` tells (OCS user API, "Get the current user")."""
-        response = await self.request(
+        response = await self._request(
             "GET", "/ocs/v2.php/cloud/user", about="your account", params={"format": "json"}, also_ok={404}
         )
         if response.status_code == httpx.codes.NOT_FOUND:
@@ -202,6 +207,31 @@ class Nextcloud:
             InvalidArgumentError: a header has a value that HTTP can't carry.
             NextcloudError: Nextcloud answered with anything but success, or not at all.
         """
+        await self._arrive()
+        return await self._request(
+            method,
+            path,
+            about=about,
+            headers=headers,
+            params=params,
+            content=content,
+            json=json,
+            also_ok=also_ok,
+            most_bytes=most_bytes,
+        )
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        about: str,
+        also_ok: AbstractSet[int],
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int = MOST_BYTES,
+        **parts: Any,
+    ) -> httpx.Response:
+        """Send one request, whether or not the account is made."""
         if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
             raise InvalidArgumentError(f"The ETag or content type for {about} is none: pass it as you were given it.")
         try:
@@ -211,11 +241,9 @@ class Nextcloud:
                 method,
                 path,
                 headers={**(headers or {}), "Authorization": f"Bearer {self._token}"},
-                params=params,
-                content=content,
-                json=json,
                 about=about,
                 most_bytes=most_bytes,
+                **parts,
             )
         except httpx.InvalidURL:  # longer than any web server takes
             raise _error(*_ERRORS[httpx.codes.REQUEST_URI_TOO_LONG], about=about) from None
@@ -542,7 +570,9 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
     seconds = _retry_after(response)
     pause = "later" if seconds is None else f"in {seconds} s"
     next_step = _next_step(response.request.method)
-    return _error(error, sentence, about=about, status=status, pause=pause, next_step=next_step)
+    failure = _error(error, sentence, about=about, status=status, pause=pause, next_step=next_step)
+    failure.status = response.status_code
+    return failure
 
 
 def _is_page(response: httpx.Response) -> bool:

@@ -12,6 +12,8 @@ from typing import Final, TypeVar
 
 from cachetools import TTLCache
 
+from nextcloud_mcp.nextcloud.arrival import Arrivals
+
 LIMIT: Final = 10_000
 """People who are remembered; the one not seen for longest goes first."""
 
@@ -26,10 +28,15 @@ Account = tuple[str, str, str]
 
 
 class People:
-    """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt."""
+    """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt.
+
+    Attributes:
+        arrivals: Whose accounts are made.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nobody yet; `clock` counts seconds."""
+        self.arrivals = Arrivals()
         self._user_ids: _Memory[str] = TTLCache(LIMIT, REMEMBERED, clock)
         self._apps: _Memory[frozenset[str]] = TTLCache(LIMIT, REMEMBERED, clock)
 
@@ -46,6 +53,7 @@ class People:
         if self.user_id(account) not in {None, user_id}:
             self.forget(account)
         self._user_ids[_key(account)] = (account[2], user_id)
+        self.arrivals.note(account)
 
     def remember_apps(self, account: Account, apps: frozenset[str]) -> None:
         """Remember which apps there are."""

@@ -7,8 +7,7 @@ import pytest
 import stamina
 
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
-from nextcloud_mcp.nextcloud.users import People
-from tests.support.nextcloud import URL, FakeNextcloud
+from tests.support.nextcloud import URL, FakeNextcloud, people_with
 
 ALICE = ("https://issuer.test", "sub-of-alice", "sub-of-alice")
 
@@ -35,5 +34,5 @@ async def http(fake: FakeNextcloud) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def nextcloud(http: httpx.AsyncClient) -> Nextcloud:
-    """Nextcloud as alice, for one call."""
-    return Nextcloud(http, People(), account=ALICE, token="token-of-alice")
+    """Nextcloud as alice, who has an account, for one call."""
+    return Nextcloud(http, people_with(ALICE), account=ALICE, token="token-of-alice")

@@ -41,6 +41,7 @@ from tests.support.nextcloud import (
     multistatus,
     ocs_capabilities,
     ocs_user,
+    people_with,
 )
 from tests.unit.nextcloud.conftest import ALICE
 
@@ -76,7 +77,9 @@ async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNe
     ]
     fake.on("GET", THING, answer(headers=cookies))
     for name in ("alice", "alice", "bob"):
-        user = Nextcloud(http, People(), account=("issuer", name, name), token=f"token-of-{name}")
+        user = Nextcloud(
+            http, people_with(("issuer", name, name)), account=("issuer", name, name), token=f"token-of-{name}"
+        )
         await user.request("GET", THING, about="it")
     assert len(fake.requests) == 3
     assert all("Cookie" not in request.headers for request in fake.requests)
@@ -644,7 +647,7 @@ async def test_nextcloud_may_live_below_a_path(base: str) -> None:
         return httpx.Response(200)
 
     async with http_client(base, transport=httpx.MockTransport(record)) as http:
-        nextcloud = Nextcloud(http, People(), account=("issuer", "a", "a"), token="t")
+        nextcloud = Nextcloud(http, people_with(("issuer", "a", "a")), account=("issuer", "a", "a"), token="t")
         await nextcloud.request("GET", "/status.php", about="it")
         assert asked == [f"{base.rstrip('/')}/status.php"]
         assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
@@ -670,7 +673,7 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
         await Response()(scope, receive, send)
 
     async with listening(app) as url, http_client(url) as http:
-        nextcloud = Nextcloud(http, People(), account=("issuer", "a", "a"), token="t")
+        nextcloud = Nextcloud(http, people_with(("issuer", "a", "a")), account=("issuer", "a", "a"), token="t")
         for pause in (0, 0, 2.5):
             await anyio.sleep(pause)  # the passing of time is what is tested
             await nextcloud.request("DELETE", THING, about="it")
