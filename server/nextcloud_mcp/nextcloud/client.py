@@ -124,12 +124,12 @@ class Nextcloud:
         """Return the user's id in Nextcloud: asked once, then remembered by account."""
         if self._user_id is None:
             await self._arrive()
-            self._user_id = self._people.user_id(self._account) or (await self.user()).id
+            self._user_id = self._people.user_id(self._account) or (await self._user()).id
         return self._user_id
 
     async def _arrive(self) -> None:
         """Return when the account is known to be made."""
-        await self._people.arrivals.ensure(self._account, self.user)
+        await self._people.arrivals.ensure(self._account, self._user)
 
     async def home_name(self) -> str:
         """Return the user id as it stands in the paths of files, uploads and trash, percent-encoded.
@@ -160,6 +160,11 @@ class Nextcloud:
 
     async def user(self) -> "User":
         """Return the user, as OCS `/cloud/user` tells (OCS user API, "Get the current user")."""
+        await self._arrive()
+        return await self._user()
+
+    async def _user(self) -> "User":
+        """Ask for the user, whether or not the account is made."""
         response = await self._request(
             "GET", "/ocs/v2.php/cloud/user", about="your account", params={"format": "json"}, also_ok={404}
         )
@@ -290,7 +295,7 @@ class Nextcloud:
         self._is_confirmed = True  # before it is asked, for that answer comes here too
         if named == assumed:
             return
-        present = (await self.user()).id
+        present = (await self._user()).id
         if self._user_id not in {None, present}:
             raise AccountChangedError(assumed, present)
 

@@ -27,6 +27,7 @@ class Asking:
         self._failures = list(failures)
 
     async def __call__(self) -> None:
+        """Ask once."""
         self.times += 1
         await self.may_answer.wait()
         if self._failures:
