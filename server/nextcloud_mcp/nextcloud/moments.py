@@ -111,7 +111,8 @@ def same_occurrence(asked: Moment, there: Moment) -> bool:
         return _day(asked) == _day(there)
     if there.tzinfo is None or asked.tzinfo is None:
         return asked.replace(tzinfo=None) == there.replace(tzinfo=None)
-    return asked == there
+    # of times in two zones Python takes no two for equal in an hour that a change of the clock repeats or skips
+    return asked.astimezone(UTC) == there.astimezone(UTC)
 
 
 def _day(moment: Moment) -> date:

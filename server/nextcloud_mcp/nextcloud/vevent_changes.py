@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
-from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vText
+from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vRecur, vText
 from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import content_lines, moments
-from nextcloud_mcp.nextcloud.vevent import Series, address, alarms, at, before, number, text, timed
+from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed
 from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, readable
-from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, keep_exceptions, set_rule
+from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, move_along, set_rule
 from nextcloud_mcp.nextcloud.vevent_times import set_times
 
 MAX_PARTS: Final = 1_000
@@ -100,17 +100,25 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
 
 def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -> str:
     event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
-    old = at(event, "DTSTART")
+    old, old_rules = at(event, "DTSTART"), list(event.rrules)
     _set_when(event, change, whose)
     if not recurrence_id:
-        keep_exceptions(series, old)
-        if change.recurring is False:
-            end_repetition(series)
         _set_rule(event, change)
+        _move_rest(series, change, old, old_rules)
     _set_fields(event, change, whose)
     if change != Change(reminder_minutes=change.reminder_minutes, reminder_email=change.reminder_email):
         event["SEQUENCE"] = number(text(event, "SEQUENCE")) + 1  # RFC 5546 section 2.1.4: newer than what was sent
     return written(series.calendar, untold_zones=series.untold_zones)
+
+
+def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
+    """Let what belongs to a series follow the start and the rule that it has from now on."""
+    if change.recurring is False:
+        end_repetition(series)
+    elif change.recurrence_rule:
+        follow_rule(series, old, old_rules)
+    else:
+        move_along(series, old)
 
 
 def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEvent:

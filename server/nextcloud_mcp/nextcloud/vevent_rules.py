@@ -1,25 +1,34 @@
 """Setting how an event repeats: RRULE and its exceptions (RFC 5545 sections 3.8.4.4 and 3.8.5).
 
 An exception is known by the time that its occurrence has by rule. So when a series is moved, what says that one
-occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves along: otherwise deleted occurrences
-would come back, and changed ones appear twice.
+occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves along, and so does the rule: otherwise
+deleted occurrences would come back, and changed ones appear twice.
 """
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time
-from typing import Any
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
 
 from icalendar import Component, vDDDLists, vRecur
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
-from nextcloud_mcp.nextcloud.moments import A_DAY, Moment
-from nextcloud_mcp.nextcloud.vevent import Series, Timed, at, timed
+from nextcloud_mcp.nextcloud.moments import Moment
+from nextcloud_mcp.nextcloud.vevent import Series, Timed, at, timed, written_rule
+from nextcloud_mcp.nextcloud.vevent_moved import (
+    Move,
+    Shift,
+    by_the_clock,
+    moved_rule,
+    moved_until,
+    occurrences,
+    shift_for,
+    up_to,
+)
 from nextcloud_mcp.nextcloud.vevent_often import meant
 from nextcloud_mcp.nextcloud.vevent_times import day_of, value, zone_of
-
-Shift = Callable[[Any], Any]
 
 
 def set_rule(event: VEvent, *, recurring: bool | None, rule: str | None, last_day: str | None) -> None:
@@ -93,73 +102,180 @@ def _is_occurrence(component: Component, moment: Moment) -> bool:
     return identity is not None and moments.same_occurrence(moment, identity.dt)
 
 
-def keep_exceptions(series: Series, old: Timed) -> None:
-    """Move the exceptions of a series whose start was at `old` along with it.
+def move_along(series: Series, old: Timed) -> None:
+    """Let all of a series follow its start, which was at `old`: the rule, its end, its exceptions.
 
     Raises:
-        InvalidArgumentError: they can't, for it became all day, or timed.
+        InvalidArgumentError: it can't, for the start does not say how, or the series became all day, or timed.
     """
     new = at(series.main, "DTSTART")
-    if new.dt == old.dt and new.params == old.params:
+    if "RECURRENCE-ID" in series.main or (new.dt == old.dt and new.params == old.params):
         return
-    if moments.is_day(new.dt) == moments.is_day(old.dt):
-        _move_exceptions(series, _shift(old.dt, new.dt), new)
-    elif series.changed_occurrences or "EXDATE" in series.main or "RDATE" in series.main:
+    _check_kind(series, old.dt, new.dt)
+    move = Move.between(old.dt, new.dt)
+    shifts = [_follow(rule, move, old.dt, new.dt) for name in _RULES for rule in _rules(series.main, name)]
+    _move_exceptions(series, lambda moment: _first(shift(moment) for shift in shifts), old.dt, new)
+
+
+def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None:
+    """Let the exceptions of a series follow its start and its rule, after the caller has named a new rule.
+
+    What was changed of occurrences after the new end goes with them.
+
+    Raises:
+        InvalidArgumentError: an occurrence was changed that is none any more; it says what the caller can do.
+    """
+    new, rule = at(series.main, "DTSTART"), series.main.rrules[0]
+    same = [written_rule(each) for each in old_rules] == [written_rule(rule)]
+    if "RECURRENCE-ID" in series.main or (same and new.dt == old.dt):
+        return
+    _check_kind(series, old.dt, new.dt)
+    fit = _Fit(Move.between(old.dt, new.dt), rule, new.dt, stays=same)
+    series.drop(lambda each: _is_after(each, fit, old.dt))
+    _move_exceptions(series, fit, old.dt, new)
+
+
+_RULES: Final = ("RRULE", "EXRULE")
+
+
+class _Fit:
+    """Where an occurrence goes when a series gets a new rule: as far as the start, or to the same day."""
+
+    def __init__(self, move: Move, rule: vRecur, start: Moment, *, stays: bool) -> None:
+        self._move, self._stays = move, stays
+        self._start, self._rule = move.new, rule
+        self.last = _last(rule, start)
+
+    def __call__(self, moment: datetime) -> datetime | None:
+        as_far, same_day = moment + self._move.distance, datetime.combine(moment, self._move.new.time())
+        places = (same_day, as_far) if self._stays else (as_far, same_day)
+        wanted = set(places)
+        given = {each for each in up_to(occurrences(self._rule, self._start), max(places)) if each in wanted}
+        return next((each for each in places if each in given), None)
+
+
+def _last(rule: vRecur, start: Moment) -> datetime:
+    """Return when the last occurrence of a rule is at the latest, by the clock on the wall."""
+    if "UNTIL" in rule:
+        return _told(rule["UNTIL"][0], start)
+    if "COUNT" in rule:
+        return max(occurrences(rule, by_the_clock(start)), default=by_the_clock(start))
+    return datetime.max
+
+
+def _is_after(component: Component, fit: _Fit, old: Moment) -> bool:
+    identity = timed(component, "RECURRENCE-ID")
+    return identity is not None and _told(identity.dt, old) > fit.last
+
+
+def _check_kind(series: Series, old: Moment, new: Moment) -> None:
+    if moments.is_day(old) != moments.is_day(new) and (
+        series.changed_occurrences or "EXDATE" in series.main or "RDATE" in series.main
+    ):
         raise InvalidArgumentError(
             "Single occurrences of this series were changed or deleted, which all_day would undo: create a new one."
         )
-    _move_until(series, old.dt, new.dt)
 
 
-def _move_exceptions(series: Series, shift: Shift, like: Timed) -> None:
+def _rules(event: VEvent, name: str) -> list[vRecur]:
+    return _as_list(event[name]) if name in event else []
+
+
+def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
+    """Move one rule; return where its occurrences go."""
+    before = deepcopy(rule)
+    result = moved_rule(rule, move)
+    if "UNTIL" in rule:
+        last = _told(rule["UNTIL"][0], old)
+        moved = moved_until(rule, result, move, last)
+        if moved != last or zone_of(old) != zone_of(new) or moments.is_day(old) != moments.is_day(new):
+            result["UNTIL"] = [_until(moved, new)]
+    rule.clear()
+    rule.update(result)
+    return shift_for(before, result, move)
+
+
+def _told(moment: Moment, start: Moment) -> datetime:
+    """Return a time by the clock on the wall where a series is that starts at `start`; a day with all of it."""
+    if not isinstance(moment, datetime):
+        return datetime.combine(moment, time() if moments.is_day(start) else time(23, 59, 59))
+    there = zone_of(start)
+    return by_the_clock(moment.astimezone(there) if moment.tzinfo and there else moment)
+
+
+def _first(places: Iterable[datetime | None]) -> datetime | None:
+    """Return the first place that is one, None if there is none."""
+    return next((place for place in places if place is not None), None)
+
+
+def _move_exceptions(series: Series, shift: Shift, old: Moment, new: Timed) -> None:
     for name in ("EXDATE", "RDATE"):
         if name in series.main:
-            series.main[name] = [_shifted(each, shift, like) for each in _as_list(series.main[name])]
+            moved = [_shifted(each, shift, old, new) for each in _as_list(series.main[name])]
+            series.main[name] = [each for each in moved if each is not None]
     for event in series.changed_occurrences:
-        if event is not series.main:
-            _move_occurrence(event, shift, like)
+        _move_occurrence(event, shift, old, new)
 
 
-def _move_occurrence(event: VEvent, shift: Shift, like: Timed) -> None:
-    """Move the name of a changed occurrence, and its time too if that is the one it had by rule."""
-    by_rule = at(event, "DTSTART").dt == at(event, "RECURRENCE-ID").dt
-    for name in ("RECURRENCE-ID", "DTSTART", "DTEND") if by_rule else ("RECURRENCE-ID",):
-        if moment := timed(event, name):
-            event[name] = value(shift(moment.dt), like)
+def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> None:
+    """Move the name of a changed occurrence, and of its time what it has by rule: the date, the hour or both.
 
-
-def _move_until(series: Series, old: Moment, new: Moment) -> None:
-    """Keep the last occurrence, if the series was moved within the day; if further, the end stays where it is."""
-    distance = _by_the_clock(new) - _by_the_clock(old)
-    for rule in series.main.rrules:
-        if "UNTIL" in rule:
-            last = rule["UNTIL"][0]
-            within_the_day = isinstance(last, datetime) and isinstance(new, datetime) and abs(distance) < A_DAY
-            rule["UNTIL"] = [_until(last + distance if within_the_day else last, new)]
-
-
-def _shift(old: Moment, new: Moment) -> Shift:
-    """Return what moves a time as far as `old` was moved to `new`, by the clock on the wall."""
-    distance = _by_the_clock(new) - _by_the_clock(old)
-
-    def shift(moment: Any) -> Any:
-        if isinstance(moment, datetime):
-            there = moment.astimezone(zone_of(old)) if moment.tzinfo and zone_of(old) else moment
-            return (there.replace(tzinfo=None) + distance).replace(tzinfo=zone_of(new))
-        return moment + distance if isinstance(moment, date) else moment
-
-    return shift
-
-
-def _by_the_clock(moment: Moment) -> datetime:
-    return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
-
-
-def _shifted(dates: Any, shift: Shift, like: Timed) -> vDDDLists:
-    moments_or_periods = [each.dt for each in dates.dts]
-    return _dates(
-        [tuple(map(shift, each)) if isinstance(each, tuple) else shift(each) for each in moments_or_periods], like
+    Raises:
+        InvalidArgumentError: there is no such occurrence after the move.
+    """
+    identity, start = at(event, "RECURRENCE-ID"), at(event, "DTSTART")
+    by_rule = _told(identity.dt, old)
+    moved = shift(by_rule)
+    if moved is None:
+        raise InvalidArgumentError(
+            f"The occurrence {identity.dt.isoformat()} was changed, and after this change the series has none in its "
+            "place: delete it first with its recurrence_id, or pass another rule or start."
+        )
+    kind = moments.is_day(new.dt)
+    params = dict(identity.params)
+    event["RECURRENCE-ID"] = value(_in_zone(moved, new.dt), new)
+    if "RANGE" in params:
+        event["RECURRENCE-ID"].params["RANGE"] = params["RANGE"]
+    if moments.is_day(start.dt) != kind or moments.is_day(identity.dt) != kind:
+        return
+    own = _told(start.dt, old)
+    if own.date() != by_rule.date() and own.time() != by_rule.time():
+        return
+    goes = datetime.combine(
+        moved if own.date() == by_rule.date() else own, (moved if own.time() == by_rule.time() else own).time()
     )
+    _put_occurrence(event, goes - own, goes, old, new)
+
+
+def _put_occurrence(event: VEvent, distance: timedelta, start: datetime, old: Moment, new: Timed) -> None:
+    event["DTSTART"] = value(_in_zone(start, new.dt), new)
+    if end := timed(event, "DTEND"):
+        event["DTEND"] = value(_in_zone(_told(end.dt, old) + distance, new.dt), new)
+
+
+def _in_zone(moment: datetime, like: Moment) -> Moment:
+    """Return a time on the wall as one of the kind and in the zone of `like`."""
+    return moment.replace(tzinfo=zone_of(like)) if isinstance(like, datetime) else moment.date()
+
+
+def _shifted(dates: Any, shift: Shift, old: Moment, new: Timed) -> vDDDLists | None:
+    moved = [_shifted_one(each.dt, shift, old, new.dt) for each in dates.dts]
+    there = [each for each in moved if each is not None]
+    return _dates(there, new) if there else None
+
+
+def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
+    if isinstance(moment, tuple):
+        begins, ends = moment
+        start = _shifted_one(begins, shift, old, new)
+        if start is None or isinstance(ends, timedelta):
+            return start and (start, ends)
+        return start, start + (moments.instant(ends) - moments.instant(begins))
+    if moments.is_day(moment) and not moments.is_day(old):  # an exception of a timed series that is a day
+        place = shift(datetime.combine(moment, by_the_clock(old).time()))
+        return place and place.date()
+    place = shift(_told(moment, old))
+    return place and _in_zone(place, new)
 
 
 def _dates(values: list[Any], like: Timed) -> vDDDLists:
@@ -168,7 +284,7 @@ def _dates(values: list[Any], like: Timed) -> vDDDLists:
         dates.params["VALUE"] = "PERIOD"
     elif moments.is_day(values[0]):
         dates.params["VALUE"] = "DATE"
-    if "TZID" in like.params:
+    if "TZID" in like.params and not moments.is_day(values[0]):
         dates.params["TZID"] = like.params["TZID"]
     return dates
 
