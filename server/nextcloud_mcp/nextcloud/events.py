@@ -214,9 +214,10 @@ async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:
     """Ask for what the change needs to know of the person, and no more."""
     told = {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}
     times = [moments.read(value, argument) for argument, value in told.items() if value is not None]
-    needs_zone = time_zone or any(not moments.is_day(each) for each in times)
+    needs_zone = time_zone or change.all_day or any(not moments.is_day(each) for each in times)
     needs_address = bool(change.attendees) or change.reminder_email
     return Whose(
         await moments.zone_for(nextcloud, time_zone) if needs_zone else None,
         await caldav.mail_address(nextcloud) if needs_address else None,
+        named=bool(time_zone),
     )

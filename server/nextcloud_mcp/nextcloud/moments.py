@@ -83,6 +83,12 @@ def placed(moment: Moment, where: tzinfo | None) -> Moment:
     return moment.astimezone(where or UTC)
 
 
+def meant_in(moment: Moment | None, where: tzinfo | None) -> Moment | None:
+    """Give a time without an offset the zone in which it is meant; leave all else as it is."""
+    floats = isinstance(moment, datetime) and moment.tzinfo is None
+    return moment.replace(tzinfo=where) if isinstance(moment, datetime) and floats else moment
+
+
 def instant(moment: Moment, where: tzinfo | None = None) -> datetime:
     """Return a time that can be compared with any other; days and floating times are taken to be in `where`, or UTC."""
     if not isinstance(moment, datetime):

@@ -62,10 +62,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Whose:
-    """The person who changes an event: the zone in which they mean times, and their `mailto:` address, if known."""
+    """The person who changes an event.
+
+    Attributes:
+        zone: The zone in which they mean times, if known.
+        mailto: Their `mailto:` address, if known.
+        named: Whether the call names the zone: then times are meant there, whatever zone the event has.
+    """
 
     zone: tzinfo | None
     mailto: str | None = None
+    named: bool = False
 
 
 def new(uid: str, change: Change, whose: Whose) -> str:
@@ -139,6 +146,8 @@ def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
         moments.read(value, argument) if value is not None else None
         for argument, value in {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}.items()
     )
+    if whose.named:
+        start, end = (moments.meant_in(each, whose.zone) for each in (start, end))
     set_times(event, start, end, all_day=change.all_day, zone=whose.zone)
 
 

@@ -211,8 +211,9 @@ def _first(places: Iterable[datetime | None]) -> datetime | None:
 def _move_exceptions(series: Series, shift: Shift, old: Moment, new: Timed) -> None:
     for name in ("EXDATE", "RDATE"):
         if name in series.main:
-            moved = [_shifted(each, shift, old, new) for each in _as_list(series.main[name])]
-            series.main[name] = [each for each in moved if each is not None]
+            moved = [_shifted(each, shift, old, new) for each in _as_list(series.main.pop(name))]
+            if there := [each for each in moved if each is not None]:
+                series.main[name] = there
     for event in series.changed_occurrences:
         _move_occurrence(event, shift, old, new)
 

@@ -34,21 +34,28 @@ def set_times(
     elif all_day is None:
         all_day = old is not None and moments.is_day(old.dt)
     if all_day:
-        _set_days(event, old, start, end)
+        _set_days(event, old, start, end, zone)
     else:
         _set_hours(event, old, start, end, zone)
 
 
-def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Moment | None) -> None:
+def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Moment | None, zone: tzinfo | None) -> None:
     were_days = old is not None and moments.is_day(old.dt)
     if were_days and any(isinstance(each, datetime) and each.time() != time() for each in (start, end)):
         raise InvalidArgumentError("The event is all day, and a time was given: pass all_day=false with it.")
-    first = day_of(start if start is not None else event.start)
+    first = day_of(start if start is not None else _where_one_is(event.start, old, zone))
     after = day_of(end) if end is not None else first + (event.end - event.start if were_days else A_DAY)
     if after == first:  # meant as the last day
         after += A_DAY
-    _in_order(first, after)
-    _put(event, vDDDTypes(first), vDDDTypes(after))
+    if end is not None:
+        _in_order(first, after)
+    _put(event, vDDDTypes(first), None if end is None and were_days and "DTEND" not in event else vDDDTypes(after))
+
+
+def _where_one_is(moment: Moment, like: Timed | None, zone: tzinfo | None) -> Moment:
+    """Tell a time in UTC, which is no zone that somebody chose, in the person's zone: there it may be another day."""
+    in_utc = zone_of(moment) is not None and like is not None and "TZID" not in like.params
+    return moments.placed(moment, zone) if in_utc and zone else moment
 
 
 def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Moment | None, zone: tzinfo | None) -> None:
@@ -70,14 +77,16 @@ def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Mome
         ends = event.end + (begins - old.dt)
         if zone_of(event.end) == zone_of(old.dt) is not None:
             ends = moments.placed(ends, zone_of(begins))
-    _in_order(moments.instant(begins, zone), moments.instant(ends, zone))
-    _put(event, value(begins, old), value(ends, old_end))
+    if end is not None:
+        _in_order(moments.instant(begins, zone), moments.instant(ends, zone))
+    _put(event, value(begins, old), None if end is None and old and "DTEND" not in event else value(ends, old_end))
 
 
 def _placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:
     """Put a time that a caller wrote into the zone that the event has; UTC is none that somebody chose."""
     has = like.dt.tzinfo if like and isinstance(like.dt, datetime) else None
-    chosen = like is not None and ("TZID" in like.params or has is None)
+    floats = has is None and zone_of(moment or date.min) is None
+    chosen = like is not None and ("TZID" in like.params or floats)
     return moments.placed(moment or date.min, has if chosen else zone or has)
 
 
@@ -88,9 +97,12 @@ def _in_order(start: Moment, end: Moment) -> None:
         )
 
 
-def _put(event: VEvent, start: vDDDTypes, end: vDDDTypes) -> None:
-    event["DTSTART"], event["DTEND"] = start, end
-    event.pop("DURATION", None)  # RFC 5545 section 3.6.1: one of both
+def _put(event: VEvent, start: vDDDTypes, end: vDDDTypes | None) -> None:
+    """Write when an event is; one that is told by its length, or has none, goes on without an end."""
+    event["DTSTART"] = start
+    if end is not None:
+        event["DTEND"] = end
+        event.pop("DURATION", None)  # RFC 5545 section 3.6.1: one of both
 
 
 def value(moment: Moment, like: Timed | None) -> vDDDTypes:
