@@ -16,9 +16,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import tostring
 from xml.sax.saxutils import escape
 
+from defusedxml.ElementTree import fromstring
+
 from stack.standin.gate import Account, account_of
+from stack.standin.occurrences import left_out
 from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
 CALENDARS = "/remote.php/dav/calendars"
@@ -31,6 +35,10 @@ _NAMESPACES = 'xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns" xmlns:cal="urn:ie
 _XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 _QUERY = (
     '<c:free-busy-query xmlns:c="urn:ietf:params:xml:ns:caldav"><c:time-range start="{}" end="{}"/></c:free-busy-query>'
+)
+
+_EVENTS_BY_TIME = re.compile(
+    r'calendar-query\b.*comp-filter name="VEVENT"[^/]*<[^<>]*time-range start="(\w+)" end="(\w+)"', re.DOTALL
 )
 
 
@@ -57,7 +65,13 @@ class Calendars:
         """Answer by the rule for the method, or as Radicale does."""
         account = account_of(environ["asgi.scope"])
         self._people[address_of(account)] = account.user
-        rules = {"PUT": self._put, "MKCALENDAR": self._make, "DELETE": self._delete, "MOVE": self._move}
+        rules = {
+            "PUT": self._put,
+            "MKCALENDAR": self._make,
+            "DELETE": self._delete,
+            "MOVE": self._move,
+            "REPORT": self._report,
+        }
         if environ["REQUEST_METHOD"] == "POST":
             return self._outbox(environ, start_response, account)
         rule = rules.get(environ["REQUEST_METHOD"], self._inner)
@@ -106,6 +120,19 @@ class Calendars:
             return _refuse(start_response, 400, "Calendar object with uid already exists in this calendar collection.")
         start_response(told[0], told[1])
         return [told[2]]
+
+    def _report(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        asked = _EVENTS_BY_TIME.search(_body(environ).decode(errors="replace"))
+        status, headers, body = self._ask(environ)
+        if asked and status.startswith("207"):
+            found = fromstring(body)
+            for each in list(found.iter("{DAV:}response")):
+                if left_out(each.findtext(".//{urn:ietf:params:xml:ns:caldav}calendar-data", ""), asked[1], asked[2]):
+                    found.remove(each)
+            body = tostring(found, encoding="utf-8", xml_declaration=True)
+            headers = [*(pair for pair in headers if pair[0] != "Content-Length"), ("Content-Length", str(len(body)))]
+        start_response(status, headers)
+        return [body]
 
     def _outbox(self, environ: Environ, start_response: StartResponse, account: Account) -> Iterable[bytes]:
         question = re.sub(r"\r?\n[ \t]", "", _body(environ).decode(errors="replace"))

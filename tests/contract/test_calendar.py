@@ -310,6 +310,37 @@ async def test_objects_are_found_by_time(place: Place, uid: str, lines: tuple[st
     assert not found or lines[0] in answer[uid][1]
 
 
+LEFT_OUT: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "a series with one date more": (
+        ("DTSTART:20301001T100000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", "RDATE:20301004T100000Z"),
+        "RDATE",
+    ),
+    "a date more and no rule": (("DTSTART:20301001T100000Z", "DURATION:PT1H", "RDATE:20301203T100000Z"), "RDATE"),
+    "every day for more than nine years": (("DTSTART:20200101T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY"), "RRULE"),
+}
+
+
+@pytest.mark.parametrize(("lines", "property_name"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
+async def test_a_time_does_not_find_every_series(
+    place: Place, uid: str, lines: tuple[str, ...], property_name: str
+) -> None:
+    """Of a series with RDATE the rule is not looked at, and one of more than 3,500 occurrences is given up.
+
+    Asked for by the property that they have, they are found.
+    """
+    await place.put(uid, ics(uid, *lines))
+    await place.put(f"{uid}-once", ics(f"{uid}-once"))
+    assert (await place.query(within("20301201T000000Z", "20301208T000000Z"))).keys() == {f"{uid}-once"}
+    assert (await place.query(f'<c:prop-filter name="{property_name}"/>')).keys() == {uid}
+
+
+async def test_no_time_is_known_from_2038_on(place: Place, uid: str) -> None:
+    """A series without end is not found in a time from that year on."""
+    await place.put(uid, ics(uid, "DTSTART:20301202T100000Z", "DURATION:PT1H", "RRULE:FREQ=MONTHLY"))
+    assert (await place.query(within("20371201T000000Z", "20371208T000000Z"))).keys() == {uid}
+    assert (await place.query(within("20381201T000000Z", "20381208T000000Z"))).keys() == set()
+
+
 async def test_kinds_are_kept_apart(place: Place, uid: str) -> None:
     """A query for tasks finds no events, and the other way round."""
     await place.put(f"{uid}-e", ics(f"{uid}-e"))

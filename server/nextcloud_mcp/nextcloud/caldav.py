@@ -195,13 +195,39 @@ async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
 async def find_all(
     nextcloud: Nextcloud, calendar: str, component: str, *, between: tuple[datetime, datetime] | None = None
 ) -> list[CalendarObject]:
-    """Return the objects of a kind; with `between`, those of which something happens in that time (zones needed).
+    """Return the objects of a kind; with `between`, those of which something may happen in that time (zones needed).
 
-    Nextcloud takes a time without a zone for UTC: ask for a day more on both sides where that matters.
+    Nextcloud takes a time without a zone for UTC: ask for a day more on both sides where that matters. By time it does
+    not find all, so series with RDATE, and those that it may have given up, are asked for besides and are the
+    caller's to expand.
     """
-    condition = Element(f"{C}comp-filter", name=component)
-    if between:
-        SubElement(condition, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
+    if between is None:
+        return await _query(nextcloud, calendar, _kind(component))
+    by_time = _kind(component)
+    SubElement(by_time, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
+    objects = {each.href: each for each in await _query(nextcloud, calendar, by_time)}
+    for each in await _with_property(nextcloud, calendar, component, "RDATE"):
+        objects.setdefault(each.href, each)
+    for each in await _with_property(nextcloud, calendar, component, "RRULE"):
+        if between[1].year >= _INDEX_ENDS or _MANY.search(each.text):
+            objects.setdefault(each.href, each)
+    return list(objects.values())
+
+
+_INDEX_ENDS: Final = 2038
+"""Nextcloud knows of no series from this year on."""
+
+_MANY: Final = re.compile(r"^RRULE[:;](?:[^\n]|\n[ \t])*(?:HOURLY|DAILY|,)", re.MULTILINE)
+"""A rule that may have more than the 3,500 occurrences after which Nextcloud leaves a series out."""
+
+
+def _kind(component: str) -> Element:
+    return Element(f"{C}comp-filter", name=component)
+
+
+async def _with_property(nextcloud: Nextcloud, calendar: str, component: str, name: str) -> list[CalendarObject]:
+    condition = _kind(component)
+    SubElement(condition, f"{C}prop-filter", name=name)
     return await _query(nextcloud, calendar, condition)
 
 

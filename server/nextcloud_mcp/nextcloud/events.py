@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 
+import httpx
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -17,8 +18,8 @@ from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, text
-from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, new, split, stamp, written
+from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, text, told_rules
+from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, differing, new, split, stamp, written
 from nextcloud_mcp.nextcloud.vevent_parsed import read_all, readable
 from nextcloud_mcp.nextcloud.vevent_rules import without
 
@@ -146,6 +147,14 @@ def _remark(change: Change, person: Whose) -> str | None:
     return " ".join(remarks) or None
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A change; `remark` says what came with it that the caller did not name."""
+
+    written: Written
+    remark: str | None = None
+
+
 async def update(
     nextcloud: Nextcloud,
     calendar: str,
@@ -155,8 +164,8 @@ async def update(
     etag: str = "",
     recurrence_id: str = "",
     time_zone: str = "",
-) -> Written:
-    """Change what `change` names, of the whole series or of one occurrence.
+) -> Changed:
+    """Change what `change` names and is not so already, of the whole series or of one occurrence.
 
     Raises:
         ConflictError: it is not the one with this `etag` any more; the present one is in the message.
@@ -166,20 +175,39 @@ async def update(
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
     stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
-    person = await whose(nextcloud, change, time_zone)
-    return await change_stored(nextcloud, stored, change, person, [recurrence_id])
+    different, own_zone = await aside(_differing, stored, change, recurrence_id)
+    person = await whose(nextcloud, different, "" if time_zone == own_zone else time_zone)
+    return await change_stored(nextcloud, stored, different, person, [recurrence_id])
+
+
+def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
+    """Return what of a change is different from what is there, and the zone that the event is in."""
+    series = Series(stored)
+    return differing(series, change, recurrence_id), series.event(series.main).time_zone
 
 
 async def change_stored(
     nextcloud: Nextcloud, stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
-) -> Written:
+) -> Changed:
     """Change these occurrences of an object; an empty name means all of it."""
-    return await caldav.replace(nextcloud, stored, await aside(_changed, stored, change, person, recurrence_ids))
+    text, remark = await aside(_changed, stored, change, person, recurrence_ids)
+    if text == stored.text:
+        return Changed(
+            Written(stored.href, httpx.codes.OK, stored.etag), "Nothing is written, for nothing of it is different."
+        )
+    return Changed(await caldav.replace(nextcloud, stored, text), remark)
 
 
-def _changed(stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]) -> str:
+def _changed(
+    stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
+) -> tuple[str, str | None]:
     series = Series(stored)
-    return [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
+    before = told_rules(series.main.rrules)
+    texts = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids]
+    text = next((each for each in reversed(texts) if each != stored.text), stored.text)
+    rule = told_rules(series.main.rrules)
+    followed = rule and rule != before and change.recurrence_rule in {None, before}
+    return text, f"The series repeats by {rule} now, and its exceptions moved along." if followed else None
 
 
 async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> int:

@@ -83,6 +83,11 @@ def placed(moment: Moment, where: tzinfo | None) -> Moment:
     return moment.astimezone(where or UTC)
 
 
+def by_the_clock(moment: Moment) -> datetime:
+    """Return what the clock on the wall shows, and midnight for a day."""
+    return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
+
+
 def meant_in(moment: Moment | None, where: tzinfo | None) -> Moment | None:
     """Give a time without an offset the zone in which it is meant; leave all else as it is."""
     floats = isinstance(moment, datetime) and moment.tzinfo is None

@@ -4,11 +4,11 @@ One object holds a whole series: the event with its rule, and one more VEVENT wi
 that was changed. What is read here comes from many programs; what is broken in it is an error of that object alone.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final, Protocol, cast
 
-from icalendar import Alarm, Component, vRecur
+from icalendar import Alarm, Component, vDDDTypes, vRecur
 from icalendar import Event as VEvent
 from pydantic import BaseModel
 from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
@@ -114,7 +114,21 @@ class Series:
                 return [self.main]
             # not `of`: that puts UTC times into the zone of X-WR-TIMEZONE, where nobody wrote them
             found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
-            return [each for each in found if isinstance(each, VEvent)]
+            return [self._named(each) for each in found if isinstance(each, VEvent)]
+
+    def _named(self, occurrence: VEvent) -> VEvent:
+        """Give an occurrence that follows one with RANGE (RFC 5545 section 3.2.13) its own name in place of that one's.
+        """
+        identity = timed(occurrence, "RECURRENCE-ID")
+        if identity is None or "RANGE" not in identity.params:
+            return occurrence
+        first = next(each for each in self.changed_occurrences if at(each, "RECURRENCE-ID").dt == identity.dt)
+        further = moments.by_the_clock(occurrence.start) - moments.by_the_clock(first.start)
+        if further:
+            occurrence["RECURRENCE-ID"] = vDDDTypes(identity.dt + further)
+            if "TZID" in identity.params:
+                occurrence["RECURRENCE-ID"].params["TZID"] = identity.params["TZID"]
+        return occurrence
 
     def occurrence(self, recurrence_id: str) -> VEvent:
         """Return one occurrence, as it is by rule or was changed.
@@ -127,7 +141,9 @@ class Series:
         if not self.recurring:
             raise InvalidArgumentError("recurrence_id is for series, and this event happens once: leave it away.")
         around = moments.instant(moments.placed(asked, _zone(self.main)))
-        expanded = self.occurrences(around - timedelta(days=2), around + timedelta(days=2))
+        moved = max(map(_moved, self.changed_occurrences), default=timedelta())
+        near = timedelta(days=2) + min(moved, moments.LONGEST_RANGE)
+        expanded = self.occurrences(around - near, around + near)
         for each in (*self.changed_occurrences, *expanded):
             identity = timed(each, "RECURRENCE-ID")
             if identity and moments.same_occurrence(asked, identity.dt):
@@ -190,7 +206,7 @@ class Series:
             organizer=address(text(event, "ORGANIZER")),
             attendees=", ".join(address(each) for each in event.attendees),
             participation={address(each): each.params.get("PARTSTAT", "NEEDS-ACTION") for each in event.attendees},
-            recurrence_rule="\n".join(written_rule(rule) for rule in self.main.rrules),
+            recurrence_rule=told_rules(self.main.rrules),
             reminder_minutes=next((minutes for alarm in alarms(event) if (minutes := before(alarm)) is not None), None),
             reminder_email=any(text(alarm, "ACTION") == "EMAIL" for alarm in alarms(event)),
             href=self.stored.href,
@@ -246,10 +262,20 @@ def before(alarm: Alarm) -> int | None:
     return round(-trigger.dt.total_seconds() / 60)
 
 
+def told_rules(rules: Iterable[vRecur]) -> str:
+    """Return the rules of a series as reading gives them: mostly one."""
+    return "\n".join(written_rule(rule) for rule in rules)
+
+
 def written_rule(rule: vRecur) -> str:
     """Return a rule as RFC 5545 writes it."""
     ical: bytes = rule.to_ical()  # type: ignore[no-untyped-call]
     return ical.decode()
+
+
+def _moved(event: VEvent) -> timedelta:
+    """Return how far an occurrence was moved from where it is by rule."""
+    return abs(moments.instant(event.start) - moments.instant(at(event, "RECURRENCE-ID").dt))
 
 
 def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:

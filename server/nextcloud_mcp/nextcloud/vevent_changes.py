@@ -7,7 +7,7 @@ parameters, zones of its own, further rules and reminders. Only what a change ma
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -17,7 +17,8 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import content_lines, moments
-from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed
+from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed, told_rules
+from nextcloud_mcp.nextcloud.vevent_moved import occurrences
 from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, readable
 from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, move_along, set_rule
 from nextcloud_mcp.nextcloud.vevent_times import set_times
@@ -27,6 +28,7 @@ MAX_PARTS: Final = 1_000
 
 PRODID: Final = "-//nextcloud-mcp//EN"
 USUAL_REMINDER: Final = 15
+NO_REMINDER: Final = -1
 EARLIEST_REMINDER: Final = 366 * 24 * 60
 _ONE_OF: Final = {
     "STATUS": ("status", ("CONFIRMED", "TENTATIVE", "CANCELLED")),
@@ -93,14 +95,35 @@ def new(uid: str, change: Change, whose: Whose) -> str:
     return written(calendar)
 
 
+def differing(series: Series, change: Change, recurrence_id: str) -> Change:
+    """Return what of a change differs from what reading the event, or one occurrence, gives.
+
+    So what was read can be given back: a field that says in other words what is there, or less, changes nothing.
+
+    Raises:
+        InvalidArgumentError, NotFoundError: there is no such occurrence.
+    """
+    told = series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
+    named = {name: value for name, value in vars(change).items() if value is not None}
+    others = {name for name, value in named.items() if getattr(told, name, None) != value}
+    if others & {"start_datetime", "all_day"}:
+        others |= named.keys() & {"start_datetime", "end_datetime", "all_day", "recurrence_rule"}
+    return Change(**{name: value for name, value in named.items() if name in others})
+
+
 def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str = "") -> str:
     """Return the iCalendar of an event after a change: of all of it, or of one occurrence.
+
+    What differs from what is there is written, and nothing if nothing does.
 
     Raises:
         InvalidArgumentError: a field has an impossible value; the message names it.
         NotFoundError: there is no such occurrence.
         NextcloudError: what has to move with the change is broken.
     """
+    change = differing(series, change, recurrence_id)
+    if change == Change():
+        return series.stored.text
     with readable(series.stored):
         return _changed(series, change, whose, recurrence_id)
 
@@ -110,12 +133,22 @@ def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -
     old, old_rules = at(event, "DTSTART"), list(event.rrules)
     _set_when(event, change, whose)
     if not recurrence_id:
+        if _is_left_behind(event, change, old_rules):
+            change = replace(change, recurrence_rule=None)
         _set_rule(event, change)
         _move_rest(series, change, old, old_rules)
     _set_fields(event, change, whose)
     if change != Change(reminder_minutes=change.reminder_minutes, reminder_email=change.reminder_email):
         event["SEQUENCE"] = number(text(event, "SEQUENCE")) + 1  # RFC 5546 section 2.1.4: newer than what was sent
     return written(series.calendar, untold_zones=series.untold_zones)
+
+
+def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
+    """Tell whether a caller gave back the rule that was there with a new start that is none of its: it is to follow."""
+    if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
+        return False
+    start = moments.by_the_clock(event.start)
+    return not all(next(occurrences(rule, start), None) == start for rule in old_rules)
 
 
 def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
@@ -245,14 +278,17 @@ def split(listed: str) -> list[str]:
     return parts(listed)
 
 
-def mail_addresses(listed: str) -> list[str]:
+def mail_addresses(listed: str, known: AbstractSet[str] = frozenset()) -> list[str]:
     """Return the mail addresses of the argument `attendees`, without `mailto:`.
+
+    What is `known`, in lower case, is taken as it is: an attendee whom another program invited may have none.
 
     Raises:
         InvalidArgumentError: one is not a mail address, or cannot be written into a line.
     """
     addresses = [name.removeprefix("mailto:") for name in split(content_lines.one_line(listed, "attendees"))]
-    if wrong := [name for name in addresses if "@" not in name.strip("@") or any(each in name for each in ' "<>')]:
+    strange = [name for name in addresses if name.lower() not in known]
+    if wrong := [name for name in strange if "@" not in name.strip("@") or any(each in name for each in ' "<>')]:
         raise InvalidArgumentError(
             f"attendees: {wrong[0][:100]!r} is no mail address: pass addresses with commas between."
         )
@@ -266,11 +302,14 @@ def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> Non
     """
     if listed is None:
         return
-    wanted = mail_addresses(listed)
-    known = {address(each).lower(): each for each in event.attendees}
+    known: dict[str, list[vCalAddress]] = {}
+    for each in event.attendees:
+        known.setdefault(address(each).lower(), []).append(each)
+    wanted = mail_addresses(listed, known.keys())
     event.pop("ATTENDEE", None)
-    for name in wanted:
-        event.add("attendee", known.get(name.lower()) or _invited(name))
+    for name in dict.fromkeys(name.lower() if name.lower() in known else name for name in wanted):
+        for attendee in known.get(name) or [_invited(name)]:
+            event.add("attendee", attendee)
     if wanted and mailto and "ORGANIZER" not in event:
         event["ORGANIZER"] = vCalAddress(mailto)
 
@@ -282,13 +321,16 @@ def _invited(name: str) -> vCalAddress:
 
 
 def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
-    """Set when the first reminder comes, and whether one comes by mail; further reminders stay. 0 takes all away."""
+    """Set when the first reminder comes, and whether one comes by mail; further reminders stay.
+
+    0 takes all away, unless it is what reading gives: then the first comes at the start, and `NO_REMINDER` takes it.
+    """
     minutes, email = change.reminder_minutes, change.reminder_email
-    if minutes is not None and not 0 <= minutes <= EARLIEST_REMINDER:
+    if minutes is not None and not NO_REMINDER <= minutes <= EARLIEST_REMINDER:
         raise InvalidArgumentError(
-            "reminder_minutes counts back from the start: pass 0 for no reminder, or up to a year's."
+            "reminder_minutes counts back from the start: pass 0 or -1 for no reminder, or up to a year's."
         )
-    if minutes == 0:
+    if minutes in {0, NO_REMINDER}:
         _keep_alarms(event, lambda _: False)
     elif minutes is not None:
         _move_first(event, minutes)

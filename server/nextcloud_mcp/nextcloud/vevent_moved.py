@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Self
 
@@ -21,7 +21,7 @@ from icalendar import vRecur
 from icalendar.prop import vWeekday
 
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.nextcloud.moments import Moment
+from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
 from nextcloud_mcp.nextcloud.vevent_often import MOST_WALKED, meant
 from nextcloud_mcp.nextcloud.vevent_times import zone_of
 
@@ -73,11 +73,6 @@ class Move:
     def days(self) -> int:
         """How many dates it is further."""
         return (self.new.date() - self.old.date()).days
-
-
-def by_the_clock(moment: Moment) -> datetime:
-    """Return what the clock on the wall shows, and midnight for a day."""
-    return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
 
 
 def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:

@@ -15,12 +15,11 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
-from nextcloud_mcp.nextcloud.moments import Moment
+from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, at, timed, written_rule
 from nextcloud_mcp.nextcloud.vevent_moved import (
     Move,
     Shift,
-    by_the_clock,
     moved_rule,
     moved_until,
     occurrences,

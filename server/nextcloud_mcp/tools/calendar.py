@@ -281,10 +281,17 @@ async def nc_calendar_update_event(
         url=url,
         color=color,
     )
-    written = await events.update(
+    done = await events.update(
         nextcloud, calendar_name, event_uid, change, etag=etag, recurrence_id=recurrence_id, time_zone=time_zone
     )
-    return EventWritten(uid=event_uid, href=written.href, etag=written.etag, status_code=written.status_code)
+    written = done.written
+    return EventWritten(
+        uid=event_uid,
+        href=written.href,
+        etag=written.etag,
+        status_code=written.status_code,
+        message=done.remark,
+    )
 
 
 async def nc_calendar_delete_event(

@@ -8,6 +8,8 @@ import pytest
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud.vevent import Series
+from nextcloud_mcp.nextcloud.vevent_changes import written
+from nextcloud_mcp.nextcloud.vevent_rules import without
 from tests.support.ics import APPLE, DAVX5, GOOGLE, OUTLOOK, THUNDERBIRD, TWO_RULES, ics, stored
 
 READ: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -217,3 +219,38 @@ def test_an_occurrence_that_is_none(ical: str, recurrence_id: str, error: type[E
     """The caller learns why, and where to look."""
     with pytest.raises(error, match=sentence):
         Series(stored(ical)).occurrence(recurrence_id)
+
+
+DESCRIBED: Final = THUNDERBIRD[: THUNDERBIRD.index("BEGIN:VEVENT")]
+"""The head of an object whose program described Europe/Berlin."""
+
+BEGINS: Final = datetime(2026, 10, 1, tzinfo=UTC)
+ENDS: Final = datetime(2027, 5, 1, tzinfo=UTC)
+AROUND: Final = {
+    "the repeated hour": ("20261020T023000", "2026-10-25T02:30:00+02:00"),
+    "the skipped hour": ("20270325T023000", "2027-03-28T02:30:00+01:00"),
+}
+
+
+@pytest.mark.parametrize(("start", "there"), AROUND.values(), ids=AROUND.keys())
+@pytest.mark.parametrize("described", [False, True], ids=["a zone by name", "a zone that is described"])
+def test_what_a_list_names_is_found(start: str, there: str, *, described: bool) -> None:
+    """Every occurrence is found by the recurrence_id that the list gives, also where the clock changes."""
+    ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", "DURATION:PT20M", "RRULE:FREQ=DAILY;COUNT=10")
+    series = Series(stored(DESCRIBED + ical[ical.index("BEGIN:VEVENT") :] if described else ical))
+    names = [series.summary(each).recurrence_id or "" for each in series.occurrences(BEGINS, ENDS)]
+    assert (there in names, len(names)) == (True, 10)
+    assert [series.summary(series.occurrence(name)).recurrence_id for name in names] == names
+    assert without(series, there)
+    left = Series(stored(written(series.calendar)))
+    assert [series.summary(each).recurrence_id for each in left.occurrences(BEGINS, ENDS)] == [
+        name for name in names if name != there
+    ]
+
+
+def test_each_that_follows_a_change_has_its_own_name() -> None:
+    """Of those that were changed together, a list names each, and by its name each is read."""
+    series = Series(stored(THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")))
+    found = [series.summary(each) for each in series.occurrences(datetime(2030, 9, 1, tzinfo=UTC), datetime(2030, 12, 1, tzinfo=UTC))]
+    assert len({each.recurrence_id for each in found}) == len(found) > 5
+    assert [series.summary(series.occurrence(each.recurrence_id or "")) for each in found] == found

@@ -1,0 +1,57 @@
+"""The series that Nextcloud leaves out when it is asked what happens in a time (sabre/vobject's EventIterator)."""
+
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from typing import Any
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from icalendar import Calendar
+from icalendar import Event as VEvent
+
+MOST = 3500
+"""Occurrences of a series, after which it is given up."""
+
+INDEX_ENDS = datetime(2038, 1, 1, tzinfo=UTC)
+"""Where the last occurrence of a series without end is."""
+
+
+def left_out(ical: str, start: str, end: str) -> bool:
+    """Tell whether Nextcloud leaves out an object that has something between two times.
+
+    It looks at RDATE alone where there is one, and at neither RDATE nor RRULE where there is no rule.
+    """
+    if not ical:
+        return False
+    events = Calendar.from_ical(ical).events
+    begins, ends = _time(start), _time(end)
+    series = [event for event in events if "RRULE" in event or "RDATE" in event]
+    return bool(series) and len(events) == 1 and not _is_found(series[0], begins, ends)
+
+
+def _is_found(event: VEvent, begins: datetime, ends: datetime) -> bool:
+    length = _instant(event.end) - _instant(event.start)
+    if "RDATE" in event:
+        dates = [event.start, *(event.rdates if "RRULE" in event else [])]
+        starts = [_instant(each[0] if isinstance(each, tuple) else each) for each in dates]
+        return any(each < ends and each + length > begins for each in starts)
+    rule = event.rrules[0]
+    if begins >= INDEX_ENDS and "COUNT" not in rule and "UNTIL" not in rule:
+        return False
+    walked = rrulestr(rule.to_ical().decode(), dtstart=_instant(event.start))
+    return next(islice((each for each in walked if each + length > begins), 1), None) is None or not _too_many(
+        walked, begins
+    )
+
+
+def _too_many(walked: Any, begins: datetime) -> bool:
+    last = next(islice(walked, MOST, None), None)
+    return last is not None and bool(last < begins)
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _instant(moment: date) -> datetime:
+    there = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
+    return (there if there.tzinfo else there.replace(tzinfo=UTC)).astimezone(UTC)
