@@ -65,6 +65,10 @@ class FakeNextcloud:
         """Answer with each of these in turn, and with the last one from then on."""
         self._answers[method, path] = list(answers)
 
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Return what this one answers, without remembering it."""
+        return self._answers[request.method, request.url.raw_path.decode()][0](request)
+
     def asked(self, method: str | None = None) -> list[str]:
         """Return what was asked for so far as `METHOD path`, apart from the user's id and apps."""
         return [

@@ -203,21 +203,19 @@ async def find_all(
     """
     if between is None:
         return await _query(nextcloud, calendar, _kind(component))
+    objects = await _with_property(nextcloud, calendar, component, "RDATE")
+    series = await _with_property(nextcloud, calendar, component, "RRULE")
+    objects += [each for each in series if between[1].year >= _INDEX_ENDS or _MANY.search(each.text)]
     by_time = _kind(component)
     SubElement(by_time, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
-    objects = {each.href: each for each in await _query(nextcloud, calendar, by_time)}
-    for each in await _with_property(nextcloud, calendar, component, "RDATE"):
-        objects.setdefault(each.href, each)
-    for each in await _with_property(nextcloud, calendar, component, "RRULE"):
-        if between[1].year >= _INDEX_ENDS or _MANY.search(each.text):
-            objects.setdefault(each.href, each)
-    return list(objects.values())
+    objects += await _query(nextcloud, calendar, by_time)
+    return list({each.href: each for each in objects}.values())
 
 
 _INDEX_ENDS: Final = 2038
 """Nextcloud knows of no series from this year on."""
 
-_MANY: Final = re.compile(r"^RRULE[:;](?:[^\n]|\n[ \t])*(?:HOURLY|DAILY|,)", re.MULTILINE)
+_MANY: Final = re.compile(r"^RRULE[:;](?:[^\n]|\n[ \t])*(?:(?:SECOND|MINUTE|HOUR)LY|DAILY|,)", re.MULTILINE)
 """A rule that may have more than the 3,500 occurrences after which Nextcloud leaves a series out."""
 
 

@@ -98,7 +98,12 @@ def _match(stored: CalendarObject, within: Range | None, wanted: Filter) -> Matc
     series = Series(stored)
     with readable(stored):
         events = series.occurrences(*within) if within else [series.main]
-        return Match(stored, [series.summary(event) for event in events if wanted.accepts(event)])
+        return Match(stored, [_summary(series, event, within) for event in events if wanted.accepts(event)])
+
+
+def _summary(series: Series, event: VEvent, within: Range | None) -> EventSummary:
+    expanded = within is None or series.is_expanded(event)
+    return series.summary(event).model_copy(update={"expanded": expanded})
 
 
 async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: str = "") -> Event:

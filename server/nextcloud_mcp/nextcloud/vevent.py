@@ -27,6 +27,8 @@ class EventSummary(BaseModel):
     """An event, or one occurrence of a series, which `recurrence_id` tells from the others.
 
     Times are ISO 8601; one without an offset is meant wherever one is. The end of an all-day event is the day after.
+    `expanded` is false for a series that happens too often to list its occurrences: it is there once, as it starts,
+    and may have none in the time that was asked for.
     """
 
     uid: str
@@ -41,6 +43,7 @@ class EventSummary(BaseModel):
     recurrence_id: str | None
     calendar_name: str
     etag: str
+    expanded: bool = True
 
 
 class Event(EventSummary):
@@ -111,10 +114,23 @@ class Series:
             if not (self.recurring or self.changed_occurrences):
                 return [self.main] if _overlaps(self.main, begins, ends) else []
             if not expandable(self.calendar.events, begins, ends):
-                return [self.main]
+                return [self.main] if self._may_happen(begins, ends) else []
             # not `of`: that puts UTC times into the zone of X-WR-TIMEZONE, where nobody wrote them
             found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
             return [self._named(each) for each in found if isinstance(each, VEvent)]
+
+    def _may_happen(self, begins: datetime, ends: datetime) -> bool:
+        """Tell whether a series that is not expanded can have an occurrence between two times."""
+        if self.changed_occurrences or "RDATE" in self.main:
+            return True
+        reach = moments.instant(self.main.end) - moments.instant(self.main.start) + moments.A_DAY
+        untils = [rule["UNTIL"][0] if "UNTIL" in rule else None for rule in self.main.rrules]
+        ended = all(each is not None and moments.instant(each) < begins - reach for each in untils)
+        return moments.instant(self.main.start) < ends + moments.A_DAY and not ended
+
+    def is_expanded(self, event: VEvent) -> bool:
+        """Tell whether what `occurrences` gave is an occurrence, and not a series as a whole."""
+        return not self.recurring or event is not self.main or "RECURRENCE-ID" in event
 
     def _named(self, occurrence: VEvent) -> VEvent:
         """Give an occurrence that follows one with RANGE (RFC 5545 section 3.2.13) its own name in place of that one's.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import httpx
 import pytest
 
 from tests.support.calendars import (
@@ -22,7 +23,7 @@ from tests.support.calendars import (
 )
 from tests.support.ics import APPLE, GOOGLE, OUTLOOK, THUNDERBIRD, ics, unfolded
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import USER_PATH
+from tests.support.nextcloud import USER_PATH, FakeNextcloud
 from tests.support.server import Server
 
 THEIRS: Final = f"{WORK}theirs.ics"
@@ -125,6 +126,55 @@ async def test_says_what_may_not_have_been_meant(
     assert {"DTSTART:20301007T140000", "DTEND:20301007T150000"} <= set(
         unfolded(sent(server.nextcloud).content.decode())
     )
+
+
+def by_query(**objects: str) -> Answer:
+    """Answer each REPORT with the objects for what it has: a time-range, or a property's name."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked = request.content.decode()
+        kind = next((name for name in ("RDATE", "RRULE") if f'name="{name}"' in asked), "time")
+        fake = FakeNextcloud()
+        holds(fake, {each: ical for each, ical in objects.items() if each.startswith(kind.lower())})
+        return fake.answer(request)
+
+    return respond
+
+
+async def test_finds_the_series_that_nextcloud_leaves_out(server: Server) -> None:
+    """With a date more, after thousands of occurrences, or so late that Nextcloud knows of none: each once."""
+    once = ics("DTSTART:20301105T100000Z", "SUMMARY:Once", uid="once")
+    more = ics("DTSTART:20301001T100000Z", "SUMMARY:More", "RRULE:FREQ=WEEKLY", "RDATE:20301004T100000Z", uid="more")
+    daily = ics("DTSTART:20150101T100000Z", "SUMMARY:Daily", "RRULE:FREQ=DAILY", uid="daily")
+    monthly = ics("DTSTART:20150110T100000Z", "SUMMARY:Monthly", "RRULE:FREQ=MONTHLY", uid="monthly")
+    found = {"time_once": once, "rdate_more": more, "rrule_more": more, "rrule_daily": daily, "rrule_monthly": monthly}
+    server.nextcloud.on("REPORT", WORK, by_query(**found))
+    november = {"calendar_name": "work", "start_date": "2030-11-01", "end_date": "2030-11-30"}
+    events = (await server.use("nc_calendar_list_events", november))["events"]
+    titles = [event["title"] for event in events]
+    assert {title: titles.count(title) for title in titles} == {"Once": 1, "More": 4, "Daily": 30}
+    later = {"calendar_name": "work", "start_date": "2039-11-01", "end_date": "2039-11-30"}
+    events = (await server.use("nc_calendar_list_events", later))["events"]
+    assert sum(event["title"] == "Monthly" for event in events) == 1
+
+
+NOT_EXPANDED: Final[Mapping[str, tuple[tuple[str, ...], list[bool]]]] = {
+    "began before": (("DTSTART:20300101T000000Z", "RRULE:FREQ=MINUTELY"), [False]),
+    "ended before": (("DTSTART:20300101T000000Z", "RRULE:FREQ=MINUTELY;UNTIL=20300301T000000Z"), []),
+    "begins after": (("DTSTART:20310101T000000Z", "RRULE:FREQ=MINUTELY"), []),
+    "is expanded": (("DTSTART:20301005T000000Z", "RRULE:FREQ=DAILY;COUNT=2"), [True, True]),
+}
+
+
+@pytest.mark.parametrize(("lines", "expanded"), NOT_EXPANDED.values(), ids=NOT_EXPANDED.keys())
+async def test_a_series_that_is_not_expanded_says_so(
+    server: Server, lines: tuple[str, ...], expanded: list[bool]
+) -> None:
+    """It is there once, from its start on, where it may happen in the time that is asked for, and marked."""
+    holds(server.nextcloud, {"theirs": ics(*lines)})
+    october = {"calendar_name": "work", "start_date": "2030-10-01", "end_date": "2030-10-31"}
+    events = (await server.use("nc_calendar_list_events", october))["events"]
+    assert [event["expanded"] for event in events] == expanded
 
 
 async def test_a_time_zone_can_be_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
