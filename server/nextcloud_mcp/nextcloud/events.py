@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 
-import httpx
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -40,7 +39,7 @@ class Filter:
     def accepts(self, event: VEvent) -> bool:
         """Tell whether an event is one of those."""
         own = {category.casefold() for category in categories(event)}
-        minutes = (moments.instant(event.end) - moments.instant(event.start)).total_seconds() / 60
+        minutes = moments.between(event.start, event.end).total_seconds() / 60
         return (
             len(event.attendees) >= (self.min_attendees or 0)
             and (not self.min_duration_minutes or minutes >= self.min_duration_minutes)
@@ -196,10 +195,6 @@ async def change_stored(
 ) -> Changed:
     """Change these occurrences of an object; an empty name means all of it."""
     text, remark = await aside(_changed, stored, change, person, recurrence_ids)
-    if text == stored.text:
-        return Changed(
-            Written(stored.href, httpx.codes.OK, stored.etag), "Nothing is written, for nothing of it is different."
-        )
     return Changed(await caldav.replace(nextcloud, stored, text), remark)
 
 
@@ -208,8 +203,7 @@ def _changed(
 ) -> tuple[str, str | None]:
     series = Series(stored)
     before = told_rules(series.main.rrules)
-    texts = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids]
-    text = next((each for each in reversed(texts) if each != stored.text), stored.text)
+    text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
     rule = told_rules(series.main.rrules)
     followed = rule and rule != before and change.recurrence_rule in {None, before}
     return text, f"The series repeats by {rule} now, and its exceptions moved along." if followed else None

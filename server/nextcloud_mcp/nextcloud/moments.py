@@ -101,6 +101,16 @@ def instant(moment: Moment, where: tzinfo | None = None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=where or UTC)
 
 
+def between(start: Moment, end: Moment) -> timedelta:
+    """Return how long it is from one time to another, also where the clock changes.
+
+    Python subtracts what the clock shows if both are in the same zone.
+    """
+    first, last = instant(start), instant(end)
+    change = (last.utcoffset() or timedelta()) - (first.utcoffset() or timedelta())
+    return by_the_clock(last) - by_the_clock(first) - change
+
+
 def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) -> tuple[datetime, datetime]:
     """Read a range of two arguments; a date as its end is that whole day. The result has a zone.
 

@@ -6,6 +6,7 @@ is changed is read, merged and written under the ETag that was read; what the ca
 
 import uuid
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -16,7 +17,7 @@ from icalendar import Todo as VTodo
 from icalendar import vDDDTypes
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
 from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
@@ -33,6 +34,7 @@ from nextcloud_mcp.nextcloud.vevent_changes import (
     written,
 )
 from nextcloud_mcp.nextcloud.vevent_parsed import parsed, read_all, readable
+from nextcloud_mcp.nextcloud.vtodo_repeated import as_done, begins, follow, repeats, roll_on
 
 OPEN: Final = "NEEDS-ACTION"
 DONE: Final = "COMPLETED"
@@ -40,6 +42,9 @@ UNDER_WAY: Final = "IN-PROCESS"
 STATUSES: Final = (OPEN, UNDER_WAY, DONE, "CANCELLED")
 ALL: Final = 100
 """Percent: RFC 5545 section 3.8.1.8."""
+
+
+_PROGRESS: Final = {"status", "percent_complete", "completed"}
 
 
 class Todo(BaseModel):
@@ -136,6 +141,23 @@ def _urgency(task: Todo) -> tuple[bool, str, int, str]:
     return task.status in {DONE, "CANCELLED"}, task.due or "9999", task.priority or 10, task.uid
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A change; `remark` says what came with it that the caller did not name."""
+
+    written: Written
+    remark: str | None
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a change makes of an object; `done` is the UID and the iCalendar of an occurrence to be kept besides."""
+
+    text: str
+    done: tuple[str, str] | None = None
+    remark: str | None = None
+
+
 async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[str, Written]:
     """Make a task; return its UID and what was written.
 
@@ -158,8 +180,11 @@ def _new(uid: str, change: Change, zone: tzinfo | None) -> str:
     return written(vcalendar)
 
 
-async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Written:
-    """Change what `change` names.
+async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Changed:
+    """Change what `change` names and is not so already.
+
+    A task that repeats and is completed is rolled on to its next occurrence, and what was done is kept as a task of its
+    own, as Apple's Reminders do.
 
     Raises:
         ConflictError: it is not the one with this `etag` any more; the present one is in the message.
@@ -169,17 +194,60 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as status.")
     stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
-    ical = await aside(_changed, stored, change, await _zone(nextcloud, change))
-    return await caldav.replace(nextcloud, stored, ical)
+    different = await aside(_differing, stored, change)
+    result = await aside(_changed, stored, different, await _zone(nextcloud, different))
+    written = await caldav.replace(nextcloud, stored, result.text)
+    return Changed(written, await _keep(nextcloud, calendar, result))
 
 
-def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> str:
+async def _keep(nextcloud: Nextcloud, calendar: str, result: _Result) -> str | None:
+    """Keep what was done of a task that repeats; return what became of it, in words."""
+    if result.done is None:
+        return result.remark
+    uid, text = result.done
+    try:
+        await caldav.create(nextcloud, calendar, TASK, uid, text)
+    except NextcloudMCPError as error:  # the task itself is rolled on already
+        return f"{result.remark} What was done could not be kept as a task of its own: {error}"
+    return f"{result.remark} What was done is kept as the task {uid}."
+
+
+def _differing(stored: CalendarObject, change: Change) -> Change:
+    """Return what of a change differs from what reading the task gives, so that what was read can be given back."""
+    told = _todo(stored, "")
+    named = {name: value for name, value in vars(change).items() if value is not None}
+    others = {name for name, value in named.items() if (getattr(told, name) or "") != (value or "")}
+    if others & _PROGRESS:
+        others |= named.keys() & _PROGRESS  # together they may contradict each other
+    return Change(**{name: value for name, value in named.items() if name in others})
+
+
+def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Result:
     with readable(stored):
         vcalendar, task = _read(stored)
         untold = vcalendar.get_missing_tzids()
-        _apply(task, change, zone)
-        task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
-        return written(vcalendar, untold_zones=untold)
+        was_done = text(task, "STATUS").upper() == DONE
+        if change != Change():
+            _apply(task, change, zone)
+            task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
+        stamp(task)
+        if not was_done and text(task, "STATUS") == DONE and repeats(task):
+            return _rolled(vcalendar, task, untold)
+        return _Result(written(vcalendar, untold_zones=untold))
+
+
+def _rolled(vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
+    """Roll a task on that is completed, unless this was the last time."""
+    uid = str(uuid.uuid4())
+    done = as_done(vcalendar, uid)
+    if not roll_on(vcalendar, task):
+        return _Result(written(vcalendar, untold_zones=untold), remark="This was the last time that the task repeats.")
+    task.pop("COMPLETED", None)
+    task.pop("PERCENT-COMPLETE", None)
+    task["STATUS"] = OPEN
+    due = _iso(task, "DUE") or _iso(task, "DTSTART")
+    remark = f"The task repeats, so it is open again, for {due}."
+    return _Result(written(vcalendar, untold_zones=untold), (uid, written(done, untold_zones=untold)), remark)
 
 
 async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "") -> int:
@@ -240,11 +308,14 @@ def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
             set_text(task, name, value)
     set_priority(task, change.priority)
     set_categories(task, change.categories)
+    old = begins(task)
     for name, value in {"DTSTART": change.dtstart, "DUE": change.due}.items():
         if value is not None:
             _set_moment(task, name, value, zone)
     if change.dtstart or change.due:
         _check_order(task)
+    if old and repeats(task):
+        follow(task, old)
     _set_progress(task, change, zone)
     stamp(task)
 

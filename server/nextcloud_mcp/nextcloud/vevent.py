@@ -133,8 +133,7 @@ class Series:
         return not self.recurring or event is not self.main or "RECURRENCE-ID" in event
 
     def _named(self, occurrence: VEvent) -> VEvent:
-        """Give an occurrence that follows one with RANGE (RFC 5545 section 3.2.13) its own name in place of that one's.
-        """
+        """Give what follows an occurrence with RANGE (RFC 5545 section 3.2.13) a name of its own, not that one's."""
         identity = timed(occurrence, "RECURRENCE-ID")
         if identity is None or "RANGE" not in identity.params:
             return occurrence

@@ -114,7 +114,7 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
 def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str = "") -> str:
     """Return the iCalendar of an event after a change: of all of it, or of one occurrence.
 
-    What differs from what is there is written, and nothing if nothing does.
+    Of what does not differ from what is there, only the time of the change is written.
 
     Raises:
         InvalidArgumentError: a field has an impossible value; the message names it.
@@ -122,9 +122,10 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
         NextcloudError: what has to move with the change is broken.
     """
     change = differing(series, change, recurrence_id)
-    if change == Change():
-        return series.stored.text
     with readable(series.stored):
+        if change == Change():
+            stamp(series.main)
+            return written(series.calendar, untold_zones=series.untold_zones)
         return _changed(series, change, whose, recurrence_id)
 
 

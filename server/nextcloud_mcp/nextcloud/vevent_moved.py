@@ -28,6 +28,9 @@ from nextcloud_mcp.nextcloud.vevent_times import zone_of
 Shift = Callable[[datetime], datetime | None]
 """Where an occurrence goes; None if there is nothing in its place."""
 
+FAR: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has no zone
+"""After every occurrence."""
+
 _COMPARED: Final = 400
 """Occurrences by which two rules are compared: those of a year by the day, of 33 years by the month."""
 
@@ -320,7 +323,7 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
         return until
     last = next(iter(deque(up_to(occurrences(rule, move.old), until), maxlen=1)), until)
     mapped = shift_for(rule, result, move)(last) or last + move.distance
-    following = next((each for each in occurrences(result, move.new) if each > mapped), datetime.max)
+    following = next((each for each in occurrences(result, move.new) if each > mapped), FAR)
     return next((each for each in (until, until + move.distance) if mapped <= each < following), mapped)
 
 

@@ -5,7 +5,7 @@ occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves 
 deleted occurrences would come back, and changed ones appear twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, at, timed, written_rule
 from nextcloud_mcp.nextcloud.vevent_moved import (
+    FAR,
     Move,
     Shift,
     moved_rule,
@@ -111,9 +112,9 @@ def move_along(series: Series, old: Timed) -> None:
     if "RECURRENCE-ID" in series.main or (new.dt == old.dt and new.params == old.params):
         return
     _check_kind(series, old.dt, new.dt)
-    move = Move.between(old.dt, new.dt)
-    shifts = [_follow(rule, move, old.dt, new.dt) for name in _RULES for rule in _rules(series.main, name)]
-    _move_exceptions(series, lambda moment: _first(shift(moment) for shift in shifts), old.dt, new)
+    shift = move_rules(series.main, old.dt, new.dt)
+    move_dates(series.main, shift, old.dt, new)
+    _move_occurrences(series, shift, old.dt, new)
 
 
 def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None:
@@ -131,7 +132,30 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
     _check_kind(series, old.dt, new.dt)
     fit = _Fit(Move.between(old.dt, new.dt), rule, new.dt, stays=same)
     series.drop(lambda each: _is_after(each, fit, old.dt))
-    _move_exceptions(series, fit, old.dt, new)
+    move_dates(series.main, fit, old.dt, new)
+    _move_occurrences(series, fit, old.dt, new)
+
+
+def move_rules(component: Component, old: Moment, new: Moment) -> Shift:
+    """Let the rules of an event or a task follow its start; return where an occurrence goes.
+
+    Raises:
+        InvalidArgumentError: the start does not say how.
+    """
+    move = Move.between(old, new)
+    shifts = [_follow(rule, move, old, new) for name in _RULES for rule in _rules(component, name)]
+    if not shifts:
+        return lambda moment: moment + move.distance
+    return lambda moment: next((place for shift in shifts if (place := shift(moment)) is not None), None)
+
+
+def move_dates(component: Component, shift: Shift, old: Moment, new: Timed) -> None:
+    """Move what an event or a task has of single dates: deleted ones and further ones."""
+    for name in ("EXDATE", "RDATE"):
+        if name in component:
+            moved = [_shifted(each, shift, old, new) for each in _as_list(component.pop(name))]
+            if there := [each for each in moved if each is not None]:
+                component[name] = there
 
 
 _RULES: Final = ("RRULE", "EXRULE")
@@ -156,15 +180,15 @@ class _Fit:
 def _last(rule: vRecur, start: Moment) -> datetime:
     """Return when the last occurrence of a rule is at the latest, by the clock on the wall."""
     if "UNTIL" in rule:
-        return _told(rule["UNTIL"][0], start)
+        return told(rule["UNTIL"][0], start)
     if "COUNT" in rule:
         return max(occurrences(rule, by_the_clock(start)), default=by_the_clock(start))
-    return datetime.max
+    return FAR
 
 
 def _is_after(component: Component, fit: _Fit, old: Moment) -> bool:
     identity = timed(component, "RECURRENCE-ID")
-    return identity is not None and _told(identity.dt, old) > fit.last
+    return identity is not None and told(identity.dt, old) > fit.last
 
 
 def _check_kind(series: Series, old: Moment, new: Moment) -> None:
@@ -176,7 +200,7 @@ def _check_kind(series: Series, old: Moment, new: Moment) -> None:
         )
 
 
-def _rules(event: VEvent, name: str) -> list[vRecur]:
+def _rules(event: Component, name: str) -> list[vRecur]:
     return _as_list(event[name]) if name in event else []
 
 
@@ -185,7 +209,7 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
     before = deepcopy(rule)
     result = moved_rule(rule, move)
     if "UNTIL" in rule:
-        last = _told(rule["UNTIL"][0], old)
+        last = told(rule["UNTIL"][0], old)
         moved = moved_until(rule, result, move, last)
         if moved != last or zone_of(old) != zone_of(new) or moments.is_day(old) != moments.is_day(new):
             result["UNTIL"] = [_until(moved, new)]
@@ -194,7 +218,7 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
     return shift_for(before, result, move)
 
 
-def _told(moment: Moment, start: Moment) -> datetime:
+def told(moment: Moment, start: Moment) -> datetime:
     """Return a time by the clock on the wall where a series is that starts at `start`; a day with all of it."""
     if not isinstance(moment, datetime):
         return datetime.combine(moment, time() if moments.is_day(start) else time(23, 59, 59))
@@ -202,17 +226,7 @@ def _told(moment: Moment, start: Moment) -> datetime:
     return by_the_clock(moment.astimezone(there) if moment.tzinfo and there else moment)
 
 
-def _first(places: Iterable[datetime | None]) -> datetime | None:
-    """Return the first place that is one, None if there is none."""
-    return next((place for place in places if place is not None), None)
-
-
-def _move_exceptions(series: Series, shift: Shift, old: Moment, new: Timed) -> None:
-    for name in ("EXDATE", "RDATE"):
-        if name in series.main:
-            moved = [_shifted(each, shift, old, new) for each in _as_list(series.main.pop(name))]
-            if there := [each for each in moved if each is not None]:
-                series.main[name] = there
+def _move_occurrences(series: Series, shift: Shift, old: Moment, new: Timed) -> None:
     for event in series.changed_occurrences:
         _move_occurrence(event, shift, old, new)
 
@@ -224,7 +238,7 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
         InvalidArgumentError: there is no such occurrence after the move.
     """
     identity, start = at(event, "RECURRENCE-ID"), at(event, "DTSTART")
-    by_rule = _told(identity.dt, old)
+    by_rule = told(identity.dt, old)
     moved = shift(by_rule)
     if moved is None:
         raise InvalidArgumentError(
@@ -238,7 +252,7 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
         event["RECURRENCE-ID"].params["RANGE"] = params["RANGE"]
     if moments.is_day(start.dt) != kind or moments.is_day(identity.dt) != kind:
         return
-    own = _told(start.dt, old)
+    own = told(start.dt, old)
     if own.date() != by_rule.date() and own.time() != by_rule.time():
         return
     goes = datetime.combine(
@@ -250,7 +264,7 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
 def _put_occurrence(event: VEvent, distance: timedelta, start: datetime, old: Moment, new: Timed) -> None:
     event["DTSTART"] = value(_in_zone(start, new.dt), new)
     if end := timed(event, "DTEND"):
-        event["DTEND"] = value(_in_zone(_told(end.dt, old) + distance, new.dt), new)
+        event["DTEND"] = value(_in_zone(told(end.dt, old) + distance, new.dt), new)
 
 
 def _in_zone(moment: datetime, like: Moment) -> Moment:
@@ -270,11 +284,11 @@ def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
         start = _shifted_one(begins, shift, old, new)
         if start is None or isinstance(ends, timedelta):
             return start and (start, ends)
-        return start, start + (moments.instant(ends) - moments.instant(begins))
+        return start, start + moments.between(begins, ends)
     if moments.is_day(moment) and not moments.is_day(old):  # an exception of a timed series that is a day
         place = shift(datetime.combine(moment, by_the_clock(old).time()))
         return place and place.date()
-    place = shift(_told(moment, old))
+    place = shift(told(moment, old))
     return place and _in_zone(place, new)
 
 

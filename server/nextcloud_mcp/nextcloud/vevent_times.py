@@ -72,7 +72,7 @@ def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Mome
     elif old is None:
         ends = begins + USUAL_LENGTH
     elif (zone_of(begins) is None) != (zone_of(old.dt) is None):
-        ends = begins + (moments.instant(event.end) - moments.instant(old.dt))
+        ends = begins + moments.between(old.dt, event.end)
     else:
         ends = event.end + (begins - old.dt)
         if zone_of(event.end) == zone_of(old.dt) is not None:

@@ -24,12 +24,16 @@ class Todos(Paged):
 
 
 class TodoWritten(Result):
-    """A task after a change: the HTTP status of Nextcloud's answer, and the ETag for the next change."""
+    """A task after a change: the HTTP status of Nextcloud's answer, and the ETag for the next change.
+
+    `message` says what the caller did not name, such as when a task that repeats is due again.
+    """
 
     uid: str
     href: str
     etag: str
     status_code: int
+    message: str | None = None
 
 
 class TodoDeleted(Result):
@@ -94,7 +98,9 @@ async def nc_calendar_update_todo(
     categories: str | None = None,
     etag: str = "",
 ) -> TodoWritten:
-    """Change a task; what is null stays, "" clears. status COMPLETED alone does it: percent and time follow."""
+    """Change a task; what is null stays, "" clears. status COMPLETED alone does it: percent and time follow, and one
+    that repeats is open again for its next date.
+    """  # noqa: D205 - a description for a model, not a summary with details
     change = Change(
         summary=summary,
         description=description,
@@ -106,8 +112,15 @@ async def nc_calendar_update_todo(
         completed=completed,
         categories=categories,
     )
-    written = await tasks.update(nextcloud, calendar_name, todo_uid, change, etag=etag)
-    return TodoWritten(uid=todo_uid, href=written.href, etag=written.etag, status_code=written.status_code)
+    done = await tasks.update(nextcloud, calendar_name, todo_uid, change, etag=etag)
+    written = done.written
+    return TodoWritten(
+        uid=todo_uid,
+        href=written.href,
+        etag=written.etag,
+        status_code=written.status_code,
+        message=done.remark,
+    )
 
 
 async def nc_calendar_delete_todo(calendar_name: str, todo_uid: str, nextcloud: AsUser, etag: str = "") -> TodoDeleted:
@@ -150,7 +163,7 @@ def _todos(found: Found, calendar_name: str | None, limit: int, cursor: str) -> 
 TOOLS = (
     reads(nc_calendar_list_todos, "List tasks"),
     writes(nc_calendar_create_todo, "Create a task", destructive=False, idempotent=False),
-    writes(nc_calendar_update_todo, "Change a task", destructive=True, idempotent=True),
+    writes(nc_calendar_update_todo, "Change a task", destructive=True, idempotent=False),
     writes(nc_calendar_delete_todo, "Delete a task", destructive=True, idempotent=True),
     reads(nc_calendar_search_todos, "Find tasks"),
 )

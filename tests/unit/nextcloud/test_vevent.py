@@ -251,6 +251,7 @@ def test_what_a_list_names_is_found(start: str, there: str, *, described: bool) 
 def test_each_that_follows_a_change_has_its_own_name() -> None:
     """Of those that were changed together, a list names each, and by its name each is read."""
     series = Series(stored(THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")))
-    found = [series.summary(each) for each in series.occurrences(datetime(2030, 9, 1, tzinfo=UTC), datetime(2030, 12, 1, tzinfo=UTC))]
+    autumn = datetime(2030, 9, 1, tzinfo=UTC), datetime(2030, 12, 1, tzinfo=UTC)
+    found = [series.summary(each) for each in series.occurrences(*autumn)]
     assert len({each.recurrence_id for each in found}) == len(found) > 5
     assert [series.summary(series.occurrence(each.recurrence_id or "")) for each in found] == found

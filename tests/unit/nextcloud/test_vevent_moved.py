@@ -282,7 +282,7 @@ def test_a_month_without_the_day() -> None:
     start = ("DTSTART;TZID=Europe/Berlin:20261030T101500", "RRULE:FREQ=MONTHLY;BYMONTHDAY=30;COUNT=4")
     deleted = after(ics(*start, "EXDATE;TZID=Europe/Berlin:20261130T101500"), start_datetime="2026-10-31T10:15")
     assert "EXDATE" not in deleted
-    with pytest.raises(InvalidArgumentError, match="The occurrence 2026-11-30T10:15:00.01:00 was changed"):
+    with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-11-30T10:15:00.01:00 was changed"):
         after(ics(*start, *override("20261130T101500", "20261130T101500")), start_datetime="2026-10-31T10:15")
 
 
@@ -314,9 +314,7 @@ def test_another_zone_across_midnight(start: str, pinned: str, zone: str, to: st
 
 def test_a_time_in_a_zone_that_is_named_is_meant_there() -> None:
     """The event keeps its own: 05:00 of Wednesday in Tokyo is 22:00 of Tuesday in Berlin."""
-    moved = after(
-        ics(*TUESDAYS), start_datetime="2026-10-07T05:00", whose=Whose(ZoneInfo("Asia/Tokyo"), named=True)
-    )
+    moved = after(ics(*TUESDAYS), start_datetime="2026-10-07T05:00", whose=Whose(ZoneInfo("Asia/Tokyo"), named=True))
     assert "DTSTART;TZID=Europe/Berlin:20261006T220000" in unfolded(moved)
     assert rule(moved) == "BYDAY=TU;COUNT=6;FREQ=WEEKLY"
 
@@ -344,10 +342,16 @@ def test_a_new_rule_keeps_the_exceptions_that_it_has() -> None:
 def test_a_new_rule_does_not_leave_a_changed_occurrence_behind() -> None:
     """One that is none any more is named; one after the new end goes with the end."""
     ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
-    with pytest.raises(InvalidArgumentError, match="The occurrence 2026-10-20T10:15:00.02:00 was changed"):
+    with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-10-20T10:15:00.02:00 was changed"):
         after(ical, recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=6")
     assert listed(after(ical, recurrence_rule="FREQ=WEEKLY;BYDAY=TU;UNTIL=20261018")) == ["2026-10-06T10:15"]
     assert listed(after(ical, recurrence_rule="FREQ=WEEKLY;BYDAY=TU;COUNT=2")) == ["2026-10-06T10:15"]
+
+
+def test_dates_without_a_rule_move_along() -> None:
+    """They go as far as the start."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RDATE;TZID=Europe/Berlin:20261020T101500")
+    assert listed(after(ical, start_datetime="2026-10-07T10:15")) == ["2026-10-07T10:15", "2026-10-21T10:15"]
 
 
 def test_every_day_of_a_week_can_be_the_new_one() -> None:

@@ -241,6 +241,137 @@ async def test_done_now(server: Server) -> None:
     assert "SEQUENCE:4" in lines
 
 
+REPEATED: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any], set[str], set[str]]]] = {
+    "by its due date": (
+        ("DUE;VALUE=DATE:20301005", "RRULE:FREQ=WEEKLY"),
+        {"status": "COMPLETED"},
+        {"DUE;VALUE=DATE:20301012", "RRULE:FREQ=WEEKLY"},
+        {"DUE;VALUE=DATE:20301005"},
+    ),
+    "by its start, over a change of the clock": (
+        (
+            "DTSTART;TZID=Europe/Berlin:20301022T090000",
+            "DUE;TZID=Europe/Berlin:20301023T180000",
+            "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=3",
+            "BEGIN:VALARM",
+            "ACTION:DISPLAY",
+            "TRIGGER;VALUE=DATE-TIME:20301022T060000Z",
+            "END:VALARM",
+        ),
+        {"percent_complete": 100},
+        {
+            "DTSTART;TZID=Europe/Berlin:20301029T090000",
+            "DUE;TZID=Europe/Berlin:20301030T180000",
+            "RRULE:BYDAY=TU;COUNT=2;FREQ=WEEKLY",
+            "TRIGGER;VALUE=DATE-TIME:20301029T070000Z",
+        },
+        {"DTSTART;TZID=Europe/Berlin:20301022T090000", "DUE;TZID=Europe/Berlin:20301023T180000"},
+    ),
+    "past what was deleted": (
+        ("DUE:20301005T100000Z", "RRULE:FREQ=DAILY;COUNT=5", "EXDATE:20301006T100000Z", "EXDATE;VALUE=DATE:20301007"),
+        {"completed": "2030-10-05T12:00Z"},
+        {"DUE:20301008T100000Z", "RRULE:COUNT=2;FREQ=DAILY"},
+        {"DUE:20301005T100000Z", "COMPLETED:20301005T120000Z"},
+    ),
+    "to a date that is further": (
+        ("DUE:20301005T100000Z", "RDATE:20301105T100000Z,20301009T100000Z"),
+        {"status": "completed"},
+        {"DUE:20301009T100000Z"},
+        {"DUE:20301005T100000Z"},
+    ),
+    "begun": (
+        ("DUE;VALUE=DATE:20301031", "RRULE:FREQ=MONTHLY", "STATUS:IN-PROCESS", "PERCENT-COMPLETE:40"),
+        {"status": "COMPLETED", "summary": "Rent"},
+        {"DUE;VALUE=DATE:20301231", "SUMMARY:Rent"},
+        {"DUE;VALUE=DATE:20301031", "SUMMARY:Rent"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "arguments", "open_again", "kept"), REPEATED.values(), ids=REPEATED.keys())
+async def test_a_task_that_repeats_goes_on(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: tuple[str, ...],
+    arguments: dict[str, Any],
+    open_again: set[str],
+    kept: set[str],
+) -> None:
+    """It is open for its next date, with its reminders; what was done is a task of its own, and the answer says so."""
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    has_calendar(server.nextcloud, takes="VTODO")
+    holds(server.nextcloud, {"theirs": ics("SUMMARY:Water", *lines, kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    server.nextcloud.on("PUT", NEW, answer(201, headers={"ETag": '"e1"'}))
+    result = await server.use("nc_calendar_update_todo", {**TASK, **arguments})
+    task, done = (unfolded(each.content.decode()) for each in server.nextcloud.requests if each.method == "PUT")
+    assert open_again | {"STATUS:NEEDS-ACTION", "UID:theirs"} <= set(task)
+    assert not [line for line in task if line.startswith(("COMPLETED", "PERCENT-COMPLETE"))]
+    assert kept | {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", f"UID:{UUID(int=7)}"} <= set(done)
+    assert not [line for line in done if line.startswith(("RRULE", "RDATE", "EXDATE", "BEGIN:VALARM"))]
+    assert "is open again, for 2030-1" in result["message"]
+    assert str(UUID(int=7)) in result["message"]
+
+
+@pytest.mark.parametrize("rule", ["FREQ=DAILY;COUNT=1", "FREQ=DAILY;UNTIL=20301005T120000Z"])
+async def test_the_last_time_of_a_task_ends_it(server: Server, rule: str) -> None:
+    """There is nothing to roll on to: it is completed, and the answer says why."""
+    holds(server.nextcloud, {"theirs": ics("DUE:20301005T100000Z", f"RRULE:{rule}", kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    result = await server.use("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
+    assert "STATUS:COMPLETED" in unfolded(sent(server.nextcloud).content.decode())
+    assert result["message"] == "This was the last time that the task repeats."
+
+
+NOT_ROLLED: Final = {
+    "single occurrences were done": (
+        "DUE:20301005T100000Z",
+        "RRULE:FREQ=DAILY",
+        "END:VTODO",
+        "BEGIN:VTODO",
+        "UID:theirs",
+        "RECURRENCE-ID:20301005T100000Z",
+        "STATUS:COMPLETED",
+    ),
+    "no start": ("RRULE:FREQ=DAILY",),
+    "too often": ("DUE:20301005T100000Z", "RRULE:FREQ=SECONDLY"),
+}
+
+
+@pytest.mark.parametrize("lines", NOT_ROLLED.values(), ids=NOT_ROLLED.keys())
+async def test_a_task_of_which_nobody_knows_when_it_is_next_is_not_ended(
+    server: Server, lines: tuple[str, ...]
+) -> None:
+    """Nothing is written, and the sentence says who can complete it."""
+    holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO")})
+    refusal = await server.misuse("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
+    assert "complete it in the program that made it" in refusal
+    assert not server.nextcloud.asked("PUT")
+
+
+async def test_a_task_that_is_rolled_on_is_not_lost_with_its_copy(server: Server) -> None:
+    """If what was done can't be kept, the answer says so, for the task itself is open again already."""
+    server.nextcloud.on("PROPFIND", WORK, answer(503))
+    holds(server.nextcloud, {"theirs": ics("DUE:20301005T100000Z", "RRULE:FREQ=DAILY", kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    result = await server.use("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
+    assert "could not be kept as a task of its own" in result["message"]
+    assert result["etag"] == "e2"
+
+
+async def test_a_task_that_repeats_is_moved_with_its_rule(server: Server) -> None:
+    """As a series of events: the weekday and what was deleted move along, and of several weekdays it asks."""
+    lines = ("DUE;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU", "EXDATE;VALUE=DATE:20261013")
+    holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    await server.use("nc_calendar_update_todo", {**TASK, "due": "2026-10-07"})
+    moved = {"DUE;VALUE=DATE:20261007", "RRULE:BYDAY=WE;FREQ=WEEKLY", "EXDATE;VALUE=DATE:20261014"}
+    assert moved <= set(unfolded(sent(server.nextcloud).content.decode()))
+    holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO").replace("BYDAY=TU", "BYDAY=TU,TH")})
+    assert "has several weekdays" in await server.misuse("nc_calendar_update_todo", {**TASK, "due": "2026-10-07"})
+    assert "which has to stay" in await server.misuse("nc_calendar_update_todo", {**TASK, "due": ""})
+
+
 REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "nothing": ({}, "Nothing is to be changed"),
     "a status": ({"status": "LATER"}, "status 'LATER' is none: write NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED"),
