@@ -457,7 +457,7 @@ def _about(calendar: str) -> str:
 
 def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:
     """Write those properties that are not empty, and return their parent."""
-    if color and not re.fullmatch("#[0-9A-Fa-f]{6}", color):
+    if color and not re.fullmatch("#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?", color):  # Apple's programs write how opaque it is
         raise InvalidArgumentError(f"color {color!r} is none: write it as #RRGGBB, such as #1976D2.")
     properties = SubElement(SubElement(document, f"{dav.D}set"), f"{dav.D}prop")
     values = {

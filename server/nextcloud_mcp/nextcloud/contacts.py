@@ -8,8 +8,8 @@ convert.
 Nextcloud keeps no trash for contacts.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement
 
@@ -141,17 +141,19 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
 
 
 async def update(
-    nextcloud: Nextcloud, address_book: str, uid: str, data: ContactData, *, etag: str | None = None
+    nextcloud: Nextcloud, address_book: str, uid: str, fields: Mapping[str, Any], *, etag: str | None = None
 ) -> Written:
-    """Change the fields that are set in `data`; all else in the card stays as it was written.
+    """Change the fields that are named and differ from what is there; all else in the card stays as it was written.
 
     Raises:
+        InvalidArgumentError: a field is unknown or wrong.
         ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
         NotFoundError: there is no such contact.
     """
+    vcard.check_names(fields)
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
-    changed = await aside(vcard.change, card.text, data)
+    changed = await aside(vcard.change_fields, card.text, fields)
     response = await nextcloud.request(
         "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
     )

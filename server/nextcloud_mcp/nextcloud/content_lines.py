@@ -8,6 +8,7 @@ for any reader.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -56,6 +57,30 @@ def split(text: str) -> Iterator[str]:
         start = end.end()
     if start < len(text):
         yield text[start:]
+
+
+def restore(changed: str, unchanged: str, original: str) -> str:
+    """Return a changed object with each line as it was in the original that says the same.
+
+    What a library writes anew means the same, but `PT0S` becomes `P0D`, and long lines are folded elsewhere.
+
+    Args:
+        changed: What the library wrote after the change.
+        unchanged: What it writes without one.
+        original: What was read.
+    """
+    before, lines = list(split(unchanged)), list(split(original))
+    if [parse(each).name for each in before] != [parse(each).name for each in lines]:
+        return changed
+    originals: dict[str, deque[str]] = {}
+    for written, line in zip(before, lines, strict=True):
+        originals.setdefault(_FOLD.sub("", written), deque()).append(line)
+    return "".join(f"{_original(line, originals)}\r\n" for line in split(changed))
+
+
+def _original(line: str, originals: dict[str, deque[str]]) -> str:
+    same = originals.get(_FOLD.sub("", line))
+    return _FOLD.sub("\r\n ", same.popleft()) if same else line
 
 
 def parse(raw: str) -> ContentLine:

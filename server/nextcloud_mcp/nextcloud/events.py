@@ -234,7 +234,7 @@ def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
         if not all(without(series, recurrence_id) for recurrence_id in recurrence_ids):
             return None
         stamp(series.main)
-        return written(series.calendar, untold_zones=series.untold_zones)
+        return written(series.calendar, untold_zones=series.untold_zones, original=stored.text)
 
 
 async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:

@@ -232,22 +232,29 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
             task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
         stamp(task)
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
-            return _rolled(vcalendar, task, untold)
-        return _Result(written(vcalendar, untold_zones=untold))
+            return _rolled(stored, vcalendar, task, untold)
+        return _Result(written(vcalendar, untold_zones=untold, original=stored.text))
 
 
-def _rolled(vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
+def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
     """Roll a task on that is completed, unless this was the last time."""
     uid = str(uuid.uuid4())
     done = as_done(vcalendar, uid)
     if not roll_on(vcalendar, task):
-        return _Result(written(vcalendar, untold_zones=untold), remark="This was the last time that the task repeats.")
+        return _Result(
+            written(vcalendar, untold_zones=untold, original=stored.text),
+            remark="This was the last time that the task repeats.",
+        )
     task.pop("COMPLETED", None)
     task.pop("PERCENT-COMPLETE", None)
     task["STATUS"] = OPEN
     due = _iso(task, "DUE") or _iso(task, "DTSTART")
     remark = f"The task repeats, so it is open again, for {due}."
-    return _Result(written(vcalendar, untold_zones=untold), (uid, written(done, untold_zones=untold)), remark)
+    return _Result(
+        written(vcalendar, untold_zones=untold, original=stored.text),
+        (uid, written(done, untold_zones=untold, original=stored.text)),
+        remark,
+    )
 
 
 async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "") -> int:

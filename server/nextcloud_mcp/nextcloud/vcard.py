@@ -7,7 +7,8 @@ A contact's data has the same fields whether it is read or written: what was rea
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -22,6 +23,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     model_serializer,
 )
 
@@ -54,22 +56,29 @@ def _typed(value: Any) -> Any:
     return {"value": value} if isinstance(value, str) else value
 
 
-def _uri(text: str) -> str:
-    if re.search(r"\s", text):
+def _is_known(text: str, info: ValidationInfo) -> bool:
+    """Tell whether the card that is changed says a value already: then it can be given back, whatever it is."""
+    return text in (info.context or ())
+
+
+def _uri(text: str, info: ValidationInfo) -> str:
+    if re.search(r"\s", text) and not _is_known(text, info):
         raise ValueError("must be without blanks")
     return text
 
 
-def _day(text: str) -> str:
+def _day(text: str, info: ValidationInfo) -> str:
     """Take a date of the calendar; `--MM-DD` leaves the year open."""
+    if _is_known(text, info):
+        return text
     if not re.fullmatch(r"(\d{4}|-)-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError("must be YYYY-MM-DD, or --MM-DD without the year")
     date.fromisoformat(text.replace("--", "2000-", 1) if text.startswith("--") else text)
     return text
 
 
-def _type(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+def _type(text: str, info: ValidationInfo) -> str:
+    if not _is_known(text, info) and not re.fullmatch(r"[A-Za-z0-9-]+", text):
         raise ValueError("must be a word such as home or work")
     return text.lower()
 
@@ -147,20 +156,61 @@ class ContactData(_Fields):
     members: Texts | None = None
 
 
-def contact_data(fields: Mapping[str, Any]) -> ContactData:
-    """Read a caller's fields; a text does where a list has one entry.
+def check_names(fields: Mapping[str, Any]) -> None:
+    """Refuse fields that no contact has.
+
+    Raises:
+        InvalidArgumentError: with the first of them.
+    """
+    names = {*ContactData.model_fields, *_OTHER_NAMES}
+    for name in fields:
+        if name not in names:
+            raise InvalidArgumentError(
+                f"contact_data.{name} is no field of a contact: use {', '.join(ContactData.model_fields)}."
+            )
+
+
+_OTHER_NAMES: Final = {"phone": "tel", "organization": "org"}
+
+
+def contact_data(fields: Mapping[str, Any], known: AbstractSet[str] = frozenset()) -> ContactData:
+    """Read a caller's fields; a text does where a list has one entry. Texts that are `known` are taken as they are.
 
     Raises:
         InvalidArgumentError: with the field that is unknown or wrong.
     """
+    check_names(fields)
     try:
-        return ContactData.model_validate(fields)
+        return ContactData.model_validate(fields, context=known)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(["contact_data", *(str(step) for step in problem["loc"] if not str(step).startswith("function-"))])
     if problem["type"] == "extra_forbidden":
         raise InvalidArgumentError(f"{field} is no field of a contact: use {', '.join(ContactData.model_fields)}.")
     raise InvalidArgumentError(f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}.")
+
+
+def change_fields(card: str, fields: Mapping[str, Any]) -> str:
+    """Return the card with a caller's fields; what reading it gives can be given back and changes nothing.
+
+    Raises:
+        InvalidArgumentError, NextcloudError: as `contact_data` and `change` do.
+    """
+    told = read(card).model_dump(mode="json")
+    others = {
+        name: value
+        for name, value in fields.items()
+        if told.get(_OTHER_NAMES.get(name, name)) != value or value is None
+    }
+    return change(card, contact_data(others, frozenset(_texts_in(told))))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Return all texts in what a card says."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts_in(inner)
 
 
 def read_lines(card: str) -> list[ContentLine]:
@@ -229,7 +279,7 @@ def change(card: str, data: ContactData) -> str:
         NextcloudError: the card is of vCard 2.1 or older, which is not written here, or has too many lines.
     """
     fields = _set_fields(data)
-    lines = read_lines(card)
+    lines = was = read_lines(card)
     if len(lines) == MAX_LINES:
         raise NextcloudError(f"The contact has {MAX_LINES} lines or more: change it in Nextcloud Contacts.")
     version = next((line.value.strip() for line in lines if line.name == "VERSION"), "")
@@ -243,6 +293,8 @@ def change(card: str, data: ContactData) -> str:
     for field in _FIELDS:
         if field.key in fields:
             lines = _with_field(lines, field, fields[field.key], version)
+    if lines == was:
+        return card
     if any(line.name == "REV" for line in lines):
         lines = _replaced(lines, ("REV",), [write(f"REV:{datetime.now(UTC):%Y%m%dT%H%M%SZ}")])
     return "".join(f"{line.raw}\r\n" for line in lines)
@@ -351,8 +403,8 @@ def _value(line: ContentLine) -> Value:
 
 
 def _link(line: ContentLine) -> Link:
-    """Read a URL; Nextcloud escapes the commas in it when it leaves out other properties."""
-    return Link.model_construct(value=_text(line), type=_types(line) or None)
+    """Read a URL; Nextcloud escapes the commas in it when it leaves out other properties, also those that are."""
+    return Link.model_construct(value=_text(line).replace("\\,", ","), type=_types(line) or None)
 
 
 def _name(line: ContentLine) -> Name:
@@ -411,7 +463,7 @@ def _write_value(name: str, escape: Callable[[str], str]) -> Callable[[Any, str]
 
 
 def _type_param(types: list[str] | None) -> list[str]:
-    return [f"TYPE={','.join(types)}"] if types else []
+    return [f"TYPE={','.join(map(_quoted, types))}"] if types else []
 
 
 def _write_birthday(day: str, version: str) -> str:

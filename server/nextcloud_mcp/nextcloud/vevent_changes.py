@@ -19,7 +19,7 @@ from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import content_lines, moments
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed, told_rules
 from nextcloud_mcp.nextcloud.vevent_moved import occurrences
-from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, readable
+from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, parsed, readable
 from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, move_along, set_rule
 from nextcloud_mcp.nextcloud.vevent_times import set_times
 
@@ -125,7 +125,7 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
     with readable(series.stored):
         if change == Change():
             stamp(series.main)
-            return written(series.calendar, untold_zones=series.untold_zones)
+            return written(series.calendar, untold_zones=series.untold_zones, original=series.stored.text)
         return _changed(series, change, whose, recurrence_id)
 
 
@@ -141,7 +141,7 @@ def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -
     _set_fields(event, change, whose)
     if change != Change(reminder_minutes=change.reminder_minutes, reminder_email=change.reminder_email):
         event["SEQUENCE"] = number(text(event, "SEQUENCE")) + 1  # RFC 5546 section 2.1.4: newer than what was sent
-    return written(series.calendar, untold_zones=series.untold_zones)
+    return written(series.calendar, untold_zones=series.untold_zones, original=series.stored.text)
 
 
 def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
@@ -189,12 +189,20 @@ def _set_rule(event: VEvent, change: Change) -> None:
     set_rule(event, recurring=change.recurring, rule=change.recurrence_rule, last_day=change.recurrence_end_date)
 
 
-def written(calendar: VCalendar, *, untold_zones: AbstractSet[str] = frozenset()) -> str:
-    """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it."""
+def written(calendar: VCalendar, *, untold_zones: AbstractSet[str] = frozenset(), original: str = "") -> str:
+    """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it.
+
+    Lines that say what they said in the `original` stay as they were written there.
+    """
     starts = [start.dt.year for each in calendar.subcomponents if (start := timed(each, "DTSTART"))]
     if calendar.get_missing_tzids() - untold_zones:
         with own_zones():
             calendar.add_missing_timezones(first_date=date(max(min(starts, default=1971) - 1, 1), 1, 1))
+    text = _text(calendar)
+    return content_lines.restore(text, _text(parsed(original)), original) if original else text
+
+
+def _text(calendar: VCalendar) -> str:
     ical: bytes = calendar.to_ical(sorted=False)
     return ical.decode()
 

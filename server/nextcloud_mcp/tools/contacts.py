@@ -95,8 +95,7 @@ async def nc_contacts_update_contact(
     """Change a contact's fields, named as listing and creating name them: a list replaces the whole list, null removes
     a field, and what is not named stays. With an ETag, only if nobody has changed it since.
     """  # noqa: D205 - as above
-    data = read_fields(contact_data)
-    return _changed(await contacts.update(nextcloud, addressbook, uid, data, etag=etag))
+    return _changed(await contacts.update(nextcloud, addressbook, uid, contact_data, etag=etag))
 
 
 async def nc_contacts_delete_contact(addressbook: str, uid: str, nextcloud: AsUser, etag: str = "") -> ContactDeleted:

@@ -152,7 +152,7 @@ async def test_a_uid_that_is_taken_is_a_conflict(nextcloud: Nextcloud, fake: Fak
 async def test_changes_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str | None) -> None:
     """The card as it is stored, with the change in it, goes back if nobody wrote meanwhile."""
     fake.on("PUT", ANN, answer(204, headers={"ETag": '"e2"'}))
-    written = await contacts.update(nextcloud, "contacts", "ann", contact_data({"note": "x"}), etag=etag)
+    written = await contacts.update(nextcloud, "contacts", "ann", {"note": "x"}, etag=etag)
     assert (written.etag, written.status_code) == ("e2", 204)
     request = fake.requests[-1]
     assert request.headers["If-Match"] == '"e1"'
@@ -163,7 +163,7 @@ async def test_changes_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud, etag
 async def test_a_stale_change_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The conflict has the present ETag, and nothing is written or deleted."""
     with pytest.raises(ConflictError, match="present ETag e1"):
-        await contacts.update(nextcloud, "contacts", "ann", contact_data({"note": "x"}), etag="e0")
+        await contacts.update(nextcloud, "contacts", "ann", {"note": "x"}, etag="e0")
     with pytest.raises(ConflictError, match="present ETag e1"):
         await contacts.delete(nextcloud, "contacts", "ann", etag="e0")
     assert {request.method for request in fake.requests} == {"GET", "PROPFIND"}
@@ -174,7 +174,7 @@ async def test_a_change_in_between_is_a_conflict(nextcloud: Nextcloud, fake: Fak
     """What somebody writes after we read is not overwritten."""
     fake.on("PUT", ANN, answer(412))
     with pytest.raises(ConflictError, match="read it again"):
-        await contacts.update(nextcloud, "contacts", "ann", contact_data({"note": "x"}))
+        await contacts.update(nextcloud, "contacts", "ann", {"note": "x"})
 
 
 async def test_a_card_that_nextcloud_repairs_is_looked_at_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -182,7 +182,7 @@ async def test_a_card_that_nextcloud_repairs_is_looked_at_again(nextcloud: Nextc
     before, after = (answer(207, content=multistatus(dav_card(ANN, etag=etag))) for etag in ("e1", "e2"))
     fake.on("PROPFIND", ANN, before, after)
     fake.on("PUT", ANN, answer(204))
-    assert (await contacts.update(nextcloud, "contacts", "ann", contact_data({"note": "x"}))).etag == "e2"
+    assert (await contacts.update(nextcloud, "contacts", "ann", {"note": "x"})).etag == "e2"
 
 
 @pytest.mark.parametrize("there", [None, CARD.replace("UID:ann", "UID:somebody-else")], ids=["nothing", "another"])

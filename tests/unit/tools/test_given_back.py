@@ -1,0 +1,115 @@
+"""What a tool reads can be given back to the tool that changes it, whichever program wrote it: nothing else changes."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextcloud_mcp.nextcloud import vcard
+from nextcloud_mcp.nextcloud.vevent import Event, Series
+from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed
+from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent
+from tests.support.ics import TASKS, WRITTEN_BY, stored
+from tests.support.issuer import answer
+from tests.support.nextcloud import multistatus
+from tests.support.server import Server
+from tests.support.vcards import CARDS
+from tests.unit.nextcloud.test_contacts import BOOK, dav_card
+
+THEIRS: Final = f"{WORK}theirs.ics"
+STAMPS: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
+EVENT_FIELDS: Final = tuple(vars(Change()).keys() & Event.model_fields.keys())
+TASK_FIELDS: Final = (
+    *("summary", "description", "status", "priority", "percent_complete", "due", "dtstart", "completed", "categories"),
+)
+
+
+def kept(ical: str) -> list[str]:
+    """All lines as they are written, but those that say when something was changed."""
+    return [line for line in ical.replace("\r\n", "\n").splitlines() if not line.startswith(STAMPS)]
+
+
+def parts(told: dict[str, Any], fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """All fields of what was read, and each alone."""
+    there = {name: told[name] for name in fields if name in told}
+    yield there
+    yield from ({name: value} for name, value in there.items() if value is not None)
+
+
+@pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
+async def test_an_event_is_given_back(server: Server, ical: str) -> None:
+    """As nc_calendar_get_event gives it, with its zone and all."""
+    holds(server.nextcloud, {"theirs": ical})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    event = {"calendar_name": "work", "event_uid": "theirs"}
+    told = await server.use("nc_calendar_get_event", event)
+    for fields in parts(told, EVENT_FIELDS):
+        result = await server.use(
+            "nc_calendar_update_event", {**event, **fields, "time_zone": told["time_zone"] or "", "etag": told["etag"]}
+        )
+        assert kept(sent(server.nextcloud).content.decode()) == kept(ical), fields
+        assert result["message"] is None
+
+
+@pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
+async def test_an_occurrence_is_given_back(server: Server, ical: str) -> None:
+    """As lists give it, and as reading it alone does; it stays one like the others."""
+    holds(server.nextcloud, {"theirs": ical})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    event = {"calendar_name": "work", "event_uid": "theirs"}
+    autumn = {"calendar_name": "work", "start_date": "2030-09-01", "end_date": "2030-12-31"}
+    for listed in (await server.use("nc_calendar_list_events", autumn))["events"]:
+        one = {**event, "recurrence_id": listed["recurrence_id"] or ""}
+        for told in (listed, await server.use("nc_calendar_get_event", one)):
+            fields = {name: told[name] for name in EVENT_FIELDS if name in told}
+            await server.use("nc_calendar_update_event", {**one, **fields})
+            assert kept(sent(server.nextcloud).content.decode()) == kept(ical), told
+
+
+@given(program=st.sampled_from(sorted(WRITTEN_BY)), names=st.sets(st.sampled_from(EVENT_FIELDS), min_size=1))
+def test_any_fields_of_an_event_are_given_back(program: str, names: set[str]) -> None:
+    """In whatever combination."""
+    ical = WRITTEN_BY[program]
+    series = Series(stored(ical))
+    told = series.event(series.main).model_dump()
+    assert kept(changed(series, Change(**{name: told[name] for name in names}), Whose(None))) == kept(ical)
+
+
+@pytest.mark.parametrize("ical", TASKS.values(), ids=TASKS.keys())
+async def test_a_task_is_given_back(server: Server, ical: str) -> None:
+    """As lists give it; one that repeats does not go on by that."""
+    has_calendar(server.nextcloud, takes="VTODO")
+    has_calendars(server.nextcloud, calendar("work", takes="VTODO"))
+    holds(server.nextcloud, {"theirs": ical})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    (told,) = (await server.use("nc_calendar_list_todos", {"calendar_name": "work"}))["todos"]
+    for fields in parts(told, TASK_FIELDS):
+        await server.use("nc_calendar_update_todo", {"calendar_name": "work", "todo_uid": "theirs", **fields})
+        assert kept(sent(server.nextcloud).content.decode()) == kept(ical), fields
+    assert len([each for each in server.nextcloud.asked("PUT") if each != f"PUT {THEIRS}"]) == 0
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS.keys())
+async def test_a_contact_is_given_back(server: Server, card: str) -> None:
+    """As lists give it: each line stays, byte for byte."""
+    written = card.replace("\n", "\r\n")
+    uid = vcard.uid_of(written)
+    path = f"{BOOK}/{uid.replace(':', '%3A')}.vcf"
+    escaped = written.replace("&", "&amp;").replace("<", "&lt;")
+    server.nextcloud.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(dav_card(path, escaped))))
+    server.nextcloud.on("PROPFIND", path, answer(207, content=multistatus(dav_card(path, escaped))))
+    server.nextcloud.on("PUT", path, answer(204, headers={"ETag": '"e2"'}))
+    (told,) = (await server.use("nc_contacts_list_contacts", {"addressbook": "contacts"}))["contacts"]
+    data = told["contact_data"]
+    for fields in parts(data, tuple(data)):
+        arguments = {"addressbook": "contacts", "uid": told["uid"], "contact_data": fields}
+        await server.use("nc_contacts_update_contact", arguments)
+        assert sent(server.nextcloud).content.decode() == written, fields
+    more = {name: [*data[name], {"value": "https://new.example"}] for name in ("url", "tel", "email") if name in data}
+    await server.use(
+        "nc_contacts_update_contact", {"addressbook": "contacts", "uid": told["uid"], "contact_data": more}
+    )
+    lines = sent(server.nextcloud).content.decode().split("\r\n")
+    assert [line for line in written.split("\r\n") if line not in lines and not line.startswith("REV")] == []
