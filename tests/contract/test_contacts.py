@@ -9,8 +9,10 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from nextcloud_mcp.nextcloud.vcard import READ_PROPERTIES, read
 from stack.standin.app import HEADER
 from tests.contract.conftest import Person
+from tests.support.vcards import CARDS
 
 DAV, CARD = "{DAV:}", "{urn:ietf:params:xml:ns:carddav}"
 FRAME = 'xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:carddav" xmlns:oc="http://owncloud.org/ns"'
@@ -184,6 +186,17 @@ async def test_a_query_gives_vcard_4(book: Book, alice: Person) -> None:
         ("UID", "equals", book.uid), wanted="X-ADDRESSBOOKSERVER-KIND X-ADDRESSBOOKSERVER-MEMBER"
     )
     assert {"VERSION:4.0", "KIND:GROUP", "MEMBER:urn:uuid:m"} <= set(card.splitlines())
+
+
+@pytest.mark.parametrize("program", sorted(CARDS))
+async def test_a_list_says_what_the_stored_card_says(book: Book, program: str) -> None:
+    """Nextcloud converts the cards of a list; what is read of one is what is read of the card to be changed."""
+    card = CARDS[program].replace("UID:theirs", f"UID:{book.uid}").replace("urn:uuid:theirs", f"urn:uuid:{book.uid}")
+    assert (await book.put(f"{book.uid}.vcf", card.replace("\n", "\r\n"))).status_code == 201
+    ((_, listed),) = await book.query(("UID", "contains", book.uid), wanted=" ".join(READ_PROPERTIES))
+    there = (await stored(book, f"{book.uid}.vcf")).findtext(f".//{CARD}address-data", "")
+    assert there.splitlines() == card.splitlines()
+    assert read(listed).model_dump() == read(there).model_dump()
 
 
 @pytest.mark.parametrize("method", ["PUT", "REPORT", "PROPFIND", "DELETE"])

@@ -187,7 +187,8 @@ async def update(
 def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
     """Return what of a change is different from what is there, and the zone that the event is in."""
     series = Series(stored)
-    return differing(series, change, recurrence_id), series.event(series.main).time_zone
+    told = series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
+    return differing(series, change, recurrence_id), told.time_zone
 
 
 async def change_stored(

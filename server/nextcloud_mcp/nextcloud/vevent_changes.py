@@ -106,8 +106,9 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
     told = series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
     named = {name: value for name, value in vars(change).items() if value is not None}
     others = {name for name, value in named.items() if getattr(told, name, None) != value}
-    if others & {"start_datetime", "all_day"}:
-        others |= named.keys() & {"start_datetime", "end_datetime", "all_day", "recurrence_rule"}
+    if others & {"start_datetime", "all_day"}:  # the others may be named for what they are to stay
+        also = {"start_datetime", "end_datetime", "all_day"}
+        others |= named.keys() & (also if recurrence_id else also | {"recurrence_rule"})
     return Change(**{name: value for name, value in named.items() if name in others})
 
 

@@ -12,7 +12,19 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.vevent import Series, at
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, new, written
 from nextcloud_mcp.nextcloud.vevent_rules import without
-from tests.support.ics import APPLE, DAVX5, GOOGLE, OUTLOOK, THUNDERBIRD, TWO_RULES, WRITTEN_BY, ics, stored, unfolded
+from tests.support.ics import (
+    APPLE,
+    DAVX5,
+    EXCHANGE,
+    GOOGLE,
+    OUTLOOK,
+    THUNDERBIRD,
+    TWO_RULES,
+    WRITTEN_BY,
+    ics,
+    stored,
+    unfolded,
+)
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 ALICE: Final = Whose(BERLIN, "mailto:alice@example.org")
@@ -476,6 +488,46 @@ FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
 def test_a_field_is_changed(ical: str, fields: dict[str, Any], gone: set[str], come: set[str]) -> None:
     """That property is another, and nothing else."""
     assert change(ical, **fields) == (gone, come)
+
+
+AT_START: Final = ics("DTSTART:20301007T080000Z", "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:PT0S", "END:VALARM")
+
+
+def test_a_reminder_at_the_start_is_no_reminder_less() -> None:
+    """Reading gives 0 for it, so 0 leaves it; -1 takes it away, and each of both takes any other."""
+    assert change(AT_START, title="T", reminder_minutes=0) == (set(), {"SUMMARY:T"})
+    assert "BEGIN:VALARM" not in changed(Series(stored(AT_START)), Change(reminder_minutes=-1), ALICE)
+    assert "BEGIN:VALARM" not in changed(Series(stored(THUNDERBIRD)), Change(reminder_minutes=0), ALICE)
+
+
+def test_an_attendee_whom_another_program_invited_stays() -> None:
+    """One without a mail address is no reason to refuse those who have one."""
+    told = "invalid:nomail, invalid:nomail, Bob@Example.org"
+    gone, come = change(EXCHANGE, attendees=f"{told}, new@example.org")
+    assert (gone, len(come)) == (set(), 1)
+    gone, come = change(EXCHANGE, attendees="invalid:nomail")
+    assert ([line.rpartition("=")[2] for line in gone], come) == (["Bob:MAILTO:Bob@Example.org"], set())
+    with pytest.raises(InvalidArgumentError, match="'invalid:nomail' is no mail address"):
+        change(THUNDERBIRD, attendees="invalid:nomail")
+
+
+def test_a_series_that_is_given_back_with_another_start_is_moved() -> None:
+    """The rule that was there follows the start, unless it gives the start as it is; of one occurrence it is none."""
+    told = Series(stored(THUNDERBIRD))
+    rule = told.event(told.main).recurrence_rule
+    _, come = change(THUNDERBIRD, start_datetime="2030-10-01T10:00", recurring=True, recurrence_rule=rule)
+    assert "RRULE:BYDAY=TU;FREQ=WEEKLY;UNTIL=20301231T090000Z" in come
+    workdays = "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR"
+    ical = ics("DTSTART:20301007T080000Z", f"RRULE:{workdays}", "EXDATE:20301009T080000Z")
+    _, come = change(ical, start_datetime="2030-10-08T08:00Z", recurrence_rule=workdays, whose=Whose(None))
+    assert come == {"DTSTART:20301008T080000Z"}
+    _, come = change(
+        OUTLOOK, recurrence_id="2030-10-14", start_datetime="2030-10-15T10:00", recurring=True, recurrence_rule=RULE
+    )
+    assert "DTSTART;TZID=W. Europe Standard Time:20301015T100000" in come
+
+
+RULE: Final = "FREQ=WEEKLY;COUNT=6;BYDAY=MO"
 
 
 def test_all_reminders_are_taken_away() -> None:
