@@ -233,8 +233,8 @@ def _move_month(rule: vRecur, move: Move) -> None:
 
 def _move_week(rule: vRecur, move: Move) -> None:
     old, new = move.old.isocalendar().week, move.new.isocalendar().week
-    if rule.get("WKST", ["MO"])[0] != "MO":
-        raise _unclear(rule, "its weeks do not start on Monday")
+    if "BYDAY" not in rule or rule.get("WKST", ["MO"])[0] != "MO":
+        raise _unclear(rule, "its weeks have no day, or do not start on Monday")
     if old == new:
         return
     if rule["BYWEEKNO"] != [old]:

@@ -238,6 +238,7 @@ UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
     "to the fifth weekday": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU", "2026-10-29T10:15"),
     "out of the only months": ("20260929T101500", "FREQ=WEEKLY;BYDAY=TU;BYMONTH=9,10", "2026-10-02T10:15"),
     "from a day that the rule does not give": ("20261005T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-07T10:15"),
+    "a week of the year": ("20270308T101500", "FREQ=YEARLY;BYWEEKNO=10", "2027-03-07T10:15"),
     "Tuesdays of every other month": ("20261006T101500", "FREQ=MONTHLY;INTERVAL=2;BYDAY=TU", "2026-10-07T10:15"),
 }
 
