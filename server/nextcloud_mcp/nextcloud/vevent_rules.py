@@ -130,10 +130,12 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
     if "RECURRENCE-ID" in series.main or (same and new.dt == old.dt):
         return
     _check_kind(series, old.dt, new.dt)
-    fit = _Fit(Move.between(old.dt, new.dt), rule, new.dt, stays=same)
-    series.drop(lambda each: _is_after(each, fit, old.dt))
-    move_dates(series.main, fit, old.dt, new)
-    _move_occurrences(series, fit, old.dt, new)
+    move = Move.between(old.dt, new.dt)
+    fit = _Fit(move, rule, new.dt, stays=same)
+    added = {told(each[0] if isinstance(each, tuple) else each, old.dt) for each in series.main.rdates}
+    series.drop(lambda each: _is_after(each, fit, old.dt) and told(at(each, "RECURRENCE-ID").dt, old.dt) not in added)
+    move_dates(series.main, lambda moment: fit(moment) or moment + move.distance, old.dt, new)
+    _move_occurrences(series, lambda moment: moment + move.distance if moment in added else fit(moment), old.dt, new)
 
 
 def move_rules(component: Component, old: Moment, new: Moment) -> Shift:

@@ -238,7 +238,7 @@ UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
     "to the fifth weekday": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU", "2026-10-29T10:15"),
     "out of the only months": ("20260929T101500", "FREQ=WEEKLY;BYDAY=TU;BYMONTH=9,10", "2026-10-02T10:15"),
     "from a day that the rule does not give": ("20261005T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-07T10:15"),
-    "a week of the year": ("20270308T101500", "FREQ=YEARLY;BYWEEKNO=10", "2027-03-07T10:15"),
+    "a week of the year": ("20260302T101500", "FREQ=YEARLY;BYWEEKNO=10", "2026-03-01T10:15"),
     "Tuesdays of every other month": ("20261006T101500", "FREQ=MONTHLY;INTERVAL=2;BYDAY=TU", "2026-10-07T10:15"),
 }
 
@@ -338,6 +338,13 @@ def test_a_new_rule_keeps_the_exceptions_that_it_has() -> None:
     )
     later = after(workdays, start_datetime="2026-10-06T10:30", recurrence_rule="FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR")
     assert "EXDATE;TZID=Europe/Berlin:20261008T103000" in unfolded(later)
+
+
+def test_a_new_rule_leaves_the_dates_that_were_added() -> None:
+    """They are none of the rule's, and neither is what was changed of them."""
+    added = ("RDATE;TZID=Europe/Berlin:20261022T101500", *override("20261022T101500", "20261022T140000"))
+    told = after(ics(*TUESDAYS, *added), recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=6;COUNT=2")
+    assert listed(told) == ["2026-10-06T10:15", "2026-10-22T14:00*", "2026-11-06T10:15"]
 
 
 def test_a_new_rule_does_not_leave_a_changed_occurrence_behind() -> None:

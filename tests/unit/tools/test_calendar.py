@@ -158,6 +158,29 @@ async def test_finds_the_series_that_nextcloud_leaves_out(server: Server) -> Non
     assert sum(event["title"] == "Monthly" for event in events) == 1
 
 
+NIGHTLY: Final = ics(
+    "DTSTART;TZID=Europe/Berlin:20261020T023000", "DURATION:PT20M", "SUMMARY:Backup", "RRULE:FREQ=DAILY;COUNT=10"
+)
+
+
+@pytest.mark.parametrize("operation", ["update", "delete"])
+async def test_a_change_of_many_goes_over_a_change_of_the_clock(server: Server, operation: str) -> None:
+    """The hour that comes twice on 25 October 2026 keeps none from being changed."""
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    holds(server.nextcloud, {"theirs": NIGHTLY})
+    takes_all(server)
+    week = {"calendar_name": "work", "start_date": "2026-10-24", "end_date": "2026-10-26"}
+    result = await server.use("nc_calendar_bulk_operations", {"operation": operation, **week, "new_title": "x"})
+    assert [item["recurrence_id"] for item in result["results"]] == [
+        "2026-10-24T02:30:00+02:00",
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-26T02:30:00+01:00",
+    ]
+    assert result["failed_count"] == 0
+    name = "EXDATE" if operation == "delete" else "RECURRENCE-ID"
+    assert f"{name};TZID=Europe/Berlin:20261025T023000" in unfolded(sent(server.nextcloud).content.decode())
+
+
 NOT_EXPANDED: Final[Mapping[str, tuple[tuple[str, ...], list[bool]]]] = {
     "began before": (("DTSTART:20300101T000000Z", "RRULE:FREQ=MINUTELY"), [False]),
     "ended before": (("DTSTART:20300101T000000Z", "RRULE:FREQ=MINUTELY;UNTIL=20300301T000000Z"), []),
