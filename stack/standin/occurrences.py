@@ -2,10 +2,9 @@
 
 from datetime import UTC, date, datetime, time
 from itertools import islice
-from typing import Any
 
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
-from icalendar import Calendar
+from icalendar import Calendar, vRecur
 from icalendar import Event as VEvent
 
 MOST = 3500
@@ -37,14 +36,18 @@ def _is_found(event: VEvent, begins: datetime, ends: datetime) -> bool:
     rule = event.rrules[0]
     if begins >= INDEX_ENDS and "COUNT" not in rule and "UNTIL" not in rule:
         return False
-    walked = rrulestr(rule.to_ical().decode(), dtstart=_instant(event.start))
-    return next(islice((each for each in walked if each + length > begins), 1), None) is None or not _too_many(
-        walked, begins
-    )
+    return not _too_many(rule, _instant(event.start), begins)
 
 
-def _too_many(walked: Any, begins: datetime) -> bool:
-    last = next(islice(walked, MOST, None), None)
+def _too_many(rule: vRecur, start: datetime, begins: datetime) -> bool:
+    """Tell whether more occurrences are before a time than Nextcloud walks; a rule that can't be walked has none."""
+    endless = vRecur({part: values for part, values in rule.items() if part != "UNTIL"})
+    try:
+        ical: bytes = endless.to_ical()  # type: ignore[no-untyped-call]
+        walked = rrulestr(ical.decode(), dtstart=start)
+        last = next(islice(walked, MOST, None), None)
+    except ValueError:
+        return False
     return last is not None and bool(last < begins)
 
 
