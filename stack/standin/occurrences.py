@@ -19,9 +19,10 @@ def left_out(ical: str, start: str, end: str) -> bool:
 
     It looks at RDATE alone where there is one, and at neither RDATE nor RRULE where there is no rule.
     """
-    if not ical:
+    try:
+        events = Calendar.from_ical(ical).events
+    except ValueError:
         return False
-    events = Calendar.from_ical(ical).events
     begins, ends = _time(start), _time(end)
     series = [event for event in events if "RRULE" in event or "RDATE" in event]
     return bool(series) and len(events) == 1 and not _is_found(series[0], begins, ends)

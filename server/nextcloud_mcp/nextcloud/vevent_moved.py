@@ -51,21 +51,23 @@ class Move:
         new: Its start from now on, which may be in another zone.
         all_day: Whether it is all day from now on.
         by_zone: By how many days another zone alone moves it: 23:00 in UTC is the next day in Berlin.
+        remedy: What the caller can do if the rule can't follow.
     """
 
     old: datetime
     new: datetime
     all_day: bool = False
     by_zone: int = 0
+    remedy: str = "Pass recurrence_rule together with start_datetime, or move single occurrences with recurrence_id."
 
     @classmethod
-    def between(cls, old: Moment, new: Moment) -> Self:
+    def between(cls, old: Moment, new: Moment, **remedy: str) -> Self:
         """Return the move from one start to another."""
         before, after = by_the_clock(old), by_the_clock(new)
         by_zone = 0
         if isinstance(old, datetime) and zone_of(old) and zone_of(new):
             by_zone = (old.astimezone(zone_of(new)).date() - before.date()).days
-        return cls(before, after, not isinstance(new, datetime), by_zone)
+        return cls(before, after, not isinstance(new, datetime), by_zone, **remedy)
 
     @property
     def distance(self) -> timedelta:
@@ -103,17 +105,16 @@ def moved_rule(rule: vRecur, move: Move) -> vRecur:
     _move_hours(result, move)
     if move.days and any(part in rule for part in _DAYS):
         if not meant(rule) or next(occurrences(rule, move.old), None) != move.old:
-            raise _unclear(rule, "its first occurrence is not one that the rule gives")
+            raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
         _move_days(result, move)
         _compare(rule, result, move)
     return result
 
 
-def _unclear(rule: vRecur, reason: str) -> InvalidArgumentError:
+def _unclear(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"The series repeats by {written(rule)}, and start_datetime alone does not say what becomes of that: {reason}. "
-        "Pass the recurrence_rule that is to hold from the new start on together with start_datetime, or move single "
-        "occurrences with recurrence_id."
+        f"The series repeats by {written(rule)}, and its new start alone does not say how that rule changes: {reason}. "
+        f"{move.remedy}"
     )
 
 
@@ -123,7 +124,7 @@ def _move_hours(rule: vRecur, move: Move) -> None:
         if part not in rule or (old == new and not move.all_day):
             continue
         if rule[part] != [old]:
-            raise _unclear(rule, f"{part} has other values than the start")
+            raise _unclear(rule, move, f"{part} has other values than the start")
         if move.all_day:
             del rule[part]
         else:
@@ -143,9 +144,9 @@ def _move_weekday(rule: vRecur, move: Move) -> None:
         rule["BYDAY"] = [_weekday(_WEEKDAYS[(_WEEKDAYS.index(day.weekday) + move.days) % _A_WEEK]) for day in days]
         return
     if len(days) > 1 or days[0].weekday != _WEEKDAYS[move.old.weekday()]:
-        raise _unclear(rule, "it has several weekdays")
+        raise _unclear(rule, move, "it has several weekdays")
     if "BYMONTHDAY" in rule or "BYYEARDAY" in rule:
-        raise _unclear(rule, "it has a weekday and a date")
+        raise _unclear(rule, move, "it has a weekday and a date")
     weekday, number = _WEEKDAYS[move.new.weekday()], days[0].relative
     if number is not None:
         weekday = f"{_ordinal(rule, number, move, in_month=_in_month(rule))}{weekday}"
@@ -163,10 +164,10 @@ def _in_month(rule: vRecur) -> bool:
 def _ordinal(rule: vRecur, number: int, move: Move, *, in_month: bool) -> int:
     """Return which of its weekday the new start is, counted from the end where `number` is."""
     if _which(move.old, number, in_month=in_month) != number:
-        raise _unclear(rule, "its first occurrence is not one that the rule gives")
+        raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
     found = _which(move.new, number, in_month=in_month)
     if abs(found) >= (_RARE if in_month else 53):
-        raise _unclear(rule, f"there is not always a weekday number {found}")
+        raise _unclear(rule, move, f"there is not always a weekday number {found}")
     return found
 
 
@@ -189,7 +190,7 @@ def _move_position(rule: vRecur, move: Move) -> None:
     if "BYDAY" not in rule and len(rule.get("BYMONTHDAY", [])) == 1:
         return
     if len(positions) > 1 or "BYDAY" not in rule or not _in_month(rule):
-        raise _unclear(rule, "it has several days, or several of them")
+        raise _unclear(rule, move, "it has several days, or several of them")
     rule["BYSETPOS"] = [_ordinal(rule, positions[0], move, in_month=True)]
 
 
@@ -208,13 +209,13 @@ def _counted(rule: vRecur, part: str, move: Move, *, in_month: bool) -> list[int
     if old == new or (old[0] == new[0] and all(value > 0 for value in values)):
         return values
     if len(values) > 1:
-        raise _unclear(rule, f"{part} has several values")
+        raise _unclear(rule, move, f"{part} has several values")
     if values[0] > 0:
         return [-1 if move.days == move.by_zone == -1 and new[1] == -1 else new[0]]
     if move.days == move.by_zone == new[0] == 1:
         return [1]
     if new[1] < -_A_WEEK and (move.old.year, move.old.month) != (move.new.year, move.new.month):
-        raise _unclear(rule, f"{part} counts from the end")
+        raise _unclear(rule, move, f"{part} counts from the end")
     return [new[1]]
 
 
@@ -227,18 +228,18 @@ def _move_month(rule: vRecur, move: Move) -> None:
     if move.old.month == move.new.month:
         return
     if len(rule["BYMONTH"]) > 1:
-        raise _unclear(rule, "BYMONTH has several values")
+        raise _unclear(rule, move, "BYMONTH has several values")
     rule["BYMONTH"] = [move.new.month]
 
 
 def _move_week(rule: vRecur, move: Move) -> None:
     old, new = move.old.isocalendar().week, move.new.isocalendar().week
     if "BYDAY" not in rule or rule.get("WKST", ["MO"])[0] != "MO":
-        raise _unclear(rule, "its weeks have no day, or do not start on Monday")
+        raise _unclear(rule, move, "its weeks have no day, or do not start on Monday")
     if old == new:
         return
     if rule["BYWEEKNO"] != [old]:
-        raise _unclear(rule, "BYWEEKNO has other values than the start")
+        raise _unclear(rule, move, "BYWEEKNO has other values than the start")
     rule["BYWEEKNO"] = [new]
 
 
@@ -256,12 +257,12 @@ _MOVERS: Final[dict[str, Callable[[vRecur, Move], None]]] = {
 def _compare(rule: vRecur, result: vRecur, move: Move) -> None:
     """Refuse a rule that does not start where it should or, where all occurrences are as far, that leaves some out."""
     if next(occurrences(result, move.new), None) != move.new:
-        raise _unclear(rule, "the new start is no day that it can give")
+        raise _unclear(rule, move, "the new start is no day that it can give")
     if _is_periodic(rule):
         return
     pairs = zip(islice(occurrences(rule, move.old), _COMPARED), occurrences(result, move.new), strict=False)
     if any(after - before != move.distance for before, after in pairs):
-        raise _unclear(rule, "some occurrences would be on days that it leaves out")
+        raise _unclear(rule, move, "some occurrences would be on days that it leaves out")
 
 
 def _is_periodic(rule: vRecur) -> bool:

@@ -138,13 +138,13 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
     _move_occurrences(series, lambda moment: moment + move.distance if moment in added else fit(moment), old.dt, new)
 
 
-def move_rules(component: Component, old: Moment, new: Moment) -> Shift:
+def move_rules(component: Component, old: Moment, new: Moment, **remedy: str) -> Shift:
     """Let the rules of an event or a task follow its start; return where an occurrence goes.
 
     Raises:
-        InvalidArgumentError: the start does not say how.
+        InvalidArgumentError: the start does not say how; it ends with `remedy`, if one is given.
     """
-    move = Move.between(old, new)
+    move = Move.between(old, new, **remedy)
     shifts = [_follow(rule, move, old, new) for name in _RULES for rule in _rules(component, name)]
     if not shifts:
         return lambda moment: moment + move.distance

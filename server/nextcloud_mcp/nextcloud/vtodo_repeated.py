@@ -47,7 +47,8 @@ def follow(task: VTodo, old: Timed) -> None:
             "of the same kind."
         )
     if new.dt != old.dt:
-        move_dates(task, move_rules(task, old.dt, new.dt), old.dt, new)
+        shift = move_rules(task, old.dt, new.dt, remedy="Move the task in the program that made it.")
+        move_dates(task, shift, old.dt, new)
 
 
 def as_done(vcalendar: VCalendar, uid: str) -> VCalendar:

@@ -247,7 +247,7 @@ UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
 def test_what_a_start_does_not_tell_is_asked_for(start: str, before: str, to: str) -> None:
     """Nothing is changed, and the sentence says the rule and what the caller can do."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
-    with pytest.raises(InvalidArgumentError, match=r"repeats by .*Pass the recurrence_rule that is to hold"):
+    with pytest.raises(InvalidArgumentError, match=r"repeats by .*Pass recurrence_rule together with start_datetime"):
         after(ical, start_datetime=to)
     told = after(ical, start_datetime=to, recurrence_rule="FREQ=DAILY;COUNT=2")
     assert listed(told)[0] == to
