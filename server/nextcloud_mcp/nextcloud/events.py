@@ -17,7 +17,7 @@ from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, text, told_rules
+from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, name_of_zone, text, told_rules
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, differing, new, split, stamp, written
 from nextcloud_mcp.nextcloud.vevent_parsed import read_all, readable
 from nextcloud_mcp.nextcloud.vevent_rules import without
@@ -187,8 +187,8 @@ async def update(
 def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
     """Return what of a change is different from what is there, and the zone that the event is in."""
     series = Series(stored)
-    told = series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
-    return differing(series, change, recurrence_id), told.time_zone
+    event = series.occurrence(recurrence_id) if recurrence_id else series.main
+    return differing(series, change, recurrence_id), name_of_zone(event)
 
 
 async def change_stored(

@@ -212,7 +212,7 @@ class Series:
     def _event(self, event: VEvent) -> Event:
         return Event(
             **self.summary(event).model_dump(),
-            time_zone=_name_of_zone(event),
+            time_zone=name_of_zone(event),
             description=text(event, "DESCRIPTION"),
             priority=number(text(event, "PRIORITY")),
             privacy=text(event, "CLASS") or "PUBLIC",
@@ -298,7 +298,8 @@ def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:
     return begins <= start < ends if start == end else start < ends and begins < end
 
 
-def _name_of_zone(event: VEvent) -> str | None:
+def name_of_zone(event: VEvent) -> str | None:
+    """Return the name that the zone of an event has in its object, which may be anything."""
     start = timed(event, "DTSTART")
     return start.params.get("TZID") if start else None
 

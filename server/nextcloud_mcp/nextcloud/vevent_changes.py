@@ -15,7 +15,7 @@ from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vRecur, vText
 from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
 from nextcloud_mcp.nextcloud import content_lines, moments
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed, told_rules
 from nextcloud_mcp.nextcloud.vevent_moved import occurrences
@@ -103,7 +103,11 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
     Raises:
         InvalidArgumentError, NotFoundError: there is no such occurrence.
     """
-    told = series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
+    event = series.occurrence(recurrence_id) if recurrence_id else series.main
+    try:
+        told = series.event(event)
+    except NextcloudError:  # nobody can have read it
+        return change
     named = {name: value for name, value in vars(change).items() if value is not None}
     others = {name for name, value in named.items() if getattr(told, name, None) != value}
     if others & {"start_datetime", "all_day"}:  # the others may be named for what they are to stay

@@ -229,3 +229,13 @@ async def test_a_broken_task_is_an_error_of_its_own(server: Server, lines: tuple
     assert listed["unreadable"] == [f"{WORK}theirs.ics"]
     assert await server.misuse("nc_calendar_update_todo", {**TASK, "summary": "new"}) == NOT_READABLE
     assert server.nextcloud.asked("PUT") == []
+
+
+async def test_what_nobody_can_read_can_be_changed(server: Server) -> None:
+    """A reminder that makes no sense keeps nobody from giving the event another title."""
+    has(
+        server,
+        ics(START, "SUMMARY:Old", "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:PT0S", "TRIGGER:PT5M", "END:VALARM"),
+    )
+    await server.use("nc_calendar_update_event", {**EVENT, "title": "New"})
+    assert "SUMMARY:New" in unfolded(sent(server.nextcloud).content.decode())
