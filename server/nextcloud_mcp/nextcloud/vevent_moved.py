@@ -51,6 +51,7 @@ class Move:
         new: Its start from now on, which may be in another zone.
         all_day: Whether it is all day from now on.
         by_zone: By how many days another zone alone moves it: 23:00 in UTC is the next day in Berlin.
+        keeps_all: Whether it has occurrences that must not be left behind its end, for they were changed.
         remedy: What the caller can do if the rule can't follow.
     """
 
@@ -58,16 +59,17 @@ class Move:
     new: datetime
     all_day: bool = False
     by_zone: int = 0
+    keeps_all: bool = False
     remedy: str = "Pass recurrence_rule together with start_datetime, or move single occurrences with recurrence_id."
 
     @classmethod
-    def between(cls, old: Moment, new: Moment, **remedy: str) -> Self:
+    def between(cls, old: Moment, new: Moment) -> Self:
         """Return the move from one start to another."""
         before, after = by_the_clock(old), by_the_clock(new)
         by_zone = 0
         if isinstance(old, datetime) and zone_of(old) and zone_of(new):
             by_zone = (old.astimezone(zone_of(new)).date() - before.date()).days
-        return cls(before, after, not isinstance(new, datetime), by_zone, **remedy)
+        return cls(before, after, not isinstance(new, datetime), by_zone)
 
     @property
     def distance(self) -> timedelta:
@@ -320,7 +322,7 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
         return until + move.distance
     if not meant(rule):
         return until + move.distance
-    if written(rule) == written(result) and _gives(rule, move.old, move.new):
+    if not move.keeps_all and written(rule) == written(result) and _gives(rule, move.old, move.new):
         return until
     last = next(iter(deque(up_to(occurrences(rule, move.old), until), maxlen=1)), until)
     mapped = shift_for(rule, result, move)(last) or last + move.distance

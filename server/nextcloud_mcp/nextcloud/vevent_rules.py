@@ -7,6 +7,7 @@ deleted occurrences would come back, and changed ones appear twice.
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
@@ -112,7 +113,8 @@ def move_along(series: Series, old: Timed) -> None:
     if "RECURRENCE-ID" in series.main or (new.dt == old.dt and new.params == old.params):
         return
     _check_kind(series, old.dt, new.dt)
-    shift = move_rules(series.main, old.dt, new.dt)
+    move = replace(Move.between(old.dt, new.dt), keeps_all=bool(series.changed_occurrences))
+    shift = move_rules(series.main, move, old.dt, new.dt)
     move_dates(series.main, shift, old.dt, new)
     _move_occurrences(series, shift, old.dt, new)
 
@@ -138,13 +140,12 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
     _move_occurrences(series, lambda moment: moment + move.distance if moment in added else fit(moment), old.dt, new)
 
 
-def move_rules(component: Component, old: Moment, new: Moment, **remedy: str) -> Shift:
+def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Shift:
     """Let the rules of an event or a task follow its start; return where an occurrence goes.
 
     Raises:
-        InvalidArgumentError: the start does not say how; it ends with `remedy`, if one is given.
+        InvalidArgumentError: the start does not say how.
     """
-    move = Move.between(old, new, **remedy)
     shifts = [_follow(rule, move, old, new) for name in _RULES for rule in _rules(component, name)]
     if not shifts:
         return lambda moment: moment + move.distance
@@ -240,33 +241,41 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
         InvalidArgumentError: there is no such occurrence after the move.
     """
     identity, start = at(event, "RECURRENCE-ID"), at(event, "DTSTART")
-    by_rule = told(identity.dt, old)
+    by_rule = _by_rule(identity.dt, old)
     moved = shift(by_rule)
     if moved is None:
         raise InvalidArgumentError(
             f"The occurrence {identity.dt.isoformat()} was changed, and after this change the series has none in its "
             "place: delete it first with its recurrence_id, or pass another rule or start."
         )
-    kind = moments.is_day(new.dt)
     params = dict(identity.params)
     event["RECURRENCE-ID"] = value(_in_zone(moved, new.dt), new)
     if "RANGE" in params:
         event["RECURRENCE-ID"].params["RANGE"] = params["RANGE"]
-    if moments.is_day(start.dt) != kind or moments.is_day(identity.dt) != kind:
+    if moments.is_day(start.dt) != moments.is_day(new.dt):
         return
-    own = told(start.dt, old)
-    if own.date() != by_rule.date() and own.time() != by_rule.time():
-        return
-    goes = datetime.combine(
-        moved if own.date() == by_rule.date() else own, (moved if own.time() == by_rule.time() else own).time()
-    )
-    _put_occurrence(event, goes - own, goes, old, new)
+    own, days = told(start.dt, old), (moved.date() - _by_rule(identity.dt, new.dt).date()).days
+    there = told(start.dt, new.dt)
+    if own == by_rule:
+        _put_occurrence(event, moved - there, new)
+    elif own.date() == by_rule.date():
+        _put_occurrence(event, timedelta(days=days), new)
+    elif own.time() == by_rule.time():
+        _put_occurrence(event, datetime.combine(there, moved.time()) - there, new)
 
 
-def _put_occurrence(event: VEvent, distance: timedelta, start: datetime, old: Moment, new: Timed) -> None:
-    event["DTSTART"] = value(_in_zone(start, new.dt), new)
-    if end := timed(event, "DTEND"):
-        event["DTEND"] = value(_in_zone(told(end.dt, old) + distance, new.dt), new)
+def _by_rule(identity: Moment, start: Moment) -> datetime:
+    """Return when an occurrence is by rule, by the clock on the wall; some programs name the day alone."""
+    if moments.is_day(identity):
+        return datetime.combine(identity, by_the_clock(start).time())
+    return told(identity, start)
+
+
+def _put_occurrence(event: VEvent, distance: timedelta, new: Timed) -> None:
+    """Move a changed occurrence so far, in the zone that the series has from now on."""
+    for name in ("DTSTART", "DTEND"):
+        if there := timed(event, name):
+            event[name] = value(_in_zone(told(there.dt, new.dt) + distance, new.dt), new)
 
 
 def _in_zone(moment: datetime, like: Moment) -> Moment:

@@ -7,6 +7,7 @@ Thunderbird marks single occurrences with a RECURRENCE-ID instead; tasks in whic
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 
@@ -18,7 +19,7 @@ from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import Moment
 from nextcloud_mcp.nextcloud.vevent import Timed, alarms, at, timed
-from nextcloud_mcp.nextcloud.vevent_moved import occurrences, up_to
+from nextcloud_mcp.nextcloud.vevent_moved import Move, occurrences, up_to
 from nextcloud_mcp.nextcloud.vevent_often import meant
 from nextcloud_mcp.nextcloud.vevent_rules import move_dates, move_rules, told
 from nextcloud_mcp.nextcloud.vevent_times import value, zone_of
@@ -47,8 +48,8 @@ def follow(task: VTodo, old: Timed) -> None:
             "of the same kind."
         )
     if new.dt != old.dt:
-        shift = move_rules(task, old.dt, new.dt, remedy="Move the task in the program that made it.")
-        move_dates(task, shift, old.dt, new)
+        move = replace(Move.between(old.dt, new.dt), remedy="Move the task in the program that made it.")
+        move_dates(task, move_rules(task, move, old.dt, new.dt), old.dt, new)
 
 
 def as_done(vcalendar: VCalendar, uid: str) -> VCalendar:

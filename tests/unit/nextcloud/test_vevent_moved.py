@@ -86,6 +86,28 @@ def test_what_was_changed_of_an_occurrence_stays(start: str, there: str) -> None
     assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T113000" in unfolded(moved)
 
 
+def test_a_changed_hour_is_the_same_in_another_zone() -> None:
+    """Where a series in UTC is told in Berlin from now on, what was moved to 12:00 in UTC is then as before."""
+    moved = after(
+        ics(
+            *("DTSTART:20261006T080000Z", "DTEND:20261006T090000Z", "RRULE:FREQ=WEEKLY;COUNT=3", "END:VEVENT"),
+            *("BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "SUMMARY:Changed"),
+            *("RECURRENCE-ID:20261013T080000Z", "DTSTART:20261013T120000Z", "DTEND:20261013T130000Z"),
+        ),
+        start_datetime="2026-10-06T11:00",
+    )
+    assert listed(moved) == ["2026-10-06T11:00", "2026-10-13T14:00*", "2026-10-20T11:00"]
+
+
+def test_an_occurrence_that_is_named_by_its_day_moves_along() -> None:
+    """As some programs name it."""
+    named = ("RECURRENCE-ID;VALUE=DATE:20261020", "DTSTART;TZID=Europe/Berlin:20261020T140000")
+    head = ("END:VEVENT", "BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "SUMMARY:Changed")
+    moved = after(ics(*TUESDAYS, *head, *named), start_datetime="2026-10-07T10:15")
+    assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T101500" in unfolded(moved)
+    assert "2026-10-21T14:00*" in listed(moved)
+
+
 def test_what_was_changed_with_all_that_follow_moves_along() -> None:
     """RANGE=THISANDFUTURE stays, and the others follow it as far as before."""
     ical = ics(*TUESDAYS, *override("20261027T101500", "20261027T140000", params="RANGE=THISANDFUTURE;"))
@@ -268,6 +290,14 @@ def test_a_series_has_its_end_after_a_move(pinned: str, until: str, to: str, cou
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{pinned};{until}")
     assert len(listed(ical)) == count
     assert len(listed(after(ical, start_datetime=to))) == count
+
+
+def test_a_changed_occurrence_is_not_left_behind_the_end() -> None:
+    """A daily series that starts a week later ends when it did, but not before what was changed in it."""
+    daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261031T225959Z")
+    assert listed(after(ics(*daily), start_datetime="2026-10-13T10:15"))[-1] == "2026-10-31T10:15"
+    moved = after(ics(*daily, *override("20261030T101500", "20261030T101500")), start_datetime="2026-10-13T10:15")
+    assert listed(moved)[-2:] == ["2026-11-06T10:15*", "2026-11-07T10:15"]
 
 
 def test_a_whole_day_of_the_week_is_moved() -> None:
