@@ -8,12 +8,10 @@ open to all:       /.well-known/oauth-protected-resource…, /health/live, /heal
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import anyio
 import httpx
 import structlog
-from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -33,6 +31,7 @@ from nextcloud_mcp.auth.fair_share import FairShare
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer, all_apps, app_of, scopes_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
+from nextcloud_mcp.boundary.call import Services
 from nextcloud_mcp.connections import ExclusiveConnections
 from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
@@ -42,7 +41,6 @@ from nextcloud_mcp.metrics import CountResponses, begin_at_zero
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import Settings
-from nextcloud_mcp.tools.context import Services
 from nextcloud_mcp.tools.server import create_server
 
 log = structlog.get_logger()
@@ -78,7 +76,7 @@ def create_app(
     begin_at_zero([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
     services = Services(nextcloud, People(), tokens, settings.mode, offer)
 
-    server = create_server(offer, lifespan=_lending(services))
+    server = create_server(services)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
@@ -183,16 +181,6 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
     if settings.client_secret is not None:
         return ClientSecret(settings.client_secret, settings.client_secret_file)
     raise SettingsError("OIDC_CLIENT_SECRET: is needed with ENABLE_TOKEN_EXCHANGE=true.")
-
-
-def _lending(services: Services) -> Any:
-    """Return the lifespan that lends `services` to the tools; who made them closes them."""
-
-    @asynccontextmanager
-    async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
-        yield services
-
-    return lifespan
 
 
 def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:

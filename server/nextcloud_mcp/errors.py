@@ -10,6 +10,7 @@
     ├── OverloadedError                HTTP 503: the server has no memory for it now
     ├── TokenExchangeError             the exchange failed; nothing else is tried in its place
     ├── InvalidArgumentError           the tool's caller named something impossible
+    ├── DefectError                    what nobody foresaw: the log has it, the caller is told nothing
     └── NextcloudError                 Nextcloud's answer, or the lack of one
         ├── NextcloudUnavailableError  no answer, or maintenance
         ├── TokenNotAcceptedError      401: Nextcloud does not trust the token, or has a local account of that name
@@ -101,10 +102,24 @@ class TokenExchangeError(NextcloudMCPError):
 
 
 class InvalidArgumentError(NextcloudMCPError):
-    """An argument has the right type and an impossible value."""
+    """An argument is missing, unknown, of the wrong type, or has an impossible value."""
 
     code = "argument.invalid"
     quotes_caller = True
+
+    def __init__(self, sentence: str, *, reason: str | None = None, rejected: Iterable[str] = ()) -> None:
+        """Say what is wrong; `rejected` are the names of the arguments that do not fit the tool's schema."""
+        super().__init__(sentence, reason=reason)
+        self.rejected = tuple(rejected)
+
+
+class DefectError(NextcloudMCPError):
+    """Something failed for a reason that nobody foresaw; the message names what was called, and nothing else."""
+
+    code = "crashed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} failed because of a defect in this server: its administrator finds it in the log.")
 
 
 class NextcloudError(NextcloudMCPError):

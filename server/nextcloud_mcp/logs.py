@@ -72,8 +72,6 @@ def configure_logging(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # a crash is an event of our own, with the tool, the person and the same traceback
-    logging.getLogger("mcp.server.mcpserver.server").setLevel(logging.CRITICAL)
     stamina.instrumentation.set_on_retry_hooks([])  # a call is one event, however often it was tried
 
 

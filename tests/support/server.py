@@ -11,7 +11,11 @@ import httpx
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from nextcloud_mcp.app import create_app
+from nextcloud_mcp.auth.credentials import PassThrough
 from nextcloud_mcp.auth.scopes import Offer
+from nextcloud_mcp.boundary.call import Services
+from nextcloud_mcp.nextcloud.client import http_client
+from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import load_settings
 from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
 from tests.support.nextcloud import URL as NEXTCLOUD_URL
@@ -163,6 +167,12 @@ def challenge(response: httpx.Response) -> dict[str, str]:
     parameters = _PARAMETER.findall(header)
     assert len(dict(parameters)) == len(parameters), "a parameter stands there twice"
     return dict(parameters)
+
+
+def services(nextcloud: FakeNextcloud) -> Services:
+    """Return what a server lends to its tools, for one that is put together by hand."""
+    http = http_client(NEXTCLOUD_URL, transport=nextcloud.transport)
+    return Services(http, People(), PassThrough(), "pass-through", Offer())
 
 
 @asynccontextmanager

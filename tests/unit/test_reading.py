@@ -8,7 +8,7 @@ import pytest
 
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Offer
 from nextcloud_mcp.nextcloud.client import SAFE_METHODS
-from nextcloud_mcp.tools.server import create_server
+from nextcloud_mcp.tools.server import MODULES
 from tests.e2e.journeys import JOURNEYS
 from tests.support.recorded import recorded
 from tests.support.server import PASS_THROUGH, Server, challenge, serving
@@ -25,7 +25,7 @@ async def test_what_reads_sends_nothing_that_writes(app: str, tmp_path: Path) ->
     """On a walk through every tool and resource of an app, those that read send safe methods alone."""
     async with recorded(tmp_path) as old:
         await JOURNEYS[app].journey(old)
-    declared = {tool.name: tool.annotations for tool in await create_server().list_tools()}
+    declared = {tool.name: tool.annotations for module in MODULES for tool in module.TOOLS}
     reading = {name for name, scopes in TOOL_SCOPES.items() if scopes <= set(READING.split())}
     reading |= {name for name, annotations in declared.items() if annotations and annotations.read_only_hint}
     unsafe = {

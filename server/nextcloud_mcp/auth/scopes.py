@@ -219,16 +219,20 @@ def argument_scopes(feature: Feature, arguments: Mapping[str, Any]) -> frozenset
     needed: set[str] = set()
     if feature.name in {"nc_share_create", "nc_share_update"} and not _is_read_only_share(arguments):
         needed.add("files:write")  # others then write to what is shared, and so does whoever has the link
-    if any(DECK_CALENDAR in str(value) for name, value in arguments.items() if "calendar" in name):
+    if any(DECK_CALENDAR in str(value).casefold() for name, value in arguments.items() if "calendar" in name):
         is_reading = all(scope.endswith(":read") for scope in TOOL_SCOPES[feature.name])
         needed.add("deck:read" if is_reading else "deck:write")
     return frozenset(needed)
 
 
 def _is_read_only_share(arguments: Mapping[str, Any]) -> bool:
-    """Say whether a share allows reading alone: by a plain number, for the SDK reads "31" and 31.0 as 31 too."""
-    permissions = arguments.get("permissions", READ_ONLY_SHARE)
-    return type(permissions) is int and permissions == READ_ONLY_SHARE
+    """Say whether a share allows reading alone: by a plain number, for "31" and 31.0 are read as 31 too.
+
+    No value means the default of `nc_share_create`, and is refused by `nc_share_update`.
+    """
+    permissions = arguments.get("permissions")
+    is_default = permissions is None or permissions == ""
+    return is_default or (type(permissions) is int and permissions == READ_ONLY_SHARE)
 
 
 def app_of(scope: str) -> str:

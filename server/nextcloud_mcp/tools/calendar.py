@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import caldav, events, freebusy, many_events, moments
 from nextcloud_mcp.nextcloud.caldav import EVENT, Calendar
@@ -17,7 +19,6 @@ from nextcloud_mcp.nextcloud.freebusy import Slot
 from nextcloud_mcp.nextcloud.many_events import BulkItem
 from nextcloud_mcp.nextcloud.vevent import Event, EventSummary
 from nextcloud_mcp.nextcloud.vevent_changes import Change
-from nextcloud_mcp.tools.context import Admitted, AsUser, Result, hidden_calendars, reads, writes
 from nextcloud_mcp.tools.paging import Paged, page
 
 APP: Final = "dav"

@@ -3,10 +3,11 @@
 from typing import Any, Final
 from uuid import uuid4
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.nextcloud import contacts
 from nextcloud_mcp.nextcloud.contacts import AddressBook, Contact, Written
 from nextcloud_mcp.nextcloud.vcard import contact_data as read_fields
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "dav"

@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
 from nextcloud_mcp.nextcloud import cookbook
 from nextcloud_mcp.nextcloud.cookbook import Category, Config, Keyword, Recipe, RecipeStub, Version
-from nextcloud_mcp.tools.context import AsUser, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 

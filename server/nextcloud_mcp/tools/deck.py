@@ -9,9 +9,10 @@ from typing import Final
 
 from pydantic import Field
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
 from nextcloud_mcp.nextcloud import deck
 from nextcloud_mcp.nextcloud.deck import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
-from nextcloud_mcp.tools.context import AsUser, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Page, Paged, page
 
 LONG: Final = 300

@@ -6,10 +6,11 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.nextcloud import notes
 from nextcloud_mcp.nextcloud.notes import Heading, Note, Settings
 from nextcloud_mcp.tools import large
-from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "notes"

@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from nextcloud_mcp.boundary.declaration import Result
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.tools.context import Result
 
 DEFAULT_LIMIT: Final = 100
 """Entries of a page, where the caller does not say."""

@@ -3,20 +3,11 @@
 So a prompt needs no admission. It is shown to those for whom all tools work that it speaks of.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import Field
 
-
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt: what writes the order, its title, and the tools that the order speaks of."""
-
-    function: Callable[..., str]
-    title: str
-    tools: frozenset[str]
+from nextcloud_mcp.boundary.declaration import Prompt
 
 
 def weeks_review(

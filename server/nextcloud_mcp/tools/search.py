@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Final
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import reads
 from nextcloud_mcp.nextcloud import search
 from nextcloud_mcp.nextcloud.search import Wanted
 from nextcloud_mcp.nextcloud.webdav import FileInfo
-from nextcloud_mcp.tools.context import AsUser, reads
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
 
 APP: Final = "files"

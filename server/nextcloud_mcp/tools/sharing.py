@@ -2,11 +2,13 @@
 
 import json
 from datetime import date
-from typing import Final
+from typing import Annotated, Final
 
+from nextcloud_mcp.boundary.arguments import SECRET
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.nextcloud import sharing
 from nextcloud_mcp.nextcloud.sharing import Share
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
 from nextcloud_mcp.tools.paging import Paged, page
 
 APP: Final = "files_sharing"
@@ -48,7 +50,7 @@ async def nc_share_create(
     nextcloud: AsUser,
     share_type: int = 0,
     permissions: int = 1,
-    password: str | None = None,
+    password: Annotated[str | None, SECRET] = None,
     expires: date | None = None,
 ) -> ShareResult:
     """Share a file or folder with a user (share_type 0), a group (1), an email address (4) or, with share_with "",
@@ -90,7 +92,11 @@ async def nc_share_list(
 
 
 async def nc_share_update(
-    share_id: int, permissions: int, nextcloud: AsUser, password: str | None = None, expires: str | None = None
+    share_id: int,
+    permissions: int,
+    nextcloud: AsUser,
+    password: Annotated[str | None, SECRET] = None,
+    expires: str | None = None,
 ) -> ShareResult:
     """Change what a share allows (see nc_share_create; a file has no 4 and 8), and its password or its last day, as
     YYYY-MM-DD; "" takes these away.

@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import tables
 from nextcloud_mcp.nextcloud.cells import Column
 from nextcloud_mcp.nextcloud.tables import Row, Table, View
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, start_of
 
 APP: Final = "tables"

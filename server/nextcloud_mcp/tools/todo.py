@@ -5,10 +5,11 @@ Each needs `calendar:read` too: a task is looked up in its calendar.
 
 from typing import Final
 
+from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.errors import NotFoundError
 from nextcloud_mcp.nextcloud import tasks
 from nextcloud_mcp.nextcloud.tasks import Change, Filter, Found, Todo
-from nextcloud_mcp.tools.context import Admitted, AsUser, Result, hidden_calendars, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "dav"

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.nextcloud import trash
 from nextcloud_mcp.nextcloud.trash import Trashed
-from nextcloud_mcp.tools.context import AsUser, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "files"

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, writes
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import upload as uploads
-from nextcloud_mcp.tools.context import AsUser, Result, writes
 from nextcloud_mcp.tools.webdav import decoded
 
 APP: Final = "files"

@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 from mcp_types import CallToolResult, ResourceLink, TextContent
 
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import webdav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
 from nextcloud_mcp.tools import large
-from nextcloud_mcp.tools.context import AsUser, Content, Resource, Result, reads, writes
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "files"

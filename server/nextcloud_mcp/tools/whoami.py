@@ -3,7 +3,8 @@
 from typing import Final, Literal
 
 from nextcloud_mcp.auth.scopes import Feature
-from nextcloud_mcp.tools.context import Admitted, AsUser, Result, Shared, reads
+from nextcloud_mcp.boundary.call import Admitted, AsUser, Shared
+from nextcloud_mcp.boundary.declaration import Result, reads
 
 APP: Final = "core"
 

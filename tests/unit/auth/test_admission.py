@@ -316,10 +316,10 @@ async def test_what_is_no_json_in_utf_8_is_refused_at_once(server: Server, body:
 
 
 async def test_json_in_a_text_is_held_to_the_same(server: Server) -> None:
-    """The SDK parses a text where a tool expects something else, and takes half a surrogate pair there."""
+    """A text is read as JSON where a tool expects something else: half a surrogate pair has no place there either."""
     arguments = {"addressbook": "contacts", "uid": "u", "contact_data": '{"fn": "\\ud800"}'}
     token = server.keycloak.mint(scope="contacts:write")
-    assert "not valid JSON" in refusal(await server.call("nc_contacts_create_contact", arguments, token=token))
+    assert "not written as JSON" in refusal(await server.call("nc_contacts_create_contact", arguments, token=token))
     assert server.nextcloud.requests == []
 
 

@@ -5,25 +5,24 @@ from typing import Final
 import pytest
 
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Feature, Offer
-from nextcloud_mcp.tools.server import create_server
+from nextcloud_mcp.tools.server import MODULES
 
 EVERYTHING: Final = Offer().scopes()
 
+TOOLS: Final = [tool for module in MODULES for tool in module.TOOLS]
 NO_CALENDAR: Final = {"nc_calendar_list_calendars", "nc_calendar_find_availability", "nc_calendar_search_todos"}
 """Tools that are not told a calendar."""
 
 
-async def test_every_tool_has_an_entry_and_every_entry_a_tool() -> None:
+def test_every_tool_has_an_entry_and_every_entry_a_tool() -> None:
     """A tool that is not in the table could be called by nobody; an entry without a tool would be a promise."""
-    assert {tool.name for tool in await create_server().list_tools()} == TOOL_SCOPES.keys()
+    assert {tool.name for tool in TOOLS} == TOOL_SCOPES.keys()
 
 
-async def test_every_resource_has_an_entry_and_every_entry_a_resource() -> None:
+def test_every_resource_has_an_entry_and_every_entry_a_resource() -> None:
     """The same of resources."""
-    server = create_server()
-    uris = {resource.uri for resource in await server.list_resources()}
-    templates = {template.uri_template for template in await server.list_resource_templates()}
-    assert uris | templates == RESOURCE_SCOPES.keys()
+    uris = {resource.uri for module in MODULES for resource in getattr(module, "RESOURCES", ())}
+    assert uris == RESOURCE_SCOPES.keys()
 
 
 def test_reading_a_resource_needs_no_writing_scope() -> None:
@@ -31,13 +30,12 @@ def test_reading_a_resource_needs_no_writing_scope() -> None:
     assert all(scope.endswith(":read") for scopes in RESOURCE_SCOPES.values() for scope in scopes)
 
 
-async def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
+def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
     """A tool that changes something needs a writing scope; one that reads needs one of sharing alone.
 
     The contract has one scope for all that concerns shares, which is a writing one.
     """
-    for tool in await create_server().list_tools():
-        assert tool.annotations is not None
+    for tool in TOOLS:
         writing = {scope for scope in TOOL_SCOPES[tool.name] if scope.endswith(":write")}
         allowed = {"sharing:write"} if tool.annotations.read_only_hint else set(Offer().scopes())
         assert writing <= allowed, tool.name
@@ -65,9 +63,11 @@ def test_what_is_missing(tool: str, granted: set[str], missing: set[str]) -> Non
     ("permissions", "missing"),
     [
         pytest.param(1, set(), id="reading"),
+        pytest.param(None, set(), id="null, which is the default or refused"),
+        pytest.param("", set(), id="empty, likewise"),
         *(
             pytest.param(value, {"files:write"}, id=repr(value))
-            for value in (0, 3, 31, -1, "31", "1", 31.0, 1.0, True, None, [31], {"a": 31}, "\u0661")
+            for value in (0, 3, 31, -1, "31", "1", 31.0, 1.0, True, "null", [31], {"a": 31}, "\u0661")
         ),
     ],
 )
@@ -86,7 +86,13 @@ def test_a_share_is_for_reading_unless_it_says_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["app-generated--deck--board-7", "/app-generated--deck--board-7", " app-generated--deck--"]
+    "name",
+    [
+        "app-generated--deck--board-7",
+        "/app-generated--deck--board-7",
+        " app-generated--deck--",
+        "APP-generated--Deck--board-7",
+    ],
 )
 @pytest.mark.parametrize(
     ("tool", "argument", "missing"),
@@ -105,10 +111,10 @@ def test_a_board_as_a_calendar_needs_the_scope_of_deck(tool: str, argument: str,
     assert Offer().missing(feature, granted, {argument: "personal"}) == set()
 
 
-async def test_every_argument_that_names_a_calendar_is_looked_at() -> None:
+def test_every_argument_that_names_a_calendar_is_looked_at() -> None:
     """Each is known by its name: it has `calendar` in it."""
-    for tool in await create_server().list_tools():
-        described = {name for name in tool.input_schema["properties"] if "calendar" in name}
+    for tool in TOOLS:
+        described = {name for name in tool.parameters["properties"] if "calendar" in name}
         assert described or not tool.name.startswith("nc_calendar") or tool.name in NO_CALENDAR, tool.name
 
 

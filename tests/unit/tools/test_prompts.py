@@ -7,7 +7,8 @@ import pytest
 from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
 
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
-from nextcloud_mcp.tools.prompts import PROMPTS, Prompt
+from nextcloud_mcp.boundary.declaration import Prompt
+from nextcloud_mcp.tools.prompts import PROMPTS
 from tests.support.nextcloud import CAPABILITIES_PATH, ocs_capabilities
 from tests.support.server import EVERYTHING, LEGACY, MODERN, PASS_THROUGH, Server, answered, serving
 
@@ -77,9 +78,11 @@ async def test_a_prompt_needs_the_apps_of_its_tools(server: Server) -> None:
     ("params", "sentence"),
     [
         pytest.param({"name": "prepare_dinner"}, "There is no prompt 'prepare_dinner'", id="no such prompt"),
-        pytest.param({"name": "prepare_meeting"}, "takes these arguments, as text: meeting, calendar", id="missing"),
+        pytest.param({"name": "prepare_meeting"}, "Missing meeting: pass text.", id="missing"),
         pytest.param(
-            {"name": "weeks_review", "arguments": {"month": "5"}}, "takes these arguments, as text: week", id="unknown"
+            {"name": "weeks_review", "arguments": {"month": "5"}},
+            "Unknown argument 'month': weeks_review takes week.",
+            id="unknown",
         ),
     ],
 )

@@ -1,17 +1,13 @@
-"""`tools.context`: what a tool is given besides its arguments."""
+"""`boundary.declaration`: how tools are declared."""
 
 from mcp_types import ToolAnnotations
 
-from nextcloud_mcp.tools.context import Result, admission_of, reads, writes
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
 
 
-def tool() -> None:
+async def tool() -> Result:
     """Do nothing."""
-
-
-def test_without_a_request_there_is_no_admission() -> None:
-    """Calls that did not come over HTTP have none."""
-    assert admission_of(None) is None
+    return Result()
 
 
 def test_what_reads_and_what_writes_is_told_apart() -> None:

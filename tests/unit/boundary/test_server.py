@@ -1,11 +1,10 @@
-"""`tools.server`: what a client is shown, and the boundary around every call."""
+"""`boundary.server`: what a client is shown, and the boundary around every call."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
 import pytest
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import METHOD_NOT_FOUND
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
@@ -18,7 +17,7 @@ from tests.support.contract import KNOWN
 from tests.support.issuer import FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud
 from tests.support.old_client import RESOURCES
-from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal
+from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal, services
 
 CONTRACT: Final = KNOWN["tools"]
 
@@ -157,24 +156,24 @@ async def test_what_is_not_announced_is_not_served(
     assert answered(response)["error"]["code"] == METHOD_NOT_FOUND
 
 
-async def test_a_call_without_an_admission_runs_nothing() -> None:
-    """Whoever reaches a tool by any way but `auth.admission` is told that there is none."""
-    with pytest.raises(ToolError, match="There is no tool 'nc_whoami'"):
-        await create_server().call_tool("nc_whoami", {})
+WHOAMI_ALONE: Final = Admission(
+    Feature("tool", "nc_whoami"), Principal("issuer", "alice", "client", frozenset(), "token", 0), "token"
+)
 
 
-async def test_an_admission_for_another_tool_runs_nothing() -> None:
-    """Should the SDK ever read another name in a body than `auth.admission` did, that tool does not run."""
-    app = create_server().streamable_http_app(stateless_http=True, host="localhost")
-    whoami_alone = Admission(
-        Feature("tool", "nc_whoami"), Principal("issuer", "alice", "client", frozenset(), "token", 0), "token"
-    )
+@pytest.mark.parametrize("admission", [None, WHOAMI_ALONE, "nc_notes_delete_note"])
+async def test_without_an_admission_for_it_no_tool_runs(admission: object) -> None:
+    """Should the SDK ever read another name in a body than `auth.admission` did, or none have, that tool does not run.
+
+    Whoever reaches a tool by any other way is told that there is none.
+    """
+    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
+    app = create_server(services(nextcloud)).streamable_http_app(stateless_http=True, host="localhost")
 
     async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"] = {"admission": whoami_alone}
+        scope["state"] = {"admission": admission} if admission else {}
         await app(scope, receive, send)
 
-    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(admitted), base_url="http://localhost:8000") as http,

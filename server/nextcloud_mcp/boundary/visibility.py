@@ -5,76 +5,56 @@ had, all that the token allows is shown, and the log says so: a list that is too
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import anyio
 import structlog
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import ServerRequestContext
 
-from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.credentials import account_with
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.auth.verifier import Principal
+from nextcloud_mcp.boundary.call import Call, Services
 from nextcloud_mcp.errors import AppMissingError, ForbiddenError, NextcloudError, NextcloudMCPError, NotFoundError
 from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.tools.context import Services
 
-PATIENCE: Final = 5.0
+APPS_TIMEOUT: Final = 5.0
 """Seconds that a list waits for the apps."""
-
-_LISTS: Final[Mapping[str, tuple[str, str, Any]]] = {
-    "tools/list": ("tools", "name", "tool"),
-    "resources/list": ("resources", "uri", "resource"),
-    "resources/templates/list": ("resourceTemplates", "uriTemplate", "resource"),
-    "prompts/list": ("prompts", "name", "prompt"),
-}
-"""By method: where its answer has the list, by which key an entry names what it is, and of what kind that is."""
 
 log = structlog.get_logger()
 
 
-class Shown:
+class VisibilityFilter:
     """Decides what a list shows, and says of what it does not show why a call fails."""
 
-    def __init__(self, offer: Offer, app_of: Mapping[str, str], tools_of: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, offer: Offer, app_of: Mapping[str, str]) -> None:
         """Show what is in `offer`.
 
         Args:
             offer: tools and resources, with their scopes.
             app_of: the app of each of them, as capabilities name it.
-            tools_of: the tools that each prompt speaks of.
         """
         self._offer = offer
         self._app_of = app_of
-        self._tools_of = tools_of
 
-    async def filter(self, ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
-        """Leave out of a list what would fail (middleware of the MCP SDK)."""
-        result = await call_next(ctx)
-        if ctx.method not in _LISTS or not isinstance(result, dict) or ctx.request is None:
-            return result
-        entries, key, kind = _LISTS[ctx.method]
-        principal: Principal = ctx.request.state.principal
-        apps = await _apps(ctx.lifespan_context, principal)
-        return result | {
-            entries: [
-                entry
-                for entry in result[entries]
-                if all(self._works(feature, principal, apps) for feature in self._features(kind, entry[key]))
-            ]
-        }
-
-    def _features(self, kind: Any, name: str) -> list[Feature]:
-        """Return what must work for an entry of a list to be shown: a prompt is as good as its tools."""
-        return [Feature("tool", tool) for tool in self._tools_of[name]] if kind == "prompt" else [Feature(kind, name)]
+    async def visible(
+        self, context: ServerRequestContext[Services, Any], kind: Literal["tool", "resource"], names: Collection[str]
+    ) -> frozenset[str]:
+        """Return those of `names` that would not fail for the lack of a scope or an app."""
+        if context.request is None:
+            return frozenset(names)
+        principal: Principal = context.request.state.principal
+        apps = await _apps(context.lifespan_context, principal)
+        return frozenset(name for name in names if self._works(Feature(kind, name), principal, apps))
 
     def _works(self, feature: Feature, principal: Principal, apps: frozenset[str] | None) -> bool:
         allowed = not self._offer.missing(feature, principal.scopes)
         return allowed and (apps is None or self._app_of[feature.name] in apps)
 
-    async def explain(self, error: NextcloudError, services: Services, admission: Admission) -> NextcloudError:
+    async def explain(self, error: NextcloudError, call: Call) -> NextcloudError:
         """Return what to say of a failed call: its error, unless the reason is that its app is not there."""
+        admission, services = call.admission, call.services
         app = self._app_of[admission.feature.name]
         if not isinstance(error, NotFoundError | ForbiddenError):
             return error
@@ -92,13 +72,13 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
     known = services.people.apps(principal.account)
     if known is not None:
         return known
-    with anyio.move_on_after(PATIENCE):
+    with anyio.move_on_after(APPS_TIMEOUT):
         try:
             return await _ask(services, principal, await services.credentials.for_nextcloud(principal))
         except NextcloudMCPError as error:
             _log_unknown(principal, error.code, error.reason)
             return None
-    _log_unknown(principal, "nextcloud.unavailable", f"Nextcloud did not answer within {PATIENCE:g} s.")
+    _log_unknown(principal, "nextcloud.unavailable", f"Nextcloud did not answer within {APPS_TIMEOUT:g} s.")
     return None
 
 

@@ -1,11 +1,10 @@
-"""`tools.resources`, and the boundary around them: read and completed under the same rules as tools are called."""
+"""`boundary.resources`: read and completed under the same rules as tools are called."""
 
 import json
 from typing import Any, Final
 
 import httpx
 import pytest
-from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
@@ -13,11 +12,11 @@ from structlog.testing import capture_logs
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, Feature
 from nextcloud_mcp.auth.verifier import Principal
-from nextcloud_mcp.tools.resources import MAX_PROPOSALS
+from nextcloud_mcp.boundary.resources import MAX_PROPOSALS
 from nextcloud_mcp.tools.server import create_server
 from tests.support.issuer import TOKEN_PATH, FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud, note
-from tests.support.server import LEGACY, MODERN, Server, answered, challenge
+from tests.support.server import LEGACY, MODERN, Server, answered, challenge, services
 
 VERSIONS: Final = [LEGACY, MODERN]
 NOTE: Final = "nc://Notes/{note_id}"
@@ -116,7 +115,7 @@ async def test_what_fails_is_told(server: Server, nextcloud: int, keycloak: int,
 @pytest.mark.parametrize(
     ("uri", "sentence"),
     [
-        pytest.param("nc://Notes/seven", "note_id is not possible so in this URI", id="wrong type"),
+        pytest.param("nc://Notes/seven", "Invalid note_id 'seven': pass a whole number.", id="wrong type"),
         pytest.param("nc://Notes/7/8/9", "There is no resource nc://Notes/7/8/9", id="no such template"),
         pytest.param("file:///etc/passwd", "There is no resource file:///etc/passwd", id="a file of the server"),
     ],
@@ -146,15 +145,9 @@ async def test_a_crash_keeps_its_text(server: Server, method: str, version: str)
     assert "a secret" not in response.text
 
 
-async def test_a_read_without_an_admission_reads_nothing() -> None:
-    """Whoever reaches a resource by any way but `auth.admission` is told that there is none."""
-    with pytest.raises(ResourceNotFoundError, match="There is no resource notes://settings"):
-        await create_server().read_resource("notes://settings")
-
-
 @pytest.mark.parametrize(
     "admitted",
-    [Feature("tool", "nc_notes_get_note"), Feature("resource", "notes://settings"), Feature("completion", NOTE)],
+    [None, Feature("tool", "nc_notes_get_note"), Feature("resource", "notes://settings"), Feature("completion", NOTE)],
 )
 @pytest.mark.parametrize(
     ("method", "params"),
@@ -167,17 +160,20 @@ async def test_a_read_without_an_admission_reads_nothing() -> None:
     ],
 )
 async def test_an_admission_for_something_else_reads_nothing(
-    method: str, params: dict[str, Any], admitted: Feature
+    method: str, params: dict[str, Any], admitted: Feature | None
 ) -> None:
-    """Should the SDK ever read another URI or method in a body than `auth.admission` did, nothing is read."""
-    app = create_server().streamable_http_app(stateless_http=True, host="localhost")
-    admission = Admission(admitted, Principal("issuer", "alice", "client", frozenset(), "token", 0), "token")
+    """Should the SDK ever read another URI or method in a body than `auth.admission` did, nothing is read.
+
+    Nor is it without an admission: whoever reaches a resource by any other way is told that there is none.
+    """
+    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
+    app = create_server(services(nextcloud)).streamable_http_app(stateless_http=True, host="localhost")
+    principal = Principal("issuer", "alice", "client", frozenset(), "token", 0)
 
     async def with_admission(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"] = {"admission": admission}
+        scope["state"] = {"admission": Admission(admitted, principal, "token")} if admitted else {}
         await app(scope, receive, send)
 
-    keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(with_admission), base_url="http://localhost:8000") as http,

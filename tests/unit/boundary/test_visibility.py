@@ -1,4 +1,4 @@
-"""`tools.shown`: lists hold what the token allows, of the apps that this Nextcloud has."""
+"""`boundary.visibility`: lists hold what the token allows, of the apps that this Nextcloud has."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
-from nextcloud_mcp.tools import shown
+from nextcloud_mcp.boundary import visibility
 from tests.support.issuer import TOKEN_PATH, Answer, answer
 from tests.support.nextcloud import APPS, CAPABILITIES_PATH, NOTES, ocs_capabilities
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered
@@ -87,7 +87,7 @@ async def test_where_apps_can_not_be_told_all_are_shown(
 
 async def test_a_list_does_not_wait_for_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keycloak and Nextcloud may hang; a client that only wants to know the tools does not."""
-    monkeypatch.setattr(shown, "PATIENCE", 0.05)
+    monkeypatch.setattr(visibility, "APPS_TIMEOUT", 0.05)
     await listed(server)
     await server.request("ping", token=server.keycloak.mint())
     server.keycloak.gate = type(server.keycloak.gate)()

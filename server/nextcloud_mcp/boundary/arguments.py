@@ -1,0 +1,279 @@
+"""Arguments as callers send them, and as a function takes them.
+
+They are read with one pydantic model for each function. Text stays text, whatever it looks like. Some clients write
+other values as text: a number as `"7"`, a list or an object as JSON, "no value" as `null`, `"null"` or `""`; those are
+understood where they can mean nothing else. What is wrong is said in one plain sentence for each argument, all at
+once, and without the words of pydantic.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from difflib import get_close_matches
+from inspect import Parameter
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from pydantic import Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from nextcloud_mcp.auth.json_size import has_too_many_values
+from nextcloud_mcp.errors import InvalidArgumentError
+
+MAX_QUOTED: Final = 60
+"""Characters of what a caller sent that an error quotes."""
+
+MAX_UNKNOWN: Final = 10
+"""Unknown arguments that an error names."""
+
+_EXPECTED: Final[Mapping[type, str]] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    datetime: "a date and time such as 2026-12-24T14:00:00Z",
+    date: "a date such as 2026-12-24",
+    list: 'a list of texts such as ["a", "b"]',
+    dict: 'an object such as {"name": "value"}',
+}
+
+_GIVEN: Final[Mapping[type, str]] = {
+    NoneType: "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
+
+SECRET: Final = Field(repr=False)
+"""Annotates an argument of which no error tells the value."""
+
+_NO_VALUE: Final = frozenset({"", "null"})
+"""Texts by which clients say that there is no value, where a value would not be text."""
+
+_ABSENT: Final = object()
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """One argument that a function takes.
+
+    Attributes:
+        name: Its name.
+        kind: The type of a value, one of `_EXPECTED`.
+        field: What pydantic makes of it.
+        empty_is_default: Whether an empty text means the default.
+    """
+
+    name: str
+    kind: type
+    field: FieldInfo
+    empty_is_default: bool
+
+    @property
+    def is_required(self) -> bool:
+        return self.field.is_required()
+
+    @property
+    def is_secret(self) -> bool:
+        return not self.field.repr
+
+    @property
+    def expected(self) -> str:
+        return _EXPECTED[self.kind]
+
+    def value(self, given: Any) -> Any:
+        """Return what to validate, `_ABSENT` where the default is meant.
+
+        Raises:
+            ValueError: pydantic would read into it what nobody meant.
+        """
+        if self.kind is str:
+            is_default = given is None or (given == "" and self.empty_is_default)
+            return _ABSENT if is_default and not self.is_required else given
+        if isinstance(given, str) and given.strip() in _NO_VALUE:
+            given = None
+        if given is None:
+            return None if self.is_required else _ABSENT
+        if self.kind in {list, dict} and isinstance(given, str):
+            return _parsed(given)
+        if self.kind is int and isinstance(given, bool):
+            raise ValueError
+        if self.kind in {date, datetime} and not _is_written_date(given):
+            raise ValueError  # pydantic takes numbers for seconds since 1970
+        return given
+
+    def wrong(self, given: Any, error: ErrorDetails | None = None) -> str:
+        """Return the sentence for a value that does not fit."""
+        location = error["loc"] if error is not None else ()
+        if error is not None and error["type"] in {"too_long", "string_too_long"}:
+            most, parts = error["ctx"]["max_length"], "characters" if self.kind is str else "items"
+            return f"Invalid {self.name}: pass at most {most:,} {parts}."
+        if error is not None and len(location) > 1 and isinstance(location[1], int):
+            item = f"item {location[1] + 1} is {_described(error['input'])}"
+            return f"Invalid {self.name}: {item}; pass {self.expected}."
+        return f"Invalid {self.name}{self._quoted(given)}: pass {self.expected}."
+
+    def _quoted(self, given: Any) -> str:
+        if isinstance(given, str) and self.kind in {list, dict}:
+            return ", which is not written as JSON"
+        if isinstance(given, str) and self.kind is not str:
+            return f" {quoted(given)}"
+        is_short = given is None or isinstance(given, bool | int | float)
+        if is_short and not self.is_secret:
+            return f" {_as_json(given)}"
+        return f", which is {_described(given)}"
+
+
+class Arguments:
+    """The arguments that a function takes from its callers."""
+
+    def __init__(
+        self, name: str, parameters: Mapping[str, Parameter], *, empty_is_default: bool = False, place: str = ""
+    ) -> None:
+        """Read arguments for these parameters.
+
+        Args:
+            name: of the tool, resource or prompt, for sentences.
+            parameters: those of its function that callers fill in.
+            empty_is_default: whether an empty text means no value, where null would: for what only reads.
+            place: where the arguments stand, if not in `arguments`: ` in the URI`.
+        """
+        self._name = name
+        self._place = place
+        fields: dict[str, Any] = {each.name: _definition(each) for each in parameters.values()}
+        self._model = create_model(f"{name}_arguments", **fields)
+        self._arguments = {
+            field_name: _argument(field_name, field, empty_is_default=empty_is_default)
+            for field_name, field in self._model.model_fields.items()
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the arguments, in order."""
+        return list(self._arguments)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        schema: dict[str, Any] = self._model.model_json_schema()
+        return schema
+
+    def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments for the function; those that mean their default are not among them.
+
+        Raises:
+            InvalidArgumentError: some are wrong, missing or unknown; says so of each.
+        """
+        values, wrong = self._values(given)
+        try:
+            model = self._model.model_validate(values)
+        except ValidationError as error:
+            wrong |= self._rejected(error, given, wrong)
+        unknown = [name for name in given if name not in self._arguments]
+        if wrong or unknown:
+            rejected = [name for name in self._arguments if name in wrong]
+            sentences = [*(wrong[name] for name in rejected), *self._unknown(unknown)]
+            raise InvalidArgumentError(" ".join(sentences), rejected=rejected)
+        return {name: getattr(model, name) for name in model.model_fields_set}
+
+    def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the values to validate, and what is wrong already."""
+        values: dict[str, Any] = {}
+        wrong: dict[str, str] = {}
+        for name, argument in self._arguments.items():
+            if name not in given:
+                continue
+            try:
+                value = argument.value(given[name])
+            except ValueError:
+                wrong[name] = argument.wrong(given[name])
+                continue
+            if value is not _ABSENT:
+                values[name] = value
+        return values, wrong
+
+    def _rejected(self, error: ValidationError, given: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+        """Return the sentences for what pydantic refused, one for each argument."""
+        sentences: dict[str, str] = {}
+        for each in error.errors(include_url=False):
+            argument = self._arguments[str(each["loc"][0])]
+            if argument.name in known or argument.name in sentences:
+                continue
+            if argument.name in given:
+                sentences[argument.name] = argument.wrong(given[argument.name], each)
+            else:
+                sentences[argument.name] = f"Missing {argument.name}{self._place}: pass {argument.expected}."
+        return sentences
+
+    def _unknown(self, names: list[str]) -> Iterator[str]:
+        for name in names[:MAX_UNKNOWN]:
+            near = get_close_matches(_plain(name[:MAX_QUOTED]), {_plain(each): each for each in self._arguments}, 1)
+            if near:
+                meant = next(each for each in self._arguments if _plain(each) == near[0])
+                yield f"Unknown argument {quoted(name)}: did you mean {meant}?"
+            else:
+                yield f"Unknown argument {quoted(name)}: {self._name} takes {', '.join(self._arguments) or 'none'}."
+        if len(names) > MAX_UNKNOWN:
+            yield f"{len(names) - MAX_UNKNOWN} more arguments are unknown."
+
+
+def quoted(text: str) -> str:
+    """Return text of a caller's for an error: on one line, and not longer than can be read."""
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
+
+
+def _definition(parameter: Parameter) -> Any:
+    return (parameter.annotation, ... if parameter.default is Parameter.empty else parameter.default)
+
+
+def _argument(name: str, field: FieldInfo, *, empty_is_default: bool) -> _Argument:
+    (kind,) = (each for each in _types(field.annotation) if each is not NoneType)
+    if kind not in _EXPECTED:
+        raise TypeError(f"{name}: there is no sentence for what is not a {kind}")
+    has_text = isinstance(field.default, str) and field.default != ""
+    return _Argument(
+        name=name,
+        kind=kind,
+        field=field,
+        empty_is_default=has_text or (empty_is_default and field.default is None),
+    )
+
+
+def _types(annotation: Any) -> list[type]:
+    """Return the types of a value: of `list[str] | None`, `list` and `NoneType`."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _types(get_args(annotation)[0])
+    if origin in {Union, UnionType}:
+        return [kind for option in get_args(annotation) for kind in _types(option)]
+    return [origin or annotation]
+
+
+def _parsed(text: str) -> Any:
+    """Return the list or object that is written as JSON, or the text."""
+    if has_too_many_values(text.encode()):
+        raise ValueError
+    value = from_json(text)
+    return value if isinstance(value, list | dict) else text
+
+
+def _is_written_date(given: Any) -> bool:
+    return isinstance(given, str) and not given.strip().replace(".", "").lstrip("+-").isdigit()
+
+
+def _described(given: Any) -> str:
+    return _GIVEN.get(type(given), "something else")
+
+
+def _as_json(given: Any) -> str:
+    """Return null, true, false or a number as JSON, or what kind of number it is where it is long."""
+    text = to_json(given).decode()
+    return text if len(text) <= MAX_QUOTED else "of many digits"
+
+
+def _plain(name: str) -> str:
+    """Return a name as it sounds: `noteId`, `note-id` and `note_id` are alike."""
+    return name.casefold().replace("_", "").replace("-", "")

@@ -1,0 +1,33 @@
+"""A function with its arguments: how tools, resources and completions are run."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from nextcloud_mcp.boundary.arguments import Arguments
+from nextcloud_mcp.boundary.call import Call, inject, split_parameters
+
+
+class Function:
+    """Runs a function with what a caller sent, and with what the call fills in."""
+
+    def __init__(
+        self,
+        function: Callable[..., Awaitable[Any]],
+        name: str,
+        *,
+        empty_is_default: bool = False,
+        place: str = "",
+    ) -> None:
+        """Prepare `function`; for the other arguments see `Arguments`."""
+        parameters, self._injected = split_parameters(function)
+        self._function = function
+        self.arguments = Arguments(name, parameters, empty_is_default=empty_is_default, place=place)
+
+    async def run(self, given: Mapping[str, Any], call: Call) -> Any:
+        """Return what the function returns.
+
+        Raises:
+            InvalidArgumentError: what is given does not fit.
+        """
+        arguments = self.arguments.read(given)
+        return await self._function(**arguments, **inject(self._injected, call))

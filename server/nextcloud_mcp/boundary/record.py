@@ -1,0 +1,70 @@
+"""One event for the log and one count for the metrics of each use of a tool or a resource, whatever becomes of it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import structlog
+
+from nextcloud_mcp.boundary.call import Call
+from nextcloud_mcp.errors import DefectError, InvalidArgumentError, NextcloudMCPError
+from nextcloud_mcp.metrics import USES
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Log and count what becomes of the block: of the arguments, their lengths alone.
+
+    Raises:
+        NextcloudMCPError: what was raised on purpose; or in the place of any other exception, a `DefectError`.
+    """
+    feature = call.admission.feature
+    event = log.bind(**feature.label)
+    started = time.perf_counter()
+    outcome = DefectError.code
+    try:
+        yield
+        outcome = "done"
+    except NextcloudMCPError as error:
+        outcome = error.code
+        event.warning(feature.event("failed"), code=error.code, **_why(error, arguments), **_who(call))
+        raise
+    except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
+        outcome = "cancelled"
+        event.info(feature.event("cancelled"), ms=_milliseconds_since(started), **_who(call))
+        raise
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw must be logged, and its text may hold anything
+        event.error(feature.event("crashed"), exc_info=error, **_who(call))
+        raise DefectError(feature.name) from None
+    finally:
+        USES.labels(*feature, outcome).inc()
+    event.info(feature.event("done"), ms=_milliseconds_since(started), **_who(call))
+
+
+def _why(error: NextcloudMCPError, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the log says of an error besides its code."""
+    rejected = list(error.rejected) if isinstance(error, InvalidArgumentError) else []
+    return (
+        ({"reason": error.reason} if error.reason else {})
+        | ({"rejected": rejected} if rejected else {})
+        | {"lengths": _lengths(arguments)}
+    )
+
+
+def _who(call: Call) -> dict[str, Any]:
+    """Return who it was, by the ids of Keycloak, and of Nextcloud if that was asked in the last minutes."""
+    user = call.services.people.user_id(call.admission.account)
+    return call.admission.principal.log_fields | ({"user": user} if user is not None else {})
+
+
+def _lengths(arguments: Mapping[str, Any]) -> dict[str, int]:
+    """Return the length of each argument that has one: characters of text, items of a list, keys of an object."""
+    return {name: len(value) for name, value in arguments.items() if isinstance(value, str | list | dict)}
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)

@@ -1,0 +1,37 @@
+"""What a tool returns, as MCP has it: structured content, and the same as JSON text for clients that read only text."""
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Annotated, Any, get_args, get_origin
+
+from mcp_types import CallToolResult, TextContent
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from nextcloud_mcp.boundary.schemas import without_titles
+
+
+class Results:
+    """Writes what one function returns: an object, or a `CallToolResult` that it has written itself.
+
+    The return type of the latter is annotated with the type of its structured content.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        returned = signature(function, eval_str=True).return_annotation
+        content = get_args(returned)[1] if get_origin(returned) is Annotated else returned
+        self._adapter: TypeAdapter[Any] = TypeAdapter(content)
+        self.schema: dict[str, Any] = without_titles(self._adapter.json_schema())
+
+    def of(self, returned: Any) -> CallToolResult:
+        """Return the result of a call that has returned this."""
+        if isinstance(returned, CallToolResult):
+            return returned
+        structured = self._adapter.dump_python(returned, mode="json", by_alias=True)
+        text = TextContent(type="text", text=to_json(structured).decode())
+        return CallToolResult(content=[text], structured_content=structured)
+
+
+def failed(sentence: str) -> CallToolResult:
+    """Return the result of a call that has failed, for the caller to read."""
+    return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)

@@ -1,0 +1,38 @@
+"""JSON schemas that say nothing twice: a model reads those of all tools before the first question."""
+
+import json
+from typing import Any, Final
+
+LONG: Final = 1000
+"""Bytes of an input schema above which it is written shorter: no tool is to fill more than its share."""
+
+
+def input_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool's arguments as clients are shown it."""
+    schema = without_titles(schema)
+    if len(json.dumps(schema, separators=(",", ":"))) <= LONG:
+        return schema
+    return schema | {"properties": {name: _shorter(part) for name, part in schema["properties"].items()}}
+
+
+def without_titles(schema: Any) -> Any:
+    """Drop the titles that pydantic makes of names; a property called `title` stays."""
+    if isinstance(schema, list):
+        return [without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: without_titles(inner) for name, inner in part.items()}
+        if key in {"properties", "$defs"}
+        else without_titles(part)
+        for key, part in schema.items()
+        if key != "title"
+    }
+
+
+def _shorter(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write a parameter that may be null in half the words; left away, it is null."""
+    types = [option.get("type") for option in schema.get("anyOf", [])]
+    if not all(isinstance(name, str) for name in types) or len(types) != 2 or schema.get("default", ...) is not None:  # noqa: PLR2004
+        return schema
+    return {key: part for key, part in schema.items() if key not in {"anyOf", "default"}} | {"type": types}

@@ -1,0 +1,243 @@
+"""The MCP server: the SDK's low-level one, with handlers that run a tool, read a resource and complete its URI.
+
+Each of these runs only under an `Admission` that names it, is recorded once, and turns errors into what MCP clients
+show.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+import mcp_types as mcp
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from nextcloud_mcp.auth.scopes import Feature, Offer
+from nextcloud_mcp.boundary.arguments import quoted
+from nextcloud_mcp.boundary.call import Call, Services, admission_of
+from nextcloud_mcp.boundary.declaration import Prompt, Tool
+from nextcloud_mcp.boundary.prompts import Writer
+from nextcloud_mcp.boundary.record import recorded
+from nextcloud_mcp.boundary.resources import Reader
+from nextcloud_mcp.boundary.results import failed
+from nextcloud_mcp.boundary.visibility import VisibilityFilter
+from nextcloud_mcp.errors import (
+    InsufficientScopeError,
+    InvalidArgumentError,
+    NextcloudError,
+    NextcloudMCPError,
+    NotFoundError,
+)
+
+Outcome = TypeVar("Outcome")
+Context = ServerRequestContext[Services, Any]
+Lifespan = Callable[[Server[Services]], AbstractAsyncContextManager[Services]]
+
+NOTHING_PROPOSED: Final = mcp.CompleteResult(completion=mcp.Completion(values=[], total=0, has_more=False))
+
+
+class Boundary:
+    """What one server offers, and how its requests are answered."""
+
+    def __init__(self, offer: Offer, modules: Iterable[ModuleType], prompts: Iterable[Prompt]) -> None:
+        """Serve what is in `offer` of what the modules and prompts declare."""
+        self._offer = offer
+        tools: list[tuple[Tool, str]] = [(tool, module.APP) for module in modules for tool in module.TOOLS]
+        readers = [
+            (Reader(resource), module.APP) for module in modules for resource in getattr(module, "RESOURCES", ())
+        ]
+        apps = {tool.name: app for tool, app in tools} | {reader.resource.uri: app for reader, app in readers}
+        self._visibility = VisibilityFilter(offer, apps)
+        self._tools = {tool.name: tool for tool, _ in tools if offer.has(Feature("tool", tool.name))}
+        self._readers = {
+            reader.resource.uri: reader for reader, _ in readers if offer.has(Feature("resource", reader.resource.uri))
+        }
+        self.prompts = {
+            writer.name: writer for writer in map(Writer, prompts) if writer.prompt.tools <= self._tools.keys()
+        }
+        self._listed = {name: _listed(tool) for name, tool in self._tools.items()}
+
+    def input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """Return the schema of a tool's arguments, for the SDK's check of headers against them."""
+        return self._tools[name].parameters if name in self._tools else None
+
+    async def list_tools(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListToolsResult:
+        """Return the tools that the caller can use."""
+        visible = await self._visibility.visible(context, "tool", self._listed)
+        return mcp.ListToolsResult(tools=[tool for name, tool in self._listed.items() if name in visible])
+
+    async def call_tool(self, context: Context, params: mcp.CallToolRequestParams) -> mcp.CallToolResult:
+        """Call a tool; what fails is told in the result."""
+        call = _call(context, Feature("tool", params.name))
+        if call is None or params.name not in self._tools:
+            return failed(f"There is no tool {quoted(params.name)}: call one that tools/list shows.")
+        tool, arguments = self._tools[params.name], params.arguments or {}
+        known = {name: arguments[name] for name in tool.parameters["properties"].keys() & arguments.keys()}
+        try:
+            with recorded(call, known):
+                self._check_scopes(call, arguments)
+                return await self._naming_missing_app(tool.run(arguments, call), call)
+        except NextcloudMCPError as error:
+            return failed(str(error))
+
+    def _check_scopes(self, call: Call, arguments: Mapping[str, Any]) -> None:
+        """Raise `InsufficientScopeError` if the admission saw other arguments than the SDK did."""
+        feature = call.admission.feature
+        if missing := self._offer.missing(feature, call.admission.principal.scopes, arguments):
+            raise InsufficientScopeError(feature.name, granted=(), missing=missing)
+
+    async def _naming_missing_app(self, use: Awaitable[Outcome], call: Call) -> Outcome:
+        """Wait for the outcome of a use; where that is an error of Nextcloud's, find out whether its app is there."""
+        try:
+            return await use
+        except NextcloudError as error:
+            raise await self._visibility.explain(error, call) from None
+
+    async def list_resources(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListResourcesResult:
+        """Return the resources without variables that the caller can read."""
+        visible = await self._visibility.visible(context, "resource", self._readers)
+        return mcp.ListResourcesResult(
+            resources=[
+                mcp.Resource(uri=uri, **reader.described)
+                for uri, reader in self._readers.items()
+                if uri in visible and not reader.is_template
+            ]
+        )
+
+    async def list_resource_templates(
+        self, context: Context, _: mcp.PaginatedRequestParams | None
+    ) -> mcp.ListResourceTemplatesResult:
+        """Return the resources with variables that the caller can read."""
+        visible = await self._visibility.visible(context, "resource", self._readers)
+        return mcp.ListResourceTemplatesResult(
+            resource_templates=[
+                mcp.ResourceTemplate(uri_template=uri, **reader.described)
+                for uri, reader in self._readers.items()
+                if uri in visible and reader.is_template
+            ]
+        )
+
+    async def read_resource(self, context: Context, params: mcp.ReadResourceRequestParams) -> mcp.ReadResourceResult:
+        """Read a resource.
+
+        Raises:
+            MCPError: with the sentence for the caller.
+        """
+        uri = str(params.uri)
+        template, values = self._offer.resource_at(uri) or ("", {})
+        call = _call(context, Feature("resource", template))
+        if call is None or template not in self._readers:
+            raise _refused(
+                InvalidArgumentError(
+                    f"There is no resource {uri[:200]}: resources/list and resources/templates/list show what there is."
+                ),
+                uri,
+            )
+        try:
+            with recorded(call, values):
+                return await self._naming_missing_app(self._readers[template].read(uri, values, call), call)
+        except NextcloudMCPError as error:
+            raise _refused(error, uri) from None
+
+    async def complete(self, context: Context, params: mcp.CompleteRequestParams) -> mcp.CompleteResult:
+        """Propose values for a variable of a resource's URI; prompts take what people type.
+
+        Raises:
+            MCPError: with the sentence for the caller.
+        """
+        if not isinstance(params.ref, mcp.ResourceTemplateReference):
+            return NOTHING_PROPOSED
+        template, argument = params.ref.uri, params.argument
+        call = _call(context, Feature("completion", template))
+        if call is None or template not in self._readers:
+            raise MCPError(
+                mcp.INVALID_PARAMS, "There is nothing to complete: name a template of resources/templates/list."
+            )
+        known = (params.context and params.context.arguments) or {}
+        try:
+            with recorded(call, {"value": argument.value}):
+                proposed = self._readers[template].complete(argument.name, argument.value, known, call)
+                return mcp.CompleteResult(completion=await self._naming_missing_app(proposed, call))
+        except NextcloudMCPError as error:
+            raise MCPError(_code(error), str(error)) from None
+
+    async def list_prompts(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListPromptsResult:
+        """Return the prompts of which the caller can use every tool."""
+        visible = await self._visibility.visible(context, "tool", self._listed)
+        return mcp.ListPromptsResult(
+            prompts=[writer.listed for writer in self.prompts.values() if writer.prompt.tools <= visible]
+        )
+
+    async def get_prompt(self, _: Context, params: mcp.GetPromptRequestParams) -> mcp.GetPromptResult:
+        """Return a prompt's text.
+
+        Raises:
+            MCPError: there is no such prompt, or its arguments do not fit; with the sentence for the caller.
+        """
+        if params.name not in self.prompts:
+            raise MCPError(
+                mcp.INVALID_PARAMS, f"There is no prompt {quoted(params.name)}: prompts/list shows what there is."
+            )
+        try:
+            return self.prompts[params.name].write(dict(params.arguments or {}))
+        except InvalidArgumentError as error:
+            raise MCPError(mcp.INVALID_PARAMS, str(error)) from None
+
+
+def create_server(
+    offer: Offer,
+    modules: Iterable[ModuleType],
+    prompts: Iterable[Prompt],
+    *,
+    lifespan: Lifespan,
+    title: str,
+    instructions: str,
+) -> Server[Services]:
+    """Return the server; it announces what it has handlers for."""
+    boundary = Boundary(offer, tuple(modules), prompts)
+    return Server(
+        "nextcloud-mcp",
+        version=version("nextcloud-mcp"),
+        title=title,
+        instructions=instructions,
+        lifespan=lifespan,
+        get_tool_input_schema=boundary.input_schema,
+        on_list_tools=boundary.list_tools,
+        on_call_tool=boundary.call_tool,
+        on_list_resources=boundary.list_resources,
+        on_list_resource_templates=boundary.list_resource_templates,
+        on_read_resource=boundary.read_resource,
+        on_completion=boundary.complete,
+        on_list_prompts=boundary.list_prompts if boundary.prompts else None,
+        on_get_prompt=boundary.get_prompt if boundary.prompts else None,
+    )
+
+
+def _call(context: Context, feature: Feature) -> Call | None:
+    """Return the call, if what was admitted is the use of this feature."""
+    admission = admission_of(context)
+    is_admitted = admission is not None and admission.feature == feature
+    return Call(admission, context.lifespan_context) if admission is not None and is_admitted else None
+
+
+def _listed(tool: Tool) -> mcp.Tool:
+    return mcp.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.parameters,
+        output_schema=tool.output_schema,
+        annotations=tool.annotations,
+    )
+
+
+def _refused(error: NextcloudMCPError, uri: str) -> MCPError:
+    return MCPError(_code(error), str(error), {"uri": uri})
+
+
+def _code(error: NextcloudMCPError) -> int:
+    """Return the JSON-RPC code of an error: whether the caller can do something about it."""
+    return mcp.INVALID_PARAMS if isinstance(error, NotFoundError | InvalidArgumentError) else mcp.INTERNAL_ERROR

@@ -1,0 +1,270 @@
+"""`boundary.arguments`: what callers send is read as they mean it, and what is wrong is told in plain sentences."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from inspect import signature
+from typing import Annotated, Any, Final
+
+import pytest
+from structlog.testing import capture_logs
+
+from nextcloud_mcp.auth.json_size import MAX_PARTS
+from nextcloud_mcp.boundary.arguments import MAX_QUOTED, MAX_UNKNOWN, SECRET, Arguments
+from nextcloud_mcp.boundary.declaration import Tool
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.tools.server import MODULES
+from tests.support.issuer import answer
+from tests.support.nextcloud import NOTES, note
+from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal
+
+TOOLS: Final = {tool.name: tool for module in MODULES for tool in module.TOOLS}
+
+TEXTS: Final = ("null", "{}", '{"theme": "dark"}', "[1, 2]", "7", "true", '"quoted"', "1e9", " ", "\n", "\u0041\u030a")
+"""What is text wherever text is expected, whatever else it looks like."""
+
+RIGHT: Final[Mapping[str, Any]] = {
+    "string": "a",
+    "integer": 7,
+    "boolean": True,
+    "array": ["a"],
+    "object": {"fn": "a"},
+}
+"""A value for each JSON type."""
+
+WRONG: Final[Mapping[str, Any]] = {
+    "string": {"a": 1},
+    "integer": "seven",
+    "boolean": "perhaps",
+    "array": 7,
+    "object": 7,
+}
+
+LONG_NAME: Final = ("a\nb" * 100)[:MAX_QUOTED] + "…"
+
+LIBRARY: Final = re.compile(r"pydantic|validation error|input_type|input_value|type=|https?://|Arguments|\[type")
+"""Words of the library, which say nothing to whoever calls a tool."""
+
+
+async def everything(
+    text: str,
+    number: int,
+    flag: bool = False,  # noqa: FBT001, FBT002 - as above
+    note_id: int = 3,
+    title: str | None = None,
+    color: str = "blue",
+    names: list[str] | None = None,
+    fields: dict[str, Any] | None = None,
+    since: datetime | None = None,
+    day: date | None = None,
+    password: Annotated[str | None, SECRET] = None,
+) -> None:
+    """Take an argument of every kind."""
+
+
+READER: Final = Arguments("everything", signature(everything).parameters)
+LEAST: Final[dict[str, Any]] = {"text": "a", "number": 1}
+
+
+def read(**given: Any) -> dict[str, Any]:
+    """Read arguments besides those that are needed."""
+    return READER.read(LEAST | given)
+
+
+def sentence(**given: Any) -> str:
+    """Return what is said of arguments that do not fit."""
+    with pytest.raises(InvalidArgumentError) as refused:
+        read(**given)
+    return str(refused.value)
+
+
+def kinds(tool: Tool) -> Iterator[tuple[str, str]]:
+    """Return the parameters of a tool, each with its JSON type; null and formats are left out."""
+    for name, schema in tool.parameters["properties"].items():
+        options = schema.get("anyOf", [schema])
+        types = [
+            kind for each in options for kind in ([each["type"]] if isinstance(each["type"], str) else each["type"])
+        ]
+        (kind,) = set(types) - {"null"}
+        formats = {each["format"] for each in options if "format" in each}
+        yield name, formats.pop() if formats else kind
+
+
+def right(tool: Tool) -> dict[str, Any]:
+    """Return the arguments that a tool needs."""
+    needed = tool.parameters.get("required", [])
+    return {name: RIGHT[kind] for name, kind in kinds(tool) if name in needed}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_stays_text(text: str) -> None:
+    """In every text parameter of every tool, needed or not: what looks like JSON, a number or null is what it is."""
+    for tool in TOOLS.values():
+        for name in (name for name, kind in kinds(tool) if kind == "string"):
+            assert tool.arguments.read(right(tool) | {name: text})[name] == text, (tool.name, name)
+
+
+def test_null_means_the_default() -> None:
+    """For every argument that may be left out, whatever its type: clients fill in all that a schema has."""
+    for tool in TOOLS.values():
+        optional = set(tool.parameters["properties"]) - set(tool.parameters.get("required", []))
+        least = tool.arguments.read(right(tool))
+        for name in optional:
+            assert tool.arguments.read(right(tool) | {name: None}) == least, (tool.name, name)
+        assert tool.arguments.read(right(tool) | dict.fromkeys(optional)) == least, tool.name
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "null"])
+def test_empty_text_means_the_default_where_no_text_is_expected(nothing: str) -> None:
+    """A number, a date, a list: an empty text is none of those, so it can only mean that there is no value."""
+    for tool in TOOLS.values():
+        least = tool.arguments.read(right(tool))
+        for name, kind in kinds(tool):
+            if kind != "string" and name not in least:
+                assert tool.arguments.read(right(tool) | {name: nothing}) == least, (tool.name, name)
+
+
+def test_empty_text_means_the_default_of_what_is_searched_for() -> None:
+    """What only reads has nothing to clear: an empty filter is none. A default that is text is meant by "" as well."""
+    for tool in TOOLS.values():
+        for name, schema in tool.parameters["properties"].items():
+            is_text = name in dict(kinds(tool)) and dict(kinds(tool))[name] == "string"
+            is_optional = name not in tool.parameters.get("required", [])
+            default = schema.get("default")
+            if is_text and is_optional and (default or (default is None and tool.annotations.read_only_hint)):
+                assert name not in tool.arguments.read(right(tool) | {name: ""}), (tool.name, name)
+
+
+def test_empty_text_clears_what_is_changed() -> None:
+    """Where something is changed, null leaves it and "" empties it."""
+    update = TOOLS["nc_calendar_update_event"].arguments.read({"calendar_name": "a", "event_uid": "b", "location": ""})
+    assert update["location"] == ""
+    assert TOOLS["nc_share_update"].arguments.read({"share_id": 1, "permissions": 1, "password": ""})["password"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        pytest.param({"number": "7"}, 7, id="a number in text"),
+        pytest.param({"number": 7.0}, 7, id="a whole number with a point"),
+        pytest.param({"flag": "true"}, True, id="true in text"),
+        pytest.param({"names": '["a", "7"]'}, ["a", "7"], id="a list in text"),
+        pytest.param({"names": []}, [], id="an empty list"),
+        pytest.param({"fields": '{"fn": "a", "n": null}'}, {"fn": "a", "n": None}, id="an object in text"),
+        pytest.param({"since": "2026-12-24T14:00:00Z"}, datetime(2026, 12, 24, 14, tzinfo=UTC), id="a moment"),
+        pytest.param({"day": "2026-12-24"}, date(2026, 12, 24), id="a day"),
+        pytest.param({"text": ""}, "", id="empty text that is needed"),
+        pytest.param({"title": "null"}, "null", id="null as a title"),
+    ],
+)
+def test_what_clients_write_is_understood(given: dict[str, Any], value: object) -> None:
+    """Values that can be meant in one way only are taken."""
+    ((name, _),) = given.items()
+    assert read(**given)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"number": "seven"}, "Invalid number 'seven': pass a whole number."),
+        ({"number": 7.5}, "Invalid number 7.5: pass a whole number."),
+        ({"number": True}, "Invalid number true: pass a whole number."),
+        ({"number": None}, "Invalid number null: pass a whole number."),
+        ({"number": ""}, "Invalid number '': pass a whole number."),
+        ({"number": [7]}, "Invalid number, which is a list: pass a whole number."),
+        ({"number": "9" * 5000}, f"Invalid number '{'9' * MAX_QUOTED}…': pass a whole number."),
+        ({"text": 7}, "Invalid text 7: pass text."),
+        ({"text": {"theme": "dark"}}, "Invalid text, which is an object: pass text."),
+        ({"text": None}, "Invalid text null: pass text."),
+        ({"flag": "perhaps"}, "Invalid flag 'perhaps': pass true or false."),
+        ({"names": "a, b"}, 'Invalid names, which is not written as JSON: pass a list of texts such as ["a", "b"].'),
+        ({"names": ["a", 7]}, 'Invalid names: item 2 is a number; pass a list of texts such as ["a", "b"].'),
+        ({"fields": ["a"]}, 'Invalid fields, which is a list: pass an object such as {"name": "value"}.'),
+        ({"since": "tomorrow"}, "Invalid since 'tomorrow': pass a date and time such as 2026-12-24T14:00:00Z."),
+        ({"since": "2026"}, "Invalid since '2026': pass a date and time such as 2026-12-24T14:00:00Z."),
+        ({"day": 20261224}, "Invalid day 20261224: pass a date such as 2026-12-24."),
+        ({"noteId": 7}, "Unknown argument 'noteId': did you mean note_id?"),
+        ({"titel": "a"}, "Unknown argument 'titel': did you mean title?"),
+        ({"colour": "a"}, "Unknown argument 'colour': did you mean color?"),
+        ({"a\nb" * 100: 1}, f"Unknown argument {LONG_NAME!r}: everything takes text, number, "),
+    ],
+)
+def test_what_is_wrong_is_told(given: dict[str, Any], said: str) -> None:
+    """One sentence: the argument, what was given, what would be right."""
+    assert sentence(**given).startswith(said)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """A client mends a call in one step."""
+    with pytest.raises(InvalidArgumentError) as refused:
+        READER.read({"number": "many", "names": 7, "colour": "red"})
+    assert str(refused.value) == (
+        "Missing text: pass text. "
+        "Invalid number 'many': pass a whole number. "
+        'Invalid names 7: pass a list of texts such as ["a", "b"]. '
+        "Unknown argument 'colour': did you mean color?"
+    )
+    assert refused.value.rejected == ("text", "number", "names")
+
+
+def test_a_secret_is_not_repeated() -> None:
+    """Whatever is wrong with a password, the sentence does not have it; nor that of one whose name is mistyped."""
+    for given in ({"password": 4711}, {"password": ["4711"]}, {"pasword": "4711"}, {"password": {"4711": 1}}):
+        assert "4711" not in sentence(**given)
+    for name in ("nc_share_create", "nc_share_update"):
+        with pytest.raises(InvalidArgumentError) as refused:
+            TOOLS[name].arguments.read(right(TOOLS[name]) | {"password": 4711})
+        assert str(refused.value) == "Invalid password, which is a number: pass text."
+
+
+def test_a_sentence_stays_short() -> None:
+    """However much is wrong, and however long it is."""
+    assert len(sentence(**{f"{number}" + "x" * 10_000: "y" * 10_000 for number in range(10_000)})) < 4000
+    assert f"{10_000 - MAX_UNKNOWN} more arguments are unknown." in sentence(**{f"x{n}": 1 for n in range(10_000)})
+    assert len(sentence(names=[7] * 50_000, fields="x" * 100_000, number="y" * 100_000)) < 500
+
+
+def test_json_in_a_text_is_bounded() -> None:
+    """A text cannot hold more values than the body that it came in might."""
+    assert "not written as JSON" in sentence(names=json.dumps(["a"] * MAX_PARTS))
+    assert "not written as JSON" in sentence(fields="[" * 100_000)
+
+
+def test_every_argument_of_every_tool_is_refused_in_plain_words() -> None:
+    """A value of the wrong type, each in turn and all at once; and no argument at all."""
+    for tool in TOOLS.values():
+        wrong = {name: WRONG.get(kind, "some day") for name, kind in kinds(tool)}
+        for given in [{name: value} for name, value in wrong.items()] + [wrong, {}, {"unheard_of": 1}]:
+            needed = set(tool.parameters.get("required", ())) if not given.keys() & wrong.keys() else set()
+            if not given and not needed:
+                continue
+            with pytest.raises(InvalidArgumentError) as refused:
+                tool.arguments.read(given)
+            said = str(refused.value)
+            assert not LIBRARY.search(said), said
+            assert all(name in said for name in {*given, *needed}), said
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+async def test_a_note_whose_content_is_json_is_stored(server: Server, version: str) -> None:
+    """As the whole server sees it: the text arrives in Nextcloud as it was written."""
+    server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
+    arguments = {"note_id": 7, "etag": "e", "title": "null", "content": '{"theme":"dark"}', "category": None}
+    token = server.keycloak.mint(scope=EVERYTHING)
+    result = answered(await server.call("nc_notes_update_note", arguments, token=token, version=version))["result"]
+    assert not result.get("isError"), result
+    assert json.loads(server.nextcloud.requests[-1].content) == {"title": "null", "content": '{"theme":"dark"}'}
+
+
+async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> None:
+    """The caller gets the sentence, the log the names of those that the tool has, and Nextcloud nothing."""
+    arguments = {"note_id": "hunter2", "pasword": "hunter2", "hunter2": 1}
+    token = server.keycloak.mint(scope=EVERYTHING)
+    with capture_logs() as events:
+        said = refusal(await server.call("nc_notes_get_note", arguments, token=token))
+    assert said.startswith("Invalid note_id 'hunter2': pass a whole number. Unknown argument 'pasword': ")
+    (failed,) = [event for event in events if event["event"] == "tool.failed"]
+    assert (failed["code"], failed["rejected"], failed["lengths"]) == ("argument.invalid", ["note_id"], {"note_id": 7})
+    assert "hunter2" not in repr(failed)
+    assert server.nextcloud.requests == []
