@@ -74,7 +74,8 @@ def create_app(
         first_scopes=_first_scopes(settings, offer),
     )
     begin_at_zero([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
-    services = Services(nextcloud, People(), tokens, settings.mode, offer)
+    addresses = tuple(url for url in (settings.nextcloud_url, settings.public_nextcloud_url) if url)
+    services = Services(nextcloud, People(), tokens, settings.mode, offer, addresses)
 
     server = create_server(services)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)

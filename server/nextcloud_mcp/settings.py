@@ -58,6 +58,9 @@ class Settings(BaseModel):
     nextcloud_url: HttpUrl = Field(alias="NEXTCLOUD_HOST")
     """Where this server reaches Nextcloud, e.g. `https://cloud.example.org`."""
 
+    public_nextcloud_url: HttpUrl | None = Field(alias="NEXTCLOUD_PUBLIC_URL", default=None)
+    """Where people open Nextcloud, if that is another URL: they may name a file by its address there."""
+
     server_url: HttpUrl = Field(alias="NEXTCLOUD_MCP_SERVER_URL")
     """This server's public URL, path included: its resource identifier (RFC 8707, RFC 9728)."""
 

@@ -103,16 +103,16 @@ def _resource(provider: FilesProvider, path: Path) -> Any:
 def _condition(element: Element) -> _Condition:
     """What a file must be, as one function."""
     kind = element.tag.removeprefix(_D)
-    if kind == "and":
-        parts = [_condition(part) for part in element]
-        return lambda row: all(part(row) for part in parts)
+    if kind in {"and", "or"}:
+        parts, holds = [_condition(part) for part in element], all if kind == "and" else any
+        return lambda row: holds(part(row) for part in parts)
     name, literal = element.find(f"{_D}prop")[0].tag, element.findtext(f"{_D}literal", "")  # type: ignore[index]
     if (kind, name) == ("like", f"{_D}displayname"):
         return lambda row: _pattern(literal).fullmatch(row.location().name) is not None
     if (kind, name) == ("like", f"{_D}getcontenttype"):
         return _media_type(literal)
-    if (kind, name) == ("eq", f"{_OC}favorite"):
-        return lambda row: bool(row.get_property_value(name) == "1")
+    if kind == "eq" and name in {f"{_OC}fileid", f"{_OC}favorite"}:
+        return lambda row: bool(str(row.get_property_value(name)) == literal)
     if name == f"{_D}getlastmodified":
         moment = datetime.fromisoformat(literal).timestamp()
         return (lambda row: _modified(row) > moment) if kind == "gt" else (lambda row: _modified(row) < moment)

@@ -23,6 +23,7 @@ from stack.standin.ocs import NOT_LOGGED_IN, envelope
 from stack.standin.tree import Tree
 
 PATH = "/ocs/{version}.php/apps/files_sharing/api/v1/shares"
+SHAREES = "/ocs/{version}.php/apps/files_sharing/api/v1/sharees"
 GROUPS = {"admin"}
 _USER, _GROUP, _LINK = 0, 1, 3
 _SHARE = 16
@@ -151,10 +152,32 @@ class Shares:
             raise _RefusedError(400, "Unknown share type")
         if kind == _USER and recipient == user:
             raise _RefusedError(403, "Cannot share with yourself")
-        if kind == _USER and not (recipient and self._tree.home(recipient).is_dir()):
+        if kind == _USER and not (recipient and self._accounts(recipient)):
             raise _RefusedError(404, "Please specify a valid account to share with")
         if kind == _GROUP and recipient not in GROUPS:
             raise _RefusedError(404, "Please specify a valid group")
+
+    def _accounts(self, called: str) -> list[str]:
+        """The accounts with this id or mail address, in whatever case.
+
+        Nextcloud 32 and 34 take all of these for a new share, and keep what was written: only the id in its own case is
+        somebody who then sees it.
+        """
+        homes = [home.name for home in self._tree.files.iterdir() if home.is_dir()]
+        return [user for user in homes if called.casefold() in {user.casefold(), f"{user}@example.org".casefold()}]
+
+    def sharees(self, called: str, kind: str) -> Record:
+        """Who is found under exactly this name, as the search for recipients answers."""
+        users = self._accounts(called) if kind == str(_USER) else []
+        groups = [group for group in GROUPS if group.casefold() == called.casefold()] if kind == str(_GROUP) else []
+        return {
+            "exact": {
+                "users": [{"label": user, "value": {"shareType": _USER, "shareWith": user}} for user in users],
+                "groups": [{"label": group, "value": {"shareType": _GROUP, "shareWith": group}} for group in groups],
+            },
+            "users": [],
+            "groups": [],
+        }
 
     def _present(self) -> list[Record]:
         """All shares whose file is still there."""
@@ -202,7 +225,14 @@ def routes(tree: Tree, place: Path) -> list[Route]:
     async def collection(request: Request) -> Response:
         return await _answer(request, shares)
 
+    async def recipients(request: Request) -> Response:
+        if account_or_none(request.scope) is None:
+            return envelope(request, 997, NOT_LOGGED_IN, [])
+        asked = request.query_params
+        return envelope(request, 200, "OK", shares.sharees(asked.get("search", ""), asked.get("shareType", "")))
+
     return [
+        Route(SHAREES, recipients, methods=["GET"]),
         Route(PATH, collection, methods=["GET", "POST"]),
         Route(PATH + "/{number}", collection, methods=["GET", "PUT", "DELETE"]),
     ]

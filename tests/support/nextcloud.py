@@ -13,6 +13,7 @@ CAPABILITIES_PATH: Final = "/ocs/v2.php/cloud/capabilities"
 APPS: Final = ("core", "files", "dav", "files_sharing", "notes", "deck", "tables", "cookbook")
 FILES: Final = "/remote.php/dav/files/alice"
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
+SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
 NOTES: Final = "/index.php/apps/notes/api/v1/notes"
 
 

@@ -6,7 +6,9 @@ understood where they can mean nothing else. What is wrong is said in one plain 
 once, and without the words of pydantic.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -54,6 +56,9 @@ SECRET: Final = Field(repr=False)
 _NO_VALUE: Final = frozenset({"", "null"})
 """Texts by which clients say that there is no value, where a value would not be text."""
 
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+([._][0-9]+)*")
+"""What is meant as a number, and not as a name, however wrong it may be."""
+
 _ABSENT: Final = object()
 
 
@@ -66,12 +71,14 @@ class _Argument:
         kind: The type of a value, one of `_EXPECTED`.
         field: What pydantic makes of it.
         empty_is_default: Whether an empty text means the default.
+        may_be_name: Whether it may be written as a name, which is looked up.
     """
 
     name: str
     kind: type
     field: FieldInfo
     empty_is_default: bool
+    may_be_name: bool
 
     @property
     def is_required(self) -> bool:
@@ -84,6 +91,16 @@ class _Argument:
     @property
     def expected(self) -> str:
         return _EXPECTED[self.kind]
+
+    def is_name(self, given: Any) -> bool:
+        """Tell whether a value is a name, where the argument is a number."""
+        return (
+            self.may_be_name
+            and self.kind is not str
+            and isinstance(given, str)
+            and given.strip() not in _NO_VALUE
+            and _NUMBER.fullmatch(given.strip()) is None
+        )
 
     def value(self, given: Any) -> Any:
         """Return what to validate, `_ABSENT` where the default is meant.
@@ -132,13 +149,20 @@ class Arguments:
     """The arguments that a function takes from its callers."""
 
     def __init__(
-        self, name: str, parameters: Mapping[str, Parameter], *, empty_is_default: bool = False, place: str = ""
+        self,
+        name: str,
+        parameters: Mapping[str, Parameter],
+        *,
+        named: AbstractSet[str] = frozenset(),
+        empty_is_default: bool = False,
+        place: str = "",
     ) -> None:
         """Read arguments for these parameters.
 
         Args:
             name: of the tool, resource or prompt, for sentences.
             parameters: those of its function that callers fill in.
+            named: those that may be names where they are numbers; such a name is returned as it is.
             empty_is_default: whether an empty text means no value, where null would: for what only reads.
             place: where the arguments stand, if not in `arguments`: ` in the URI`.
         """
@@ -147,7 +171,7 @@ class Arguments:
         fields: dict[str, Any] = {each.name: _definition(each) for each in parameters.values()}
         self._model = create_model(f"{name}_arguments", **fields)
         self._arguments = {
-            field_name: _argument(field_name, field, empty_is_default=empty_is_default)
+            field_name: _argument(field_name, field, empty_is_default=empty_is_default, may_be_name=field_name in named)
             for field_name, field in self._model.model_fields.items()
         }
 
@@ -167,9 +191,10 @@ class Arguments:
         Raises:
             InvalidArgumentError: some are wrong, missing or unknown; says so of each.
         """
-        values, wrong = self._values(given)
+        names = {name: given[name] for name, each in self._arguments.items() if each.is_name(given.get(name))}
+        values, wrong = self._values({name: value for name, value in given.items() if name not in names})
         try:
-            model = self._model.model_validate(values)
+            model = self._model.model_validate(values | dict.fromkeys(names, 0))
         except ValidationError as error:
             wrong |= self._rejected(error, given, wrong)
         unknown = [name for name in given if name not in self._arguments]
@@ -177,7 +202,7 @@ class Arguments:
             rejected = [name for name in self._arguments if name in wrong]
             sentences = [*(wrong[name] for name in rejected), *self._unknown(unknown)]
             raise InvalidArgumentError(" ".join(sentences), rejected=rejected)
-        return {name: getattr(model, name) for name in model.model_fields_set}
+        return {name: getattr(model, name) for name in model.model_fields_set} | names
 
     def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the values to validate, and what is wrong already."""
@@ -229,8 +254,8 @@ def _definition(parameter: Parameter) -> Any:
     return (parameter.annotation, ... if parameter.default is Parameter.empty else parameter.default)
 
 
-def _argument(name: str, field: FieldInfo, *, empty_is_default: bool) -> _Argument:
-    (kind,) = (each for each in _types(field.annotation) if each is not NoneType)
+def _argument(name: str, field: FieldInfo, *, empty_is_default: bool, may_be_name: bool) -> _Argument:
+    (kind,) = (each for each in value_types(field.annotation) if each is not NoneType)
     if kind not in _EXPECTED:
         raise TypeError(f"{name}: there is no sentence for what is not a {kind}")
     has_text = isinstance(field.default, str) and field.default != ""
@@ -239,16 +264,17 @@ def _argument(name: str, field: FieldInfo, *, empty_is_default: bool) -> _Argume
         kind=kind,
         field=field,
         empty_is_default=has_text or (empty_is_default and field.default is None),
+        may_be_name=may_be_name,
     )
 
 
-def _types(annotation: Any) -> list[type]:
-    """Return the types of a value: of `list[str] | None`, `list` and `NoneType`."""
+def value_types(annotation: Any) -> list[type]:
+    """Return the types that a value may have: of `list[str] | None`, `list` and `NoneType`."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _types(get_args(annotation)[0])
+        return value_types(get_args(annotation)[0])
     if origin in {Union, UnionType}:
-        return [kind for option in get_args(annotation) for kind in _types(option)]
+        return [kind for option in get_args(annotation) for kind in value_types(option)]
     return [origin or annotation]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import httpx
 from mcp.server.context import ServerRequestContext
@@ -11,6 +11,7 @@ from mcp.server.context import ServerRequestContext
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.credentials import Credentials
 from nextcloud_mcp.auth.scopes import DECK_CALENDAR, Offer
+from nextcloud_mcp.boundary.markers import marker_in
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import People
 
@@ -24,6 +25,8 @@ class Services:
     credentials: Credentials
     mode: Literal["exchange", "pass-through"]
     offer: Offer
+    addresses: tuple[str, ...] = ()
+    """The URLs under which people know this Nextcloud, and this server does."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def split_parameters(function: Callable[..., Any]) -> tuple[dict[str, Parameter]
     arguments: dict[str, Parameter] = {}
     injected: dict[str, Injected] = {}
     for name, parameter in signature(function, eval_str=True).parameters.items():
-        marker = _marker(parameter.annotation)
+        marker = marker_in(parameter.annotation, Injected)
         if marker is None:
             arguments[name] = parameter
         else:
@@ -84,8 +87,3 @@ def split_parameters(function: Callable[..., Any]) -> tuple[dict[str, Parameter]
 def inject(injected: Mapping[str, Injected], call: Call) -> dict[str, Any]:
     """Return the values of the parameters that a call fills in."""
     return {name: each.value_from(call) for name, each in injected.items()}
-
-
-def _marker(annotation: Any) -> Injected | None:
-    metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return next((each for each in metadata if isinstance(each, Injected)), None)

@@ -5,6 +5,8 @@ from typing import Any
 
 from nextcloud_mcp.boundary.arguments import Arguments
 from nextcloud_mcp.boundary.call import Call, inject, split_parameters
+from nextcloud_mcp.boundary.lookup import Lookups
+from nextcloud_mcp.errors import NotFoundError
 
 
 class Function:
@@ -21,13 +23,24 @@ class Function:
         """Prepare `function`; for the other arguments see `Arguments`."""
         parameters, self._injected = split_parameters(function)
         self._function = function
-        self.arguments = Arguments(name, parameters, empty_is_default=empty_is_default, place=place)
+        self._lookups = Lookups({} if place else parameters)  # a URI has ids
+        self.arguments = Arguments(
+            name, parameters, named=self._lookups.numbers, empty_is_default=empty_is_default, place=place
+        )
 
     async def run(self, given: Mapping[str, Any], call: Call) -> Any:
         """Return what the function returns.
 
         Raises:
             InvalidArgumentError: what is given does not fit.
+            NotFoundError: there is nothing of a name that is given.
         """
-        arguments = self.arguments.read(given)
+        arguments = await self._lookups.before(self.arguments.read(given), call)
+        try:
+            return await self._call(arguments, call)
+        except NotFoundError as error:
+            arguments = await self._lookups.after(error, arguments, call)
+        return await self._call(arguments, call)
+
+    async def _call(self, arguments: Mapping[str, Any], call: Call) -> Any:
         return await self._function(**arguments, **inject(self._injected, call))

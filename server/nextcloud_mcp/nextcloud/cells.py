@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud.names import folded
 
 
 class Known(BaseModel):
@@ -114,7 +115,12 @@ def stored(data: Mapping[str, Any], columns: Sequence[Column], *, new: bool) -> 
     Raises:
         InvalidArgumentError: with the column that is unknown, missing or can't hold its value.
     """
-    cells = {(column := _column(name, columns)).id: _stored(column, name, value) for name, value in data.items()}
+    called = {name: _column(name, columns) for name in data}
+    for column, times in Counter(column.id for column in called.values()).items():
+        if times > 1:
+            names_given = " and ".join(repr(name) for name, each in called.items() if each.id == column)
+            raise InvalidArgumentError(f"data has {names_given}, which are the same column: name it once.")
+    cells = {column.id: _stored(column, name, data[name]) for name, column in called.items()}
     missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
     if missing:
         raise InvalidArgumentError(f"data lacks {', '.join(map(repr, missing))}: these columns are mandatory.")
@@ -124,6 +130,7 @@ def stored(data: Mapping[str, Any], columns: Sequence[Column], *, new: bool) -> 
 def _column(name: str, columns: Sequence[Column]) -> Column:
     matching = [column for column in columns if str(column.id) == name]
     matching = matching or [column for column in columns if column.title == name]
+    matching = matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
     if not matching:
         known = ", ".join(repr(known) for known in names(columns).values())
         raise InvalidArgumentError(f"The table has no column {name!r}: use {known}.")
@@ -193,6 +200,8 @@ def _selection(column: Column, value: Any) -> Any:
 def _option(column: Column, value: Any) -> int:
     found = [option.id for option in column.selection_options if value == option.label]
     found = found or [option.id for option in column.selection_options if str(value) == str(option.id)]
+    alike = [each for each in column.selection_options if folded(each.label.strip()) == folded(str(value).strip())]
+    found = found or [option.id for option in alike if len(alike) == 1]
     if not found:
         labels = ", ".join(repr(option.label) for option in column.selection_options)
         raise ValueError(f"must be one of {labels}")

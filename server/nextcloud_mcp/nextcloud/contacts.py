@@ -20,6 +20,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundEr
 from nextcloud_mcp.nextcloud import dav, vcard
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import spellings
 from nextcloud_mcp.nextcloud.vcard import ContactData
 
 CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
@@ -110,7 +111,7 @@ async def delete_address_book(nextcloud: Nextcloud, name: str) -> None:
 
 async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
     """Return the contacts of an address book by name, or those that have `query` in what people search for."""
-    filters = [(name, query, "contains") for name in SEARCHED] if query else []
+    filters = [(name, text, "contains") for name in SEARCHED for text in spellings(query)] if query else []
     response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
     return await aside(_contacts, response)  # thousands take seconds
 

@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.names import Thing, find_named, folded, spellings
 
 API: Final = "/index.php/apps/cookbook/api/v1"
 VERSION: Final = "/index.php/apps/cookbook/api/version"
@@ -173,14 +174,30 @@ async def recipes(nextcloud: Nextcloud) -> list[RecipeStub]:
 async def search(nextcloud: Nextcloud, query: str) -> list[RecipeStub]:
     """Return the recipes that have one of the query's words in name, category or keywords; all, if it has none."""
     words = query.strip()
-    return await _stubs(nextcloud, f"/search/{_twice(words)}" if words else "/recipes", f"search for {query!r}")
+    if not words:
+        return await recipes(nextcloud)
+    found = [await _stubs(nextcloud, f"/search/{_twice(each)}", f"search for {query!r}") for each in spellings(words)]
+    return list({stub.id: stub for stubs in found for stub in stubs}.values())
 
 
 async def in_category(nextcloud: Nextcloud, category: str) -> list[RecipeStub]:
-    """Return the recipes of a category; of `*`, those without any."""
+    """Return the recipes of a category; of `*`, those without any.
+
+    Raises:
+        NotFoundError: there is no such category; says which there are.
+        InvalidArgumentError: several differ from what was given only by case or spelling.
+    """
     listed, in_path = UNCATEGORIZED
-    name = in_path if category in {listed, ""} else category
-    return await _stubs(nextcloud, f"/category/{_twice(name)}", f"category {category!r}")
+    if category in {listed, ""}:
+        return await _in_category(nextcloud, in_path)
+    if found := await _in_category(nextcloud, category):
+        return found
+    known = [Thing(each.name, each.name) for each in await categories(nextcloud) if each.name != listed]
+    return await _in_category(nextcloud, find_named(category, known, kind="category"))
+
+
+async def _in_category(nextcloud: Nextcloud, name: str) -> list[RecipeStub]:
+    return await _stubs(nextcloud, f"/category/{_twice(name)}", f"category {name!r}")
 
 
 async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[RecipeStub]:
@@ -188,7 +205,7 @@ async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[R
 
     Chosen here: Cookbook's own `/tags/…` finds nothing, as it compares the user's id as a number.
     """
-    wanted = {keyword.strip().casefold() for keyword in keywords if keyword.strip()}
+    wanted = {folded(keyword.strip()) for keyword in keywords if keyword.strip()}
     return [stub for stub in await recipes(nextcloud) if wanted <= _split(stub.keywords)]
 
 
@@ -312,4 +329,4 @@ def _twice(name: str) -> str:
 
 
 def _split(keywords: str | None) -> set[str]:
-    return {keyword.strip().casefold() for keyword in (keywords or "").split(",")}
+    return {folded(keyword.strip()) for keyword in (keywords or "").split(",")}

@@ -17,6 +17,7 @@ from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import folded
 from nextcloud_mcp.nextcloud.vevent import Event, EventSummary, Series, categories, name_of_zone, text, told_rules
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed, differing, new, split, stamp, written
 from nextcloud_mcp.nextcloud.vevent_parsed import read_all, readable
@@ -38,15 +39,15 @@ class Filter:
 
     def accepts(self, event: VEvent) -> bool:
         """Tell whether an event is one of those."""
-        own = {category.casefold() for category in categories(event)}
+        own = {folded(category) for category in categories(event)}
         minutes = moments.between(event.start, event.end).total_seconds() / 60
         return (
             len(event.attendees) >= (self.min_attendees or 0)
             and (not self.min_duration_minutes or minutes >= self.min_duration_minutes)
-            and (not self.categories or bool(own & {each.casefold() for each in split(self.categories)}))
+            and (not self.categories or bool(own & {folded(each) for each in split(self.categories)}))
             and (not self.status or (text(event, "STATUS") or "CONFIRMED") == self.status.upper())
-            and (self.title_contains or "").casefold() in text(event, "SUMMARY").casefold()
-            and (self.location_contains or "").casefold() in text(event, "LOCATION").casefold()
+            and folded(self.title_contains or "") in folded(text(event, "SUMMARY"))
+            and folded(self.location_contains or "") in folded(text(event, "LOCATION"))
         )
 
 

@@ -5,6 +5,7 @@ into files. Favourites are found the same way; a REPORT of `oc:filter-files`, wh
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
@@ -13,10 +14,11 @@ from xml.sax.saxutils import escape
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.names import spellings
 from nextcloud_mcp.nextcloud.webdav import PROPERTIES, FileInfo, file_infos, shown
 
 # `firstresult` is no part of RFC 5323: it belongs to the library that Nextcloud's search is made of.
@@ -40,7 +42,8 @@ _MEDIA_TYPE: Final = re.compile(r"[^/%*]+/([^/%*]+|[%*])")
 class Wanted(BaseModel):
     """What a file must be to be found; what is None does not matter.
 
-    In `name_pattern`, `%` or `*` stands for any characters, and case does not matter. `mime_type` is a media type
+    In `name_pattern`, `%` or `*` stands for any characters, and case does not matter; without them it is a part of the
+    name. `mime_type` is a media type
     such as `image/png`, or all of a kind: `image/%`.
     """
 
@@ -49,6 +52,7 @@ class Wanted(BaseModel):
     modified_after: datetime | None = None
     modified_before: datetime | None = None
     only_favorites: bool = False
+    file_id: int | None = None
 
 
 class Found(NamedTuple):
@@ -75,6 +79,18 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: in
         return Found(files[:limit], end)
     goes_on = len(files) == limit and await _rows(nextcloud, folder, wanted, end + 1, 1)
     return Found(files, end + 1 if goes_on else None)
+
+
+async def path_of(nextcloud: Nextcloud, file_id: int) -> str:
+    """Return where the file or folder with this id is among the user's.
+
+    Raises:
+        NotFoundError: there is none, or the user may not see it.
+    """
+    found = await _rows(nextcloud, "", Wanted(file_id=file_id), 0, 1)
+    if not found:
+        raise NotFoundError(f"There is no file or folder with the id {file_id} among what you may see.")
+    return found[0].path
 
 
 async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, rows: int) -> list[FileInfo]:
@@ -108,7 +124,12 @@ def _conditions(wanted: Wanted) -> str:
     conditions = []
     if wanted.name_pattern is not None:
         # In SQL, `_` stands for one character; for people it is just itself.
-        conditions.append(_like("displayname", wanted.name_pattern.replace("\\", r"\\").replace("_", r"\_")))
+        pattern = wanted.name_pattern.replace("\\", r"\\").replace("_", r"\_")
+        if not {"%", "*"} & set(pattern):
+            pattern = f"%{pattern}%"
+        conditions.append(_any(_like("displayname", spelling) for spelling in spellings(pattern)))
+    if wanted.file_id is not None:
+        conditions.append(f"<d:eq><d:prop><oc:fileid/></d:prop><d:literal>{wanted.file_id}</d:literal></d:eq>")
     if wanted.mime_type is not None:
         conditions.append(_like("getcontenttype", _media_type(wanted.mime_type)))
     if wanted.modified_after:
@@ -130,6 +151,12 @@ def _media_type(text: str) -> str:
 def _like(name: str, pattern: str) -> str:
     literal = escape(pattern.replace("*", "%"))
     return f"<d:like><d:prop><d:{name}/></d:prop><d:literal>{literal}</d:literal></d:like>"
+
+
+def _any(conditions: Iterable[str]) -> str:
+    """Return what is met where one of the conditions is."""
+    several = list(conditions)
+    return several[0] if len(several) == 1 else f"<d:or>{''.join(several)}</d:or>"
 
 
 def _modified(comparison: str, moment: datetime) -> str:

@@ -9,7 +9,7 @@ from enum import IntFlag
 from typing import Any, Final
 
 import httpx
-from pydantic import BaseModel, ValidationError, computed_field, model_validator
+from pydantic import BaseModel, Field, ValidationError, computed_field, model_validator
 
 from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
@@ -17,6 +17,10 @@ from nextcloud_mcp.nextcloud.webdav import shown
 
 _PATH: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 
+_SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
+
+USER: Final = 0
+GROUP: Final = 1
 LINK: Final = 3
 """The share type of a public link."""
 
@@ -32,6 +36,10 @@ KINDS: Final[Mapping[int, str]] = {
     12: "deck",
 }
 """Share types by their numbers, which are those of Nextcloud's PHP interface `IShare`."""
+
+
+_SEARCHED: Final[Mapping[int, str]] = {USER: "user", GROUP: "group"}
+"""Share types whose recipients are looked up."""
 
 
 class Permission(IntFlag):
@@ -93,6 +101,32 @@ class _OCSRefusal(BaseModel):
     ocs: _Refusal
 
 
+class _Recipient(BaseModel):
+    share_with: str = Field(alias="shareWith")
+
+
+class _Sharee(BaseModel):
+    label: str
+    value: _Recipient
+
+
+class _Exact(BaseModel):
+    users: list[_Sharee] = []
+    groups: list[_Sharee] = []
+
+
+class _Found(BaseModel):
+    exact: _Exact
+
+
+class _Sharees(BaseModel):
+    data: _Found
+
+
+class _OCSSharees(BaseModel):
+    ocs: _Sharees
+
+
 class _One(BaseModel):
     data: Share
 
@@ -134,6 +168,32 @@ async def create(
     )
     response = await _request(nextcloud, "POST", "", about=f"a share of {shown(path)}", json=body)
     return parse(_OCSOne, response).ocs.data
+
+
+async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> str:
+    """Return the id of the user or group that is `given` by id, mail address or display name; `given`, if none is.
+
+    Nextcloud takes the mail address of a user, and an id in another case, says that it has shared, and shares with
+    nobody (measured on 32.0.1 and 34.0.1).
+
+    Raises:
+        InvalidArgumentError: there is more than one.
+    """
+    kind = _SEARCHED[share_type]
+    params = {"format": "json", "search": given, "itemType": "file", "shareType": str(share_type), "lookup": "false"}
+    response = await nextcloud.request(
+        "GET", _SHAREES, about=f"the {kind} {given!r}", params=params, also_ok={400, 403, 404}
+    )
+    if not response.is_success:  # nobody may be searched for, or not by such a text
+        return given
+    exact = parse(_OCSSharees, response).ocs.data.exact
+    known = {each.value.share_with: each.label for each in (exact.users if share_type == USER else exact.groups)}
+    if given in known or not known:
+        return given
+    if len(known) > 1:
+        ids = ", ".join(f"{share_with} ({label})" for share_with, label in sorted(known.items())[:20])
+        raise InvalidArgumentError(f"More than one {kind} is called {given!r}: pass one of {ids}.")
+    return next(iter(known))
 
 
 async def get(nextcloud: Nextcloud, share_id: int) -> Share:

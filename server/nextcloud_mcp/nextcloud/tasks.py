@@ -22,6 +22,7 @@ from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import folded
 from nextcloud_mcp.nextcloud.vevent import categories, number, text, timed, written_rule
 from nextcloud_mcp.nextcloud.vevent_changes import (
     PRODID,
@@ -93,12 +94,12 @@ class Filter:
 
     def accepts(self, task: Todo) -> bool:
         """Tell whether a task is one of those."""
-        own = {each.casefold() for each in parts(task.categories)}
+        own = {folded(each) for each in parts(task.categories)}
         return (
             (not self.status or task.status == self.status.upper())
             and (self.min_priority is None or 1 <= task.priority <= self.min_priority)
-            and (not self.categories or bool(own & {each.casefold() for each in split(self.categories)}))
-            and (self.summary_contains or "").casefold() in task.summary.casefold()
+            and (not self.categories or bool(own & {folded(each) for each in split(self.categories)}))
+            and folded(self.summary_contains or "") in folded(task.summary)
         )
 
 

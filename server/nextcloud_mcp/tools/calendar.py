@@ -19,6 +19,7 @@ from nextcloud_mcp.nextcloud.freebusy import Slot
 from nextcloud_mcp.nextcloud.many_events import BulkItem
 from nextcloud_mcp.nextcloud.vevent import Event, EventSummary
 from nextcloud_mcp.nextcloud.vevent_changes import Change
+from nextcloud_mcp.tools.calendar_names import CalendarName
 from nextcloud_mcp.tools.paging import Paged, page
 
 APP: Final = "dav"
@@ -114,7 +115,7 @@ async def nc_calendar_list_calendars(nextcloud: AsUser, admission: Admitted) -> 
 
 
 async def nc_calendar_create_event(
-    calendar_name: str,
+    calendar_name: CalendarName,
     title: str,
     start_datetime: str,
     nextcloud: AsUser,
@@ -175,7 +176,7 @@ async def _created(nextcloud: Nextcloud, calendar_name: str, change: Change, tim
 
 
 async def nc_calendar_list_events(
-    calendar_name: str,
+    calendar_name: CalendarName,
     nextcloud: AsUser,
     start_date: str = "",
     end_date: str = "",
@@ -231,14 +232,14 @@ async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
 
 
 async def nc_calendar_get_event(
-    calendar_name: str, event_uid: str, nextcloud: AsUser, recurrence_id: str = ""
+    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, recurrence_id: str = ""
 ) -> Event:
     """Read an event, or with a recurrence_id from a list one occurrence of a series, with the ETag to change it."""
     return await events.get(nextcloud, calendar_name, event_uid, recurrence_id=recurrence_id)
 
 
 async def nc_calendar_update_event(
-    calendar_name: str,
+    calendar_name: CalendarName,
     event_uid: str,
     nextcloud: AsUser,
     title: str | None = None,
@@ -296,7 +297,7 @@ async def nc_calendar_update_event(
 
 
 async def nc_calendar_delete_event(
-    calendar_name: str, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
+    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
 ) -> EventDeleted:
     """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
     are told. status_code 404: there was none.
@@ -315,7 +316,7 @@ async def nc_calendar_create_meeting(
     time: str,
     nextcloud: AsUser,
     duration_minutes: int = 60,
-    calendar_name: str = "personal",
+    calendar_name: CalendarName = "personal",
     attendees: str = "",
     location: str = "",
     description: str = "",
@@ -340,7 +341,7 @@ async def nc_calendar_create_meeting(
 
 
 async def nc_calendar_get_upcoming_events(
-    nextcloud: AsUser, calendar_name: str = "", days_ahead: int = 7, limit: int = 10, cursor: str = ""
+    nextcloud: AsUser, calendar_name: CalendarName = "", days_ahead: int = 7, limit: int = 10, cursor: str = ""
 ) -> UpcomingEvents:
     """List what happens from now on for some days, in one calendar or in all (an empty calendar_name)."""
     if not 1 <= days_ahead <= A_YEAR.days:
@@ -399,7 +400,7 @@ async def nc_calendar_bulk_operations(
     nextcloud: AsUser,
     title_contains: str | None = None,
     categories: str | None = None,
-    calendar_name: str | None = None,
+    calendar_name: CalendarName | None = None,
     start_date: str = "",
     end_date: str = "",
     status: str | None = None,
@@ -410,7 +411,7 @@ async def nc_calendar_bulk_operations(
     new_categories: str | None = None,
     new_priority: int | None = None,
     new_reminder_minutes: int | None = None,
-    target_calendar: str | None = None,
+    target_calendar: CalendarName | None = None,
 ) -> BulkDone:
     """update, delete or move all events that match; reports on each."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
@@ -457,7 +458,7 @@ async def nc_calendar_manage_calendar(
     action: str,
     nextcloud: AsUser,
     admission: Admitted,
-    calendar_name: str = "",
+    calendar_name: CalendarName = "",
     display_name: str = "",
     description: str = "",
     color: str = USUAL_COLOR,

@@ -1,12 +1,16 @@
 """The tools for contacts."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.nextcloud import contacts
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.contacts import AddressBook, Contact, Written
+from nextcloud_mcp.nextcloud.names import Thing
 from nextcloud_mcp.nextcloud.vcard import contact_data as read_fields
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
@@ -49,13 +53,20 @@ class ContactDeleted(Result):
     message: str
 
 
+async def _address_books(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(book.name, book.display_name) for book in await contacts.list_address_books(nextcloud)]
+
+
+AddressBookName = Annotated[str, Named("address book", _address_books, scope="contacts:read")]
+
+
 async def nc_contacts_list_addressbooks(nextcloud: AsUser) -> AddressBooks:
     """List the address books; the other contact tools want their name."""
     return AddressBooks(addressbooks=await contacts.list_address_books(nextcloud))
 
 
 async def nc_contacts_list_contacts(
-    addressbook: str, nextcloud: AsUser, query: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+    addressbook: AddressBookName, nextcloud: AsUser, query: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> Contacts:
     """List contacts by name, or only those with the query's text in name, e-mail, phone, organization, category or
     note. Gives each contact's uid and ETag; photos are left out.
@@ -73,14 +84,14 @@ async def nc_contacts_create_addressbook(name: str, display_name: str, nextcloud
     return AddressBookChanged(name=name, message=f"The address book {name} is created.")
 
 
-async def nc_contacts_delete_addressbook(name: str, nextcloud: AsUser) -> AddressBookChanged:
+async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUser) -> AddressBookChanged:
     """Delete an address book with all its contacts, for good: there is no trash for them."""
     await contacts.delete_address_book(nextcloud, name)
     return AddressBookChanged(name=name, message=f"The address book {name} is deleted with all its contacts.")
 
 
 async def nc_contacts_create_contact(
-    addressbook: str, uid: str, contact_data: dict[str, Any], nextcloud: AsUser
+    addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser
 ) -> ContactChanged:
     """Create a contact; an empty uid makes one. contact_data takes fn (the name shown), n, nickname, email, tel, adr,
     org, title, role, bday, url, note, categories (its groups), kind, members. Lists may hold texts or
@@ -91,7 +102,7 @@ async def nc_contacts_create_contact(
 
 
 async def nc_contacts_update_contact(
-    addressbook: str, uid: str, contact_data: dict[str, Any], nextcloud: AsUser, etag: str = ""
+    addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser, etag: str = ""
 ) -> ContactChanged:
     """Change a contact's fields, named as listing and creating name them: a list replaces the whole list, null removes
     a field, and what is not named stays. With an ETag, only if nobody has changed it since.
@@ -99,7 +110,9 @@ async def nc_contacts_update_contact(
     return _changed(await contacts.update(nextcloud, addressbook, uid, contact_data, etag=etag))
 
 
-async def nc_contacts_delete_contact(addressbook: str, uid: str, nextcloud: AsUser, etag: str = "") -> ContactDeleted:
+async def nc_contacts_delete_contact(
+    addressbook: AddressBookName, uid: str, nextcloud: AsUser, etag: str = ""
+) -> ContactDeleted:
     """Delete a contact for good: there is no trash for contacts. With an ETag, only if nobody has changed it since."""
     gone = await contacts.delete(nextcloud, addressbook, uid, etag=etag)
     return ContactDeleted(deleted_uid=uid, message=f"The contact {gone.fn or uid} is deleted.")

@@ -1,12 +1,23 @@
 """The tools for Nextcloud Cookbook."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.nextcloud import cookbook
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.cookbook import Category, Config, Keyword, Recipe, RecipeStub, Version
+from nextcloud_mcp.nextcloud.names import Thing, folded
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
+
+
+async def _recipes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(stub.id, stub.name) for stub in await cookbook.recipes(nextcloud)]
+
+
+RecipeId = Annotated[int, Named("recipe", _recipes, scope="cookbook:read")]
 
 
 class RecipeImported(Result):
@@ -75,7 +86,7 @@ async def nc_cookbook_list_recipes(nextcloud: AsUser, limit: int = DEFAULT_LIMIT
     return _listed(await cookbook.recipes(nextcloud), limit, cursor)
 
 
-async def nc_cookbook_get_recipe(recipe_id: int, nextcloud: AsUser) -> Recipe:
+async def nc_cookbook_get_recipe(recipe_id: RecipeId, nextcloud: AsUser) -> Recipe:
     """Read a recipe: ingredients, instructions, times, yield and nutrition."""
     return await cookbook.recipe(nextcloud, recipe_id)
 
@@ -111,7 +122,7 @@ async def nc_cookbook_create_recipe(
 
 
 async def nc_cookbook_update_recipe(
-    recipe_id: int,
+    recipe_id: RecipeId,
     nextcloud: AsUser,
     name: str | None = None,
     description: str | None = None,
@@ -142,7 +153,7 @@ async def nc_cookbook_update_recipe(
     return RecipeWritten(id=await cookbook.update(nextcloud, recipe_id, fields))
 
 
-async def nc_cookbook_delete_recipe(recipe_id: int, nextcloud: AsUser) -> RecipeDeleted:
+async def nc_cookbook_delete_recipe(recipe_id: RecipeId, nextcloud: AsUser) -> RecipeDeleted:
     """Delete a recipe with its picture, to the user's trash."""
     await cookbook.delete(nextcloud, recipe_id)
     return RecipeDeleted(deleted_id=recipe_id, message=f"Recipe {recipe_id} is deleted.")
@@ -209,8 +220,8 @@ async def cookbook_config(nextcloud: AsUser) -> Config:
 
 async def recipe_ids(value: str, nextcloud: AsUser) -> list[str]:
     """Propose the ids of recipes by what their id starts with or their name contains."""
-    typed = value.casefold()
-    return [r.id for r in await cookbook.recipes(nextcloud) if r.id.startswith(typed) or typed in r.name.casefold()]
+    typed = folded(value)
+    return [r.id for r in await cookbook.recipes(nextcloud) if r.id.startswith(typed) or typed in folded(r.name)]
 
 
 def _listed(found: list[RecipeStub], limit: int, cursor: str) -> Recipes:

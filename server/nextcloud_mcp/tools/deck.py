@@ -4,16 +4,45 @@ Lists of cards come in pages, counted in cards, and leave out long descriptions.
 could come back as the whole.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.nextcloud import deck
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.deck import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
+from nextcloud_mcp.nextcloud.names import Thing, folded
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Page, Paged, page
+
+
+async def _boards(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return _things(await deck.boards(nextcloud))
+
+
+async def _stacks(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return _things(await deck.stacks(nextcloud, arguments["board_id"]))
+
+
+async def _cards(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return _things((await deck.stack(nextcloud, arguments["board_id"], arguments["stack_id"])).cards or ())
+
+
+async def _labels(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return _things((await deck.board(nextcloud, arguments["board_id"])).labels)
+
+
+def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[Thing]:
+    return [Thing(str(each.id), each.title) for each in found]
+
+
+BoardId = Annotated[int, Named("board", _boards, scope="deck:read")]
+StackId = Annotated[int, Named("stack", _stacks, scope="deck:read")]
+CardId = Annotated[int, Named("card", _cards, scope="deck:read")]
+LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
 
 LONG: Final = 300
 """Characters of a description from which on a list leaves it out."""
@@ -109,12 +138,12 @@ async def deck_get_boards(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor:
     return Boards(result=boards, next_cursor=next_cursor)
 
 
-async def deck_get_board(board_id: int, nextcloud: AsUser) -> DeckBoard:
+async def deck_get_board(board_id: BoardId, nextcloud: AsUser) -> DeckBoard:
     """Read a board: its labels, its people and what the user may do there. Cards: see deck_get_stacks."""
     return await deck.board(nextcloud, board_id)
 
 
-async def deck_get_stacks(board_id: int, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Stacks:
+async def deck_get_stacks(board_id: BoardId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Stacks:
     """Read a whole board: its stacks (columns) with their cards, without archived ones. limit counts cards; a
     description that is null is long: see deck_get_card.
     """  # noqa: D205 - a description for a model, not a summary with details
@@ -123,7 +152,7 @@ async def deck_get_stacks(board_id: int, nextcloud: AsUser, limit: int = DEFAULT
 
 
 async def deck_get_stack(
-    board_id: int, stack_id: int, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> StackWithCards:
     """Read a stack with its cards, without archived ones. limit counts cards."""
     (stack,), next_cursor = _paged([await deck.stack(nextcloud, board_id, stack_id)], limit, cursor)
@@ -131,7 +160,7 @@ async def deck_get_stack(
 
 
 async def deck_get_cards(
-    board_id: int, stack_id: int, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> Cards:
     """List a stack's cards, without archived ones. A description that is null is long: see deck_get_card."""
     (stack,), next_cursor = _paged([await deck.stack(nextcloud, board_id, stack_id)], limit, cursor)
@@ -153,17 +182,17 @@ def _lean(card: DeckCard) -> DeckCard:
     return card.model_copy(update={"description": None}) if len(card.description or "") >= LONG else card
 
 
-async def deck_get_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> DeckCard:
+async def deck_get_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> DeckCard:
     """Read a card: description in Markdown, due date, labels, people, attachments, and the ETag for an update."""
     return await deck.card(nextcloud, Place(board_id, stack_id, card_id))
 
 
-async def deck_get_labels(board_id: int, nextcloud: AsUser) -> Labels:
+async def deck_get_labels(board_id: BoardId, nextcloud: AsUser) -> Labels:
     """List a board's labels."""
     return Labels(result=(await deck.board(nextcloud, board_id)).labels)
 
 
-async def deck_get_label(board_id: int, label_id: int, nextcloud: AsUser) -> DeckLabel:
+async def deck_get_label(board_id: BoardId, label_id: LabelId, nextcloud: AsUser) -> DeckLabel:
     """Read a label of a board."""
     return await deck.label(nextcloud, board_id, label_id)
 
@@ -174,29 +203,29 @@ async def deck_create_board(title: str, color: str, nextcloud: AsUser) -> ThingC
     return ThingCreated(id=board.id, title=board.title, color=board.color)
 
 
-async def deck_create_stack(board_id: int, title: str, order: int, nextcloud: AsUser) -> StackCreated:
+async def deck_create_stack(board_id: BoardId, title: str, order: int, nextcloud: AsUser) -> StackCreated:
     """Create a stack (column) on a board; those with a lower order stand further left."""
     stack = await deck.create_stack(nextcloud, board_id, title=title, order=order)
     return StackCreated(id=stack.id, title=stack.title, order=stack.order)
 
 
 async def deck_update_stack(
-    board_id: int, stack_id: int, nextcloud: AsUser, title: str | None = None, order: int | None = None
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: str | None = None, order: int | None = None
 ) -> StackChanged:
     """Rename a stack, or give it another place on its board; what is null stays."""
     await deck.update_stack(nextcloud, board_id, stack_id, title=title, order=order)
     return StackChanged(message=f"Stack {stack_id} is changed.", stack_id=stack_id, board_id=board_id)
 
 
-async def deck_delete_stack(board_id: int, stack_id: int, nextcloud: AsUser) -> StackChanged:
+async def deck_delete_stack(board_id: BoardId, stack_id: StackId, nextcloud: AsUser) -> StackChanged:
     """Delete a stack with its cards. The board's "Deleted items" keep it for a while."""
     await deck.delete_stack(nextcloud, board_id, stack_id)
     return StackChanged(message=f"Stack {stack_id} is deleted.", stack_id=stack_id, board_id=board_id)
 
 
 async def deck_create_card(
-    board_id: int,
-    stack_id: int,
+    board_id: BoardId,
+    stack_id: StackId,
     title: str,
     nextcloud: AsUser,
     type: str = "plain",  # noqa: A002 - Deck's name
@@ -219,9 +248,9 @@ async def deck_create_card(
 
 
 async def deck_update_card(
-    board_id: int,
-    stack_id: int,
-    card_id: int,
+    board_id: BoardId,
+    stack_id: StackId,
+    card_id: CardId,
     nextcloud: AsUser,
     title: str | None = None,
     description: str | None = None,
@@ -251,21 +280,21 @@ async def deck_update_card(
     return _changed(place, f"Card {card_id} is changed.")
 
 
-async def deck_delete_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> CardChanged:
+async def deck_delete_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
     """Delete a card. The board's "Deleted items" keep it for a while. What is just over: deck_archive_card."""
     place = Place(board_id, stack_id, card_id)
     await deck.delete_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is deleted.")
 
 
-async def deck_archive_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> CardChanged:
+async def deck_archive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
     """Archive a card: it leaves the board's lists and can come back."""
     place = Place(board_id, stack_id, card_id)
     await deck.archive_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is archived.")
 
 
-async def deck_unarchive_card(board_id: int, stack_id: int, card_id: int, nextcloud: AsUser) -> CardChanged:
+async def deck_unarchive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
     """Bring a card back from the archive, into its stack."""
     place = Place(board_id, stack_id, card_id)
     await deck.unarchive_card(nextcloud, place)
@@ -273,7 +302,7 @@ async def deck_unarchive_card(board_id: int, stack_id: int, card_id: int, nextcl
 
 
 async def deck_reorder_card(
-    board_id: int, stack_id: int, card_id: int, order: int, target_stack_id: int, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, order: int, target_stack_id: StackId, nextcloud: AsUser
 ) -> CardChanged:
     """Move a card to position order, from 0, of its stack or another of the same board (target_stack_id)."""
     await deck.reorder_card(nextcloud, Place(board_id, stack_id, card_id), order=order, target_stack_id=target_stack_id)
@@ -281,7 +310,7 @@ async def deck_reorder_card(
 
 
 async def deck_assign_label_to_card(
-    board_id: int, stack_id: int, card_id: int, label_id: int, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
 ) -> CardChanged:
     """Put a label of the board on a card."""
     place = Place(board_id, stack_id, card_id)
@@ -290,7 +319,7 @@ async def deck_assign_label_to_card(
 
 
 async def deck_remove_label_from_card(
-    board_id: int, stack_id: int, card_id: int, label_id: int, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
 ) -> CardChanged:
     """Take a label off a card; the board keeps it."""
     place = Place(board_id, stack_id, card_id)
@@ -299,7 +328,7 @@ async def deck_remove_label_from_card(
 
 
 async def deck_assign_user_to_card(
-    board_id: int, stack_id: int, card_id: int, user_id: str, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: str, nextcloud: AsUser
 ) -> CardChanged:
     """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it."""
     place = Place(board_id, stack_id, card_id)
@@ -308,7 +337,7 @@ async def deck_assign_user_to_card(
 
 
 async def deck_unassign_user_from_card(
-    board_id: int, stack_id: int, card_id: int, user_id: str, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: str, nextcloud: AsUser
 ) -> CardChanged:
     """End somebody's assignment to a card."""
     place = Place(board_id, stack_id, card_id)
@@ -316,21 +345,21 @@ async def deck_unassign_user_from_card(
     return _changed(place, f"Card {card_id} is no longer assigned to {user_id}.")
 
 
-async def deck_create_label(board_id: int, title: str, color: str, nextcloud: AsUser) -> ThingCreated:
+async def deck_create_label(board_id: BoardId, title: str, color: str, nextcloud: AsUser) -> ThingCreated:
     """Create a label on a board, where its title must be new; color as 0082c9."""
     label = await deck.create_label(nextcloud, board_id, title=title, color=color)
     return ThingCreated(id=label.id, title=label.title, color=label.color)
 
 
 async def deck_update_label(
-    board_id: int, label_id: int, nextcloud: AsUser, title: str | None = None, color: str | None = None
+    board_id: BoardId, label_id: LabelId, nextcloud: AsUser, title: str | None = None, color: str | None = None
 ) -> LabelChanged:
     """Change a label's title or color, on all its cards; what is null stays."""
     await deck.update_label(nextcloud, board_id, label_id, title=title, color=color)
     return LabelChanged(message=f"Label {label_id} is changed.", label_id=label_id, board_id=board_id)
 
 
-async def deck_delete_label(board_id: int, label_id: int, nextcloud: AsUser) -> LabelChanged:
+async def deck_delete_label(board_id: BoardId, label_id: LabelId, nextcloud: AsUser) -> LabelChanged:
     """Delete a label from its board and all cards. It can't be restored."""
     await deck.delete_label(nextcloud, board_id, label_id)
     return LabelChanged(message=f"Label {label_id} is deleted.", label_id=label_id, board_id=board_id)
@@ -357,8 +386,8 @@ async def label_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
 
 
 def _proposed(value: str, found: Sequence[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[str]:
-    typed = value.casefold()
-    return [str(each.id) for each in found if str(each.id).startswith(typed) or typed in each.title.casefold()]
+    typed = folded(value)
+    return [str(each.id) for each in found if str(each.id).startswith(typed) or typed in folded(each.title)]
 
 
 def _changed(place: Place, message: str) -> CardChanged:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.nextcloud import notes
+from nextcloud_mcp.nextcloud.names import folded
 from nextcloud_mcp.nextcloud.notes import Heading, Note, Settings
 from nextcloud_mcp.tools import large
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
@@ -77,7 +78,7 @@ async def nc_notes_search_notes(
     query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> NotesFound:
     """Find notes that have every word of the query in title, category or content; an empty query finds all."""
-    words = query.casefold().split()
+    words = folded(query).split()
     candidates: Sequence[Heading] = await (notes.list_all if words else notes.list_headings)(nextcloud)
     scored = [(note, score) for note in candidates if (score := _score(note, words)) is not None]
     scored.sort(key=lambda hit: (-hit[1], -hit[0].modified))
@@ -93,7 +94,7 @@ async def nc_notes_search_notes(
 def _score(note: Heading, words: list[str]) -> float | None:
     """Return the share of `words` that the title has, or None where a word is nowhere in the note."""
     content = note.content if isinstance(note, Note) else ""
-    title, everything = note.title.casefold(), f"{note.title}\n{note.category}\n{content}".casefold()
+    title, everything = folded(note.title), folded(f"{note.title}\n{note.category}\n{content}")
     if not all(word in everything for word in words):
         return None
     return sum(word in title for word in words) / len(words) if words else 0.0
@@ -135,8 +136,8 @@ async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsU
 async def note_ids(value: str, nextcloud: AsUser) -> list[str]:
     """Propose the ids of notes by what their id starts with or their title contains; the newest first."""
     newest_first = sorted(await notes.list_headings(nextcloud), key=lambda note: -note.modified)
-    typed = value.casefold()
-    return [str(n.id) for n in newest_first if str(n.id).startswith(typed) or typed in n.title.casefold()]
+    typed = folded(value)
+    return [str(n.id) for n in newest_first if str(n.id).startswith(typed) or typed in folded(n.title)]
 
 
 TOOLS = (

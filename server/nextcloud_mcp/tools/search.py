@@ -6,8 +6,10 @@ from typing import Any, Final
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import reads
 from nextcloud_mcp.nextcloud import search
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.search import Wanted
 from nextcloud_mcp.nextcloud.webdav import FileInfo
+from nextcloud_mcp.tools.file_paths import FilePath
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
 
 APP: Final = "files"
@@ -24,7 +26,7 @@ class FilesFound(Paged):
 
 async def nc_webdav_search_files(
     nextcloud: AsUser,
-    scope: str = "",
+    scope: FilePath = "",
     name_pattern: str | None = None,
     mime_type: str | None = None,
     only_favorites: bool = False,
@@ -47,27 +49,29 @@ async def nc_webdav_search_files(
 
 
 async def nc_webdav_find_by_name(
-    pattern: str, nextcloud: AsUser, scope: str = "", limit: int | None = None, cursor: str = ""
+    pattern: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
 ) -> FilesFound:
-    """Find files and folders by name, newest first; % stands for any characters: %budget% is a part of the name."""
+    """Find files and folders whose name contains pattern, newest first. With %, which stands for any characters, it is
+    the whole name: %.pdf.
+    """  # noqa: D205 - a description for a model, not a summary with details
     return await _found(nextcloud, scope, Wanted(name_pattern=pattern), limit, cursor)
 
 
 async def nc_webdav_find_by_type(
-    mime_type: str, nextcloud: AsUser, scope: str = "", limit: int | None = None, cursor: str = ""
+    mime_type: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
 ) -> FilesFound:
     """Find files by media type, newest first: application/pdf, or image/% for every kind of image."""
     return await _found(nextcloud, scope, Wanted(mime_type=mime_type), limit, cursor)
 
 
 async def nc_webdav_list_favorites(
-    nextcloud: AsUser, scope: str = "", limit: int | None = None, cursor: str = ""
+    nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
 ) -> FilesFound:
     """List the files and folders that the user gave a star, newest first."""
     return await _found(nextcloud, scope, Wanted(only_favorites=True), limit, cursor)
 
 
-async def _found(nextcloud: AsUser, scope: str, wanted: Wanted, limit: int | None, cursor: str) -> FilesFound:
+async def _found(nextcloud: Nextcloud, scope: str, wanted: Wanted, limit: int | None, cursor: str) -> FilesFound:
     limit = DEFAULT_LIMIT if limit is None else limit
     start = start_of(cursor, limit)
     results, next_start = await search.search(nextcloud, scope, wanted, start=start, limit=limit)

@@ -1,14 +1,17 @@
 """The tools for shares."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from nextcloud_mcp.boundary.arguments import SECRET
-from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.call import AsUser, Call
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Translated
 from nextcloud_mcp.nextcloud import sharing
 from nextcloud_mcp.nextcloud.sharing import Share
+from nextcloud_mcp.tools.file_paths import FilePath
 from nextcloud_mcp.tools.paging import Paged, page
 
 APP: Final = "files_sharing"
@@ -44,9 +47,20 @@ class ShareDeleted(Result):
     share_id: int
 
 
+async def _recipient(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
+    share_type = arguments.get("share_type", sharing.USER)
+    if not given or share_type not in {sharing.USER, sharing.GROUP}:
+        return given
+    return await sharing.find_recipient(call.nextcloud(), given, share_type)
+
+
+Recipient = Annotated[str, Translated(_recipient)]
+"""A user or group by id, also written as mail address or display name."""
+
+
 async def nc_share_create(
-    path: str,
-    share_with: str,
+    path: FilePath,
+    share_with: Recipient,
     nextcloud: AsUser,
     share_type: int = 0,
     permissions: int = 1,
@@ -82,7 +96,7 @@ async def nc_share_get(share_id: int, nextcloud: AsUser) -> ShareResult:
 
 
 async def nc_share_list(
-    nextcloud: AsUser, path: str | None = None, shared_with_me: bool = False, limit: int = _LIMIT, cursor: str = ""
+    nextcloud: AsUser, path: FilePath | None = None, shared_with_me: bool = False, limit: int = _LIMIT, cursor: str = ""
 ) -> SharesListed:
     """List what the user shares, of one file or folder if path is given; or what others share with the user."""
     everything = await sharing.list_all(nextcloud, path=path, shared_with_me=shared_with_me)

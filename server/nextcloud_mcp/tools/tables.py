@@ -1,16 +1,27 @@
 """The tools for Nextcloud Tables."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import tables
 from nextcloud_mcp.nextcloud.cells import Column
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing
 from nextcloud_mcp.nextcloud.tables import Row, Table, View
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, start_of
 
 APP: Final = "tables"
+
+
+async def _tables(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(str(table.id), table.title) for table in await tables.list_tables(nextcloud)]
+
+
+TableId = Annotated[int, Named("table", _tables, scope="tables:read")]
 
 
 class Tables(Result):
@@ -53,7 +64,7 @@ async def nc_tables_list_tables(nextcloud: AsUser) -> Tables:
     return Tables(tables=await tables.list_tables(nextcloud))
 
 
-async def nc_tables_get_schema(table_id: int, nextcloud: AsUser) -> TableSchema:
+async def nc_tables_get_schema(table_id: TableId, nextcloud: AsUser) -> TableSchema:
     """Read a table's columns: type, what is mandatory, the options of selections, limits. Use before writing rows."""
     scheme = await tables.scheme(nextcloud, table_id)
     return TableSchema(
@@ -66,7 +77,7 @@ async def nc_tables_get_schema(table_id: int, nextcloud: AsUser) -> TableSchema:
 
 
 async def nc_tables_read_table(
-    table_id: int, nextcloud: AsUser, limit: int | None = None, offset: int | None = None
+    table_id: TableId, nextcloud: AsUser, limit: int | None = None, offset: int | None = None
 ) -> TableRows:
     """Read a table's rows, 100 unless limit says otherwise: values by column title, selections by label. For more,
     pass next_offset as offset.
@@ -79,7 +90,7 @@ async def nc_tables_read_table(
     return TableRows(rows=found.rows, next_offset=start + size if found.more else None)
 
 
-async def nc_tables_insert_row(table_id: int, data: dict[str, Any], nextcloud: AsUser) -> RowWritten:
+async def nc_tables_insert_row(table_id: TableId, data: dict[str, Any], nextcloud: AsUser) -> RowWritten:
     """Add a row: data is values by column title or id. Selections take a label, dates YYYY-MM-DD, times HH:MM or
     YYYY-MM-DD HH:MM, checks true or false, people their user id.
     """  # noqa: D205 - as above

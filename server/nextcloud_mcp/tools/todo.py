@@ -10,6 +10,7 @@ from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.errors import NotFoundError
 from nextcloud_mcp.nextcloud import tasks
 from nextcloud_mcp.nextcloud.tasks import Change, Filter, Found, Todo
+from nextcloud_mcp.tools.calendar_names import CalendarName
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "dav"
@@ -45,7 +46,7 @@ class TodoDeleted(Result):
 
 
 async def nc_calendar_list_todos(
-    calendar_name: str,
+    calendar_name: CalendarName,
     nextcloud: AsUser,
     status: str | None = None,
     min_priority: int | None = None,
@@ -60,7 +61,7 @@ async def nc_calendar_list_todos(
 
 
 async def nc_calendar_create_todo(
-    calendar_name: str,
+    calendar_name: CalendarName,
     summary: str,
     nextcloud: AsUser,
     description: str = "",
@@ -85,7 +86,7 @@ async def nc_calendar_create_todo(
 
 
 async def nc_calendar_update_todo(
-    calendar_name: str,
+    calendar_name: CalendarName,
     todo_uid: str,
     nextcloud: AsUser,
     summary: str | None = None,
@@ -124,7 +125,9 @@ async def nc_calendar_update_todo(
     )
 
 
-async def nc_calendar_delete_todo(calendar_name: str, todo_uid: str, nextcloud: AsUser, etag: str = "") -> TodoDeleted:
+async def nc_calendar_delete_todo(
+    calendar_name: CalendarName, todo_uid: str, nextcloud: AsUser, etag: str = ""
+) -> TodoDeleted:
     """Delete a task to the trash bin of its calendar. status_code 404: there was none."""
     try:
         status = await tasks.delete(nextcloud, calendar_name, todo_uid, etag=etag)

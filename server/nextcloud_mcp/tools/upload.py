@@ -6,6 +6,7 @@ from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, writes
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import upload as uploads
+from nextcloud_mcp.tools.file_paths import FilePath
 from nextcloud_mcp.tools.webdav import decoded
 
 APP: Final = "files"
@@ -22,7 +23,7 @@ class PartUploaded(Result):
 
 
 async def nc_webdav_upload_part(
-    path: str,
+    path: FilePath,
     content: str,
     part: int,
     nextcloud: AsUser,

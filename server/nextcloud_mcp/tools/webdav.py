@@ -13,8 +13,10 @@ from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads,
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import webdav
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import folded
 from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
 from nextcloud_mcp.tools import large
+from nextcloud_mcp.tools.file_paths import FilePath
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
 
 APP: Final = "files"
@@ -67,7 +69,7 @@ class Changed(Result):
 
 
 async def nc_webdav_list_directory(
-    nextcloud: AsUser, path: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+    nextcloud: AsUser, path: FilePath = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> DirectoryListing:
     """List what is in a folder, with sizes, types and ETags: folders first, by name. Empty path: the root folder."""
     everything = sorted(await webdav.list_directory(nextcloud, path), key=_folders_first)
@@ -89,7 +91,7 @@ def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
 
 
 async def nc_webdav_read_file(
-    path: str, nextcloud: AsUser, offset: int = 0, length: int | None = None
+    path: FilePath, nextcloud: AsUser, offset: int = 0, length: int | None = None
 ) -> Annotated[CallToolResult, FileRead]:
     """Read a file: text as text, all else in base64. Over 64 KiB, text comes in pieces (go on at next_offset), all
     else as a link to a resource, unless offset or length (bytes) ask for a piece. Only whole files give the etag that
@@ -159,12 +161,12 @@ async def file_paths(value: str, nextcloud: AsUser) -> list[str]:
     """Propose what is in the folder that is typed so far."""
     folder, slash, typed = value.rpartition("/")
     files = sorted(await webdav.list_directory(nextcloud, folder), key=_folders_first)
-    named = [file for file in files if file.name.casefold().startswith(typed.casefold())]
+    named = [file for file in files if folded(file.name).startswith(folded(typed))]
     return [folder + slash + file.name + "/" * file.is_directory for file in named]
 
 
 async def nc_webdav_write_file(
-    path: str, content: str, nextcloud: AsUser, content_type: str | None = None, etag: str | None = None
+    path: FilePath, content: str, nextcloud: AsUser, content_type: str | None = None, etag: str | None = None
 ) -> Changed:
     """Create a file; with the etag from reading it, replace one. For binary content, send base64 and a
     content_type that ends in ";base64". The folder must exist.
@@ -201,14 +203,14 @@ def decoded(content: str) -> bytes:
         ) from error
 
 
-async def nc_webdav_create_directory(path: str, nextcloud: AsUser) -> Changed:
+async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Changed:
     """Create a folder. status_code 405 says that there is something of that name already."""
     written = await webdav.create_directory(nextcloud, path)
     exists = written.status_code == 405  # noqa: PLR2004
     return _changed(written, f"{path} existed already." if exists else f"{path} is created.")
 
 
-async def nc_webdav_delete_resource(path: str, nextcloud: AsUser) -> Changed:
+async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
     """Delete a file, or a folder with all that is in it, to the trash. status_code 404: there was none."""
     written = await webdav.delete(nextcloud, path)
     absent = written.status_code == 404  # noqa: PLR2004
@@ -216,7 +218,7 @@ async def nc_webdav_delete_resource(path: str, nextcloud: AsUser) -> Changed:
 
 
 async def nc_webdav_move_resource(
-    source_path: str, destination_path: str, nextcloud: AsUser, overwrite: bool = False
+    source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
     """Move or rename a file or folder. The destination is the full new path; its folder must exist. What overwrite
     replaces goes to the trash.
@@ -226,7 +228,7 @@ async def nc_webdav_move_resource(
 
 
 async def nc_webdav_copy_resource(
-    source_path: str, destination_path: str, nextcloud: AsUser, overwrite: bool = False
+    source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
     """Copy a file or folder within Nextcloud. The destination is the full new path; its folder must exist. What
     overwrite replaces goes to the trash.

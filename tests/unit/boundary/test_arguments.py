@@ -35,7 +35,7 @@ RIGHT: Final[Mapping[str, Any]] = {
 
 WRONG: Final[Mapping[str, Any]] = {
     "string": {"a": 1},
-    "integer": "seven",
+    "integer": [7],
     "boolean": "perhaps",
     "array": 7,
     "object": 7,

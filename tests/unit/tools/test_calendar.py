@@ -446,6 +446,7 @@ async def test_reads_one_occurrence(server: Server) -> None:
 async def test_an_event_that_is_not_there(server: Server) -> None:
     """The sentence names both, and where to look."""
     holds(server.nextcloud, {})
+    has_calendars(server.nextcloud, calendar("work"))
     assert await server.misuse("nc_calendar_get_event", EVENT) == (
         "There is no event 'theirs' in calendar 'work': check both, or list what is there."
     )
@@ -539,6 +540,7 @@ async def test_a_calendar_that_refuses_an_event(
 ) -> None:
     """The sentence says why, and what to do."""
     has_calendar(server.nextcloud)
+    has_calendars(server.nextcloud, calendar("work"))
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
     server.nextcloud.on("PUT", NEW, answer(status))
     arguments = {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07"}
@@ -546,10 +548,10 @@ async def test_a_calendar_that_refuses_an_event(
 
 
 NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
-    "missing": (answer(404), "Nextcloud did not find calendar 'work'"),
+    "missing": (answer(404), "There is no calendar 'work': there is home (Home)."),
     "deleted, which answers nevertheless": (
         answer(207, content=one(calendar("work", more=DELETED))),
-        "There is no calendar 'work', or not any more: take a name from nc_calendar_list_calendars.",
+        "There is no calendar 'work': there is home (Home).",
     ),
     "for tasks": (
         answer(207, content=one(calendar("work", takes="VTODO"))),
@@ -562,6 +564,7 @@ NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
 async def test_no_event_is_written_where_it_would_be_lost(server: Server, told: Answer, sentence: str) -> None:
     """Nextcloud takes events into deleted calendars; we look first."""
     server.nextcloud.on("PROPFIND", WORK, told)
+    has_calendars(server.nextcloud, calendar("home"), calendar("work", more=DELETED))
     arguments = {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07"}
     assert sentence in await server.misuse("nc_calendar_create_event", arguments)
     assert server.nextcloud.asked("PUT") == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.nextcloud import SHARES, ocs, share
+from tests.support.nextcloud import SHAREES, SHARES, ocs, share
 from tests.support.server import Server
 
 
@@ -22,6 +22,7 @@ async def test_shows_a_share(
 ) -> None:
     """As fields, and as the JSON text in which clients of the seed project look; an id is good as a string, too."""
     server.nextcloud.on(method, path, ocs(answered))
+    server.nextcloud.on("GET", SHAREES, ocs({"exact": {"users": [], "groups": []}}))
     result = await server.use(tool, arguments)
     assert (result["share"]["share_with"], result["share"]["permission_names"]) == ("bob", ["read"])
     assert json.loads(result["result"]).items() <= result["share"].items()

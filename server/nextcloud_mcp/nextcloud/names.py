@@ -1,0 +1,77 @@
+"""Text as people compare it, and things by the names that people know them by.
+
+A letter such as "ü" has two spellings in Unicode: one character (NFC), or a letter and a mark (NFD), as macOS writes
+file names. Both look alike, so what is searched for in one is found in the other (Unicode Standard Annex #15).
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+from unicodedata import normalize
+
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+
+MAX_LISTED: Final = 20
+"""Names that an error lists."""
+
+_MAX_NAME: Final = 60
+
+
+class Thing(NamedTuple):
+    """A thing: what the API knows it by, and what people call it."""
+
+    id: str
+    name: str
+
+
+def folded(text: str) -> str:
+    """Return a text for a comparison in which neither case nor spelling matters (Unicode 3.13, definition D145)."""
+    return normalize("NFC", normalize("NFD", text).casefold())
+
+
+def composed(text: str) -> str:
+    """Return a text in its composed spelling, in which Nextcloud stores the names of files."""
+    return normalize("NFC", text)
+
+
+def spellings(text: str) -> list[str]:
+    """Return the spellings of a text under which a server that compares bytes may have it."""
+    return list(dict.fromkeys((composed(text), normalize("NFD", text))))
+
+
+def find_named(given: str, things: Iterable[Thing], *, kind: str, may_list: bool = True) -> str:
+    """Return the id of the thing that is called `given`, by its id or name; case and spelling matter only if they must.
+
+    Args:
+        given: what somebody calls it.
+        things: what there is.
+        kind: what they are, for sentences: `board`.
+        may_list: whether an error may say what there is.
+
+    Raises:
+        NotFoundError: nothing is called so.
+        InvalidArgumentError: more than one is.
+    """
+    known = list(things)
+    for candidates in (
+        {each.id for each in known if given == each.id},
+        {each.id for each in known if given == each.name},
+        {each.id for each in known if _plain(given) in {_plain(each.id), _plain(each.name)}},
+    ):
+        if len(candidates) == 1:
+            return candidates.pop()
+        if candidates:
+            ids = _listed(each for each in known if each.id in candidates) if may_list else "their ids"
+            raise InvalidArgumentError(f"More than one {kind} is called {given[:_MAX_NAME]!r}: pass one of {ids}.")
+    there = f"there is {_listed(known) or 'none'}" if may_list else f"pass the id of a {kind}"
+    raise NotFoundError(f"There is no {kind} {given[:_MAX_NAME]!r}: {there}.")
+
+
+def _plain(text: str) -> str:
+    return " ".join(folded(text).split())
+
+
+def _listed(things: Iterable[Thing]) -> str:
+    """Return ids, with their names in brackets where those are others."""
+    shown = [each.id if each.id == each.name else f"{each.id} ({each.name[:_MAX_NAME]})" for each in things]
+    more = len(shown) - MAX_LISTED
+    return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

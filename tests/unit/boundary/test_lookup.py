@@ -1,0 +1,115 @@
+"""`boundary.lookup`: what people call things is accepted where it is clear, and else they are told what there is."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from unicodedata import normalize
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.calendars import HOME, WORK, calendar, has_calendars, holds
+from tests.support.deck import BOARDS, board
+from tests.support.issuer import answer
+from tests.support.nextcloud import SHAREES, SHARES, ocs, share
+from tests.support.server import Server
+
+READ_WORK: Final = {"calendar_name": "Büro", "start_date": "2030-10-01"}
+
+
+@pytest.mark.parametrize("name", ["Büro", "büro", " BÜRO ", normalize("NFD", "Büro"), "WORK"])
+async def test_a_calendar_is_found_by_what_people_call_it(server: Server, name: str) -> None:
+    """By its display name, whatever the case and spelling; the calendars are listed only where the name is no id."""
+    has_calendars(server.nextcloud, calendar("home"), calendar("work", display_name="Büro"))
+    holds(server.nextcloud, {})
+    given = f"{HOME}{quote(name, safe='')}/"
+    server.nextcloud.on("REPORT", given, answer(404))
+    found = await server.use("nc_calendar_list_events", {"calendar_name": name, "start_date": "2030-10-01"})
+    assert found["total_found"] == 0
+    assert server.nextcloud.asked("REPORT") == [f"REPORT {given}", f"REPORT {WORK}"]
+    assert server.nextcloud.asked("PROPFIND") == [f"PROPFIND {HOME}"]
+
+
+@pytest.mark.parametrize(
+    ("calendars", "scope", "sentence"),
+    [
+        pytest.param(
+            {"home": "Home", "x-1": "Private"},
+            "calendar:read",
+            "There is no calendar 'Büro': there is home (Home), x-1 (Private).",
+            id="none",
+        ),
+        pytest.param(
+            {"a": "Büro", "b": "Büro", "c": "Home"},
+            "calendar:read",
+            "More than one calendar is called 'Büro': pass one of a (Büro), b (Büro).",
+            id="two",
+        ),
+        pytest.param(
+            {"app-generated--deck--board-7": "Büro"},
+            "calendar:read deck:read",
+            "There is no calendar 'Büro': there is none.",
+            id="a board of Deck, for which its own name is needed",
+        ),
+    ],
+)
+async def test_what_is_not_clear_is_refused(
+    server: Server, calendars: Mapping[str, str], scope: str, sentence: str
+) -> None:
+    """The sentence lists what there is."""
+    has_calendars(server.nextcloud, *(calendar(name, display_name=shown) for name, shown in calendars.items()))
+    server.nextcloud.on("REPORT", f"{HOME}B%C3%BCro/", answer(404))
+    token = server.keycloak.mint(scope=scope)
+    assert sentence in (await server.call("nc_calendar_list_events", READ_WORK, token=token)).text
+
+
+async def test_what_may_not_be_read_is_not_listed(server: Server) -> None:
+    """A token for writing alone is not told what there is."""
+    has_calendars(server.nextcloud, calendar("home", display_name="Private"))
+    server.nextcloud.on("PROPFIND", f"{HOME}x/", answer(404))
+    token = server.keycloak.mint(scope="calendar:write")
+    arguments = {"calendar_name": "x", "title": "a", "start_datetime": "2030-10-07"}
+    said = (await server.call("nc_calendar_create_event", arguments, token=token)).text
+    assert "There is no calendar 'x': pass the id of a calendar." in said
+    assert "Private" not in said
+
+
+async def test_a_list_that_fails_does_not_hide_the_error(server: Server) -> None:
+    """What is said is what the call met."""
+    server.nextcloud.on("REPORT", f"{HOME}x/", answer(404))
+    server.nextcloud.on("PROPFIND", HOME, answer(500))
+    said = await server.misuse("nc_calendar_list_events", {"calendar_name": "x", "start_date": "2030-10-01"})
+    assert said.startswith("Nextcloud did not find calendar 'x'")
+
+
+async def test_a_board_is_found_by_its_title(server: Server) -> None:
+    """Where an id is expected, a text that is no number is a title."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="Roadmap"), board(id=4, title="Home")]))
+    server.nextcloud.on("GET", f"{BOARDS}/3", answer(json=board(id=3, title="Roadmap")))
+    assert (await server.use("deck_get_board", {"board_id": "roadmap"}))["id"] == 3
+    assert (await server.use("deck_get_board", {"board_id": "3"}))["id"] == 3
+    assert server.nextcloud.asked() == [f"GET {BOARDS}", f"GET {BOARDS}/3", f"GET {BOARDS}/3"]
+    assert await server.misuse("deck_get_board", {"board_id": "Roads"}) == (
+        "There is no board 'Roads': there is 3 (Roadmap), 4 (Home)."
+    )
+
+
+def sharees(**users: str) -> Any:
+    """Return the answer to a search for recipients, who are found exactly."""
+    found = [{"label": label, "value": {"shareType": 0, "shareWith": user}} for user, label in users.items()]
+    return ocs({"exact": {"users": found, "groups": []}, "users": [], "groups": []})
+
+
+@pytest.mark.parametrize("given", ["bob@example.org", "BOB", "Bob Builder"])
+async def test_a_share_goes_to_the_account_that_is_meant(server: Server, given: str) -> None:
+    """Nextcloud takes a mail address for an id, and shares with nobody: it is looked up."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
+    server.nextcloud.on("POST", SHARES, ocs(share()))
+    await server.use("nc_share_create", {"path": "a.txt", "share_with": given})
+    assert b'"shareWith":"bob"' in server.nextcloud.requests[-1].content
+
+
+async def test_a_name_of_two_accounts_is_refused(server: Server) -> None:
+    """Nothing is shared; the sentence has both."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder", bob2="Bob Builder"))
+    said = await server.misuse("nc_share_create", {"path": "a.txt", "share_with": "Bob Builder"})
+    assert said == "More than one user is called 'Bob Builder': pass one of bob (Bob Builder), bob2 (Bob Builder)."
