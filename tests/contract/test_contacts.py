@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from unicodedata import normalize
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
@@ -241,3 +242,17 @@ async def test_a_line_that_means_nothing_is_kept(book: Book, line: str) -> None:
     assert (await book.put(name, card)).status_code == 201
     text = (await stored(book, name)).findtext(f".//{CARD}address-data", "")
     assert line in text.replace("\r\n ", "").replace("\n ", "").splitlines()
+
+
+async def test_a_search_compares_spellings_byte_by_byte(book: Book) -> None:
+    """A letter spelled as two characters (NFD) is not the one of one character (NFC): two filters ask for both."""
+    spelled = [normalize(form, "Jürgen Übel") for form in ("NFC", "NFD")]
+    for number, name in enumerate(spelled):
+        uid = f"{book.uid}-{number}"
+        await book.put(f"{uid}.vcf", SIMPLE.format(uid=uid, fn=name))
+    hits = [
+        {href.rpartition("/")[2] for href, _ in await book.query(*(("FN", "contains", text) for text in texts))}
+        for texts in ([spelled[0]], [spelled[1]], spelled)
+    ]
+    names = [f"{book.uid}-{number}.vcf" for number in range(2)]
+    assert [each & set(names) for each in hits] == [{names[0]}, {names[1]}, set(names)]

@@ -5,6 +5,7 @@ https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/sea
 
 from collections.abc import Mapping
 from typing import Final
+from unicodedata import normalize
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
@@ -171,3 +172,25 @@ async def test_a_file_as_scope_is_named(alice: Person, filled: str) -> None:
 async def test_others_files_are_not_searched(alice: Person, bob: Person, filled: str) -> None:
     """Nobody finds anything below another's root."""
     assert (await search(bob, filled, ALL, user=alice.user)).status_code in {404, 500}
+
+
+async def test_a_name_is_compared_byte_by_byte(alice: Person, filled: str) -> None:
+    """A letter spelled as two characters (NFD) is not the one of one character (NFC): `d:or` asks for both."""
+    composed, decomposed = (like("displayname", f"%{normalize(form, 'größe')}%") for form in ("NFC", "NFD"))
+    assert await found(alice, filled, composed) == ["größe & mehr.txt"]
+    assert await found(alice, filled, decomposed) == []
+    either = f"<d:and><d:or>{decomposed}{composed}</d:or>{like('getcontenttype', 'text/plain')}</d:and>"
+    assert await found(alice, filled, either) == ["größe & mehr.txt"]
+
+
+async def test_a_file_is_found_by_its_id(alice: Person, filled: str) -> None:
+    """Wherever it is below the folder; the id is in the address of Nextcloud's web pages."""
+    properties = (
+        '<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop><oc:fileid/></d:prop></d:propfind>'
+    )
+    path = alice.path(filled, "sub dir", "deep.txt")
+    answer = await alice.http.request("PROPFIND", path, content=properties, headers={"Depth": "0"})
+    file_id = next(fromstring(answer.content).iter("{http://owncloud.org/ns}fileid")).text
+    where = "<d:and><d:eq><d:prop><oc:fileid/></d:prop><d:literal>{}</d:literal></d:eq></d:and>"
+    assert await found(alice, "", where.format(file_id)) == ["deep.txt"]
+    assert await found(alice, "", where.format(10**12)) == []

@@ -53,6 +53,37 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, meta["message"]
 
 
+SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
+
+
+@pytest.mark.parametrize("written", ["bob@example.org", "BOB"])
+async def test_what_is_not_quite_an_id_is_shared_with_nobody(
+    alice: Person, bob: Person, file: str, written: str
+) -> None:
+    """A mail address, or an id in another case: it says that it has shared, and bob sees nothing.
+
+    So recipients are looked up before: the search finds exactly the account that is meant.
+    """
+    share = data(await ask(alice, "POST", json={"path": file, "shareType": USER, "shareWith": written}))
+    assert share["share_with"] == written
+    seen = [each["id"] for each in data(await ask(bob, "GET", params={"shared_with_me": "true"}))]
+    assert share["id"] not in seen
+    assert await found(alice, written, USER) == {bob.user}
+
+
+@pytest.mark.parametrize(("called", "kind"), [("nobody@example.org", USER), ("Nobody At All", USER), ("nobody", GROUP)])
+async def test_a_recipient_that_there_is_not_is_not_found(alice: Person, called: str, kind: int) -> None:
+    """The search for recipients finds nobody, and says so with 200."""
+    assert await found(alice, called, kind) == set()
+
+
+async def found(person: Person, called: str, kind: int) -> set[str]:
+    """Return the ids of the users or groups that are called exactly so."""
+    params = {"format": "json", "search": called, "itemType": "file", "shareType": str(kind), "lookup": "false"}
+    exact = data(await person.http.get(SHAREES, params=params))["exact"]
+    return {each["value"]["shareWith"] for each in exact["users" if kind == USER else "groups"]}
+
+
 async def test_a_share_with_a_person(alice: Person, bob: Person, file: str) -> None:
     """It has an id, which is a string; both see it, each under a path of their own, and only one may change it."""
     with_bob = {"path": file, "shareType": USER, "shareWith": bob.user, "permissions": 1}

@@ -1,0 +1,116 @@
+"""What people write is taken as they mean it, where that is clear; seen through a real client, in Nextcloud itself."""
+
+from unicodedata import normalize
+
+import pytest
+
+from tests.conftest import ServerUrls
+from tests.e2e.conftest import Connect, NextcloudOf
+from tests.support.mcp_client import text_of
+
+
+async def test_calendars_and_address_books_go_by_the_names_that_people_see(connect: Connect, unique: str) -> None:
+    """In any case and spelling: an event is written, found and deleted; what is missing is told with what there is."""
+    shown = f"Bürö {unique}"
+    manage = {"calendar_name": unique, "display_name": shown}
+    async with connect("alice") as client:
+        assert not (await client.call_tool("nc_calendar_manage_calendar", {"action": "create", **manage})).is_error
+        in_it = {"calendar_name": normalize("NFD", shown.upper())}
+        event = {"title": normalize("NFD", "Prüfung"), "start_datetime": "2027-03-01", "end_datetime": None}
+        created = (await client.call_tool("nc_calendar_create_event", {**in_it, **event})).structured_content
+        wanted = {"title_contains": "prüfung", "limit": None, "start_date": ""}
+        found = (await client.call_tool("nc_calendar_list_events", {**in_it, **wanted})).structured_content
+        one = {**in_it, "event_uid": created["uid"]}
+        read = await client.call_tool("nc_calendar_get_event", one)
+        deleted = await client.call_tool("nc_calendar_delete_event", one)
+        missing = await client.call_tool("nc_calendar_list_events", {"calendar_name": "no such calendar"})
+        gone = await client.call_tool("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": shown})
+        contacts = await client.call_tool("nc_contacts_list_contacts", {"addressbook": "CONTACTS"})
+        no_book = await client.call_tool("nc_contacts_list_contacts", {"addressbook": "no such book"})
+
+    assert [each["uid"] for each in found["events"]] == [created["uid"]]
+    assert not [each for each in (read, deleted, gone, contacts) if each.is_error]
+    assert "There is no calendar 'no such calendar': there is " in text_of(missing)
+    assert shown in text_of(missing)
+    assert "There is no address book 'no such book': there is contacts (Contacts)" in text_of(no_book)
+
+
+async def test_boards_stacks_and_cards_go_by_their_titles(connect: Connect, unique: str) -> None:
+    """Where an id is expected; the board that there is not is told with those that there are."""
+    async with connect("alice") as client:
+        board = (await client.call_tool("deck_create_board", {"title": unique, "color": "0082c9"})).structured_content
+        place = {"board_id": unique.upper(), "stack_id": "to do"}
+        stack = {"board_id": unique, "title": "To do", "order": 1}
+        assert not (await client.call_tool("deck_create_stack", stack)).is_error
+        card = (await client.call_tool("deck_create_card", {**place, "title": "Write"})).structured_content
+        read = await client.call_tool("deck_get_card", {**place, "card_id": "write"})
+        missing = await client.call_tool("deck_get_board", {"board_id": f"{unique} of somebody else"})
+        ended = await client.call_tool("deck_delete_stack", place)
+
+    assert read.structured_content["id"] == card["id"]
+    assert f"{board['id']} ({unique})" in text_of(missing)
+    assert not ended.is_error
+
+
+@pytest.mark.parametrize("written", ["bob@example.org", "BOB"])
+async def test_a_share_reaches_whoever_is_meant(connect: Connect, unique: str, written: str) -> None:
+    """By mail address, or by the id in another case: bob sees it."""
+    path = f"{unique}.txt"
+    async with connect("alice") as client, connect("bob") as other:
+        await client.call_tool("nc_webdav_write_file", {"path": path, "content": "a"})
+        shared = await client.call_tool("nc_share_create", {"path": path, "share_with": written, "expires": ""})
+        seen = (await other.call_tool("nc_share_list", {"shared_with_me": True})).structured_content
+        await client.call_tool("nc_webdav_delete_resource", {"path": path})
+
+    share_id = shared.structured_content["share"]["id"]
+    assert shared.structured_content["share"]["share_with"] == "bob"
+    assert share_id in [each["id"] for each in seen["shares"]]
+
+
+async def test_a_file_goes_by_its_address(connect: Connect, server_urls: ServerUrls, unique: str) -> None:
+    """By that of the web page, of WebDAV, and by the internal link; and by a part of its name, in either spelling."""
+    name = f"{unique} Übersicht.txt"
+    cloud = server_urls.nextcloud.rstrip("/")
+    async with connect("alice") as client:
+        await client.call_tool("nc_webdav_create_directory", {"path": unique})
+        await client.call_tool("nc_webdav_write_file", {"path": f"{unique}/{name}", "content": "a"})
+        listed = [
+            await client.call_tool("nc_webdav_list_directory", {"path": address})
+            for address in (
+                f"{cloud}/apps/files/?dir=/{unique}",
+                f"{cloud}/index.php/apps/files/files?dir=%2F{unique}",
+                f"{cloud}/remote.php/dav/files/alice/{unique}/",
+            )
+        ]
+        (file,) = listed[0].structured_content["files"]
+        read = await client.call_tool("nc_webdav_read_file", {"path": f"{cloud}/f/{file['file_id']}"})
+        wanted = {"pattern": normalize("NFD", f"{unique} Über")}
+        found = (await client.call_tool("nc_webdav_find_by_name", wanted)).structured_content
+        foreign = await client.call_tool(
+            "nc_webdav_read_file", {"path": f"https://elsewhere.example/f/{file['file_id']}"}
+        )
+        await client.call_tool("nc_webdav_delete_resource", {"path": unique})
+
+    assert [each.structured_content["files_count"] for each in listed] == [1, 1, 1]
+    assert read.structured_content["content"] == "a"
+    assert [each["file_id"] for each in found["results"]] == [file["file_id"]]
+    assert "is not an address of this Nextcloud" in text_of(foreign)
+
+
+async def test_text_that_looks_like_json_is_stored(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """A note with JSON as its content, and `null` as its category; an argument that there is not is refused."""
+    async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
+        new = {"title": unique, "content": '{"theme": "dark"}', "category": ""}
+        note = (await client.call_tool("nc_notes_create_note", new)).structured_content
+        change = {"note_id": str(note["id"]), "etag": note["etag"], "title": None, "category": None}
+        changed = await client.call_tool("nc_notes_update_note", {**change, "content": '["a", null]'})
+        seen = await nextcloud.get(f"/remote.php/dav/files/alice/Notes/{unique}.md")
+        wrong = await client.call_tool("nc_notes_get_note", {"noteId": note["id"], "etag": "x"})
+        await client.call_tool("nc_notes_delete_note", {"note_id": note["id"]})
+
+    assert not changed.is_error
+    assert seen.text == '["a", null]'
+    assert text_of(wrong) == (
+        "Missing note_id: pass a whole number. Unknown argument 'noteId': did you mean note_id? "
+        "Unknown argument 'etag': nc_notes_get_note takes note_id."
+    )
