@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from inspect import getdoc
-from typing import Any
+from typing import Annotated, Any
 
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
@@ -28,6 +28,12 @@ from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.function import Function
 from nextcloud_mcp.boundary.results import Results
 from nextcloud_mcp.boundary.schemas import input_schema
+
+CommaList = Annotated[str, Field(max_length=100_000)]
+"""A text that lists things with commas between; in code, a list has at most 1,000 parts."""
+
+Texts = Annotated[list[str], Field(max_length=1_000)]
+"""A list of texts."""
 
 
 class Tool:

@@ -32,7 +32,9 @@ def without_titles(schema: Any) -> Any:
 
 def _shorter(schema: dict[str, Any]) -> dict[str, Any]:
     """Write a parameter that may be null in half the words; left away, it is null."""
-    types = [option.get("type") for option in schema.get("anyOf", [])]
+    options = schema.get("anyOf", [])
+    types = [option.get("type") for option in options]
     if not all(isinstance(name, str) for name in types) or len(types) != 2 or schema.get("default", ...) is not None:  # noqa: PLR2004
         return schema
-    return {key: part for key, part in schema.items() if key not in {"anyOf", "default"}} | {"type": types}
+    kept = [{key: part for key, part in each.items() if key != "type"} for each in options]  # such as limits
+    return {key: part for key, part in schema.items() if key not in {"anyOf", "default"}} | kept[0] | {"type": types}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
-from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import caldav, events, freebusy, many_events, moments
 from nextcloud_mcp.nextcloud.caldav import EVENT, Calendar
@@ -123,7 +123,7 @@ async def nc_calendar_create_event(
     all_day: bool = False,
     description: str = "",
     location: str = "",
-    categories: str = "",
+    categories: CommaList = "",
     recurring: bool = False,
     recurrence_rule: str = "",
     recurrence_end_date: str = "",
@@ -132,13 +132,13 @@ async def nc_calendar_create_event(
     status: str = "CONFIRMED",
     priority: int = 5,
     privacy: str = "PUBLIC",
-    attendees: str = "",
+    attendees: CommaList = "",
     url: str = "",
     color: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Create an event. Times: ISO 8601, in time_zone unless with an offset; a date alone is all day, to the day before
-    end_datetime. recurrence_rule: RRULE. Nextcloud mails attendees.
+    """Create an event. ISO 8601 times, in time_zone or with an offset; a date alone is all day, end_datetime excluded.
+    Nextcloud mails attendees.
     """  # noqa: D205 - a description for a model, not a summary with details
     change = Change(
         title=title,
@@ -183,7 +183,7 @@ async def nc_calendar_list_events(
     limit: int = 50,
     min_attendees: int | None = None,
     min_duration_minutes: int | None = None,
-    categories: str | None = None,
+    categories: CommaList | None = None,
     status: str | None = None,
     title_contains: str | None = None,
     location_contains: str | None = None,
@@ -248,7 +248,7 @@ async def nc_calendar_update_event(
     all_day: bool | None = None,
     description: str | None = None,
     location: str | None = None,
-    categories: str | None = None,
+    categories: CommaList | None = None,
     recurring: bool | None = None,
     recurrence_rule: str | None = None,
     reminder_minutes: int | None = None,
@@ -256,7 +256,7 @@ async def nc_calendar_update_event(
     status: str | None = None,
     priority: int | None = None,
     privacy: str | None = None,
-    attendees: str | None = None,
+    attendees: CommaList | None = None,
     url: str | None = None,
     color: str | None = None,
     etag: str = "",
@@ -317,7 +317,7 @@ async def nc_calendar_create_meeting(
     nextcloud: AsUser,
     duration_minutes: int = 60,
     calendar_name: CalendarName = "personal",
-    attendees: str = "",
+    attendees: CommaList = "",
     location: str = "",
     description: str = "",
     reminder_minutes: int = 15,
@@ -358,7 +358,7 @@ async def nc_calendar_get_upcoming_events(
 async def nc_calendar_find_availability(
     duration_minutes: int,
     nextcloud: AsUser,
-    attendees: str = "",
+    attendees: CommaList = "",
     date_range_start: str = "",
     date_range_end: str = "",
     business_hours_only: bool = True,
@@ -399,7 +399,7 @@ async def nc_calendar_bulk_operations(
     operation: str,
     nextcloud: AsUser,
     title_contains: str | None = None,
-    categories: str | None = None,
+    categories: CommaList | None = None,
     calendar_name: CalendarName | None = None,
     start_date: str = "",
     end_date: str = "",
@@ -408,7 +408,7 @@ async def nc_calendar_bulk_operations(
     new_title: str | None = None,
     new_description: str | None = None,
     new_location: str | None = None,
-    new_categories: str | None = None,
+    new_categories: CommaList | None = None,
     new_priority: int | None = None,
     new_reminder_minutes: int | None = None,
     target_calendar: CalendarName | None = None,

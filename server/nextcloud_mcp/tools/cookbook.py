@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from nextcloud_mcp.boundary.call import AsUser
-from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
+from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.nextcloud import cookbook
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -95,15 +95,15 @@ async def nc_cookbook_create_recipe(
     name: str,
     nextcloud: AsUser,
     description: str | None = None,
-    ingredients: list[str] | None = None,
-    instructions: list[str] | None = None,
+    ingredients: Texts | None = None,
+    instructions: Texts | None = None,
     url: str | None = None,
     prep_time: str | None = None,
     cook_time: str | None = None,
     total_time: str | None = None,
     recipe_yield: int | None = None,
     category: str | None = None,
-    keywords: str | None = None,
+    keywords: CommaList | None = None,
 ) -> RecipeWritten:
     """Create a recipe. Its name must be new; times as PT1H30M (ISO 8601), keywords with commas between."""
     fields = {
@@ -126,15 +126,15 @@ async def nc_cookbook_update_recipe(
     nextcloud: AsUser,
     name: str | None = None,
     description: str | None = None,
-    ingredients: list[str] | None = None,
-    instructions: list[str] | None = None,
+    ingredients: Texts | None = None,
+    instructions: Texts | None = None,
     url: str | None = None,
     prep_time: str | None = None,
     cook_time: str | None = None,
     total_time: str | None = None,
     recipe_yield: int | None = None,
     category: str | None = None,
-    keywords: str | None = None,
+    keywords: CommaList | None = None,
 ) -> RecipeWritten:
     """Change a recipe; what is null stays, a list is replaced whole. Times as PT1H30M (ISO 8601), "" for none."""
     fields: dict[str, Any] = {
@@ -186,7 +186,7 @@ async def nc_cookbook_list_keywords(nextcloud: AsUser) -> Keywords:
 
 
 async def nc_cookbook_get_recipes_with_keywords(
-    keywords: list[str], nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    keywords: Texts, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> Recipes:
     """List the recipes that have all of these keywords."""
     return _listed(await cookbook.with_keywords(nextcloud, keywords), limit, cursor)

@@ -6,7 +6,7 @@ Each needs `calendar:read` too: a task is looked up in its calendar.
 from typing import Final
 
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
-from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
 from nextcloud_mcp.errors import NotFoundError
 from nextcloud_mcp.nextcloud import tasks
 from nextcloud_mcp.nextcloud.tasks import Change, Filter, Found, Todo
@@ -50,7 +50,7 @@ async def nc_calendar_list_todos(
     nextcloud: AsUser,
     status: str | None = None,
     min_priority: int | None = None,
-    categories: str | None = None,
+    categories: CommaList | None = None,
     summary_contains: str | None = None,
     limit: int = DEFAULT_LIMIT,
     cursor: str = "",
@@ -69,7 +69,7 @@ async def nc_calendar_create_todo(
     priority: int = 0,
     due: str = "",
     dtstart: str = "",
-    categories: str = "",
+    categories: CommaList = "",
 ) -> TodoWritten:
     """Create a task in a calendar that takes VTODO. due and dtstart are dates, or times in ISO 8601."""
     change = Change(
@@ -97,7 +97,7 @@ async def nc_calendar_update_todo(
     due: str | None = None,
     dtstart: str | None = None,
     completed: str | None = None,
-    categories: str | None = None,
+    categories: CommaList | None = None,
     etag: str = "",
 ) -> TodoWritten:
     """Change a task; what is null stays, "" clears. status COMPLETED alone does it: percent and time follow, and one
@@ -141,7 +141,7 @@ async def nc_calendar_search_todos(
     admission: Admitted,
     status: str | None = None,
     min_priority: int | None = None,
-    categories: str | None = None,
+    categories: CommaList | None = None,
     summary_contains: str | None = None,
     limit: int = DEFAULT_LIMIT,
     cursor: str = "",

@@ -225,6 +225,15 @@ def test_a_sentence_stays_short() -> None:
     assert len(sentence(names=[7] * 50_000, fields="x" * 100_000, number="y" * 100_000)) < 500
 
 
+def test_a_list_that_is_too_long_is_told() -> None:
+    """With what is allowed, whether it is a list or written with commas between."""
+    with pytest.raises(InvalidArgumentError, match=r"^Invalid ingredients: pass at most 1,000 items\.$"):
+        TOOLS["nc_cookbook_create_recipe"].arguments.read({"name": "a", "ingredients": ["b"] * 1001})
+    event = {"calendar_name": "a", "title": "b", "start_datetime": "2026-12-24", "attendees": "a@b," * 250_000}
+    with pytest.raises(InvalidArgumentError, match=r"^Invalid attendees: pass at most 100,000 characters\.$"):
+        TOOLS["nc_calendar_create_event"].arguments.read(event)
+
+
 def test_json_in_a_text_is_bounded() -> None:
     """A text cannot hold more values than the body that it came in might."""
     assert "not written as JSON" in sentence(names=json.dumps(["a"] * MAX_PARTS))

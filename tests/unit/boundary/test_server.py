@@ -1,5 +1,7 @@
 """`boundary.server`: what a client is shown, and the boundary around every call."""
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -41,7 +43,7 @@ async def listed(server: Server, *, scope: str = EVERYTHING, version: str = MODE
 
 
 def without_titles(schema: Any) -> Any:
-    """Drop what a contract of names, types and defaults does not cover."""
+    """Drop what a contract of names, types and defaults does not cover: words, and limits beyond what anybody sends."""
     if isinstance(schema, list):
         return [without_titles(item) for item in schema]
     if not isinstance(schema, dict):
@@ -51,7 +53,7 @@ def without_titles(schema: Any) -> Any:
         if name in {"properties", "$defs"}
         else without_titles(part)
         for name, part in schema.items()
-        if name not in {"title", "description"}
+        if name not in {"title", "description", "maxItems", "maxLength"}
     }
 
 
@@ -82,6 +84,18 @@ async def test_a_tool_takes_what_it_always_took(server: Server, name: str) -> No
     expected = CONTRACT[name]["input"]
     assert {name: in_full(schema["properties"][name]) for name in expected["properties"]} == expected["properties"]
     assert schema.get("required", []) == expected.get("required", [])
+
+
+async def test_every_list_has_a_limit(server: Server) -> None:
+    """In its schema, where a client sees it: of items, or of characters where it is written with commas between."""
+    lists = {
+        f"{name}.{parameter}": json.dumps(part)
+        for name, tool in (await listed(server)).items()
+        for parameter, part in tool["inputSchema"]["properties"].items()
+        if '"array"' in json.dumps(part) or parameter in {"attendees", "categories", "new_categories"}
+    }
+    assert len(lists) > 10
+    assert not {name for name, part in lists.items() if not re.search('"max(Items|Length)"', part)}
 
 
 @pytest.mark.parametrize("name", [name for name, tool in CONTRACT.items() if tool["output"]])
