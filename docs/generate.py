@@ -81,6 +81,12 @@ def tools_page() -> str:
         f"A calendar with `{DECK_CALENDAR}` in its name is a board of Deck and needs `deck:read`, or `deck:write`",
         "where the tool writes.",
         "",
+        "Text stays text, whatever it looks like. Other arguments may be written as text too: a number, a list or an object",
+        "in JSON. `null`, and an empty text where it can mean nothing else, is the default. All that is wrong, missing or",
+        "unknown is told at once. Calendars, address books, boards, stacks, cards, labels, tables and recipes go by their id,",
+        "or by the name that people see, where one alone has it. A path may be an address of this Nextcloud: that of the",
+        "web page of files, an internal link (`/f/123`), or that for WebDAV.",
+        "",
         "| tool | app | scopes | | |",
         "| --- | --- | --- | --- | --- |",
     ]

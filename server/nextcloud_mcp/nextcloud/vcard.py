@@ -26,6 +26,7 @@ from pydantic import (
     ValidationInfo,
     model_serializer,
 )
+from pydantic_core import ErrorDetails
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
 from nextcloud_mcp.nextcloud import content_lines
@@ -173,21 +174,50 @@ def check_names(fields: Mapping[str, Any]) -> None:
 _OTHER_NAMES: Final = {"phone": "tel", "organization": "org"}
 
 
+_MAX_SENTENCES: Final = 10
+"""Wrong fields that an error names."""
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "string_type": "pass text",
+    "list_type": "pass a list",
+    "model_type": "pass an object",
+    "missing": "it is missing",
+}
+"""What would be right, by pydantic's types of errors."""
+
+
 def contact_data(fields: Mapping[str, Any], known: AbstractSet[str] = frozenset()) -> ContactData:
     """Read a caller's fields; a text does where a list has one entry. Texts that are `known` are taken as they are.
 
     Raises:
         InvalidArgumentError: with the field that is unknown or wrong.
     """
-    check_names(fields)
     try:
         return ContactData.model_validate(fields, context=known)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(["contact_data", *(str(step) for step in problem["loc"] if not str(step).startswith("function-"))])
-    if problem["type"] == "extra_forbidden":
-        raise InvalidArgumentError(f"{field} is no field of a contact: use {', '.join(ContactData.model_fields)}.")
-    raise InvalidArgumentError(f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}.")
+        problems = error.errors(include_url=False, include_input=False)
+    sentences: dict[str, str] = {}
+    for problem in problems:
+        field = _field(problem)
+        sentences.setdefault(field, _sentence(field, problem))
+    raise InvalidArgumentError(" ".join([*sentences.values()][:_MAX_SENTENCES]))
+
+
+def _field(problem: ErrorDetails) -> str:
+    """Return where a problem is, such as `contact_data.email.0.value`, without what pydantic calls its own steps."""
+    steps = (str(step) for step in problem["loc"] if isinstance(step, int) or "[" not in step)
+    return ".".join(["contact_data", *steps])[:100]
+
+
+def _sentence(field: str, problem: ErrorDetails) -> str:
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        is_own = len(problem["loc"]) == 1
+        right = f"use {', '.join(ContactData.model_fields)}" if is_own else "leave it out"
+        return f"{field} is no field of a contact: {right}."
+    if kind == "value_error":
+        return f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}."
+    return f"{field} is wrong: {_EXPECTED.get(kind, 'pass another value')}."
 
 
 def change_fields(card: str, fields: Mapping[str, Any]) -> str:

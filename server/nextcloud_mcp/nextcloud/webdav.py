@@ -15,6 +15,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundEr
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import composed
 
 PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
 <oc:size/><oc:fileid/><oc:favorite/>"""
@@ -81,6 +82,15 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
     if not itself.is_directory:
         raise InvalidArgumentError(f"{shown(path)} is a file, not a folder: read it, or list its folder.")
     return members
+
+
+async def exists(nextcloud: Nextcloud, path: str) -> bool:
+    """Return whether there is a file or folder."""
+    try:
+        await _stat(nextcloud, path)
+    except NotFoundError:
+        return False
+    return True
 
 
 async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int, whole: bool = False) -> File:
@@ -273,7 +283,7 @@ async def url_of(nextcloud: Nextcloud, path: str) -> str:
 
 def segments(path: str) -> list[str]:
     """Split a path; no segment may climb out of the user's root or hide a part of the name."""
-    names = [name for name in path.split("/") if name]
+    names = [composed(name) for name in path.split("/") if name]
     if any(name in {".", ".."} or "\0" in name for name in names):
         raise InvalidArgumentError(f"{path!r} is no path: write it without '.' and '..'.")
     return names

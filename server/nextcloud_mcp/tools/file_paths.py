@@ -9,9 +9,9 @@ from nextcloud_mcp.boundary.arguments import quoted
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Translated
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
-from nextcloud_mcp.nextcloud import search
+from nextcloud_mcp.nextcloud import search, webdav
 
-_ADDRESS: Final = re.compile(r"https?:/{1,2}[^/]", re.IGNORECASE)
+_ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 _PORTS: Final = {"http": 80, "https": 443}
 
 _BY_ID: Final = re.compile(r"(?:/index\.php)?/(?:f|apps/files/files)/([0-9]{1,18})/?")
@@ -24,6 +24,17 @@ _DAV: Final = re.compile(r"/remote\.php/(?:dav/files/([^/]+)|webdav)(/.*)?")
 """The address of a file or folder for WebDAV."""
 
 
+_INTERNAL: Final = re.compile("/f/[0-9]{1,18}/?")
+"""An internal link without its host, which may also be the path of a file."""
+
+_WITHOUT_HOST: Final = re.compile(
+    r"/index\.php/(?:f|apps/files)/.*|/apps/files/(?:files/?)?(?:[0-9]+/?)?\?.*|/remote\.php/(?:dav/files|webdav)/.*"
+    rf"|{_INTERNAL.pattern}",
+    re.DOTALL,
+)
+"""An address of which only the part after the host is given."""
+
+
 async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
     """Return the path of a file, if it is given as an address of this Nextcloud; else what is given.
 
@@ -31,14 +42,11 @@ async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
         InvalidArgumentError: the address is another server's, or of something that is not a file of the person's.
         NotFoundError: it has the id of a file that the person does not see.
     """
-    if _ADDRESS.match(given.strip()) is None:
+    if not _ADDRESS.match(given.strip()) and not _WITHOUT_HOST.fullmatch(given):
         return given
-    address = urlsplit(given.strip())
-    path = _below(address, call.services.addresses)
-    if path is None:
-        raise InvalidArgumentError(
-            f"{quoted(given)} is not an address of this Nextcloud: pass the path, as nc_webdav_list_directory shows it."
-        )
+    if _INTERNAL.fullmatch(given) and await webdav.exists(call.nextcloud(), given):
+        return given
+    address, path = _split(given.strip(), call.services.addresses)
     if found := _DAV.fullmatch(path):
         owner = unquote(found[1]) if found[1] is not None else None
         if owner is not None and owner != await call.nextcloud().user_id():
@@ -74,6 +82,24 @@ def _id_in(path: str, query: Mapping[str, list[str]]) -> int | None:
         return int(opened)
     found = _BY_ID.fullmatch(path)
     return int(found[1]) if found else None
+
+
+def _split(given: str, roots: tuple[str, ...]) -> tuple[SplitResult, str]:
+    """Return the parts of an address, and its path below the root of this Nextcloud.
+
+    Raises:
+        InvalidArgumentError: it is another server's.
+    """
+    try:
+        address = urlsplit(given)
+    except ValueError:  # a host that cannot be one
+        address = urlsplit("https:")
+    path = _below(address, roots) if address.scheme else address.path
+    if path is None:
+        raise InvalidArgumentError(
+            f"{quoted(given)} is not an address of this Nextcloud: pass the path, as nc_webdav_list_directory shows it."
+        )
+    return address, path
 
 
 def _below(address: SplitResult, roots: tuple[str, ...]) -> str | None:

@@ -100,3 +100,17 @@ async def test_deletes_a_contact(server: Server) -> None:
     server.nextcloud.on("DELETE", ANN, answer(204))
     result = await server.use("nc_contacts_delete_contact", {"addressbook": "contacts", "uid": "ann"})
     assert (result["deleted_uid"], result["message"]) == ("ann", "The contact Ann Example is deleted.")
+
+
+async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
+    """All at once, each by its place; nothing is asked of Nextcloud."""
+    data = {"fn": ["a"], "email": [5], "adr": {"street": 5}, "url": [{"valu": "x"}], "org": 5, "shoe": 1}
+    arguments = {"addressbook": "contacts", "uid": "", "contact_data": data}
+    said = await server.misuse("nc_contacts_create_contact", arguments)
+    assert said.startswith(
+        "contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass an object. "
+        "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass a list. "
+        "contact_data.url.0.value is wrong: it is missing. contact_data.url.0.valu is no field of a contact: leave it out. "
+        "contact_data.shoe is no field of a contact: use fn, "
+    ), said
+    assert server.nextcloud.asked() == []

@@ -28,7 +28,11 @@ def has_folder(server: Server, address: str = "Photos/2026%20%C3%BC") -> None:
         f"{CLOUD}/remote.php/dav/files/alice/Photos/2026%20%C3%BC/",
         f"{CLOUD}/remote.php/webdav/Photos/2026%20%C3%BC",
         "HTTPS://Cloud.Test:443/apps/files/?dir=/Photos/2026%20%C3%BC",
+        "/remote.php/dav/files/alice/Photos/2026%20%C3%BC",
+        "/index.php/apps/files/?dir=/Photos/2026%20%C3%BC",
+        "/apps/files/files/?dir=/Photos/2026%20%C3%BC",
         "/Photos/2026 ü",
+        "/Photos/2026 u\u0308",
         "Photos//2026 ü/",
     ],
 )
@@ -43,6 +47,7 @@ async def test_an_address_is_a_path(server: Server, address: str) -> None:
     [
         f"{CLOUD}/f/123",
         f"{CLOUD}/index.php/f/123",
+        "/f/123",
         f"{CLOUD}/apps/files/files/123?dir=/elsewhere",
         f"{CLOUD}/apps/files/?dir=/elsewhere&openfile=123",
     ],
@@ -51,6 +56,7 @@ async def test_an_internal_link_is_looked_up(server: Server, address: str) -> No
     """Its id is that of a file or folder, wherever that is now."""
     has_folder(server)
     found = multistatus(dav_folder(f"{FILES}/Photos/2026%20%C3%BC/"))
+    server.nextcloud.on("PROPFIND", f"{FILES}/f/123", answer(404))
     server.nextcloud.on("SEARCH", SEARCHED, answer(207, content=found))
     assert (await server.use("nc_webdav_list_directory", {"path": address}))["files_count"] == 1
     assert b"<oc:fileid/></d:prop><d:literal>123</d:literal>" in server.nextcloud.requests[-2].content
@@ -64,6 +70,13 @@ async def test_a_folder_whose_id_is_not_found_is_where_the_address_says(server: 
     assert (await server.use("nc_webdav_list_directory", {"path": address}))["files_count"] == 1
     said = await server.misuse("nc_webdav_list_directory", {"path": f"{CLOUD}/f/2"})
     assert said == "There is no file or folder with the id 2 among what you may see."
+
+
+async def test_a_path_that_looks_like_an_internal_link_is_a_path(server: Server) -> None:
+    """Where there is a file of that name: it goes before any id."""
+    has_folder(server, "f/123")
+    assert (await server.use("nc_webdav_list_directory", {"path": "/f/123"}))["files_count"] == 1
+    assert server.nextcloud.asked("SEARCH") == []
 
 
 async def test_the_public_address_counts_too() -> None:
@@ -81,6 +94,8 @@ async def test_the_public_address_counts_too() -> None:
         ("http://cloud.test/apps/files/?dir=/Photos", "is not an address of this Nextcloud"),
         ("https://cloud.test:8443/f/1", "is not an address of this Nextcloud"),
         ("https://cloud.test:x/f/1", "is not an address of this Nextcloud"),
+        ("https:///f/1", "is not an address of this Nextcloud"),
+        ("https://[::/f/1", "is not an address of this Nextcloud"),
         ("https://cloud.test@elsewhere.test/f/1", "is not an address of this Nextcloud"),
         (f"{CLOUD}/remote.php/dav/files/bob/a.txt", "is in somebody else's files"),
         (f"{CLOUD}/s/AbCdEf", "is not the address of a file or folder"),
