@@ -110,7 +110,8 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
     assert said.startswith(
         "contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass an object. "
         "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass a list. "
-        "contact_data.url.0.value is wrong: it is missing. contact_data.url.0.valu is no field of a contact: leave it out. "
+        "contact_data.url.0.value is wrong: it is missing. "
+        "contact_data.url.0.valu is no field of a contact: leave it out. "
         "contact_data.shoe is no field of a contact: use fn, "
     ), said
     assert server.nextcloud.asked() == []

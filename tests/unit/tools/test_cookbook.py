@@ -127,3 +127,21 @@ async def test_a_recipe_s_id_is_completed(server: Server, typed: str, proposed: 
     """By what the id starts with, or by the name."""
     server.nextcloud.on("GET", RECIPES, answer(json=[stub(), stub(id="7", recipe_id=7, name="Toast")]))
     assert await server.completions("nc://Cookbook/{recipe_id}", "recipe_id", typed) == proposed
+
+
+async def test_recipes_and_categories_go_by_the_names_that_people_see(server: Server) -> None:
+    """In any case, where one alone has that name; else what there is is told."""
+    server.nextcloud.on("GET", f"{COOKBOOK}/recipes", answer(json=[stub()]))
+    server.nextcloud.on("GET", f"{COOKBOOK}/recipes/239", answer(json=recipe()))
+    assert (await server.use("nc_cookbook_get_recipe", {"recipe_id": "pancakes"}))["id"] == "239"
+    said = await server.misuse("nc_cookbook_delete_recipe", {"recipe_id": "Waffles"})
+    assert said == "There is no recipe 'Waffles': there is 239 (Pancakes)."
+
+    known = [{"name": "Dessert", "recipe_count": "1"}, {"name": "*", "recipe_count": "2"}]
+    server.nextcloud.on("GET", f"{COOKBOOK}/categories", answer(json=known))
+    server.nextcloud.on("GET", f"{COOKBOOK}/category/dessert", answer(json=[]))
+    server.nextcloud.on("GET", f"{COOKBOOK}/category/Soup", answer(json=[]))
+    server.nextcloud.on("GET", f"{COOKBOOK}/category/Dessert", answer(json=[stub()]))
+    assert (await server.use("nc_cookbook_get_recipes_in_category", {"category": "dessert"}))["total_count"] == 1
+    said = await server.misuse("nc_cookbook_get_recipes_in_category", {"category": "Soup"})
+    assert said == "There is no category 'Soup': there is Dessert."

@@ -90,3 +90,17 @@ async def test_a_wrong_value_is_named(server: Server) -> None:
     """With its column."""
     arguments = {"table_id": 2, "data": {"Name": "Iron", "Amount": -1}}
     assert "data['Amount'] must be at least 0" in await server.misuse("nc_tables_insert_row", arguments)
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_table_and_a_column_go_by_the_names_that_people_see(server: Server) -> None:
+    """In any case, where one alone has that name; else what there is is told, and nothing is written."""
+    tables = [{"id": 2, "title": "Stock", "ownership": "alice"}, {"id": 3, "title": "Other", "ownership": "alice"}]
+    server.nextcloud.on("GET", f"{API}/tables", answer(json=tables))
+    server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(json=row(c11="Iron", c12=5)))
+    await server.use("nc_tables_insert_row", {"table_id": "stock", "data": '{"name": "Iron", " AMOUNT": 5}'})
+    assert json.loads(server.nextcloud.requests[-1].content) == {"data": {"11": "Iron", "12": 5}}
+    said = await server.misuse("nc_tables_insert_row", {"table_id": "Stocks", "data": {}})
+    assert said == "There is no table 'Stocks': there is 2 (Stock), 3 (Other)."
+    said = await server.misuse("nc_tables_insert_row", {"table_id": 2, "data": {"name": "a", "Name": "b"}})
+    assert said == "data has 'name' and 'Name', which are the same column: name it once."
