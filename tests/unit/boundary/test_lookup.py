@@ -25,7 +25,7 @@ async def test_a_calendar_is_found_by_what_people_call_it(server: Server, name: 
     server.nextcloud.on("REPORT", given, answer(404))
     found = await server.use("nc_calendar_list_events", {"calendar_name": name, "start_date": "2030-10-01"})
     assert found["total_found"] == 0
-    assert server.nextcloud.asked("REPORT") == [f"REPORT {given}", f"REPORT {WORK}"]
+    assert set(server.nextcloud.asked("REPORT")) == {f"REPORT {given}", f"REPORT {WORK}"}
     assert server.nextcloud.asked("PROPFIND") == [f"PROPFIND {HOME}"]
 
 
