@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from html import unescape
 from itertools import count
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
@@ -36,7 +37,7 @@ _RECIPE: dict[str, Any] = {
 _BASE = "/index.php/apps/cookbook/api"
 _API = f"{_BASE}/v1"
 _IMAGE = "/index.php/apps/cookbook/webapp/recipes/{}/image?size={}"
-_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
+_DURATION = re.compile(r"P(?:\d+W)?(?:\d+D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _SETTINGS = {
     "folder": "/Recipes",
     "update_interval": 5,
@@ -173,11 +174,28 @@ def _keep(book: Cookbook, body: Row, number: int) -> None:
     recipe["recipeCategory"] = recipe["recipeCategory"].replace("/", "_")
     for name in ("prepTime", "cookTime", "totalTime"):
         recipe[name] = _duration(recipe[name])
+    for name in ("description", "recipeIngredient", "recipeInstructions"):
+        texts = recipe[name]
+        recipe[name] = _clean(texts) if isinstance(texts, str) else [text for text in map(_clean, texts) if text]
+    recipe["url"] = _address(recipe["url"])
     book.recipes[number] = recipe
 
 
+def _clean(text: str) -> str:
+    """A text without tags, its entities decoded, and without backslashes; both twice, as a recipe is filtered twice."""
+    for _ in range(2):
+        text = unescape(re.sub(r"<(?!\s)[^>]*>?", "", text).replace("\\", "_"))
+    return re.sub(" +", " ", text.replace("\t", " ")).strip()
+
+
+def _address(url: str) -> str:
+    """An address without what is not ASCII; what is none then is dropped."""
+    url = re.sub("[^!-~]", "", url)
+    return url if re.fullmatch(r"[a-zA-Z]+://[a-zA-Z0-9.-]+([:/?#].*)?", url) else ""
+
+
 def _duration(value: str | None) -> str | None:
-    """A duration in hours, minutes and seconds; what is none is dropped."""
+    """A duration in hours, minutes and seconds; weeks and days are dropped, and so is all of what is none."""
     found = _DURATION.fullmatch(value or "")
     if found is None:
         return None

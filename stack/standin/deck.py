@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -456,11 +456,11 @@ def _number(body: Row, name: str) -> int:
 
 
 def _moment(value: str | None) -> str | None:
-    """A time as Deck writes it: with an offset, and without fractions of a second."""
+    """A time as Deck keeps it: without fractions of a second, and as if it were in UTC, whatever its offset."""
     if not value:
         return None
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise RefusedError(500, _FAILURE) from None
-    return moment.replace(microsecond=0).isoformat() + ("" if moment.tzinfo else "+00:00")
+    return moment.replace(microsecond=0, tzinfo=UTC).isoformat()

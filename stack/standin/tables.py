@@ -251,9 +251,27 @@ def _text(column: Json, value: Any) -> str | None:
     if text and column["textMaxLength"] and len(text) > column["textMaxLength"]:
         limit = column["textMaxLength"]
         raise _RefusedError(400, f"Value for column {column['title']} exceeds maximum length of {limit}")
-    if text and column["subtype"] == "link" and text.startswith("http"):
-        return json.dumps({"title": text, "value": text, "providerId": "url"})
-    return text
+    return _link(column, text) if text and column["subtype"] == "link" else text
+
+
+def _link(column: Json, text: str) -> str | None:
+    """A link as it is kept: as it was sent where it is whole, or of a text what looks like an address, or nothing."""
+    exported = re.search(r"(.*) \((http.*)\)", text)
+    if exported and exported[1]:
+        return json.dumps({"title": exported[1], "value": exported[2], "providerId": "url"})
+    try:
+        link = json.loads(text)
+    except ValueError:
+        found = re.search(r"https?://[a-zA-Z0-9\-.]+\.[a-zA-Z]{2,3}(/\S*)?", text)
+        return json.dumps({"title": found[0], "value": found[0], "providerId": "url"}) if found else None
+    if not isinstance(link, dict) or "value" not in link:
+        return None
+    if not re.match("https?:", str(link["value"])):
+        message = f'Column "{column["title"]}" contains an invalid protocol. Only http and https are allowed.'
+        raise _RefusedError(400, message)
+    if "providerId" in link and link["providerId"] not in (column["textAllowedPattern"] or "").split(","):
+        return None
+    return text if "title" in link else None
 
 
 def _number(column: Json, value: Any) -> float:

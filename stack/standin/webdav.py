@@ -11,6 +11,7 @@ from wsgidav.dav_error import (  # type: ignore[import-untyped]
     HTTP_BAD_REQUEST,
     HTTP_CONFLICT,
     HTTP_FORBIDDEN,
+    HTTP_METHOD_NOT_ALLOWED,
     HTTP_NOT_FOUND,
     HTTP_NOT_MODIFIED,
     HTTP_PRECONDITION_FAILED,
@@ -32,6 +33,7 @@ Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 _LONGEST_NAME = 250
+_PARTIAL = ".part"
 # what WsgiDAV says of a failed condition -> what sabre/dav says, and the header it names
 _CONDITIONS = {
     NO_MATCH: (NO_MATCH, "If-Match"),
@@ -45,6 +47,12 @@ _CONDITIONS = {
         "Overwrite",
     ),
 }
+_INVALID_PATH = r"OCA\DAV\Connector\Sabre\Exception\InvalidPath"
+_NO_UPLOAD = (
+    '<?xml version="1.0"?>\n<d:multistatus xmlns:d="DAV:"><d:response><d:href>{href}</d:href><d:propstat><d:prop>'
+    "<d:getcontentlength>0</d:getcontentlength><d:resourcetype/><d:getetag>&quot;&quot;</d:getetag></d:prop>"
+    "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"
+)
 _EMPTY_COLLECTION = (
     '<?xml version="1.0"?>\n<d:multistatus xmlns:d="DAV:"><d:response><d:href>{href}</d:href><d:propstat><d:prop>'
     "<d:resourcetype><d:collection/></d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>"
@@ -69,6 +77,13 @@ def create_files_app(tree: Tree) -> WsgiApp:
     return app
 
 
+class _NameError(DAVError):  # type: ignore[misc]
+    """A name that Nextcloud allows nowhere."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(HTTP_BAD_REQUEST, message)
+
+
 class _SabreErrors(BaseMiddleware):  # type: ignore[misc]
     """Words WsgiDAV's refusals as Nextcloud does."""
 
@@ -88,7 +103,7 @@ def _body(error: DAVError, environ: Environ) -> bytes:
     message, header = _CONDITIONS.get(error.context_info, (error.context_info or "", None))
     if error.value == HTTP_NOT_FOUND and message.startswith("/"):
         message = f"File with name {_inner(environ['PATH_INFO'])} could not be located"
-    return error_body(error.value, message, header)
+    return error_body(error.value, message, header, exception=_INVALID_PATH if isinstance(error, _NameError) else "")
 
 
 def _inner(path: str) -> str:
@@ -132,6 +147,7 @@ class _Request:
             DAVError: With Nextcloud's status and message.
         """
         self._check_owner(self.path, creates=self.method in {"PUT", "MKCOL"})
+        self._check_partial()
         if self.method in {"PUT", "MKCOL"}:
             _check_name(self.path)
         if self.method == "PUT":
@@ -143,11 +159,27 @@ class _Request:
         elif self.method in {"MOVE", "COPY"}:
             self._check_transfer()
 
+    def _check_partial(self) -> None:
+        """What is named like an upload that is not complete counts as there, and is not."""
+        if not self._is_partial(self.path):
+            return
+        if self.method == "MKCOL":
+            raise DAVError(HTTP_METHOD_NOT_ALLOWED, "The resource you tried to create already exists")
+        if self.method == "PUT" and self.environ.get("HTTP_IF_NONE_MATCH") == "*":
+            raise DAVError(HTTP_PRECONDITION_FAILED, "If-None-Match header condition failed")
+
+    def _is_partial(self, path: str) -> bool:
+        return path.endswith(_PARTIAL) and self._resource(path) is None
+
     def short_answer(self) -> tuple[str, str, bytes] | None:
         """What Nextcloud answers without looking at files: another's home is empty, a folder's GET is too."""
         if self.method == "PROPFIND" and _owner(self.path) != self.user:
             href = quote(f"{MOUNT}/{_owner(self.path)}/")
             return "207 Multi-Status", MEDIA_TYPE, _EMPTY_COLLECTION.format(href=href).encode()
+        if self.method == "PROPFIND" and self._is_partial(self.path):
+            return "207 Multi-Status", MEDIA_TYPE, _NO_UPLOAD.format(href=quote(MOUNT + self.path)).encode()
+        if self.method == "DELETE" and self._is_partial(self.path):
+            return "204 No Content", MEDIA_TYPE, b""
         if self.method in {"GET", "HEAD"} and isinstance(self._resource(self.path), Folder):
             return "200 OK", "text/html; charset=UTF-8", b""
         return None
@@ -187,7 +219,8 @@ class _Request:
         source, destination = self.path.rstrip("/"), self._destination().rstrip("/")
         if self._resource(_parent(destination)) is None:
             raise DAVError(HTTP_CONFLICT, "The destination node is not found")
-        if self._resource(destination) is not None and self.environ.get("HTTP_OVERWRITE", "").upper() == "F":
+        is_there = self._resource(destination) is not None or self._is_partial(destination)
+        if is_there and self.environ.get("HTTP_OVERWRITE", "").upper() == "F":
             raise DAVError(HTTP_PRECONDITION_FAILED, "Destination already exists and Overwrite is set to false")
         if source == destination:
             raise DAVError(HTTP_FORBIDDEN, "Source and destination uri are identical.")
@@ -219,11 +252,13 @@ class _Request:
 def _check_name(path: str) -> None:
     name = path.rstrip("/").rpartition("/")[2]
     if "\\" in name:
-        raise DAVError(HTTP_BAD_REQUEST, '"\\" is not allowed inside a file or folder name.')
+        raise _NameError('"\\" is not allowed inside a file or folder name.')
     if len(name.encode()) > _LONGEST_NAME:
-        raise DAVError(HTTP_BAD_REQUEST, "Filename is too long")
-    if name == ".htaccess" or name.endswith((".part", ".filepart")):
-        raise DAVError(HTTP_BAD_REQUEST, "Filename is a reserved word")
+        raise _NameError("Filename is too long")
+    if name == ".htaccess":
+        raise _NameError("Filename is a reserved word")
+    if name.endswith((_PARTIAL, ".filepart")):
+        raise _NameError(f'"{name[name.rindex(".") :]}" is a forbidden file type.')
 
 
 def _owner(path: str) -> str:

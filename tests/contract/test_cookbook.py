@@ -213,3 +213,24 @@ async def _create(person: Person, name: str, **fields: Any) -> int:
 
 def _twice(name: str) -> str:
     return quote(quote(name, safe=""), safe="")
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "kept"),
+    [
+        ("description", "bake at <200 degrees", "bake at"),
+        ("description", "5 < 6 & 7 > 3", "5 < 6 & 7 > 3"),
+        ("description", "fish &amp; chips", "fish & chips"),
+        ("recipeIngredient", ["<b>salt</b>", "a\\b", ""], ["salt", "a_b"]),
+        ("prepTime", "P1DT2H", "PT2H0M0S"),
+        ("prepTime", "P1W", "PT0H0M0S"),
+        ("prepTime", "PT1.5H", None),
+        ("url", "example.org/soup", ""),
+        ("url", "https://example.org/\u00e4", "https://example.org/"),
+        ("url", "https://example.org/%C3%A4", "https://example.org/%C3%A4"),
+    ],
+)
+async def test_what_is_dropped_without_a_word(alice: Person, word: str, field: str, sent: Any, kept: Any) -> None:
+    """Tags, backslashes, days, and what is not ASCII: so a client must check by itself."""
+    number = await _create(alice, word, **{field: sent})
+    assert (await alice.http.get(f"{RECIPES}/{number}")).json()[field] == kept

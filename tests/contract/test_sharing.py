@@ -5,7 +5,7 @@ Nextcloud takes 20 new shares in ten minutes from one person: what these tests c
 """
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import httpx
@@ -185,3 +185,23 @@ async def test_nobody_shares_without_a_token(anonymous: httpx.AsyncClient) -> No
     answer = await anonymous.get(SHARES, params={"format": "json"}, headers={"OCS-APIRequest": "true"})
     assert answer.status_code == 401
     assert answer.json()["ocs"]["meta"]["statuscode"] == 997
+
+
+@pytest.mark.parametrize("expire", ["tomorrow", "2027-01-01T10:00:00+05:00"])
+async def test_a_day_is_made_of_anything(alice: Person, file: str, expire: str) -> None:
+    """PHP reads it, and an instant can become the day before: so a client must check by itself."""
+    made = data(await ask(alice, "POST", json={"path": file, "shareType": LINK, "expireDate": expire}))
+    assert made["expiration"].endswith(("00:00:00", "23:59:59"))
+
+
+async def test_which_last_day_counts(alice: Person, file: str) -> None:
+    """Nextcloud 32 ends a share when its day begins, so today is over; 34 ends it when the day does.
+
+    The time in the answer tells the two apart.
+    """
+    today = datetime.now(UTC).date()
+    asked = {"path": file, "shareType": LINK, "permissions": 1}
+    for_today = await ask(alice, "POST", json=asked | {"expireDate": today.isoformat()})
+    later = today + timedelta(days=30)
+    kept = data(await ask(alice, "POST", json=asked | {"expireDate": later.isoformat()}))["expiration"]
+    assert (for_today.status_code, kept) in {(404, f"{later} 00:00:00"), (200, f"{later} 23:59:59")}

@@ -244,3 +244,46 @@ async def test_a_table_is_ones_own(alice: Person, bob: Person, table: Table) -> 
     """Who it is not shared with can't see that it is there."""
     assert table.id not in [each["id"] for each in (await bob.http.get(f"{V1}/tables")).json()]
     assert alice.user != bob.user
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("example.org", None),
+        ("ftp://example.org", None),
+        ("https://localhost/x", None),
+        ("https://example.org?x=1", "https://example.org"),
+        ("https://example.museum/x", "https://example.mus"),
+        ("see https://example.org/a b", "https://example.org/a"),
+    ],
+)
+async def test_a_bare_address_is_kept_in_part(table: Table, sent: str, kept: str | None) -> None:
+    """What a pattern knows of it, or nothing, with 200: so a client must send title and value."""
+    row = (await table.insert(Link=sent)).json()
+    link = (await table.values(row["id"])).get("Link")
+    assert (json.loads(link)["value"] if link else None) == kept
+    whole = json.dumps({"title": sent, "value": f"https://{sent.rpartition('//')[2]}"})
+    row = (await table.insert(Link=whole)).json()
+    assert (await table.values(row["id"]))["Link"] == whole
+
+
+async def test_a_link_that_looks_like_an_export(table: Table) -> None:
+    """`… (http…)` within a link is taken for the form of exports, unless the parenthesis is escaped."""
+    link = {"title": "a (http://b)", "value": "https://example.org"}
+    row = (await table.insert(Link=json.dumps(link))).json()
+    assert json.loads((await table.values(row["id"]))["Link"]) != link
+    row = (await table.insert(Link=json.dumps(link).replace("(", "\\u0028"))).json()
+    assert json.loads((await table.values(row["id"]))["Link"]) == link
+
+
+async def test_a_link_of_a_provider(table: Table) -> None:
+    """A provider that the column does not allow costs the whole link."""
+    row = (await table.insert(Link=json.dumps({"title": "a", "value": "https://x.org", "providerId": "url"}))).json()
+    assert (await table.values(row["id"])).get("Link") is None
+
+
+async def test_a_link_of_another_protocol(table: Table) -> None:
+    """400 with a sentence, where title and value are sent."""
+    answer = await table.insert(Link=json.dumps({"title": "a", "value": "ftp://example.org"}))
+    assert answer.status_code == 400
+    assert "Only http and https are allowed" in answer.json()["message"]

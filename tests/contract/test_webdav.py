@@ -3,8 +3,10 @@
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/basic.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from html import unescape
+from typing import Final
 
 import anyio
 import httpx
@@ -354,3 +356,38 @@ async def _transfer(
 ) -> httpx.Response:
     headers = {"Destination": person.address(*destination), "Overwrite": overwrite}
     return await person.http.request(method, person.path(*source), headers=headers)
+
+
+NAMES: Final[Mapping[str, str]] = {
+    "back\\slash": '"\\" is not allowed inside a file or folder name.',
+    "n" * 260: "Filename is too long",
+    "x.filepart": '".filepart" is a forbidden file type.',
+}
+
+
+@pytest.mark.parametrize(("name", "why"), NAMES.items())
+async def test_a_name_that_is_never_allowed(alice: Person, folder: str, name: str, why: str) -> None:
+    """400 with an exception of its own, and a sentence for people."""
+    refused = await alice.http.put(alice.path(folder, name), content=b"x", headers={"If-None-Match": "*"})
+    assert (refused.status_code, exception(refused)) == (400, "InvalidPath")
+    assert why in unescape(refused.text)
+
+
+async def test_a_name_of_apaches(alice: Person, folder: str) -> None:
+    """400 as for other names, and 500 with another exception in Nextcloud 34, both with a sentence."""
+    refused = await alice.http.put(alice.path(folder, ".htaccess"), content=b"x", headers={"If-None-Match": "*"})
+    told = {(400, "InvalidPath"): "Filename is a reserved word", (500, "ForbiddenException"): "Invalid path: files/"}
+    assert told[refused.status_code, exception(refused)] in refused.text
+
+
+async def test_what_is_named_like_half_an_upload(alice: Person, folder: str) -> None:
+    """It counts as there, with an empty ETag, cannot be made, and goes with 204 although it is not there."""
+    path = alice.path(folder, "x.part")
+    assert (await properties(alice.http, path))["d:getetag"] == '""'
+    put = await alice.http.put(path, content=b"x", headers={"If-None-Match": "*"})
+    assert (put.status_code, exception(put)) == (412, "PreconditionFailed")
+    assert (await alice.http.request("MKCOL", path)).status_code == 405
+    plain = await alice.http.put(path, content=b"x")
+    assert (plain.status_code, exception(plain)) == (400, "InvalidPath")
+    assert '".part" is a forbidden file type.' in unescape(plain.text)
+    assert (await alice.http.delete(path)).status_code == 204

@@ -150,7 +150,8 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
     "403": Case(
         LIST,
         403,
-        "Nextcloud does not allow this for /Plans: ask its owner for the permission.",
+        "Nextcloud does not allow this for /Plans: if it belongs to somebody else, ask them for the permission; "
+        "if it is yours, nobody may do this with it.",
         "nextcloud.forbidden",
         headers={"Content-Type": "application/xml; charset=utf-8"},
     ),

@@ -90,6 +90,14 @@ class FakeNextcloud:
         return (answers.pop(0) if len(answers) > 1 else answers[0])(request)
 
 
+def dav_error(exception: str, message: str = "") -> str:
+    """Return an error's body as Nextcloud's WebDAV writes it."""
+    return (
+        '<?xml version="1.0"?><d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">\n'
+        f"  <s:exception>{exception}</s:exception>\n  <s:message>{message}</s:message>\n</d:error>"
+    )
+
+
 def note(**changes: Any) -> dict[str, Any]:
     """Return a note as Notes 4.12 answers it; `changes` replace what is usual."""
     return {

@@ -116,6 +116,7 @@ DECK_CALENDAR: Final = "app-generated--deck--"
 """Is in the name of each calendar as which Nextcloud shows a board of Deck: its tasks are the board's cards."""
 
 RESOURCE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
+    "nc://capabilities": frozenset(),
     "notes://settings": frozenset({"notes:read"}),
     "nc://Notes/{note_id}": frozenset({"notes:read"}),
     "nc://Notes/{note_id}/attachments/{attachment_filename}": frozenset({"notes:read"}),

@@ -188,7 +188,12 @@ async def change_calendar(
 
 
 async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
-    """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while. Returns the status."""
+    """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while. Returns the status.
+
+    Raises:
+        NotFoundError: there is none of that name; one in the trash bin stays there, where a second DELETE would end it.
+    """
+    await get_calendar(nextcloud, name)
     return (await nextcloud.request("DELETE", await _path(nextcloud, name), about=_about(name))).status_code
 
 
@@ -247,7 +252,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
         )
     stored = found[0]
     if etag and dav.given(etag) != stored.etag:
-        raise _changed(stored.etag)
+        raise dav.changed("It")
     return stored
 
 
@@ -274,7 +279,7 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
     """Store `text` in place of what was read.
 
     Raises:
-        ConflictError: somebody changed it meanwhile; the present ETag is in the message.
+        ConflictError: somebody changed it meanwhile.
     """
     response = await nextcloud.request(
         "PUT",
@@ -284,7 +289,7 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
         content=text.encode(),
         also_ok={412},
     )
-    await _no_conflict(nextcloud, response, there)
+    _no_conflict(response)
     return await _written(nextcloud, response, there.calendar, there.name)
 
 
@@ -292,7 +297,7 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
     """Delete what was read; Nextcloud keeps it in a trash bin for a while. Returns the HTTP status.
 
     Raises:
-        ConflictError: somebody changed it meanwhile; the present ETag is in the message.
+        ConflictError: somebody changed it meanwhile.
     """
     response = await nextcloud.request(
         "DELETE",
@@ -301,7 +306,7 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
         headers={"If-Match": dav.quoted(there.etag)},
         also_ok={412},
     )
-    await _no_conflict(nextcloud, response, there)
+    _no_conflict(response)
     return response.status_code
 
 
@@ -339,7 +344,7 @@ async def _not_moved(
         )
     if status == httpx.codes.PRECONDITION_FAILED:
         present = await _etag(nextcloud, there.calendar, there.name)
-        return _changed(present) if present != there.etag else _there_already(target, "has one of the same name")
+        return dav.changed("It") if present != there.etag else _there_already(target, "has one of the same name")
     if status == httpx.codes.BAD_REQUEST:
         return _there_already(target, "has one of the same UID")
     if _UNIQUE.search(response.text):
@@ -412,14 +417,9 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
     return await aside(_objects, calendar, response)  # thousands take tenths of seconds
 
 
-async def _no_conflict(nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject) -> None:
+def _no_conflict(response: httpx.Response) -> None:
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        raise _changed(await _etag(nextcloud, there.calendar, there.name))
-
-
-def _changed(etag: str) -> ConflictError:
-    """Return the error for what is not as the caller has read it, with the ETag that it has now."""
-    return dav.changed("It", etag)
+        raise dav.changed("It")
 
 
 async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:

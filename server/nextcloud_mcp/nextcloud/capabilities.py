@@ -26,12 +26,20 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
     """Return the apps that Nextcloud announces to the user, by their keys in the capabilities.
 
     Raises:
+        TokenNotAcceptedError: as for `whole`.
+    """
+    return frozenset(_Answer.model_validate(await whole(nextcloud)).ocs.data.capabilities)
+
+
+async def whole(nextcloud: Nextcloud) -> dict[str, Any]:
+    """Return the capabilities as Nextcloud answers them to the user, OCS envelope included.
+
+    Raises:
         TokenNotAcceptedError: it answered as to a stranger, which it does with 200 (measured on Nextcloud 32.0.1).
     """
     response = await nextcloud.request(
         "GET", "/ocs/v2.php/cloud/capabilities", about="your apps", params={"format": "json"}
     )
-    found = parse(_Answer, response).ocs.data.capabilities
-    if "core" not in found:
+    if "core" not in parse(_Answer, response).ocs.data.capabilities:
         raise nextcloud.not_accepted()
-    return frozenset(found)
+    return parse(dict[str, Any], response)

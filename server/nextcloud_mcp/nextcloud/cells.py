@@ -1,14 +1,18 @@
 """Cells of Nextcloud Tables: what people and models write, against what a column can hold, and back.
 
 A column is named by its title, or by its id where two share a title. Selections are written by label, checks as true
-and false. What goes through here is what Tables was measured to store as it is (1.0.9); all else it would drop.
+and false. What goes through here is what Tables was measured to store as it is (1.0.9 and 2.2.2); all else it would
+drop.
+
+A time in a table has no zone: what people see is what is stored. So a time that is written with an offset is stored as
+what the person's clock shows then.
 """
 
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, tzinfo
 from typing import Any, Final
 
 from pydantic import (
@@ -109,7 +113,9 @@ def shown(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
     }
 
 
-def stored(data: Mapping[str, Any], columns: Sequence[Column], *, new: bool) -> dict[int, Any]:
+def stored(
+    data: Mapping[str, Any], columns: Sequence[Column], *, new: bool, zone: tzinfo | None = None
+) -> dict[int, Any]:
     """Return the values to send, by column id; a `new` row must have all that is mandatory.
 
     Raises:
@@ -120,11 +126,52 @@ def stored(data: Mapping[str, Any], columns: Sequence[Column], *, new: bool) -> 
         if times > 1:
             names_given = " and ".join(repr(name) for name, each in called.items() if each.id == column)
             raise InvalidArgumentError(f"data has {names_given}, which are the same column: name it once.")
-    cells = {column.id: _stored(column, name, data[name]) for name, column in called.items()}
+    cells = {
+        column.id: _stored(column, name, _in_zone(column, name, data[name], zone)) for name, column in called.items()
+    }
     missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
     if missing:
         raise InvalidArgumentError(f"data lacks {', '.join(map(repr, missing))}: these columns are mandatory.")
     return cells
+
+
+def has_offset(data: Mapping[str, Any], columns: Sequence[Column]) -> bool:
+    """Return whether a time is written with an offset, so that the person's zone is needed."""
+    return any(_aware(_column(name, columns), value) for name, value in data.items())
+
+
+def lost(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
+    """Return what Tables did not keep of the values that were sent: a phrase for each cell."""
+    called, by_id = names(columns), {column.id: column for column in columns}
+    kept = {cell.column_id: cell.value for cell in cells}
+    return [
+        f"{kept.get(number)!r} in place of {value!r} in {called[number]!r}"
+        for number, value in sent.items()
+        if value is not None and not _is_same(by_id[number], value, kept.get(number))
+    ]
+
+
+def _is_same(column: Column, sent: Any, kept: Any) -> bool:
+    compare = _COMPARED.get((column.type, column.subtype or "")) or _COMPARED.get((column.type, ""))
+    if compare is None:  # of a type that is not known here: something is kept
+        return kept not in (None, "", [])
+    try:
+        return bool(compare(sent) == compare(kept))
+    except (TypeError, ValueError, KeyError):
+        return False
+
+
+_COMPARED: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
+    ("text", ""): str,
+    ("text", "link"): lambda value: {name: from_json(value)[name] for name in ("title", "value")},
+    ("number", ""): float,
+    ("selection", ""): int,
+    ("selection", "multi"): lambda value: sorted(map(int, value)),
+    ("selection", "check"): lambda value: str(value).lower(),
+    ("datetime", ""): str,
+    ("usergroup", ""): lambda value: [(each["id"], each["type"]) for each in value],
+}
+"""By type and subtype: what makes two values the same, although Tables writes one in another way."""
 
 
 def _column(name: str, columns: Sequence[Column]) -> Column:
@@ -161,13 +208,27 @@ def _unchanged(_column: Column, value: Any) -> Any:
 
 
 def _text(column: Column, value: Any) -> str:
-    if column.subtype == "link" and isinstance(value, dict) and isinstance(value.get("value"), str):
-        return json.dumps({"title": str(value.get("title") or value["value"]), "value": value["value"]})
+    if column.subtype == "link":
+        return _link(column, value)
     if not isinstance(value, str):
         raise ValueError("must be a text")  # noqa: TRY004 - all that a caller got wrong is a ValueError here
     if column.text_max_length and len(value) > column.text_max_length:
         raise ValueError(f"has {len(value)} characters, and at most {column.text_max_length} are allowed")
     return value
+
+
+def _link(column: Column, value: Any) -> str:
+    """Return a link as JSON: of a bare address Tables keeps the part that its pattern knows, or nothing."""
+    link = value if isinstance(value, dict) else {"value": value}
+    address = str(link.get("value")).strip()
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() not in {"http", "https"} or not rest or rest[0] in "/?#":
+        raise ValueError("must be an http or https address, such as https://example.org, or {title, value} with one")
+    address = f"{scheme.lower()}://{rest}"  # Tables takes no scheme in capitals
+    provider = link.get("providerId")
+    kept = {"providerId": provider} if provider in (column.text_allowed_pattern or "").split(",") and provider else {}
+    text = json.dumps({"title": str(link.get("title") or address), "value": address, **kept})
+    return text.replace(" (http", " \\u0028http")  # which Tables takes for the form of its exports
 
 
 def _number(column: Column, value: Any) -> float:
@@ -214,17 +275,41 @@ def _datetime(column: Column, value: Any) -> str:
         found = read(str(value))
     except ValueError:
         raise ValueError(f"must be {form}") from None
-    text = found.strftime(written)
+    text = written(found)
     if read(text) != found:
         raise ValueError(f"must be {form}, without seconds and time zone")
     return text
 
 
-_FORMS: Final[Mapping[str, tuple[str, Callable[[str], date | time], str]]] = {
-    "": ("YYYY-MM-DD HH:MM", datetime.fromisoformat, "%Y-%m-%d %H:%M"),
-    "date": ("YYYY-MM-DD", date.fromisoformat, "%Y-%m-%d"),
-    "time": ("HH:MM", time.fromisoformat, "%H:%M"),
+_FORMS: Final[Mapping[str, tuple[str, Callable[[str], Any], Callable[[Any], str]]]] = {
+    "": ("YYYY-MM-DD HH:MM", datetime.fromisoformat, lambda found: found.isoformat(" ")[: len("YYYY-MM-DD HH:MM")]),
+    "date": ("YYYY-MM-DD", date.fromisoformat, date.isoformat),
+    "time": ("HH:MM", time.fromisoformat, lambda found: found.isoformat()[: len("HH:MM")]),
 }
+
+
+def _aware(column: Column, value: Any) -> datetime | None:
+    """Return a time that is written with an offset for a column that takes times of a day."""
+    if column.type != "datetime" or column.subtype or not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
+    """Return what the person's clock shows at a time that is written with an offset."""
+    found = _aware(column, value)
+    if found is None:
+        return value
+    if zone is None:
+        raise InvalidArgumentError(
+            f"data[{name!r}] has an offset, and you have set no time zone in Nextcloud: write the time without it, as "
+            "people are to see it."
+        )
+    return found.astimezone(zone).replace(tzinfo=None).isoformat(" ")
 
 
 def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:
@@ -284,4 +369,9 @@ def _shown_link(value: Any) -> Any:
         link = from_json(value)
     except (TypeError, ValueError):
         return value
-    return {"title": link.get("title"), "value": link.get("value")} if isinstance(link, dict) else value
+    if not isinstance(link, dict):
+        return value
+    provider = link.get("providerId")
+    return {"title": link.get("title"), "value": link.get("value")} | (
+        {"providerId": provider} if provider not in {None, "url"} else {}
+    )

@@ -15,7 +15,6 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from html import unescape
 from typing import Any, Final, TypeVar
 from unicodedata import is_normalized
 from urllib.parse import quote, unquote_plus
@@ -41,6 +40,7 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
+from nextcloud_mcp.nextcloud import reasons
 from nextcloud_mcp.nextcloud.users import Account, People
 
 Model = TypeVar("Model")
@@ -397,9 +397,12 @@ def _no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudErro
     return _error(NextcloudUnavailableError, f"{known}: {_next_step(method)}.", about=about, cause=cause)
 
 
-def _error(error: type[NextcloudError], sentence: str, *, about: str, **values: object) -> NextcloudError:
-    """Return an error whose sentence says what it is about; its reason, which is for the log, does not."""
-    return error(sentence.format(about=about, **values), reason=sentence.format(about=NOT_LOGGED, **values))
+def _error(
+    error: type[NextcloudError], sentence: str, *, about: str, why: str = "", **values: object
+) -> NextcloudError:
+    """Return an error whose sentence says what it is about, and why in Nextcloud's words; the log has neither."""
+    told = sentence.format(about=about, why=f" ({why})" if why else "", **values)
+    return error(told, reason=sentence.format(about=NOT_LOGGED, why="", **values))
 
 
 def _next_step(method: str) -> str:
@@ -501,13 +504,19 @@ _ACCOUNT_DISABLED: Final = (
 )
 _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
     401: (TokenNotAcceptedError, NOT_ACCEPTED),
-    403: (ForbiddenError, "Nextcloud does not allow this for {about}: ask its owner for the permission."),
+    403: (
+        ForbiddenError,
+        (
+            "Nextcloud does not allow this for {about}{why}: if it belongs to somebody else, ask them for the "
+            "permission; if it is yours, nobody may do this with it."
+        ),
+    ),
     404: (
         NotFoundError,
-        "Nextcloud did not find {about} among what you may see: check the name, or list what is there.",
+        "Nextcloud did not find {about} among what you may see{why}: check the name, or list what is there.",
     ),
-    409: (ConflictError, "{about} conflicts with what is there: its folder may be missing; create that first."),
-    412: (ConflictError, "{about} is not as you expect it: read it again, then repeat with its present ETag."),
+    409: (ConflictError, "{about} conflicts with what is there{why}: its folder may be missing; create that first."),
+    412: (ConflictError, "{about} is not as you expect it: read it again, then repeat with the ETag from reading."),
     413: (
         NextcloudError,
         (
@@ -523,13 +532,13 @@ _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
     429: (RateLimitedError, "Nextcloud asks for a pause: try again {pause}."),
     503: (
         NextcloudUnavailableError,
-        f"Nextcloud is in maintenance, overloaded or broken: try again {{pause}}; {IF_IT_GOES_ON}.",
+        f"Nextcloud is in maintenance, overloaded or broken{{why}}: try again {{pause}}; {IF_IT_GOES_ON}.",
     ),
     507: (
         QuotaExceededError,
         (
-            "There is no room for {about}: your storage or Nextcloud's disk is full: delete something first, or tell "
-            "the administrator."
+            "There is no room for {about}{why}: your storage or Nextcloud's disk is full: delete something first, or "
+            "tell the administrator."
         ),
     ),
 }
@@ -541,7 +550,7 @@ _REDIRECT: Final = (
         "address where it answers itself."
     ),
 )
-_CLIENT_ERROR: Final = (NextcloudError, "Nextcloud refused {about} with HTTP {status}: check the arguments.")
+_CLIENT_ERROR: Final = (NextcloudError, "Nextcloud refused {about} with HTTP {status}{why}: check the arguments.")
 _NOT_NEXTCLOUD: Final = (
     NextcloudUnavailableError,
     (
@@ -552,12 +561,15 @@ _NOT_NEXTCLOUD: Final = (
 _SERVER_ERROR: Final = (NextcloudUnavailableError, "Nextcloud failed with HTTP {status} at {about}: {next_step}.")
 
 
-_EXCEPTION: Final = re.compile(rb"<s:exception>([\w\\]+)</s:exception>(?:\s*<s:message>([^<]*)</s:message>)?")
-"""What Nextcloud's WebDAV writes into an error's body: the class of its exception, and a sentence for people."""
+_EXCEPTION: Final = re.compile(rb"<s:exception>([\w\\]+)</s:exception>")
+"""What Nextcloud's WebDAV writes into an error's body: the class of its exception."""
 
 _UNMAPPED: Final[Mapping[bytes, int]] = {b"OCP\\Lock\\LockedException": 423, b"OCP\\Files\\ForbiddenException": 403}
 """Exceptions that Nextcloud lets through as HTTP 500 (seen on 34.0.1: MOVE of a file that is being written, PUT of a
 name such as `.htaccess`), with the statuses that it gives them elsewhere."""
+
+_INVALID_PATH: Final = re.compile("Invalid path", re.IGNORECASE)
+"""Begins what 34 says of a name that it never allows, which for 32 is an exception of its own."""
 
 
 def error_for(response: httpx.Response, about: str) -> NextcloudError:
@@ -566,16 +578,17 @@ def error_for(response: httpx.Response, about: str) -> NextcloudError:
     status = response.status_code
     if thrown and response.is_server_error:
         status = _UNMAPPED.get(thrown[1], status)
-    if thrown and thrown[1].endswith(b"\\InvalidPath"):
-        reason = unescape((thrown[2] or b"")[:1000].decode(errors="replace")).strip(" .")[:200] or "it is not valid"
-        return NextcloudError(f"Nextcloud does not allow the name of {about} ({reason}): choose another name.")
+    why = "" if status == httpx.codes.INTERNAL_SERVER_ERROR else reasons.reason(response)
+    if thrown and (thrown[1].endswith(b"\\InvalidPath") or _INVALID_PATH.match(why)):
+        why = why or "it is not valid"
+        return NextcloudError(f"Nextcloud does not allow the name of {about} ({why}): choose another name.")
     error, sentence = _NOT_NEXTCLOUD if _is_page(response) else _ERRORS.get(status, _other(response))
     if status == httpx.codes.UNAUTHORIZED and "x-user-id" in response.headers:
         error, sentence = _ACCOUNT_DISABLED  # Nextcloud names who it is that may not come in
     seconds = _retry_after(response)
     pause = "later" if seconds is None else f"in {seconds} s"
     next_step = _next_step(response.request.method)
-    failure = _error(error, sentence, about=about, status=status, pause=pause, next_step=next_step)
+    failure = _error(error, sentence, about=about, why=why, status=status, pause=pause, next_step=next_step)
     failure.status = response.status_code
     return failure
 

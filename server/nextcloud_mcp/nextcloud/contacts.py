@@ -238,7 +238,7 @@ async def _report(
 def _check(card: Card, etag: str | None, uid: str) -> None:
     """Refuse to change what is no longer as the caller saw it."""
     if etag and dav.given(etag) != card.etag:
-        raise dav.changed(f"The {_about(uid)}", card.etag)
+        raise dav.changed(f"The {_about(uid)}")
 
 
 def _if_match(card: Card) -> dict[str, str]:

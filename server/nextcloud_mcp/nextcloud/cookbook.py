@@ -27,8 +27,28 @@ VERSION: Final = "/index.php/apps/cookbook/api/version"
 UNCATEGORIZED: Final = ("*", "_")
 """How the list of categories names what has none, and how a path does."""
 
-_DURATION: Final = re.compile(r"P(?=.)(?:\d+D)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?")
-"""A duration (ISO 8601) of days and less; what is none, Cookbook drops without a word."""
+_DURATION: Final = re.compile(
+    r"P(?=.)(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII
+)
+"""A duration (ISO 8601) of weeks and less. Of what is none, and of weeks and days, Cookbook drops without a word."""
+
+_MAX_NAME: Final = 256
+"""Bytes of a recipe's name, beyond which Cookbook cuts it."""
+
+_CHANGED: Final = re.compile(r"<(?!\s)|\\|&(?:#\w+|\w+);")
+"""What Cookbook takes for HTML and drops or decodes, or writes as `_` (measured on 0.11.9)."""
+
+_TEXTS: Final = {
+    "name": "name",
+    "description": "description",
+    "recipeIngredient": "ingredients",
+    "recipeInstructions": "instructions",
+    "recipeCategory": "category",
+    "keywords": "keywords",
+}
+"""By the API's names: the arguments of those texts that Cookbook cleans."""
+
+_HOST: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?|[0-9a-fA-F:.]+", re.ASCII)
 
 _NOT_STORED: Final = frozenset({"imageUrl", "imagePlaceholderUrl", "printImage"})
 """What Cookbook adds when a recipe is read, and would store."""
@@ -235,7 +255,7 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
     Raises:
         ConflictError: there is a recipe of that name.
     """
-    document = {"@type": "Recipe", "name": name, **_given(fields)}
+    document = {"@type": "Recipe", **_given({"name": name, **fields})}
     return await _write(nextcloud, "POST", "/recipes", document)
 
 
@@ -305,15 +325,60 @@ def _taken(what: str) -> ConflictError:
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is None, and refuse a time that Cookbook would drop; an empty one stands for none."""
+    """Leave out what is None, and refuse what Cookbook would drop or change without a word.
+
+    Raises:
+        InvalidArgumentError: names the argument.
+    """
     given = {name: value for name, value in fields.items() if value is not None}
     for name in given.keys() & {"prepTime", "cookTime", "totalTime"}:
-        if given[name] and not _DURATION.fullmatch(given[name]):
-            raise InvalidArgumentError(
-                f"{name.removesuffix('Time')}_time must be a duration in ISO 8601, such as PT1H30M."
-            )
-        given[name] = given[name] or None
+        given[name] = _duration(name, given[name]) if given[name] else None
+    for name in given.keys() & _TEXTS.keys():
+        _check_text(_TEXTS[name], given[name])
+    if "/" in given.get("recipeCategory", ""):
+        raise InvalidArgumentError("Invalid category: Cookbook writes '_' in place of '/'; leave '/' out.")
+    if given.get("url"):
+        given["url"] = _url(given["url"])
     return given
+
+
+def _duration(name: str, value: str) -> str:
+    """Return a duration in hours, minutes and seconds, which is all that Cookbook reads."""
+    found = _DURATION.fullmatch(value)
+    if found is None:
+        raise InvalidArgumentError(f"{name.removesuffix('Time')}_time must be a duration in ISO 8601, such as PT1H30M.")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    if not weeks and not days:
+        return value
+    return f"PT{(weeks * 7 + days) * 24 + hours}H{minutes}M{seconds}S"
+
+
+def _check_text(argument: str, value: str | list[str]) -> None:
+    for text in value if isinstance(value, list) else [value]:
+        if found := _CHANGED.search(text):
+            raise InvalidArgumentError(
+                f"Invalid {argument}: Cookbook would not keep {found[0]!r}. Write no HTML, no '\\', and a space "
+                "after '<'."
+            )
+    if argument == "name" and len(str(value).encode()) > _MAX_NAME:
+        raise InvalidArgumentError(f"name is too long: Cookbook keeps {_MAX_NAME} bytes of it.")
+
+
+def _url(value: str) -> str:
+    """Return an address as Cookbook keeps it, which takes out all that is not ASCII.
+
+    Raises:
+        InvalidArgumentError: Cookbook would drop it.
+    """
+    try:
+        url = httpx.URL(value.strip())
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not _HOST.fullmatch(url.raw_host.decode()):
+        raise InvalidArgumentError(
+            f"Invalid url {value[:200]!r}: write an http or https address, https://example.org/soup."
+        )
+    return str(url)
 
 
 def _folder(folder: str) -> str:

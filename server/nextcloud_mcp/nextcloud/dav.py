@@ -156,9 +156,12 @@ def quoted(value: str | None) -> str:
     return f'"{given(value)}"' if value else '""'
 
 
-def changed(what: str, present: str | None) -> ConflictError:
-    """Return the error for what is not as the caller has read it, with the ETag that it has now."""
+def changed(what: str) -> ConflictError:
+    """Return the error for what is not as the caller has read it.
+
+    It does not have the present ETag: that would overwrite what the caller has not seen.
+    """
     return ConflictError(
-        f"{what} has changed since you read it, and nothing was written: read it again, then pass its present ETag "
-        f"{present}."
+        f"{what} has changed since you read it, and nothing was written: read it again, then repeat the change with "
+        "the ETag from reading."
     )

@@ -12,13 +12,11 @@ Boards, stacks and cards that are deleted stay for a while in Deck's own trash (
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
 
 import httpx
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
 from nextcloud_mcp.errors import (
     ConflictError,
@@ -27,13 +25,18 @@ from nextcloud_mcp.errors import (
     NextcloudMCPError,
     NotFoundError,
 )
-from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud import dav, moments, reasons
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
 
 API: Final = "/index.php/apps/deck/api/v1.1/boards"
 
 _EXPLAINED: Final = frozenset({400, 403, 404, 500})
 """Statuses under which Deck says in a `message` what is wrong; 500 stands for an archived board or card, too."""
+
+_MOMENTS: Final = frozenset({"duedate", "done"})
+
+_KEPT: Final = frozenset({"title", "type", "order", "duedate", "startdate", "done", "color"})
+"""Fields of a card that Deck clears when a PUT leaves them out, those of 1.18 among them."""
 
 _NOT_ALLOWED: Final = "Operation not allowed. "
 
@@ -129,7 +132,10 @@ class DeckAssignedUser(_Deck):
 
 
 class DeckCard(_Deck):
-    """A card; `duedate` and `done` are in ISO 8601, the other times seconds since 1970; `owner` can be the bare id."""
+    """A card; `duedate`, `startdate` and `done` are in ISO 8601, the other times seconds since 1970.
+
+    `owner` can be the bare id; `startdate` and `color` came with Deck 1.18.
+    """
 
     id: int
     title: str
@@ -140,7 +146,9 @@ class DeckCard(_Deck):
     owner: str | DeckUser
     description: str | None = None
     duedate: str | None = None
+    startdate: str | None = None
     done: str | None = None
+    color: str | None = None
     last_modified: int | None = None
     created_at: int | None = None
     labels: list[DeckLabel] | None = None
@@ -266,7 +274,7 @@ async def create_card(
         "type": kind,
         "order": order,
         "description": description or "",
-        "duedate": _moment("duedate", duedate or None),
+        "duedate": await _moment(nextcloud, "duedate", duedate),
     }
     about = f"card {title!r} in stack {stack_id}"
     return parse(DeckCard, await _ask(nextcloud, "POST", f"/{board_id}/stacks/{stack_id}/cards", body, about=about))
@@ -284,9 +292,10 @@ async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any
     Raises:
         ConflictError: it has changed since; nothing was written.
     """
+    changes = changes | {name: await _moment(nextcloud, name, changes[name]) for name in _MOMENTS if changes.get(name)}
     present = await _present_card(nextcloud, place)
     if etag is not None and dav.given(etag) != present.etag:
-        raise dav.changed(place.about, present.etag)
+        raise dav.changed(place.about)
     await _ask(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
 
 
@@ -332,8 +341,16 @@ async def assign_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
 
 
 async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
-    """Take a label from a card; nothing happens where it has not that."""
-    await _change(nextcloud, place, "PUT", "/removeLabel", {"labelId": label_id})
+    """Take a label from a card.
+
+    Raises:
+        NotFoundError: the card does not have it.
+    """
+    present = await _present_card(nextcloud, place)
+    if label_id not in {each.id for each in present.labels or ()}:
+        names = ", ".join(f"{each.id} {each.title!r}" for each in present.labels or ()) or "none"
+        raise NotFoundError(f"{place.about} does not have label {label_id}: its labels are {names}.")
+    await _ask(nextcloud, "PUT", f"{place.path}/removeLabel", {"labelId": label_id}, about=place.about)
 
 
 async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
@@ -346,12 +363,12 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
     """End an assignment.
 
     Raises:
-        InvalidArgumentError: the card is not assigned to that user.
+        NotFoundError: the card is not assigned to that user.
     """
     assigned = _assigned(await _present_card(nextcloud, place))
     if user_id not in assigned:
         people = ", ".join(sorted(assigned)) or "nobody"
-        raise InvalidArgumentError(f"user_id is wrong: {place.about} is assigned to {people}.")
+        raise NotFoundError(f"{place.about} is not assigned to {user_id!r}: it is assigned to {people}.")
     await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
 
 
@@ -449,23 +466,17 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
         raise InvalidArgumentError(f"owner can't be changed: Deck keeps {owner!r} as the card's owner; leave it away.")
     if wanted.get("archived") == present.archived:
         del wanted["archived"]
-    for name in wanted.keys() & {"duedate", "done"}:
-        wanted[name] = _moment(name, wanted[name] or None)
-    kept = present.model_dump(include={"title", "type", "order", "duedate", "done"})
+    for name in wanted.keys() & _MOMENTS:
+        wanted[name] = wanted[name] or None
+    kept = present.model_dump(include=set(_KEPT), exclude_unset=True)
     return {**kept, "description": present.description or "", "owner": owner, **wanted}
 
 
-def _moment(name: str, value: str | None) -> str | None:
-    """Check a time, of which Deck makes a failure (500), or a guess, if it is none."""
-    if value is None:
+async def _moment(nextcloud: Nextcloud, name: str, value: str | None) -> str | None:
+    """Return a time in UTC, which is what Deck takes every time for: it drops the offset (measured, 1.16 and 1.18)."""
+    if not value:
         return None
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        raise InvalidArgumentError(
-            f"{name} must be a date or time in ISO 8601, such as 2027-01-31T18:00:00+01:00."
-        ) from None
-    return value
+    return (await moments.in_utc(nextcloud, moments.read(value, name))).isoformat()
 
 
 def _hex(color: str) -> str:
@@ -508,8 +519,4 @@ def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
 
 def _reason(response: httpx.Response) -> str:
     """Return the one line in which Deck says why."""
-    try:
-        message = from_json(response.content)["message"]
-    except (ValueError, TypeError, KeyError):
-        return ""
-    return message.strip()[:200] if isinstance(message, str) else ""
+    return reasons.reason(response)

@@ -1,7 +1,7 @@
 """Events in the user's calendars: found, read, made, changed and deleted, one at a time or many.
 
 A change is read, merged and written under the ETag that was read, so that nobody's work is overwritten silently: what
-the caller does not name stays, and what somebody else writes meanwhile is a conflict with the present ETag.
+the caller does not name stays, and what somebody else writes meanwhile is a conflict that asks to read again.
 """
 
 import uuid

@@ -111,6 +111,14 @@ def between(start: Moment, end: Moment) -> timedelta:
     return by_the_clock(last) - by_the_clock(first) - change
 
 
+async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
+    """Return when a moment is. Without an offset it is meant in the zone that the person has set in Nextcloud, else in
+    UTC; a day stands for its first moment.
+    """  # noqa: D205 - one rule, which takes two sentences
+    is_aware = isinstance(moment, datetime) and moment.tzinfo is not None
+    return instant(moment, None if is_aware else await zone_for(nextcloud)).astimezone(UTC)
+
+
 def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) -> tuple[datetime, datetime]:
     """Read a range of two arguments; a date as its end is that whole day. The result has a zone.
 

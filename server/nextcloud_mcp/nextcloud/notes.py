@@ -3,6 +3,9 @@
 Errors are those of `client.error_for`. An ETag is the value without its quotes, as in the note's own field.
 """
 
+import re
+from typing import Final
+
 import httpx
 from pydantic import BaseModel, Field
 
@@ -16,6 +19,9 @@ ATTACHMENTS = "/index.php/apps/notes/api/v1.4/attachment"
 """Attachments came with version 1.4 and are not under `v1`."""
 
 APPEND_ATTEMPTS = 3
+
+_ENDS_IN_EMPTY_LINE: Final = re.compile(r"\n[ \t]*\r?\n\Z")
+"""CommonMark 0.31, "Blank lines"; other programs write `\r\n`."""
 
 MAX_ATTACHMENT = 4 * 1024 * 1024
 """Bytes: what files have as well, and more than a model can look at."""
@@ -82,7 +88,7 @@ async def update(
     """Change the fields that are not None, if the note is still the one with this ETag.
 
     Raises:
-        ConflictError: it has changed since (its present ETag is in the message); nothing was written.
+        ConflictError: it has changed since; nothing was written.
     """
     changes = {"title": title, "content": content, "category": category}
     response = await nextcloud.request(
@@ -93,14 +99,13 @@ async def update(
         json={name: value for name, value in changes.items() if value is not None},
         also_ok={412},
     )
-    note = parse(Note, response)
     if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the answer is the note as it is now
-        raise dav.changed(f"Note {note_id}", note.etag)
-    return note
+        raise dav.changed(f"Note {note_id}")
+    return parse(Note, response)
 
 
 async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
-    """Add to the end of a note, after a rule; whatever others write meanwhile is kept.
+    """Add to the end of a note, below a rule; whatever others write meanwhile is kept.
 
     Raises:
         ConflictError: the note kept changing while this tried.
@@ -115,8 +120,15 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
 
 async def _append_once(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
     note = await get(nextcloud, note_id)
-    joined = f"{note.content}\n---\n{content}" if note.content else content
-    return await update(nextcloud, note_id, etag=note.etag, content=joined)
+    return await update(nextcloud, note_id, etag=note.etag, content=_joined(note.content, content))
+
+
+def _joined(before: str, added: str) -> str:
+    """Put a rule between two texts. Directly below a paragraph, `---` would make a heading of its last line."""
+    if not before:
+        return added
+    missing = "\n\n" if not before.endswith("\n") else "" if _ENDS_IN_EMPTY_LINE.search(before) else "\n"
+    return f"{before}{missing}---\n\n{added}"
 
 
 async def delete(nextcloud: Nextcloud, note_id: int) -> None:

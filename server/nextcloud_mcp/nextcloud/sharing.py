@@ -1,17 +1,22 @@
 """Shares of files and folders (Nextcloud's OCS Share API, version 1 of `files_sharing`).
 
 Nextcloud answers with the hash of a link's password, twice; it is read here as "there is one" and goes no further.
+
+A share has a last day, which counts. Nextcloud 32 ends a share when the day begins that it is given, and Nextcloud 34
+when that day is over: the time in its answer tells which of the two, and whether it has to be given the day after.
 """
 
+import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from enum import IntFlag
 from typing import Any, Final
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError, computed_field, model_validator
+from pydantic import BaseModel, Field, computed_field, model_validator
 
-from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
 from nextcloud_mcp.nextcloud.webdav import shown
 
@@ -21,6 +26,12 @@ _SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
 
 USER: Final = 0
 GROUP: Final = 1
+_A_DAY: Final = timedelta(days=1)
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+_EXPIRATION: Final = re.compile(r"\d{4}-\d\d-\d\d (?:00:00:00|23:59:59)", re.ASCII)
+
 LINK: Final = 3
 """The share type of a public link."""
 
@@ -66,6 +77,7 @@ class Share(BaseModel):
     url: str | None = None
     has_password: bool = False
     expiration: str | None = None
+    """When it ends, as Nextcloud writes it."""
     note: str = ""
     label: str = ""
 
@@ -74,6 +86,16 @@ class Share(BaseModel):
     def kind(self) -> str:
         """Who it is for, in a word."""
         return KINDS.get(self.share_type, "other")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def expires(self) -> date | None:
+        """The last day on which it works, in the owner's time zone."""
+        try:
+            ends = datetime.fromisoformat(self.expiration or "")
+        except ValueError:
+            return None
+        return (ends - timedelta(seconds=1)).date()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -87,18 +109,6 @@ class Share(BaseModel):
         """Drop the hash of the password, which for a link stands in `share_with` as well."""
         nobody = {"share_with": None} if data.get("share_type") == LINK else {}
         return data | nobody | {"has_password": bool(data.get("password"))}
-
-
-class _Meta(BaseModel):
-    message: str | None = None
-
-
-class _Refusal(BaseModel):
-    meta: _Meta
-
-
-class _OCSRefusal(BaseModel):
-    ocs: _Refusal
 
 
 class _Recipient(BaseModel):
@@ -151,7 +161,7 @@ async def create(
     share_with: str,
     permissions: int,
     password: str | None,
-    expires: date | None,
+    expires: str | None,
 ) -> Share:
     """Share a file or folder. What is shared with the same user or group already is returned as it is.
 
@@ -163,11 +173,9 @@ async def create(
     """
     if share_type == LINK and share_with:
         raise InvalidArgumentError("A public link is for nobody in particular: leave share_with empty, or take a type.")
-    body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(
-        permissions, password, expires.isoformat() if expires else None
-    )
-    response = await _request(nextcloud, "POST", "", about=f"a share of {shown(path)}", json=body)
-    return parse(_OCSOne, response).ocs.data
+    day = _day(expires)
+    body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(permissions, password)
+    return await _send(nextcloud, "POST", "", about=f"a share of {shown(path)}", body=body, last_day=day)
 
 
 async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> str:
@@ -223,16 +231,80 @@ async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bo
 async def update(
     nextcloud: Nextcloud, share_id: int, *, permissions: int, password: str | None, expires: str | None
 ) -> Share:
-    """Change a share's permissions, and its password or date of expiry; "" takes those away, None leaves them.
+    """Change a share's permissions, and its password or last day; "" takes those away, None leaves them.
 
     Raises:
         InvalidArgumentError: the share can't have that; the sentence is Nextcloud's.
         ForbiddenError: it is another's share.
         NotFoundError: there is none of that id.
     """
-    body = _settings(permissions, password, expires)
-    response = await _request(nextcloud, "PUT", f"/{share_id}", about=f"share {share_id}", json=body)
+    day = _day(expires)
+    body = _settings(permissions, password) | ({"expireDate": ""} if expires is not None and day is None else {})
+    return await _send(nextcloud, "PUT", f"/{share_id}", about=f"share {share_id}", body=body, last_day=day)
+
+
+async def _send(
+    nextcloud: Nextcloud, method: str, path: str, *, about: str, body: dict[str, Any], last_day: date | None
+) -> Share:
+    """Create or change a share, so that it ends with its last day."""
+    if last_day is None:
+        return parse(_OCSOne, await _request(nextcloud, method, path, about=about, json=body)).ocs.data
+    is_today = last_day == await _today(nextcloud, last_day)
+    try:
+        share = await _ending(nextcloud, method, path, last_day, about=about, body=body)
+    except NotFoundError:
+        if not is_today:
+            raise
+        return await _ending(nextcloud, method, path, last_day + _A_DAY, about=about, body=body)  # over already for 32
+    if share.expiration != f"{last_day} 00:00:00":
+        return share
+    try:
+        return await _ending(nextcloud, "PUT", f"/{share.id}", last_day + _A_DAY, about=about, body={})
+    except NextcloudMCPError:  # such as an administrator's limit
+        if method == "POST":
+            await delete(nextcloud, share.id)
+        raise
+
+
+async def _ending(
+    nextcloud: Nextcloud, method: str, path: str, day: date, *, about: str, body: dict[str, Any]
+) -> Share:
+    """Send what is to be stored, with the day as Nextcloud is to have it."""
+    response = await _request(nextcloud, method, path, about=about, json=body | {"expireDate": day.isoformat()})
     return parse(_OCSOne, response).ocs.data
+
+
+async def _today(nextcloud: Nextcloud, last_day: date) -> date:
+    """Return which day it is for the person, who is asked for their zone only if it matters.
+
+    Raises:
+        InvalidArgumentError: the last day is over.
+    """
+    now = datetime.now(UTC)
+    if abs(last_day - now.date()) <= _A_DAY:
+        now = now.astimezone(await moments.zone_for(nextcloud) or UTC)
+    if last_day < now.date():
+        raise InvalidArgumentError(f"expires {last_day} is over: write the last day on which the share is to work.")
+    return now.date()
+
+
+def _day(expires: str | None) -> date | None:
+    """Read a share's last day: YYYY-MM-DD, or what `expiration` says of a share.
+
+    Raises:
+        InvalidArgumentError: it is anything else, of which Nextcloud would make a day by itself.
+    """
+    text = (expires or "").strip()
+    if not text:
+        return None
+    try:
+        if _EXPIRATION.fullmatch(text):
+            return (datetime.fromisoformat(text) - timedelta(seconds=1)).date()
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise InvalidArgumentError(f"Invalid expires {expires!r}: write the last day as YYYY-MM-DD.")
 
 
 async def delete(nextcloud: Nextcloud, share_id: int) -> None:
@@ -245,12 +317,12 @@ async def delete(nextcloud: Nextcloud, share_id: int) -> None:
     await _request(nextcloud, "DELETE", f"/{share_id}", about=f"share {share_id}")
 
 
-def _settings(permissions: int, password: str | None, expires: str | None) -> dict[str, Any]:
+def _settings(permissions: int, password: str | None) -> dict[str, Any]:
     """Return what creating and changing have in common; Nextcloud leaves alone what is not there."""
     if not 1 <= permissions <= sum(Permission):
         names = ", ".join(f"{flag.value} {flag.name}".lower() for flag in Permission)
         raise InvalidArgumentError(f"permissions is the sum of what is allowed ({names}): {permissions} is none.")
-    given = {"permissions": permissions, "password": password, "expireDate": expires}
+    given = {"permissions": permissions, "password": password}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -277,8 +349,7 @@ async def _request(
     )
     if response.is_success:
         return response
-    try:
-        reason = _OCSRefusal.model_validate_json(response.content).ocs.meta.message
-    except ValidationError:
-        raise error_for(response, about) from None
-    raise _ERRORS[response.status_code](f"Nextcloud refused {about}: {reason or 'check the arguments'}")
+    why = reasons.reason(response)
+    if not why:
+        raise error_for(response, about)
+    raise _ERRORS[response.status_code](f"Nextcloud refused {about}: {why}.")

@@ -1,18 +1,19 @@
 """Nextcloud Tables, REST API v1 (github.com/nextcloud/tables, openapi.json), which has rows and says what is wrong.
 
 Tables stores nothing, or 0, in place of a value that its column can't hold, and says so to nobody. So every value is
-held against its column first (`nextcloud.cells`). Rows have no ETag: a change writes the cells that it names, and
-no others. Deleted rows go to no trash.
+held against its column first (`nextcloud.cells`), and what was stored is read afterwards: where it is something else,
+the change is taken back. Rows have no ETag: a change writes the cells that it names, and no others. Deleted rows go to
+no trash.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import httpx
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
-from nextcloud_mcp.nextcloud import cells
+from nextcloud_mcp.nextcloud import cells, moments, reasons
 from nextcloud_mcp.nextcloud.cells import Cell, Column, Known
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
@@ -85,10 +86,6 @@ class _Row(Known):
         return Row(**self.model_dump(exclude={"data"}), data=cells.shown(self.data, columns))
 
 
-class _Refusal(BaseModel):
-    message: str = ""
-
-
 async def list_tables(nextcloud: Nextcloud) -> list[Table]:
     """Return the tables of the user and those that others share."""
     return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="the list of tables"))
@@ -119,9 +116,13 @@ async def insert(nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any]) -
         InvalidArgumentError: a column is unknown, misses its value or can't hold it.
     """
     columns = await _columns(nextcloud, table_id)
-    sent = cells.stored(data, columns, new=True)
+    sent = await _stored(nextcloud, data, columns, new=True)
     row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
-    return row.by(columns)
+    kept = await _get(nextcloud, row.id)
+    if lost := cells.lost(sent, kept.data, columns):
+        await nextcloud.request("DELETE", f"{API}/rows/{row.id}", about=_row(row.id))
+        raise _not_kept(lost)
+    return kept.by(columns)
 
 
 async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> Row:
@@ -131,9 +132,16 @@ async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> 
         NotFoundError: there is no such row.
         InvalidArgumentError: a column is unknown or can't hold its value.
     """
-    columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
-    sent = cells.stored(data, columns, new=False)
-    return (await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)).by(columns)
+    present = await _get(nextcloud, row_id)
+    columns = await _columns(nextcloud, present.table_id)
+    sent = await _stored(nextcloud, data, columns, new=False)
+    await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
+    kept = await _get(nextcloud, row_id)
+    if lost := cells.lost(sent, kept.data, columns):
+        before = dict.fromkeys(sent) | {cell.column_id: cell.value for cell in present.data if cell.column_id in sent}
+        await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), before)
+        raise _not_kept(lost)
+    return kept.by(columns)
 
 
 async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
@@ -145,6 +153,20 @@ async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
     columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
     response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
     return parse(_Row, response).by(columns)
+
+
+async def _stored(
+    nextcloud: Nextcloud, data: Mapping[str, Any], columns: Sequence[Column], *, new: bool
+) -> dict[int, Any]:
+    """Return the values to send; the person's zone is asked for where a time has an offset."""
+    zone = await moments.zone_for(nextcloud) if cells.has_offset(data, columns) else None
+    return cells.stored(data, columns, new=new, zone=zone)
+
+
+def _not_kept(lost: Sequence[str]) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"Tables stored {'; '.join(lost)}, so the change was taken back: write a value that the column can hold."
+    )
 
 
 async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
@@ -164,8 +186,8 @@ async def _write(nextcloud: Nextcloud, method: str, path: str, about: str, sent:
     data = {str(column): value for column, value in sent.items()}
     response = await nextcloud.request(method, path, about=about, json={"data": data}, also_ok={400})
     if response.status_code == httpx.codes.BAD_REQUEST:
-        reason = parse(_Refusal, response).message or "it does not say why"
-        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {reason[:300]}")
+        why = reasons.reason(response) or "it does not say why"
+        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {why}.")
     return parse(_Row, response)
 
 

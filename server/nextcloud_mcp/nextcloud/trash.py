@@ -46,6 +46,7 @@ async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
             "PROPFIND", f"{root}/trash", about="the trash", headers={"Depth": "1"}, content=_PROPFIND
         )
     except NotFoundError as error:
+        await _check_account(nextcloud)
         raise NotFoundError("This Nextcloud has no trash: what is deleted is gone.") from error
     return await aside(_all_trashed, response)
 
@@ -64,6 +65,16 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
     root, name = await _root(nextcloud), quote(trash_id, safe="")
     headers = {"Destination": nextcloud.absolute(f"{root}/restore/{name}")}
     await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{trash_id} in the trash", headers=headers)
+
+
+async def _check_account(nextcloud: Nextcloud) -> None:
+    """Raise the error that says why Nextcloud does not know the user, where that is so: 404 can mean this as well."""
+    await nextcloud.request(
+        "PROPFIND",
+        f"/remote.php/dav/principals/users/{quote(await nextcloud.user_id(), safe='')}",
+        about="your account",
+        headers={"Depth": "0"},
+    )
 
 
 async def _root(nextcloud: Nextcloud) -> str:

@@ -55,7 +55,7 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
 
     Raises:
         InvalidArgumentError: the parts do not sum up to `size` bytes; they stay.
-        ConflictError: the file exists (no `etag`), or has changed (its present ETag is in the message); they stay.
+        ConflictError: the file exists (no `etag`), or has changed; they stay.
     """
     destination = nextcloud.absolute(await url_of(nextcloud, path))
     # If-Match would be about the parts; RFC 4918 section 10.4 has a condition that names what it is about

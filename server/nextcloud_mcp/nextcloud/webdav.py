@@ -11,10 +11,10 @@ from xml.etree.ElementTree import Element
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
-from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
 from nextcloud_mcp.nextcloud.names import composed
 
 PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
@@ -26,6 +26,9 @@ _PROPFIND: Final = f"""<?xml version="1.0"?>
 {PROPERTIES}
 </d:prop></d:propfind>""".encode()
 
+
+_PARTIAL: Final = ".part"
+"""Ends the names of uploads that are not complete; Nextcloud deletes what is not there with 204 (32 to 34)."""
 
 _UNKNOWN: Final = "application/octet-stream"
 """The media type of what has none (RFC 9110 section 8.3)."""
@@ -131,7 +134,7 @@ async def write_file(
     """Create a file; with `etag`, replace the one that has it. Nothing else is ever overwritten.
 
     Raises:
-        ConflictError: the file exists (no `etag`), or has changed (its present ETag is in the message).
+        ConflictError: the file exists (no `etag`), or has changed.
         NotFoundError: its folder does not exist.
     """
     headers = {"If-Match": dav.quoted(etag)} if etag else {"If-None-Match": "*"}
@@ -152,39 +155,67 @@ async def write_file(
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
-async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> ConflictError:
-    """Say what stands where the caller wanted to write, with the ETag that a deliberate overwrite needs."""
+async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> NextcloudError:
+    """Say what stands where the caller wanted to write; the ETag that replaces it comes from reading it."""
     info = await _stat(nextcloud, path)
     if info.is_directory:
         return ConflictError(f"{shown(path)} is a folder: choose another name.")
+    if _is_reserved(info):
+        return _reserved(path)
     if etag:
-        return dav.changed(shown(path), info.etag)
+        return dav.changed(shown(path))
     return ConflictError(
-        f"{shown(path)} exists already, and nothing was written: to replace it, pass its present ETag {info.etag}."
+        f"{shown(path)} exists already, and nothing was written: to replace it, read it and pass the ETag from reading."
+    )
+
+
+def _is_reserved(info: FileInfo) -> bool:
+    """Return whether a name only seems to be taken: of `x.part` Nextcloud tells a file without an ETag (32 to 34)."""
+    return not info.is_directory and not info.etag
+
+
+def _reserved(path: str) -> NextcloudError:
+    return NextcloudError(
+        f"Nextcloud does not allow the name of {shown(path)} (it is for uploads that are not complete): choose another "
+        "name."
     )
 
 
 async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
-    """Create a folder; 405 in `status_code` if there is something of that name.
+    """Create a folder; 405 in `status_code` if it is there already.
 
     Raises:
-        ConflictError: the folder above it does not exist.
+        ConflictError: the folder above it does not exist, or a file has that name.
     """
     try:
         response = await nextcloud.request("MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405})
     except ConflictError as error:
         raise ConflictError(f"The folder above {shown(path)} does not exist: create that first.") from error
+    if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+        await _check_is_folder(nextcloud, path)
     return Written(status_code=response.status_code)
+
+
+async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
+    """Refuse to take anything else for the folder that was asked for."""
+    there = await _stat(nextcloud, path)
+    if _is_reserved(there):
+        raise _reserved(path)
+    if not there.is_directory:
+        raise ConflictError(f"{shown(path)} is a file, and no folder was created: choose another name.")
 
 
 async def delete(nextcloud: Nextcloud, path: str) -> Written:
     """Delete a file or a folder with all that is in it; Nextcloud keeps it in the trash for a while.
 
-    404 in `status_code` if there was nothing.
+    Raises:
+        NotFoundError: there is no such file or folder.
     """
     if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
-    response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=shown(path), also_ok={404})
+    if path.endswith(_PARTIAL) and _is_reserved(await _stat(nextcloud, path)):
+        raise NotFoundError(f"Nextcloud did not find {shown(path)}: list its folder.")
+    response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=shown(path))
     return Written(status_code=response.status_code)
 
 
@@ -216,12 +247,14 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
         "Overwrite": "T" if replaces else "F",
     }
     response = await nextcloud.request(
-        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={409, 412}
+        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={400, 409, 412, 500}
     )
+    if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly for the new name
+        raise error_for(response, shown(destination))
     if response.status_code == httpx.codes.CONFLICT:
         raise ConflictError(f"{shown(destination)} lies in no folder, and nothing was done: create its folder first.")
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        await _is_file(nextcloud, source, destination)
+        await _is_file(nextcloud, source, destination)  # raises where it is none
         raise ConflictError(
             f"{shown(destination)} exists already, and nothing was done: pass overwrite=true to replace it, or take "
             "another name."
@@ -259,6 +292,8 @@ async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
             f"{shown(destination)} is a folder, and nothing was done: to put it in there, name the full new path "
             f"{inside}."
         )
+    if _is_reserved(there):
+        raise _reserved(destination)
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
 from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import caldav, events, freebusy, many_events, moments
 from nextcloud_mcp.nextcloud.caldav import EVENT, Calendar
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -300,12 +300,9 @@ async def nc_calendar_delete_event(
     calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
 ) -> EventDeleted:
     """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
-    are told. status_code 404: there was none.
+    are told.
     """  # noqa: D205 - a description for a model, not a summary with details
-    try:
-        status = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
-    except NotFoundError as error:
-        return EventDeleted(status_code=404, message=str(error))
+    status = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
     what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
     return EventDeleted(status_code=status, message=f"{what} {event_uid} is deleted.")
 

@@ -1,7 +1,8 @@
 """The tools for Nextcloud Deck: boards, which have stacks, which have cards.
 
 Lists of cards come in pages, counted in cards, and leave out long descriptions. They never cut one: what is cut
-could come back as the whole.
+could come back as the whole. The resources, which are for a client's program, are whole lists, as clients of the seed
+project know them.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -101,6 +102,7 @@ class CardCreated(Result):
     title: str
     description: str | None
     stackId: int  # noqa: N815 - clients know it by Deck's name
+    duedate: str | None = None
 
 
 class Changed(Result):
@@ -165,6 +167,26 @@ async def deck_get_cards(
     """List a stack's cards, without archived ones. A description that is null is long: see deck_get_card."""
     (stack,), next_cursor = _paged([await deck.stack(nextcloud, board_id, stack_id)], limit, cursor)
     return Cards(result=stack.cards or [], next_cursor=next_cursor)
+
+
+async def deck_boards(nextcloud: AsUser) -> list[DeckBoard]:
+    """List the boards that the user sees, with their permissions."""
+    return await deck.boards(nextcloud)
+
+
+async def deck_stacks(board_id: int, nextcloud: AsUser) -> list[DeckStack]:
+    """Read a whole board: its stacks (columns) with their cards, without archived ones."""
+    return await deck.stacks(nextcloud, board_id)
+
+
+async def deck_cards(board_id: int, stack_id: int, nextcloud: AsUser) -> list[DeckCard]:
+    """List a stack's cards, without archived ones."""
+    return (await deck.stack(nextcloud, board_id, stack_id)).cards or []
+
+
+async def deck_labels(board_id: int, nextcloud: AsUser) -> list[DeckLabel]:
+    """List a board's labels."""
+    return (await deck.board(nextcloud, board_id)).labels
 
 
 def _paged(stacks: Sequence[DeckStack], limit: int, cursor: str) -> Page[DeckStack]:
@@ -233,7 +255,9 @@ async def deck_create_card(
     description: str | None = None,
     duedate: str | None = None,
 ) -> CardCreated:
-    """Create a card: description in Markdown, duedate in ISO 8601, order from 0 for the top."""
+    """Create a card: description in Markdown, duedate in ISO 8601 (without an offset in the user's time zone), order
+    from 0 for the top.
+    """  # noqa: D205 - a description for a model, not a summary with details
     card = await deck.create_card(
         nextcloud,
         board_id,
@@ -244,7 +268,9 @@ async def deck_create_card(
         description=description,
         duedate=duedate,
     )
-    return CardCreated(id=card.id, title=card.title, description=card.description, stackId=card.stack_id)
+    return CardCreated(
+        id=card.id, title=card.title, description=card.description, stackId=card.stack_id, duedate=card.duedate
+    )
 
 
 async def deck_update_card(
@@ -262,7 +288,7 @@ async def deck_update_card(
     done: str | None = None,
     etag: str | None = None,
 ) -> CardChanged:
-    """Change a card; what is null stays. duedate and done (when it was done) in ISO 8601, or "" for none. With the
+    """Change a card; what is null stays. duedate and done (when it was done) as for creating, or "" for none. With the
     etag from reading it, only if nobody changed it since. The owner can't change. To move it: deck_reorder_card.
     """  # noqa: D205 - a description for a model, not a summary with details
     place = Place(board_id, stack_id, card_id)
@@ -428,18 +454,18 @@ _BOARD: Final[Mapping[str, Callable[..., Awaitable[list[str]]]]] = {"board_id": 
 _STACK: Final = {**_BOARD, "stack_id": stack_ids}
 
 RESOURCES = (
-    Resource("nc://Deck/boards", deck_get_boards, "Boards"),
+    Resource("nc://Deck/boards", deck_boards, "Boards"),
     Resource("nc://Deck/boards/{board_id}", deck_get_board, "A board", complete=_BOARD),
-    Resource("nc://Deck/boards/{board_id}/stacks", deck_get_stacks, "A board's stacks and cards", complete=_BOARD),
+    Resource("nc://Deck/boards/{board_id}/stacks", deck_stacks, "A board's stacks and cards", complete=_BOARD),
     Resource("nc://Deck/boards/{board_id}/stacks/{stack_id}", deck_get_stack, "A stack", complete=_STACK),
-    Resource("nc://Deck/boards/{board_id}/stacks/{stack_id}/cards", deck_get_cards, "A stack's cards", complete=_STACK),
+    Resource("nc://Deck/boards/{board_id}/stacks/{stack_id}/cards", deck_cards, "A stack's cards", complete=_STACK),
     Resource(
         "nc://Deck/boards/{board_id}/stacks/{stack_id}/cards/{card_id}",
         deck_get_card,
         "A card",
         complete={**_STACK, "card_id": card_ids},
     ),
-    Resource("nc://Deck/boards/{board_id}/labels", deck_get_labels, "A board's labels", complete=_BOARD),
+    Resource("nc://Deck/boards/{board_id}/labels", deck_labels, "A board's labels", complete=_BOARD),
     Resource(
         "nc://Deck/boards/{board_id}/labels/{label_id}",
         deck_get_label,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Final
 
 from nextcloud_mcp.boundary.arguments import SECRET
@@ -65,11 +64,11 @@ async def nc_share_create(
     share_type: int = 0,
     permissions: int = 1,
     password: Annotated[str | None, SECRET] = None,
-    expires: date | None = None,
+    expires: str | None = None,
 ) -> ShareResult:
     """Share a file or folder with a user (share_type 0), a group (1), an email address (4) or, with share_with "",
     whoever has the link (3: result has its url). permissions: sum of 1 read, 2 update, 4 create, 8 delete, 16 share.
-    A share with the same user or group is returned as it was.
+    expires: the last day, YYYY-MM-DD. A share with the same user or group is returned as it was.
     """  # noqa: D205 - a description for a model, not a summary with details
     share = await sharing.create(
         nextcloud,

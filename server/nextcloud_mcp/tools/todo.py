@@ -7,7 +7,6 @@ from typing import Final
 
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
 from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
-from nextcloud_mcp.errors import NotFoundError
 from nextcloud_mcp.nextcloud import tasks
 from nextcloud_mcp.nextcloud.tasks import Change, Filter, Found, Todo
 from nextcloud_mcp.tools.calendar_names import CalendarName
@@ -128,11 +127,8 @@ async def nc_calendar_update_todo(
 async def nc_calendar_delete_todo(
     calendar_name: CalendarName, todo_uid: str, nextcloud: AsUser, etag: str = ""
 ) -> TodoDeleted:
-    """Delete a task to the trash bin of its calendar. status_code 404: there was none."""
-    try:
-        status = await tasks.delete(nextcloud, calendar_name, todo_uid, etag=etag)
-    except NotFoundError as error:
-        return TodoDeleted(status_code=404, message=str(error))
+    """Delete a task to the trash bin of its calendar."""
+    status = await tasks.delete(nextcloud, calendar_name, todo_uid, etag=etag)
     return TodoDeleted(status_code=status, message=f"Task {todo_uid} is deleted.")
 
 

@@ -204,17 +204,15 @@ def decoded(content: str) -> bytes:
 
 
 async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Changed:
-    """Create a folder. status_code 405 says that there is something of that name already."""
+    """Create a folder. status_code 405 says that it was there already."""
     written = await webdav.create_directory(nextcloud, path)
     exists = written.status_code == 405  # noqa: PLR2004
     return _changed(written, f"{path} existed already." if exists else f"{path} is created.")
 
 
 async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
-    """Delete a file, or a folder with all that is in it, to the trash. status_code 404: there was none."""
-    written = await webdav.delete(nextcloud, path)
-    absent = written.status_code == 404  # noqa: PLR2004
-    return _changed(written, f"There was no {path}." if absent else f"{path} is deleted.")
+    """Delete a file, or a folder with all that is in it, to the trash."""
+    return _changed(await webdav.delete(nextcloud, path), f"{path} is deleted.")
 
 
 async def nc_webdav_move_resource(

@@ -1,10 +1,11 @@
 """Who is signed in, and what that allows."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from nextcloud_mcp.auth.scopes import Feature
 from nextcloud_mcp.boundary.call import Admitted, AsUser, Shared
-from nextcloud_mcp.boundary.declaration import Result, reads
+from nextcloud_mcp.boundary.declaration import Resource, Result, reads
+from nextcloud_mcp.nextcloud import capabilities
 
 APP: Final = "core"
 
@@ -40,4 +41,11 @@ async def nc_whoami(nextcloud: AsUser, admission: Admitted, shared: Shared) -> W
     )
 
 
+async def nextcloud_capabilities(nextcloud: AsUser) -> dict[str, Any]:
+    """Tell the version of Nextcloud and what its apps can do, as Nextcloud answers it (OCS)."""
+    return await capabilities.whole(nextcloud)
+
+
 TOOLS = (reads(nc_whoami, "Who is signed in"),)
+
+RESOURCES = (Resource("nc://capabilities", nextcloud_capabilities, "Capabilities of Nextcloud"),)

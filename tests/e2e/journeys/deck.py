@@ -85,4 +85,4 @@ async def _look(old: OldClient, card: dict[str, Any], label: dict[str, int]) -> 
         (f"{stack}/cards", "Write it"),
         (f"{board}/labels", "Soon"),
     ):
-        assert title in {each["title"] for each in (await old.resource(uri))["result"]}, uri
+        assert title in {each["title"] for each in await old.resource(uri)}, uri

@@ -21,7 +21,7 @@ async def journey(old: OldClient) -> None:
     assert (await old.call("nc_notes_update_note", change))["etag"] != created["etag"]
     await old.call("nc_notes_append_content", {**note, "content": "three"})
     read = await old.call("nc_notes_get_note", note)
-    assert (read["title"], read["content"], read["category"]) == (old.unique, "two\n---\nthree", "Journey")
+    assert (read["title"], read["content"], read["category"]) == (old.unique, "two\n\n---\n\nthree", "Journey")
 
     assert (await old.resource("notes://settings"))["notesPath"] == "Notes"
     assert (await old.resource(f"nc://Notes/{created['id']}"))["content"] == read["content"]

@@ -100,6 +100,7 @@ async def walk(data: Path) -> dict[str, set[str]]:
 async def _later_tools(client: RecordedClient) -> None:
     """Use the tools that the contract does not have."""
     await client.use("nc_whoami", {})
+    await client.read_new("nc://capabilities")
     part = await client.use("nc_webdav_upload_part", {"path": "u.bin", "content": "YQ==", "part": 1})
     arguments = {"path": "u.bin", "content": "YQ==", "part": 2, "upload": part["upload"], "size": 2}
     await client.use("nc_webdav_upload_part", arguments)

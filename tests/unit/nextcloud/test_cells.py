@@ -1,6 +1,7 @@
 """`nextcloud.cells`: values of Nextcloud Tables against their columns."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -32,6 +33,7 @@ COLUMNS = [
     column(13, "Team", "usergroup", usergroupMultipleItems=True),
     column(14, "Later", "a-type-of-the-future"),
     column(15, "Capped", "number", numberMax=3),
+    column(16, "Linked", "text", subtype="link", textAllowedPattern="files,contacts"),
 ]
 
 
@@ -44,13 +46,33 @@ def stored(data: dict[str, Any], *, columns: list[Column] = COLUMNS, new: bool =
     ("name", "value", "sent", "read"),
     [
         pytest.param("Text", "abcde", "abcde", "abcde", id="a text"),
-        pytest.param("Link", "https://x.org", "https://x.org", "https://x.org", id="a link's address"),
+        pytest.param(
+            "Link",
+            "https://x.org",
+            '{"title": "https://x.org", "value": "https://x.org"}',
+            {"title": "https://x.org", "value": "https://x.org"},
+            id="a link's address",
+        ),
         pytest.param(
             "Link",
             {"title": "X", "value": "https://x.org"},
             '{"title": "X", "value": "https://x.org"}',
             {"title": "X", "value": "https://x.org"},
             id="a link with its title",
+        ),
+        pytest.param(
+            "Link",
+            {"title": "X (http://y)", "value": "HTTPS://x.org/a?b=c"},
+            '{"title": "X \\u0028http://y)", "value": "https://x.org/a?b=c"}',
+            {"title": "X (http://y)", "value": "https://x.org/a?b=c"},
+            id="a link that looks like an export",
+        ),
+        pytest.param(
+            "Linked",
+            {"title": "X", "value": "https://x.org", "providerId": "files"},
+            '{"title": "X", "value": "https://x.org", "providerId": "files"}',
+            {"title": "X", "value": "https://x.org", "providerId": "files"},
+            id="a link of a provider",
         ),
         pytest.param("Number", 12.25, 12.25, 12.25, id="a number"),
         pytest.param("Number", 0, 0, 0, id="zero is no emptiness"),
@@ -81,6 +103,7 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
     """Values are written as people write them, and read so that they can be written back."""
     (number,) = [column.id for column in COLUMNS if column.title == name]
     assert stored({name: value}) == stored({str(number): value}) == {number: sent}
+    assert cells.lost({number: sent}, [Cell(column_id=number, value=sent)], COLUMNS) == []
     assert cells.shown([Cell(column_id=number, value=sent)], COLUMNS) == {name: read}
     assert stored({name: read}) == {number: sent}
 
@@ -90,6 +113,11 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
     [
         pytest.param("Text", 5, "must be a text", id="a number for a text"),
         pytest.param("Text", "abcdef", "has 6 characters, and at most 5", id="too long"),
+        pytest.param("Link", "example.org", "must be an http or https address", id="a link without a scheme"),
+        pytest.param("Link", "mailto:a@b.org", "must be an http or https address", id="a link of another scheme"),
+        pytest.param("Link", "https:/x.org", "must be an http or https address", id="a link without a host"),
+        pytest.param("Link", {"title": "X"}, "must be an http or https address", id="a title without a link"),
+        pytest.param("Link", 5, "must be an http or https address", id="a number for a link"),
         pytest.param("Number", "12", "must be a number", id="a text for a number"),
         pytest.param("Number", True, "must be a number", id="a truth for a number"),
         pytest.param("Number", float("inf"), "must be a number", id="no number at all"),
@@ -105,7 +133,7 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
         pytest.param("Done", "yes", "must be true or false", id="no truth"),
         pytest.param("Moment", "tomorrow", "must be YYYY-MM-DD HH:MM", id="no moment"),
         pytest.param("Moment", "2026-11-23 10:11:12", "without seconds and time zone", id="seconds"),
-        pytest.param("Moment", "2026-11-23T10:11Z", "without seconds and time zone", id="a time zone"),
+        pytest.param("Moment", "2026-11-23T10:11Z", "you have set no time zone in Nextcloud", id="an offset"),
         pytest.param("Day", "2026-02-30", "must be YYYY-MM-DD", id="no day"),
         pytest.param("Hour", "25:00", "must be HH:MM", id="no hour"),
         pytest.param("Owner", ["alice", "bob"], "takes only one entry", id="too many people"),
@@ -120,6 +148,47 @@ def test_what_a_column_cannot_hold(name: str, value: Any, complaint: str) -> Non
         stored({name: value})
     assert f"data[{name!r}]" in str(refused.value)
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("2027-01-31T18:00:00+00:00", "2027-01-31 19:00"),
+        ("2027-07-31T18:00Z", "2027-07-31 20:00"),
+        ("2027-01-31T18:00:00+01:00", "2027-01-31 18:00"),
+        ("2027-01-31T18:00", "2027-01-31 18:00"),
+    ],
+)
+def test_a_time_with_an_offset(value: str, sent: str) -> None:
+    """A table has no zones, so what is stored is what the person's clock shows then; Tables would drop the offset."""
+    zone = ZoneInfo("Europe/Berlin")
+    assert cells.has_offset({"Moment": value}, COLUMNS) is (len(value) > len("2027-01-31T18:00"))
+    (kept,) = cells.stored({"Moment": value}, COLUMNS, new=False, zone=zone).values()
+    assert kept == sent
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "kept", "is_same"),
+    [
+        pytest.param("Number", 1e-7, 0, False, id="another number"),
+        pytest.param("Number", 2, 2.0, True, id="a number written otherwise"),
+        pytest.param("Kinds", [1, 0], [0, 1], True, id="options in order"),
+        pytest.param("Kinds", [1, 0], [1], False, id="an option lost"),
+        pytest.param("Kind", 1, "1", True, id="an option as text"),
+        pytest.param("Kind", 1, None, False, id="nothing"),
+        pytest.param("Done", "true", "false", False, id="another truth"),
+        pytest.param("Moment", "2027-01-31 18:00", "", False, id="no moment"),
+        pytest.param("Team", [{"id": "a", "type": 0}], [{"id": "a", "type": 0, "displayName": "A"}], True, id="a name"),
+        pytest.param("Team", [{"id": "a", "type": 0}], [], False, id="nobody"),
+        pytest.param("Later", {"any": 1}, 7, True, id="a type that is not known, kept"),
+        pytest.param("Later", {"any": 1}, None, False, id="a type that is not known, lost"),
+    ],
+)
+def test_what_tables_did_not_keep(name: str, sent: Any, kept: Any, *, is_same: bool) -> None:
+    """What it writes in another way is the same; all else is a loss, and named with its column."""
+    (number,) = [column.id for column in COLUMNS if column.title == name]
+    lost = cells.lost({number: sent}, [Cell(column_id=number, value=kept)], COLUMNS)
+    assert lost == ([] if is_same else [f"{kept!r} in place of {sent!r} in {name!r}"])
 
 
 MANDATORY = [column(1, "Name", "text", mandatory=True), column(2, "Note", "text")]

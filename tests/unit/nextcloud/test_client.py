@@ -36,6 +36,7 @@ from tests.support.nextcloud import (
     URL,
     USER_PATH,
     FakeNextcloud,
+    dav_error,
     dav_file,
     dav_folder,
     multistatus,
@@ -148,14 +149,6 @@ async def test_a_status_is_an_error_with_a_next_step(
     assert "private-words" not in repr(caught.value)
 
 
-def dav_error(exception: str, message: str = "") -> str:
-    """Return an error's body as Nextcloud's WebDAV writes it."""
-    return (
-        '<?xml version="1.0"?><d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">\n'
-        f"  <s:exception>{exception}</s:exception>\n  <s:message>{message}</s:message>\n</d:error>"
-    )
-
-
 EXPLAINED: Final[Mapping[str, tuple[int, str, type[NextcloudError], str]]] = {
     "a lock that came through": (
         500,
@@ -166,16 +159,47 @@ EXPLAINED: Final[Mapping[str, tuple[int, str, type[NextcloudError], str]]] = {
     "a name that came through": (
         500,
         dav_error(r"OCP\Files\ForbiddenException", "Invalid path: files/.htaccess"),
-        ForbiddenError,
-        "Nextcloud does not allow this for /a",
+        NextcloudError,
+        "Nextcloud does not allow the name of /a (Invalid path: files/.htaccess): choose another name.",
     ),
-    "another exception": (500, dav_error("TypeError"), NextcloudUnavailableError, "HTTP 500 at /a"),
+    "another exception": (500, dav_error("TypeError", "secret-path"), NextcloudUnavailableError, "HTTP 500 at /a"),
     "a name": (
         400,
         dav_error(r"OCA\DAV\Connector\Sabre\Exception\InvalidPath", "&quot;\\&quot; is not allowed inside a name."),
         NextcloudError,
         'does not allow the name of /a ("\\" is not allowed inside a name): choose another name.',
     ),
+    "an iCalendar object": (
+        415,
+        dav_error(r"Sabre\DAV\Exception\UnsupportedMediaType", "Validation error in iCalendar: DTSTART MUST appear."),
+        NextcloudError,
+        "Nextcloud refused /a with HTTP 415 (Validation error in iCalendar: DTSTART MUST appear): check the arguments.",
+    ),
+    "a right that is missing": (
+        403,
+        dav_error(r"Sabre\DAV\Exception\Forbidden", "No write access"),
+        ForbiddenError,
+        "does not allow this for /a (No write access): if it belongs to somebody else, ask them",
+    ),
+    "no room": (
+        507,
+        dav_error(r"OCA\DAV\InsufficientStorage", "Insufficient space in /a, 9 required, 5 available"),
+        QuotaExceededError,
+        "no room for /a (Insufficient space in /a, 9 required, 5 available)",
+    ),
+    "OCS": (
+        404,
+        '{"ocs": {"meta": {"status": "failure", "statuscode": 404, "message": "Wrong path"}, "data": []}}',
+        NotFoundError,
+        "(Wrong path): check the name",
+    ),
+    "an app": (
+        422,
+        '{"msg": "No recipe name was given.", "file": "/srv/a.php"}',
+        NextcloudError,
+        "(No recipe name was",
+    ),
+    "a bare text": (400, '"The provided URL is not allowed."', NextcloudError, "(The provided URL is not allowed): "),
     "a name without a reason": (
         400,
         dav_error(r"OCA\DAV\Connector\Sabre\Exception\InvalidPath"),

@@ -97,15 +97,60 @@ async def test_a_name_is_there_once(nextcloud: Nextcloud, fake: FakeNextcloud) -
         await cookbook.create(nextcloud, "Toast", {})
 
 
-@pytest.mark.parametrize("duration", ["PT1H30M", "PT0S", "P1DT12H", "PT1.5S", "P2D", "PT90M", ""])
-async def test_durations(nextcloud: Nextcloud, fake: FakeNextcloud, duration: str) -> None:
-    """Those of ISO 8601 go through; an empty one stands for none."""
+@pytest.mark.parametrize(
+    ("duration", "stored"),
+    [
+        ("PT1H30M", "PT1H30M"),
+        ("PT0S", "PT0S"),
+        ("PT90M", "PT90M"),
+        ("", None),
+        ("P1DT12H", "PT36H0M0S"),
+        ("P2D", "PT48H0M0S"),
+        ("P1WT5M", "PT168H5M0S"),
+    ],
+)
+async def test_durations(nextcloud: Nextcloud, fake: FakeNextcloud, duration: str, stored: str | None) -> None:
+    """Those of ISO 8601 go through, days and weeks as hours, for Cookbook drops them; an empty one stands for none."""
     fake.on("POST", RECIPES, answer(json=239))
     await cookbook.create(nextcloud, "Toast", {"totalTime": duration})
-    assert sent(fake)["totalTime"] == (duration or None)
+    assert sent(fake)["totalTime"] == stored
 
 
-@pytest.mark.parametrize("duration", ["10 min", "90", "P", "PT", "PT1H30", "1:30", "P1DT"])
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"description": "bake at <200 degrees"}, "Invalid description: Cookbook would not keep '<'"),
+        ({"recipeIngredient": ["salt", "<b>flour</b>"]}, "Invalid ingredients: Cookbook would not keep '<'"),
+        ({"recipeInstructions": ["a\\b"]}, "Invalid instructions"),
+        ({"keywords": "fish &amp; chips"}, "Invalid keywords: Cookbook would not keep '&amp;'"),
+        ({"recipeCategory": "a/b"}, "Invalid category: Cookbook writes '_' in place of '/'"),
+        ({"url": "example.org/soup"}, "Invalid url 'example.org/soup': write an http or https address"),
+        ({"url": "https://a_b.example.org"}, "Invalid url"),
+        ({"url": "javascript:alert(1)"}, "Invalid url"),
+        ({"name": "n" * 257}, "name is too long: Cookbook keeps 256 bytes of it"),
+    ],
+)
+async def test_what_cookbook_would_drop(
+    nextcloud: Nextcloud, fake: FakeNextcloud, fields: dict[str, Any], complaint: str
+) -> None:
+    """It drops or changes such texts and says nothing; the caller learns which and why, and nothing is written."""
+    for write in (cookbook.create(nextcloud, "Toast", fields), cookbook.update(nextcloud, 239, fields)):
+        with pytest.raises(InvalidArgumentError) as refused:
+            await write
+        assert complaint in str(refused.value)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("text", ["Fish & chips", "5 < 6 > 3", "100 %", "a; b"])
+async def test_what_cookbook_keeps(nextcloud: Nextcloud, fake: FakeNextcloud, text: str) -> None:
+    """Such texts go through as they are."""
+    fake.on("POST", RECIPES, answer(json=239))
+    await cookbook.create(nextcloud, text, {"description": text, "url": "https://\u00fc.de/\u00e4 b"})
+    assert (sent(fake)["name"], sent(fake)["description"]) == (text, text)
+    assert sent(fake)["url"] == "https://xn--tda.de/%C3%A4%20b", "Cookbook takes out what is not ASCII"
+
+
+@pytest.mark.parametrize("duration", ["PT1.5S", "PT1.5H", "10 min", "90", "P", "PT", "PT1H30", "1:30", "P1DT"])
 @pytest.mark.parametrize(
     ("field", "argument"), [("prepTime", "prep_time"), ("cookTime", "cook_time"), ("totalTime", "total_time")]
 )

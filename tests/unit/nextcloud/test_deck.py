@@ -19,7 +19,7 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.deck import Place
 from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import FakeNextcloud
+from tests.support.nextcloud import USER_PATH, FakeNextcloud, ocs
 
 PLACE: Final = Place(2, 9, 11)
 STACK: Final = f"{BOARDS}/2/stacks/9"
@@ -74,7 +74,7 @@ async def test_a_stack_that_the_board_has_not(nextcloud: Nextcloud, fake: FakeNe
     [
         pytest.param({"title": "New"}, {"title": "New"}, id="the title alone"),
         pytest.param({"duedate": ""}, {"duedate": None}, id="no due date"),
-        pytest.param({"done": "2026-11-23"}, {"done": "2026-11-23"}, id="done"),
+        pytest.param({"done": "2026-11-23"}, {"done": "2026-11-23T00:00:00+00:00"}, id="done"),
         pytest.param({"description": ""}, {"description": ""}, id="emptied"),
         pytest.param({"archived": True}, {"archived": True}, id="into the archive"),
         pytest.param({"archived": False}, {}, id="not archived, as before"),
@@ -106,8 +106,8 @@ async def test_an_update_sends_the_owner_by_id(nextcloud: Nextcloud, fake: FakeN
     ("changes", "sentence"),
     [
         pytest.param({"owner": "bob"}, "^owner can't be changed: Deck keeps 'alice'", id="another owner"),
-        pytest.param({"duedate": "tomorrow"}, "^duedate must be a date or time in ISO 8601", id="due when"),
-        pytest.param({"done": "true"}, "^done must be a date or time in ISO 8601", id="done when"),
+        pytest.param({"duedate": "tomorrow"}, "^duedate 'tomorrow' is no date or time", id="due when"),
+        pytest.param({"done": "true"}, "^done 'true' is no date or time", id="done when"),
     ],
 )
 async def test_an_impossible_update_writes_nothing(
@@ -130,9 +130,9 @@ async def test_an_update_with_the_present_etag(nextcloud: Nextcloud, fake: FakeN
 
 
 async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The conflict has the present ETag, as Deck itself does not look at the one that was sent."""
+    """The one that was sent is held against the card, as Deck does not look at it."""
     fake.on("GET", CARD, answer(json=card()))
-    with pytest.raises(ConflictError, match="present ETag e11"):
+    with pytest.raises(ConflictError, match=r"has changed since you read it.*read it again"):
         await deck.update_card(nextcloud, PLACE, {"title": "New"}, etag="old")
     assert fake.asked("PUT") == []
 
@@ -173,12 +173,61 @@ async def test_changes_of_a_card(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: str, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     """Each is one request besides the reading."""
-    fake.on("GET", CARD, answer(json=card()))
+    fake.on("GET", CARD, answer(json=card(labels=[label()])))
     fake.on(method, path, answer(json=None))
     await CHANGES[change](nextcloud)
     assert fake.asked(method) == [f"{method} {path}"]
     assert (fake.requests[-1].content or b"null") == (b"null" if body is None else fake.requests[-1].content)
     assert body is None or sent(fake) == body
+
+
+async def test_a_label_that_the_card_has_not(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck answers 200 to that; a mistaken id would go for done."""
+    fake.on("GET", CARD, answer(json=card(labels=[label(id=7)])))
+    with pytest.raises(NotFoundError, match=r"^card 11 does not have label 6: its labels are 7 'Soon'"):
+        await deck.remove_label(nextcloud, PLACE, 6)
+    assert fake.asked("PUT") == []
+
+
+def label(**changes: Any) -> dict[str, Any]:
+    """Return a label of the card."""
+    return {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": 11} | changes
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "stored"),
+    [
+        ("Europe/Berlin", "2027-01-31T18:00:00+01:00", "2027-01-31T17:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31T18:00:00Z", "2027-01-31T18:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31T18:00", "2027-01-31T17:00:00+00:00"),
+        ("Europe/Berlin", "2027-07-31 18:00", "2027-07-31T16:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31", "2027-01-30T23:00:00+00:00"),
+        ("", "2027-01-31T18:00", "2027-01-31T18:00:00+00:00"),
+        ("Mars/Olympus", "2027-01-31T18:00", "2027-01-31T18:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31T17:00:00+00:00", "2027-01-31T17:00:00+00:00"),
+    ],
+)
+async def test_times_are_sent_in_utc(
+    nextcloud: Nextcloud, fake: FakeNextcloud, zone: str, written: str, stored: str
+) -> None:
+    """Deck drops the offset of a time; without one it is meant in the person's zone, as in the calendar."""
+    fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": zone}))
+    fake.on("GET", CARD, answer(json=card()))
+    fake.on("PUT", CARD, answer(json=card()))
+    fake.on("POST", f"{BOARDS}/2/stacks/9/cards", answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"duedate": written, "done": written})
+    assert (sent(fake)["duedate"], sent(fake)["done"]) == (stored, stored)
+    await deck.create_card(nextcloud, 2, 9, title="Write", kind="plain", order=1, description=None, duedate=written)
+    assert sent(fake)["duedate"] == stored
+
+
+async def test_an_update_keeps_what_came_with_deck_1_18(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A PUT without them would clear start date and color."""
+    newer = {"startdate": "2027-01-02T00:00:00+00:00", "color": "00ff00"}
+    fake.on("GET", CARD, answer(json=card(**newer)))
+    fake.on("PUT", CARD, answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"title": "New"})
+    assert sent(fake).items() >= newer.items()
 
 
 ASSIGNED: Final = [
@@ -203,10 +252,10 @@ async def test_ending_an_assignment(nextcloud: Nextcloud, fake: FakeNextcloud) -
     fake.on("PUT", f"{CARD}/unassignUser", answer(json={}))
     await deck.unassign_user(nextcloud, PLACE, "bob")
     assert sent(fake) == {"userId": "bob"}
-    with pytest.raises(InvalidArgumentError, match="user_id is wrong: card 11 is assigned to bob"):
+    with pytest.raises(NotFoundError, match=r"^card 11 is not assigned to 'carol': it is assigned to bob"):
         await deck.unassign_user(nextcloud, PLACE, "carol")
     fake.on("GET", CARD, answer(json=card(assignedUsers=None)))
-    with pytest.raises(InvalidArgumentError, match="is assigned to nobody"):
+    with pytest.raises(NotFoundError, match="is assigned to nobody"):
         await deck.unassign_user(nextcloud, PLACE, "bob")
 
 

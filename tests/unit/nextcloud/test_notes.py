@@ -86,17 +86,26 @@ async def test_an_update_is_conditional(nextcloud: Nextcloud, fake: FakeNextclou
 async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A note that changed since is a conflict, not tried again: the caller has to read it first."""
     fake.on("PUT", f"{NOTES}/7", answer(412, json=note(content="somebody else's")))
-    with pytest.raises(ConflictError, match="read it again, then pass its present ETag 49582d0c"):
+    with pytest.raises(ConflictError, match="read it again, then repeat the change") as refused:
         await notes.update(nextcloud, 7, etag="abc", content="new")
+    assert "49582d0c" not in str(refused.value), "the ETag would overwrite what the caller has not read"
     assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [pytest.param("one", "one\n---\ntwo", id="below a rule"), pytest.param("", "two", id="nothing to divide from")],
+    [
+        pytest.param("one", "one\n\n---\n\ntwo", id="below a rule"),
+        pytest.param("one\n", "one\n\n---\n\ntwo", id="a line that ends"),
+        pytest.param("one\n\n", "one\n\n---\n\ntwo", id="an empty line"),
+        pytest.param("one\r\n\r\n", "one\r\n\r\n---\n\ntwo", id="an empty line of Windows"),
+        pytest.param("one\r\n", "one\r\n\n---\n\ntwo", id="a line of Windows"),
+        pytest.param("one\n \t\n", "one\n \t\n---\n\ntwo", id="a blank line"),
+        pytest.param("", "two", id="nothing to divide from"),
+    ],
 )
 async def test_appends(nextcloud: Nextcloud, fake: FakeNextcloud, before: str, after: str) -> None:
-    """What is there stays, and the addition stands below a rule."""
+    """What is there stays, and the addition stands below a rule, which is no underline of a heading."""
     fake.on("GET", f"{NOTES}/7", answer(json=note(content=before)))
     fake.on("PUT", f"{NOTES}/7", answer(json=note(content=after)))
     await notes.append(nextcloud, 7, "two")
@@ -115,7 +124,7 @@ async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud,
     await notes.append(nextcloud, 7, "two")
     writes = [request for request in fake.requests if request.method == "PUT"]
     assert [request.headers["If-Match"] for request in writes] == ['"e1"', '"e2"']
-    assert body(writes[-1]) == {"content": "one, and theirs\n---\ntwo"}
+    assert body(writes[-1]) == {"content": "one, and theirs\n\n---\n\ntwo"}
 
 
 async def test_appending_gives_up(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

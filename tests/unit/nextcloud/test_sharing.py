@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -19,7 +19,7 @@ from nextcloud_mcp.nextcloud import sharing
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.sharing import LINK, Share
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import SHARES, FakeNextcloud, ocs, share
+from tests.support.nextcloud import SHARES, USER_PATH, FakeNextcloud, ocs, share
 
 HASH: Final = "3|$argon2id$v=19$m=65536,t=4,p=1$hash"
 
@@ -52,6 +52,7 @@ async def test_shares_with_a_person(nextcloud: Nextcloud, fake: FakeNextcloud) -
         "url": None,
         "has_password": False,
         "expiration": None,
+        "expires": None,
         "note": "",
         "label": "",
         "kind": "user",
@@ -69,17 +70,70 @@ async def test_shares_with_a_person(nextcloud: Nextcloud, fake: FakeNextcloud) -
 async def test_makes_a_link(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Password and last day go with it; the hash that comes back is seen by nobody."""
     link = share(
-        share_type=LINK, share_with=HASH, password=HASH, url="https://cloud.test/s/x", expiration="2027-05-01 00:00:00"
+        share_type=LINK, share_with=HASH, password=HASH, url="https://cloud.test/s/x", expiration="2027-05-01 23:59:59"
     )
     fake.on("POST", SHARES, ocs(link))
-    made = await create(
-        nextcloud, share_type=LINK, share_with="", password="Kq7-vermilion-otter", expires=date(2027, 5, 1)
-    )
+    made = await create(nextcloud, share_type=LINK, share_with="", password="Kq7-vermilion-otter", expires="2027-05-01")
     assert (made.kind, made.has_password, made.share_with) == ("link", True, None)
-    assert (made.url, made.expiration) == ("https://cloud.test/s/x", "2027-05-01 00:00:00")
+    assert (made.url, made.expiration) == ("https://cloud.test/s/x", "2027-05-01 23:59:59")
     assert "argon2" not in made.model_dump_json()
     sent = json.loads(fake.requests[-1].content)
     assert (sent["password"], sent["expireDate"]) == ("Kq7-vermilion-otter", "2027-05-01")
+
+
+async def test_a_last_day_counts(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 32 ends a share when the day begins that it is given, so it is given the day after."""
+    early, right = share(expiration="2027-05-01 00:00:00"), share(expiration="2027-05-02 00:00:00")
+    fake.on("POST", SHARES, ocs(early))
+    fake.on("PUT", f"{SHARES}/5", ocs(right))
+    made = await create(nextcloud, expires="2027-05-01")
+    assert (made.expiration, made.expires) == ("2027-05-02 00:00:00", date(2027, 5, 1))
+    assert json.loads(fake.requests[-1].content) == {"expireDate": "2027-05-02"}
+    fake.on("PUT", f"{SHARES}/5", ocs(early), ocs(right))
+    changed = await update(nextcloud, expires="2027-05-01")
+    assert changed.expires == date(2027, 5, 1)
+
+
+async def test_today_is_a_last_day(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """For Nextcloud 32 it is over already."""
+    today = datetime.now(UTC).date()
+    tomorrow = today + timedelta(days=1)
+    fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "UTC"}))
+    fake.on(
+        "POST", SHARES, ocs([], 404, "Expiration date is in the past"), ocs(share(expiration=f"{tomorrow} 00:00:00"))
+    )
+    assert (await create(nextcloud, expires=today.isoformat())).expires == today
+    assert json.loads(fake.requests[-1].content)["expireDate"] == tomorrow.isoformat()
+
+
+async def test_a_share_whose_last_day_cannot_be_is_not_made(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An administrator's limit can allow the day and not the one after, which Nextcloud 32 needs."""
+    fake.on("POST", SHARES, ocs(share(expiration="2027-05-01 00:00:00")))
+    fake.on("PUT", f"{SHARES}/5", ocs([], 400, "Cannot set expiration date more than 7 days in the future"))
+    fake.on("DELETE", f"{SHARES}/5", ocs([]))
+    with pytest.raises(InvalidArgumentError, match="more than 7 days in the future"):
+        await create(nextcloud, expires="2027-05-01")
+    assert fake.asked("DELETE") == [f"DELETE {SHARES}/5?format=json"]
+
+
+@pytest.mark.parametrize(
+    "expires",
+    ["tomorrow", "2027-01-01T10:00:00+01:00", "20270101", "2027-02-30", "1.1.2027", "2001-01-01", "1798761600"],
+)
+async def test_what_is_no_last_day(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
+    """Nextcloud would make a day of it by itself, or of its own time zone; and a day that is over ends it at once."""
+    for call in (create(nextcloud, expires=expires), update(nextcloud, expires=expires)):
+        with pytest.raises(InvalidArgumentError, match=r"expires .*write the last day"):
+            await call
+    assert fake.asked() == []
+
+
+@pytest.mark.parametrize("read", ["2027-05-02 00:00:00", "2027-05-01 23:59:59"])
+async def test_what_was_read_can_be_given_back(nextcloud: Nextcloud, fake: FakeNextcloud, read: str) -> None:
+    """The moment in which a share ends, as either version writes it, is its last day."""
+    fake.on("PUT", f"{SHARES}/5", ocs(share(expiration="2027-05-01 23:59:59")))
+    await update(nextcloud, expires=read)
+    assert json.loads(fake.requests[-1].content)["expireDate"] == "2027-05-01"
 
 
 async def test_a_share_of_another_kind_is_no_riddle(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -178,7 +232,7 @@ REFUSALS: Final[Mapping[str, tuple[Answer, type[NextcloudMCPError], str]]] = {
     "bad": (ocs([], 400, "Unknown share type"), InvalidArgumentError, "Unknown share type"),
     "not theirs": (ocs([], 403, "Cannot share with yourself"), ForbiddenError, "Cannot share with yourself"),
     "nobody": (ocs([], 404, "Please specify a valid account"), NotFoundError, "Please specify a valid account"),
-    "without a word": (ocs([], 404, ""), NotFoundError, "check the arguments"),
+    "without a word": (ocs([], 404, ""), NotFoundError, "check the (name|arguments)"),
     "no OCS": (answer(404, text="<h1>Not found</h1>"), NotFoundError, "Nextcloud did not find "),
     "too many": (answer(429), RateLimitedError, "asks for a pause"),
     "a defect there": (ocs([], 500, "Internal"), NextcloudUnavailableError, "HTTP 500"),

@@ -76,10 +76,34 @@ async def test_reads_rows(nextcloud: Nextcloud, fake: FakeNextcloud, there: int,
 @pytest.mark.usefixtures("table")
 async def test_adds_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Values go by column id; who made it is not in the answer."""
-    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron") | {"lastEditBy": None, "lastEditAt": None}))
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron")))
+    fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron")))
     added = await tables.insert(nextcloud, 2, {"Name": "Iron"})
-    assert (added.id, added.data, added.last_edit_by) == (7, {"Name": "Iron"}, None)
-    assert json.loads(fake.requests[-1].content) == {"data": {"11": "Iron"}}
+    assert (added.id, added.data) == (7, {"Name": "Iron"})
+    assert json.loads(fake.requests[-2].content) == {"data": {"11": "Iron"}}
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_new_row_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Whatever Tables drops without a word is an error, and no half of a row stays."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron", c12=6)))
+    fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron", c12=0)))
+    fake.on("DELETE", f"{API}/rows/7", answer(json=row(7)))
+    with pytest.raises(
+        InvalidArgumentError, match="Tables stored 0 in place of 6 in 'Amount', so the change was taken"
+    ):
+        await tables.insert(nextcloud, 2, {"Name": "Iron", "Amount": 6})
+    assert fake.asked("DELETE") == [f"DELETE {API}/rows/7"]
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_change_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The row has again what it had."""
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Gold", c12=0)))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Gold", c12=6)))
+    with pytest.raises(InvalidArgumentError, match="Tables stored 0 in place of 6 in 'Amount'"):
+        await tables.update(nextcloud, 1, {"Name": "Gold", "Amount": 6})
+    assert json.loads(fake.requests[-1].content) == {"data": {"11": "Iron", "12": 5}}
 
 
 @pytest.mark.usefixtures("table")
@@ -112,10 +136,11 @@ async def test_what_tables_refuses_is_told(
 @pytest.mark.usefixtures("table")
 async def test_changes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Only what is named is sent."""
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Iron", c12=6)))
     fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Iron", c12=6)))
     changed = await tables.update(nextcloud, 1, {"Amount": 6})
     assert changed.data == {"Name": "Iron", "Amount": 6}
-    assert json.loads(fake.requests[-1].content) == {"data": {"12": 6}}
+    assert json.loads(fake.requests[-2].content) == {"data": {"12": 6}}
 
 
 @pytest.mark.usefixtures("table")

@@ -9,8 +9,9 @@ from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import trash
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
-from tests.support.nextcloud import FakeNextcloud, dav_folder, dav_trashed, multistatus
+from tests.support.nextcloud import FakeNextcloud, dav_error, dav_folder, dav_trashed, multistatus
 
+PRINCIPAL: Final = "/remote.php/dav/principals/users/alice"
 TRASH: Final = "/remote.php/dav/trashbin/alice/trash"
 
 
@@ -37,8 +38,19 @@ async def test_lists_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> Non
 async def test_a_nextcloud_without_a_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The app can be switched off; the sentence says what that means."""
     fake.on("PROPFIND", TRASH, answer(404))
+    fake.on("PROPFIND", PRINCIPAL, answer(207, content=multistatus()))
     with pytest.raises(NotFoundError, match="no trash: what is deleted is gone"):
         await trash.list_trash(nextcloud)
+
+
+async def test_an_account_that_is_not_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud answers 404 to that, too, and the sentence is not about the trash."""
+    unknown = dav_error(r"Sabre\DAV\Exception\NotFound", "Principal with name alice not found")
+    fake.on("PROPFIND", TRASH, answer(404, content=unknown))
+    fake.on("PROPFIND", PRINCIPAL, answer(404, content=unknown))
+    with pytest.raises(NotFoundError, match=r"your account .*\(Principal with name alice not found\)") as refused:
+        await trash.list_trash(nextcloud)
+    assert "no trash" not in str(refused.value)
 
 
 async def test_puts_something_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

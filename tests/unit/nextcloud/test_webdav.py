@@ -317,8 +317,8 @@ async def test_a_replacement_is_for_what_was_read(nextcloud: Nextcloud, fake: Fa
 
 
 CONFLICTS: Final[Mapping[str, tuple[int, str | None, str, str]]] = {
-    "exists": (412, None, dav_file(f"{FILES}/a"), "/a exists already, and nothing was written.*ETag 68a55c7c"),
-    "changed": (412, "old", dav_file(f"{FILES}/a"), "/a has changed since you read it.*ETag 68a55c7c"),
+    "exists": (412, None, dav_file(f"{FILES}/a"), "/a exists already, and nothing was written.*ETag from reading"),
+    "changed": (412, "old", dav_file(f"{FILES}/a"), "/a has changed since you read it.*ETag from reading"),
     "a folder": (409, None, dav_folder(f"{FILES}/a/"), "/a is a folder"),
 }
 
@@ -327,11 +327,12 @@ CONFLICTS: Final[Mapping[str, tuple[int, str | None, str, str]]] = {
 async def test_a_write_that_would_destroy_says_what_is_there(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, etag: str | None, there: str, sentence: str
 ) -> None:
-    """Nothing is written, and the caller gets what a deliberate overwrite needs."""
+    """Nothing is written, and the caller does not get the ETag of what it has not read."""
     fake.on("PUT", f"{FILES}/a", answer(status))
     fake.on("PROPFIND", f"{FILES}/a", propfind(there))
-    with pytest.raises(ConflictError, match=sentence):
+    with pytest.raises(ConflictError, match=sentence) as refused:
         await webdav.write_file(nextcloud, "a", b"x", content_type=None, etag=etag)
+    assert "68a55c7c" not in str(refused.value)
     assert len(fake.asked("PUT")) == 1
 
 
@@ -357,9 +358,18 @@ async def test_a_write_that_fails_names_the_file(
 
 @pytest.mark.parametrize("status", [201, 405])
 async def test_creates_a_folder_or_finds_one(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
-    """405 is how WebDAV says that there is something of that name; it is an answer, not an error."""
+    """405 is how WebDAV says that there is something of that name; where that is a folder, it is no error."""
     fake.on("MKCOL", f"{FILES}/d", answer(status))
+    fake.on("PROPFIND", f"{FILES}/d", propfind(dav_folder(f"{FILES}/d/")))
     assert (await webdav.create_directory(nextcloud, "d")).status_code == status
+
+
+async def test_a_file_is_no_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What is there is not what was asked for."""
+    fake.on("MKCOL", f"{FILES}/a", answer(405))
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a")))
+    with pytest.raises(ConflictError, match="/a is a file, and no folder was created"):
+        await webdav.create_directory(nextcloud, "a")
 
 
 async def test_a_folder_needs_the_one_above(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -369,11 +379,12 @@ async def test_a_folder_needs_the_one_above(nextcloud: Nextcloud, fake: FakeNext
         await webdav.create_directory(nextcloud, "no/d")
 
 
-@pytest.mark.parametrize("status", [204, 404])
-async def test_deletes_what_is_there_or_finds_nothing(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
-    """Afterwards it is gone either way, so 404 is no error."""
-    fake.on("DELETE", f"{FILES}/a", answer(status))
-    assert (await webdav.delete(nextcloud, "a")).status_code == status
+async def test_deletes_what_is_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What is not there is an error: most often its name is mistaken, and what was meant is still there."""
+    fake.on("DELETE", f"{FILES}/a", answer(204), answer(404))
+    assert (await webdav.delete(nextcloud, "a")).status_code == 204
+    with pytest.raises(NotFoundError, match="did not find /a among what you may see"):
+        await webdav.delete(nextcloud, "a")
 
 
 TRANSFERS: Final = {"MOVE": webdav.move, "COPY": webdav.copy}

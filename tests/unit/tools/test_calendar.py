@@ -23,7 +23,7 @@ from tests.support.calendars import (
 )
 from tests.support.ics import APPLE, GOOGLE, OUTLOOK, THUNDERBIRD, ics, unfolded
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import USER_PATH, FakeNextcloud
+from tests.support.nextcloud import USER_PATH, FakeNextcloud, dav_folder, multistatus
 from tests.support.server import Server
 
 THEIRS: Final = f"{WORK}theirs.ics"
@@ -464,11 +464,12 @@ async def test_changes_an_event(server: Server) -> None:
 
 
 async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
-    """With an old ETag nothing is written; the sentence has the present one."""
+    """With an old ETag nothing is written; the sentence sends the caller to read."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     sentence = await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x", "etag": "old"})
     assert sentence == (
-        "It has changed since you read it, and nothing was written: read it again, then pass its present ETag e1."
+        "It has changed since you read it, and nothing was written: read it again, then repeat the change with the "
+        "ETag from reading."
     )
     assert server.nextcloud.asked("PUT") == []
 
@@ -477,12 +478,13 @@ async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
     ("tool", "method"), [("nc_calendar_update_event", "PUT"), ("nc_calendar_delete_event", "DELETE")]
 )
 async def test_a_change_between_reading_and_writing_is_refused(server: Server, tool: str, method: str) -> None:
-    """Nextcloud sees it, and the sentence has the ETag that is there then."""
+    """Nextcloud sees it, and the sentence has no ETag with which to overwrite it."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     server.nextcloud.on(method, THEIRS, answer(412))
-    tells_etag(server.nextcloud, THEIRS, "e7")
     arguments = {**EVENT, "title": "x"} if method == "PUT" else EVENT
-    assert "pass its present ETag e7." in await server.misuse(tool, arguments)
+    sentence = await server.misuse(tool, arguments)
+    assert "It has changed since you read it" in sentence
+    assert "e1" not in sentence
 
 
 async def test_changes_one_occurrence(server: Server) -> None:
@@ -504,9 +506,9 @@ async def test_deletes_an_event(server: Server) -> None:
 
 
 async def test_deletes_what_is_not_there(server: Server) -> None:
-    """Afterwards it is gone either way."""
+    """It is an error, as it is for whatever else is named and not there."""
     holds(server.nextcloud, {})
-    assert (await server.use("nc_calendar_delete_event", EVENT))["status_code"] == 404
+    assert "There is no event 'theirs' in calendar 'work'" in await server.misuse("nc_calendar_delete_event", EVENT)
 
 
 async def test_deletes_one_occurrence(server: Server) -> None:
@@ -733,11 +735,20 @@ async def test_a_calendar_that_can_not_be_changed(server: Server) -> None:
 async def test_deletes_and_lists_calendars(server: Server) -> None:
     """The two other actions."""
     server.nextcloud.on("DELETE", WORK, answer(204))
+    has_calendar(server.nextcloud)
     has_calendars(server.nextcloud, calendar("home"))
     deleted = await server.use("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
     assert (deleted["status_code"], deleted["calendars"]) == (204, None)
     listed = await server.use("nc_calendar_manage_calendar", {"action": "list"})
     assert [each["name"] for each in listed["calendars"]] == ["home"]
+
+
+async def test_a_calendar_in_the_trash_stays_there(server: Server) -> None:
+    """Nextcloud answers for it still, and a second DELETE would end it for good."""
+    server.nextcloud.on("PROPFIND", WORK, answer(207, content=multistatus(dav_folder(WORK))))
+    sentence = await server.misuse("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
+    assert "There is no calendar 'work'" in sentence
+    assert server.nextcloud.asked("DELETE") == []
 
 
 def replies(**busy: str | None) -> Answer:

@@ -59,7 +59,7 @@ async def test_appends_to_a_note(server: Server) -> None:
     server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note(content="one")))
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
     assert (await server.use("nc_notes_append_content", {"note_id": 7, "content": "two"}))["id"] == 7
-    assert json.loads(server.nextcloud.requests[-1].content) == {"content": "one\n---\ntwo"}
+    assert json.loads(server.nextcloud.requests[-1].content) == {"content": "one\n\n---\n\ntwo"}
 
 
 NOTEBOOK = [

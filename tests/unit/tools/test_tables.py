@@ -77,6 +77,8 @@ async def test_adds_changes_and_deletes_a_row(server: Server) -> None:
     server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(json=row(1, c11="Iron")))
     server.nextcloud.on("PUT", f"{API}/rows/1", answer(json=row(1, c11="Iron", c12=6)))
     server.nextcloud.on("DELETE", f"{API}/rows/1", answer(json=row(1, c11="Iron", c12=6)))
+    iron, six = answer(json=row(1, c11="Iron")), answer(json=row(1, c11="Iron", c12=6))
+    server.nextcloud.on("GET", f"{API}/rows/1", iron, iron, six)
     added = await server.use("nc_tables_insert_row", {"table_id": 2, "data": {"11": "Iron"}})
     assert (added["row"]["id"], added["row"]["data"]) == (1, {"Name": "Iron"})
     changed = await server.use("nc_tables_update_row", {"row_id": 1, "data": {"Amount": 6}})

@@ -1,11 +1,13 @@
 """`tools.whoami`: who is signed in, and what that allows."""
 
+import json
+
 import pytest
 
 from nextcloud_mcp.auth.scopes import TOOL_SCOPES
 from tests.support.issuer import answer
-from tests.support.nextcloud import USER_PATH, ocs_user
-from tests.support.server import EVERYTHING, Server
+from tests.support.nextcloud import APPS, USER_PATH, ocs_user
+from tests.support.server import EVERYTHING, Server, answered
 
 
 async def test_tells_who_is_signed_in(server: Server) -> None:
@@ -15,6 +17,15 @@ async def test_tells_who_is_signed_in(server: Server) -> None:
     assert (told["user_id"], told["display_name"]) == ("oidc-4f2a", "Alice Liddell")
     assert (told["mode"], told["client_id"]) == ("exchange", "mcp-client")
     assert told["granted_scopes"] == ["notes:read", "openid"]
+
+
+async def test_capabilities(server: Server) -> None:
+    """As Nextcloud answers them, OCS envelope included; like the person's name they need no scope."""
+    response = await server.read("nc://capabilities", scope="openid")
+    (content,) = answered(response)["result"]["contents"]
+    told = json.loads(content["text"])
+    assert told["ocs"]["meta"]["statuscode"] == 200
+    assert told["ocs"]["data"]["capabilities"].keys() == set(APPS)
 
 
 async def test_tells_the_mode(pass_through_server: Server) -> None:
