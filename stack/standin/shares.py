@@ -10,7 +10,7 @@ import json
 import secrets
 import threading
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -204,12 +204,20 @@ def _expiration(text: str) -> str | None:
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
+        day = _day(text)
     except ValueError:
         raise _RefusedError(404, "Invalid date. Format must be YYYY-MM-DD") from None
     if day <= datetime.now(UTC).date():
         raise _RefusedError(404, "Expiration date is in the past")
     return f"{day} 00:00:00"
+
+
+def _day(text: str) -> date:
+    """What PHP makes of it: of an instant the day on which its own day began, in UTC."""
+    if text == "tomorrow":
+        return datetime.now(UTC).date() + timedelta(days=1)
+    moment = datetime.fromisoformat(text).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
 
 
 def _hash(password: str) -> str | None:

@@ -6,7 +6,7 @@ into files. Favourites are found the same way; a REPORT of `oc:filter-files`, wh
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
@@ -15,7 +15,7 @@ import httpx
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
-from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud import dav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
 from nextcloud_mcp.nextcloud.names import spellings
@@ -73,6 +73,7 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: in
         NotFoundError: there is no such folder.
         InvalidArgumentError: it is a file, or the media type has another form.
     """
+    wanted = await _in_utc(nextcloud, wanted)
     files = await _rows(nextcloud, folder, wanted, start, limit + 1)
     end = start + limit
     if len(files) > limit:
@@ -91,6 +92,13 @@ async def path_of(nextcloud: Nextcloud, file_id: int) -> str:
     if not found:
         raise NotFoundError(f"There is no file or folder with the id {file_id} among what you may see.")
     return found[0].path
+
+
+async def _in_utc(nextcloud: Nextcloud, wanted: Wanted) -> Wanted:
+    """Return what is wanted with times that need no zone; without an offset they are meant in the person's."""
+    given = {"modified_after": wanted.modified_after, "modified_before": wanted.modified_before}
+    moved = {name: await moments.in_utc(nextcloud, moment) for name, moment in given.items() if moment is not None}
+    return wanted.model_copy(update=moved)
 
 
 async def _rows(nextcloud: Nextcloud, folder: str, wanted: Wanted, start: int, rows: int) -> list[FileInfo]:
@@ -160,8 +168,7 @@ def _any(conditions: Iterable[str]) -> str:
 
 
 def _modified(comparison: str, moment: datetime) -> str:
-    """Return a comparison with a date; one without a zone is UTC. Nextcloud ignores dates of any other form."""
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """Return a comparison with a date in UTC; Nextcloud ignores dates of any other form."""
     return (
         f"<d:{comparison}><d:prop><d:getlastmodified/></d:prop>"
         f"<d:literal>{moment:%Y-%m-%dT%H:%M:%SZ}</d:literal></d:{comparison}>"

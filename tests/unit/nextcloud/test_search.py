@@ -13,7 +13,7 @@ from nextcloud_mcp.nextcloud import search
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.search import Wanted
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import FILES, USER_PATH, FakeNextcloud, dav_file, dav_folder, multistatus, ocs_user
+from tests.support.nextcloud import FILES, USER_PATH, FakeNextcloud, dav_file, dav_folder, multistatus, ocs, ocs_user
 
 DAV: Final = "/remote.php/dav/"
 D: Final = "{DAV:}"
@@ -166,3 +166,11 @@ async def test_a_search_that_fails(
     fake.on("SEARCH", DAV, answered)
     with pytest.raises(error, match=sentence):
         await search.search(nextcloud, "d", Wanted(), start=0, limit=9)
+
+
+async def test_a_time_without_an_offset_is_the_persons(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """It is meant in the zone that they have set in Nextcloud, as everywhere else."""
+    fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Europe/Berlin"}))
+    fake.on("SEARCH", DAV, hits())
+    await search.search(nextcloud, "", Wanted(modified_after=NOON.replace(tzinfo=None)), start=0, limit=9)
+    assert b"2026-01-02T11:00:00Z" in fake.requests[-1].content
