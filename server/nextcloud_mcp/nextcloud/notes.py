@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, Field
 
-from nextcloud_mcp.errors import ConflictError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
@@ -22,6 +22,9 @@ APPEND_ATTEMPTS = 3
 
 _ENDS_IN_EMPTY_LINE: Final = re.compile(r"\n[ \t]*\r?\n\Z")
 """CommonMark 0.31, "Blank lines"; other programs write `\r\n`."""
+
+_MAX_FOLDER_NAME: Final = 250
+"""Bytes, as Nextcloud has it for all names."""
 
 MAX_ATTACHMENT = 4 * 1024 * 1024
 """Bytes: what files have as well, and more than a model can look at."""
@@ -54,6 +57,7 @@ class Settings(BaseModel):
 
 async def create(nextcloud: Nextcloud, *, title: str, content: str, category: str) -> Note:
     """Create a note; Nextcloud makes the title unique within its category."""
+    _check_category(category)
     response = await nextcloud.request(
         "POST", API, about=f"note {title!r}", json={"title": title, "content": content, "category": category}
     )
@@ -90,6 +94,7 @@ async def update(
     Raises:
         ConflictError: it has changed since; nothing was written.
     """
+    _check_category(category or "")
     changes = {"title": title, "content": content, "category": category}
     response = await nextcloud.request(
         "PUT",
@@ -102,6 +107,15 @@ async def update(
     if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the answer is the note as it is now
         raise dav.changed(f"Note {note_id}")
     return parse(Note, response)
+
+
+def _check_category(category: str) -> None:
+    """Refuse what becomes a folder with too long a name, of which Notes says nothing but HTTP 500."""
+    if any(len(name.encode()) > _MAX_FOLDER_NAME for name in category.split("/")):
+        raise InvalidArgumentError(
+            f"A part of category has more than {_MAX_FOLDER_NAME} bytes, too many for the name of a folder: choose a "
+            "shorter one."
+        )
 
 
 async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:

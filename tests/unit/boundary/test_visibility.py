@@ -50,7 +50,7 @@ async def test_apps_are_asked_once_for_each_person(server: Server) -> None:
     assert len(server.keycloak.exchanges()) == 2
     assert [request.url.path for request in server.nextcloud.requests] == [CAPABILITIES_PATH] * 2
     assert alice == TOOL_SCOPES.keys() | RESOURCE_SCOPES.keys()
-    assert bob == {"nc_whoami"}
+    assert bob == {"nc_whoami", "nc://capabilities"}
 
 
 @pytest.mark.parametrize(

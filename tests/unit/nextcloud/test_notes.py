@@ -6,7 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from nextcloud_mcp.errors import ConflictError, NextcloudError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    NextcloudError,
+    NextcloudUnavailableError,
+    NotFoundError,
+)
 from nextcloud_mcp.nextcloud import notes
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
@@ -178,3 +184,15 @@ async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcl
     fake.on("GET", f"{NOTES}/7", answer(json={"id": 7}))
     with pytest.raises(NextcloudUnavailableError):
         await notes.get(nextcloud, 7)
+
+
+async def test_a_category_that_is_too_long(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes fails at it with HTTP 500; the caller learns what is too long, and nothing is written."""
+    category = "Work/" + "c" * 251
+    for write in (
+        notes.create(nextcloud, title="t", content="", category=category),
+        notes.update(nextcloud, 7, etag="e", category=category),
+    ):
+        with pytest.raises(InvalidArgumentError, match="A part of category has more than 250 bytes"):
+            await write
+    assert fake.requests == []
