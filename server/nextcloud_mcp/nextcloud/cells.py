@@ -309,7 +309,10 @@ def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
             f"data[{name!r}] has an offset, and you have set no time zone in Nextcloud: write the time without it, as "
             "people are to see it."
         )
-    return found.astimezone(zone).replace(tzinfo=None).isoformat(" ")
+    try:
+        return found.astimezone(zone).replace(tzinfo=None).isoformat(" ")
+    except OverflowError:
+        raise InvalidArgumentError(f"data[{name!r}] is outside of the years 1 to 9999.") from None
 
 
 def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:

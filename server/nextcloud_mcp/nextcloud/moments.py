@@ -116,7 +116,11 @@ async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
     UTC; a day stands for its first moment.
     """  # noqa: D205 - one rule, which takes two sentences
     is_aware = isinstance(moment, datetime) and moment.tzinfo is not None
-    return instant(moment, None if is_aware else await zone_for(nextcloud)).astimezone(UTC)
+    where = None if is_aware else await zone_for(nextcloud)
+    try:
+        return instant(moment, where).astimezone(UTC)
+    except OverflowError:
+        raise InvalidArgumentError(f"The time {moment.isoformat()} is outside of the years 1 to 9999.") from None
 
 
 def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) -> tuple[datetime, datetime]:

@@ -300,9 +300,9 @@ def _day(expires: str | None) -> date | None:
     try:
         if _EXPIRATION.fullmatch(text):
             return (datetime.fromisoformat(text) - timedelta(seconds=1)).date()
-        if _DATE.fullmatch(text):
+        if _DATE.fullmatch(text) and date.fromisoformat(text) < date.max:
             return date.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise InvalidArgumentError(f"Invalid expires {expires!r}: write the last day as YYYY-MM-DD.")
 

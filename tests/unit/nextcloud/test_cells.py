@@ -167,6 +167,12 @@ def test_a_time_with_an_offset(value: str, sent: str) -> None:
     assert kept == sent
 
 
+def test_a_time_beyond_all_years() -> None:
+    """The person's clock shows no such date."""
+    with pytest.raises(InvalidArgumentError, match=r"data\['Moment'\] is outside of the years 1 to 9999"):
+        cells.stored({"Moment": "0001-01-01T00:00+14:00"}, COLUMNS, new=False, zone=ZoneInfo("UTC"))
+
+
 @pytest.mark.parametrize(
     ("name", "sent", "kept", "is_same"),
     [
