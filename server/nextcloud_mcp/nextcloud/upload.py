@@ -12,11 +12,14 @@ import httpx
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
 from nextcloud_mcp.nextcloud.webdav import Written, conflict, shown, url_of
 
 MAX_PARTS: Final = 10_000
 """Parts of one upload, as Nextcloud counts them."""
+
+_OTHER_SIZE: Final = b"do not sum up"
+"""Is in what Nextcloud says of parts that are not the whole file; its other 400s are about something else."""
 
 _ID: Final = re.compile("[0-9a-f]{32}")
 
@@ -69,6 +72,8 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
     if response.status_code == httpx.codes.BAD_REQUEST:
+        if _OTHER_SIZE not in response.content:  # such as a name that Nextcloud does not allow
+            raise error_for(response, shown(path))
         raise InvalidArgumentError(
             f"The parts of {shown(path)} are not {size} bytes together, and nothing was written: send what is missing, "
             "then the last part again with the right size."

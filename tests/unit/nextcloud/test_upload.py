@@ -4,11 +4,11 @@ from typing import Final
 
 import pytest
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import upload as uploads
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
-from tests.support.nextcloud import FILES, USER_PATH, FakeNextcloud, dav_file, multistatus, ocs_user
+from tests.support.nextcloud import FILES, USER_PATH, FakeNextcloud, dav_error, dav_file, multistatus, ocs_user
 
 ID: Final = "0123456789abcdef0123456789abcdef"
 UPLOAD: Final = f"/remote.php/dav/uploads/alice/{ID}"
@@ -95,13 +95,18 @@ async def test_what_is_there_is_not_overwritten(
 
 async def test_parts_that_are_not_the_whole(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Nothing is written, and the caller can send what is missing."""
-    fake.on("MOVE", f"{UPLOAD}/.file", answer(400))
+    message = "Chunks on server do not sum up to 7 but to 6 bytes"
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(400, content=dav_error(r"Sabre\DAV\Exception\BadRequest", message)))
     with pytest.raises(InvalidArgumentError, match="are not 7 bytes together, and nothing was written"):
         await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)
 
 
 async def test_another_failure_is_what_it_is(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A lock stays a lock."""
+    """A name that is not allowed is not about the parts, and a lock stays a lock."""
+    name = dav_error(r"OCA\DAV\Connector\Sabre\Exception\InvalidPath", "Filename is too long")
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(400, content=name))
+    with pytest.raises(NextcloudError, match=r"does not allow the name of /a \(Filename is too long\)"):
+        await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)
     fake.on("MOVE", f"{UPLOAD}/.file", answer(423))
     with pytest.raises(LockedError, match="/a is locked"):
         await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)
