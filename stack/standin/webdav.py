@@ -147,6 +147,8 @@ class _Request:
             DAVError: With Nextcloud's status and message.
         """
         self._check_owner(self.path, creates=self.method in {"PUT", "MKCOL"})
+        if self.method not in {"PUT", "MKCOL"} and _is_too_long(self.path):
+            raise DAVError(HTTP_NOT_FOUND, self.path)
         self._check_partial()
         if self.method in {"PUT", "MKCOL"}:
             _check_name(self.path)
@@ -259,6 +261,11 @@ def _check_name(path: str) -> None:
         raise _NameError("Filename is a reserved word")
     if name.endswith((_PARTIAL, ".filepart")):
         raise _NameError(f'"{name[name.rindex(".") :]}" is a forbidden file type.')
+
+
+def _is_too_long(path: str) -> bool:
+    """Whether nothing can have such a path: the file system would not even look."""
+    return any(len(name.encode()) > _LONGEST_NAME for name in path.split("/"))
 
 
 def _owner(path: str) -> str:
