@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
 from nextcloud_mcp.boundary import visibility
 from tests.support.issuer import TOKEN_PATH, Answer, answer
-from tests.support.nextcloud import APPS, CAPABILITIES_PATH, NOTES, ocs_capabilities
+from tests.support.nextcloud import APPS, CAPABILITIES_PATH, NOTES, USER_PATH, ocs_capabilities
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered
 
 LISTS: Final = {
@@ -43,12 +43,12 @@ async def test_tools_of_an_app_that_is_not_there_are_not_shown(server: Server, v
 
 
 async def test_apps_are_asked_once_for_each_person(server: Server) -> None:
-    """A client's four lists cost one exchange and one request, and nobody is shown what another has."""
+    """A client's four lists cost one exchange and ask for the apps once, and nobody is shown what another has."""
     await listed(server)
     server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core"))
     alice, bob = await listed(server), await listed(server, subject="bob")
     assert len(server.keycloak.exchanges()) == 2
-    assert [request.url.path for request in server.nextcloud.requests] == [CAPABILITIES_PATH] * 2
+    assert [request.url.path for request in server.nextcloud.requests] == [USER_PATH, CAPABILITIES_PATH] * 2
     assert alice == TOOL_SCOPES.keys() | RESOURCE_SCOPES.keys()
     assert bob == {"nc_whoami", "nc://capabilities"}
 
@@ -128,4 +128,4 @@ async def test_apps_are_not_asked_when_the_call_says_enough(server: Server) -> N
     """Only what could mean that the app is missing makes this server ask."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(412))
     await server.misuse("nc_notes_get_note", {"note_id": 7})
-    assert [request.url.path for request in server.nextcloud.requests] == [f"{NOTES}/7"]
+    assert [request.url.path for request in server.nextcloud.requests] == [USER_PATH, f"{NOTES}/7"]

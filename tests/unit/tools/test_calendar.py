@@ -508,6 +508,7 @@ async def test_deletes_an_event(server: Server) -> None:
 async def test_deletes_what_is_not_there(server: Server) -> None:
     """It is an error, as it is for whatever else is named and not there."""
     holds(server.nextcloud, {})
+    has_calendars(server.nextcloud, calendar("work"))
     assert "There is no event 'theirs' in calendar 'work'" in await server.misuse("nc_calendar_delete_event", EVENT)
 
 
@@ -746,6 +747,7 @@ async def test_deletes_and_lists_calendars(server: Server) -> None:
 async def test_a_calendar_in_the_trash_stays_there(server: Server) -> None:
     """Nextcloud answers for it still, and a second DELETE would end it for good."""
     server.nextcloud.on("PROPFIND", WORK, answer(207, content=multistatus(dav_folder(WORK))))
+    has_calendars(server.nextcloud)
     sentence = await server.misuse("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
     assert "There is no calendar 'work'" in sentence
     assert server.nextcloud.asked("DELETE") == []

@@ -101,7 +101,8 @@ async def test_a_table_and_a_column_go_by_the_names_that_people_see(server: Serv
     server.nextcloud.on("GET", f"{API}/tables", answer(json=tables))
     server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(json=row(c11="Iron", c12=5)))
     await server.use("nc_tables_insert_row", {"table_id": "stock", "data": '{"name": "Iron", " AMOUNT": 5}'})
-    assert json.loads(server.nextcloud.requests[-1].content) == {"data": {"11": "Iron", "12": 5}}
+    (written,) = (request for request in server.nextcloud.requests if request.method == "POST")
+    assert json.loads(written.content) == {"data": {"11": "Iron", "12": 5}}
     said = await server.misuse("nc_tables_insert_row", {"table_id": "Stocks", "data": {}})
     assert said == "There is no table 'Stocks': there is 2 (Stock), 3 (Other)."
     said = await server.misuse("nc_tables_insert_row", {"table_id": 2, "data": {"name": "a", "Name": "b"}})

@@ -403,6 +403,7 @@ async def test_deletes_a_task(server: Server) -> None:
     result = await server.use("nc_calendar_delete_todo", {**TASK, "etag": "e1"})
     assert (result["status_code"], result["message"]) == (204, "Task theirs is deleted.")
     assert sent(server.nextcloud, "DELETE").headers["If-Match"] == '"e1"'
+    has_calendars(server.nextcloud, calendar("work", takes="VTODO"))
     gone = await server.misuse("nc_calendar_delete_todo", {**TASK, "todo_uid": "other"})
     assert "There is no task 'other' in " in gone
 
