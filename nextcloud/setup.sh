@@ -317,6 +317,13 @@ holds "$answer" '"installed":true' ||
 ! holds "$answer" '"maintenance":true' || fail 'Nextcloud is in maintenance mode. Next: occ maintenance:mode --off'
 ! holds "$answer" '"needsDbUpgrade":true' || fail 'Nextcloud awaits its upgrade. Next: occ upgrade'
 
+# The official image reads POSTGRES_HOST at the installation alone, and starts with any data.
+if [ -n "${POSTGRES_HOST:-}" ]; then
+    must "Reading dbtype" "occ config:list system" config:system:get dbtype
+    [ "$answer" = pgsql ] ||
+        fail "Nextcloud has its data in $answer, though POSTGRES_HOST is set: its volume is another deployment's. Next: have a volume of its own for this one, by another COMPOSE_PROJECT_NAME; or unset POSTGRES_HOST"
+fi
+
 # occ itself does not say that it has no Redis; Nextcloud's log does.
 if occ status --debug-log; then
     trouble=$(printf '%s\n' "$answer" | grep -E '^\[[a-z]+\] .*(Redis|NOAUTH|WRONGPASS|AUTH failed)' | head -n 1 | cut -c 1-300)

@@ -62,10 +62,24 @@ begin_maintenance() {
     occ maintenance:mode --on
 }
 
-# check_dump DATABASE: reads every block of the dump, and compares its tables with those of the database.
+# configuration: when config.php was written. Each change of the mode writes it, so that an end and a new begin show as well.
+configuration() { docker compose exec -T nextcloud stat -c '%i %y' /var/www/html/config/config.php < /dev/null; }
+
+check_maintenance() {
+    case $(occ maintenance:mode) in
+        *'currently enabled'*) [ "$(configuration)" != "$unchanged" ] || return 0 ;;
+    esac
+    fail 'maintenance mode was ended, or config.php changed, while the backup was taken, so its database and its files may not belong together. Next: see who runs occ; take another backup'
+}
+
+# check_dump DATABASE TABLE: reads every block of the dump, and compares its tables with those of the database,
+# one of which must be there under this name, or under one that ends so.
 check_dump() {
     await restore_nowhere "$1" < "$partial/$1.pgdump" || fail "the dump of $1 cannot be read back. Next: see that $target has room"
-    dumped=$(list "$1" < "$partial/$1.pgdump" | grep -c ' TABLE DATA ' || true)
+    contents=$(list "$1" < "$partial/$1.pgdump" | grep ' TABLE DATA ' || true)
+    printf '%s\n' "$contents" | grep -q " TABLE DATA [^ ]* [^ ]*$2 " ||
+        fail "the database $1 has no table $2: it is not what this deployment uses. Next: occ config:system:get dbtype; docker compose logs $1"
+    dumped=$(printf '%s\n' "$contents" | grep -c '')
     tables=$(cat "$partial/$1.tables")
     [ "$dumped" = "$tables" ] || fail "the dump of $1 has $dumped tables, the database $tables. Next: take another backup"
     rm "$partial/$1.tables"
@@ -75,13 +89,14 @@ check_dump() {
 list_archive() { ${exec:-} tar --list --verbose --numeric-owner --gzip --file "$partial/nextcloud.tar.gz"; }
 
 take_lock
-began=
+began= unchanged=
 trap leave EXIT
 trap 'exit 1' HUP INT TERM
 rm -rf "$partial"
 mkdir "$partial"
 
 begin_maintenance
+unchanged=$(configuration)
 for database in keycloak nextcloud; do
     echo "$database: database"
     roles "$database" > "$partial/$database.roles.sql"
@@ -92,11 +107,12 @@ done
 echo 'nextcloud: files'
 # 1: a file changed while it was read, as the log does. Whether the archive is whole shows when it is read back.
 await pack > "$partial/nextcloud.tar.gz" || [ $? = 1 ] || fail "Nextcloud's files cannot be packed"
+check_maintenance
 end_maintenance
 
 echo 'reading back'
-check_dump keycloak
-check_dump nextcloud
+check_dump keycloak realm
+check_dump nextcloud appconfig
 await list_archive > "$partial/files" || fail "the archive of Nextcloud's files is not whole. Next: see that $target has room"
 for name in config/config.php version.php; do
     grep -q " \./$name\$" "$partial/files" || fail "the archive of Nextcloud's files lacks $name. Next: take another backup"

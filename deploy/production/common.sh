@@ -1,10 +1,13 @@
-# What backup.sh and restore.sh share; they source it, from the root of the repository.
+# What the scripts here share; they source it, from the root of the repository.
 # shellcheck shell=sh disable=SC2034 # the variables are theirs
 
 fail() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
     exit 1
 }
+
+# in_env NAME: the value of a line of .env.
+in_env() { sed -n "s/^$1=//p" .env 2> /dev/null | tail -n 1 | sed "s/^[\"']//; s/[\"']\$//"; }
 
 # One of the two at a time: each would end the other's maintenance mode, or remove its volumes. The lock goes with the
 # last process that holds it, so a killed script leaves none behind.

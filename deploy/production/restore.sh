@@ -4,10 +4,10 @@
 # The backup is restored into volumes and a secrets folder of its own, started beside the live deployment, and checked.
 # Only then does `DATA` in .env name it, in one rename: until then the live data are in use, and after it the restored
 # ones. Neither this script nor its end by kill -9 at any step removes data that have been live;
-# restore.sh --drop-previous does. It removes all data but the live ones.
+# restore.sh --drop-previous NAME does, one set of data at a time, while the live ones work. Without NAME it lists them.
 set -eu
 umask 077
-usage='restore.sh [--replace] FOLDER, or restore.sh --drop-previous'
+usage='restore.sh [--replace] FOLDER, or restore.sh --drop-previous [NAME]'
 action=restore replace=
 case ${1:-} in
     --replace) replace=yes && shift ;;
@@ -15,7 +15,7 @@ case ${1:-} in
 esac
 case $action$# in
     restore1) [ -d "$1" ] || { printf 'restore.sh: %s is no folder\n' "$1" >&2 && exit 1; } && source=$(cd "$1" && pwd) ;;
-    drop0) ;;
+    drop0 | drop1) unwanted=${1:-} ;;
     *) printf 'restore.sh: wrong arguments. Next: %s\n' "$usage" >&2 && exit 1 ;;
 esac
 cd "$(dirname "$0")/../.."
@@ -27,22 +27,26 @@ cd "$(dirname "$0")/../.."
 [ -z "${DATA+x}${COMPOSE_ENV_FILES:-}${COMPOSE_DISABLE_ENV_FILE:-}" ] ||
     fail 'DATA, COMPOSE_ENV_FILES or COMPOSE_DISABLE_ENV_FILE is set in the environment, so .env cannot say which data are live. Next: unset it'
 
-# in_env NAME: the value of a line of .env.
-in_env() { sed -n "s/^$1=//p" .env | tail -n 1 | sed "s/^[\"']//; s/[\"']\$//"; }
-
 files=${COMPOSE_FILE:-$(in_env COMPOSE_FILE)}
 live=$(in_env DATA)
 secrets=$(export DATA='' && secrets_folder) # of the first installation; those of the live data are secrets-$live
 [ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
 project=$(docker compose config | sed -n 's/^name: //p')
 volumes='keycloak keycloak-db nextcloud nextcloud-db'
+first=first-installation # what the data without DATA are called
+live_name=${live:-$first}
 
 # beside ARGUMENTS: docker compose for the restored data.
 beside() {
     ${exec:-} env COMPOSE_PROJECT_NAME="$project-restore" COMPOSE_FILE="$files:deploy/production/restore.yaml" \
         RESTORE_OF="$project" DATA="$data" SECRETS="$secrets.unchecked" docker compose --progress quiet "$@"
 }
-occ() { beside exec -T --user www-data nextcloud php occ --no-interaction "$@" < /dev/null; }
+deployed() { ${exec:-} docker compose --progress quiet "$@"; }
+
+# checked ARGUMENTS: docker compose for the data that are checked, the restored ones or the live ones.
+target=beside
+checked() { "$target" "$@"; }
+occ() { checked exec -T --user www-data nextcloud php occ --no-interaction "$@" < /dev/null; }
 in_image() { beside run --rm -T --no-deps --entrypoint "$@"; }
 run_occ() { in_image php --user www-data nextcloud occ --no-interaction "$@" < /dev/null; }
 psql() { beside exec -T "$1-db" psql --username "$1" --quiet --set ON_ERROR_STOP=1 --single-transaction --file - "$1"; }
@@ -72,7 +76,7 @@ remove_beside() {
 # drop DATA: removes a set of data. Its secrets go last, because it is found by them.
 drop() {
     for name in $volumes; do
-        docker volume rm --force "${project}_$name${1:+-$1}" > /dev/null
+        docker volume rm --force "$(volume "$name" "$1")" > /dev/null
     done
     rm -rf "$secrets${1:+-$1}" "$secrets.unchecked${1:+-$1}"
 }
@@ -84,18 +88,71 @@ drop_unchecked() {
     done
 }
 
+# list_data: each set of data on this host, by its name; those that `up` made for a wrong DATA have volumes alone.
+list_data() {
+    {
+        for folder in "$secrets" "$secrets-"*; do
+            [ ! -d "$folder" ] || echo "${folder#"$secrets"}"
+        done
+        docker volume ls --quiet --filter "label=com.docker.compose.project=$project" |
+            sed -n "s/^${project}_nextcloud-db//p"
+    } | sed "s/^-//; s/^\$/$first/" | sort -u
+}
+
+# volume NAME DATA: what docker calls it.
+volume() { echo "${project}_$1${2:+-$2}"; }
+
+# size_of DATA: of its volumes, in MB.
+size_of() {
+    set -- "$1" --network none --user root --entrypoint du
+    for name in $volumes; do
+        ! docker volume inspect "$(volume "$name" "$1")" > /dev/null 2>&1 || set -- "$@" --volume "$(volume "$name" "$1"):/data/$name:ro"
+    done
+    shift
+    docker run --rm "$@" "$image" -sm /data 2> /dev/null | awk 'END { print $1 + 0 }' # the live ones change meanwhile
+}
+
+# check_live: every container of the deployment runs, healthy where it has a health check, on the data which .env names.
+check_live() {
+    states=$(docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}')
+    for service in $(docker compose config --services); do
+        printf '%s\n' "$states" | grep -q "^$service running" || untouched "$service does not run"
+    done
+    bad=$(printf '%s\n' "$states" | grep -Ev ' running( healthy)? *$' || true)
+    [ -z "$bad" ] || untouched "not everything is healthy: $(echo "$bad" | tr '\n' ' ')"
+    # shellcheck disable=SC2046 # a list
+    mounted=$(docker inspect --format '{{range .Mounts}}{{.Name}} {{end}}' $(docker compose ps --quiet))
+    for name in $volumes; do
+        printf '%s\n' "$mounted" | tr ' ' '\n' | grep -qx "$(volume "$name" "$live")" ||
+            untouched "the containers run on other data than those which DATA names in .env, $live_name"
+    done
+    image=$(docker inspect --format '{{.Image}}' "$(docker compose ps --quiet nextcloud-db)")
+}
+
 drop_previous() {
+    target=deployed consequence='Nothing was dropped. Next: docker compose ps; see DATA in .env; docker compose up --detach --wait'
+    check_live
+    check_chain
+    check_people
     end_beside
     drop_unchecked
-    [ -d "$secrets${live:+-$live}" ] || fail "the live data have no secrets in $secrets${live:+-$live}. Next: see DATA in .env"
-    for folder in "$secrets" "$secrets-"*; do
-        [ -d "$folder" ] || continue
-        data=${folder#"$secrets"} data=${data#-}
-        [ "$data" != "$live" ] || continue
-        drop "$data"
-        echo "dropped the data ${data:-of the first installation}"
+    [ "$unwanted" != "$live_name" ] || fail "$unwanted are the live data"
+    others=$(list_data | grep -vx "$live_name" || true)
+    echo "stays: $live_name, the live data, $(size_of "$live") MB"
+    [ -n "$others" ] || { echo 'there are no other data'; return; }
+    [ -z "$unwanted" ] || printf '%s\n' "$others" | grep -Fqx "$unwanted" || fail "there are no data $unwanted. Next: one of $(echo "$others" | tr '\n' ' ')"
+    for name in $others; do
+        verb=stays
+        [ "$name" != "$unwanted" ] || verb=goes
+        echo "$verb: $name, $(size_of "$(data_of "$name")") MB"
     done
+    [ -n "$unwanted" ] || fail 'nothing was dropped. Next: restore.sh --drop-previous NAME, with the name of what shall go'
+    drop "$(data_of "$unwanted")"
+    echo "dropped $unwanted"
 }
+
+# data_of NAME: the value of DATA.
+data_of() { [ "$1" = "$first" ] || echo "$1"; }
 
 # --- the backup ------------------------------------------------------------------------------------------------------
 
@@ -148,7 +205,7 @@ check_room() {
     needed=$((needed + needed / 10))
     room=$(in_image df nextcloud -Pk /var/www/html < /dev/null | awk 'END { print $4 }')
     echo "the restored data need $((needed / 1024)) MB, there is room for $((room / 1024)) MB"
-    [ "$needed" -le "$room" ] || fail 'there is not enough room beside the live data. Next: restore.sh --drop-previous removes data kept from an earlier restore'
+    [ "$needed" -le "$room" ] || fail 'there is not enough room beside the live data. Next: restore.sh --drop-previous lists what earlier restores have kept'
 }
 
 # --- the steps -------------------------------------------------------------------------------------------------------
@@ -234,19 +291,19 @@ switch() {
 # check_chain: what the doctor finds without a person's token. That the realm answers, knows the server's client and its
 # secret, and that Nextcloud answers.
 check_chain() {
-    report=$(beside exec -T mcp-exchange nextcloud-mcp doctor --json --no-registration < /dev/null) || [ -n "$report" ] ||
+    report=$(checked exec -T mcp-exchange nextcloud-mcp doctor --json --no-registration < /dev/null) || [ -n "$report" ] ||
         untouched 'the doctor does not run'
-    printf '%s' "$report" | beside exec -T mcp-exchange python -c '
+    printf '%s' "$report" | checked exec -T mcp-exchange python -c '
 import json, sys
 steps = {step["code"]: step for step in json.load(sys.stdin)["steps"]}
 bad = [steps[code] for code in sys.argv[1:] if steps[code]["outcome"] not in ("ok", "warning")]
 for step in bad:
     print(step["code"], *(problem["cause"] for problem in step["problems"]), sep=": ", file=sys.stderr)
 sys.exit(1 if bad else 0)' issuer.metadata issuer.keys exchange.client nextcloud.status nextcloud.ocs ||
-        untouched 'the restored deployment does not work'
+        untouched 'the deployment with these data does not work'
     state=$(occ status --output=json)
     for wanted in '"installed":true' '"maintenance":false' '"needsDbUpgrade":false'; do
-        case $state in *"$wanted"*) ;; *) untouched "the restored Nextcloud does not say $wanted, but $state" ;; esac
+        case $state in *"$wanted"*) ;; *) untouched "Nextcloud does not say $wanted, but $state" ;; esac
     done
 }
 
@@ -254,7 +311,7 @@ sys.exit(1 if bad else 0)' issuer.metadata issuer.keys exchange.client nextcloud
 as_person() {
     method=$1 path=$2
     shift 2
-    printf 'user = "%s:%s"\n' "$person" "$password" | beside exec -T nextcloud curl --silent --config - \
+    printf 'user = "%s:%s"\n' "$person" "$password" | checked exec -T nextcloud curl --silent --config - \
         --request "$method" --header 'OCS-APIRequest: true' "$@" "http://nextcloud$path"
 }
 
@@ -288,7 +345,8 @@ EOL
     echo "${signed_in:+signed in as a person; }none of the first twenty people has a file to read"
 }
 
-untouched() { fail "$1. The live data were not touched"; }
+consequence='The live data were not touched'
+untouched() { fail "$1. $consequence"; }
 
 # --- all together ----------------------------------------------------------------------------------------------------
 
@@ -310,8 +368,10 @@ leave() {
 
 restore() {
     step 'checking the backup'
-    [ -n "$replace" ] || ! docker volume inspect "${project}_nextcloud-db${live:+-$live}" > /dev/null 2>&1 ||
-        fail "there are live data already. Next: restore.sh --replace, which keeps them until restore.sh --drop-previous"
+    previous=
+    ! docker volume inspect "$(volume nextcloud-db "$live")" > /dev/null 2>&1 || previous=yes
+    [ -n "$replace" ] || [ -z "$previous" ] ||
+        fail "there are live data already, $live_name. Next: restore.sh --replace, which keeps them until restore.sh --drop-previous $live_name"
     check_backup
     describe
     step 'making volumes'
@@ -332,17 +392,18 @@ restore() {
     step 'switching'
     beside stop # with time for the databases to write what they hold
     end_beside
+    running_before=$(docker compose ps --quiet nextcloud)
     since=$(date +%s)
     switching=yes
     switch
     step 'starting'
     await up
-    echo "The restored data $data are live; people were shut out for $(($(date +%s) - since)) s."
-    if [ -n "$replace" ]; then
+    echo "The restored data $data are live${running_before:+; people were shut out for $(($(date +%s) - since)) s}."
+    if [ -n "$previous" ]; then
         back=delete
         [ -z "$live" ] || back="put DATA=$live in the place of"
-        echo "The data before it are kept. restore.sh --drop-previous removes them."
-        echo "To go back to them: docker compose down; in .env, $back DATA=$data; docker compose up --detach --wait"
+        echo "The data before it are kept. restore.sh --drop-previous $live_name removes them."
+        echo "To go back to them: docker compose down; in .env, $back DATA=$data; docker compose up --detach --wait. The restored data are then what restore.sh --drop-previous $data removes."
     fi
 }
 

@@ -4,10 +4,52 @@
 #     deploy/production/secrets.sh [FOLDER]
 #
 # The folder is its owner's alone. In it the files are readable, for each container sees the ones mounted into it and runs as
-# a user of its own.
+# a user of its own. Without FOLDER it is the one of the live data, and new secrets are written for new data alone: they would
+# not open those that are there.
 set -eu
-data=$(sed -n 's/^DATA=//p' "$(dirname "$0")/../../.env" 2> /dev/null || true) # after a restore the live secrets have another folder
-folder=${1:-$(dirname "$0")/secrets${data:+-$data}}
+
+# filled_volumes PROJECT: its volumes that hold data, with their sizes. Those of an `up` that found no secrets are empty.
+filled_volumes() {
+    docker volume ls --quiet --filter "label=com.docker.compose.project=$1" 2> /dev/null | grep -q . || return 0
+    docker system df --verbose --format '{{range .Volumes}}{{.Name}} {{.Size}},{{end}}' | tr ',' '\n' |
+        grep -E "^$1_(keycloak|nextcloud)(-db)? " | grep -v ' 0B$' || true
+}
+
+# restored: the restored data that are here, by name.
+restored() {
+    for each in "$secrets-"*; do
+        [ ! -d "$each" ] || printf ' %s' "${each#"$secrets-"}"
+    done
+}
+
+# live_folder: the folder of the live data's secrets. It is made for the first data alone.
+live_folder() {
+    data=${DATA-$(in_env DATA)}
+    if [ -n "$data" ]; then
+        [ -d "$secrets-$data" ] ||
+            fail "DATA names no restored data: $secrets-$data is missing. Next: correct DATA in .env; restored data here:$(restored)"
+        echo "$secrets-$data"
+        return
+    fi
+    [ -d "$secrets" ] || check_new
+    echo "$secrets"
+}
+
+check_new() {
+    [ -z "$(restored)" ] || fail "DATA is not set in .env, and $secrets is missing. Next: put DATA=NAME into .env; restored data here:$(restored)"
+    project=${COMPOSE_PROJECT_NAME:-$(in_env COMPOSE_PROJECT_NAME)}
+    project=${project:-nextcloud-mcp}
+    filled=$(filled_volumes "$project" | tr '\n' ';')
+    [ -z "$filled" ] || fail "volumes of the project $project hold data, and their secrets are not in $secrets: $filled new secrets would not open them. Next: if they are another deployment's, choose another COMPOSE_PROJECT_NAME in .env; otherwise put its secrets back, from a backup"
+}
+
+folder=${1:-}
+if [ -z "$folder" ]; then
+    cd "$(dirname "$0")/../.."
+    . deploy/production/common.sh
+    secrets=deploy/production/secrets
+    folder=$(live_folder)
+fi
 mkdir -p "$folder"
 chmod 700 "$folder"
 for name in keycloak_admin_password keycloak_db_password mcp_client_secret \

@@ -677,6 +677,15 @@ def test_a_nextcloud_that_is_not_ready_is_refused(nextcloud: Nextcloud, state: d
     assert named in refusal(nextcloud.set_up())
 
 
+def test_data_of_another_deployment_are_refused(nextcloud: Nextcloud) -> None:
+    """Where the environment names PostgreSQL and Nextcloud was installed with another database, nothing is set up."""
+    nextcloud.change(config={"dbtype": "sqlite3"})
+    assert "Nextcloud has its data in sqlite3" in refusal(nextcloud.set_up(POSTGRES_HOST="nextcloud-db"))
+    assert not nextcloud.state["providers"]
+    nextcloud.change(config={"dbtype": "pgsql"})
+    assert last_line(nextcloud.set_up(POSTGRES_HOST="nextcloud-db"))
+
+
 def test_an_occ_that_is_not_there_is_named() -> None:
     """A wrong OCC ends in a sentence that names the setting."""
     result = run(SETUP, REQUIRED | {"OCC": "/nowhere/occ"})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.containers.images import describe
-from tests.production.deployment import Deployment, add_carol, known, prepare_deployment
+from tests.production.deployment import Deployment, add_carol, create_table, known, prepare_deployment
 from tests.support import composed
 
 
@@ -22,6 +22,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Co
         deployment.compose("up", "--detach", "--wait")
         ran = pytestconfig.stash.get(composed.RAN, [])
         pytestconfig.stash[composed.RAN] = [*ran, composed.describe_nextcloud(deployment.compose)]
+        if deployment.has_standin:
+            create_table(deployment)
         with known(deployment):
             add_carol(deployment)
             yield deployment

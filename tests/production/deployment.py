@@ -194,3 +194,9 @@ def add_carol(deployment: Deployment) -> None:
             "credentials": [{"type": "password", "value": CAROL["password"], "temporary": False}],
         }
     )
+
+
+def create_table(deployment: Deployment) -> None:
+    """Create one of the tables that Nextcloud's installer creates, by which backup.sh knows the database."""
+    psql = ("psql", "--username", "nextcloud", "--command", "CREATE TABLE oc_appconfig (appid text)", "nextcloud")
+    deployment.compose("exec", "-T", "nextcloud-db", *psql)

@@ -74,7 +74,7 @@ def test_example_names_the_files_of_a_deployment() -> None:
     assert EXAMPLE["COMPOSE_FILE"].split(":") == COMBINATIONS["production-caddy"]
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLE if name != "COMPOSE_FILE"])
+@pytest.mark.parametrize("name", [name for name in EXAMPLE if not name.startswith("COMPOSE_")])
 def test_what_is_missing_is_named(read: Read, name: str) -> None:
     """Without a variable nothing starts, and the message names it."""
     assert read("production-caddy")
@@ -92,6 +92,50 @@ def test_every_service_comes_back_and_its_log_has_an_end(read: Read, combination
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
         assert int(service["mem_limit"]) > 0, name
         assert "no-new-privileges:true" in service["security_opt"], name
+
+
+@pytest.mark.parametrize("combination", IN_PRODUCTION)
+def test_every_service_has_a_health_check(read: Read, combination: str) -> None:
+    """`up --wait` waits for each service; the server's image brings its own health check."""
+    services = read(combination)["services"]
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {"mcp-exchange"}
+    assert "HEALTHCHECK" in (ROOT / "server/Dockerfile").read_text()
+
+
+def test_project_has_a_name_of_its_own(read: Read) -> None:
+    """What `make up` has made in the same checkout is another project, with other volumes."""
+    assert read("production-caddy")["name"] == "nextcloud-mcp-production"
+    assert read("base")["name"] == "nextcloud-mcp-production"  # by .env, so it holds for the whole checkout
+    assert json.loads(compose([BASE], EXAMPLE | {"COMPOSE_PROJECT_NAME": ""}).stdout)["name"] == "nextcloud-mcp"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param('HTTP/1.1 200 OK\r\n\r\n{"status":"ok"}', (True, True), id="in-use"),
+        pytest.param("HTTP/1.1 503 No\r\nX-Nextcloud-Maintenance-Mode: 1\r\n\r\n", (True, False), id="maintenance"),
+        pytest.param("HTTP/1.1 500 No\r\n\r\n", (False, False), id="broken"),
+        pytest.param("", (False, False), id="no-answer"),
+    ],
+)
+def test_health_check_writes_nothing_in_maintenance(
+    read: Read, tmp_path: Path, answer: str, outcome: tuple[bool, bool]
+) -> None:
+    """While a backup reads Nextcloud's folder, the health check of Nextcloud changes nothing there, and is content.
+
+    The outcome is whether it is healthy, and whether it wrote.
+    """
+    (script,) = [part for part in read("base")["services"]["nextcloud"]["healthcheck"]["test"] if "curl" in part]
+    (tmp_path / "answer").write_text(answer)
+    for name, body in {"curl": f"cat {tmp_path}/answer", "su": f"touch {tmp_path}/written"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-euc", script.replace("$$", "$").replace("/var/www/html/data", str(tmp_path))],
+        env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        check=False,
+    )
+    assert (done.returncode == 0, (tmp_path / "written").exists()) == outcome
 
 
 @pytest.mark.parametrize("combination", IN_PRODUCTION)
@@ -186,7 +230,7 @@ def test_restored_data_lie_beside_the_first(read: Read) -> None:
     assert {name: volume["name"] for name, volume in restored["volumes"].items()} == {
         name: volume if name.startswith("caddy") else f"{volume}-20261126" for name, volume in volumes.items()
     }
-    assert volumes == {name: f"nextcloud-mcp_{name}" for name in volumes}
+    assert volumes == {name: f"nextcloud-mcp-production_{name}" for name in volumes}
     folders = {Path(secret["file"]).parent.name for secret in restored["secrets"].values()}
     assert folders == {"secrets-20261126"}
 

@@ -20,6 +20,7 @@ from tests.production.deployment import Deployment, prepare_deployment, write_en
 from tests.support import composed
 
 SMALL_DISK: Final = Path(__file__).with_name("small_disk.yaml")
+LAST_RUN: Final = ("php", "occ", "config:app:get", "core", "lastcron")
 TURN_SECONDS: Final = 240.0
 """Within which a container's health has turned: three checks and their time limits, on a busy machine."""
 
@@ -151,6 +152,18 @@ def test_database_that_takes_nothing(deployment: Deployment) -> None:
         reset = "ALTER SYSTEM RESET default_transaction_read_only"
         deployment.compose(*psql, writable, "--command", reset, *reload)
     await_health(deployment, "nextcloud-db", "healthy")
+
+
+def test_background_jobs_that_stand_still(deployment: Deployment) -> None:
+    """The container of the background jobs is healthy after its first run, and unhealthy an hour after its last one."""
+    deployment.compose("up", "--detach", "--wait", "nextcloud-cron")
+    deployment.compose("exec", "-T", "nextcloud-cron", "touch", "--date", "2 hours ago", "/tmp/ran")  # noqa: S108 - in a container
+    await_health(deployment, "nextcloud-cron", "unhealthy")
+    deployment.compose("restart", "nextcloud-cron")
+    await_health(deployment, "nextcloud-cron", "healthy")
+    if not deployment.has_standin:
+        last = int(deployment.compose("exec", "-T", "-u", "www-data", "nextcloud", *LAST_RUN))
+        assert time.time() - last < TURN_SECONDS
 
 
 def cause_of(deployment: Deployment, code: str) -> str:

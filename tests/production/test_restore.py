@@ -7,6 +7,7 @@ line that announces it.
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -132,6 +133,36 @@ def test_failed_backup_leaves_nothing(deployment: Deployment, tmp_path: Path) ->
     assert failed.returncode != 0
     assert list(tmp_path.iterdir()) == []
     assert not in_maintenance(deployment)
+
+
+@pytest.mark.parametrize(
+    "modes",
+    [pytest.param(["--off"], id="ended"), pytest.param(["--off", "--on"], id="ended-and-begun-again")],
+)
+def test_backup_whose_maintenance_mode_was_ended(deployment: Deployment, tmp_path: Path, modes: list[str]) -> None:
+    """A backup under which maintenance mode was ended, even for a moment, fails, and leaves nothing."""
+    occ = f"{shutil.which('docker')} compose exec -T -u www-data nextcloud php occ --no-interaction maintenance:mode"
+    commands = "".join(f"{occ} {mode} < /dev/null >&2; " for mode in modes)
+    path = replace_docker(tmp_path / "path", "*' pg_dump '*' nextcloud'", commands)
+    printed, status = interrupt(deployment, None, "", "backup.sh", tmp_path / "backups" / "backup", path=path)
+
+    assert status == 1, printed
+    assert "maintenance mode was ended" in printed
+    assert not in_maintenance(deployment)
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_backup_of_another_database(deployment: Deployment, tmp_path: Path) -> None:
+    """A dump without Nextcloud's tables, as of a database that Nextcloud does not use, is no backup."""
+    other = (
+        "shift $(($# - 1)); set -- compose exec -T nextcloud-db pg_dump --username nextcloud --format custom postgres"
+    )
+    path = replace_docker(tmp_path / "path", "*' pg_dump '*' nextcloud'", other)
+    printed, status = interrupt(deployment, None, "", "backup.sh", tmp_path / "backups" / "backup", path=path)
+
+    assert status == 1, printed
+    assert "has no table appconfig" in printed
+    assert list((tmp_path / "backups").iterdir()) == []
 
 
 def change(folder: Path) -> None:
@@ -318,6 +349,7 @@ async def test_restore(deployment: Deployment, backup: Backup) -> None:
 
     assert "signed in as a person, and read a file" in printed
     assert "people were shut out for" in printed
+    assert "restore.sh --drop-previous first-installation removes them" in printed
     assert keys(deployment) == backup.keys
     assert not in_maintenance(deployment)
     assert deployment.volumes() > FIRST_VOLUMES
@@ -330,12 +362,68 @@ async def test_restore(deployment: Deployment, backup: Backup) -> None:
         assert app_passwords(deployment) == "0\n"
 
 
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        pytest.param([], "nothing was dropped", id="no-name"),
+        pytest.param(["20261127T0254"], "there are no data 20261127T0254", id="unknown-name"),
+        pytest.param(None, "are the live data", id="live"),
+    ],
+)
+def test_data_to_drop_are_named(deployment: Deployment, names: list[str] | None, sentence: str) -> None:
+    """Without the name of data that are not live, nothing is dropped; what there is, is listed with its size."""
+    data, volumes = deployment.env["DATA"], deployment.volumes()
+    refused = deployment.attempt(
+        deployment.script("restore.sh"), "--drop-previous", *([data] if names is None else names)
+    )
+    assert refused.returncode == 1
+    assert sentence in refused.stderr
+    assert deployment.volumes() == volumes
+    if names == []:
+        assert re.search(rf"^stays: {data}, the live data, [1-9]\d* MB$", refused.stdout, re.MULTILINE)
+        assert re.search(r"^stays: first-installation, [1-9]\d* MB$", refused.stdout, re.MULTILINE)
+
+
+def test_nothing_is_dropped_while_data_is_mistyped(deployment: Deployment) -> None:
+    """While DATA names no data, or other data than those in use, no good data are dropped."""
+    before, volumes = deployment.env, deployment.volumes()
+    write_env(deployment, before | {"DATA": before["DATA"][:-2]})
+    try:
+        refused = deployment.attempt(deployment.script("restore.sh"), "--drop-previous", "first-installation")
+        unwritten = deployment.attempt(deployment.script("secrets.sh"))
+    finally:
+        write_env(deployment, before)
+
+    assert refused.returncode == 1
+    assert "Nothing was dropped" in refused.stderr
+    assert "DATA names no restored data" in unwritten.stderr
+    assert deployment.volumes() == volumes
+
+
+def test_nothing_is_dropped_while_the_live_data_do_not_work(deployment: Deployment) -> None:
+    """With a part of the deployment stopped, the data from before are kept."""
+    volumes = deployment.volumes()
+    deployment.compose("stop", "nextcloud-cron")
+    try:
+        refused = deployment.attempt(deployment.script("restore.sh"), "--drop-previous", "first-installation")
+    finally:
+        deployment.compose("up", "--detach", "--wait")
+
+    assert refused.returncode == 1
+    assert "nextcloud-cron does not run. Nothing was dropped" in refused.stderr
+    assert deployment.volumes() == volumes
+
+
 def test_drop_previous(deployment: Deployment) -> None:
-    """`restore.sh --drop-previous` removes all data but the live ones, which go on."""
+    """`restore.sh --drop-previous NAME` removes those data; the live ones go on, and are all that is left."""
     data = deployment.env["DATA"]
     containers = deployment.compose("ps", "--quiet")
-    deployment.run(deployment.script("restore.sh"), "--drop-previous")
+    printed = deployment.run(deployment.script("restore.sh"), "--drop-previous", "first-installation")
+    again = deployment.run(deployment.script("restore.sh"), "--drop-previous")
 
+    assert "goes: first-installation, " in printed
+    assert f"stays: {data}, the live data" in printed
+    assert "there are no other data" in again
     kept = {f"{name}-{data}" for name in ("keycloak", "keycloak-db", "nextcloud", "nextcloud-db")}
     assert deployment.volumes() == kept | {"caddy-config", "caddy-data"}
     assert deployment.compose("ps", "--quiet") == containers
@@ -371,7 +459,7 @@ async def test_other_host_and_newer_nextcloud(
     write_env(other_host, other_host.env | ports | address | {"NEXTCLOUD_IMAGE": newer_nextcloud(other_host)})
     deployment.compose("stop")
     try:
-        other_host.run(other_host.script("restore.sh"), older)
+        printed = other_host.run(other_host.script("restore.sh"), older)
         with known(other_host):
             assert keys(other_host) == backup.keys
             assert "Before.md" in await files(other_host)
@@ -379,6 +467,7 @@ async def test_other_host_and_newer_nextcloud(
     finally:
         deployment.compose("up", "--detach", "--wait")
 
+    assert "were shut out" not in printed
     assert "0,1,3)" in version
     assert (other_host.secrets / "nextcloud_admin_password").read_text()
 
@@ -394,6 +483,15 @@ def newer_nextcloud(deployment: Deployment) -> str:
     newer = f"{image}-newer"
     subprocess.run(["docker", "build", "--tag", newer, "-"], input=recipe, text=True, check=True, capture_output=True)
     return newer
+
+
+def replace_docker(folder: Path, pattern: str, before: str) -> Path:
+    """Return a folder with a `docker` that does something before the commands that match, and then what was asked."""
+    folder.mkdir()
+    shim = folder / "docker"
+    shim.write_text(f'#!/bin/sh\ncase "$*" in {pattern}) {before} ;; esac\nexec {shutil.which("docker")} "$@"\n')
+    shim.chmod(0o755)
+    return folder
 
 
 def interrupt(
