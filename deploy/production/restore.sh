@@ -106,7 +106,8 @@ volume() { echo "${project}_$1${2:+-$2}"; }
 size_of() {
     set -- "$1" --network none --user root --entrypoint du
     for name in $volumes; do
-        ! docker volume inspect "$(volume "$name" "$1")" > /dev/null 2>&1 || set -- "$@" --volume "$(volume "$name" "$1"):/data/$name:ro"
+        ! docker volume inspect "$(volume "$name" "$1")" > /dev/null 2>&1 ||
+            set -- "$@" --volume "$(volume "$name" "$1"):/data/$name:ro"
     done
     shift
     docker run --rm "$@" "$image" -sm /data 2> /dev/null | awk 'END { print $1 + 0 }' # the live ones change meanwhile
@@ -130,17 +131,19 @@ check_live() {
 }
 
 drop_previous() {
-    target=deployed consequence='Nothing was dropped. Next: docker compose ps; see DATA in .env; docker compose up --detach --wait'
+    [ "$unwanted" != "$live_name" ] || fail "$unwanted are the live data"
+    target=deployed
+    consequence="Nothing was dropped. Next: see DATA in .env, which names $live_name, of the data here: $(list_data | tr '\n' ' '); docker compose up --detach --wait"
     check_live
     check_chain
     check_people
     end_beside
     drop_unchecked
-    [ "$unwanted" != "$live_name" ] || fail "$unwanted are the live data"
     others=$(list_data | grep -vx "$live_name" || true)
     echo "stays: $live_name, the live data, $(size_of "$live") MB"
     [ -n "$others" ] || { echo 'there are no other data'; return; }
-    [ -z "$unwanted" ] || printf '%s\n' "$others" | grep -Fqx "$unwanted" || fail "there are no data $unwanted. Next: one of $(echo "$others" | tr '\n' ' ')"
+    [ -z "$unwanted" ] || printf '%s\n' "$others" | grep -Fqx "$unwanted" ||
+        fail "there are no data $unwanted. Next: one of $(echo "$others" | tr '\n' ' ')"
     for name in $others; do
         verb=stays
         [ "$name" != "$unwanted" ] || verb=goes
