@@ -7,6 +7,7 @@ mkdir -p config app-passwords data
 [ -e config/config.php ] || echo '<?php // maintenance: off' > config/config.php
 chown -R www-data config app-passwords
 chown www-data data
+touch cron.php
 cp /usr/src/nextcloud/version.php .
 cd /opt
 exec "$@"
