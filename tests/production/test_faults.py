@@ -181,7 +181,7 @@ def await_run(deployment: Deployment) -> None:
     """Wait until a run of the background jobs has ended well, after which five minutes pass until the next."""
     deadline = time.monotonic() + RUN_SECONDS
     while time.monotonic() < deadline:
-        if re.search(r"sleep 300$", deployment.compose("top", "nextcloud-cron"), re.MULTILINE):
+        if re.search(r"sleep 300\s*$", deployment.compose("top", "nextcloud-cron"), re.MULTILINE):
             return
         time.sleep(1)
     pytest.fail(f"no run of the background jobs ended within {RUN_SECONDS:.0f} s")
