@@ -94,7 +94,7 @@ async def test_any_user_id(
         assert "personal" in {each["name"] for each in calendars}
         event = {"calendar_name": "personal", "title": "Meeting", "start_datetime": "2026-12-01T10:00"}
         await somebody.call("nc_calendar_create_event", **event, end_datetime="2026-12-01T11:00")
-        days = {"start_datetime": "2026-12-01T00:00", "end_datetime": "2026-12-02T00:00"}
+        days = {"start_date": "2026-12-01T00:00", "end_date": "2026-12-02T00:00"}
         events = (await somebody.call("nc_calendar_list_events", calendar_name="personal", **days))["events"]
         assert "Meeting" in {each["title"] for each in events}
         books = (await somebody.call("nc_contacts_list_addressbooks"))["addressbooks"]
