@@ -260,6 +260,8 @@ def _selection(column: Column, value: Any) -> Any:
 
 def _option(column: Column, value: Any) -> int:
     found = [option.id for option in column.selection_options if value == option.label]
+    if len(found) > 1:
+        raise ValueError(f"is the label of more than one option: pass one of the ids {', '.join(map(str, found))}")
     found = found or [option.id for option in column.selection_options if str(value) == str(option.id)]
     alike = [each for each in column.selection_options if folded(each.label.strip()) == folded(str(value).strip())]
     found = found or [option.id for option in alike if len(alike) == 1]

@@ -46,7 +46,12 @@ class _Fields(BaseModel):
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str | dict) else value
+    """Return a list of values; an empty one is none."""
+    values = [value] if isinstance(value, str | dict) else value
+    return [each for each in values if each not in _EMPTY] if isinstance(values, list) else values
+
+
+_EMPTY: Final = ("", {"value": ""})
 
 
 def _split(value: Any) -> Any:

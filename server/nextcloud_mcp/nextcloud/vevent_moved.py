@@ -51,7 +51,7 @@ class Move:
         new: Its start from now on, which may be in another zone.
         all_day: Whether it is all day from now on.
         by_zone: By how many days another zone alone moves it: 23:00 in UTC is the next day in Berlin.
-        keeps_all: Whether it has occurrences that must not be left behind its end, for they were changed.
+        keeps_all: Whether its end goes along in any case, for it has occurrences that were changed, deleted or added.
         remedy: What the caller can do if the rule can't follow.
     """
 
@@ -322,7 +322,12 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
         return until + move.distance
     if not meant(rule):
         return until + move.distance
-    if not move.keeps_all and written(rule) == written(result) and _gives(rule, move.old, move.new):
+    if (
+        not move.keeps_all
+        and move.new <= until
+        and written(rule) == written(result)
+        and _gives(rule, move.old, move.new)
+    ):
         return until
     last = next(iter(deque(up_to(occurrences(rule, move.old), until), maxlen=1)), until)
     mapped = shift_for(rule, result, move)(last) or last + move.distance

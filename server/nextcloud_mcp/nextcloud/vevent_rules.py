@@ -113,7 +113,8 @@ def move_along(series: Series, old: Timed) -> None:
     if "RECURRENCE-ID" in series.main or (new.dt == old.dt and new.params == old.params):
         return
     _check_kind(series, old.dt, new.dt)
-    move = replace(Move.between(old.dt, new.dt), keeps_all=bool(series.changed_occurrences))
+    keeps_all = bool(series.changed_occurrences) or has_exceptions(series.main)
+    move = replace(Move.between(old.dt, new.dt), keeps_all=keeps_all)
     shift = move_rules(series.main, move, old.dt, new.dt)
     move_dates(series.main, shift, old.dt, new)
     _move_occurrences(series, shift, old.dt, new)
@@ -201,6 +202,11 @@ def _check_kind(series: Series, old: Moment, new: Moment) -> None:
         raise InvalidArgumentError(
             "Single occurrences of this series were changed or deleted, which all_day would undo: create a new one."
         )
+
+
+def has_exceptions(event: Component) -> bool:
+    """Tell whether occurrences were deleted from a series, or added to it."""
+    return "EXDATE" in event or "RDATE" in event
 
 
 def _rules(event: Component, name: str) -> list[vRecur]:
@@ -305,11 +311,12 @@ def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
 
 def _dates(values: list[Any], like: Timed) -> vDDDLists:
     dates = vDDDLists(values)
-    if isinstance(values[0], tuple):
+    is_period = isinstance(values[0], tuple)
+    if is_period:
         dates.params["VALUE"] = "PERIOD"
     elif moments.is_day(values[0]):
         dates.params["VALUE"] = "DATE"
-    if "TZID" in like.params and not moments.is_day(values[0]):
+    if "TZID" in like.params and (is_period or not moments.is_day(values[0])):
         dates.params["TZID"] = like.params["TZID"]
     return dates
 

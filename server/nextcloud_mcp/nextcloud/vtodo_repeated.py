@@ -21,7 +21,7 @@ from nextcloud_mcp.nextcloud.moments import Moment
 from nextcloud_mcp.nextcloud.vevent import Timed, alarms, at, timed
 from nextcloud_mcp.nextcloud.vevent_moved import Move, occurrences, up_to
 from nextcloud_mcp.nextcloud.vevent_often import meant
-from nextcloud_mcp.nextcloud.vevent_rules import move_dates, move_rules, told
+from nextcloud_mcp.nextcloud.vevent_rules import has_exceptions, move_dates, move_rules, told
 from nextcloud_mcp.nextcloud.vevent_times import value, zone_of
 
 
@@ -48,7 +48,8 @@ def follow(task: VTodo, old: Timed) -> None:
             "of the same kind."
         )
     if new.dt != old.dt:
-        move = replace(Move.between(old.dt, new.dt), remedy="Move the task in the program that made it.")
+        remedy = "Move the task in the program that made it."
+        move = replace(Move.between(old.dt, new.dt), remedy=remedy, keeps_all=has_exceptions(task))
         move_dates(task, move_rules(task, move, old.dt, new.dt), old.dt, new)
 
 

@@ -96,6 +96,14 @@ async def exists(nextcloud: Nextcloud, path: str) -> bool:
     return True
 
 
+async def has_id(nextcloud: Nextcloud, path: str, file_id: int) -> bool:
+    """Return whether there is a file or folder at a path, and this is its id."""
+    try:
+        return (await _stat(nextcloud, path)).file_id == file_id
+    except NotFoundError:
+        return False
+
+
 async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int, whole: bool = False) -> File:
     """Return up to `length` bytes of a file (RFC 9110 section 14.2), or all of it if asked for the `whole`.
 

@@ -66,11 +66,11 @@ FilePath = Annotated[str, Translated(_path_at)]
 
 
 async def _path_of(call: Call, file_id: int, folder: str) -> str:
-    """Return the path of what has this id; `folder`, if the address names one, stands in for one that is not found."""
+    """Return the path of what has this id: by search, which never finds the root folder, or the `folder` that has it."""
     try:
         return await search.path_of(call.nextcloud(), file_id)
     except NotFoundError:
-        if folder:
+        if folder and await webdav.has_id(call.nextcloud(), folder, file_id):
             return folder
         raise
 

@@ -292,6 +292,35 @@ def test_a_series_has_its_end_after_a_move(pinned: str, until: str, to: str, cou
     assert len(listed(after(ical, start_datetime=to))) == count
 
 
+PAST_ITS_END: Final[Mapping[str, tuple[str, str]]] = {
+    "daily": ("FREQ=DAILY;UNTIL=20261010T225959Z", "2026-10-20T10:15"),
+    "weekly": ("FREQ=WEEKLY;BYDAY=TU;UNTIL=20261027T225959Z", "2026-11-10T10:15"),
+}
+
+
+@pytest.mark.parametrize(("until", "to"), PAST_ITS_END.values(), ids=PAST_ITS_END.keys())
+def test_a_series_that_is_moved_past_its_end_keeps_its_length(until: str, to: str) -> None:
+    """It does not become one that never happens."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{until}")
+    moved = listed(after(ical, start_datetime=to))
+    assert (moved[0], len(moved)) == (to, len(listed(ical)))
+
+
+def test_a_deleted_occurrence_stays_deleted_where_the_series_starts_later() -> None:
+    """The end and the exceptions go along together: as many occurrences, and the same one of them missing."""
+    daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261011T225959Z")
+    moved = after(ics(*daily, "EXDATE;TZID=Europe/Berlin:20261009T101500"), start_datetime="2026-10-08T10:15")
+    assert [each[:10] for each in listed(moved)] == [f"2026-10-{day:02}" for day in (8, 9, 10, 12, 13)]
+
+
+def test_a_period_that_was_added_keeps_its_zone() -> None:
+    """Else it would be at that time wherever one is."""
+    period = "RDATE;VALUE=PERIOD;TZID=Europe/Berlin:20261009T101500/PT3H"
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=WEEKLY;COUNT=2", period)
+    moved = unfolded(after(ical, start_datetime="2026-10-07T10:15"))
+    assert "TZID=Europe/Berlin:20261010T101500/" in next(line for line in moved if line.startswith("RDATE"))
+
+
 def test_a_changed_occurrence_is_not_left_behind_the_end() -> None:
     """A daily series that starts a week later ends when it did, but not before what was changed in it."""
     daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261031T225959Z")

@@ -72,6 +72,19 @@ async def test_a_folder_whose_id_is_not_found_is_where_the_address_says(server: 
     assert said == "There is no file or folder with the id 2 among what you may see."
 
 
+async def test_a_file_that_is_gone_is_not_its_folder(server: Server) -> None:
+    """An address of a file that was deleted leads nowhere, and nothing is done to the folder in which it was."""
+    has_folder(server)
+    server.nextcloud.on("SEARCH", SEARCHED, answer(207, content=multistatus()))
+    for address in (
+        "files/files/12?dir=/Photos/2026%20%C3%BC&openfile=true",
+        "files/?dir=/Photos/2026%20%C3%BC&openfile=12",
+    ):
+        said = await server.misuse("nc_webdav_delete_resource", {"path": f"{CLOUD}/apps/{address}"})
+        assert said == "There is no file or folder with the id 12 among what you may see."
+    assert server.nextcloud.asked("DELETE") == []
+
+
 async def test_a_path_that_looks_like_an_internal_link_is_a_path(server: Server) -> None:
     """Where there is a file of that name: it goes before any id."""
     has_folder(server, "f/123")
