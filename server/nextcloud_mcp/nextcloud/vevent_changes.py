@@ -20,7 +20,7 @@ from nextcloud_mcp.nextcloud import content_lines, moments
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed, told_rules
 from nextcloud_mcp.nextcloud.vevent_moved import occurrences
 from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, parsed, readable
-from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, move_along, set_rule
+from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, is_same_rule, move_along, set_rule
 from nextcloud_mcp.nextcloud.vevent_times import set_times
 
 MAX_PARTS: Final = 1_000
@@ -108,6 +108,8 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
         told = series.event(event)
     except NextcloudError:  # nobody can have read it
         return change
+    if change.recurrence_rule and is_same_rule(change.recurrence_rule, told.recurrence_rule):
+        change = replace(change, recurrence_rule=told.recurrence_rule)
     named = {name: value for name, value in vars(change).items() if value is not None}
     others = {name for name, value in named.items() if getattr(told, name, None) != value}
     if others & {"start_datetime", "all_day"}:  # the others may be named for what they are to stay

@@ -52,7 +52,7 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur.from_ical(text.strip().removeprefix("RRULE:"))
     except ValueError:
         rule = vRecur()
-    if not meant(rule) or ("COUNT" in rule and "UNTIL" in rule):
+    if not meant(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
         raise InvalidArgumentError(
             f"recurrence_rule {text!r} is no rule as in RFC 5545, or never happens, or more than once an hour: write "
             "FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL but not "
@@ -64,7 +64,24 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule["UNTIL"] = [moments.read(last_day, "recurrence_end_date")]
     if "UNTIL" in rule:
         rule["UNTIL"] = [_until(rule["UNTIL"][0], start)]
+        first = next(occurrences(rule, by_the_clock(start)), None)
+        if first is None or told(rule["UNTIL"][0], start) < first:
+            raise InvalidArgumentError(
+                "The series would end before it happens once: pass a later recurrence_end_date, or a later UNTIL in "
+                "recurrence_rule."
+            )
     return rule
+
+
+def is_same_rule(text: str, other: str) -> bool:
+    """Tell whether two texts are one rule: the order of its parts, case and an INTERVAL of 1 do not matter."""
+    return _parts(text) == _parts(other)
+
+
+def _parts(text: str) -> set[tuple[str, frozenset[str]]]:
+    parts = text.strip().upper().removeprefix("RRULE:").split(";")
+    pairs = (part.partition("=") for part in parts if part.strip() not in {"", "INTERVAL=1"})
+    return {(name.strip(), frozenset(values.split(","))) for name, _, values in pairs}
 
 
 def _until(last: Moment, start: Moment) -> Moment:

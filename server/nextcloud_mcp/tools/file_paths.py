@@ -66,7 +66,7 @@ FilePath = Annotated[str, Translated(_path_at)]
 
 
 async def _path_of(call: Call, file_id: int, folder: str) -> str:
-    """Return the path of what has this id: by search, which never finds the root folder, or the `folder` that has it."""
+    """Return the path of what has this id: by search, which does not find the root folder, or `folder` itself."""
     try:
         return await search.path_of(call.nextcloud(), file_id)
     except NotFoundError:

@@ -10,6 +10,7 @@ import pytest
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.vevent import Series
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed
+from nextcloud_mcp.nextcloud.vevent_rules import is_same_rule
 from tests.support.ics import ics, stored, unfolded
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
@@ -311,6 +312,38 @@ def test_a_deleted_occurrence_stays_deleted_where_the_series_starts_later() -> N
     daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261011T225959Z")
     moved = after(ics(*daily, "EXDATE;TZID=Europe/Berlin:20261009T101500"), start_datetime="2026-10-08T10:15")
     assert [each[:10] for each in listed(moved)] == [f"2026-10-{day:02}" for day in (8, 9, 10, 12, 13)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6",
+        "RRULE:FREQ=WEEKLY;COUNT=6;BYDAY=TU,TH",
+        "freq=weekly;byday=th,tu;count=6",
+        "FREQ=WEEKLY;INTERVAL=1;COUNT=6;BYDAY=TU,TH",
+    ],
+)
+def test_a_rule_that_is_given_back_in_other_words_is_no_new_one(given: str) -> None:
+    """What the program that wrote it calls the same is the same; the refusal, too, is that of the rule as it is."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
+    assert is_same_rule(given, rule(ical))
+    assert rule(after(ical, title="New", recurrence_rule=given)) == rule(ical)
+
+
+@pytest.mark.parametrize("given", ["FREQ=WEEKLY;BYDAY=TU;COUNT=6", "FREQ=WEEKLY;INTERVAL=2;COUNT=6;BYDAY=TU,TH", ""])
+def test_another_rule_is_another(given: str) -> None:
+    """Whatever changes when the series happens."""
+    assert not is_same_rule(given, "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
+
+
+@pytest.mark.parametrize(
+    "never", ["FREQ=WEEKLY;BYDAY=MO;UNTIL=20261010T000000Z", "FREQ=DAILY;UNTIL=20200101", "FREQ=DAILY;COUNT=0"]
+)
+def test_a_series_that_never_happens_is_refused(never: str) -> None:
+    """It would be stored, and be in no list."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500")
+    with pytest.raises(InvalidArgumentError, match=r"before it happens once|or never happens"):
+        after(ical, recurrence_rule=never)
 
 
 def test_a_period_that_was_added_keeps_its_zone() -> None:
