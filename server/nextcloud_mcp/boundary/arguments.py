@@ -53,6 +53,14 @@ _GIVEN: Final[Mapping[type, str]] = {
 SECRET: Final = Field(repr=False)
 """Annotates an argument of which no error tells the value."""
 
+
+class _EmptyIsDefault:
+    """Marks text of which an empty one means the default."""
+
+
+NonEmptyText = Annotated[str | None, _EmptyIsDefault()]
+"""Text of a change, where an empty one can only mean that there is none to set: a date, a status, an ETag."""
+
 _NO_VALUE: Final = frozenset({"", "null"})
 """Texts by which clients say that there is no value, where a value would not be text."""
 
@@ -259,11 +267,12 @@ def _argument(name: str, field: FieldInfo, *, empty_is_default: bool, may_be_nam
     if kind not in _EXPECTED:
         raise TypeError(f"{name}: there is no sentence for what is not a {kind}")
     has_text = isinstance(field.default, str) and field.default != ""
+    is_marked = any(isinstance(each, _EmptyIsDefault) for each in field.metadata)
     return _Argument(
         name=name,
         kind=kind,
         field=field,
-        empty_is_default=has_text or (empty_is_default and field.default is None),
+        empty_is_default=has_text or is_marked or (empty_is_default and field.default is None),
         may_be_name=may_be_name,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
 from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -243,8 +244,8 @@ async def nc_calendar_update_event(
     event_uid: str,
     nextcloud: AsUser,
     title: str | None = None,
-    start_datetime: str | None = None,
-    end_datetime: str | None = None,
+    start_datetime: NonEmptyText = None,
+    end_datetime: NonEmptyText = None,
     all_day: bool | None = None,
     description: str | None = None,
     location: str | None = None,
@@ -253,9 +254,9 @@ async def nc_calendar_update_event(
     recurrence_rule: str | None = None,
     reminder_minutes: int | None = None,
     reminder_email: bool | None = None,
-    status: str | None = None,
+    status: NonEmptyText = None,
     priority: int | None = None,
-    privacy: str | None = None,
+    privacy: NonEmptyText = None,
     attendees: CommaList | None = None,
     url: str | None = None,
     color: str | None = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
@@ -232,7 +233,7 @@ async def deck_create_stack(board_id: BoardId, title: str, order: int, nextcloud
 
 
 async def deck_update_stack(
-    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: str | None = None, order: int | None = None
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: NonEmptyText = None, order: int | None = None
 ) -> StackChanged:
     """Rename a stack, or give it another place on its board; what is null stays."""
     await deck.update_stack(nextcloud, board_id, stack_id, title=title, order=order)
@@ -278,15 +279,15 @@ async def deck_update_card(
     stack_id: StackId,
     card_id: CardId,
     nextcloud: AsUser,
-    title: str | None = None,
+    title: NonEmptyText = None,
     description: str | None = None,
-    type: str | None = None,  # noqa: A002 - Deck's name
-    owner: str | None = None,
+    type: NonEmptyText = None,  # noqa: A002 - Deck's name
+    owner: NonEmptyText = None,
     order: int | None = None,
     duedate: str | None = None,
     archived: bool | None = None,
     done: str | None = None,
-    etag: str | None = None,
+    etag: NonEmptyText = None,
 ) -> CardChanged:
     """Change a card; what is null stays. duedate and done (when it was done) as for creating, or "" for none. With the
     etag from reading it, only if nobody changed it since. The owner can't change. To move it: deck_reorder_card.
@@ -378,7 +379,7 @@ async def deck_create_label(board_id: BoardId, title: str, color: str, nextcloud
 
 
 async def deck_update_label(
-    board_id: BoardId, label_id: LabelId, nextcloud: AsUser, title: str | None = None, color: str | None = None
+    board_id: BoardId, label_id: LabelId, nextcloud: AsUser, title: NonEmptyText = None, color: NonEmptyText = None
 ) -> LabelChanged:
     """Change a label's title or color, on all its cards; what is null stays."""
     await deck.update_label(nextcloud, board_id, label_id, title=title, color=color)

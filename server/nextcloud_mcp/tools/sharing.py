@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from nextcloud_mcp.boundary.arguments import SECRET
+from nextcloud_mcp.boundary.arguments import SECRET, NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser, Call
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Translated
@@ -64,7 +64,7 @@ async def nc_share_create(
     share_type: int = 0,
     permissions: int = 1,
     password: Annotated[str | None, SECRET] = None,
-    expires: str | None = None,
+    expires: NonEmptyText = None,
 ) -> ShareResult:
     """Share a file or folder with a user (share_type 0), a group (1), an email address (4) or, with share_with "",
     whoever has the link (3: result has its url). permissions: sum of 1 read, 2 update, 4 create, 8 delete, 16 share.

@@ -5,6 +5,7 @@ Each needs `calendar:read` too: a task is looked up in its calendar.
 
 from typing import Final
 
+from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
 from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
 from nextcloud_mcp.nextcloud import tasks
@@ -90,7 +91,7 @@ async def nc_calendar_update_todo(
     nextcloud: AsUser,
     summary: str | None = None,
     description: str | None = None,
-    status: str | None = None,
+    status: NonEmptyText = None,
     priority: int | None = None,
     percent_complete: int | None = None,
     due: str | None = None,

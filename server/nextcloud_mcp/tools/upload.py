@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, writes
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -29,7 +30,7 @@ async def nc_webdav_upload_part(
     nextcloud: AsUser,
     upload: str = "",
     size: int | None = None,
-    etag: str | None = None,
+    etag: NonEmptyText = None,
 ) -> PartUploaded:
     """Write a file that is too large for one call (3 MB), part by part: content in base64, part from 1, upload as the
     result of part 1 says. With the last part give size, the whole file's bytes: then it is created; with the etag

@@ -277,3 +277,24 @@ async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> 
     assert (failed["code"], failed["rejected"], failed["lengths"]) == ("argument.invalid", ["note_id"], {"note_id": 7})
     assert "hunter2" not in repr(failed)
     assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "names"),
+    [
+        ("nc_calendar_update_event", ("start_datetime", "end_datetime", "status", "privacy")),
+        ("nc_calendar_update_todo", ("status",)),
+        ("deck_update_card", ("title", "type", "owner", "etag")),
+        ("deck_update_stack", ("title",)),
+        ("deck_update_label", ("title", "color")),
+        ("nc_share_create", ("expires",)),
+    ],
+)
+def test_an_empty_text_of_a_change_that_can_clear_nothing_is_the_default(tool: str, names: tuple[str, ...]) -> None:
+    """No event is without a start and no card without a title, so "" leaves them as they are; other text it clears."""
+    declared = next(each for module in MODULES for each in module.TOOLS if each.name == tool)
+    needed = dict.fromkeys(declared.parameters["required"], "1")
+    read = declared.arguments.read({**needed, **dict.fromkeys(names, "")})
+    assert read.keys() == needed.keys()
+    if "description" in declared.parameters["properties"]:
+        assert declared.arguments.read({**needed, "description": ""})["description"] == ""
