@@ -30,7 +30,7 @@ which quotes nothing.
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class NextcloudMCPError(Exception):
@@ -229,3 +229,12 @@ class OverloadedError(NextcloudMCPError):
 
     code = "limit.memory"
     retry_after = 5
+
+
+MAX_QUOTED: Final = 60
+"""Characters of what a caller sent that an error quotes."""
+
+
+def quoted(text: str) -> str:
+    """Return text of a caller's for an error: on one line, and not longer than can be read."""
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")

@@ -1,9 +1,12 @@
 """`errors`: one tree, each leaf with a code of its own."""
 
+from collections.abc import Callable
+
 import pytest
 
 from nextcloud_mcp import errors
-from nextcloud_mcp.errors import InsufficientScopeError, NextcloudMCPError
+from nextcloud_mcp.errors import InsufficientScopeError, InvalidArgumentError, NextcloudMCPError
+from nextcloud_mcp.nextcloud import moments, webdav
 
 
 def family(base: type[NextcloudMCPError]) -> list[type[NextcloudMCPError]]:
@@ -33,3 +36,22 @@ def test_a_missing_scope_is_named_in_order() -> None:
     error = InsufficientScopeError("nc_x", granted={"b", "a"}, missing={"d", "c"})
     assert (error.feature, error.granted, error.missing) == ("nc_x", ["a", "b"], ["c", "d"])
     assert str(error) == "nc_x needs the scope c d, which this token lacks: sign in again and grant it."
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda: moments.read(LONG, "start_datetime"),
+        lambda: moments.zone(LONG),
+        lambda: webdav.segments(f"../{LONG}"),
+    ],
+)
+def test_what_a_caller_sent_is_quoted_in_part(refuse: Callable[[], object]) -> None:
+    """An error has the beginning of a wrong value, and is short enough to be read."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        refuse()
+    assert "…" in str(caught.value)
+    assert len(str(caught.value)) < 250

@@ -21,10 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from nextcloud_mcp.auth.json_size import has_too_many_values
-from nextcloud_mcp.errors import InvalidArgumentError
-
-MAX_QUOTED: Final = 60
-"""Characters of what a caller sent that an error quotes."""
+from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError, quoted
 
 MAX_UNKNOWN: Final = 10
 """Unknown arguments that an error names."""
@@ -251,11 +248,6 @@ class Arguments:
                 yield f"Unknown argument {quoted(name)}: {self._name} takes {', '.join(self._arguments) or 'none'}."
         if len(names) > MAX_UNKNOWN:
             yield f"{len(names) - MAX_UNKNOWN} more arguments are unknown."
-
-
-def quoted(text: str) -> str:
-    """Return text of a caller's for an error: on one line, and not longer than can be read."""
-    return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
 
 
 def _definition(parameter: Parameter) -> Any:

@@ -8,11 +8,10 @@ from mcp.shared.uri_template import UriTemplate
 from mcp_types import BlobResourceContents, Completion, ReadResourceResult, TextResourceContents
 from pydantic_core import to_json
 
-from nextcloud_mcp.boundary.arguments import quoted
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.declaration import Content, Resource
 from nextcloud_mcp.boundary.function import Function
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
 
 MAX_PROPOSALS: Final = 100
 """Values of one completion, as MCP has it ("Completion Results")."""

@@ -16,7 +16,6 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from nextcloud_mcp.auth.scopes import Feature, Offer
-from nextcloud_mcp.boundary.arguments import quoted
 from nextcloud_mcp.boundary.call import Call, Services, admission_of
 from nextcloud_mcp.boundary.declaration import Prompt, Tool
 from nextcloud_mcp.boundary.prompts import Writer
@@ -30,6 +29,7 @@ from nextcloud_mcp.errors import (
     NextcloudError,
     NextcloudMCPError,
     NotFoundError,
+    quoted,
 )
 
 Outcome = TypeVar("Outcome")

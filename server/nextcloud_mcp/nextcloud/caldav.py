@@ -17,7 +17,14 @@ from xml.etree.ElementTree import Element, SubElement
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NotFoundError,
+    quoted,
+)
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
@@ -248,7 +255,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
     found = [each for each in await _query(nextcloud, calendar, condition) if _uid(each.text) == uid]
     if not found:
         raise NotFoundError(
-            f"There is no {_KINDS[component]} {uid!r} in {_about(calendar)}: check both, or list what is there."
+            f"There is no {_KINDS[component]} {quoted(uid)} in {_about(calendar)}: check both, or list what is there."
         )
     stored = found[0]
     if etag and dav.given(etag) != stored.etag:
@@ -446,19 +453,19 @@ async def _home(nextcloud: Nextcloud) -> str:
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
     if calendar in {"", ".", ".."} or "/" in calendar or "\0" in calendar:
         raise InvalidArgumentError(
-            f"{calendar!r} is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'."
+            f"{quoted(calendar)} is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'."
         )
     return f"{await _home(nextcloud)}{quote(calendar, safe='')}/{quote(name, safe='')}"
 
 
 def _about(calendar: str) -> str:
-    return f"calendar {calendar!r}"
+    return f"calendar {quoted(calendar)}"
 
 
 def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:
     """Write those properties that are not empty, and return their parent."""
     if color and not re.fullmatch("#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?", color):  # Apple's programs write how opaque it is
-        raise InvalidArgumentError(f"color {color!r} is none: write it as #RRGGBB, such as #1976D2.")
+        raise InvalidArgumentError(f"color {quoted(color)} is none: write it as #RRGGBB, such as #1976D2.")
     properties = SubElement(SubElement(document, f"{dav.D}set"), f"{dav.D}prop")
     values = {
         f"{dav.D}displayname": display_name,

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.names import folded
 
 
@@ -180,10 +180,10 @@ def _column(name: str, columns: Sequence[Column]) -> Column:
     matching = matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
     if not matching:
         known = ", ".join(repr(known) for known in names(columns).values())
-        raise InvalidArgumentError(f"The table has no column {name!r}: use {known}.")
+        raise InvalidArgumentError(f"The table has no column {quoted(name)}: use {known}.")
     if len(matching) > 1:
         ids = " or ".join(str(column.id) for column in matching)
-        raise InvalidArgumentError(f"The table has more than one column {name!r}: use its id, {ids}.")
+        raise InvalidArgumentError(f"The table has more than one column {quoted(name)}: use its id, {ids}.")
     return matching[0]
 
 
@@ -193,7 +193,7 @@ def _stored(column: Column, name: str, value: Any) -> Any:
             return _emptied(column)
         return _WRITTEN.get(column.type, _unchanged)(column, value)
     except ValueError as error:
-        raise InvalidArgumentError(f"data[{name!r}] {error}.") from None
+        raise InvalidArgumentError(f"data[{quoted(name)}] {error}.") from None
 
 
 def _emptied(column: Column) -> None:
@@ -308,13 +308,13 @@ def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
         return value
     if zone is None:
         raise InvalidArgumentError(
-            f"data[{name!r}] has an offset, and you have set no time zone in Nextcloud: write the time without it, as "
-            "people are to see it."
+            f"data[{quoted(name)}] has an offset, and you have set no time zone in Nextcloud: write the time without "
+            "it, as people are to see it."
         )
     try:
         return found.astimezone(zone).replace(tzinfo=None).isoformat(" ")
     except OverflowError:
-        raise InvalidArgumentError(f"data[{name!r}] is outside of the years 1 to 9999.") from None
+        raise InvalidArgumentError(f"data[{quoted(name)}] is outside of the years 1 to 9999.") from None
 
 
 def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 import httpx
 from pydantic import BaseModel, WithJsonSchema
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav, vcard
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -136,7 +136,7 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
     )
     if not response.is_success:  # 400: a card of another name has this UID
         raise ConflictError(
-            f"The {_book(address_book)} has a contact {uid!r} already: change that, or choose another uid."
+            f"The {_book(address_book)} has a contact {quoted(uid)} already: change that, or choose another uid."
         )
     return Written(uid=uid, etag=dav.etag(response.headers), status_code=response.status_code)
 
@@ -289,8 +289,8 @@ async def _url(nextcloud: Nextcloud, *names: str) -> str:
 
 
 def _book(name: str) -> str:
-    return f"address book {name!r}"
+    return f"address book {quoted(name)}"
 
 
 def _about(uid: str) -> str:
-    return f"contact {uid!r}"
+    return f"contact {quoted(uid)}"

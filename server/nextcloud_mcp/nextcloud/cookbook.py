@@ -17,7 +17,7 @@ import httpx
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 from nextcloud_mcp.nextcloud.names import Thing, find_named, folded, spellings
 
@@ -196,7 +196,9 @@ async def search(nextcloud: Nextcloud, query: str) -> list[RecipeStub]:
     words = query.strip()
     if not words:
         return await recipes(nextcloud)
-    found = [await _stubs(nextcloud, f"/search/{_twice(each)}", f"search for {query!r}") for each in spellings(words)]
+    found = [
+        await _stubs(nextcloud, f"/search/{_twice(each)}", f"search for {quoted(query)}") for each in spellings(words)
+    ]
     return list({stub.id: stub for stubs in found for stub in stubs}.values())
 
 
@@ -217,7 +219,7 @@ async def in_category(nextcloud: Nextcloud, category: str) -> list[RecipeStub]:
 
 
 async def _in_category(nextcloud: Nextcloud, name: str) -> list[RecipeStub]:
-    return await _stubs(nextcloud, f"/category/{_twice(name)}", f"category {name!r}")
+    return await _stubs(nextcloud, f"/category/{_twice(name)}", f"category {quoted(name)}")
 
 
 async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[RecipeStub]:
@@ -311,7 +313,7 @@ async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[st
     name = str(document.get("name") or "")
     if not name.strip():
         raise InvalidArgumentError("name must not be empty: a recipe needs a name of its own.")
-    response = await nextcloud.request(method, API + path, about=f"recipe {name!r}", json=document, also_ok={409})
+    response = await nextcloud.request(method, API + path, about=f"recipe {quoted(name)}", json=document, also_ok={409})
     if response.status_code == httpx.codes.CONFLICT:
         raise _taken(repr(name))
     return parse(int, response)

@@ -24,6 +24,7 @@ from nextcloud_mcp.errors import (
     InvalidArgumentError,
     NextcloudMCPError,
     NotFoundError,
+    quoted,
 )
 from nextcloud_mcp.nextcloud import dav, moments, reasons
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
@@ -206,7 +207,7 @@ async def board(nextcloud: Nextcloud, board_id: int) -> DeckBoard:
 async def create_board(nextcloud: Nextcloud, *, title: str, color: str) -> DeckBoard:
     """Create a board of the user's own; Deck gives it four labels."""
     body = {"title": title, "color": _hex(color)}
-    return parse(DeckBoard, await _ask(nextcloud, "POST", "", body, about=f"board {title!r}"))
+    return parse(DeckBoard, await _ask(nextcloud, "POST", "", body, about=f"board {quoted(title)}"))
 
 
 async def stacks(nextcloud: Nextcloud, board_id: int) -> list[DeckStack]:
@@ -230,7 +231,9 @@ async def stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack
 async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order: int) -> DeckStack:
     """Create a stack; one with a lower `order` stands further left."""
     body = {"title": title, "order": order}
-    response = await _ask(nextcloud, "POST", f"/{board_id}/stacks", body, about=f"stack {title!r} on board {board_id}")
+    response = await _ask(
+        nextcloud, "POST", f"/{board_id}/stacks", body, about=f"stack {quoted(title)} on board {board_id}"
+    )
     return parse(DeckStack, response)
 
 
@@ -276,7 +279,7 @@ async def create_card(
         "description": description or "",
         "duedate": await _moment(nextcloud, "duedate", duedate),
     }
-    about = f"card {title!r} in stack {stack_id}"
+    about = f"card {quoted(title)} in stack {stack_id}"
     return parse(DeckCard, await _ask(nextcloud, "POST", f"/{board_id}/stacks/{stack_id}/cards", body, about=about))
 
 
@@ -368,7 +371,7 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
     assigned = _assigned(await _present_card(nextcloud, place))
     if user_id not in assigned:
         people = ", ".join(sorted(assigned)) or "nobody"
-        raise NotFoundError(f"{place.about} is not assigned to {user_id!r}: it is assigned to {people}.")
+        raise NotFoundError(f"{place.about} is not assigned to {quoted(user_id)}: it is assigned to {people}.")
     await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
 
 
@@ -392,7 +395,7 @@ async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel
 async def create_label(nextcloud: Nextcloud, board_id: int, *, title: str, color: str) -> DeckLabel:
     """Create a label; titles are unique on a board."""
     body = {"title": title, "color": _hex(color)}
-    about = f"label {title!r} on board {board_id}"
+    about = f"label {quoted(title)} on board {board_id}"
     return parse(DeckLabel, await _ask(nextcloud, "POST", f"/{board_id}/labels", body, about=about))
 
 

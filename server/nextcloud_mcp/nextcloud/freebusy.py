@@ -14,7 +14,7 @@ from icalendar import Calendar as VCalendar
 from icalendar import Component, FreeBusy, vCalAddress
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError, quoted
 from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -110,7 +110,8 @@ def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
         hours = []
     if not hours or any(start >= end or start.tzinfo or end.tzinfo for start, end in hours):
         raise InvalidArgumentError(
-            f"preferred_times {preferred_times!r} is not understood: write 09:00-12:00,14:00-17:00, each within a day."
+            f"preferred_times {quoted(preferred_times)} is not understood: write 09:00-12:00,14:00-17:00, each within "
+            "a day."
         )
     return hours
 

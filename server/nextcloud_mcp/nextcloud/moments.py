@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 Moment: TypeAlias = date | datetime
@@ -35,7 +35,8 @@ def read(text: str, argument: str) -> Moment:
         found = None
     if found is None or not 1900 <= found.year <= 2200:  # noqa: PLR2004 - room for arithmetic on both sides
         raise InvalidArgumentError(
-            f"{argument} {text!r} is no date or time: write 2026-12-24 or 2026-12-24T18:30, with +01:00 or Z if needed."
+            f"{argument} {quoted(text)} is no date or time: write 2026-12-24 or 2026-12-24T18:30, with +01:00 or Z if "
+            "needed."
         )
     return found
 
@@ -60,7 +61,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidArgumentError(f"time_zone {name!r} is none: write one as in Europe/Berlin or UTC.") from None
+        raise InvalidArgumentError(f"time_zone {quoted(name)} is none: write one as in Europe/Berlin or UTC.") from None
 
 
 async def zone_for(nextcloud: Nextcloud, time_zone: str = "") -> ZoneInfo | None:
@@ -132,7 +133,9 @@ def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) 
     first, last = read(start, names[0]), read(end, names[1])
     begins, ends = instant(first, where), instant(last + A_DAY if is_day(last) else last, where)
     if ends <= begins:
-        raise InvalidArgumentError(f"{names[1]} {end!r} is before {names[0]} {start!r}: swap them, or leave one away.")
+        raise InvalidArgumentError(
+            f"{names[1]} {quoted(end)} is before {names[0]} {quoted(start)}: swap them, or leave one away."
+        )
     if ends - begins > LONGEST_RANGE:
         raise InvalidArgumentError(f"{names[0]} to {names[1]} is more than three years: ask for a part of it.")
     return begins, ends

@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, Field
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
 
@@ -59,7 +59,7 @@ async def create(nextcloud: Nextcloud, *, title: str, content: str, category: st
     """Create a note; Nextcloud makes the title unique within its category."""
     _check_category(category)
     response = await nextcloud.request(
-        "POST", API, about=f"note {title!r}", json={"title": title, "content": content, "category": category}
+        "POST", API, about=f"note {quoted(title)}", json={"title": title, "content": content, "category": category}
     )
     return parse(Note, response)
 
@@ -160,7 +160,7 @@ async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple
     response = await nextcloud.request(
         "GET",
         f"{ATTACHMENTS}/{note_id}",
-        about=f"attachment {filename!r} of note {note_id}",
+        about=f"attachment {quoted(filename)} of note {note_id}",
         params={"path": path},
         most_bytes=MAX_ATTACHMENT,
     )

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
@@ -152,7 +152,9 @@ def _conditions(wanted: Wanted) -> str:
 def _media_type(text: str) -> str:
     """Return a media type as Nextcloud takes it: it answers 500 to other patterns, and knows them in lower case."""
     if _MEDIA_TYPE.fullmatch(text) is None:
-        raise InvalidArgumentError(f"{text!r} is no media type: write mime_type like image/png, or image/% for all.")
+        raise InvalidArgumentError(
+            f"{quoted(text)} is no media type: write mime_type like image/png, or image/% for all."
+        )
     return text.lower()
 
 

@@ -15,7 +15,14 @@ from typing import Any, Final
 import httpx
 from pydantic import BaseModel, Field, computed_field, model_validator
 
-from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.errors import (
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NextcloudMCPError,
+    NotFoundError,
+    quoted,
+)
 from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
 from nextcloud_mcp.nextcloud.webdav import shown
@@ -190,7 +197,7 @@ async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> s
     kind = _SEARCHED[share_type]
     params = {"format": "json", "search": given, "itemType": "file", "shareType": str(share_type), "lookup": "false"}
     response = await nextcloud.request(
-        "GET", _SHAREES, about=f"the {kind} {given!r}", params=params, also_ok={400, 403, 404}
+        "GET", _SHAREES, about=f"the {kind} {quoted(given)}", params=params, also_ok={400, 403, 404}
     )
     if not response.is_success:  # nobody may be searched for, or not by such a text
         return given
@@ -200,7 +207,7 @@ async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> s
         return given
     if len(known) > 1:
         ids = ", ".join(f"{share_with} ({label})" for share_with, label in sorted(known.items())[:20])
-        raise InvalidArgumentError(f"More than one {kind} is called {given!r}: pass one of {ids}.")
+        raise InvalidArgumentError(f"More than one {kind} is called {quoted(given)}: pass one of {ids}.")
     return next(iter(known))
 
 
@@ -304,7 +311,7 @@ def _day(expires: str | None) -> date | None:
             return date.fromisoformat(text)
     except (ValueError, OverflowError):
         pass
-    raise InvalidArgumentError(f"Invalid expires {expires!r}: write the last day as YYYY-MM-DD.")
+    raise InvalidArgumentError(f"Invalid expires {quoted(str(expires))}: write the last day as YYYY-MM-DD.")
 
 
 async def delete(nextcloud: Nextcloud, share_id: int) -> None:

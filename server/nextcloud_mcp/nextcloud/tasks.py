@@ -17,7 +17,7 @@ from icalendar import Todo as VTodo
 from icalendar import vDDDTypes
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, quoted
 from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.caldav import TASK, Calendar, CalendarObject, Written
@@ -381,7 +381,7 @@ def _status(task: VTodo, change: Change) -> str | None:
     """
     status, percent = change.status.upper() if change.status else None, change.percent_complete
     if status and status not in STATUSES:
-        raise InvalidArgumentError(f"status {change.status!r} is none: write {', '.join(STATUSES)}.")
+        raise InvalidArgumentError(f"status {quoted(str(change.status))} is none: write {', '.join(STATUSES)}.")
     if percent is not None and not 0 <= percent <= ALL:
         raise InvalidArgumentError(f"percent_complete {percent} is none: pass 0 to 100.")
     done = status == DONE or bool(change.completed)

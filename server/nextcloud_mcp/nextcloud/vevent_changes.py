@@ -15,7 +15,7 @@ from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vRecur, vText
 from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, quoted
 from nextcloud_mcp.nextcloud import content_lines, moments
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed, told_rules
 from nextcloud_mcp.nextcloud.vevent_moved import occurrences
@@ -243,7 +243,7 @@ def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
 def _one_of(name: str, value: str | None) -> str | None:
     argument, choices = _ONE_OF[name]
     if value is not None and value.upper() not in choices:
-        raise InvalidArgumentError(f"{argument} {value!r} is none: write {', '.join(choices)}.")
+        raise InvalidArgumentError(f"{argument} {quoted(value)} is none: write {', '.join(choices)}.")
     return value.upper() if value is not None else None
 
 

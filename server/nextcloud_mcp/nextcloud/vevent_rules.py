@@ -14,7 +14,7 @@ from typing import Any, Final
 from icalendar import Component, vDDDLists, vRecur
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
 from nextcloud_mcp.nextcloud.vevent import Series, Timed, at, timed, written_rule
@@ -54,9 +54,9 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur()
     if not meant(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
         raise InvalidArgumentError(
-            f"recurrence_rule {text!r} is no rule as in RFC 5545, or never happens, or more than once an hour: write "
-            "FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL but not "
-            "both."
+            f"recurrence_rule {quoted(text)} is no rule as in RFC 5545, or never happens, or more than once an hour: "
+            "write FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL "
+            "but not both."
         )
     if last_day:
         if "COUNT" in rule:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
@@ -328,7 +328,7 @@ def segments(path: str) -> list[str]:
     """Split a path; no segment may climb out of the user's root or hide a part of the name."""
     names = [composed(name) for name in path.split("/") if name]
     if any(name in {".", ".."} or "\0" in name for name in names):
-        raise InvalidArgumentError(f"{path!r} is no path: write it without '.' and '..'.")
+        raise InvalidArgumentError(f"{quoted(path)} is no path: write it without '.' and '..'.")
     return names
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
 from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import caldav, events, freebusy, many_events, moments
 from nextcloud_mcp.nextcloud.caldav import EVENT, Calendar
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -324,7 +324,9 @@ async def nc_calendar_create_meeting(
     """Create a meeting on a date (2026-12-24) at a time (14:00). Nextcloud mails attendees an invitation."""
     start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
     if moments.is_day(start) or not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
-        raise InvalidArgumentError(f"time {time!r} or duration_minutes {duration_minutes} is none: write 14:00 and 60.")
+        raise InvalidArgumentError(
+            f"time {quoted(time)} or duration_minutes {duration_minutes} is none: write 14:00 and 60."
+        )
     change = Change(
         title=title,
         start_datetime=start.isoformat(),
@@ -373,7 +375,9 @@ async def nc_calendar_find_availability(
     last = date_range_end or (moments.read(first, "date_range_start") + timedelta(days=7)).isoformat()
     begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
     if ends <= now:
-        raise InvalidArgumentError(f"date_range_end {last!r} is in the past: leave it away, or ask for a later one.")
+        raise InvalidArgumentError(
+            f"date_range_end {quoted(last)} is in the past: leave it away, or ask for a later one."
+        )
     found = await freebusy.find(
         nextcloud,
         attendees,
@@ -438,7 +442,7 @@ async def nc_calendar_bulk_operations(
         items = await many_events.move(nextcloud, calendars, within, wanted, target_calendar)
     else:
         raise InvalidArgumentError(
-            f"operation {operation!r} is none: pass update, delete, or move with a target_calendar."
+            f"operation {quoted(operation)} is none: pass update, delete, or move with a target_calendar."
         )
     return _bulk_done(operation, items)
 
@@ -485,7 +489,7 @@ async def nc_calendar_manage_calendar(
     if action == "delete":
         status = await caldav.delete_calendar(nextcloud, calendar_name)
         return _managed(action, calendar_name, status, "deleted")
-    raise InvalidArgumentError(f"action {action!r} is none: pass create, update, delete or list.")
+    raise InvalidArgumentError(f"action {quoted(action)} is none: pass create, update, delete or list.")
 
 
 def _managed(action: str, calendar_name: str, status: int, done: str) -> CalendarManaged:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from nextcloud_mcp.boundary.arguments import quoted
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Translated
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import search, webdav
 
 _ADDRESS: Final = re.compile("https?://", re.IGNORECASE)

@@ -11,9 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.json_size import MAX_PARTS
-from nextcloud_mcp.boundary.arguments import MAX_QUOTED, MAX_UNKNOWN, SECRET, Arguments
+from nextcloud_mcp.boundary.arguments import MAX_UNKNOWN, SECRET, Arguments
 from nextcloud_mcp.boundary.declaration import Tool
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError
 from nextcloud_mcp.tools.server import MODULES
 from tests.support.issuer import answer
 from tests.support.nextcloud import NOTES, note
