@@ -262,13 +262,13 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
 
 
 async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -> int:
-    """Change a recipe and return its id; fields that are None, and those that are not named, stay.
+    """Change a recipe and return its id; fields that are None, not named, or as they were read, stay.
 
     Raises:
         ConflictError: it would get the name of another.
     """
-    changes = _given(fields)
     present = parse(dict[str, Any], await _read(nextcloud, recipe_id))
+    changes = _given({name: value for name, value in fields.items() if value != present.get(name)})
     kept = {name: value for name, value in present.items() if name not in _NOT_STORED}
     return await _write(nextcloud, "PUT", f"/recipes/{recipe_id}", {**kept, **changes, "id": str(recipe_id)})
 

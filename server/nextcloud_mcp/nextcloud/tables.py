@@ -126,7 +126,7 @@ async def insert(nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any]) -
 
 
 async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> Row:
-    """Change these values of a row, by column; the others stay.
+    """Change these values of a row, by column; the others stay, and so does a value that is as it was read.
 
     Raises:
         NotFoundError: there is no such row.
@@ -134,7 +134,11 @@ async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> 
     """
     present = await _get(nextcloud, row_id)
     columns = await _columns(nextcloud, present.table_id)
-    sent = await _stored(nextcloud, data, columns, new=False)
+    read = present.by(columns)
+    differing = {name: value for name, value in data.items() if name not in read.data or read.data[name] != value}
+    if data and not differing:
+        return read
+    sent = await _stored(nextcloud, differing, columns, new=False)
     await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
     kept = await _get(nextcloud, row_id)
     if lost := cells.lost(sent, kept.data, columns):

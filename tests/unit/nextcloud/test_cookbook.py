@@ -134,11 +134,21 @@ async def test_what_cookbook_would_drop(
     nextcloud: Nextcloud, fake: FakeNextcloud, fields: dict[str, Any], complaint: str
 ) -> None:
     """It drops or changes such texts and says nothing; the caller learns which and why, and nothing is written."""
+    fake.on("GET", f"{RECIPES}/239", answer(json=recipe()))
     for write in (cookbook.create(nextcloud, "Toast", fields), cookbook.update(nextcloud, 239, fields)):
         with pytest.raises(InvalidArgumentError) as refused:
             await write
         assert complaint in str(refused.value)
-    assert fake.requests == []
+    assert fake.asked("POST") + fake.asked("PUT") == []
+
+
+async def test_a_recipe_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What other programs wrote into it and Cookbook would not take from us is no reason to refuse another change."""
+    odd = {"description": "<b>Thin</b>", "cookTime": "30 min", "recipeCategory": "A/B", "url": "http://münchen.de/ü"}
+    fake.on("GET", f"{RECIPES}/239", answer(json=recipe(**odd)))
+    fake.on("PUT", f"{RECIPES}/239", answer(json=239))
+    await cookbook.update(nextcloud, 239, {**odd, "keywords": "new"})
+    assert sent(fake).items() >= {**odd, "keywords": "new"}.items()
 
 
 @pytest.mark.parametrize("text", ["Fish & chips", "5 < 6 > 3", "100 %", "a; b"])

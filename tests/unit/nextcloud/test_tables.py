@@ -134,6 +134,23 @@ async def test_what_tables_refuses_is_told(
 
 
 @pytest.mark.usefixtures("table")
+async def test_a_row_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A value that Tables would not take from us now, such as an empty number, stands in the way of no other change."""
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=None)), answer(json=row(c11="Gold", c12=None)))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Gold", c12=None)))
+    await tables.update(nextcloud, 1, {"Name": "Gold", "Amount": None})
+    assert json.loads(fake.requests[-2].content) == {"data": {"11": "Gold"}}
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_row_that_is_given_back_unchanged_is_not_written(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The result is the row as it is."""
+    same = await tables.update(nextcloud, 1, {"Name": "Iron", "Amount": 5})
+    assert same.data == {"Name": "Iron", "Amount": 5}
+    assert fake.asked("PUT") == []
+
+
+@pytest.mark.usefixtures("table")
 async def test_changes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Only what is named is sent."""
     fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Iron", c12=6)))
