@@ -229,7 +229,10 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         untold = vcalendar.get_missing_tzids()
         was_done = text(task, "STATUS").upper() == DONE
         if change != Change():
+            old = begins(task)
             _apply(task, change, zone)
+            if old and repeats(task):
+                follow(vcalendar, task, old)
             task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
         stamp(task)
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
@@ -316,14 +319,11 @@ def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
             set_text(task, name, value)
     set_priority(task, change.priority)
     set_categories(task, change.categories)
-    old = begins(task)
     for name, value in {"DTSTART": change.dtstart, "DUE": change.due}.items():
         if value is not None:
             _set_moment(task, name, value, zone)
     if change.dtstart or change.due:
         _check_order(task)
-    if old and repeats(task):
-        follow(task, old)
     _set_progress(task, change, zone)
     stamp(task)
 

@@ -35,7 +35,7 @@ def begins(task: VTodo) -> Timed | None:
     return timed(task, "DTSTART") or timed(task, "DUE")
 
 
-def follow(task: VTodo, old: Timed) -> None:
+def follow(vcalendar: VCalendar, task: VTodo, old: Timed) -> None:
     """Let the rule and the dates of a task follow the time from which it repeats, which was `old`.
 
     Raises:
@@ -48,6 +48,11 @@ def follow(task: VTodo, old: Timed) -> None:
             "of the same kind."
         )
     if new.dt != old.dt:
+        if len(vcalendar.todos) > 1:
+            raise InvalidArgumentError(
+                "The task repeats, and single occurrences of it were changed, which would be left behind: move it in "
+                "the program that made it."
+            )
         remedy = "Move the task in the program that made it."
         move = replace(Move.between(old.dt, new.dt), remedy=remedy, keeps_all=has_exceptions(task))
         move_dates(task, move_rules(task, move, old.dt, new.dt), old.dt, new)

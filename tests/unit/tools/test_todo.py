@@ -373,6 +373,17 @@ async def test_a_task_that_repeats_is_moved_with_its_rule(server: Server) -> Non
     assert "which has to stay" in await server.misuse("nc_calendar_update_todo", {**TASK, "due": ""})
 
 
+async def test_a_task_of_which_an_occurrence_was_changed_is_not_moved(server: Server) -> None:
+    """That occurrence would stay where it was, and be done and open at once."""
+    series = ics("DUE:20261006T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=5", kind="VTODO")
+    done = ics("RECURRENCE-ID:20261013T100000Z", "DUE:20261013T100000Z", "STATUS:COMPLETED", kind="VTODO")
+    one = done[done.index("BEGIN:VTODO") : done.index("END:VCALENDAR")]
+    holds(server.nextcloud, {"theirs": series.replace("END:VCALENDAR", f"{one}END:VCALENDAR")})
+    refusal = await server.misuse("nc_calendar_update_todo", {**TASK, "due": "2026-10-07T12:00"})
+    assert "move it in the program that made it" in refusal
+    assert server.nextcloud.asked("PUT") == []
+
+
 REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "nothing": ({}, "Nothing is to be changed"),
     "a status": ({"status": "LATER"}, "status 'LATER' is none: write NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED"),
