@@ -287,6 +287,18 @@ def _parsed(text: str) -> Any:
     return value if isinstance(value, list | dict) else text
 
 
+def with_commas(given: Any) -> Any:
+    """Return a list of texts without commas, also one that is written as JSON, as a text with commas between them."""
+    listed = given
+    if isinstance(given, str) and given.lstrip().startswith("["):
+        try:
+            listed = _parsed(given)
+        except ValueError:
+            return given
+    is_list = isinstance(listed, list) and all(isinstance(each, str) and "," not in each for each in listed)
+    return ", ".join(listed) if is_list else given
+
+
 def _is_written_date(given: Any) -> bool:
     return isinstance(given, str) and not given.strip().replace(".", "").lstrip("+-").isdigit()
 

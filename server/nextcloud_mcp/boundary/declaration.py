@@ -22,15 +22,16 @@ from inspect import getdoc
 from typing import Annotated, Any
 
 from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
+from nextcloud_mcp.boundary.arguments import with_commas
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.function import Function
 from nextcloud_mcp.boundary.results import Results
 from nextcloud_mcp.boundary.schemas import input_schema
 
-CommaList = Annotated[str, Field(max_length=100_000)]
-"""A text that lists things with commas between; in code, a list has at most 1,000 parts."""
+CommaList = Annotated[str, BeforeValidator(with_commas), Field(max_length=100_000)]
+"""A text that lists things with commas between, or a list of texts; in code, a list has at most 1,000 parts."""
 
 Texts = Annotated[list[str], Field(max_length=1_000)]
 """A list of texts."""

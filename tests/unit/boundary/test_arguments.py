@@ -298,3 +298,30 @@ def test_an_empty_text_of_a_change_that_can_clear_nothing_is_the_default(tool: s
     assert read.keys() == needed.keys()
     if "description" in declared.parameters["properties"]:
         assert declared.arguments.read({**needed, "description": ""})["description"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("Work, Home", "Work, Home"),
+        (["Work", "Home"], "Work, Home"),
+        ('["Work", "Home"]', "Work, Home"),
+        ("[]", ""),
+        ([], ""),
+        ("[Work], Home", "[Work], Home"),
+        ('["a, b"]', '["a, b"]'),
+    ],
+)
+def test_a_list_is_taken_for_a_text_with_commas(given: object, read: str) -> None:
+    """Where a tool has a list with commas between, a list of texts is the same, also one written as JSON."""
+    tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_update_event")
+    named = {"calendar_name": "work", "event_uid": "1"}
+    assert tool.arguments.read({**named, "categories": given})["categories"] == read
+
+
+@pytest.mark.parametrize("given", [["a, b"], [1], [["a"]], {"a": 1}])
+def test_a_list_that_is_no_text_with_commas_is_refused(given: object) -> None:
+    """Its parts would be torn apart."""
+    tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_update_event")
+    with pytest.raises(InvalidArgumentError, match="Invalid categories"):
+        tool.arguments.read({"calendar_name": "work", "event_uid": "1", "categories": given})
