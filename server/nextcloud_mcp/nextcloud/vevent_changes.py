@@ -4,7 +4,7 @@ What stands in an event and is not asked to change stays as its program wrote it
 parameters, zones of its own, further rules and reminders. Only what a change makes untrue goes with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -17,7 +17,19 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, quoted
 from nextcloud_mcp.nextcloud import content_lines, moments
-from nextcloud_mcp.nextcloud.vevent import Series, Timed, address, alarms, at, before, number, text, timed, told_rules
+from nextcloud_mcp.nextcloud.vevent import (
+    Series,
+    Timed,
+    address,
+    alarms,
+    at,
+    before,
+    categories,
+    number,
+    text,
+    timed,
+    told_rules,
+)
 from nextcloud_mcp.nextcloud.vevent_moved import occurrences
 from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, parsed, readable
 from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, is_same_rule, move_along, set_rule
@@ -269,13 +281,28 @@ def set_priority(component: Component, priority: int | None) -> None:
     component.add("priority", priority)
 
 
-def set_categories(component: Component, categories: str | None) -> None:
-    """Set CATEGORIES to a list with commas between; an empty one takes them away."""
-    if categories is None:
+def set_categories(component: Component, listed: str | None) -> None:
+    """Set CATEGORIES to a list with commas between; an empty one takes them away.
+
+    A category that is there and has a comma itself stays one.
+    """
+    if listed is None:
         return
+    known = {", ".join(parts(each)): each for each in categories(component) if "," in each}
     component.pop("CATEGORIES", None)
-    if names := split(content_lines.text(categories)):
+    if names := _joined(split(content_lines.text(listed)), known):
         component.add("categories", names)
+
+
+def _joined(names: list[str], known: Mapping[str, str]) -> list[str]:
+    """Return a list in which those that follow each other and are one that is known together are that one."""
+    result, start = [], 0
+    most = max((each.count(",") + 1 for each in known), default=1)
+    while start < len(names):
+        taken = next((end for end in range(most, 1, -1) if ", ".join(names[start : start + end]) in known), 1)
+        result.append(known.get(", ".join(names[start : start + taken]), names[start]))
+        start += taken
+    return result
 
 
 def parts(listed: str) -> list[str]:

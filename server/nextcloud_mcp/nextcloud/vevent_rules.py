@@ -33,11 +33,16 @@ from nextcloud_mcp.nextcloud.vevent_times import day_of, value, zone_of
 
 
 def set_rule(event: VEvent, *, recurring: bool | None, rule: str | None, last_day: str | None) -> None:
-    """Set the rule of an event; None and empty leave it as it is.
+    """Set the rule of an event; None leaves it as it is, and so does an empty one of an event that happens once.
 
     Raises:
         InvalidArgumentError: it is none, or the arguments contradict each other.
     """
+    if rule == "" and recurring is not False and "RRULE" in event:
+        raise InvalidArgumentError(
+            "recurrence_rule is empty, and the event is a series: pass recurring=false to have it happen once, or "
+            "leave recurrence_rule out to keep its rule."
+        )
     if rule:
         if recurring is False:
             raise InvalidArgumentError("recurrence_rule and recurring=false contradict each other: pass one of them.")

@@ -346,6 +346,24 @@ def test_a_series_that_never_happens_is_refused(never: str) -> None:
         after(ical, recurrence_rule=never)
 
 
+def test_an_empty_rule_does_not_say_what_becomes_of_a_series() -> None:
+    """It is refused with both ways out; of an event that happens once, an empty rule is what reading gives."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;COUNT=3")
+    with pytest.raises(InvalidArgumentError, match="pass recurring=false"):
+        after(ical, recurrence_rule="")
+    assert len(listed(after(ical, recurrence_rule="", recurring=False))) == 1
+    assert len(listed(after(ics("DTSTART;TZID=Europe/Berlin:20261006T101500"), recurrence_rule="", title="New"))) == 1
+
+
+def test_a_category_with_a_comma_stays_one() -> None:
+    """Reading lists it with the others, and what is given back with one more is told apart again."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", r"CATEGORIES:Sports\, indoor,Health")
+    read = Series(stored(ical)).event(Series(stored(ical)).main).categories
+    assert read == "Sports, indoor, Health"
+    (line,) = (line for line in unfolded(after(ical, categories=f"{read}, New")) if line.startswith("CATEGORIES"))
+    assert line == r"CATEGORIES:Sports\, indoor,Health,New"
+
+
 def test_a_period_that_was_added_keeps_its_zone() -> None:
     """Else it would be at that time wherever one is."""
     period = "RDATE;VALUE=PERIOD;TZID=Europe/Berlin:20261009T101500/PT3H"
