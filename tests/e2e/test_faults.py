@@ -215,6 +215,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
         "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front.",
         "nextcloud.unavailable",
         body=b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"><d:response><d:href>/content-of',
+        headers={"X-User-Id": "alice"},
     ),
     "XML with an entity": Case(
         LIST,
@@ -222,6 +223,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
         "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front.",
         "nextcloud.unavailable",
         body=b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><d:multistatus xmlns:d="DAV:">&e;</d:multistatus>',
+        headers={"X-User-Id": "alice"},
     ),
     "broken JSON": Case(
         NOTES,

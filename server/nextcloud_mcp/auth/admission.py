@@ -9,7 +9,6 @@ names it: a request that the SDK understood otherwise than we did here could not
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 import structlog
@@ -68,7 +67,7 @@ class Admission:
             raise self.credential
         return self.credential
 
-    @cached_property
+    @property
     def account(self) -> tuple[str, str, str]:
         """What the person's account in Nextcloud follows from: issuer, subject and user name."""
         if isinstance(self.credential, TokenExchangeError):

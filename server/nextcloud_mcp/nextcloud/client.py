@@ -295,7 +295,12 @@ class Nextcloud:
         self._is_confirmed = True  # before it is asked, for that answer comes here too
         if named == assumed:
             return
-        present = (await self._user()).id
+        try:
+            present = (await self._user()).id
+        except NextcloudError:
+            if response.is_success:
+                raise
+            return  # it is Nextcloud that is in trouble, of which the answer itself tells
         if self._user_id not in {None, present}:
             raise AccountChangedError(assumed, present)
 
@@ -354,13 +359,17 @@ def _user_id_in(response: httpx.Response) -> str | None:
     return named[0].decode(errors="replace") if named else None
 
 
+_MAY_BE_OF_ANOTHER: Final = frozenset({403, 404, 405, 409, 412})
+"""How WebDAV refuses what is asked of a folder that is not there, or not the user's."""
+
+
 def _may_be_of_another(response: httpx.Response, user_id: str) -> bool:
     """Return whether an answer of WebDAV may be one about another account, which shows nothing that is in it."""
     request = response.request
     if not request.url.path.partition("/remote.php/")[1]:
         return False
     if response.status_code != httpx.codes.MULTI_STATUS:
-        return response.is_client_error
+        return response.status_code in _MAY_BE_OF_ANOTHER
     found = response.content.count(_RESPONSE)
     if request.method != "PROPFIND":
         return found == 0
