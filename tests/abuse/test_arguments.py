@@ -200,7 +200,7 @@ class Attacker:
             params = {**params, "_meta": meta()}
             headers["Mcp-Method"] = method
             name = params.get("name") or params.get("uri")
-            if isinstance(name, str) and name.isascii() and name.isprintable():
+            if isinstance(name, str) and name.isascii() and name.isprintable() and name == name.strip():
                 headers["Mcp-Name"] = name
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params} | envelope
         return self.post(json.dumps(message).encode(), headers)
