@@ -88,7 +88,7 @@ drop_unchecked() {
     done
 }
 
-# list_data: each set of data on this host, by its name; those that `up` made for a wrong DATA have volumes alone.
+# list_data: the name of each set of data on this host. Data which `up` made for a wrong DATA have volumes and no secrets.
 list_data() {
     {
         for folder in "$secrets" "$secrets-"*; do

@@ -4,8 +4,8 @@
 #     deploy/production/secrets.sh [FOLDER]
 #
 # The folder is its owner's alone. In it the files are readable, for each container sees the ones mounted into it and runs as
-# a user of its own. Without FOLDER it is the one of the live data, and new secrets are written for new data alone: they would
-# not open those that are there.
+# a user of its own. Without FOLDER it is the one of the live data, and new secrets are written only for new data: existing
+# data cannot be opened with them.
 set -eu
 
 # filled_volumes PROJECT: its volumes that hold data, with their sizes. Those of an `up` that found no secrets are empty.

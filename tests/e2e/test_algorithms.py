@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 from keycloak import KeycloakAdmin
 
-from nextcloud_mcp.nextcloud.client import NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
 from stack.chain import Chain
 from tests.support.administration import somebody_new
 from tests.support.eventually import eventually

@@ -19,7 +19,8 @@ import anyio
 import httpx
 import pytest
 
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port

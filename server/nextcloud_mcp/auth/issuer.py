@@ -170,7 +170,7 @@ class Issuer:
 
 
 def _signing_keys(jwks: object) -> tuple[dict[str, Key], dict[str, str]]:
-    """Pick the signing keys out of a JWK set, and those that can't be used, with the reason (RFC 7517 section 5).
+    """Return the signing keys of a JWK set, and the reasons why other signing keys can't be used (RFC 7517 section 5).
 
     Raises:
         ValueError: the document is no JWK set, or has no signing key.

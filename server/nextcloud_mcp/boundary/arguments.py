@@ -56,7 +56,7 @@ class _EmptyIsDefault:
 
 
 NonEmptyText = Annotated[str | None, _EmptyIsDefault()]
-"""Text of a change, where an empty one can only mean that there is none to set: a date, a status, an ETag."""
+"""Text that a change sets and cannot clear, such as a start, a status or an ETag: an empty one means the default."""
 
 _NO_VALUE: Final = frozenset({"", "null"})
 """Texts by which clients say that there is no value, where a value would not be text."""
@@ -167,7 +167,7 @@ class Arguments:
         Args:
             name: of the tool, resource or prompt, for sentences.
             parameters: those of its function that callers fill in.
-            named: those that may be names where they are numbers; such a name is returned as it is.
+            named: the names of number arguments that may be written as a name, which is returned as it is.
             empty_is_default: whether an empty text means no value, where null would: for what only reads.
             place: where the arguments stand, if not in `arguments`: ` in the URI`.
         """
@@ -191,7 +191,7 @@ class Arguments:
         return schema
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments for the function; those that mean their default are not among them.
+        """Return the arguments for the function, without the ones that mean their default.
 
         Raises:
             InvalidArgumentError: some are wrong, missing or unknown; says so of each.

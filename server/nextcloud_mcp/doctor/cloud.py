@@ -10,7 +10,8 @@ from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, json_object, ne
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, NOT_ACCEPTED, Nextcloud
+from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, Nextcloud
 from nextcloud_mcp.nextcloud.users import People
 
 OLDEST: Final = 32

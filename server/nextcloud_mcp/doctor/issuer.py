@@ -12,7 +12,7 @@ from nextcloud_mcp.auth.verifier import ALGORITHMS
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask_in_passing, ask_json, is_loopback
 from nextcloud_mcp.doctor.report import Step
-from nextcloud_mcp.nextcloud.client import DISTURBED_BY, USER_OIDC_ALGORITHMS
+from nextcloud_mcp.nextcloud.bearer import DISTURBED_BY, USER_OIDC_ALGORITHMS
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 NEEDED: Final = ("issuer", "jwks_uri", "token_endpoint", "authorization_endpoint")
@@ -214,7 +214,7 @@ STEPS: Final = (
     Step(
         "issuer.keys",
         "signing keys",
-        "The JWK set has signing keys of accepted algorithms, and of those that Nextcloud verifies.",
+        "The JWK set has signing keys of algorithms that this server accepts, and that Nextcloud verifies.",
         keys,
         ("issuer.metadata",),
     ),

@@ -7,7 +7,7 @@ OCS `/cloud/user` is repeated, which changes nothing: another replica may have b
 """
 
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 import httpx
@@ -16,27 +16,29 @@ from cachetools import LRUCache
 
 from nextcloud_mcp.errors import NextcloudUnavailableError
 
-LIMIT: Final = 10_000
-"""Accounts that are known to be made; the one not seen for longest goes first, and is asked about again."""
-
 SETUP_TIMEOUT: Final = 20.0
 """Seconds for which an account may take to be made."""
+
+
+Answer = TypeVar("Answer")
 
 
 class Arrivals:
     """Which accounts are known to be made, and who waits for one."""
 
-    def __init__(self) -> None:
-        """Know no account yet."""
-        self._made: MutableMapping[Hashable, bool] = LRUCache(LIMIT)
+    def __init__(self, limit: int) -> None:
+        """Know no account yet, and `limit` at most: the one not seen for longest is asked about again."""
+        self._made: MutableMapping[Hashable, bool] = LRUCache(limit)
         self._in_flight: dict[Hashable, _Flight] = {}
 
     def note(self, account: Hashable) -> None:
         """Know that an account is made."""
         self._made[account] = True
 
-    async def ensure(self, account: Hashable, ask: Callable[[], Awaitable[object]]) -> None:
-        """Return when the account is made; of several callers at once, one asks and the others wait.
+    async def ensure(self, account: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Wait until the account is made, and return the answer to this caller, None if this caller did not ask.
+
+        Of several callers at once, one asks and the others wait.
 
         Args:
             account: Who it is.
@@ -49,20 +51,22 @@ class Arrivals:
         while account not in self._made:
             flight = self._in_flight.get(account)
             if flight is None:
-                await self._ask(account, ask)
-                return
+                return await self._ask(account, ask)
             await flight.landed.wait()
             if flight.failure is not None:
                 raise NextcloudUnavailableError(str(flight.failure), reason=flight.failure.reason)
+        return None
 
-    async def _ask(self, account: Hashable, ask: Callable[[], Awaitable[object]]) -> None:
+    async def _ask(self, account: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         flight = self._in_flight[account] = _Flight()
         try:
-            await _repeated(ask)
-            self.note(account)
+            answer = await _repeated(_is_being_made, ask)
         except NextcloudUnavailableError as error:
             flight.failure = error
             raise
+        else:
+            self.note(account)
+            return answer
         finally:
             del self._in_flight[account]
             flight.landed.set()
@@ -76,12 +80,9 @@ class _Flight:
         self.failure: NextcloudUnavailableError | None = None
 
 
-async def _repeated(ask: Callable[[], Awaitable[object]]) -> None:
-    async for attempt in stamina.retry_context(
-        on=_is_being_made, attempts=None, timeout=SETUP_TIMEOUT, wait_initial=0.3, wait_max=1.0, wait_jitter=0.3
-    ):
-        with attempt:
-            await ask()
+_repeated: Final = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=SETUP_TIMEOUT, wait_initial=0.3, wait_max=1.0, wait_jitter=0.3
+)
 
 
 def _is_being_made(error: Exception) -> bool:

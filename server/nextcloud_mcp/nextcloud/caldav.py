@@ -198,7 +198,7 @@ async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
     """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while. Returns the status.
 
     Raises:
-        NotFoundError: there is none of that name; one in the trash bin stays there, where a second DELETE would end it.
+        NotFoundError: there is no such calendar. One in the trash bin stays there: a second DELETE would end it.
     """
     await get_calendar(nextcloud, name)
     return (await nextcloud.request("DELETE", await _path(nextcloud, name), about=_about(name))).status_code
@@ -210,7 +210,7 @@ async def find_all(
     """Return the objects of a kind; with `between`, those of which something may happen in that time (zones needed).
 
     Nextcloud takes a time without a zone for UTC: ask for a day more on both sides where that matters. By time it does
-    not find all, so series with RDATE, and those that it may have given up, are asked for besides and are the
+    find all of them. So series with RDATE, and series that it may have given up, are asked for as well; they are the
     caller's to expand.
     """
     if between is None:
@@ -245,7 +245,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
     """Return the object with this UID.
 
     Raises:
-        ConflictError: it is not the one with this `etag` any more; the present one is in the message.
+        ConflictError: it is not the one with this `etag` any more.
         NotFoundError: there is none, or no such calendar.
     """
     condition = Element(f"{C}comp-filter", name=component)

@@ -5,6 +5,7 @@ Apps announce themselves there, for each user: one that is enabled for some grou
 
 from typing import Any
 
+import httpx
 from pydantic import BaseModel
 
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
@@ -26,20 +27,32 @@ async def apps(nextcloud: Nextcloud) -> frozenset[str]:
     """Return the apps that Nextcloud announces to the user, by their keys in the capabilities.
 
     Raises:
-        TokenNotAcceptedError: as for `whole`.
+        TokenNotAcceptedError: it answered as to a stranger.
     """
-    return frozenset(_Answer.model_validate(await whole(nextcloud)).ocs.data.capabilities)
+    answer, _ = await _ask(nextcloud)
+    return frozenset(answer.ocs.data.capabilities)
 
 
 async def whole(nextcloud: Nextcloud) -> dict[str, Any]:
     """Return the capabilities as Nextcloud answers them to the user, OCS envelope included.
 
     Raises:
-        TokenNotAcceptedError: it answered as to a stranger, which it does with 200 (measured on Nextcloud 32.0.1).
+        TokenNotAcceptedError: it answered as to a stranger.
+    """
+    _, response = await _ask(nextcloud)
+    return parse(dict[str, Any], response)
+
+
+async def _ask(nextcloud: Nextcloud) -> tuple[_Answer, httpx.Response]:
+    """Return the answer, as read and as it came.
+
+    Raises:
+        TokenNotAcceptedError: it is one to a stranger, which has 200 too (measured on Nextcloud 32.0.1).
     """
     response = await nextcloud.request(
         "GET", "/ocs/v2.php/cloud/capabilities", about="your apps", params={"format": "json"}
     )
-    if "core" not in parse(_Answer, response).ocs.data.capabilities:
+    answer = parse(_Answer, response)
+    if "core" not in answer.ocs.data.capabilities:
         raise nextcloud.not_accepted()
-    return parse(dict[str, Any], response)
+    return answer, response

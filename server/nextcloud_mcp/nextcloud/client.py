@@ -10,9 +10,7 @@ Nextcloud asks for a short pause; one that met a lock; and any request to which 
 for the caller to repeat, who is told when.
 """
 
-import json
 import re
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeVar
@@ -40,7 +38,7 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
-from nextcloud_mcp.nextcloud import reasons
+from nextcloud_mcp.nextcloud import bearer, reasons
 from nextcloud_mcp.nextcloud.users import Account, People
 
 Model = TypeVar("Model")
@@ -127,9 +125,9 @@ class Nextcloud:
             self._user_id = self._people.user_id(self._account) or (await self._user()).id
         return self._user_id
 
-    async def _arrive(self) -> None:
-        """Return when the account is known to be made."""
-        await self._people.arrivals.ensure(self._account, self._user)
+    async def _arrive(self) -> "User | None":
+        """Wait until the account is known to be made; return the user, if that had to be asked here."""
+        return await self._people.arrivals.ensure(self._account, self._user)
 
     async def home_name(self) -> str:
         """Return the user id as it stands in the paths of files, uploads and trash, percent-encoded.
@@ -160,8 +158,7 @@ class Nextcloud:
 
     async def user(self) -> "User":
         """Return the user, as OCS `/cloud/user` tells (OCS user API, "Get the current user")."""
-        await self._arrive()
-        return await self._user()
+        return await self._arrive() or await self._user()
 
     async def _user(self) -> "User":
         """Ask for the user, whether or not the account is made."""
@@ -263,20 +260,8 @@ class Nextcloud:
         return response
 
     def not_accepted(self) -> TokenNotAcceptedError:
-        """Return the error for an answer to a stranger, which names the token's algorithm if that is why."""
-        algorithm, client = _algorithm_and_client(self._token)
-        if algorithm in DISTURBED_BY:
-            return TokenNotAcceptedError(
-                f"{NOT_ACCEPTED} With {algorithm}, by which this token is signed, there is one cause more: user_oidc "
-                f"refuses it while the realm has a key for {DISTURBED_BY[algorithm]} too."
-            )
-        if algorithm in {"", *USER_OIDC_ALGORITHMS}:
-            return TokenNotAcceptedError(NOT_ACCEPTED)
-        return TokenNotAcceptedError(
-            f"Nextcloud's app user_oidc does not verify tokens signed with {algorithm}: the administrator must "
-            f"let Keycloak sign the access tokens of {client} with one of {', '.join(USER_OIDC_ALGORITHMS)} "
-            "(Realm settings > Tokens > Default signature algorithm, or the client's own under Advanced)."
-        )
+        """Return the error for an answer to a stranger."""
+        return bearer.not_accepted(self._token)
 
     async def _check_user_id(self, response: httpx.Response) -> None:
         """Check a remembered user id, once a call, where an answer names another or may be another account's.
@@ -471,48 +456,12 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         ) from None
 
 
-NOT_ACCEPTED: Final = (
-    "Nextcloud did not accept the token: either it has a local account of your name, which may not be used through "
-    "Keycloak (ask the administrator for another user name), or it does not trust this realm's present signing keys "
-    "(the administrator must run nextcloud/setup.sh again), or it does not reach its Redis. The doctor says which, "
-    "given --occ."
-)
-"""Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
-
-USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
-"""What user_oidc verifies (measured with 8.10.1): it lists ES512 too, for which its library has no curve."""
-
-
-DISTURBED_BY: Final[Mapping[str, str]] = {
-    "ES256": "ES512",
-    "ES384": "ES512",
-    "EdDSA with Ed25519": "EdDSA with Ed448",
-}
-"""Algorithms that user_oidc refuses while the realm has a key for the other one, of a curve that its library does not
-know (measured with 8.10.1)."""
-
-
-def _algorithm_and_client(token: str) -> tuple[str, str]:
-    """Return the algorithm of a JWT with its curve, and the client that got it; without an algorithm it is no JWT."""
-    try:
-        header, claims, signature = (urlsafe_b64decode(part + "==") for part in token.split("."))
-        algorithm, client = json.loads(header)["alg"], json.loads(claims).get("azp")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "", ""
-    curve = {_ED25519_BYTES: " with Ed25519", _ED448_BYTES: " with Ed448"}.get(len(signature), "")
-    return f"{algorithm}{curve if algorithm == 'EdDSA' else ''}", f"the client {client}" if client else "its clients"
-
-
-_ED25519_BYTES: Final = 64
-_ED448_BYTES: Final = 114
-"""Bytes of a signature (RFC 8032 sections 5.1.6 and 5.2.6)."""
-
 _ACCOUNT_DISABLED: Final = (
     AccountDisabledError,
     "Nextcloud has disabled your account: ask its administrator.",
 )
 _ERRORS: Final[Mapping[int, tuple[type[NextcloudError], str]]] = {
-    401: (TokenNotAcceptedError, NOT_ACCEPTED),
+    401: (TokenNotAcceptedError, bearer.NOT_ACCEPTED),
     403: (
         ForbiddenError,
         (

@@ -30,7 +30,7 @@ UNCATEGORIZED: Final = ("*", "_")
 _DURATION: Final = re.compile(
     r"P(?=.)(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII
 )
-"""A duration (ISO 8601) of weeks and less. Of what is none, and of weeks and days, Cookbook drops without a word."""
+"""A duration (ISO 8601) of weeks and less. Cookbook drops weeks, days and any other text without a word."""
 
 _MAX_NAME: Final = 256
 """Bytes of a recipe's name, beyond which Cookbook cuts it."""

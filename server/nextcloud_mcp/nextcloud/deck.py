@@ -506,7 +506,7 @@ async def _ask(
 
 def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
     """Map Deck's refusal: its 403 is also for what is not there, its 400 for wrong arguments."""
-    reason = _reason(response)
+    reason = reasons.reason(response)
     if response.status_code == httpx.codes.FORBIDDEN:
         return ForbiddenError(
             f"Deck has no {about} for you ({reason}): it is missing, deleted or not shared with you, or you may only "
@@ -518,8 +518,3 @@ def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
         reason = reason.removeprefix(_NOT_ALLOWED).rstrip(".")
         return ConflictError(f"Deck allows no such change of {about} ({reason}): undo that first, or choose another.")
     return error_for(response, about)
-
-
-def _reason(response: httpx.Response) -> str:
-    """Return the one line in which Deck says why."""
-    return reasons.reason(response)

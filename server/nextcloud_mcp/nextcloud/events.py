@@ -173,7 +173,7 @@ async def update(
     """Change what `change` names and is not so already, of the whole series or of one occurrence.
 
     Raises:
-        ConflictError: it is not the one with this `etag` any more; the present one is in the message.
+        ConflictError: it is not the one with this `etag` any more.
         NotFoundError: there is no such event or occurrence.
         InvalidArgumentError: a field has an impossible value, or none is named.
     """

@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError, NotFoundError, quoted
 
 MAX_LISTED: Final = 20
 """Names that an error lists."""
-
-_MAX_NAME: Final = 60
 
 
 class Thing(NamedTuple):
@@ -61,9 +59,9 @@ def find_named(given: str, things: Iterable[Thing], *, kind: str, may_list: bool
             return candidates.pop()
         if candidates:
             ids = _listed(each for each in known if each.id in candidates) if may_list else "their ids"
-            raise InvalidArgumentError(f"More than one {kind} is called {given[:_MAX_NAME]!r}: pass one of {ids}.")
+            raise InvalidArgumentError(f"More than one {kind} is called {quoted(given)}: pass one of {ids}.")
     there = f"there is {_listed(known) or 'none'}" if may_list else f"pass the id of a {kind}"
-    raise NotFoundError(f"There is no {kind} {given[:_MAX_NAME]!r}: {there}.")
+    raise NotFoundError(f"There is no {kind} {quoted(given)}: {there}.")
 
 
 def _plain(text: str) -> str:
@@ -72,6 +70,6 @@ def _plain(text: str) -> str:
 
 def _listed(things: Iterable[Thing]) -> str:
     """Return ids, with their names in brackets where those are others."""
-    shown = [each.id if each.id == each.name else f"{each.id} ({each.name[:_MAX_NAME]})" for each in things]
+    shown = [each.id if each.id == each.name else f"{each.id} ({each.name[:MAX_QUOTED]})" for each in things]
     more = len(shown) - MAX_LISTED
     return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

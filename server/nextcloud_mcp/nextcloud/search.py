@@ -86,7 +86,7 @@ async def path_of(nextcloud: Nextcloud, file_id: int) -> str:
     """Return where the file or folder with this id is among the user's.
 
     Raises:
-        NotFoundError: there is none, or the user may not see it.
+        NotFoundError: there is no such file, or the user may not see it.
     """
     found = await _rows(nextcloud, "", Wanted(file_id=file_id), 0, 1)
     if not found:

@@ -188,7 +188,7 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     own, as Apple's Reminders do.
 
     Raises:
-        ConflictError: it is not the one with this `etag` any more; the present one is in the message.
+        ConflictError: it is not the one with this `etag` any more.
         NotFoundError: there is no such task.
         InvalidArgumentError: a field has an impossible value, or none is named.
     """

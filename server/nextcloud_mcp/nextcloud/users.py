@@ -36,7 +36,7 @@ class People:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nobody yet; `clock` counts seconds."""
-        self.arrivals = Arrivals()
+        self.arrivals = Arrivals(LIMIT)
         self._user_ids: _Memory[str] = TTLCache(LIMIT, REMEMBERED, clock)
         self._apps: _Memory[frozenset[str]] = TTLCache(LIMIT, REMEMBERED, clock)
 
@@ -53,7 +53,6 @@ class People:
         if self.user_id(account) not in {None, user_id}:
             self.forget(account)
         self._user_ids[_key(account)] = (account[2], user_id)
-        self.arrivals.note(account)
 
     def remember_apps(self, account: Account, apps: frozenset[str]) -> None:
         """Remember which apps there are."""

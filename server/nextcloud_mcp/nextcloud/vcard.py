@@ -46,7 +46,7 @@ class _Fields(BaseModel):
 
 
 def _listed(value: Any) -> Any:
-    """Return a list of values; an empty one is none."""
+    """Return a list of values without the empty ones."""
     values = [value] if isinstance(value, str | dict) else value
     return [each for each in values if each not in _EMPTY] if isinstance(values, list) else values
 
@@ -438,7 +438,7 @@ def _value(line: ContentLine) -> Value:
 
 
 def _link(line: ContentLine) -> Link:
-    """Read a URL; Nextcloud escapes the commas in it when it leaves out other properties, also those that are."""
+    """Read a URL. Nextcloud escapes its commas, once more if they are escaped, when it leaves out other properties."""
     return Link.model_construct(value=_text(line).replace("\\,", ","), type=_types(line) or None)
 
 

@@ -164,7 +164,7 @@ def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -
 
 
 def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
-    """Tell whether a caller gave back the rule that was there with a new start that is none of its: it is to follow."""
+    """Tell whether a caller gave back the present rule with a start that it does not give: the rule is to follow."""
     if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
         return False
     start = moments.by_the_clock(event.start)
@@ -295,7 +295,7 @@ def set_categories(component: Component, listed: str | None) -> None:
 
 
 def _joined(names: list[str], known: Mapping[str, str]) -> list[str]:
-    """Return a list in which those that follow each other and are one that is known together are that one."""
+    """Return a list in which consecutive names that are together a known one are joined to it."""
     result, start = [], 0
     most = max((each.count(",") + 1 for each in known), default=1)
     while start < len(names):

@@ -22,6 +22,7 @@ from icalendar.prop import vWeekday
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
+from nextcloud_mcp.nextcloud.vevent import written_rule
 from nextcloud_mcp.nextcloud.vevent_often import MOST_WALKED, meant
 from nextcloud_mcp.nextcloud.vevent_times import zone_of
 
@@ -88,13 +89,7 @@ def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
     endless.pop("UNTIL", None)
     if endless.get("COUNT", [1])[0] < 1:
         endless.pop("COUNT")
-    return islice(rrulestr(written(endless), dtstart=start), MOST_WALKED)
-
-
-def written(rule: vRecur) -> str:
-    """Return a rule as RFC 5545 writes it."""
-    ical: bytes = rule.to_ical()  # type: ignore[no-untyped-call]
-    return ical.decode()
+    return islice(rrulestr(written_rule(endless), dtstart=start), MOST_WALKED)
 
 
 def moved_rule(rule: vRecur, move: Move) -> vRecur:
@@ -115,8 +110,8 @@ def moved_rule(rule: vRecur, move: Move) -> vRecur:
 
 def _unclear(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"The series repeats by {written(rule)}, and its new start alone does not say how that rule changes: {reason}. "
-        f"{move.remedy}"
+        f"The series repeats by {written_rule(rule)}, and its new start alone does not say how that rule changes: "
+        f"{reason}. {move.remedy}"
     )
 
 
@@ -325,7 +320,7 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
     if (
         not move.keeps_all
         and move.new <= until
-        and written(rule) == written(result)
+        and written_rule(rule) == written_rule(result)
         and _gives(rule, move.old, move.new)
     ):
         return until

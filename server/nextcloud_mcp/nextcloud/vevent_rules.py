@@ -148,7 +148,7 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
     What was changed of occurrences after the new end goes with them.
 
     Raises:
-        InvalidArgumentError: an occurrence was changed that is none any more; it says what the caller can do.
+        InvalidArgumentError: the series no longer has an occurrence that was changed; says what the caller can do.
     """
     new, rule = at(series.main, "DTSTART"), series.main.rrules[0]
     same = [written_rule(each) for each in old_rules] == [written_rule(rule)]

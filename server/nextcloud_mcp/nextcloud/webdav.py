@@ -262,7 +262,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     if response.status_code == httpx.codes.CONFLICT:
         raise ConflictError(f"{shown(destination)} lies in no folder, and nothing was done: create its folder first.")
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        await _is_file(nextcloud, source, destination)  # raises where it is none
+        await _is_file(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(
             f"{shown(destination)} exists already, and nothing was done: pass overwrite=true to replace it, or take "
             "another name."

@@ -8,9 +8,9 @@ import pytest
 import stamina
 
 from nextcloud_mcp.errors import NextcloudUnavailableError, TokenNotAcceptedError
-from nextcloud_mcp.nextcloud.arrival import LIMIT, Arrivals
+from nextcloud_mcp.nextcloud.arrival import Arrivals
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.users import People
+from nextcloud_mcp.nextcloud.users import LIMIT, People
 from tests.support.issuer import answer
 from tests.support.nextcloud import FILES, NOTES, USER_PATH, FakeNextcloud, ocs_user
 
@@ -50,7 +50,7 @@ def no_pauses() -> Iterator[None]:
 
 async def test_many_at_once_ask_once() -> None:
     """Nine callers who come together are one request, and all go on after it; later ones ask nothing."""
-    arrivals, asking, arrived = Arrivals(), Asking(), []
+    arrivals, asking, arrived = Arrivals(LIMIT), Asking(), []
 
     async def come() -> None:
         await arrivals.ensure(ALICE, asking)
@@ -68,7 +68,7 @@ async def test_many_at_once_ask_once() -> None:
 
 async def test_people_do_not_wait_for_each_other() -> None:
     """Somebody else's new account holds up nobody."""
-    arrivals, slow, quick = Arrivals(), Asking(), Asking()
+    arrivals, slow, quick = Arrivals(LIMIT), Asking(), Asking()
     quick.may_answer.set()
     async with anyio.create_task_group() as group:
         group.start_soon(arrivals.ensure, ALICE, slow)
@@ -80,7 +80,7 @@ async def test_people_do_not_wait_for_each_other() -> None:
 
 async def test_repeats_while_another_replica_makes_the_account() -> None:
     """HTTP 500 is what Nextcloud answers while a request of another process makes the account."""
-    arrivals, asking = Arrivals(), Asking(unavailable(500), unavailable(500))
+    arrivals, asking = Arrivals(LIMIT), Asking(unavailable(500), unavailable(500))
     asking.may_answer.set()
     await arrivals.ensure(ALICE, asking)
     assert asking.times == 3
@@ -89,7 +89,7 @@ async def test_repeats_while_another_replica_makes_the_account() -> None:
 @pytest.mark.parametrize("status", [None, 502, 503])
 async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
     """An error that has nothing to do with new accounts is not repeated, nor by those who waited; later ones ask."""
-    arrivals, asking, failures = Arrivals(), Asking(unavailable(status)), []
+    arrivals, asking, failures = Arrivals(LIMIT), Asking(unavailable(status)), []
 
     async def come() -> None:
         try:
@@ -109,7 +109,7 @@ async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
 
 async def test_a_refused_token_is_the_callers_own() -> None:
     """Who waited for somebody with another token, which Nextcloud refuses, asks with their own."""
-    arrivals, asking = Arrivals(), Asking(TokenNotAcceptedError("Sign in."))
+    arrivals, asking = Arrivals(LIMIT), Asking(TokenNotAcceptedError("Sign in."))
     refused = []
 
     async def come() -> None:
@@ -128,7 +128,7 @@ async def test_a_refused_token_is_the_callers_own() -> None:
 
 async def test_who_gives_up_leaves_it_to_the_next() -> None:
     """When the caller who asks is cancelled, one of those who wait asks."""
-    arrivals, asking = Arrivals(), Asking()
+    arrivals, asking = Arrivals(LIMIT), Asking()
     first = anyio.CancelScope()
 
     async def come_first() -> None:
@@ -148,7 +148,7 @@ async def test_who_gives_up_leaves_it_to_the_next() -> None:
 
 async def test_memory_is_bounded() -> None:
     """The account not seen for longest is asked about again."""
-    arrivals, asking = Arrivals(), Asking()
+    arrivals, asking = Arrivals(LIMIT), Asking()
     asking.may_answer.set()
     for number in range(LIMIT + 1):
         await arrivals.ensure(number, asking)

@@ -27,7 +27,8 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, NOT_ACCEPTED, Nextcloud, http_client
+from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import People
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
@@ -443,7 +444,7 @@ async def test_headers_may_have_any_bytes(
 
 def known_as(user_id: str) -> People:
     """Return a memory in which alice has this user id."""
-    people = People()
+    people = people_with(ALICE)
     people.remember_user_id(ALICE, user_id)
     return people
 

@@ -24,9 +24,9 @@ from nextcloud_mcp.nextcloud import (
     content_lines,
     cookbook,
     dav,
-    deck,
     freebusy,
     moments,
+    reasons,
     search,
     vcard,
 )
@@ -152,7 +152,7 @@ def read_json(text: str) -> None:
     answer = httpx.Response(200, content=text.encode(), request=httpx.Request("GET", "http://cloud.test"))
     with suppress(NextcloudError):
         client.parse(User, answer)
-    deck._reason(answer)  # noqa: SLF001
+    reasons.reason(answer)
     cells._shown_link(text)  # noqa: SLF001
 
 

@@ -1,0 +1,59 @@
+"""Bearer tokens as Nextcloud's app user_oidc takes them: why one is refused, which Nextcloud itself does not say."""
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from typing import Final
+
+from nextcloud_mcp.errors import TokenNotAcceptedError
+
+NOT_ACCEPTED: Final = (
+    "Nextcloud did not accept the token: either it has a local account of your name, which may not be used through "
+    "Keycloak (ask the administrator for another user name), or it does not trust this realm's present signing keys "
+    "(the administrator must run nextcloud/setup.sh again), or it does not reach its Redis. The doctor says which, "
+    "given --occ."
+)
+"""Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
+
+USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
+"""What user_oidc verifies (measured with 8.10.1): it lists ES512 too, for which its library has no curve."""
+
+DISTURBED_BY: Final[Mapping[str, str]] = {
+    "ES256": "ES512",
+    "ES384": "ES512",
+    "EdDSA with Ed25519": "EdDSA with Ed448",
+}
+"""Algorithms that user_oidc refuses while the realm has a key for the other one, of a curve that its library does not
+know (measured with 8.10.1)."""
+
+_ED25519_BYTES: Final = 64
+_ED448_BYTES: Final = 114
+"""Bytes of a signature (RFC 8032 sections 5.1.6 and 5.2.6)."""
+
+
+def not_accepted(token: str) -> TokenNotAcceptedError:
+    """Return the error for a token that Nextcloud refused, which names the token's algorithm if that is why."""
+    algorithm, client = _algorithm_and_client(token)
+    if algorithm in DISTURBED_BY:
+        return TokenNotAcceptedError(
+            f"{NOT_ACCEPTED} With {algorithm}, by which this token is signed, there is one cause more: user_oidc "
+            f"refuses it while the realm has a key for {DISTURBED_BY[algorithm]} too."
+        )
+    if algorithm in {"", *USER_OIDC_ALGORITHMS}:
+        return TokenNotAcceptedError(NOT_ACCEPTED)
+    return TokenNotAcceptedError(
+        f"Nextcloud's app user_oidc does not verify tokens signed with {algorithm}: the administrator must "
+        f"let Keycloak sign the access tokens of {client} with one of {', '.join(USER_OIDC_ALGORITHMS)} "
+        "(Realm settings > Tokens > Default signature algorithm, or the client's own under Advanced)."
+    )
+
+
+def _algorithm_and_client(token: str) -> tuple[str, str]:
+    """Return the algorithm of a JWT with its curve, and the client that got it; without an algorithm it is no JWT."""
+    try:
+        header, claims, signature = (urlsafe_b64decode(part + "==") for part in token.split("."))
+        algorithm, client = json.loads(header)["alg"], json.loads(claims).get("azp")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", ""
+    curve = {_ED25519_BYTES: " with Ed25519", _ED448_BYTES: " with Ed448"}.get(len(signature), "")
+    return f"{algorithm}{curve if algorithm == 'EdDSA' else ''}", f"the client {client}" if client else "its clients"
