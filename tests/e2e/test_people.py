@@ -60,6 +60,19 @@ async def caller(server: Server, keycloak: Keycloak, person: Person) -> Caller:
     return Caller(server.url, str(tokens["access_token"]))
 
 
+async def assert_files_work(somebody: Caller, written: str, moved: str) -> str:
+    """Write, move, find and delete a file, as the only one in the trash; return its id there."""
+    await somebody.call("nc_webdav_write_file", path=written, content="hello")
+    await somebody.call("nc_webdav_move_resource", source_path=written, destination_path=moved)
+    assert moved in await somebody.names()
+    found = await somebody.call("nc_webdav_find_by_name", pattern=f"{moved.removesuffix('.md')}%")
+    assert [each["path"] for each in found["results"]] == [f"/{moved}"]
+    await somebody.call("nc_webdav_delete_resource", path=moved)
+    trashed = (await somebody.call("nc_webdav_list_trash"))["items"]
+    assert [each["name"] for each in trashed] == [moved]
+    return str(trashed[0]["trash_id"])
+
+
 USER_IDS: Final[Mapping[str, Callable[[str], str]]] = {
     "umlauts": lambda x: f"zoë.müller-{x}",
     "emoji and another script": lambda x: f"日本 😀 {x}",
@@ -79,15 +92,8 @@ async def test_any_user_id(
     with somebody_new(admin, name) as (_, person):
         somebody = await caller(server, keycloak, person)
         assert (await somebody.call("nc_whoami"))["user_id"] == name
-        await somebody.call("nc_webdav_write_file", path="Plän.md", content="hello")
-        await somebody.call("nc_webdav_move_resource", source_path="Plän.md", destination_path="Größe.md")
-        assert "Größe.md" in await somebody.names()
-        found = await somebody.call("nc_webdav_find_by_name", pattern="Größe%")
-        assert [each["path"] for each in found["results"]] == ["/Größe.md"]
-        await somebody.call("nc_webdav_delete_resource", path="Größe.md")
-        trashed = await somebody.call("nc_webdav_list_trash")
-        assert [each["name"] for each in trashed["items"]] == ["Größe.md"]
-        await somebody.call("nc_webdav_restore_from_trash", trash_id=trashed["items"][0]["trash_id"])
+        trash_id = await assert_files_work(somebody, "Plän.md", "Größe.md")
+        await somebody.call("nc_webdav_restore_from_trash", trash_id=trash_id)
         assert "Größe.md" in await somebody.names()
 
         calendars = (await somebody.call("nc_calendar_list_calendars"))["calendars"]
@@ -112,13 +118,7 @@ async def test_user_ids_that_nextcloud_decodes_twice(
     with somebody_new(admin, name) as (_, person):
         somebody = await caller(server, keycloak, person)
         assert (await somebody.call("nc_whoami"))["user_id"] == name
-        await somebody.call("nc_webdav_write_file", path="Plan.md", content="hello")
-        await somebody.call("nc_webdav_move_resource", source_path="Plan.md", destination_path="Size.md")
-        assert "Size.md" in await somebody.names()
-        found = await somebody.call("nc_webdav_find_by_name", pattern="Size%")
-        assert [each["path"] for each in found["results"]] == ["/Size.md"]
-        await somebody.call("nc_webdav_delete_resource", path="Size.md")
-        assert [each["name"] for each in (await somebody.call("nc_webdav_list_trash"))["items"]] == ["Size.md"]
+        await assert_files_work(somebody, "Plan.md", "Size.md")
         for tool in ("nc_calendar_list_calendars", "nc_contacts_list_addressbooks"):
             sentence = await somebody.outcome(tool)
             assert isinstance(sentence, str)
