@@ -1,6 +1,6 @@
 """What the end-to-end tests need: the two servers, people with MCP clients, and a way past both to look."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,12 @@ from mcp.client import Client
 from nextcloud_mcp.auth.scopes import Offer
 from stack.chain import Chain
 from tests.conftest import PEOPLE
+from tests.support.administration import somebody_new
 from tests.support.http import patient_client
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.minting import Minter, realm_key
-from tests.support.oauth import sign_in
+from tests.support.oauth import Person, sign_in
+from tests.support.own_chain import OwnChain, run_own_chain
 
 EVERYTHING = " ".join(Offer().scopes())
 
@@ -129,3 +131,19 @@ def issuer(chain: Chain) -> str:
 def unique() -> str:
     """Return a name that no other test uses."""
     return f"e2e-{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def own(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnChain]:
+    """A realm whose keys and secrets nobody else needs."""
+    if chain.nextcloud.kind == "nextcloud" and chain.config.nextcloud_occ is None:
+        pytest.skip("A real Nextcloud trusts a second realm only by occ: set NEXTCLOUD_OCC.")
+    with run_own_chain(chain, tmp_path_factory.mktemp("own")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def person(own: OwnChain) -> Iterator[Person]:
+    """Somebody of that realm alone, so that no account of the real Nextcloud is theirs already."""
+    with somebody_new(own.keycloak.admin()) as (_, person):
+        yield person

@@ -12,12 +12,10 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
-from stack.chain import Chain
-from tests.support.administration import somebody_new
 from tests.support.eventually import eventually
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.oauth import Person, sign_in
-from tests.support.own_chain import OwnChain, run_own_chain
+from tests.support.own_chain import OwnChain
 
 KEY_PROVIDER: Final = "org.keycloak.keys.KeyProvider"
 FINE: Final = "fine"
@@ -72,22 +70,6 @@ CASES: Final[Mapping[str, Case]] = {
     "HS256": Case("HS256", [], "The token is signed with HS256, which this server does not accept"),
     "RS256 with 1024 bits": Case("RS256", [rsa("RS256", 1024)], "an RSA key shorter than 2048 bits"),
 }
-
-
-@pytest.fixture(scope="module")
-def own(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnChain]:
-    """A realm whose keys nobody else needs."""
-    if chain.nextcloud.kind == "nextcloud" and chain.config.nextcloud_occ is None:
-        pytest.skip("A real Nextcloud trusts a second realm only by occ: set NEXTCLOUD_OCC.")
-    with run_own_chain(chain, tmp_path_factory.mktemp("own")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def person(own: OwnChain) -> Iterator[Person]:
-    """Somebody of that realm alone, so that no account of the real Nextcloud is theirs already."""
-    with somebody_new(own.keycloak.admin()) as (_, person):
-        yield person
 
 
 @pytest.fixture

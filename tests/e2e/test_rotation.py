@@ -14,16 +14,16 @@ import anyio
 import pytest
 from keycloak import KeycloakAdmin
 
-from stack.chain import CLIENT_ID, Chain
+from stack.chain import CLIENT_ID
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.keycloak import Keycloak
 from stack.process import free_port
 from stack.servers import run_server
-from tests.support.administration import client_with, somebody_new
+from tests.support.administration import client_with
 from tests.support.http import patient_client
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.oauth import Person, sign_in, token_request
-from tests.support.own_chain import OwnChain, run_own_chain
+from tests.support.own_chain import OwnChain
 from tests.support.threads import in_thread
 
 KEY_PROVIDER: Final = "org.keycloak.keys.KeyProvider"
@@ -32,25 +32,9 @@ FINE: Final = "fine"
 
 
 @pytest.fixture(scope="module")
-def own(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnChain]:
-    """A realm whose keys and secrets nobody else needs."""
-    if chain.nextcloud.kind == "nextcloud" and chain.config.nextcloud_occ is None:
-        pytest.skip("A real Nextcloud trusts a second realm only by occ: set NEXTCLOUD_OCC.")
-    with run_own_chain(chain, tmp_path_factory.mktemp("own")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def admin(own: OwnChain) -> KeycloakAdmin:
     """The second realm's administration API."""
     return own.keycloak.admin()
-
-
-@pytest.fixture(scope="module")
-def person(admin: KeycloakAdmin) -> Iterator[Person]:
-    """Somebody of that realm alone, so that no account of the real Nextcloud is theirs already."""
-    with somebody_new(admin) as (_, person):
-        yield person
 
 
 class Caller:
