@@ -240,14 +240,19 @@ class Arguments:
 
     def _unknown(self, names: list[str]) -> Iterator[str]:
         for name in names[:MAX_UNKNOWN]:
-            near = get_close_matches(_plain(name[:MAX_QUOTED]), {_plain(each): each for each in self._arguments}, 1)
-            if near:
-                meant = next(each for each in self._arguments if _plain(each) == near[0])
-                yield f"Unknown argument {quoted(name)}: did you mean {meant}?"
+            near = self._nearest(_plain(name[:MAX_QUOTED]))
+            if near is not None:
+                yield f"Unknown argument {quoted(name)}: did you mean {near}?"
             else:
                 yield f"Unknown argument {quoted(name)}: {self._name} takes {', '.join(self._arguments) or 'none'}."
         if len(names) > MAX_UNKNOWN:
             yield f"{len(names) - MAX_UNKNOWN} more arguments are unknown."
+
+    def _nearest(self, plain: str) -> str | None:
+        """Return the argument whose name begins so, as `start_date` does with `start`, or is spelt most alike."""
+        by_sound = {_plain(each): each for each in self._arguments}
+        longer = [each for each in by_sound if plain and each.startswith(plain)]
+        return next((by_sound[each] for each in longer or get_close_matches(plain, by_sound, 1)), None)
 
 
 def _definition(parameter: Parameter) -> Any:

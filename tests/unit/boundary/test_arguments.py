@@ -187,6 +187,7 @@ def test_what_clients_write_is_understood(given: dict[str, Any], value: object) 
         ({"noteId": 7}, "Unknown argument 'noteId': did you mean note_id?"),
         ({"titel": "a"}, "Unknown argument 'titel': did you mean title?"),
         ({"colour": "a"}, "Unknown argument 'colour': did you mean color?"),
+        ({"no": 7}, "Unknown argument 'no': did you mean note_id?"),
         ({"a\nb" * 100: 1}, f"Unknown argument {LONG_NAME!r}: everything takes text, number, "),
     ],
 )
