@@ -160,7 +160,11 @@ data_of() { [ "$1" = "$first" ] || echo "$1"; }
 # --- the backup ------------------------------------------------------------------------------------------------------
 
 # addresses OPTIONS: the three public URLs.
-addresses() { COMPOSE_FILE=$files docker compose "$@" config | sed -n -E 's/^ *(NEXTCLOUD_MCP_SERVER_URL|KC_HOSTNAME|NEXTCLOUD_PUBLIC_URL): //p' | sort -u; }
+# Services alone: a file's x- blocks hold what an overlay replaces.
+addresses() {
+    COMPOSE_FILE=$files docker compose "$@" config |
+        sed -n -E '/^services:/,/^[^ ]/ s/^ +(NEXTCLOUD_MCP_SERVER_URL|KC_HOSTNAME|NEXTCLOUD_PUBLIC_URL): //p' | sort -u
+}
 
 about() { sed -n "s/^$1=//p" "$source/about" 2> /dev/null || true; }
 

@@ -427,14 +427,18 @@ def test_nothing_is_dropped_while_the_live_data_do_not_work(deployment: Deployme
 
 
 def test_drop_previous(deployment: Deployment) -> None:
-    """`restore.sh --drop-previous NAME` removes those data; the live ones go on, and are all that is left."""
+    """`restore.sh --drop-previous NAME` removes those data; with every other one gone, the live ones go on."""
     data = deployment.env["DATA"]
     containers = deployment.compose("ps", "--quiet")
-    printed = deployment.run(deployment.script("restore.sh"), "--drop-previous", "first-installation")
+    listed = deployment.attempt(deployment.script("restore.sh"), "--drop-previous").stdout
+    others = re.findall(r"^stays: (\S+), \d+ MB$", listed, re.MULTILINE)  # also those of restores that a test undid
+    printed = [deployment.run(deployment.script("restore.sh"), "--drop-previous", name) for name in others]
     again = deployment.run(deployment.script("restore.sh"), "--drop-previous")
 
-    assert "goes: first-installation, " in printed
-    assert f"stays: {data}, the live data" in printed
+    assert "first-installation" in others
+    for name, lines in zip(others, printed, strict=True):
+        assert f"goes: {name}, " in lines
+        assert f"stays: {data}, the live data" in lines
     assert "there are no other data" in again
     kept = {f"{name}-{data}" for name in ("keycloak", "keycloak-db", "nextcloud", "nextcloud-db")}
     assert deployment.volumes() == kept | {"caddy-config", "caddy-data"}
