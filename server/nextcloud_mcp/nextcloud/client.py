@@ -344,8 +344,8 @@ def _user_id_in(response: httpx.Response) -> str | None:
     return named[0].decode(errors="replace") if named else None
 
 
-_MAY_BE_OF_ANOTHER: Final = frozenset({403, 404, 405, 409, 412})
-"""How WebDAV refuses what is asked of a folder that is not there, or not the user's."""
+_MAY_BE_OF_ANOTHER: Final = frozenset({403, 404, 405, 409, 412, 500})
+"""How WebDAV refuses what is asked of a folder that is not there, or not the user's; 32 answers SEARCH with 500."""
 
 
 def _may_be_of_another(response: httpx.Response, user_id: str) -> bool:
