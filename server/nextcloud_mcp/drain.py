@@ -46,8 +46,16 @@ _POLL_SECONDS: Final = 0.1
 _SO_ATTACH_FILTER: Final = 26
 """Of Linux, asm-generic/socket.h; Python has no name for it."""
 
-_BPF_RETURN: Final = 0x06
-"""The instruction that ends a classic BPF program, `BPF_RET | BPF_K`; with 0 it accepts no byte of a packet."""
+_IGNORE_SYN: Final = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # BPF_LD | BPF_B | BPF_ABS: the flags of the TCP header (RFC 9293 section 3.1)
+        (0x45, 0, 1, 0x02),  # BPF_JMP | BPF_JSET | BPF_K: is SYN one of them?
+        (0x06, 0, 0, 0),  # BPF_RET | BPF_K: then accept no byte of the packet
+        (0x06, 0, 0, 0xFFFFFFFF),  # else all of them
+    )
+)
+"""A classic BPF program, as `struct sock_filter` of Linux has it."""
 
 log = structlog.get_logger()
 
@@ -83,7 +91,8 @@ class DrainingServer(uvicorn.Server):
     async def _stop_listening(self) -> None:
         """Close the listening sockets when all who have connected are accepted: the kernel would reset the others."""
         listeners = [each for server in self.servers for each in server.sockets]
-        _ignore_new_connections(listeners)
+        ignore_new_connections(listeners)
+        await anyio.sleep(_POLL_SECONDS)  # handshakes that have begun end
         with anyio.move_on_after(_ACCEPT_SECONDS):
             while select.select(listeners, [], [], 0)[0]:
                 await checkpoint()  # the loop accepts it
@@ -99,18 +108,18 @@ class DrainingServer(uvicorn.Server):
         return self._requests.active > 0 or (bool(self.server_state.connections) and may_bring_one)
 
 
-def _ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
-    """Have the kernel drop what arrives for a listening socket, where it can: Linux does (socket(7), SO_ATTACH_FILTER).
+def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
+    """Have the kernel begin no handshake for these sockets, where it can: Linux does (socket(7), SO_ATTACH_FILTER).
 
     Otherwise a connection made between the last look at the queue and the end of the listener is reset, and its client
     cannot know whether the request was done. A client whose first packet is dropped sends it again after a second, when
-    it is refused and knows.
+    it is refused and knows. A handshake that has begun goes on, for its client may take it for a connection already.
     """
-    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
-    program = struct.pack("HL", 1, ctypes.addressof(drop_all))  # one instruction; the kernel copies it
+    instructions = ctypes.create_string_buffer(_IGNORE_SYN, len(_IGNORE_SYN))
+    program = struct.pack("HL", len(_IGNORE_SYN) // struct.calcsize("HBBI"), ctypes.addressof(instructions))
     for listener in listeners:
         with suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)  # the kernel copies it
 
 
 class _Requests:

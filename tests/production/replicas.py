@@ -34,6 +34,12 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def errors_logged(identifier: str) -> list[str]:
+    """Return the lines of level `error` that a container of Caddy has logged."""
+    logged = subprocess.run(["docker", "logs", identifier], capture_output=True, text=True, check=True).stderr
+    return [line for line in logged.splitlines() if '"level":"error"' in line]
+
+
 @pytest.fixture(scope="module")
 def images(pytestconfig: pytest.Config) -> dict[str, str]:
     """The images, by the variables that name them to compose."""

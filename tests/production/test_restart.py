@@ -13,7 +13,18 @@ import httpx
 
 from nextcloud_mcp.drain import MAX_DRAIN_SECONDS
 from tests.production.deployment import MCP
-from tests.production.replicas import URL, authority, caddy, docker, gateway, images, neighbors, replica, until_healthy
+from tests.production.replicas import (
+    URL,
+    authority,
+    caddy,
+    docker,
+    errors_logged,
+    gateway,
+    images,
+    neighbors,
+    replica,
+    until_healthy,
+)
 from tests.support.mcp_http import result, tool_request
 from tests.support.neighbors import Neighbors
 from tests.support.server import LEGACY, MODERN
@@ -81,8 +92,9 @@ async def test_rolling_restart_loses_no_call(images: dict[str, str], neighbors: 
                 await until_healthy(each)
             done.set()
         statuses = [docker("inspect", "-f", "{{.State.OOMKilled}} {{.RestartCount}}", each) for each in replicas]
+        logged = errors_logged(proxy)
 
-    assert [failure for caller in callers for failure in caller.failures] == []
+    assert [failure for caller in callers for failure in caller.failures] == [], logged
     assert min(caller.answers for caller in callers) >= 2
     assert len(neighbors.written) == sum(caller.answers for caller in callers if caller.title)
     assert statuses == ["false 0"] * 2

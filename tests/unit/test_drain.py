@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ import yaml
 from anyio.abc import ByteReceiveStream, ByteStream, Process
 from anyio.streams.text import TextReceiveStream
 
-from nextcloud_mcp.drain import MAX_DRAIN_SECONDS
+from nextcloud_mcp.drain import MAX_DRAIN_SECONDS, ignore_new_connections
 from stack.process import LOOPBACK, free_port
 from tests.support.http import patient_client
 from tests.support.listening import listening
@@ -269,3 +270,24 @@ def test_whoever_stops_the_server_waits_long_enough() -> None:
     (before,) = re.findall(r"preStop:\s+sleep: \{ seconds: (\d+) \}", chart)
     (grace,) = re.findall(r"terminationGracePeriodSeconds: (\d+)", chart)
     assert int(grace) > int(before) + longest
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets have filters on Linux alone")
+def test_a_handshake_that_has_begun_is_not_broken_off() -> None:
+    """Whoever takes the connection for made is accepted; whoever comes later gets no answer, and may go elsewhere."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        # the kernel ends the handshake when the client sends something, and not before (tcp(7))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
+        listener.settimeout(10)
+        with socket.create_connection(listener.getsockname()) as begun, socket.socket() as late:
+            ignore_new_connections([listener])
+            late.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                late.connect(listener.getsockname())
+            begun.sendall(b"request")
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(10)
+                assert connection.recv(7) == b"request"
+                begun.sendall(b"more")
+                assert connection.recv(4) == b"more"
