@@ -2,9 +2,13 @@
 
 Live: the process answers. Ready: it could serve a call now. That needs the issuer's metadata and keys, a Nextcloud that
 is up and not in maintenance, and in exchange mode a Keycloak that accepts this server as a client. Anybody may ask, so
-the answer names no address; the log does.
+the answer names no address; the log does. Whoever asks while a check is under way gets its outcome: however many ask,
+Keycloak and Nextcloud are asked by one at a time.
 """
 
+from collections.abc import Awaitable, Callable
+
+import anyio
 import httpx
 import structlog
 from starlette.requests import Request
@@ -27,16 +31,40 @@ def health_routes(
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    async def ready(_: Request) -> JSONResponse:
-        checks = {
+    async def check() -> dict[str, str]:
+        return {
             "issuer": await _issuer(issuer),
             "client": await _client(credentials),
             "nextcloud": await _nextcloud(nextcloud),
         }
+
+    shared = _Shared(check)
+
+    async def ready(_: Request) -> JSONResponse:
+        checks = await shared.outcome()
         ok = set(checks.values()) == {"ok"}
         return JSONResponse({"status": "ok" if ok else "unavailable", "checks": checks}, 200 if ok else 503)
 
     return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+class _Shared:
+    """A check of which one runs at a time."""
+
+    def __init__(self, check: Callable[[], Awaitable[dict[str, str]]]) -> None:
+        self._check = check
+        self._lock = anyio.Lock()
+        self._ended = 0
+        self._outcome: dict[str, str] = {}
+
+    async def outcome(self) -> dict[str, str]:
+        """Return the outcome of the check that is under way, or else of a new one."""
+        before = self._ended
+        async with self._lock:
+            if self._ended == before:  # none has ended meanwhile
+                self._outcome = await self._check()
+                self._ended += 1
+            return self._outcome
 
 
 async def _issuer(issuer: Issuer) -> str:

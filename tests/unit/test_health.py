@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import anyio
 import httpx
 import pytest
 from structlog.testing import capture_logs
@@ -56,6 +57,24 @@ async def test_client_is_proved_once(server: Server) -> None:
     server.keycloak.instead[TOKEN_PATH] = answer(401, json={"error": "unauthorized_client"})
     assert "unauthorized_client" in await server.misuse("nc_whoami")
     assert (await server.http.get("/health/ready")).status_code == 503
+
+
+async def test_a_check_is_shared_by_all_who_ask_during_it(server: Server) -> None:
+    """However many ask at once, Keycloak and Nextcloud are asked once, and each gets the outcome."""
+    statuses: list[int] = []
+
+    async def ask() -> None:
+        statuses.append((await server.http.get("/health/ready")).status_code)
+
+    server.keycloak.gate = anyio.Event()
+    async with anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        server.keycloak.gate.set()
+    assert statuses == [200] * 50
+    assert len(server.keycloak.exchanges()) == 1
+    assert server.nextcloud.asked() == [f"GET {STATUS}"]
 
 
 async def test_pass_through_proves_no_client(pass_through_server: Server) -> None:
