@@ -30,6 +30,12 @@ def ocs(data: Any, status: int = 200, message: str = "OK") -> Answer:
     return answer(status, json={"ocs": {"meta": meta, "data": data}})
 
 
+def sharees(**users: str) -> Answer:
+    """Return the answer to a search for recipients, who are found exactly."""
+    found = [{"label": label, "value": {"shareType": 0, "shareWith": user}} for user, label in users.items()]
+    return ocs({"exact": {"users": found, "groups": []}, "users": [], "groups": []})
+
+
 def ocs_capabilities(*apps: str) -> Answer:
     """Answer as OCS `/cloud/capabilities` does, cut down to the names of these apps."""
     return ocs({"version": {"major": 32}, "capabilities": {app: {} for app in apps}})

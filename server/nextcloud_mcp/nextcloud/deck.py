@@ -357,9 +357,23 @@ async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
 
 
 async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
-    """Assign a card to somebody on its board; nothing happens where it is."""
-    if user_id not in _assigned(await _present_card(nextcloud, place)):
-        await _ask(nextcloud, "PUT", f"{place.path}/assignUser", {"userId": user_id}, about=place.about)
+    """Assign a card to somebody on its board; nothing happens where it is.
+
+    Raises:
+        NotFoundError: nobody on the board has that uid.
+    """
+    if user_id in {each.uid for each in assigned(await _present_card(nextcloud, place))}:
+        return
+    path, body = f"{API}{place.path}/assignUser", {"userId": user_id}
+    response = await nextcloud.request("PUT", path, about=place.about, json=body, also_ok=_EXPLAINED)
+    if response.status_code == httpx.codes.BAD_REQUEST:
+        reason = reasons.reason(response) or "the user is not part of the board"
+        raise NotFoundError(
+            f"Deck can't assign {place.about} to {quoted(user_id)} ({reason}): pass the uid of somebody whom "
+            "deck_get_board lists."
+        )
+    if not response.is_success:
+        raise _refusal(response, place.about)
 
 
 async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
@@ -368,20 +382,20 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
     Raises:
         NotFoundError: the card is not assigned to that user.
     """
-    assigned = _assigned(await _present_card(nextcloud, place))
-    if user_id not in assigned:
-        people = ", ".join(sorted(assigned)) or "nobody"
+    present = {each.uid for each in assigned(await _present_card(nextcloud, place))}
+    if user_id not in present:
+        people = ", ".join(sorted(present)) or "nobody"
         raise NotFoundError(f"{place.about} is not assigned to {quoted(user_id)}: it is assigned to {people}.")
     await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
 
 
-def _assigned(present: DeckCard) -> set[str]:
-    """Return the ids of the users to whom a card is assigned; groups and teams are others."""
-    return {
-        each.participant.uid
+def assigned(present: DeckCard) -> list[DeckUser]:
+    """Return the users to whom a card is assigned; groups and teams are others."""
+    return [
+        each.participant
         for each in present.assigned_users or ()
         if isinstance(each, DeckAssignedUser) and each.type == 0
-    }
+    ]
 
 
 async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel:
@@ -406,7 +420,7 @@ async def update_label(
     present = await label(nextcloud, board_id, label_id)
     body = {
         "title": present.title if title is None else title,
-        "color": present.color if color is None else _hex(color),
+        "color": present.color if color in {None, present.color} else _hex(color or ""),
     }
     await _ask(nextcloud, "PUT", f"/{board_id}/labels/{label_id}", body, about=f"label {label_id}")
 
@@ -464,9 +478,10 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
     has no effect.
     """
     owner = present.owner if isinstance(present.owner, str) else present.owner.uid
+    names = {owner} if isinstance(present.owner, str) else {owner, present.owner.displayname}
     wanted = {name: value for name, value in changes.items() if value is not None}
-    if wanted.get("owner", owner) != owner:
-        raise InvalidArgumentError(f"owner can't be changed: Deck keeps {owner!r} as the card's owner; leave it away.")
+    if wanted.pop("owner", owner) not in names:
+        raise InvalidArgumentError(f"owner can't be changed: Deck keeps {owner!r} as the card's owner; leave it out.")
     if wanted.get("archived") == present.archived:
         del wanted["archived"]
     for name in wanted.keys() & _MOMENTS:

@@ -8,17 +8,18 @@ project know them.
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nextcloud_mcp.boundary.arguments import NonEmptyText
-from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.call import AsUser, Call
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
-from nextcloud_mcp.boundary.lookup import Named
+from nextcloud_mcp.boundary.lookup import Named, Translated
 from nextcloud_mcp.nextcloud import deck
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.deck import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
 from nextcloud_mcp.nextcloud.names import Thing, folded
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Page, Paged, page
+from nextcloud_mcp.tools.people import as_uid, find_person
 
 
 async def _boards(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
@@ -37,6 +38,20 @@ async def _labels(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Th
     return _things((await deck.board(nextcloud, arguments["board_id"])).labels)
 
 
+async def _people_on_board(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(each.uid, each.displayname) for each in (await deck.board(nextcloud, arguments["board_id"])).users]
+
+
+async def _people_of_card(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    place = Place(arguments["board_id"], arguments["stack_id"], arguments["card_id"])
+    return [Thing(each.uid, each.displayname) for each in deck.assigned(await deck.card(nextcloud, place))]
+
+
+async def _by_mail_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
+    """Return the uid for a mail address, which Deck does not know; `given`, where the token may not look for people."""
+    return await find_person(call.nextcloud(), given, call.admission) if "@" in given else given
+
+
 def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[Thing]:
     return [Thing(str(each.id), each.title) for each in found]
 
@@ -45,6 +60,19 @@ BoardId = Annotated[int, Named("board", _boards, scope="deck:read")]
 StackId = Annotated[int, Named("stack", _stacks, scope="deck:read")]
 CardId = Annotated[int, Named("card", _cards, scope="deck:read")]
 LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
+Owner = Annotated[NonEmptyText, BeforeValidator(as_uid)]
+OnBoard = Annotated[
+    str,
+    BeforeValidator(as_uid),
+    Translated(_by_mail_address),
+    Named("person on the board", _people_on_board, scope="deck:read"),
+]
+Assigned = Annotated[
+    str,
+    BeforeValidator(as_uid),
+    Translated(_by_mail_address),
+    Named("person to whom the card is assigned", _people_of_card, scope="deck:read"),
+]
 
 LONG: Final = 300
 """Characters of a description from which on a list leaves it out."""
@@ -282,7 +310,7 @@ async def deck_update_card(
     title: NonEmptyText = None,
     description: str | None = None,
     type: NonEmptyText = None,  # noqa: A002 - Deck's name
-    owner: NonEmptyText = None,
+    owner: Owner = None,
     order: int | None = None,
     duedate: str | None = None,
     archived: bool | None = None,
@@ -355,16 +383,16 @@ async def deck_remove_label_from_card(
 
 
 async def deck_assign_user_to_card(
-    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: str, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: OnBoard, nextcloud: AsUser
 ) -> CardChanged:
-    """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it."""
+    """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it, or their name."""
     place = Place(board_id, stack_id, card_id)
     await deck.assign_user(nextcloud, place, user_id)
     return _changed(place, f"Card {card_id} is assigned to {user_id}.")
 
 
 async def deck_unassign_user_from_card(
-    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: str, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: Assigned, nextcloud: AsUser
 ) -> CardChanged:
     """End somebody's assignment to a card."""
     place = Place(board_id, stack_id, card_id)

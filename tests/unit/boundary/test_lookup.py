@@ -1,7 +1,7 @@
 """`boundary.lookup`: what people call things is accepted where it is clear, and else they are told what there is."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from unicodedata import normalize
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.calendars import HOME, WORK, calendar, has_calendars, holds
 from tests.support.deck import BOARDS, board
 from tests.support.issuer import answer
-from tests.support.nextcloud import SHAREES, SHARES, ocs, share
+from tests.support.nextcloud import SHAREES, SHARES, ocs, share, sharees
 from tests.support.server import Server
 
 READ_WORK: Final = {"calendar_name": "Büro", "start_date": "2030-10-01"}
@@ -91,12 +91,6 @@ async def test_a_board_is_found_by_its_title(server: Server) -> None:
     assert await server.misuse("deck_get_board", {"board_id": "Roads"}) == (
         "There is no board 'Roads': there is 3 (Roadmap), 4 (Home)."
     )
-
-
-def sharees(**users: str) -> Any:
-    """Return the answer to a search for recipients, who are found exactly."""
-    found = [{"label": label, "value": {"shareType": 0, "shareWith": user}} for user, label in users.items()]
-    return ocs({"exact": {"users": found, "groups": []}, "users": [], "groups": []})
 
 
 @pytest.mark.parametrize("given", ["bob@example.org", "BOB", "Bob Builder"])

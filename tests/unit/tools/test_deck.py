@@ -8,6 +8,7 @@ import pytest
 from nextcloud_mcp.tools.deck import LONG
 from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import answer
+from tests.support.nextcloud import SHAREES, sharees
 from tests.support.server import Server
 
 STACKS: Final = f"{BOARDS}/2/stacks"
@@ -192,6 +193,57 @@ async def test_changes_a_card(
     assert (result["status_code"], "11" in result["message"]) == (200, True)
     assert server.nextcloud.asked() == [f"GET {CARD}", f"{method} {CARD}{action}"]
     assert body is None or json.loads(server.nextcloud.requests[-1].content) == body
+
+
+ON_BOARD: Final = [{"primaryKey": "bob", "uid": "bob", "displayname": "Bob Builder", "type": 0}]
+NOT_ON_BOARD: Final = answer(400, json={"status": 400, "message": "The user is not part of the board"})
+
+
+@pytest.mark.parametrize("called", ["Bob Builder", "BOB", "bob@example.org"])
+async def test_people_are_assigned_by_what_they_are_called(server: Server, called: str) -> None:
+    """By their name on the board, or their mail address; Deck itself knows uids alone."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
+    refused_first = [NOT_ON_BOARD] if "@" not in called else []
+    server.nextcloud.on("PUT", f"{CARD}/assignUser", *refused_first, answer(json={}))
+    result = await server.use("deck_assign_user_to_card", AT | {"user_id": called})
+    assert result["message"] == "Card 11 is assigned to bob."
+    assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
+
+
+@pytest.mark.parametrize("called", ["Bob Builder", "bob@example.org"])
+async def test_an_assignment_ends_by_what_people_are_called(server: Server, called: str) -> None:
+    """The names are those on the card, whose people may have left the board."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
+    assignment = {"id": 1, "type": 0, "cardId": 11, "participant": ON_BOARD[0]}
+    server.nextcloud.on("GET", CARD, answer(json=card(assignedUsers=[assignment])))
+    server.nextcloud.on("PUT", f"{CARD}/unassignUser", answer(json={}))
+    await server.use("deck_unassign_user_from_card", AT | {"user_id": called})
+    assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
+
+
+async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:
+    """The sentence lists who is; a token that may not read boards is not told."""
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
+    server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
+    eve = AT | {"user_id": "eve"}
+    said = await server.misuse("deck_assign_user_to_card", eve)
+    assert said == "There is no person on the board 'eve': there is bob (Bob Builder)."
+    token = server.keycloak.mint(scope="deck:write")
+    said = (await server.call("deck_assign_user_to_card", eve, token=token)).text
+    assert "There is no person on the board 'eve': pass the id of a person on the board." in said
+
+
+async def test_people_are_looked_for_by_tokens_that_may_share(server: Server) -> None:
+    """Without that scope a mail address stays as it is, and nobody is asked who has it."""
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
+    server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
+    token = server.keycloak.mint(scope="deck:read deck:write")
+    said = await server.call("deck_assign_user_to_card", AT | {"user_id": "bob@example.org"}, token=token)
+    assert "There is no person on the board 'bob@example.org': there is bob (Bob Builder)." in said.text
 
 
 async def test_moves_a_card(server: Server) -> None:

@@ -1,5 +1,6 @@
 """What a tool reads can be given back to the tool that changes it, whichever program wrote it: nothing else changes."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from nextcloud_mcp.nextcloud import vcard
 from nextcloud_mcp.nextcloud.vevent import Event, Series
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed
+from nextcloud_mcp.tools.deck import TOOLS as DECK_TOOLS
 from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent
+from tests.support.deck import BOARDS, card, stack
 from tests.support.ics import TASKS, WRITTEN_BY, stored
 from tests.support.issuer import answer
 from tests.support.nextcloud import multistatus
@@ -113,3 +116,53 @@ async def test_a_contact_is_given_back(server: Server, card: str) -> None:
     )
     lines = sent(server.nextcloud).content.decode().split("\r\n")
     assert [line for line in written.split("\r\n") if line not in lines and not line.startswith("REV")] == []
+
+
+DECK_STACK: Final = f"{BOARDS}/2/stacks/9"
+ALICE: Final = {"primaryKey": "alice", "uid": "alice", "displayname": "Alice Liddell", "type": 0}
+DECK: Final = {
+    "card": (
+        {"board_id": 2, "stack_id": 9, "card_id": 11},
+        f"{DECK_STACK}/cards/11",
+        card(startdate="2027-01-30T08:00:00+00:00", color="31CC7C", done="2027-01-31T08:00:00+00:00"),
+    ),
+    "stack": ({"board_id": 2, "stack_id": 9}, DECK_STACK, stack()),
+    "label": (
+        {"board_id": 2, "label_id": 6},
+        f"{BOARDS}/2/labels/6",
+        {"id": 6, "title": "Soon", "color": "f0", "boardId": 2, "cardId": None},  # Deck takes any six characters
+    ),
+}
+DECK_FIELDS: Final = {tool.name: frozenset(tool.arguments.names) for tool in DECK_TOOLS}
+
+
+@pytest.mark.parametrize("kind", DECK)
+@pytest.mark.parametrize("changes", [{}, {"owner": "alice"}, {"archived": True}], ids=str)
+async def test_what_deck_has_is_given_back(server: Server, kind: str, changes: dict[str, Any]) -> None:
+    """Every field that reading has and the update takes, the owner of a card as an object for one."""
+    where, path, row = DECK[kind]
+    row = {**row, **{name: value for name, value in changes.items() if name in row}}
+    server.nextcloud.on("GET", path, answer(json=row))
+    server.nextcloud.on("GET", f"{BOARDS}/2/stacks", answer(json=[row]))
+    server.nextcloud.on("PUT", path, answer(json=row))
+    told = await server.use(f"deck_get_{kind}", where)
+    update = f"deck_update_{kind}"
+    etag = {"etag": told["ETag"]} if "etag" in DECK_FIELDS[update] else {}
+    for fields in parts(told, tuple(DECK_FIELDS[update] & told.keys())):
+        await server.use(update, {**where, **fields, **etag})
+        body = json.loads(sent(server.nextcloud).content)
+        assert {**row, "owner": "alice", **body} == {**row, "owner": "alice"}, fields
+
+
+@pytest.mark.parametrize("tool", ["deck_assign_user_to_card", "deck_unassign_user_from_card"])
+@pytest.mark.parametrize(
+    "given", [ALICE, {"id": 1, "participant": ALICE, "cardId": 11, "type": 0}], ids=["user", "row"]
+)
+async def test_people_of_deck_are_given_back(server: Server, tool: str, given: dict[str, Any]) -> None:
+    """As a board or a card lists them."""
+    path = f"{DECK_STACK}/cards/11"
+    people = [{"id": 1, "participant": ALICE, "cardId": 11, "type": 0}] if "unassign" in tool else []
+    server.nextcloud.on("GET", path, answer(json=card(assignedUsers=people)))
+    server.nextcloud.on("PUT", f"{path}/{tool.split('_')[1]}User", answer(json={}))
+    await server.use(tool, {"board_id": 2, "stack_id": 9, "card_id": 11, "user_id": given})
+    assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "alice"}
