@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -79,7 +79,10 @@ def _day(text: str, info: ValidationInfo) -> str:
         return text
     if not re.fullmatch(r"(\d{4}|-)-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError("must be YYYY-MM-DD, or --MM-DD without the year")
-    date.fromisoformat(text.replace("--", "2000-", 1) if text.startswith("--") else text)
+    try:
+        date.fromisoformat(text.replace("--", "2000-", 1) if text.startswith("--") else text)
+    except ValueError:
+        raise ValueError(f"must be a day of the calendar, which {text} is not") from None
     return text
 
 
@@ -163,11 +166,16 @@ class ContactData(_Fields):
 
 
 def check_names(fields: Mapping[str, Any]) -> None:
-    """Refuse fields that no contact has.
+    """Refuse fields that no contact has, and those that are there under both of their names.
 
     Raises:
         InvalidArgumentError: with the first of them.
     """
+    for other, name in _OTHER_NAMES.items():
+        if other in fields and name in fields:
+            raise InvalidArgumentError(
+                f"contact_data has {other!r} and {name!r}, which are the same field: pass {name} alone."
+            )
     names = {*ContactData.model_fields, *_OTHER_NAMES}
     for name in fields:
         if name not in names:
@@ -182,13 +190,22 @@ _OTHER_NAMES: Final = {"phone": "tel", "organization": "org"}
 _MAX_SENTENCES: Final = 10
 """Wrong fields that an error names."""
 
+_VALUES: Final = 'text or {"value", "type"}, or a list of these'
+_TEXTS: Final = "text, or a list of texts"
 _EXPECTED: Final[Mapping[str, str]] = {
-    "string_type": "pass text",
-    "list_type": "pass a list",
-    "model_type": "pass an object",
-    "missing": "it is missing",
+    "n": f"an object with {', '.join(Name.model_fields)}",
+    "nickname": _TEXTS,
+    "email": _VALUES,
+    "tel": _VALUES,
+    "adr": f"an object with {', '.join(Address.model_fields)}, or a list of these",
+    "org": _TEXTS,
+    "bday": "text, YYYY-MM-DD or --MM-DD",
+    "url": _VALUES,
+    "categories": _TEXTS,
+    "kind": f"one of {', '.join(get_args(Kind))}",
+    "members": _TEXTS,
 }
-"""What would be right, by pydantic's types of errors."""
+"""What a field takes that takes anything but text."""
 
 
 def contact_data(fields: Mapping[str, Any], known: AbstractSet[str] = frozenset()) -> ContactData:
@@ -197,6 +214,7 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str] = frozenset(
     Raises:
         InvalidArgumentError: with the field that is unknown or wrong.
     """
+    check_names({name: None for name in fields if name in _OTHER_NAMES or name in ContactData.model_fields})
     try:
         return ContactData.model_validate(fields, context=known)
     except ValidationError as error:
@@ -222,7 +240,18 @@ def _sentence(field: str, problem: ErrorDetails) -> str:
         return f"{field} is no field of a contact: {right}."
     if kind == "value_error":
         return f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}."
-    return f"{field} is wrong: {_EXPECTED.get(kind, 'pass another value')}."
+    return f"{field} is {'missing' if kind == 'missing' else 'wrong'}: pass {_expected(problem)}."
+
+
+def _expected(problem: ErrorDetails) -> str:
+    """Return what would be right where a problem is: in a field itself, in an item of its list, or in a part of it."""
+    name, *inner = (step for step in problem["loc"] if isinstance(step, int) or "[" not in step)
+    if "type" in inner:
+        return "a word such as home, or a list of words"
+    if any(isinstance(step, str) for step in inner):
+        return "text"
+    expected = _EXPECTED.get(_OTHER_NAMES.get(str(name), str(name)), "text")
+    return expected.partition(", or a list")[0] if inner else expected
 
 
 def change_fields(card: str, fields: Mapping[str, Any]) -> str:

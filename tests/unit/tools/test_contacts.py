@@ -1,6 +1,7 @@
 """`tools.contacts`: the tools for contacts, called as a client calls them."""
 
 import json
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -108,10 +109,38 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
     arguments = {"addressbook": "contacts", "uid": "", "contact_data": data}
     said = await server.misuse("nc_contacts_create_contact", arguments)
     assert said.startswith(
-        "contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass an object. "
-        "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass a list. "
-        "contact_data.url.0.value is wrong: it is missing. "
+        'contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass text or {"value", "type"}. '
+        "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass text, or a list of texts. "
+        "contact_data.url.0.value is missing: pass text. "
         "contact_data.url.0.valu is no field of a contact: leave it out. "
         "contact_data.shoe is no field of a contact: use fn, "
     ), said
     assert server.nextcloud.asked() == []
+
+
+@pytest.mark.parametrize("tool", ["nc_contacts_create_contact", "nc_contacts_update_contact"])
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"tel": "1", "phone": "2"}, "contact_data has 'phone' and 'tel', which are the same field: pass tel alone."),
+        (
+            {"org": "A", "organization": "A"},
+            "contact_data has 'organization' and 'org', which are the same field: pass org alone.",
+        ),
+        (
+            {"bday": "1990-13-01"},
+            "contact_data.bday is wrong: must be a day of the calendar, which 1990-13-01 is not.",
+        ),
+        ({"bday": 19900101}, "contact_data.bday is wrong: pass text, YYYY-MM-DD or --MM-DD."),
+        ({"tel": 441234}, 'contact_data.tel is wrong: pass text or {"value", "type"}, or a list of these.'),
+        ({"phone": [{"value": 441234}]}, "contact_data.phone.0.value is wrong: pass text."),
+        ({"kind": "robot"}, "contact_data.kind is wrong: pass one of individual, group, org, location."),
+        ({"email": [{"value": "a@example.org", "type": 5}]}, "contact_data.email.0.type is wrong: pass a word such"),
+    ],
+    ids=str,
+)
+async def test_what_a_field_takes_is_told(server: Server, tool: str, data: dict[str, Any], sentence: str) -> None:
+    """A number in the place of text is refused, as in any other argument; no library has a word in it."""
+    server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
+    said = await server.misuse(tool, {"addressbook": "contacts", "uid": "ann", "contact_data": {"fn": "Ann", **data}})
+    assert said.startswith(sentence), said
