@@ -9,7 +9,8 @@ what the person's clock shows then.
 """
 
 import json
-import math
+import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, tzinfo
@@ -19,6 +20,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -90,6 +93,13 @@ class Cell(Known):
     value: Any = None
 
 
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?", re.ASCII)
+"""A number that is written as text."""
+
+_MAX_NUMBER: Final = sys.float_info.max
+_TRUTH: Final = TypeAdapter(bool)
+"""Takes what every argument does that is true or false."""
+
 _BOUNDS: Final = {"stars": (0, 5), "progress": (0, 100)}
 _USER = 0
 
@@ -138,6 +148,11 @@ def stored(
 def has_offset(data: Mapping[str, Any], columns: Sequence[Column]) -> bool:
     """Return whether a time is written with an offset, so that the person's zone is needed."""
     return any(_aware(_column(name, columns), value) for name, value in data.items())
+
+
+def of_people(data: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
+    """Return the names in `data` of the columns that hold people."""
+    return [name for name in data if _column(name, columns).type == "usergroup"]
 
 
 def lost(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
@@ -232,7 +247,9 @@ def _link(column: Column, value: Any) -> str:
 
 
 def _number(column: Column, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):  # as clients write any argument that is a number
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_NUMBER:
         raise ValueError("must be a number")
     low, high = _BOUNDS.get(column.subtype or "", (column.number_min, column.number_max))
     if (low is not None and value < low) or (high is not None and value > high):
@@ -250,9 +267,10 @@ def _between(low: float | None, high: float | None) -> str:
 
 def _selection(column: Column, value: Any) -> Any:
     if column.subtype == "check":
-        if str(value).lower() not in {"true", "false"}:
-            raise ValueError("must be true or false")
-        return str(value).lower()
+        try:
+            return str(_TRUTH.validate_python(value)).lower()
+        except ValidationError:
+            raise ValueError("must be true or false") from None
     if column.subtype == "multi":
         return [_option(column, each) for each in (value if isinstance(value, list) else [value])]
     return _option(column, value)
@@ -274,8 +292,8 @@ def _option(column: Column, value: Any) -> int:
 def _datetime(column: Column, value: Any) -> str:
     form, read, written = _FORMS.get(column.subtype or "", _FORMS[""])
     try:
-        found = read(str(value))
-    except ValueError:
+        found = read(value)
+    except (TypeError, ValueError):  # a number is neither a day nor a time
         raise ValueError(f"must be {form}") from None
     text = written(found)
     if read(text) != found:
@@ -331,9 +349,10 @@ def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:
 def _member(value: Any) -> dict[str, Any]:
     """Return who is meant; a text is a user's id."""
     value = {"id": value, "type": _USER} if isinstance(value, str) else value
-    if not isinstance(value, dict) or not isinstance(value.get("id"), str) or value.get("type") not in {0, 1, 2}:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if isinstance(kind, bool) or str(kind) not in {"0", "1", "2"} or not isinstance(value.get("id"), str):
         raise ValueError('must be user ids, or {"id": …, "type": 0 for a user, 1 for a group, 2 for a team}')
-    return {"id": value["id"], "type": int(value["type"])}
+    return {"id": value["id"], "type": int(str(kind))}
 
 
 _WRITTEN: Final[Mapping[str, Callable[[Column, Any], Any]]] = {

@@ -424,6 +424,7 @@ class User(BaseModel):
 
     id: str
     displayname: str = ""
+    email: str | None = None
     timezone: str = ""
 
 

@@ -194,20 +194,38 @@ async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> s
     Raises:
         InvalidArgumentError: there is more than one.
     """
+    return only_one(await matching(nextcloud, given, share_type), given, share_type)
+
+
+async def matching(nextcloud: Nextcloud, given: str, share_type: int) -> dict[str, str]:
+    """Return the users or groups that are `given` by id, mail address or display name: their names by id.
+
+    Whoever asks is not among them.
+    """
     kind = _SEARCHED[share_type]
     params = {"format": "json", "search": given, "itemType": "file", "shareType": str(share_type), "lookup": "false"}
     response = await nextcloud.request(
         "GET", _SHAREES, about=f"the {kind} {quoted(given)}", params=params, also_ok={400, 403, 404}
     )
     if not response.is_success:  # nobody may be searched for, or not by such a text
-        return given
+        return {}
     exact = parse(_OCSSharees, response).ocs.data.exact
-    known = {each.value.share_with: each.label for each in (exact.users if share_type == USER else exact.groups)}
+    return {each.value.share_with: each.label for each in (exact.users if share_type == USER else exact.groups)}
+
+
+def only_one(known: Mapping[str, str], given: str, share_type: int) -> str:
+    """Return the one of these who is meant by `given`; `given` itself, if nobody is.
+
+    Raises:
+        InvalidArgumentError: there is more than one.
+    """
     if given in known or not known:
         return given
     if len(known) > 1:
         ids = ", ".join(f"{share_with} ({label})" for share_with, label in sorted(known.items())[:20])
-        raise InvalidArgumentError(f"More than one {kind} is called {quoted(given)}: pass one of {ids}.")
+        raise InvalidArgumentError(
+            f"More than one {_SEARCHED[share_type]} is called {quoted(given)}: pass one of {ids}."
+        )
     return next(iter(known))
 
 

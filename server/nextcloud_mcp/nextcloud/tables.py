@@ -6,13 +6,13 @@ the change is taken back. Rows have no ETag: a change writes the cells that it n
 no trash.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import httpx
 from pydantic import Field
 
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import cells, moments, reasons
 from nextcloud_mcp.nextcloud.cells import Cell, Column, Known
 from nextcloud_mcp.nextcloud.client import Nextcloud, parse
@@ -86,6 +86,16 @@ class _Row(Known):
         return Row(**self.model_dump(exclude={"data"}), data=cells.shown(self.data, columns))
 
 
+FindPerson = Callable[[str], Awaitable[str]]
+
+MAX_PEOPLE: Final = 100
+"""People of a cell who are looked up, each with a request."""
+
+
+async def _taken_as_uid(given: str) -> str:
+    return given
+
+
 async def list_tables(nextcloud: Nextcloud) -> list[Table]:
     """Return the tables of the user and those that others share."""
     return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="the list of tables"))
@@ -109,14 +119,16 @@ async def read(nextcloud: Nextcloud, table_id: int, *, limit: int, offset: int) 
     return Rows(found[:limit], more=len(found) > limit)
 
 
-async def insert(nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any]) -> Row:
-    """Add a row with these values, by column.
+async def insert(
+    nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any], *, find_person: FindPerson = _taken_as_uid
+) -> Row:
+    """Add a row with these values, by column; `find_person` returns the uid for what stands for somebody.
 
     Raises:
         InvalidArgumentError: a column is unknown, misses its value or can't hold it.
     """
     columns = await _columns(nextcloud, table_id)
-    sent = await _stored(nextcloud, data, columns, new=True)
+    sent = await _stored(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
     row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
     kept = await _get(nextcloud, row.id)
     if lost := cells.lost(sent, kept.data, columns):
@@ -125,8 +137,12 @@ async def insert(nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any]) -
     return kept.by(columns)
 
 
-async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> Row:
+async def update(
+    nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any], *, find_person: FindPerson = _taken_as_uid
+) -> Row:
     """Change these values of a row, by column; the others stay, and so does a value that is as it was read.
+
+    For `find_person` see `insert`.
 
     Raises:
         NotFoundError: there is no such row.
@@ -138,7 +154,7 @@ async def update(nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any]) -> 
     differing = {name: value for name, value in data.items() if name not in read.data or read.data[name] != value}
     if data and not differing:
         return read
-    sent = await _stored(nextcloud, differing, columns, new=False)
+    sent = await _stored(nextcloud, await _with_uids(differing, columns, find_person), columns, new=False)
     await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
     kept = await _get(nextcloud, row_id)
     if lost := cells.lost(sent, kept.data, columns):
@@ -157,6 +173,22 @@ async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
     columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
     response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
     return parse(_Row, response).by(columns)
+
+
+async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_person: FindPerson) -> dict[str, Any]:
+    """Return values in which people who are written as a text are uids.
+
+    Raises:
+        InvalidArgumentError: somebody is called as others are, or there are too many to look for.
+    """
+    found = dict(data)
+    for name in cells.of_people(data, columns):
+        listed = data[name] if isinstance(data[name], list) else [data[name]]
+        if sum(isinstance(each, str) for each in listed) > MAX_PEOPLE:
+            raise InvalidArgumentError(f"data[{quoted(name)}] names more than {MAX_PEOPLE} people: pass fewer.")
+        uids = [await find_person(each) if isinstance(each, str) and each else each for each in listed]
+        found[name] = uids if isinstance(data[name], list) else uids[0]
+    return found
 
 
 async def _stored(
@@ -191,7 +223,8 @@ async def _write(nextcloud: Nextcloud, method: str, path: str, about: str, sent:
     response = await nextcloud.request(method, path, about=about, json={"data": data}, also_ok={400})
     if response.status_code == httpx.codes.BAD_REQUEST:
         why = reasons.reason(response) or "it does not say why"
-        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {why}.")
+        hint = ". People are written by their uid" if why.lower().startswith("user not found") else ""
+        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {why}{hint}.")
     return parse(_Row, response)
 
 

@@ -49,7 +49,7 @@ async def _people_of_card(nextcloud: Nextcloud, arguments: Mapping[str, Any]) ->
 
 async def _by_mail_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
     """Return the uid for a mail address, which Deck does not know; `given`, where the token may not look for people."""
-    return await find_person(call.nextcloud(), given, call.admission) if "@" in given else given
+    return await find_person(call.nextcloud(), call.admission, given) if "@" in given else given
 
 
 def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[Thing]:

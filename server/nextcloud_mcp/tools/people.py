@@ -5,6 +5,7 @@ from typing import Any
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.nextcloud import sharing
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import folded
 
 
 def as_uid(given: Any) -> Any:
@@ -14,15 +15,21 @@ def as_uid(given: Any) -> Any:
     return uid if isinstance(uid, str) else given
 
 
-async def find_person(nextcloud: Nextcloud, given: str, admission: Admission) -> str:
-    """Return the uid of the account with this id, mail address or display name.
+async def find_person(nextcloud: Nextcloud, admission: Admission, given: str) -> str:
+    """Return the uid of the account with this id, mail address or display name, or `given` where nobody is found.
 
-    Nextcloud has no other search for people than the one for those to share with. It is asked if the token may share;
-    else `given` is returned, as it is where nobody is found.
+    Nextcloud has no other search for people than the one for those to share with, which leaves out who asks. It is
+    asked if the token may share; without that, nobody is found.
 
     Raises:
         InvalidArgumentError: there is more than one.
     """
     if "sharing:write" not in admission.principal.scopes:
         return given
-    return await sharing.find_recipient(nextcloud, given, sharing.USER)
+    known = await sharing.matching(nextcloud, given, sharing.USER)
+    if given in known:
+        return given
+    me = await nextcloud.user()
+    if folded(given) in {folded(each) for each in (me.id, me.displayname, me.email or "")}:
+        known[me.id] = me.displayname
+    return sharing.only_one(known, given, sharing.USER)

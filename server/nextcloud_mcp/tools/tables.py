@@ -1,9 +1,10 @@
 """The tools for Nextcloud Tables."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
-from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.call import Admitted, AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -12,7 +13,8 @@ from nextcloud_mcp.nextcloud.cells import Column
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
 from nextcloud_mcp.nextcloud.tables import Row, Table, View
-from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, start_of
+from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, MAX_LIMIT
+from nextcloud_mcp.tools.people import find_person
 
 APP: Final = "tables"
 
@@ -83,23 +85,28 @@ async def nc_tables_read_table(
     pass next_offset as offset.
     """  # noqa: D205 - a description for a model, not a summary with details
     size, start = DEFAULT_LIMIT if limit is None else limit, offset or 0
-    start_of("", size)  # the limit has the bounds of all lists
+    if not 1 <= size <= MAX_LIMIT:
+        raise InvalidArgumentError(f"limit must be from 1 to {MAX_LIMIT}; for more, pass next_offset as offset.")
     if start < 0:
         raise InvalidArgumentError("offset must be 0 or more: the number of rows to pass over.")
     found = await tables.read(nextcloud, table_id, limit=size, offset=start)
     return TableRows(rows=found.rows, next_offset=start + size if found.more else None)
 
 
-async def nc_tables_insert_row(table_id: TableId, data: dict[str, Any], nextcloud: AsUser) -> RowWritten:
+async def nc_tables_insert_row(
+    table_id: TableId, data: dict[str, Any], nextcloud: AsUser, admission: Admitted
+) -> RowWritten:
     """Add a row: data is values by column title or id. Selections take a label, dates YYYY-MM-DD, times HH:MM or
     YYYY-MM-DD HH:MM, checks true or false, people their user id.
     """  # noqa: D205 - as above
-    return RowWritten(row=await tables.insert(nextcloud, table_id, data))
+    finding = partial(find_person, nextcloud, admission)
+    return RowWritten(row=await tables.insert(nextcloud, table_id, data, find_person=finding))
 
 
-async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsUser) -> RowWritten:
+async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsUser, admission: Admitted) -> RowWritten:
     """Change values of a row, written as for inserting; columns that data does not name stay, null empties one."""
-    return RowWritten(row=await tables.update(nextcloud, row_id, data))
+    finding = partial(find_person, nextcloud, admission)
+    return RowWritten(row=await tables.update(nextcloud, row_id, data, find_person=finding))
 
 
 async def nc_tables_delete_row(row_id: int, nextcloud: AsUser) -> RowDeleted:

@@ -109,6 +109,23 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("Number", "12.25", 12.25),
+        ("Number", " 7 ", 7),
+        ("Whole", "07", 7),
+        ("Stars", "+5", 5),
+        ("Done", "yes", "true"),
+        ("Done", 0, "false"),
+        ("Team", {"id": "team", "type": "1"}, [{"id": "team", "type": 1}]),
+    ],
+)
+def test_values_are_taken_as_any_argument_is(name: str, value: Any, sent: Any) -> None:
+    """A number or a truth may be written as text, inside of `data` too."""
+    assert list(stored({name: value}).values()) == [sent]
+
+
+@pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
         pytest.param("Text", 5, "must be a text", id="a number for a text"),
@@ -118,9 +135,12 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
         pytest.param("Link", "https:/x.org", "must be an http or https address", id="a link without a host"),
         pytest.param("Link", {"title": "X"}, "must be an http or https address", id="a title without a link"),
         pytest.param("Link", 5, "must be an http or https address", id="a number for a link"),
-        pytest.param("Number", "12", "must be a number", id="a text for a number"),
+        pytest.param("Number", "a dozen", "must be a number", id="a text for a number"),
+        pytest.param("Number", "12,5", "must be a number", id="a comma in a number"),
         pytest.param("Number", True, "must be a number", id="a truth for a number"),
         pytest.param("Number", float("inf"), "must be a number", id="no number at all"),
+        pytest.param("Number", float("nan"), "must be a number", id="not a number"),
+        pytest.param("Whole", 10**400, "must be a number", id="larger than any number"),
         pytest.param("Number", 100.5, "must be at least 0 and at most 100", id="too large"),
         pytest.param("Whole", 0, "must be at least 1.", id="too small"),
         pytest.param("Capped", 4, "must be at most 3", id="above the only bound"),
@@ -130,15 +150,19 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
         pytest.param("Stars", 6, "must be at least 0 and at most 5", id="too many stars"),
         pytest.param("Kind", "old", "must be one of 'raw', 'made'", id="no option"),
         pytest.param("Kinds", ["raw", 9], "must be one of", id="no option among several"),
-        pytest.param("Done", "yes", "must be true or false", id="no truth"),
+        pytest.param("Done", "perhaps", "must be true or false", id="no truth"),
         pytest.param("Moment", "tomorrow", "must be YYYY-MM-DD HH:MM", id="no moment"),
         pytest.param("Moment", "2026-11-23 10:11:12", "without seconds and time zone", id="seconds"),
         pytest.param("Moment", "2026-11-23T10:11Z", "you have set no time zone in Nextcloud", id="an offset"),
+        pytest.param("Day", 20261123, "must be YYYY-MM-DD", id="a number for a day"),
+        pytest.param("Day", ["2026-11-23"], "must be YYYY-MM-DD", id="a list for a day"),
         pytest.param("Day", "2026-02-30", "must be YYYY-MM-DD", id="no day"),
         pytest.param("Hour", "25:00", "must be HH:MM", id="no hour"),
         pytest.param("Owner", ["alice", "bob"], "takes only one entry", id="too many people"),
         pytest.param("Owner", {"id": "team", "type": 1}, "takes no groups", id="a group for a user"),
         pytest.param("Team", {"id": "x", "type": 7}, "must be user ids", id="no type"),
+        pytest.param("Team", {"id": "x", "type": [0]}, "must be user ids", id="a list for a type"),
+        pytest.param("Team", {"id": "x", "type": True}, "must be user ids", id="a truth for a type"),
         pytest.param("Team", 5, "must be user ids", id="no user"),
     ],
 )

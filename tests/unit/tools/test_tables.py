@@ -1,10 +1,12 @@
 """`tools.tables`: the tools for Nextcloud Tables, called as a client calls them."""
 
 import json
+from typing import Any, Final
 
 import pytest
 
 from tests.support.issuer import answer
+from tests.support.nextcloud import SHAREES, sharees
 from tests.support.server import Server
 from tests.unit.nextcloud.test_tables import API, COLUMNS, row
 
@@ -107,3 +109,54 @@ async def test_a_table_and_a_column_go_by_the_names_that_people_see(server: Serv
     assert said == "There is no table 'Stocks': there is 2 (Stock), 3 (Other)."
     said = await server.misuse("nc_tables_insert_row", {"table_id": 2, "data": {"name": "a", "Name": "b"}})
     assert said == "data has 'name' and 'Name', which are the same column: name it once."
+
+
+PEOPLE: Final = [{"id": 13, "title": "Team", "type": "usergroup", "usergroupMultipleItems": True}]
+BOB: Final = {"id": "bob", "type": 0, "displayName": "Bob Builder"}
+ALICE: Final = {"id": "alice", "type": 0, "displayName": "Alice Liddell"}
+
+
+@pytest.mark.parametrize(
+    ("team", "found", "sent"),
+    [
+        pytest.param("bob@example.org", {"bob": "Bob Builder"}, ["bob"], id="by mail address"),
+        pytest.param(["Bob Builder", ALICE], {"bob": "Bob Builder"}, ["bob", "alice"], id="by name"),
+        pytest.param("Alice Liddell", {}, ["alice"], id="who asks, whom Nextcloud does not find"),
+        pytest.param("carol", {}, ["carol"], id="by an id that is not found"),
+        pytest.param([BOB, ALICE], None, ["bob", "alice"], id="as reading shows them"),
+    ],
+)
+async def test_people_in_cells(server: Server, team: Any, found: dict[str, str] | None, sent: list[str]) -> None:
+    """They are looked up as for sharing; Tables itself knows ids alone."""
+    if found is not None:
+        server.nextcloud.on("GET", SHAREES, sharees(**found))
+    server.nextcloud.on("GET", f"{API}/tables/2/columns", answer(json=PEOPLE))
+    kept = [{"id": each, "type": 0} for each in sent]
+    server.nextcloud.on("GET", f"{API}/rows/1", answer(json=row(c13=[BOB])), answer(json=row(c13=kept)))
+    server.nextcloud.on("PUT", f"{API}/rows/1", answer(json=row(c13=kept)))
+    await server.use("nc_tables_update_row", {"row_id": 1, "data": {"Team": team}})
+    (body,) = [json.loads(each.content) for each in server.nextcloud.requests if each.method == "PUT"]
+    assert body == {"data": {"13": kept}}
+
+
+async def test_people_who_are_not_clear(server: Server) -> None:
+    """Two of a name are refused with both; nobody is asked by a token that may not share; Tables' reason is told."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder", bob2="Bob Builder"))
+    server.nextcloud.on("GET", f"{API}/tables/2/columns", answer(json=PEOPLE))
+    server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(400, json={"message": "User not found"}))
+    arguments: dict[str, Any] = {"table_id": 2, "data": {"Team": "Bob Builder"}}
+    said = await server.misuse("nc_tables_insert_row", arguments)
+    assert said == "More than one user is called 'Bob Builder': pass one of bob (Bob Builder), bob2 (Bob Builder)."
+    many = {"table_id": 2, "data": {"Team": ["x"] * 101}}
+    assert await server.misuse("nc_tables_insert_row", many) == "data['Team'] names more than 100 people: pass fewer."
+    token = server.keycloak.mint(scope="tables:read tables:write")
+    said = (await server.call("nc_tables_insert_row", arguments, token=token)).text
+    assert "nothing was written: User not found. People are written by their uid." in said
+    assert sum(SHAREES in each for each in server.nextcloud.asked()) == 1
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+async def test_a_limit_out_of_bounds(server: Server, limit: int) -> None:
+    """The sentence names what this tool has: it takes no cursor."""
+    said = await server.misuse("nc_tables_read_table", {"table_id": 2, "limit": limit})
+    assert said == "limit must be from 1 to 1000; for more, pass next_offset as offset."
