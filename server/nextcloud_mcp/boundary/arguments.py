@@ -294,14 +294,19 @@ def _parsed(text: str) -> Any:
 
 def with_commas(given: Any) -> Any:
     """Return a list of texts without commas, also one that is written as JSON, as a text with commas between them."""
+    listed = listed_texts(given)
+    return given if listed is None or any("," in each for each in listed) else ", ".join(listed)
+
+
+def listed_texts(given: Any) -> list[str] | None:
+    """Return a list of texts, also one that is written as JSON; None if it is something else."""
     listed = given
     if isinstance(given, str) and given.lstrip().startswith("["):
         try:
             listed = _parsed(given)
         except ValueError:
-            return given
-    is_list = isinstance(listed, list) and all(isinstance(each, str) and "," not in each for each in listed)
-    return ", ".join(listed) if is_list else given
+            return None
+    return listed if isinstance(listed, list) and all(isinstance(each, str) for each in listed) else None
 
 
 def _is_written_date(given: Any) -> bool:

@@ -4,6 +4,7 @@ What stands in an event and is not asked to change stays as its program wrote it
 parameters, zones of its own, further rules and reminders. Only what a change makes untrue goes with it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
@@ -294,13 +295,14 @@ def set_categories(component: Component, listed: str | None) -> None:
         component.add("categories", names)
 
 
-def _joined(names: list[str], known: Mapping[str, str]) -> list[str]:
+def _joined(names: list[str], known: Mapping[str, str], *, as_key: Callable[[str], str] = str) -> list[str]:
     """Return a list in which consecutive names that are together a known one are joined to it."""
     result, start = [], 0
-    most = max((each.count(",") + 1 for each in known), default=1)
+    sizes = sorted({each.count(",") + 1 for each in known}, reverse=True)
     while start < len(names):
-        taken = next((end for end in range(most, 1, -1) if ", ".join(names[start : start + end]) in known), 1)
-        result.append(known.get(", ".join(names[start : start + taken]), names[start]))
+        keys = ((size, as_key(", ".join(names[start : start + size]))) for size in sizes)
+        taken, name = next(((size, known[key]) for size, key in keys if key in known), (1, names[start]))
+        result.append(name)
         start += taken
     return result
 
@@ -322,20 +324,49 @@ def split(listed: str) -> list[str]:
 
 
 def mail_addresses(listed: str, known: AbstractSet[str] = frozenset()) -> list[str]:
-    """Return the mail addresses of the argument `attendees`, without `mailto:`.
+    """Return the mail addresses of the argument `attendees`; for `known` and what is raised see `invited`."""
+    return list(invited(listed, known))
 
-    What is `known`, in lower case, is taken as it is: an attendee whom another program invited may have none.
+
+def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str]:
+    """Return the names of the people in the argument `attendees` by their mail addresses, without `mailto:`.
+
+    Each is an address, or a name and an address as mails have them: `Bob <bob@example.org>`, with the name in quotes
+    where it has a comma (RFC 5322 section 3.4). What is `known`, in lower case, is taken as it is: an attendee whom
+    another program invited may have no address.
 
     Raises:
-        InvalidArgumentError: one is not a mail address, or cannot be written into a line.
+        InvalidArgumentError: one has no mail address, or cannot be written into a line.
     """
-    addresses = [name.removeprefix("mailto:") for name in split(content_lines.one_line(listed, "attendees"))]
-    strange = [name for name in addresses if name.lower() not in known]
-    if wrong := [name for name in strange if "@" not in name.strip("@") or any(each in name for each in ' "<>')]:
-        raise InvalidArgumentError(
-            f"attendees: {wrong[0][:100]!r} is no mail address: pass addresses with commas between."
-        )
-    return addresses
+    text = content_lines.one_line(listed, "attendees")
+    if text.count(",") >= MAX_PARTS:
+        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts: pass fewer.")
+    items = [item for found in _ATTENDEE.findall(text) if (item := found.strip())]
+    together = {", ".join(parts(each)): each for each in known if "," in each}
+    people: dict[str, str] = {}
+    for item in _joined(items, together, as_key=str.lower):
+        name, address = _named(item)
+        is_address = "@" in address.strip("@") and not any(each in address for each in ' "<>')
+        if item.lower() not in known and not (is_address and not any(each in name for each in "<>")):
+            raise InvalidArgumentError(
+                f"attendees: {item[:100]!r} is no mail address: pass addresses with commas between, or names with "
+                'addresses, in quotes where they have a comma: "Doe, Jane" <jane@example.org>.'
+            )
+        people.setdefault(item if item.lower() in known else address, name)
+    return people
+
+
+_ATTENDEE: Final = re.compile(r'((?:"[^"]*+"|[^,])++),?')
+"""One in a list with commas between, of which those in quotes do not count."""
+
+
+def _named(item: str) -> tuple[str, str]:
+    """Return the name, empty if there is none, and the address of one attendee."""
+    name, _, address = item.removesuffix(">").rpartition("<") if item.endswith(">") else ("", "", item)
+    name = name.strip()
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name.replace('"', "'").strip(), address.strip().removeprefix("mailto:")
 
 
 def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> None:
@@ -348,17 +379,19 @@ def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> Non
     known: dict[str, list[vCalAddress]] = {}
     for each in event.attendees:
         known.setdefault(address(each).lower(), []).append(each)
-    wanted = mail_addresses(listed, known.keys())
+    wanted = invited(listed, known.keys())
     event.pop("ATTENDEE", None)
-    for name in dict.fromkeys(name.lower() if name.lower() in known else name for name in wanted):
-        for attendee in known.get(name) or [_invited(name)]:
+    for uri in dict.fromkeys(each.lower() if each.lower() in known else each for each in wanted):
+        for attendee in known.get(uri) or [_invited(uri, wanted[uri])]:
             event.add("attendee", attendee)
     if wanted and mailto and "ORGANIZER" not in event:
         event["ORGANIZER"] = vCalAddress(mailto)
 
 
-def _invited(name: str) -> vCalAddress:
-    attendee = vCalAddress(f"mailto:{name}")
+def _invited(address: str, name: str) -> vCalAddress:
+    attendee = vCalAddress(f"mailto:{address}")
+    if name:
+        attendee.params["CN"] = name
     attendee.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "NEEDS-ACTION", "RSVP": "TRUE"})
     return attendee
 

@@ -4,11 +4,14 @@ Lists come as text with commas between and dates as ISO 8601, as clients know it
 where it was missing, and `cursor` were added.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from nextcloud_mcp.boundary.arguments import NonEmptyText
+from pydantic import BeforeValidator, Field
+
+from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
 from nextcloud_mcp.boundary.call import Admitted, AsUser, hidden_calendars
 from nextcloud_mcp.boundary.declaration import CommaList, Result, reads, writes
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
@@ -30,6 +33,18 @@ USUAL_COLOR: Final = "#1976D2"
 
 A_YEAR: Final = timedelta(days=366)
 """Where a range has one end alone, this is how far the other is."""
+
+
+def _with_addresses(given: Any) -> Any:
+    """Return a list of people as a text with commas between; a name with a comma, before an address, gets quotes."""
+    listed = listed_texts(given)
+    return given if listed is None else ", ".join(_NAMED.sub(r'"\1" <', each) for each in listed)
+
+
+_NAMED: Final = re.compile(r'^\s*([^"<>,]*,[^"<>]*?)\s*<')
+
+People = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=100_000)]
+"""Mail addresses, also with names, as a text with commas between or as a list."""
 
 
 class Calendars(Result):
@@ -133,7 +148,7 @@ async def nc_calendar_create_event(
     status: str = "CONFIRMED",
     priority: int = 5,
     privacy: str = "PUBLIC",
-    attendees: CommaList = "",
+    attendees: People = "",
     url: str = "",
     color: str = "",
     time_zone: str = "",
@@ -257,7 +272,7 @@ async def nc_calendar_update_event(
     status: NonEmptyText = None,
     priority: int | None = None,
     privacy: NonEmptyText = None,
-    attendees: CommaList | None = None,
+    attendees: People | None = None,
     url: str | None = None,
     color: str | None = None,
     etag: str = "",
@@ -315,7 +330,7 @@ async def nc_calendar_create_meeting(
     nextcloud: AsUser,
     duration_minutes: int = 60,
     calendar_name: CalendarName = "personal",
-    attendees: CommaList = "",
+    attendees: People = "",
     location: str = "",
     description: str = "",
     reminder_minutes: int = 15,
@@ -358,7 +373,7 @@ async def nc_calendar_get_upcoming_events(
 async def nc_calendar_find_availability(
     duration_minutes: int,
     nextcloud: AsUser,
-    attendees: CommaList = "",
+    attendees: People = "",
     date_range_start: str = "",
     date_range_end: str = "",
     business_hours_only: bool = True,

@@ -326,3 +326,20 @@ def test_a_list_that_is_no_text_with_commas_is_refused(given: object) -> None:
     tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_update_event")
     with pytest.raises(InvalidArgumentError, match="Invalid categories"):
         tool.arguments.read({"calendar_name": "work", "event_uid": "1", "categories": given})
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["bob@example.org", "Doe, Jane <jane@example.org>"], 'bob@example.org, "Doe, Jane" <jane@example.org>'),
+        (['"Doe, Jane" <jane@example.org>'], '"Doe, Jane" <jane@example.org>'),
+        ('["Doe, Jane <jane@example.org>"]', '"Doe, Jane" <jane@example.org>'),
+        (["Jane <jane@example.org>"], "Jane <jane@example.org>"),
+        ("a@example.org, b@example.org", "a@example.org, b@example.org"),
+    ],
+)
+def test_a_list_of_people_is_taken_for_a_text(given: object, read: str) -> None:
+    """Each of its texts is one person, whose name may have a comma."""
+    tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_create_event")
+    event = {"calendar_name": "work", "title": "T", "start_datetime": "2030-10-07"}
+    assert tool.arguments.read({**event, "attendees": given})["attendees"] == read

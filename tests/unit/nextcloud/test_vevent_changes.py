@@ -205,7 +205,15 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "a privacy": ({"privacy": "SECRET"}, "privacy 'SECRET' is none"),
     "a priority": ({"priority": 10}, "priority 10 is none"),
     "an attendee": ({"attendees": "bob"}, "attendees: 'bob' is no mail address"),
-    "an attendee with a name": ({"attendees": "Bob <bob@example.org>"}, "is no mail address"),
+    "an attendee with a name alone": ({"attendees": "Bob Builder"}, "'Bob Builder' is no mail address"),
+    "an attendee whose name has a comma": (
+        {"attendees": "Doe, Jane <jane@example.org>"},
+        "'Doe' is no mail address: pass addresses with commas between, or names with addresses, in quotes where",
+    ),
+    "an attendee with one quotation mark": ({"attendees": '"Doe, Jane <jane@example.org>'}, "is no mail address"),
+    "an address with a comma": ({"attendees": '"doe, jane"@example.org'}, "is no mail address"),
+    "an attendee with two addresses": ({"attendees": "A <a@b> <c@d>"}, "is no mail address"),
+    "an attendee with a name and no address": ({"attendees": "Jane <jane>"}, "'Jane <jane>' is no mail address"),
     "a reminder after the start": ({"reminder_minutes": -5}, "reminder_minutes counts back"),
     "a reminder of another life": ({"reminder_minutes": 10**12}, "reminder_minutes counts back"),
     "a reminder by mail to nobody": (
@@ -498,6 +506,38 @@ def test_a_reminder_at_the_start_is_no_reminder_less() -> None:
     assert change(AT_START, title="T", reminder_minutes=0) == (set(), {"SUMMARY:T"})
     assert "BEGIN:VALARM" not in changed(Series(stored(AT_START)), Change(reminder_minutes=-1), ALICE)
     assert "BEGIN:VALARM" not in changed(Series(stored(THUNDERBIRD)), Change(reminder_minutes=0), ALICE)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "address"),
+    [
+        ('"Doe, Jane" <jane@example.org>', '"Doe, Jane"', "jane@example.org"),
+        ("Jane Doe <mailto:jane@example.org>", '"Jane Doe"', "jane@example.org"),
+        ('"Jane \\"JD\\" Doe" <jane@example.org>', "\"Jane 'JD' Doe\"", "jane@example.org"),
+        ('"O\'Neill; Bob: 1st" <bob@example.org>', '"O\'Neill; Bob: 1st"', "bob@example.org"),
+        ("<jane@example.org>", None, "jane@example.org"),
+    ],
+)
+def test_an_attendee_with_a_name(written: str, name: str | None, address: str) -> None:
+    """As mails write people (RFC 5322); the name is the parameter CN, in quotes where RFC 5545 wants them."""
+    gone, come = change(ics("DTSTART:20301007T080000Z"), attendees=f"a@example.org, {written},b@example.org")
+    added = {"mailto:" + line.rpartition(":mailto:")[2]: line for line in come if line.startswith("ATTENDEE")}
+    assert list(gone) == []
+    assert sorted(added) == sorted(f"mailto:{each}" for each in ("a@example.org", address, "b@example.org"))
+    assert ("CN=" in added[f"mailto:{address}"]) is (name is not None)
+    assert name is None or f";CN={name};" in added[f"mailto:{address}"]
+    series = Series(stored(ics("DTSTART:20301007T080000Z", f"ATTENDEE;CN=J:mailto:{address}")))
+    assert f"ATTENDEE;CN=J:mailto:{address}" in changed(series, Change(attendees=f"{written}, c@d"), ALICE)
+
+
+@pytest.mark.parametrize("uri", ["CN=Doe, Jane,OU=Sales", 'mailto:"Doe, Jane"@example.org', "mailto:doe,jane@x.org"])
+def test_an_attendee_with_a_comma_stays(uri: str) -> None:
+    """Another program wrote one that no mail address is, and somebody else is added to it."""
+    series = Series(stored(ics("DTSTART:20301007T080000Z", f"ATTENDEE:{uri}", "ATTENDEE:mailto:a@b.org")))
+    told = series.event(series.main).attendees
+    lines = changed(series, Change(attendees=f"{told}, new@example.org"), ALICE).replace("\r\n ", "").splitlines()
+    kept = [line.partition(":")[2] for line in lines if line.startswith("ATTENDEE")]
+    assert kept == [uri, "mailto:a@b.org", "mailto:new@example.org"]
 
 
 def test_an_attendee_whom_another_program_invited_stays() -> None:

@@ -54,6 +54,7 @@ SUFFIXES: Final = st.one_of(
     st.sampled_from(ENDS_A_LINE).map("{}X-EVIL:1".format),
     st.sampled_from(ENDS_A_LINE).map("{}END:VEVENT".format),
     st.sampled_from(['";X-EVIL=1:', ";X-EVIL=1", ",b@example.org"]),
+    ANY_TEXT.map(',"{}" <b@example.org>'.format),
 )
 
 
