@@ -51,6 +51,13 @@ SECRET: Final = Field(repr=False)
 """Annotates an argument of which no error tells the value."""
 
 
+@dataclass(frozen=True)
+class Expects:
+    """Marks an argument that takes less than its type does: `expected` is what, for sentences."""
+
+    expected: str
+
+
 class _EmptyIsDefault:
     """Marks text of which an empty one means the default."""
 
@@ -95,7 +102,8 @@ class _Argument:
 
     @property
     def expected(self) -> str:
-        return _EXPECTED[self.kind]
+        marked = (each.expected for each in self.field.metadata if isinstance(each, Expects))
+        return next(marked, _EXPECTED[self.kind])
 
     def is_name(self, given: Any) -> bool:
         """Tell whether a value is a name, where the argument is a number."""

@@ -8,6 +8,8 @@ Nothing is stored by it, and nobody is told.
 """
 
 import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -34,6 +36,9 @@ CS: Final = "{http://calendarserver.org/ns/}"
 ICAL: Final = "{http://apple.com/ns/ical/}"
 EVENT: Final = "VEVENT"
 TASK: Final = "VTODO"
+
+_GENERATED: Final = "app-generated--"
+"""Begins the names of calendars that an app makes of its own data, before its id (`ExternalCalendar` in Nextcloud)."""
 
 _KINDS: Final = {EVENT: "event", TASK: "task"}
 _UNIQUE: Final = re.compile(r"SQLSTATE\[23")
@@ -191,7 +196,9 @@ async def change_calendar(
     )
     statuses = [each.text or "" for each in dav.responses(response)[0].iter(f"{dav.D}status")]
     if not all(" 200 " in status for status in statuses):
-        raise ForbiddenError(f"Nextcloud does not let you change {_about(name)}: ask its owner.")
+        raise await _read_only(nextcloud, name) or ForbiddenError(
+            f"Nextcloud does not let you change {_about(name)}: ask its owner."
+        )
 
 
 async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
@@ -201,7 +208,7 @@ async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
         NotFoundError: there is no such calendar. One in the trash bin stays there: a second DELETE would end it.
     """
     await get_calendar(nextcloud, name)
-    return (await nextcloud.request("DELETE", await _path(nextcloud, name), about=_about(name))).status_code
+    return (await _write(nextcloud, "DELETE", (name, ""), about=_about(name))).status_code
 
 
 async def find_all(
@@ -272,9 +279,10 @@ async def create(nextcloud: Nextcloud, calendar: str, component: str, uid: str, 
         NotFoundError: there is no such calendar.
     """
     await get_calendar(nextcloud, calendar, takes=component)  # what is written to a deleted one is lost
-    response = await nextcloud.request(
+    response = await _write(
+        nextcloud,
         "PUT",
-        await _path(nextcloud, calendar, f"{uid}.ics"),
+        (calendar, f"{uid}.ics"),
         about=_about(calendar),
         headers={"If-None-Match": "*", "Content-Type": _MEDIA_TYPE},
         content=text.encode(),
@@ -288,10 +296,11 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
     Raises:
         ConflictError: somebody changed it meanwhile.
     """
-    response = await nextcloud.request(
+    response = await _write(
+        nextcloud,
         "PUT",
-        await _path(nextcloud, there.calendar, there.name),
-        about=f"what {there.name} is",
+        (there.calendar, there.name),
+        about=there.name,
         headers={"If-Match": dav.quoted(there.etag), "Content-Type": _MEDIA_TYPE},
         content=text.encode(),
         also_ok={412},
@@ -306,9 +315,10 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
     Raises:
         ConflictError: somebody changed it meanwhile.
     """
-    response = await nextcloud.request(
+    response = await _write(
+        nextcloud,
         "DELETE",
-        await _path(nextcloud, there.calendar, there.name),
+        (there.calendar, there.name),
         about=there.name,
         headers={"If-Match": dav.quoted(there.etag)},
         also_ok={412},
@@ -329,12 +339,14 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
         "Overwrite": "F",
         "If-Match": dav.quoted(there.etag),
     }
-    response = await nextcloud.request(
+    response = await _write(
+        nextcloud,
         "MOVE",
-        await _path(nextcloud, there.calendar, there.name),
+        (there.calendar, there.name),
         about=there.name,
         headers=headers,
         also_ok={400, 409, 412, 500},
+        target=target,
     )
     if not response.is_success:
         raise await _not_moved(nextcloud, response, there, target)
@@ -422,6 +434,52 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
         content=dav.body(document),
     )
     return await aside(_objects, calendar, response)  # thousands take tenths of seconds
+
+
+async def _write(
+    nextcloud: Nextcloud,
+    method: str,
+    place: tuple[str, str],
+    *,
+    about: str,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    also_ok: AbstractSet[int] = frozenset(),
+    target: str = "",
+) -> httpx.Response:
+    """Send what changes an object, or a calendar; `target` is the calendar to which something is moved.
+
+    Raises:
+        ForbiddenError: the calendar can only be read. Nextcloud says 403 to that, or of one that is shared, 404.
+    """
+    path = await _path(nextcloud, *place)
+    try:
+        return await nextcloud.request(method, path, about=about, headers=headers, content=content, also_ok=also_ok)
+    except (ForbiddenError, NotFoundError) as error:
+        for calendar in filter(None, (place[0], target)):
+            if (refused := await _read_only(nextcloud, calendar)) is not None:
+                raise refused from error
+        raise
+
+
+async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
+    """Return the error for a calendar that is there and can only be read; None if it is no such calendar."""
+    try:
+        calendar = await get_calendar(nextcloud, name)
+    except NextcloudError:
+        return None
+    if not calendar.read_only:
+        return None
+    if name.startswith(_GENERATED):
+        app = name.removeprefix(_GENERATED).partition("--")[0]
+        return ForbiddenError(
+            f"The {_about(name)} is made by the app {app} and can only be read: change what it shows in that app"
+            f"{', with the tools for Deck' if app == 'deck' else ''}."
+        )
+    return ForbiddenError(
+        f"You may only read the {_about(name)}: ask its owner to let you write, or take another from "
+        "nc_calendar_list_calendars."
+    )
 
 
 def _no_conflict(response: httpx.Response) -> None:

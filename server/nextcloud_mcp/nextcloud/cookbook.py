@@ -48,6 +48,8 @@ _TEXTS: Final = {
 }
 """By the API's names: the arguments of those texts that Cookbook cleans."""
 
+_WHOLE: Final = re.compile("[+-]?[0-9]{1,9}", re.ASCII)
+
 _HOST: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?|[0-9a-fA-F:.]+", re.ASCII)
 
 _NOT_STORED: Final = frozenset({"imageUrl", "imagePlaceholderUrl", "printImage"})
@@ -268,7 +270,8 @@ async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -
         ConflictError: it would get the name of another.
     """
     present = parse(dict[str, Any], await _read(nextcloud, recipe_id))
-    changes = _given({name: value for name, value in fields.items() if value != present.get(name)})
+    told = {**present, "recipeYield": str(present.get("recipeYield"))}
+    changes = _given({name: value for name, value in fields.items() if value != told.get(name)})
     kept = {name: value for name, value in present.items() if name not in _NOT_STORED}
     return await _write(nextcloud, "PUT", f"/recipes/{recipe_id}", {**kept, **changes, "id": str(recipe_id)})
 
@@ -341,7 +344,27 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
         raise InvalidArgumentError("Invalid category: Cookbook writes '_' in place of '/'; leave '/' out.")
     if given.get("url"):
         given["url"] = _url(given["url"])
+    if "recipeYield" in given:
+        given["recipeYield"] = _servings(given["recipeYield"])
     return given
+
+
+def _servings(value: str) -> int:
+    """Return for how many a recipe is. Cookbook keeps a whole number and nothing else.
+
+    Words are refused, and none is cut off: of "4 servings" Cookbook would keep 4, of "4 jars of 250 ml" 250, and 1
+    where there is no digit (`FixRecipeYieldFilter`, 0.11.9). Which number is meant, and where the words go, is for
+    whoever writes them.
+
+    Raises:
+        InvalidArgumentError: it is no whole number.
+    """
+    if not _WHOLE.fullmatch(value):
+        raise InvalidArgumentError(
+            f"Invalid recipe_yield {quoted(value)}: pass a whole number; Cookbook keeps no words, which can stand in "
+            "the description."
+        )
+    return int(value)
 
 
 def _duration(name: str, value: str) -> str:

@@ -93,6 +93,7 @@ async def update(
 
     Raises:
         ConflictError: it has changed since; nothing was written.
+        InvalidArgumentError: the ETag is none, as an empty one; or a part of the category is too long.
     """
     _check_category(category or "")
     changes = {"title": title, "content": content, "category": category}
@@ -100,7 +101,7 @@ async def update(
         "PUT",
         f"{API}/{note_id}",
         about=f"note {note_id}",
-        headers={"If-Match": dav.quoted(etag)},
+        headers={"If-Match": f'"{dav.given(etag)}"'},
         json={name: value for name, value in changes.items() if value is not None},
         also_ok={412},
     )

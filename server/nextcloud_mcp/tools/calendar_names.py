@@ -10,10 +10,16 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
 
 
-async def _calendars(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
-    """Return the calendars, without the boards of Deck: the scope for those is checked against their own names."""
-    found = await caldav.list_calendars(nextcloud, without=DECK_CALENDAR)
-    return [Thing(calendar.name, calendar.display_name) for calendar in found]
+async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    """Return the calendars. Of those that are boards of Deck, there are only the ones that the call names.
+
+    For their own names the scope is checked; by their titles they would be found without it.
+    """
+    named = {str(value) for name, value in arguments.items() if "calendar" in name}
+    found = await caldav.list_calendars(nextcloud)
+    return [
+        Thing(each.name, each.display_name) for each in found if DECK_CALENDAR not in each.name or each.name in named
+    ]
 
 
 CalendarName = Annotated[str, Named("calendar", _calendars, scope="calendar:read")]

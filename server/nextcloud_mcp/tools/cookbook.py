@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
+from pydantic import BeforeValidator, WithJsonSchema
+
+from nextcloud_mcp.boundary.arguments import Expects, NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
@@ -18,6 +21,24 @@ async def _recipes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
 
 
 RecipeId = Annotated[int, Named("recipe", _recipes, scope="cookbook:read")]
+
+
+def _as_text(given: Any) -> Any:
+    """Return a whole number as text; nothing for what stands for no value."""
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    if isinstance(given, str):
+        return None if given.strip() in {"", "null"} else given.strip()
+    return given if isinstance(given, bool) or not isinstance(given, int) else str(given)
+
+
+Servings = Annotated[
+    NonEmptyText,
+    BeforeValidator(_as_text),
+    Expects("a whole number"),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+]
+"""A whole number, for clients; here a text, so that words which a recipe has can be given back to it."""
 
 
 class RecipeImported(Result):
@@ -101,7 +122,7 @@ async def nc_cookbook_create_recipe(
     prep_time: str | None = None,
     cook_time: str | None = None,
     total_time: str | None = None,
-    recipe_yield: int | None = None,
+    recipe_yield: Servings = None,
     category: str | None = None,
     keywords: CommaList | None = None,
 ) -> RecipeWritten:
@@ -132,7 +153,7 @@ async def nc_cookbook_update_recipe(
     prep_time: str | None = None,
     cook_time: str | None = None,
     total_time: str | None = None,
-    recipe_yield: int | None = None,
+    recipe_yield: Servings = None,
     category: str | None = None,
     keywords: CommaList | None = None,
 ) -> RecipeWritten:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import codecs
+import re
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from mcp_types import CallToolResult, ResourceLink, TextContent
 
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import webdav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import folded
@@ -182,11 +183,25 @@ async def nc_webdav_write_file(
     return _changed(written, f"{path} is {'replaced' if written.status_code == 204 else 'created'}.")  # noqa: PLR2004
 
 
+_MEDIA_TYPE: Final = re.compile(r"""{0}/{0}(?:; {0}=(?:{0}|"[ !#-\[\]-~]*"))*""".format("[A-Za-z0-9!#$%&'*+.^_`|~-]+"))
+"""RFC 9110 section 8.3.1, with a blank before each parameter."""
+
+
 def _media_type(content_type: str | None) -> tuple[str | None, bool]:
-    """Split `image/png;base64` into the media type and whether the content is in base64."""
-    parts = [part.strip() for part in (content_type or "").split(";")]
-    kept = [part for part in parts if part and part.lower() != "base64"]
-    return "; ".join(kept) or None, len(kept) < len([part for part in parts if part])
+    """Split `image/png;base64` into the media type and whether the content is in base64.
+
+    Raises:
+        InvalidArgumentError: it is no media type.
+    """
+    parts = [part for each in (content_type or "").split(";") if (part := each.strip())]
+    kept = [part for part in parts if part.lower() != "base64"]
+    media_type = "; ".join(kept)
+    if media_type and not _MEDIA_TYPE.fullmatch(media_type):
+        raise InvalidArgumentError(
+            f"Invalid content_type {quoted(content_type or '')}: pass a media type such as text/plain, or for base64 "
+            "image/png;base64."
+        )
+    return media_type or None, len(kept) < len(parts)
 
 
 def decoded(content: str) -> bytes:

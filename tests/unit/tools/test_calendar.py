@@ -23,7 +23,7 @@ from tests.support.calendars import (
 )
 from tests.support.ics import APPLE, GOOGLE, OUTLOOK, THUNDERBIRD, ics, unfolded
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import USER_PATH, FakeNextcloud, dav_folder, multistatus
+from tests.support.nextcloud import USER_PATH, FakeNextcloud, dav_error, dav_folder, multistatus
 from tests.support.server import Server
 
 THEIRS: Final = f"{WORK}theirs.ics"
@@ -665,6 +665,7 @@ NOT_MOVED: Final[Mapping[str, tuple[Answer, str, str]]] = {
 @pytest.mark.parametrize(("told", "present", "sentence"), NOT_MOVED.values(), ids=NOT_MOVED.keys())
 async def test_what_can_not_be_moved_says_why(server: Server, told: Answer, present: str, sentence: str) -> None:
     """Each cause has its own next step: 412 is also what a change meanwhile leads to, and 500 any fault."""
+    has_calendar(server.nextcloud)
     has_calendar(server.nextcloud, "home")
     holds(server.nextcloud, {"theirs": GOOGLE})
     server.nextcloud.on("MOVE", THEIRS, told)
@@ -729,6 +730,7 @@ async def test_a_calendar_that_can_not_be_changed(server: Server) -> None:
     """Nextcloud says so for each property, within a success."""
     refused = one(calendar("work")).replace(b"200 OK", b"403 Forbidden")
     server.nextcloud.on("PROPPATCH", WORK, answer(207, content=refused))
+    has_calendar(server.nextcloud)
     arguments = {"action": "update", "calendar_name": "work", "display_name": "Other"}
     assert "does not let you change calendar 'work'" in await server.misuse("nc_calendar_manage_calendar", arguments)
 
@@ -880,3 +882,61 @@ async def test_asking_who_is_free_writes_nothing(server: Server) -> None:
     await slots(server)
     methods = [(request.method, request.url.path) for request in server.nextcloud.requests]
     assert {each for each in methods if each[0] not in {"GET", "PROPFIND", "REPORT"}} == {("POST", f"{HOME}outbox/")}
+
+
+DECK: Final = "app-generated--deck--board-7"
+READ_ONLY: Final = {
+    DECK: (
+        f"The calendar '{DECK}' is made by the app deck and can only be read: change what it shows in that app, with "
+        "the tools for Deck."
+    ),
+    "app-generated--plans--main": (
+        "The calendar 'app-generated--plans--main' is made by the app plans and can only be read: change what it shows "
+        "in that app."
+    ),
+    "theirs": (
+        "You may only read the calendar 'theirs': ask its owner to let you write, or take another from "
+        "nc_calendar_list_calendars."
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+@pytest.mark.parametrize("status", [403, 404])
+async def test_what_can_only_be_read(server: Server, name: str, status: int) -> None:
+    """It is there, so that is not denied; Nextcloud says 404 of one that somebody shares for reading."""
+    there = calendar(name, takes="VEVENT VTODO", privileges="<d:read/>")
+    has_calendars(server.nextcloud, calendar("work"), there)
+    server.nextcloud.on("PROPFIND", f"{HOME}{name}/", answer(207, content=one(there)))
+    has_calendar(server.nextcloud)
+    knows_address(server.nextcloud, None)
+    event = ics("DTSTART:20301007T080000Z", "SUMMARY:Plan")
+    holds(server.nextcloud, {"theirs": event}, name=name)
+    holds(server.nextcloud, {"theirs": event})
+    refused = answer(status, content=dav_error("Sabre\\DAV\\Exception", "No."))
+    for method in ("PUT", "DELETE", "MOVE"):
+        server.nextcloud.on(method, f"{HOME}{name}/theirs.ics", refused)
+    server.nextcloud.on("MOVE", f"{WORK}theirs.ics", refused)
+    server.nextcloud.on("DELETE", f"{HOME}{name}/", refused)
+    tools = {
+        "nc_calendar_update_event": {"calendar_name": name, "event_uid": "theirs", "title": "New"},
+        "nc_calendar_delete_event": {"calendar_name": name, "event_uid": "theirs"},
+        "nc_calendar_manage_calendar": {"action": "delete", "calendar_name": name},
+    }
+    for tool, arguments in tools.items():
+        assert await server.misuse(tool, arguments) == READ_ONLY[name], tool
+    for source, target in ((name, "work"), ("work", name)):
+        move = {"operation": "move", "title_contains": "Plan", "calendar_name": source, "target_calendar": target}
+        (item,) = (await server.use("nc_calendar_bulk_operations", move))["results"]
+        assert (item["status"], READ_ONLY[name]) == ("failed", item["error"])
+
+
+async def test_a_board_of_deck_as_a_calendar_is_there(server: Server) -> None:
+    """Where an event is missing, the sentence says that, and not that the calendar is."""
+    has_calendars(server.nextcloud, calendar("work"), calendar(DECK, display_name="Deck: Plans"))
+    holds(server.nextcloud, {}, name=DECK)
+    said = await server.misuse("nc_calendar_get_event", {"calendar_name": DECK, "event_uid": "x"})
+    assert said.startswith(f"There is no event 'x' in calendar '{DECK}'")
+    server.nextcloud.on("REPORT", f"{HOME}Deck%3A%20Plans/", answer(404))
+    said = await server.misuse("nc_calendar_get_event", {"calendar_name": "Deck: Plans", "event_uid": "x"})
+    assert said == "There is no calendar 'Deck: Plans': there is work (Work)."

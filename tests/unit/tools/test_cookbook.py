@@ -145,3 +145,48 @@ async def test_recipes_and_categories_go_by_the_names_that_people_see(server: Se
     assert (await server.use("nc_cookbook_get_recipes_in_category", {"category": "dessert"}))["total_count"] == 1
     said = await server.misuse("nc_cookbook_get_recipes_in_category", {"category": "Soup"})
     assert said == "There is no category 'Soup': there is Dessert."
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "sent"),
+    [
+        pytest.param(4, 6, 6, id="a number"),
+        pytest.param(4, "6", 6, id="a number as text"),
+        pytest.param(4, 6.0, 6, id="a whole number with a point"),
+        pytest.param("4 people", "4 people", "4 people", id="words that the recipe has"),
+        pytest.param("4 people", 6, 6, id="a number in place of words"),
+        pytest.param(None, "", None, id="none, as reading shows it"),
+        pytest.param(4, "null", 4, id="no value"),
+    ],
+)
+async def test_servings(server: Server, stored: Any, given: Any, sent: Any) -> None:
+    """What reading gives can be given back, and a number written as any other."""
+    server.nextcloud.on("GET", RECIPE, answer(json=recipe(recipeYield=stored)))
+    server.nextcloud.on("PUT", RECIPE, answer(json=239))
+    await server.use("nc_cookbook_update_recipe", {"recipe_id": 239, "recipe_yield": given})
+    assert json.loads(server.nextcloud.requests[-1].content)["recipeYield"] == sent
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            "4 jars of 250 ml",
+            "Invalid recipe_yield '4 jars of 250 ml': pass a whole number; Cookbook keeps no words, which can stand",
+        ),
+        ("4.5", "Invalid recipe_yield '4.5': pass a whole number"),
+        (4.5, "Invalid recipe_yield 4.5: pass a whole number."),
+        (True, "Invalid recipe_yield true: pass a whole number."),
+        ([4], "Invalid recipe_yield, which is a list: pass a whole number."),
+    ],
+)
+async def test_servings_in_words(server: Server, given: Any, sentence: str) -> None:
+    """Cookbook would keep some number of them, or 1, and drop the words."""
+    tools: dict[str, dict[str, Any]] = {
+        "nc_cookbook_create_recipe": {"name": "Jam"},
+        "nc_cookbook_update_recipe": {"recipe_id": 239},
+    }
+    for tool, which in tools.items():
+        server.nextcloud.on("GET", RECIPE, answer(json=recipe()))
+        said = await server.misuse(tool, {**which, "recipe_yield": given})
+        assert said.startswith(sentence), said

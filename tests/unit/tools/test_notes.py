@@ -163,3 +163,12 @@ async def test_a_notes_id_is_completed(server: Server, typed: str, proposed: lis
     """People know titles, URIs need ids."""
     server.nextcloud.on("GET", NOTES, answer(json=NOTEBOOK))
     assert await server.completions("nc://Notes/{note_id}", "note_id", typed) == proposed
+
+
+@pytest.mark.parametrize("etag", ["", " ", "*", '""'])
+async def test_a_change_needs_an_etag(server: Server, etag: str) -> None:
+    """An empty one is not said to be out of date: nothing is asked."""
+    arguments = {"note_id": 7, "etag": etag, "title": None, "content": "x", "category": None}
+    said = await server.misuse("nc_notes_update_note", arguments)
+    assert said == f"Invalid etag {etag!r}: pass the ETag as you were given it."
+    assert server.nextcloud.asked() == []

@@ -265,3 +265,24 @@ async def test_moves_and_copies(
     result = await server.use(tool, arguments if overwrite is None else arguments | {"overwrite": overwrite})
     assert (result["status_code"], result["message"]) == (201, message)
     assert server.nextcloud.requests[-1].headers["Overwrite"] == flag
+
+
+@pytest.mark.parametrize("content_type", ["t\u00e9xt/plain", "text", "text/plain; charset", "a b/c", "/;base64"])
+async def test_a_content_type_that_is_none(server: Server, content_type: str) -> None:
+    """The sentence names the argument, and what is right."""
+    said = await server.misuse("nc_webdav_write_file", {"path": "a", "content": "", "content_type": content_type})
+    right = "pass a media type such as text/plain, or for base64 image/png;base64."
+    assert said == f"Invalid content_type {content_type!r}: {right}"
+    assert server.nextcloud.asked() == []
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain; charset=utf-8", 'text/markdown;variant="GFM"', "application/vnd.oasis.opendocument+xml"],
+)
+async def test_a_content_type_with_parameters(server: Server, content_type: str) -> None:
+    """It is passed on."""
+    server.nextcloud.on("PUT", f"{FILES}/a", answer(201, headers={"ETag": '"e1"'}))
+    await server.use("nc_webdav_write_file", {"path": "a", "content": "", "content_type": content_type})
+    sent = server.nextcloud.requests[-1].headers["Content-Type"]
+    assert sent.replace(" ", "") == content_type.replace(" ", "")
