@@ -509,7 +509,7 @@ async def _home(nextcloud: Nextcloud) -> str:
 
 
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
-    if calendar in {"", ".", ".."} or "/" in calendar or "\0" in calendar:
+    if calendar in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", calendar):
         raise InvalidArgumentError(
             f"{quoted(calendar)} is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'."
         )

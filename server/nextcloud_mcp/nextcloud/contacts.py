@@ -8,7 +8,9 @@ convert.
 Nextcloud keeps no trash for contacts.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement
@@ -16,7 +18,14 @@ from xml.etree.ElementTree import Element, SubElement
 import httpx
 from pydantic import BaseModel, WithJsonSchema
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NotFoundError,
+    quoted,
+)
 from nextcloud_mcp.nextcloud import dav, vcard
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -106,7 +115,8 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
 
 async def delete_address_book(nextcloud: Nextcloud, name: str) -> None:
     """Delete an address book with all that is in it, for good."""
-    await nextcloud.request("DELETE", await _url(nextcloud, name), about=_book(name))
+    async with _telling_read_only(nextcloud, name):
+        await nextcloud.request("DELETE", await _url(nextcloud, name), about=_book(name))
 
 
 async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
@@ -126,14 +136,15 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
     """
     card = await aside(vcard.create, uid, data)
     url = await _url(nextcloud, address_book, f"{uid}.vcf")
-    response = await nextcloud.request(
-        "PUT",
-        url,
-        about=_book(address_book),
-        headers={"If-None-Match": "*", **_VCARD},
-        content=card.encode(),
-        also_ok={400, 412},
-    )
+    async with _telling_read_only(nextcloud, address_book):
+        response = await nextcloud.request(
+            "PUT",
+            url,
+            about=_book(address_book),
+            headers={"If-None-Match": "*", **_VCARD},
+            content=card.encode(),
+            also_ok={400, 412},
+        )
     if not response.is_success:  # 400: a card of another name has this UID
         raise ConflictError(
             f"The {_book(address_book)} has a contact {quoted(uid)} already: change that, or choose another uid."
@@ -155,9 +166,10 @@ async def update(
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
     changed = await aside(vcard.change_fields, card.text, fields)
-    response = await nextcloud.request(
-        "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
-    )
+    async with _telling_read_only(nextcloud, address_book):
+        response = await nextcloud.request(
+            "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
+        )
     # without an ETag, Nextcloud has repaired what it stored
     present = dav.etag(response.headers) or (await _find(nextcloud, address_book, uid)).etag
     return Written(uid=uid, etag=present, status_code=response.status_code)
@@ -172,8 +184,31 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
     """
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
-    await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
+    async with _telling_read_only(nextcloud, address_book):
+        await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
     return await aside(vcard.read, card.text)
+
+
+@asynccontextmanager
+async def _telling_read_only(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
+    """Say that an address book can only be read, where Nextcloud says 403, or of one that is shared 404.
+
+    Raises:
+        ForbiddenError: it is there, and can only be read.
+    """
+    try:
+        yield
+    except (ForbiddenError, NotFoundError) as error:
+        try:
+            books = await list_address_books(nextcloud)
+        except NextcloudError:
+            raise error from None  # it says more of what was asked for
+        if any(each.name == address_book and each.read_only for each in books):
+            raise ForbiddenError(
+                f"You may only read the {_book(address_book)}: ask its owner to let you write, or take another from "
+                "nc_contacts_list_addressbooks."
+            ) from error
+        raise
 
 
 async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
@@ -281,8 +316,8 @@ def _etag(properties: dict[str, Element]) -> str | None:
 
 
 async def _url(nextcloud: Nextcloud, *names: str) -> str:
-    if any(name in {"", ".", ".."} or "/" in name for name in names):
-        raise InvalidArgumentError(f"{names[0]!r} is no address book: pass the name that the list of them gives.")
+    if any(name in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", name) for name in names):
+        raise InvalidArgumentError(f"{quoted(names[0])} is no address book: pass the name that the list of them gives.")
     parts = "".join(f"{quote(name, safe='')}/" for name in names)
     address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"
     return address.rstrip("/") if len(names) > 1 else address

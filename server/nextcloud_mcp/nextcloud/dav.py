@@ -10,12 +10,14 @@ from io import BytesIO
 from typing import Final, NoReturn
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from xml.sax.saxutils import unescape
 
 import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring, iterparse
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError
+from nextcloud_mcp.errors import quoted as quoted_text
 
 D: Final = "{DAV:}"
 OC: Final = "{http://owncloud.org/ns}"
@@ -38,8 +40,11 @@ def body(document: Element | str) -> bytes:
         InvalidArgumentError: a text in it has a character that XML does not allow.
     """
     text: str = document if isinstance(document, str) else tostring(document, encoding="unicode")
-    if _NOT_XML.search(text):
-        raise InvalidArgumentError("An argument contains a control character that WebDAV does not allow: leave it out.")
+    if found := _NOT_XML.search(text):
+        value = text[text.rfind(">", 0, found.start()) + 1 :].partition("<")[0]
+        raise InvalidArgumentError(
+            f"{quoted_text(unescape(value))} contains a control character that WebDAV does not allow: leave it out."
+        )
     return text.encode()
 
 

@@ -86,12 +86,13 @@ async def test_an_address_book_that_is_there_is_a_conflict(nextcloud: Nextcloud,
 async def test_deletes_an_address_book(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """One request; an address book that is not there is an error that names it."""
     fake.on("DELETE", f"{HOME}/friends/", answer(204), answer(404))
+    fake.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF)))
     await contacts.delete_address_book(nextcloud, "friends")
     with pytest.raises(NotFoundError, match="did not find address book 'friends'"):
         await contacts.delete_address_book(nextcloud, "friends")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../bob"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../bob", "a\n", "\0"])
 async def test_a_name_leads_nowhere_else(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
     """No name of an address book climbs out of it: deleting the empty one would delete all of them."""
     with pytest.raises(InvalidArgumentError, match="is no address book"):
@@ -228,7 +229,8 @@ async def test_an_empty_uid_is_nobody(nextcloud: Nextcloud, fake: FakeNextcloud)
 
 @pytest.mark.usefixtures("ann")
 async def test_a_read_only_address_book(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud's refusal is the caller's."""
+    """Nextcloud's refusal is the caller's, where it does not say that the address book can only be read."""
     fake.on("DELETE", ANN, answer(403))
+    fake.on("PROPFIND", f"{HOME}/", answer(500))
     with pytest.raises(ForbiddenError, match="contact 'ann'"):
         await contacts.delete(nextcloud, "contacts", "ann")

@@ -224,6 +224,16 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
         {"calendar_name": "../bob/personal", "title": "x", "start_datetime": "2030-10-07"},
         "'../bob/personal' is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'.",
     ),
+    "a line end in a calendar's name": (
+        "nc_calendar_get_event",
+        {"calendar_name": "work\n", "event_uid": "x"},
+        "'work\\n' is no name of a calendar: take it from nc_calendar_list_calendars",
+    ),
+    "a character that XML can't hold": (
+        "nc_calendar_get_event",
+        {"calendar_name": "work", "event_uid": "<a\0b>"},
+        "'<a\\x00b>' contains a control character that WebDAV does not allow: leave it out.",
+    ),
     "a time of a meeting": (
         "nc_calendar_create_meeting",
         {"title": "x", "date": "2030-10-07", "time": "noon"},

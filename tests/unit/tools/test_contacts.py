@@ -95,6 +95,26 @@ async def test_changes_a_contact(server: Server) -> None:
     assert server.nextcloud.requests[-1].content.decode() == CARD.replace("END:", "ORG:X\r\nEND:")
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_address_book_that_can_only_be_read(server: Server, status: int) -> None:
+    """It is there, so that is not denied; Nextcloud says 404 of one that somebody shares for reading."""
+    book = dav_book("contacts", "<d:displayname>Theirs</d:displayname><oc:read-only>1</oc:read-only>")
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
+    server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
+    for method, path in {"PUT": ANN, "DELETE": ANN}.items():
+        server.nextcloud.on(method, path, answer(status))
+    contact = {"addressbook": "contacts", "uid": "ann"}
+    for tool, more in {
+        "nc_contacts_create_contact": {"contact_data": {"fn": "Ann"}},
+        "nc_contacts_update_contact": {"contact_data": {"note": "x"}},
+        "nc_contacts_delete_contact": {},
+    }.items():
+        assert await server.misuse(tool, {**contact, **more}) == (
+            "You may only read the address book 'contacts': ask its owner to let you write, or take another from "
+            "nc_contacts_list_addressbooks."
+        )
+
+
 async def test_deletes_a_contact(server: Server) -> None:
     """The answer says who is gone."""
     server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
