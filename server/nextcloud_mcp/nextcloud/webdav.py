@@ -327,8 +327,10 @@ async def url_of(nextcloud: Nextcloud, path: str) -> str:
 def segments(path: str) -> list[str]:
     """Split a path; no segment may climb out of the user's root or hide a part of the name."""
     names = [composed(name) for name in path.split("/") if name]
-    if any(name in {".", ".."} or "\0" in name for name in names):
-        raise InvalidArgumentError(f"{quoted(path)} is no path: write it without '.', '..' and NUL characters.")
+    if any("\0" in name for name in names):
+        raise InvalidArgumentError(f"{quoted(path)} is no path: write it without NUL characters.")
+    if any(name in {".", ".."} for name in names):
+        raise InvalidArgumentError(f"{quoted(path)} is no path: write it without '.' and '..'.")
     return names
 
 

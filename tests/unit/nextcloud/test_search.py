@@ -95,7 +95,7 @@ async def test_the_folder_is_named_as_it_is(nextcloud: Nextcloud, fake: FakeNext
 
 async def test_a_folder_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Nobody searches above their own root."""
-    with pytest.raises(InvalidArgumentError, match=r"without '\.', '\.\.' and NUL"):
+    with pytest.raises(InvalidArgumentError, match=r"without '\.' and '\.\.'"):
         await search.search(nextcloud, "../bob", Wanted(), start=0, limit=9)
     assert fake.asked() == []
 

@@ -500,3 +500,10 @@ async def test_the_conversation_stays_with_nextcloud(nextcloud: Nextcloud, fake:
     await webdav.move(nextcloud, "https://attacker.test", "//attacker.test/x", overwrite=False)
     assert {request.url.host for request in fake.requests} == {"cloud.test"}
     assert httpx.URL(fake.requests[-1].headers["Destination"]).host == "cloud.test"
+
+
+async def test_a_path_with_a_nul_character(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The sentence says what is wrong with it, before Nextcloud is asked."""
+    with pytest.raises(InvalidArgumentError, match=r"^'a\\x00b' is no path: write it without NUL characters\.$"):
+        await webdav.list_directory(nextcloud, "a\0b")
+    assert fake.asked() == []
