@@ -53,7 +53,7 @@ SECRET: Final = Field(repr=False)
 
 @dataclass(frozen=True)
 class Expects:
-    """Marks an argument that takes less than its type does: `expected` is what, for sentences."""
+    """Marks a text that stands for something else, as a number does: `expected` is what, for sentences."""
 
     expected: str
 
@@ -102,8 +102,11 @@ class _Argument:
 
     @property
     def expected(self) -> str:
-        marked = (each.expected for each in self.field.metadata if isinstance(each, Expects))
-        return next(marked, _EXPECTED[self.kind])
+        return self._marked or _EXPECTED[self.kind]
+
+    @property
+    def _marked(self) -> str | None:
+        return next((each.expected for each in self.field.metadata if isinstance(each, Expects)), None)
 
     def is_name(self, given: Any) -> bool:
         """Tell whether a value is a name, where the argument is a number."""
@@ -121,7 +124,7 @@ class _Argument:
         Raises:
             ValueError: pydantic would read into it what nobody meant.
         """
-        if self.kind is str:
+        if self.kind is str and self._marked is None:
             is_default = given is None or (given == "" and self.empty_is_default)
             return _ABSENT if is_default and not self.is_required else given
         if isinstance(given, str) and given.strip() in _NO_VALUE:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from nextcloud_mcp.boundary.arguments import Expects, NonEmptyText
+from nextcloud_mcp.boundary.arguments import Expects
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
@@ -24,16 +24,16 @@ RecipeId = Annotated[int, Named("recipe", _recipes, scope="cookbook:read")]
 
 
 def _as_text(given: Any) -> Any:
-    """Return a whole number as text; nothing for what stands for no value."""
+    """Return a whole number as text."""
     if isinstance(given, float) and given.is_integer():
         given = int(given)
     if isinstance(given, str):
-        return None if given.strip() in {"", "null"} else given.strip()
+        return given.strip()
     return given if isinstance(given, bool) or not isinstance(given, int) else str(given)
 
 
 Servings = Annotated[
-    NonEmptyText,
+    str | None,
     BeforeValidator(_as_text),
     Expects("a whole number"),
     WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
