@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape
 from defusedxml.ElementTree import fromstring
 
 from stack.standin.gate import Account, account_of
-from stack.standin.occurrences import left_out
+from stack.standin.occurrences import left_out, missed_starts
 from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
 CALENDARS = "/remote.php/dav/calendars"
@@ -40,6 +40,9 @@ _QUERY = (
 _EVENTS_BY_TIME = re.compile(
     r'calendar-query\b.*comp-filter name="VEVENT"[^/]*<[^<>]*time-range start="(\w+)" end="(\w+)"', re.DOTALL
 )
+
+
+_BUSY_BY_TIME = re.compile(r'free-busy-query\b.*time-range start="(\w+)" end="(\w+)"', re.DOTALL)
 
 
 def address_of(account: Account) -> str:
@@ -122,7 +125,11 @@ class Calendars:
         return [told[2]]
 
     def _report(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        asked = _EVENTS_BY_TIME.search(_body(environ).decode(errors="replace"))
+        question = _body(environ).decode(errors="replace")
+        busy = _BUSY_BY_TIME.search(question)
+        if busy is not None:
+            return self._report_busy(environ, start_response, (busy[1], busy[2]))
+        asked = _EVENTS_BY_TIME.search(question)
         if asked is None:
             return self._inner(environ, start_response)
         status, headers, body = self._ask({**environ, "HTTP_ACCEPT_ENCODING": ""})
@@ -132,7 +139,17 @@ class Calendars:
                 if left_out(each.findtext(".//{urn:ietf:params:xml:ns:caldav}calendar-data", ""), asked[1], asked[2]):
                     found.remove(each)
             body = tostring(found, encoding="utf-8", xml_declaration=True)
-            headers = [*(pair for pair in headers if pair[0] != "Content-Length"), ("Content-Length", str(len(body)))]
+            headers = _with_length(headers, body)
+        start_response(status, headers)
+        return [body]
+
+    def _report_busy(self, environ: Environ, start_response: StartResponse, times: tuple[str, str]) -> Iterable[bytes]:
+        status, headers, body = self._ask({**environ, "HTTP_ACCEPT_ENCODING": ""})
+        if status.startswith("200"):
+            missed = self._missed(environ["PATH_INFO"], times)
+            lines = [line for line in body.decode().splitlines() if not _starts_at(line, missed)]
+            body = "".join(f"{line}\r\n" for line in lines).encode()
+            headers = _with_length(headers, body)
         start_response(status, headers)
         return [body]
 
@@ -188,7 +205,14 @@ class Calendars:
             "standin.as": user,
         }
         _, _, body = self._ask(asked)
-        return [line for line in body.decode().splitlines() if line.startswith("FREEBUSY")]
+        lines = [line for line in body.decode().splitlines() if line.startswith("FREEBUSY")]
+        missed = self._missed(f"/{user}/{calendar}/", times)
+        return [line for line in lines if not _starts_at(line, missed)]
+
+    def _missed(self, path: str, times: tuple[str, str]) -> set[str]:
+        """When the occurrences in a calendar start that free/busy answers miss."""
+        objects = self._place(path).glob("*.ics")
+        return {start for each in objects for start in missed_starts(each.read_text("utf-8"), *times)}
 
     def _ask(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
         told: list[Any] = []
@@ -233,6 +257,15 @@ def create_principals_app() -> WsgiApp:
         return [body]
 
     return principals
+
+
+def _with_length(headers: list[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
+    return [*(pair for pair in headers if pair[0] != "Content-Length"), ("Content-Length", str(len(body)))]
+
+
+def _starts_at(line: str, starts: set[str]) -> bool:
+    found = re.match(r"FREEBUSY[^:]*:(\w+)/", line)
+    return found is not None and found[1] in starts
 
 
 def _body(environ: Environ) -> bytes:

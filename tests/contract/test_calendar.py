@@ -433,6 +433,18 @@ async def test_a_calendar_says_when_it_is_busy(place: Place, uid: str) -> None:
     assert "20301202T100000Z/" in answer.text
 
 
+async def test_free_busy_misses_what_a_rule_gives_beside_dates(place: Place, uid: str) -> None:
+    """Of a series with RDATE, Nextcloud looks at those dates alone: whoever asks has to read the series."""
+    weekly = ("DTSTART:20301104T100000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", "RDATE:20301203T150000Z")
+    await place.put(uid, ics(uid, *weekly))
+    await place.put(f"{uid}-once", ics(f"{uid}-once", "DTSTART:20301202T120000Z", "DURATION:PT1H"))
+    body = f"<c:free-busy-query {NAMESPACES}>{within('20301202T000000Z', '20301204T000000Z')}</c:free-busy-query>"
+    answer = await place.http.request("REPORT", place.path, content=body, headers={"Depth": "1"})
+    assert answer.status_code == 200
+    assert "20301202T120000Z/" in answer.text
+    assert "20301202T100000Z/" not in answer.text
+
+
 async def test_an_invitation_is_stored_with_what_became_of_it(alice: Person, uid: str) -> None:
     """Writing one gives no ETag, for what is stored is not what was sent; asking for it does."""
     own = await address(alice)

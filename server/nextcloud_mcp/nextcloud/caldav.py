@@ -53,6 +53,7 @@ _PROPERTIES: Final = (
     f"{C}supported-calendar-component-set",
     f"{C}calendar-description",
     f"{C}calendar-timezone",
+    f"{C}schedule-calendar-transp",
     f"{ICAL}calendar-color",
     f"{CS}getctag",
     f"{dav.OC}calendar-enabled",
@@ -104,7 +105,12 @@ class Written:
 
 
 async def list_calendars(
-    nextcloud: Nextcloud, *, takes: str | None = None, writable: bool = False, without: str | None = None
+    nextcloud: Nextcloud,
+    *,
+    takes: str | None = None,
+    writable: bool = False,
+    opaque: bool = False,
+    without: str | None = None,
 ) -> list[Calendar]:
     """Return the user's calendars.
 
@@ -112,6 +118,7 @@ async def list_calendars(
         nextcloud: as whom.
         takes: only those that take this component.
         writable: only those that the user may write to.
+        opaque: only those whose events make the user busy (RFC 6638 section 9.1): Nextcloud counts no shared ones.
         without: only those whose name does not have this text in it.
     """
     response = await nextcloud.request(
@@ -121,7 +128,11 @@ async def list_calendars(
         headers={"Depth": "1"},
         content=dav.propfind(*_PROPERTIES),
     )
-    calendars = [_calendar(element) for element in dav.responses(response) if _is_calendar(element)]
+    calendars = [
+        _calendar(element)
+        for element in dav.responses(response)
+        if _is_calendar(element) and not (opaque and _is_transparent(element))
+    ]
     return [
         calendar
         for calendar in calendars
@@ -217,17 +228,25 @@ async def find_all(
     """Return the objects of a kind; with `between`, those of which something may happen in that time (zones needed).
 
     Nextcloud takes a time without a zone for UTC: ask for a day more on both sides where that matters. By time it does
-    find all of them. So series with RDATE, and series that it may have given up, are asked for as well; they are the
-    caller's to expand.
+    not find all of them, so the result includes those of `find_missed`; they are the caller's to expand.
     """
     if between is None:
         return await _query(nextcloud, calendar, _kind(component))
-    objects = await _with_property(nextcloud, calendar, component, "RDATE")
-    series = await _with_property(nextcloud, calendar, component, "RRULE")
-    objects += [each for each in series if between[1].year >= _INDEX_ENDS or _MANY.search(each.text)]
+    objects = await find_missed(nextcloud, calendar, component, until=between[1])
     by_time = _kind(component)
     SubElement(by_time, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
     objects += await _query(nextcloud, calendar, by_time)
+    return list({each.href: each for each in objects}.values())
+
+
+async def find_missed(nextcloud: Nextcloud, calendar: str, component: str, *, until: datetime) -> list[CalendarObject]:
+    """Return the series that Nextcloud may miss in a time that ends with `until`, when it looks for what happens then.
+
+    These are series with RDATE, and those that it may have given up.
+    """
+    objects = await _with_property(nextcloud, calendar, component, "RDATE")
+    series = await _with_property(nextcloud, calendar, component, "RRULE")
+    objects += [each for each in series if until.year >= _INDEX_ENDS or _MANY.search(each.text)]
     return list({each.href: each for each in objects}.values())
 
 
@@ -544,6 +563,11 @@ def _is_calendar(response: Element) -> bool:
     return (
         _DELETED_AT not in dav.properties(response) and response.find(f".//{dav.D}resourcetype/{C}calendar") is not None
     )
+
+
+def _is_transparent(response: Element) -> bool:
+    """Tell whether nothing in a calendar makes the user busy (RFC 6638 section 9.1)."""
+    return response.find(f".//{C}schedule-calendar-transp/{C}transparent") is not None
 
 
 def _calendar(response: Element) -> Calendar:

@@ -2,25 +2,32 @@
 
 Nextcloud counts what each person's calendars and working hours say, without showing what it is. It asks in the name
 of a mail address. Of somebody who has none, the calendars are asked one by one, and nobody else.
+
+Its answers miss the occurrences of some series (`caldav.find_missed`). In the user's own calendars those are read and
+added here; the calendars of attendees nobody else may read.
 """
 
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import partial
 from typing import Any, Final
 
 from icalendar import Calendar as VCalendar
 from icalendar import Component, FreeBusy, vCalAddress
+from icalendar import Event as VEvent
 from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError, quoted
 from nextcloud_mcp.nextcloud import caldav, moments
 from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.caldav import EVENT, CalendarObject
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.vevent import address
+from nextcloud_mcp.nextcloud.moments import Moment
+from nextcloud_mcp.nextcloud.vevent import Series, address, text
 from nextcloud_mcp.nextcloud.vevent_changes import PRODID, mail_addresses, split
-from nextcloud_mcp.nextcloud.vevent_parsed import UNREADABLE, parsed
+from nextcloud_mcp.nextcloud.vevent_parsed import UNREADABLE, parsed, read_all, readable
 
 Span = tuple[datetime, datetime]
 Hours = list[tuple[time, time]]
@@ -70,6 +77,7 @@ async def find(
         else await _ask_own(nextcloud, attendees, within)
     )
     busy = await aside(_busy, [reply for reply in replies.values() if reply is not None])
+    busy += await _busy_in_missed_series(nextcloud, within)
     wanted = _wanted(within, hours, weekends=weekends)
     free = [each for each in _without(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
     return Availability(
@@ -91,8 +99,36 @@ async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[s
             "Nextcloud does not know your mail address, by which it asks for attendees: enter it in the personal "
             "settings there, or leave attendees away."
         )
-    own = await caldav.list_calendars(nextcloud, takes=caldav.EVENT, writable=True)
+    own = await caldav.list_calendars(nextcloud, takes=EVENT, writable=True, opaque=True)
     return {calendar.name: await caldav.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
+
+
+async def _busy_in_missed_series(nextcloud: Nextcloud, within: Span) -> list[Span]:
+    """Return when the user is busy because of series that Nextcloud's answers miss."""
+    spans: list[Span] = []
+    for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, opaque=True):
+        missed = await caldav.find_missed(nextcloud, calendar.name, EVENT, until=within[1])
+        found, _ = await read_all(missed, partial(_occurrences, within=within))  # Nextcloud counts nothing unreadable
+        spans += [span for each in found for span in each]
+    return spans
+
+
+def _occurrences(stored: CalendarObject, within: Span) -> list[Span]:
+    """Return when a series makes its owner busy; days and floating times are in the zone of `within`."""
+    series = Series(stored)
+    found = [each for each in series.occurrences(*within) if series.is_expanded(each) and _is_busy(each)]
+    zone = within[0].tzinfo
+    with readable(stored):
+        return [(_in_utc(each.start, zone), _in_utc(each.end, zone)) for each in found]
+
+
+def _in_utc(moment: Moment, zone: tzinfo | None) -> datetime:
+    return moments.instant(moment, zone).astimezone(UTC)
+
+
+def _is_busy(event: VEvent) -> bool:
+    """Tell whether an event takes its time (RFC 4791 section 7.10)."""
+    return text(event, "TRANSP").upper() != "TRANSPARENT" and text(event, "STATUS").upper() != "CANCELLED"
 
 
 def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:

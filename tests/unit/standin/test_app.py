@@ -99,6 +99,23 @@ async def test_calendars(alice: httpx.AsyncClient) -> None:
     assert (await alice.delete(f"{PERSONAL}/one.ics")).status_code in {200, 204}
 
 
+BUSY = """<c:free-busy-query xmlns:c="urn:ietf:params:xml:ns:caldav">
+<c:time-range start="20260105T000000Z" end="20260201T000000Z"/></c:free-busy-query>"""
+
+
+async def test_free_busy_misses_what_nextcloud_misses(alice: httpx.AsyncClient) -> None:
+    """Of a series with RDATE, what its rule gives."""
+    series = EVENT.replace("SUMMARY", "RRULE:FREQ=WEEKLY;COUNT=3\nRDATE:20260107T150000Z\nSUMMARY")
+    await alice.put(f"{PERSONAL}/one.ics", content=series)
+    await alice.put(f"{PERSONAL}/two.ics", content=EVENT.replace("one", "two").replace("20260102T1", "20260112T1"))
+    told = await alice.request("REPORT", PERSONAL + "/", content=BUSY, headers={"Depth": "1"})
+    assert told.status_code == 200
+    assert [line.partition(":")[2][:16] for line in told.text.splitlines() if line.startswith("FREEBUSY")] == [
+        "20260107T150000Z",
+        "20260112T100000Z",
+    ]
+
+
 async def test_address_books(alice: httpx.AsyncClient) -> None:
     """A contact in the first address book is listed and read."""
     assert (await alice.put(f"{CONTACTS}/carol.vcf", content=CARD)).status_code == 201

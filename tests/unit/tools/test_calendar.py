@@ -820,6 +820,7 @@ FREE: Final[Mapping[str, tuple[dict[str, Any], list[str]]]] = {
 async def test_finds_when_all_are_free(server: Server, arguments: dict[str, Any], expected: list[str]) -> None:
     """What is left of the hours when everybody's busy times are taken out, whether they say end or duration."""
     knows_address(server.nextcloud)
+    has_calendars(server.nextcloud)
     own = "FREEBUSY:20301004T080000Z/20301004T090000Z,20301007T065000Z/PT130M"
     busy = replies(
         alice=f"{own} FREEBUSY;FBTYPE=FREE:20301004T100000Z/PT1H",
@@ -832,6 +833,7 @@ async def test_finds_when_all_are_free(server: Server, arguments: dict[str, Any]
 async def test_who_is_unknown_is_told(server: Server) -> None:
     """Their times count for nothing, and the caller knows."""
     knows_address(server.nextcloud)
+    has_calendars(server.nextcloud)
     server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice="", carol=None))
     arguments = {"duration_minutes": 30, "attendees": "carol@example.org", "date_range_end": "2030-01-01"}
     start = {"date_range_start": "2029-12-20"}
@@ -848,6 +850,7 @@ async def test_the_past_is_not_free(server: Server) -> None:
     """Without dates it is the week from now on, in the person's zone."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
     knows_address(server.nextcloud)
+    has_calendars(server.nextcloud)
     server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
     result = await server.use("nc_calendar_find_availability", {"duration_minutes": 5, "business_hours_only": False})
     first = datetime.fromisoformat(result["available_slots"][0]["start"])
@@ -858,11 +861,106 @@ async def test_the_past_is_not_free(server: Server) -> None:
 async def test_without_an_address_ones_own_calendars_are_asked(server: Server) -> None:
     """Nextcloud asks in the name of a mail address; somebody who has none can still know their own free times."""
     knows_address(server.nextcloud, None)
-    has_calendars(server.nextcloud, calendar("work"), calendar("birthdays", privileges="<d:read/>"))
+    has_calendars(
+        server.nextcloud,
+        calendar("work"),
+        calendar("birthdays", privileges="<d:read/>"),
+        calendar("ideas", more=TRANSPARENT),
+    )
     busy = ics("FREEBUSY:20301004T070000Z/20301004T150000Z", kind="VFREEBUSY")
-    server.nextcloud.on("REPORT", WORK, answer(content=busy.encode()))
+    holds(server.nextcloud, {}, name="birthdays")
+    server.nextcloud.on("REPORT", WORK, answers_busy(busy))
     assert await slots(server) == ["07T09:00-07T17:00 480"]
-    assert "free-busy-query" in sent(server.nextcloud, "REPORT").content.decode()
+    asked = [request for request in server.nextcloud.requests if b"free-busy-query" in request.content]
+    assert [request.url.path for request in asked] == [WORK]
+
+
+TRANSPARENT: Final = "<cal:schedule-calendar-transp><cal:transparent/></cal:schedule-calendar-transp>"
+
+
+def answers_busy(busy: str, **objects: str) -> Answer:
+    """Answer a free-busy-query with `busy`, and each query as `by_query` does."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        told = answer(content=busy.encode()) if b"free-busy-query" in request.content else by_query(**objects)
+        return told(request)
+
+    return respond
+
+
+BERLIN: Final = "TZID=Europe/Berlin"
+MISSED: Final[Mapping[str, tuple[str, tuple[str, ...], list[str]]]] = {
+    "with a date more": (
+        "rdate",
+        (f"DTSTART;{BERLIN}:20300902T090000", "DURATION:PT3H", "RRULE:FREQ=WEEKLY", "RDATE:20300905T070000Z"),
+        ["04T09:00-04T17:00 480", "07T12:00-07T17:00 300"],
+    ),
+    "with dates and no rule": (
+        "rdate",
+        (f"DTSTART;{BERLIN}:20300902T090000", "DURATION:PT3H", f"RDATE;{BERLIN}:20301004T140000"),
+        ["04T09:00-04T14:00 300", "07T09:00-07T17:00 480"],
+    ),
+    "after thousands of occurrences": (
+        "rrule",
+        (f"DTSTART;{BERLIN}:20150101T120000", "DURATION:PT1H", "RRULE:FREQ=DAILY"),
+        ["04T09:00-04T12:00 180", "04T13:00-04T17:00 240", "07T09:00-07T12:00 180", "07T13:00-07T17:00 240"],
+    ),
+    "for whole days": (
+        "rdate",
+        ("DTSTART;VALUE=DATE:20300930", "RRULE:FREQ=WEEKLY;BYDAY=MO", "RDATE;VALUE=DATE:20300901"),
+        ["04T09:00-04T17:00 480"],
+    ),
+    "at a time wherever one is": (
+        "rdate",
+        ("DTSTART:20300930T090000", "DURATION:PT2H", "RRULE:FREQ=WEEKLY", "RDATE:20300901T090000"),
+        ["04T09:00-04T17:00 480", "07T11:00-07T17:00 360"],
+    ),
+    "that takes no time": (
+        "rdate",
+        (
+            "DTSTART:20300930T070000Z",
+            "DURATION:PT2H",
+            "RRULE:FREQ=WEEKLY",
+            "RDATE:20300901T090000Z",
+            "TRANSP:TRANSPARENT",
+        ),
+        ["04T09:00-04T17:00 480", "07T09:00-07T17:00 480"],
+    ),
+    "that is cancelled": (
+        "rdate",
+        (
+            "DTSTART:20300930T070000Z",
+            "DURATION:PT2H",
+            "RRULE:FREQ=WEEKLY",
+            "RDATE:20300901T090000Z",
+            "STATUS:CANCELLED",
+        ),
+        ["04T09:00-04T17:00 480", "07T09:00-07T17:00 480"],
+    ),
+    "that nobody means": (
+        "rrule",
+        ("DTSTART:20300930T070000Z", "RRULE:FREQ=MINUTELY"),
+        ["04T09:00-04T17:00 480", "07T09:00-07T17:00 480"],
+    ),
+    "that is not readable": (
+        "rdate",
+        ("DTSTART:20300930T070000Z", "RRULE:FREQ=WEEKLY", "RDATE:sometime"),
+        ["04T09:00-04T17:00 480", "07T09:00-07T17:00 480"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mail", ["alice@example.org", None])
+@pytest.mark.parametrize(("kind", "lines", "free"), MISSED.values(), ids=MISSED.keys())
+async def test_a_series_that_nextcloud_misses_is_busy(
+    server: Server, mail: str | None, kind: str, lines: tuple[str, ...], free: list[str]
+) -> None:
+    """The person's own calendars are read for it; those in which nothing takes time are not."""
+    knows_address(server.nextcloud, mail)
+    has_calendars(server.nextcloud, calendar("work"), calendar("shared", more=TRANSPARENT))
+    server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
+    server.nextcloud.on("REPORT", WORK, answers_busy(ics(kind="VFREEBUSY"), **{f"{kind}_series": ics(*lines)}))
+    assert await slots(server) == free
 
 
 async def test_without_an_address_nobody_else_can_be_asked(server: Server) -> None:
@@ -888,6 +986,7 @@ async def test_a_free_busy_answer_that_is_none(server: Server, content: bytes) -
 async def test_asking_who_is_free_writes_nothing(server: Server) -> None:
     """The one POST goes to the outbox, which stores nothing (RFC 6638 section 5)."""
     knows_address(server.nextcloud)
+    has_calendars(server.nextcloud)
     server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
     await slots(server)
     methods = [(request.method, request.url.path) for request in server.nextcloud.requests]
