@@ -75,6 +75,19 @@ async def zone_for(nextcloud: Nextcloud, time_zone: str = "") -> ZoneInfo | None
         return None
 
 
+def is_same(text: str, told: str) -> bool:
+    """Tell whether two texts are one date or time, in whatever spelling: `T10:00Z` is `T12:00:00+02:00`.
+
+    A time without an offset is another than one with an offset.
+    """
+    try:
+        one, other = _read(text.strip()), _read(told)
+    except ValueError:
+        return text == told
+    aware = [isinstance(each, datetime) and each.tzinfo is not None for each in (one, other)]
+    return is_day(one) == is_day(other) and aware[0] == aware[1] and one == other
+
+
 def placed(moment: Moment, where: tzinfo | None) -> Moment:
     """Put a time into a zone: one without an offset is meant there, another is the same instant, told there."""
     if not isinstance(moment, datetime):

@@ -35,6 +35,7 @@ from nextcloud_mcp.nextcloud.vevent_changes import (
     written,
 )
 from nextcloud_mcp.nextcloud.vevent_parsed import parsed, read_all, readable
+from nextcloud_mcp.nextcloud.vevent_times import placed_like, value
 from nextcloud_mcp.nextcloud.vtodo_repeated import as_done, begins, follow, repeats, roll_on
 
 OPEN: Final = "NEEDS-ACTION"
@@ -217,10 +218,19 @@ def _differing(stored: CalendarObject, change: Change) -> Change:
     """Return what of a change differs from what reading the task gives, so that what was read can be given back."""
     told = _todo(stored, "")
     named = {name: value for name, value in vars(change).items() if value is not None}
-    others = {name for name, value in named.items() if (getattr(told, name) or "") != (value or "")}
+    others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name) or "")}
     if others & _PROGRESS:
         others |= named.keys() & _PROGRESS  # together they may contradict each other
     return Change(**{name: value for name, value in named.items() if name in others})
+
+
+_TIMES: Final = {"due", "dtstart", "completed"}
+
+
+def _is_told(name: str, value: object, told: object) -> bool:
+    if name in _TIMES and isinstance(value, str) and isinstance(told, str):
+        return moments.is_same(value, told)
+    return (value or "") == told
 
 
 def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Result:
@@ -314,31 +324,29 @@ def _iso(task: VTodo, name: str) -> str | None:
 
 
 def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
-    for name, value in {"SUMMARY": change.summary, "DESCRIPTION": change.description}.items():
-        if value is not None:
-            set_text(task, name, value)
+    for name, words in {"SUMMARY": change.summary, "DESCRIPTION": change.description}.items():
+        if words is not None:
+            set_text(task, name, words)
     set_priority(task, change.priority)
     set_categories(task, change.categories)
-    for name, value in {"DTSTART": change.dtstart, "DUE": change.due}.items():
-        if value is not None:
-            _set_moment(task, name, value, zone)
+    for name, moment in {"DTSTART": change.dtstart, "DUE": change.due}.items():
+        if moment is not None:
+            _set_moment(task, name, moment, zone)
     if change.dtstart or change.due:
         _check_order(task)
     _set_progress(task, change, zone)
     stamp(task)
 
 
-def _set_moment(task: VTodo, name: str, value: str, zone: tzinfo | None) -> None:
-    """Set or clear DTSTART or DUE; a time without an offset is in the zone that the task has."""
-    old = timed(task, name)
+def _set_moment(task: VTodo, name: str, text: str, zone: tzinfo | None) -> None:
+    """Set or clear DTSTART or DUE; a time without an offset is in the zone that the task has, or floats as it does."""
+    like = timed(task, name) or timed(task, "DUE" if name == "DTSTART" else "DTSTART")
+    if like and moments.is_day(like.dt):
+        like = None
     task.pop(name, None)
-    if not value:
+    if not text:
         return
-    moment = moments.read(value, name.lower())
-    if not moments.is_day(moment):
-        has = old.dt.tzinfo if old and "TZID" in old.params and isinstance(old.dt, datetime) else None
-        moment = moments.placed(moment, has or zone)
-    task[name] = vDDDTypes(moment)
+    task[name] = value(placed_like(moments.read(text, name.lower()), like, zone), like)
     if name == "DUE":
         task.pop("DURATION", None)  # RFC 5545 section 3.6.2: one of both
 
@@ -357,7 +365,8 @@ def _check_order(task: VTodo) -> None:
 def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
     """Set STATUS, PERCENT-COMPLETE and COMPLETED, which say the same thing and must agree."""
     status, percent = _status(task, change), change.percent_complete
-    completed = moments.read(change.completed, "completed") if change.completed else None
+    is_kept = not change.completed or moments.is_same(change.completed, _iso(task, "COMPLETED") or "")
+    completed = None if is_kept else moments.read(change.completed or "", "completed")
     if status == DONE:
         percent = ALL
         completed = completed or (None if "COMPLETED" in task else datetime.now(UTC).replace(microsecond=0))
@@ -365,7 +374,7 @@ def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
         task.pop("COMPLETED", None)
         if percent is None and text(task, "PERCENT-COMPLETE") == str(ALL):
             percent = 0
-    if status:
+    if status and status != text(task, "STATUS").upper():
         task["STATUS"] = status
     if percent is not None:
         task["PERCENT-COMPLETE"] = percent

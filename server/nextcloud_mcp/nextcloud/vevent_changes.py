@@ -124,11 +124,17 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
     if change.recurrence_rule and is_same_rule(change.recurrence_rule, told.recurrence_rule):
         change = replace(change, recurrence_rule=told.recurrence_rule)
     named = {name: value for name, value in vars(change).items() if value is not None}
-    others = {name for name, value in named.items() if getattr(told, name, None) != value}
+    others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name, None))}
     if others & {"start_datetime", "all_day"}:  # the others may be named for what they are to stay
         also = {"start_datetime", "end_datetime", "all_day"}
         others |= named.keys() & (also if recurrence_id else also | {"recurrence_rule"})
     return Change(**{name: value for name, value in named.items() if name in others})
+
+
+def _is_told(name: str, value: object, told: object) -> bool:
+    if name in {"start_datetime", "end_datetime"} and isinstance(value, str) and isinstance(told, str):
+        return moments.is_same(value, told)
+    return told == value
 
 
 def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str = "") -> str:

@@ -66,9 +66,9 @@ def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Mome
     if start is None and old is None:
         raise InvalidArgumentError("An all-day event needs a start_datetime with a time to become a timed one.")
     old_end = (timed(event, "DTEND") or old) if old else None
-    begins = _placed_like(start, old, zone) if start is not None or old is None else old.dt
+    begins = placed_like(start, old, zone) if start is not None or old is None else old.dt
     if end is not None:
-        ends = _placed_like(end, old_end, zone)
+        ends = placed_like(end, old_end, zone)
     elif old is None:
         ends = begins + USUAL_LENGTH
     elif (zone_of(begins) is None) != (zone_of(old.dt) is None):
@@ -82,8 +82,11 @@ def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Mome
     _put(event, value(begins, old), None if end is None and old and "DTEND" not in event else value(ends, old_end))
 
 
-def _placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:
-    """Put a time that a caller wrote into the zone that the event has; UTC is none that somebody chose."""
+def placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:
+    """Put a time that a caller wrote into the zone of `like`; one without an offset floats where `like` does.
+
+    UTC is no zone that somebody chose: then it is put into `zone`.
+    """
     has = like.dt.tzinfo if like and isinstance(like.dt, datetime) else None
     floats = has is None and zone_of(moment or date.min) is None
     chosen = like is not None and ("TZID" in like.params or floats)

@@ -14,9 +14,9 @@ from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed
 from nextcloud_mcp.tools.deck import TOOLS as DECK_TOOLS
 from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent
 from tests.support.deck import BOARDS, card, stack
-from tests.support.ics import TASKS, WRITTEN_BY, stored
+from tests.support.ics import TASKS, WRITTEN_BY, ics, stored
 from tests.support.issuer import answer
-from tests.support.nextcloud import multistatus
+from tests.support.nextcloud import USER_PATH, multistatus, ocs
 from tests.support.server import Server
 from tests.support.vcards import CARDS
 from tests.unit.nextcloud.test_contacts import BOOK, dav_card
@@ -92,6 +92,66 @@ async def test_a_task_is_given_back(server: Server, ical: str) -> None:
         await server.use("nc_calendar_update_todo", {"calendar_name": "work", "todo_uid": "theirs", **fields})
         assert kept(sent(server.nextcloud).content.decode()) == kept(ical), fields
     assert len([each for each in server.nextcloud.asked("PUT") if each != f"PUT {THEIRS}"]) == 0
+
+
+TIMES: Final[dict[str, tuple[str, ...]]] = {
+    "floating": ("DTSTART:20301006T100000", "{end}:20301007T100000"),
+    "floating, with its kind": ("DTSTART;VALUE=DATE-TIME:20301006T100000", "{end};VALUE=DATE-TIME:20301007T100000"),
+    "in UTC": ("DTSTART:20301006T100000Z", "{end}:20301007T100000Z"),
+    "days": ("DTSTART;VALUE=DATE:20301006", "{end};VALUE=DATE:20301007"),
+    "in two zones": (
+        "DTSTART;TZID=Europe/Berlin:20301006T100000",
+        "{end};TZID=America/New_York:20301007T100000",
+    ),
+    "in a zone that nobody knows": (
+        "DTSTART;TZID=Mars/Phobos:20301006T100000",
+        "{end};TZID=Mars/Phobos:20301007T100000",
+    ),
+}
+ALARM: Final = ("BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER;VALUE=DATE-TIME:20301006T090000", "END:VALARM")
+
+
+def spellings(told: str) -> list[str]:
+    """A time as clients write it who have read it."""
+    return [told, told.replace("T", " "), told.replace("T10:00:00", "T10:00"), told.replace("+00:00", "Z")]
+
+
+def timed(kind: str, end: str, lines: tuple[str, ...]) -> str:
+    """An event or a task with these times, and a reminder at a time that floats."""
+    return ics(*(line.format(end=end) for line in lines), *ALARM, kind=kind)
+
+
+@pytest.mark.parametrize("lines", TIMES.values(), ids=TIMES.keys())
+async def test_a_time_of_an_event_is_given_back_in_any_spelling(server: Server, lines: tuple[str, ...]) -> None:
+    """No zone is added to a time that had none, whatever else changes; the person's own zone is another."""
+    server.nextcloud.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Asia/Tokyo"}))
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    ical = timed("VEVENT", "DTEND", lines)
+    holds(server.nextcloud, {"theirs": ical})
+    event = {"calendar_name": "work", "event_uid": "theirs"}
+    told = await server.use("nc_calendar_get_event", event)
+    for start, end in zip(spellings(told["start_datetime"]), spellings(told["end_datetime"]), strict=True):
+        for times in ({"start_datetime": start}, {"end_datetime": end}, {"start_datetime": start, "end_datetime": end}):
+            await server.use("nc_calendar_update_event", {**event, **times, "location": "Here"})
+            written = sent(server.nextcloud).content.decode()
+            assert [line for line in kept(written) if line != "LOCATION:Here"] == kept(ical), times
+
+
+@pytest.mark.parametrize("lines", TIMES.values(), ids=TIMES.keys())
+async def test_a_time_of_a_task_is_given_back_in_any_spelling(server: Server, lines: tuple[str, ...]) -> None:
+    """As an event's."""
+    server.nextcloud.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Asia/Tokyo"}))
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    has_calendar(server.nextcloud, takes="VTODO")
+    ical = timed("VTODO", "DUE", (*lines, "COMPLETED:20301007T100000", "STATUS:x-deferred"))
+    holds(server.nextcloud, {"theirs": ical})
+    (told,) = (await server.use("nc_calendar_list_todos", {"calendar_name": "work"}))["todos"]
+    for start, due in zip(spellings(told["dtstart"]), spellings(told["due"]), strict=True):
+        for times in ({"dtstart": start}, {"due": due}, {"dtstart": start, "due": due}):
+            task = {"calendar_name": "work", "todo_uid": "theirs", "description": "Here"}
+            await server.use("nc_calendar_update_todo", {**task, **times})
+            written = sent(server.nextcloud).content.decode()
+            assert [line for line in kept(written) if line != "DESCRIPTION:Here"] == kept(ical), times
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS.keys())

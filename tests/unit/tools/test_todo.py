@@ -153,6 +153,24 @@ CHANGED: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"DUE;TZID=Europe/Berlin:20301031T180000"},
         {"DUE;TZID=Europe/Berlin:20301130T180000"},
     ),
+    "due at a time and no longer on a day": (
+        ics("DUE;VALUE=DATE:20301031", kind="VTODO"),
+        {"due": "2030-11-30T18:00Z"},
+        {"DUE;VALUE=DATE:20301031"},
+        {"DUE:20301130T180000Z"},
+    ),
+    "half done, as it was written": (
+        ics("STATUS:in-process", "PERCENT-COMPLETE:40", kind="VTODO"),
+        {"status": "IN-PROCESS", "percent_complete": 50},
+        {"PERCENT-COMPLETE:40"},
+        {"PERCENT-COMPLETE:50"},
+    ),
+    "all done, when it was": (
+        ics("STATUS:COMPLETED", "PERCENT-COMPLETE:90", "COMPLETED:20301001T080000", kind="VTODO"),
+        {"status": "COMPLETED", "percent_complete": 100, "completed": "2030-10-01T08:00"},
+        {"PERCENT-COMPLETE:90"},
+        {"PERCENT-COMPLETE:100"},
+    ),
     "never due": (NEXTCLOUDS_OWN, {"due": ""}, {"DUE;TZID=Europe/Berlin:20301031T180000"}, set()),
     "due instead of lasting": (
         ics("DTSTART:20301001T100000Z", "DURATION:PT1H", kind="VTODO"),
@@ -229,6 +247,43 @@ async def test_changes_a_task(
     old, new = set(unfolded(ical)), set(unfolded(sent(server.nextcloud).content.decode()))
     assert {line for line in old - new if not line.startswith(ALWAYS)} == gone
     assert {line for line in new - old if not line.startswith(ALWAYS)} == come
+
+
+KEPT_ZONES: Final[Mapping[str, tuple[tuple[str, ...], dict[str, str], str]]] = {
+    "floating": (
+        ("DTSTART:20301001T090000", "DUE:20301031T180000"),
+        {"due": "2030-11-30T18:00"},
+        "DUE:20301130T180000",
+    ),
+    "floating, from its start on": (("DTSTART:20301001T090000",), {"due": "2030-11-30T18:00"}, "DUE:20301130T180000"),
+    "where it starts": (
+        ("DTSTART;TZID=/mozilla.org/20050126_1/Europe/Berlin:20301001T090000",),
+        {"due": "2030-11-30T18:00"},
+        "DUE;TZID=/mozilla.org/20050126_1/Europe/Berlin:20301130T180000",
+    ),
+    "in a zone that nobody knows": (
+        ("DUE;TZID=Mars/Phobos:20301031T180000",),
+        {"dtstart": "2030-10-30T18:00"},
+        "DTSTART;TZID=Mars/Phobos:20301030T180000",
+    ),
+    "where the person is": (
+        ("DUE;VALUE=DATE:20301031",),
+        {"due": "2030-11-30T18:00"},
+        "DUE;TZID=Asia/Tokyo:20301130T180000",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "arguments", "expected"), KEPT_ZONES.values(), ids=KEPT_ZONES.keys())
+async def test_a_time_without_an_offset_is_where_the_task_is(
+    server: Server, lines: tuple[str, ...], arguments: dict[str, str], expected: str
+) -> None:
+    """It floats where the task does; the person's own zone is for tasks that have no time."""
+    zone(server.nextcloud, "Asia/Tokyo")
+    holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    await server.use("nc_calendar_update_todo", {**TASK, **arguments})
+    assert expected in unfolded(sent(server.nextcloud).content.decode())
 
 
 async def test_done_now(server: Server) -> None:
