@@ -18,6 +18,7 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, quoted
 from nextcloud_mcp.nextcloud import content_lines, moments
+from nextcloud_mcp.nextcloud.moments import Moment
 from nextcloud_mcp.nextcloud.vevent import (
     Series,
     Timed,
@@ -30,10 +31,18 @@ from nextcloud_mcp.nextcloud.vevent import (
     text,
     timed,
     told_rules,
+    written_rule,
 )
 from nextcloud_mcp.nextcloud.vevent_moved import occurrences
 from nextcloud_mcp.nextcloud.vevent_parsed import own_zones, parsed, readable
-from nextcloud_mcp.nextcloud.vevent_rules import end_repetition, follow_rule, is_same_rule, move_along, set_rule
+from nextcloud_mcp.nextcloud.vevent_rules import (
+    end_repetition,
+    follow_rule,
+    is_same_rule,
+    last_by_rule,
+    move_along,
+    set_rule,
+)
 from nextcloud_mcp.nextcloud.vevent_times import set_times
 
 MAX_PARTS: Final = 1_000
@@ -162,6 +171,7 @@ def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -
     if not recurrence_id:
         if _is_left_behind(event, change, old_rules):
             change = replace(change, recurrence_rule=None)
+        change = _with_stored_end(change, old.dt, old_rules)
         _set_rule(event, change)
         _move_rest(series, change, old, old_rules)
     _set_fields(event, change, whose)
@@ -176,6 +186,17 @@ def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> b
         return False
     start = moments.by_the_clock(event.start)
     return not all(next(occurrences(rule, start), None) == start for rule in old_rules)
+
+
+def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Change:
+    """Let the UNTIL of a rule that a caller gave back mean what it means where it is stored (`last_by_rule`)."""
+    if change.recurrence_rule != told_rules(old_rules) or len(old_rules) != 1 or "UNTIL" not in old_rules[0]:
+        return change
+    if moments.is_day(old) or not moments.is_day(old_rules[0]["UNTIL"][0]):
+        return change
+    rule = deepcopy(old_rules[0])
+    rule["UNTIL"] = [last_by_rule(rule["UNTIL"][0], old)]
+    return replace(change, recurrence_rule=written_rule(rule))
 
 
 def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:

@@ -36,6 +36,8 @@ _COMPARED: Final = 400
 """Occurrences by which two rules are compared: those of a year by the day, of 33 years by the month."""
 
 _A_WEEK: Final = 7
+_SHORTEST_MONTH: Final = 28
+_SHORTEST_YEAR: Final = 365
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAYS: Final = ("BYDAY", "BYMONTHDAY", "BYMONTH", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
 _HOURS: Final = {"BYHOUR": "hour", "BYMINUTE": "minute", "BYSECOND": "second"}
@@ -203,16 +205,20 @@ def _counted(rule: vRecur, part: str, move: Move, *, in_month: bool) -> list[int
     """Return where the new start is in its month or year, from the end where the rule counts from there."""
     values: list[int] = rule[part]
     old, new = (_places(day, in_month=in_month) for day in (move.old, move.new))
-    if old == new or (old[0] == new[0] and all(value > 0 for value in values)):
+    if any(old[side] == new[side] and all(value * sign > 0 for value in values) for side, sign in ((0, 1), (1, -1))):
         return values
     if len(values) > 1:
         raise _unclear(rule, move, f"{part} has several values")
     if values[0] > 0:
+        if not in_month and new[0] > _SHORTEST_YEAR:
+            raise _unclear(rule, move, f"there is not always a day number {new[0]}")
         return [-1 if move.days == move.by_zone == -1 and new[1] == -1 else new[0]]
     if move.days == move.by_zone == new[0] == 1:
         return [1]
     if new[1] < -_A_WEEK and (move.old.year, move.old.month) != (move.new.year, move.new.month):
         raise _unclear(rule, move, f"{part} counts from the end")
+    if new[1] < -(_SHORTEST_MONTH if in_month else _SHORTEST_YEAR):
+        raise _unclear(rule, move, f"{part} counts from the end, and there is not always a day number {new[1]}")
     return [new[1]]
 
 

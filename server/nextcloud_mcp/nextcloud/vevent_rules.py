@@ -240,13 +240,24 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
     before = deepcopy(rule)
     result = moved_rule(rule, move)
     if "UNTIL" in rule:
-        last = told(rule["UNTIL"][0], old)
+        until: Moment = rule["UNTIL"][0]
+        last = last_by_rule(until, old)
         moved = moved_until(rule, result, move, last)
-        if moved != last or zone_of(old) != zone_of(new) or moments.is_day(old) != moments.is_day(new):
+        has_kind = moments.is_day(until) == moments.is_day(new) and (zone_of(until) is None) == (zone_of(new) is None)
+        if moved != last or zone_of(old) != zone_of(new) or not has_kind:
             result["UNTIL"] = [_until(moved, new)]
     rule.clear()
     rule.update(result)
     return shift_for(before, result, move)
+
+
+def last_by_rule(until: Moment, start: Moment) -> datetime:
+    """Return the UNTIL of a rule that is stored, by the clock on the wall where its series is, which starts at `start`.
+
+    RFC 5545 section 3.3.10 wants it in the kind of DTSTART. A day in a series of times is its midnight, to the library
+    that expands here and to sabre/vobject, Nextcloud's.
+    """
+    return told(by_the_clock(until) if moments.is_day(until) else until, start)
 
 
 def told(moment: Moment, start: Moment) -> datetime:
@@ -281,6 +292,8 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
     if "RANGE" in params:
         event["RECURRENCE-ID"].params["RANGE"] = params["RANGE"]
     if moments.is_day(start.dt) != moments.is_day(new.dt):
+        if day_of(start.dt) == by_rule.date():
+            _put_days_further(event, moved.date() - by_rule.date())
         return
     own, days = told(start.dt, old), (moved.date() - _by_rule(identity.dt, new.dt).date()).days
     there = told(start.dt, new.dt)
@@ -304,6 +317,16 @@ def _put_occurrence(event: VEvent, distance: timedelta, new: Timed) -> None:
     for name in ("DTSTART", "DTEND"):
         if there := timed(event, name):
             event[name] = value(_in_zone(told(there.dt, new.dt) + distance, new.dt), new)
+
+
+def _put_days_further(event: VEvent, distance: timedelta) -> None:
+    """Move a changed occurrence by days: one that is all day in a series of times, or has a time in a series of days.
+
+    It stays what it is, in the zone that it has.
+    """
+    for name in ("DTSTART", "DTEND"):
+        if there := timed(event, name):
+            event[name] = value(there.dt + distance, there)
 
 
 def _in_zone(moment: datetime, like: Moment) -> Moment:

@@ -21,7 +21,7 @@ from nextcloud_mcp.nextcloud.moments import Moment
 from nextcloud_mcp.nextcloud.vevent import Timed, alarms, at, timed
 from nextcloud_mcp.nextcloud.vevent_moved import Move, occurrences, up_to
 from nextcloud_mcp.nextcloud.vevent_often import meant
-from nextcloud_mcp.nextcloud.vevent_rules import has_exceptions, move_dates, move_rules, told
+from nextcloud_mcp.nextcloud.vevent_rules import has_exceptions, last_by_rule, move_dates, move_rules, told
 from nextcloud_mcp.nextcloud.vevent_times import value, zone_of
 
 
@@ -107,7 +107,7 @@ def _next(task: VTodo, old: datetime, start: Moment) -> datetime | None:
 
 def _walk(rule: vRecur, old: datetime, start: Moment) -> Iterator[datetime]:
     walked = occurrences(rule, old)
-    return up_to(walked, told(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked
+    return up_to(walked, last_by_rule(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked
 
 
 def _count_down(task: VTodo, old: datetime, next_one: datetime) -> None:

@@ -6,10 +6,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
+from icalendar import vRecur
 
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.vevent import Series
 from nextcloud_mcp.nextcloud.vevent_changes import Change, Whose, changed
+from nextcloud_mcp.nextcloud.vevent_moved import Move, moved_rule
 from nextcloud_mcp.nextcloud.vevent_rules import is_same_rule
 from tests.support.ics import ics, stored, unfolded
 
@@ -122,6 +124,39 @@ def test_what_was_changed_with_all_that_follow_moves_along() -> None:
     ]
 
 
+OTHER_KIND: Final[Mapping[str, tuple[str, str]]] = {
+    "all day, on its day": ("DTSTART;VALUE=DATE:20261020 DTEND;VALUE=DATE:20261022", "2026-10-21*"),
+    "all day, on another": ("DTSTART;VALUE=DATE:20261022 DTEND;VALUE=DATE:20261023", "2026-10-22*"),
+}
+
+
+@pytest.mark.parametrize(("lines", "there"), OTHER_KIND.values(), ids=OTHER_KIND.keys())
+def test_a_whole_day_in_a_series_of_times_moves_along(lines: str, there: str) -> None:
+    """It stays a whole day, as long as it was, and its date moves if that was the rule's."""
+    changed_one = (*override("20261020T101500", "20261020T101500")[:6], *lines.split())
+    moved = after(ics(*TUESDAYS, *changed_one), start_datetime="2026-10-07T11:30")
+    assert [each for each in listed(moved) if each.endswith("*")] == [there]
+    assert len(listed(moved)) == len(listed(ics(*TUESDAYS)))
+    assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T113000" in unfolded(moved)
+    length = {"2026-10-21*": "DTEND;VALUE=DATE:20261023", "2026-10-22*": "DTEND;VALUE=DATE:20261023"}
+    assert length[there] in unfolded(moved)
+
+
+@pytest.mark.parametrize(
+    ("start", "there"), [("20261020T140000", "2026-10-21T14:00*"), ("20261022T140000", "2026-10-22T14:00*")]
+)
+def test_a_time_in_a_series_of_whole_days_moves_along(start: str, there: str) -> None:
+    """It keeps its time and its zone."""
+    days = ("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+    one = [
+        line.replace(";TZID=Europe/Berlin:20261020T101500", ";VALUE=DATE:20261020") if "RECURRENCE" in line else line
+        for line in override("20261020T101500", start)
+    ]
+    moved = after(ics(*days, *one), start_datetime="2026-10-07")
+    assert listed(moved) == sorted(["2026-10-07", "2026-10-14", there, "2026-10-28"])
+    assert f"DTSTART;TZID=Europe/Berlin:{there[:10].replace('-', '')}T140000" in unfolded(moved)
+
+
 WEEKLY: Final = "FREQ=WEEKLY;"
 MOVED: Final[Mapping[str, tuple[str, str, str, str]]] = {
     "a weekday": ("20261006T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-09T10:15", "BYDAY=FR;FREQ=WEEKLY"),
@@ -158,6 +193,24 @@ MOVED: Final[Mapping[str, tuple[str, str, str, str]]] = {
         "FREQ=MONTHLY;BYMONTHDAY=-1",
         "2026-11-30T10:15",
         "BYMONTHDAY=-1",
+    ),
+    "a day counted from the end": (
+        "20261008T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-24",
+        "2026-10-09T10:15",
+        "BYMONTHDAY=-23",
+    ),
+    "the same day from the end of another month": (
+        "20261008T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-24",
+        "2026-11-07T10:15",
+        "BYMONTHDAY=-24",
+    ),
+    "several days from the end by a month": (
+        "20261029T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-3,-1",
+        "2026-11-28T10:15",
+        "BYMONTHDAY=-3,-1",
     ),
     "the first of a weekday": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU", "2026-10-14T10:15", "BYDAY=2WE"),
     "the last of a weekday": ("20261030T101500", "FREQ=MONTHLY;BYDAY=-1FR", "2026-10-29T10:15", "BYDAY=-1TH"),
@@ -261,6 +314,8 @@ UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
     "to the fifth weekday": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU", "2026-10-29T10:15"),
     "out of the only months": ("20260929T101500", "FREQ=WEEKLY;BYDAY=TU;BYMONTH=9,10", "2026-10-02T10:15"),
     "from a day that the rule does not give": ("20261005T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-07T10:15"),
+    "a day from the end to the first": ("20261008T101500", "FREQ=MONTHLY;BYMONTHDAY=-24", "2026-10-01T10:15"),
+    "a day from the end to another month": ("20261008T101500", "FREQ=MONTHLY;BYMONTHDAY=-24", "2026-11-01T10:15"),
     "a week of the year": ("20260302T101500", "FREQ=YEARLY;BYWEEKNO=10", "2026-03-01T10:15"),
     "Tuesdays of every other month": ("20261006T101500", "FREQ=MONTHLY;INTERVAL=2;BYDAY=TU", "2026-10-07T10:15"),
 }
@@ -291,6 +346,78 @@ def test_a_series_has_its_end_after_a_move(pinned: str, until: str, to: str, cou
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{pinned};{until}")
     assert len(listed(ical)) == count
     assert len(listed(after(ical, start_datetime=to))) == count
+
+
+def test_a_day_that_only_leap_years_have_is_asked_for() -> None:
+    """The series would happen every fourth year from then on."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20281230T101500", "RRULE:FREQ=YEARLY;BYYEARDAY=365")
+    with pytest.raises(InvalidArgumentError, match=r"there is not always a day number 366\. Pass recurrence_rule"):
+        after(ical, start_datetime="2028-12-31T10:15")
+
+
+def test_a_day_counted_from_the_end_stays_one() -> None:
+    """Whatever day of October a rule counts from its end, and wherever it goes: counted so again, or refused."""
+    refused = 0
+    for day in range(4, 32):
+        old = datetime(2026, 10, day, 10)  # noqa: DTZ001 - of the clock on the wall
+        pinned = vRecur(FREQ=["MONTHLY"], BYMONTHDAY=[day - 32])
+        for days in range(-40, 41):
+            try:
+                (to,) = moved_rule(pinned, Move(old, old + timedelta(days=days)))["BYMONTHDAY"]
+            except InvalidArgumentError:
+                refused += 1
+            else:
+                assert -28 <= to < 0
+    assert 0 < refused < 28 * 81
+
+
+OTHER_END: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "a day, for times": ("TZID=Europe/Berlin:20261006T101500", "20261027", "2026-10-07T10:15", "20261026T230000Z"),
+    "a day, by an hour": ("TZID=Europe/Berlin:20261006T101500", "20261027", "2026-10-06T11:15", "20261027T000000Z"),
+    "a day, for floating times": ("VALUE=DATE-TIME:20261006T101500", "20261027", "2026-10-07T10:15", "20261027T000000"),
+    "a time, for days": ("VALUE=DATE:20261006", "20261027T215959Z", "2026-10-07", "20261028"),
+    "midnight, for days": ("VALUE=DATE:20261006", "20261027T000000Z", "2026-10-07", "20261028"),
+    "a floating time, for a zone": (
+        "TZID=Europe/Berlin:20261006T101500",
+        "20261027T101500",
+        "2026-10-07T10:15",
+        "20261028T091500Z",
+    ),
+    "a time in UTC, for floating times": (
+        "VALUE=DATE-TIME:20261006T101500",
+        "20261027T101500Z",
+        "2026-10-07T10:15",
+        "20261028T101500",
+    ),
+    "a day, and the series stays": (
+        "TZID=Europe/Berlin:20261006T101500",
+        "20261028",
+        "2026-10-06T10:30",
+        "20261027T231500Z",
+    ),
+}
+
+
+@pytest.mark.parametrize(("start", "until", "to", "end"), OTHER_END.values(), ids=OTHER_END.keys())
+def test_an_end_of_another_kind_is_written_in_the_kind_of_the_start(start: str, until: str, to: str, end: str) -> None:
+    """RFC 5545 section 3.3.10 wants it so; there are as many occurrences as were listed before."""
+    ical = ics(f"DTSTART;{start}", f"RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")
+    moved = after(ical, start_datetime=to)
+    assert f"UNTIL={end}" in rule(moved).split(";")
+    assert len(listed(moved)) == len(listed(ical))
+    told = Series(stored(ical)).event(Series(stored(ical)).main)
+    again = after(ical, start_datetime=to, recurrence_rule=told.recurrence_rule)
+    assert listed(again) == listed(moved)
+    assert f"UNTIL={until}" in rule(after(ical, title="New", recurrence_rule=told.recurrence_rule)).split(";")
+
+
+@pytest.mark.parametrize("until", ["20261027", "20261027T215959Z"])
+def test_an_end_changes_its_kind_with_the_series(until: str) -> None:
+    """A series of times that is all day from now on, and back, has its occurrences still."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")
+    days = after(ical, all_day=True)
+    assert listed(days) == [each[:10] for each in listed(ical)]
+    assert listed(after(days, all_day=False, start_datetime="2026-10-06T10:15")) == listed(ical)
 
 
 PAST_ITS_END: Final[Mapping[str, tuple[str, str]]] = {

@@ -368,7 +368,9 @@ async def test_a_task_that_repeats_goes_on(
     assert str(UUID(int=7)) in result["message"]
 
 
-@pytest.mark.parametrize("rule", ["FREQ=DAILY;COUNT=1", "FREQ=DAILY;UNTIL=20301005T120000Z"])
+@pytest.mark.parametrize(
+    "rule", ["FREQ=DAILY;COUNT=1", "FREQ=DAILY;UNTIL=20301005T120000Z", "FREQ=DAILY;UNTIL=20301006"]
+)
 async def test_the_last_time_of_a_task_ends_it(server: Server, rule: str) -> None:
     """There is nothing to roll on to: it is completed, and the answer says why."""
     holds(server.nextcloud, {"theirs": ics("DUE:20301005T100000Z", f"RRULE:{rule}", kind="VTODO")})
