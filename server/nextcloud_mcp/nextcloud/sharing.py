@@ -8,12 +8,12 @@ when that day is over: the time in its answer tells which of the two, and whethe
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import IntFlag
 from typing import Any, Final
 
 import httpx
-from pydantic import BaseModel, Field, computed_field, model_validator
+from pydantic import BaseModel, Field, computed_field, field_validator, model_validator
 
 from nextcloud_mcp.errors import (
     ForbiddenError,
@@ -35,9 +35,13 @@ USER: Final = 0
 GROUP: Final = 1
 _A_DAY: Final = timedelta(days=1)
 
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_LAST_DAY: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII | re.IGNORECASE
+)
+"""A date, alone or with a time, with or without an offset."""
 
-_EXPIRATION: Final = re.compile(r"\d{4}-\d\d-\d\d (?:00:00:00|23:59:59)", re.ASCII)
+_OF_A_DAY: Final = {None, "00:00", "23:59"}
+"""Times that stand for the whole day that is written with them: a share ends with a day."""
 
 LINK: Final = 3
 """The share type of a public link."""
@@ -71,7 +75,11 @@ class Permission(IntFlag):
 
 
 class Share(BaseModel):
-    """A share; `path` as the one who asks sees it, `expiration` as Nextcloud writes it, `url` of a link alone."""
+    """A share; `path` as the one who asks sees it, `url` of a link alone.
+
+    `expiration` is the last second of the last day, also of Nextcloud 32, which writes the midnight that follows it: so
+    giving it back means the same day as `expires`.
+    """
 
     id: int
     share_type: int
@@ -84,7 +92,6 @@ class Share(BaseModel):
     url: str | None = None
     has_password: bool = False
     expiration: str | None = None
-    """When it ends, as Nextcloud writes it."""
     note: str = ""
     label: str = ""
 
@@ -99,10 +106,9 @@ class Share(BaseModel):
     def expires(self) -> date | None:
         """The last day on which it works, in the owner's time zone."""
         try:
-            ends = datetime.fromisoformat(self.expiration or "")
+            return datetime.fromisoformat(self.expiration or "").date()
         except ValueError:
             return None
-        return (ends - timedelta(seconds=1)).date()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -116,6 +122,16 @@ class Share(BaseModel):
         """Drop the hash of the password, which for a link stands in `share_with` as well."""
         nobody = {"share_with": None} if data.get("share_type") == LINK else {}
         return data | nobody | {"has_password": bool(data.get("password"))}
+
+    @field_validator("expiration")
+    @classmethod
+    def _with_last_second(cls, ends: str | None) -> str | None:
+        try:
+            moment = datetime.fromisoformat(ends or "")
+        except ValueError:
+            return ends
+        is_midnight = moment.time() == time()
+        return str(moment - timedelta(seconds=1)) if is_midnight else ends
 
 
 class _Recipient(BaseModel):
@@ -142,6 +158,23 @@ class _Sharees(BaseModel):
 
 class _OCSSharees(BaseModel):
     ocs: _Sharees
+
+
+class _Stored(BaseModel):
+    expiration: str | None = None
+
+    @property
+    def ends_at_midnight(self) -> bool:
+        """Whether this Nextcloud ends a share when the day begins that it was given."""
+        return (self.expiration or "").endswith(" 00:00:00")
+
+
+class _OneStored(BaseModel):
+    data: _Stored
+
+
+class _OCSStored(BaseModel):
+    ocs: _OneStored
 
 
 class _One(BaseModel):
@@ -179,7 +212,9 @@ async def create(
         NotFoundError: there is no such file, user or group.
     """
     if share_type == LINK and share_with:
-        raise InvalidArgumentError("A public link is for nobody in particular: leave share_with empty, or take a type.")
+        raise InvalidArgumentError(
+            "A public link has no recipient: leave share_with empty, or pass share_type 0 for a user or 1 for a group."
+        )
     day = _day(expires)
     body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(permissions, password)
     return await _send(nextcloud, "POST", "", about=f"a share of {shown(path)}", body=body, last_day=day)
@@ -276,27 +311,29 @@ async def _send(
         return parse(_OCSOne, await _request(nextcloud, method, path, about=about, json=body)).ocs.data
     is_today = last_day == await _today(nextcloud, last_day)
     try:
-        share = await _ending(nextcloud, method, path, last_day, about=about, body=body)
+        response = await _ending(nextcloud, method, path, last_day, about=about, body=body)
     except NotFoundError:
         if not is_today:
             raise
-        return await _ending(nextcloud, method, path, last_day + _A_DAY, about=about, body=body)  # over already for 32
-    if share.expiration != f"{last_day} 00:00:00":
+        # over already for 32
+        response = await _ending(nextcloud, method, path, last_day + _A_DAY, about=about, body=body)
+    share = parse(_OCSOne, response).ocs.data
+    if not parse(_OCSStored, response).ocs.data.ends_at_midnight or share.expires != last_day - _A_DAY:
         return share
     try:
-        return await _ending(nextcloud, "PUT", f"/{share.id}", last_day + _A_DAY, about=about, body={})
+        response = await _ending(nextcloud, "PUT", f"/{share.id}", last_day + _A_DAY, about=about, body={})
     except NextcloudMCPError:  # such as an administrator's limit
         if method == "POST":
             await delete(nextcloud, share.id)
         raise
+    return parse(_OCSOne, response).ocs.data
 
 
 async def _ending(
     nextcloud: Nextcloud, method: str, path: str, day: date, *, about: str, body: dict[str, Any]
-) -> Share:
+) -> httpx.Response:
     """Send what is to be stored, with the day as Nextcloud is to have it."""
-    response = await _request(nextcloud, method, path, about=about, json=body | {"expireDate": day.isoformat()})
-    return parse(_OCSOne, response).ocs.data
+    return await _request(nextcloud, method, path, about=about, json=body | {"expireDate": day.isoformat()})
 
 
 async def _today(nextcloud: Nextcloud, last_day: date) -> date:
@@ -309,12 +346,17 @@ async def _today(nextcloud: Nextcloud, last_day: date) -> date:
     if abs(last_day - now.date()) <= _A_DAY:
         now = now.astimezone(await moments.zone_for(nextcloud) or UTC)
     if last_day < now.date():
-        raise InvalidArgumentError(f"expires {last_day} is over: write the last day on which the share is to work.")
+        raise InvalidArgumentError(
+            f"expires {quoted(last_day.isoformat())} is in the past: write the last day on which the share works, "
+            "today at the earliest."
+        )
     return now.date()
 
 
 def _day(expires: str | None) -> date | None:
-    """Read a share's last day: YYYY-MM-DD, or what `expiration` says of a share.
+    """Read a share's last day: a date, or a time at its beginning or its end, which means the day that is written.
+
+    An offset does not change which day that is.
 
     Raises:
         InvalidArgumentError: it is anything else, of which Nextcloud would make a day by itself.
@@ -322,14 +364,19 @@ def _day(expires: str | None) -> date | None:
     text = (expires or "").strip()
     if not text:
         return None
+    found = _LAST_DAY.fullmatch(text)
     try:
-        if _EXPIRATION.fullmatch(text):
-            return (datetime.fromisoformat(text) - timedelta(seconds=1)).date()
-        if _DATE.fullmatch(text) and date.fromisoformat(text) < date.max:
-            return date.fromisoformat(text)
-    except (ValueError, OverflowError):
-        pass
-    raise InvalidArgumentError(f"Invalid expires {quoted(str(expires))}: write the last day as YYYY-MM-DD.")
+        day = date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        day = None
+    if day is None or found is None or day == date.max:
+        raise InvalidArgumentError(f"Invalid expires {quoted(str(expires))}: write the last day as YYYY-MM-DD.")
+    if found[2] not in _OF_A_DAY:
+        raise InvalidArgumentError(
+            f"Invalid expires {quoted(str(expires))}: a share ends with a day and not at a time, so write the last day "
+            "as YYYY-MM-DD."
+        )
+    return day
 
 
 async def delete(nextcloud: Nextcloud, share_id: int) -> None:
@@ -346,7 +393,7 @@ def _settings(permissions: int, password: str | None) -> dict[str, Any]:
     """Return what creating and changing have in common; Nextcloud leaves alone what is not there."""
     if not 1 <= permissions <= sum(Permission):
         names = ", ".join(f"{flag.value} {flag.name}".lower() for flag in Permission)
-        raise InvalidArgumentError(f"permissions is the sum of what is allowed ({names}): {permissions} is none.")
+        raise InvalidArgumentError(f"Invalid permissions {permissions}: pass the sum of what is allowed ({names}).")
     given = {"permissions": permissions, "password": password}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -87,11 +87,18 @@ async def test_a_last_day_counts(nextcloud: Nextcloud, fake: FakeNextcloud) -> N
     fake.on("POST", SHARES, ocs(early))
     fake.on("PUT", f"{SHARES}/5", ocs(right))
     made = await create(nextcloud, expires="2027-05-01")
-    assert (made.expiration, made.expires) == ("2027-05-02 00:00:00", date(2027, 5, 1))
+    assert (made.expiration, made.expires) == ("2027-05-01 23:59:59", date(2027, 5, 1))
     assert json.loads(fake.requests[-1].content) == {"expireDate": "2027-05-02"}
     fake.on("PUT", f"{SHARES}/5", ocs(early), ocs(right))
     changed = await update(nextcloud, expires="2027-05-01")
     assert changed.expires == date(2027, 5, 1)
+
+
+async def test_a_share_that_was_there_keeps_its_last_day(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 34 returns it as it was, and a day before is no sign of Nextcloud 32."""
+    fake.on("POST", SHARES, ocs(share(expiration="2027-04-30 23:59:59")))
+    assert (await create(nextcloud, expires="2027-05-01")).expires == date(2027, 4, 30)
+    assert fake.asked("PUT") == []
 
 
 async def test_today_is_a_last_day(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -118,7 +125,17 @@ async def test_a_share_whose_last_day_cannot_be_is_not_made(nextcloud: Nextcloud
 
 @pytest.mark.parametrize(
     "expires",
-    ["tomorrow", "2027-01-01T10:00:00+01:00", "20270101", "2027-02-30", "1.1.2027", "2001-01-01", "9999-12-31"],
+    [
+        *("tomorrow", "20270101", "2027-02-30", "1.1.2027", "2001-01-01", "9999-12-31", "2027-W01-1"),
+        *(
+            "2027-01-01T10:00:00+01:00",
+            "2027-01-01 10:00:00",
+            "2027-01-01T23:00:00Z",
+            "2027-02-30T00:00",
+            "2027-01-01T",
+        ),
+        *("2001-01-01T00:00:00", "2027-01-01T00:00:00 Europe/Berlin"),
+    ],
 )
 async def test_what_is_no_last_day(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
     """Nextcloud would make a day of it by itself, or of its own time zone; and a day that is over ends it at once."""
@@ -128,12 +145,40 @@ async def test_what_is_no_last_day(nextcloud: Nextcloud, fake: FakeNextcloud, ex
     assert fake.asked() == []
 
 
-@pytest.mark.parametrize("read", ["2027-05-02 00:00:00", "2027-05-01 23:59:59"])
-async def test_what_was_read_can_be_given_back(nextcloud: Nextcloud, fake: FakeNextcloud, read: str) -> None:
-    """The moment in which a share ends, as either version writes it, is its last day."""
+@pytest.mark.parametrize(
+    "expires",
+    [
+        "2027-05-01",
+        " 2027-05-01 ",
+        "2027-05-01 00:00:00",
+        "2027-05-01T00:00",
+        "2027-05-01T00:00:00Z",
+        "2027-05-01T00:00:00.000Z",
+        "2027-05-01T00:00:00+02:00",
+        "2027-05-01 00:00:00-0500",
+        "2027-05-01 23:59:59",
+        "2027-05-01T23:59:59.999+02:00",
+    ],
+)
+async def test_each_form_of_a_last_day_means_that_day(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
+    """A moment at midnight is the day that it begins, for a new share and for a change."""
+    fake.on("POST", SHARES, ocs(share(expiration="2027-05-01 23:59:59")))
     fake.on("PUT", f"{SHARES}/5", ocs(share(expiration="2027-05-01 23:59:59")))
-    await update(nextcloud, expires=read)
-    assert json.loads(fake.requests[-1].content)["expireDate"] == "2027-05-01"
+    for call in (create(nextcloud, expires=expires), update(nextcloud, expires=expires)):
+        assert (await call).expires == date(2027, 5, 1)
+        assert json.loads(fake.requests[-1].content)["expireDate"] == "2027-05-01"
+
+
+@pytest.mark.parametrize("stored", ["2027-05-02 00:00:00", "2027-05-01 23:59:59"])
+async def test_what_was_read_can_be_given_back(nextcloud: Nextcloud, fake: FakeNextcloud, stored: str) -> None:
+    """The moment in which a share ends, as either version writes it, is read as the last second of its last day."""
+    fake.on("GET", f"{SHARES}/5", ocs([share(expiration=stored)]))
+    fake.on("PUT", f"{SHARES}/5", ocs(share(expiration="2027-05-01 23:59:59")))
+    read = await sharing.get(nextcloud, 5)
+    assert (read.expiration, read.expires) == ("2027-05-01 23:59:59", date(2027, 5, 1))
+    for given in (read.expiration, str(read.expires)):
+        await update(nextcloud, expires=given)
+        assert json.loads(fake.requests[-1].content)["expireDate"] == "2027-05-01"
 
 
 async def test_a_share_of_another_kind_is_no_riddle(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -148,6 +193,13 @@ async def test_a_link_for_somebody_is_refused(nextcloud: Nextcloud, fake: FakeNe
     with pytest.raises(InvalidArgumentError, match="leave share_with empty"):
         await create(nextcloud, share_type=LINK, share_with="bob")
     assert fake.asked() == []
+
+
+async def test_a_share_without_a_readable_end_is_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """As Nextcloud writes it, without a last day."""
+    fake.on("GET", f"{SHARES}/5", ocs([share(expiration="some day")]))
+    read = await sharing.get(nextcloud, 5)
+    assert (read.expiration, read.expires) == ("some day", None)
 
 
 @pytest.mark.parametrize("permissions", [0, -1, 32])
