@@ -158,14 +158,12 @@ async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = N
     )
     found = dav.responses(response)[0]
     if not _is_calendar(found):
-        raise NotFoundError(
-            f"There is no {_about(name)}, or not any more: take a name from nc_calendar_list_calendars."
-        )
+        raise NotFoundError(f"No {_about(name)}: nc_calendar_list_calendars shows the names.")
     calendar = _calendar(found)
     if takes and takes not in calendar.components:
         raise InvalidArgumentError(
-            f"The {_about(name)} takes no {_KINDS[takes]}s: pick one of nc_calendar_list_calendars that has {takes} in "
-            "components, or create one with nc_calendar_manage_calendar."
+            f"The {_about(name)} takes no {_KINDS[takes]}s: use one that nc_calendar_list_calendars shows with {takes} "
+            "in components, or create one with nc_calendar_manage_calendar."
         )
     return calendar
 
@@ -187,7 +185,7 @@ async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str,
     )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         raise ConflictError(
-            f"There is a {_about(name)} already, perhaps in the trash bin of Nextcloud's calendar app, which keeps the "
+            f"The {_about(name)} exists already, perhaps in the trash bin of Nextcloud's calendar app, which keeps the "
             "name for 30 days: choose another name, or restore it there."
         )
 
@@ -281,7 +279,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
     found = [each for each in await _query(nextcloud, calendar, condition) if _uid(each.text) == uid]
     if not found:
         raise NotFoundError(
-            f"There is no {_KINDS[component]} {quoted(uid)} in {_about(calendar)}: check both, or list what is there."
+            f"No {_KINDS[component]} {quoted(uid)} in {_about(calendar)}: check both, or list the {_KINDS[component]}s."
         )
     stored = found[0]
     if etag and dav.given(etag) != stored.etag:
@@ -319,7 +317,7 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
         nextcloud,
         "PUT",
         (there.calendar, there.name),
-        about=there.name,
+        about=f"calendar object {quoted(there.name)}",
         headers={"If-Match": dav.quoted(there.etag), "Content-Type": _MEDIA_TYPE},
         content=text.encode(),
         also_ok={412},
@@ -338,7 +336,7 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
         nextcloud,
         "DELETE",
         (there.calendar, there.name),
-        about=there.name,
+        about=f"calendar object {quoted(there.name)}",
         headers={"If-Match": dav.quoted(there.etag)},
         also_ok={412},
     )
@@ -362,7 +360,7 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
         nextcloud,
         "MOVE",
         (there.calendar, there.name),
-        about=there.name,
+        about=f"calendar object {quoted(there.name)}",
         headers=headers,
         also_ok={400, 409, 412, 500},
         target=target,
@@ -378,7 +376,7 @@ async def _not_moved(
     status = response.status_code
     if status == httpx.codes.CONFLICT:
         return NotFoundError(
-            f"It can't be moved, for there is no {_about(target)}: take a name from nc_calendar_list_calendars."
+            f"The event can't be moved: no {_about(target)}. nc_calendar_list_calendars shows the names."
         )
     if status == httpx.codes.PRECONDITION_FAILED:
         present = await _etag(nextcloud, there.calendar, there.name)
@@ -387,11 +385,13 @@ async def _not_moved(
         return _there_already(target, "has one of the same UID")
     if _UNIQUE.search(response.text):
         return _there_already(target, "has one of the same UID in its trash bin")
-    return error_for(response, there.name)
+    return error_for(response, f"calendar object {quoted(there.name)}")
 
 
 def _there_already(target: str, what: str) -> ConflictError:
-    return ConflictError(f"It can't be moved, for {_about(target)} {what}: delete that for good, or leave this here.")
+    return ConflictError(
+        f"The event can't be moved: {_about(target)} {what}. Delete that one permanently first, or leave this one here."
+    )
 
 
 async def mail_address(nextcloud: Nextcloud) -> str | None:
@@ -516,7 +516,7 @@ async def _etag(nextcloud: Nextcloud, calendar: str, name: str) -> str:
     response = await nextcloud.request(
         "PROPFIND",
         await _path(nextcloud, calendar, name),
-        about=f"{name} in {_about(calendar)}",
+        about=f"{quoted(name)} in {_about(calendar)}",
         headers={"Depth": "0"},
         content=dav.propfind(f"{dav.D}getetag"),
     )
@@ -530,7 +530,7 @@ async def _home(nextcloud: Nextcloud) -> str:
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
     if calendar in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", calendar):
         raise InvalidArgumentError(
-            f"{quoted(calendar)} is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'."
+            f"Invalid calendar name {quoted(calendar)}: nc_calendar_list_calendars shows the names, such as 'personal'."
         )
     return f"{await _home(nextcloud)}{quote(calendar, safe='')}/{quote(name, safe='')}"
 
@@ -542,7 +542,7 @@ def _about(calendar: str) -> str:
 def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:
     """Write those properties that are not empty, and return their parent."""
     if color and not re.fullmatch("#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?", color):  # Apple's programs write how opaque it is
-        raise InvalidArgumentError(f"color {quoted(color)} is none: write it as #RRGGBB, such as #1976D2.")
+        raise InvalidArgumentError(f"Invalid color {quoted(color)}: use #RRGGBB, such as #1976D2.")
     properties = SubElement(SubElement(document, f"{dav.D}set"), f"{dav.D}prop")
     values = {
         f"{dav.D}displayname": display_name,

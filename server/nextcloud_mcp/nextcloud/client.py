@@ -396,7 +396,7 @@ def _error(
 ) -> NextcloudError:
     """Return an error whose sentence says what it is about, and why in Nextcloud's words; the log has neither."""
     told = sentence.format(about=about, why=f" ({why})" if why else "", **values)
-    return error(told, reason=sentence.format(about=NOT_LOGGED, why="", **values))
+    return error(told[:1].upper() + told[1:], reason=sentence.format(about=NOT_LOGGED, why="", **values))
 
 
 def _next_step(method: str) -> str:

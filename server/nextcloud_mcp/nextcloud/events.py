@@ -146,9 +146,11 @@ def _remark(change: Change, person: Whose) -> str | None:
     remarks = []
     start = moments.read(change.start_datetime or "", "start_datetime")
     if isinstance(start, datetime) and start.tzinfo is None and person.zone is None:
-        remarks.append("It has no time zone, for none is set in Nextcloud: pass time_zone, or an offset, to fix it.")
+        remarks.append(
+            "The event has no time zone, because none is set in Nextcloud: pass time_zone or an offset to set one."
+        )
     if change.attendees and person.mailto is None:
-        remarks.append("Nobody is invited, for Nextcloud does not know your mail address: enter it there.")
+        remarks.append("Nobody is invited, because Nextcloud does not know your mail address: enter it there.")
     return " ".join(remarks) or None
 
 

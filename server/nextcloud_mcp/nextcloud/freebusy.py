@@ -66,10 +66,12 @@ async def find(
     """
     if within[1] - within[0] > LONGEST:
         raise InvalidArgumentError(
-            "date_range_start to date_range_end is more than three months: ask for a part of it."
+            "The range from date_range_start to date_range_end is longer than three months: pass a shorter one."
         )
     if not 0 < minutes <= LONGEST / timedelta(minutes=1):
-        raise InvalidArgumentError(f"duration_minutes {minutes} is none: pass 1 or more, such as 60.")
+        raise InvalidArgumentError(
+            f"Invalid duration_minutes {minutes}: pass a number from 1 to {LONGEST // timedelta(minutes=1)}."
+        )
     own = await caldav.mail_address(nextcloud)
     replies = (
         await _ask(nextcloud, own, mail_addresses(attendees), within)
@@ -97,7 +99,7 @@ async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[s
     if split(attendees):
         raise InvalidArgumentError(
             "Nextcloud does not know your mail address, by which it asks for attendees: enter it in the personal "
-            "settings there, or leave attendees away."
+            "settings there, or leave attendees out."
         )
     own = await caldav.list_calendars(nextcloud, takes=EVENT, writable=True, opaque=True)
     return {calendar.name: await caldav.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
@@ -146,8 +148,8 @@ def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
         hours = []
     if not hours or any(start >= end or start.tzinfo or end.tzinfo for start, end in hours):
         raise InvalidArgumentError(
-            f"preferred_times {quoted(preferred_times)} is not understood: write 09:00-12:00,14:00-17:00, each within "
-            "a day."
+            f"Invalid preferred_times {quoted(preferred_times)}: use ranges such as 09:00-12:00,14:00-17:00, each "
+            "within a day."
         )
     return hours
 

@@ -64,7 +64,7 @@ async def move(
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
         if recurrence_ids != [""]:
-            raise InvalidArgumentError("A series can only be moved whole: leave start_date and end_date away.")
+            raise InvalidArgumentError("A series can only be moved whole: leave start_date and end_date out.")
         await caldav.move(nextcloud, match.stored, target)
 
     await caldav.get_calendar(nextcloud, target, takes=caldav.EVENT)
@@ -79,7 +79,7 @@ async def _each(
     count = sum(len(match.events) for match in matches)
     if count > MOST:
         raise InvalidArgumentError(
-            f"{count} events match, and at most {MOST} can be worked on at once: narrow it by dates or text."
+            f"{count} events match, and one call changes at most {MOST}: narrow the selection by dates or text."
         )
     items = [item for match in matches for item in await _report(match, within, work, done)]
     return items + [_failed(href) for href in unreadable]
@@ -112,7 +112,7 @@ def _names(match: Match) -> list[str]:
     """
     if any(event.recurring and not event.recurrence_id for event in match.events):
         raise InvalidArgumentError(
-            "The series happens too often to change a part of it: leave start_date and end_date away to change all."
+            "The series happens too often to change a part of it: leave start_date and end_date out to change all."
         )
     return [event.recurrence_id or "" for event in match.events]
 
@@ -124,5 +124,5 @@ def _failed(href: str) -> BulkItem:
         calendar_name=href.rstrip("/").rsplit("/", 2)[-2],
         recurrence_id=None,
         status="failed",
-        error=f"{href} is not readable iCalendar: open it in Nextcloud and save it anew.",
+        error=f"{href} is not readable iCalendar: open it in Nextcloud and save it again.",
     )

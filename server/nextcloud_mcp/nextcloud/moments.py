@@ -19,6 +19,10 @@ Moment: TypeAlias = date | datetime
 
 A_DAY = timedelta(days=1)
 
+FIRST_DAY = date(1900, 1, 1)
+LAST_DAY = date(2200, 12, 31)
+"""What an argument may name: Python's calendar ends in 9999, and arithmetic needs room on both sides."""
+
 LONGEST_RANGE = timedelta(days=3 * 366)
 """Between the start and the end of what is expanded at once."""
 
@@ -27,16 +31,18 @@ def read(text: str, argument: str) -> Moment:
     """Read a date or a time of an argument.
 
     Raises:
-        InvalidArgumentError: it is none; names the argument.
+        InvalidArgumentError: it is not one, or is outside of the years 1900 to 2200; names the argument.
     """
     try:
         found = _read(text.strip())
     except ValueError:
-        found = None
-    if found is None or not 1900 <= found.year <= 2200:  # noqa: PLR2004 - room for arithmetic on both sides
         raise InvalidArgumentError(
-            f"{argument} {quoted(text)} is no date or time: write 2026-12-24 or 2026-12-24T18:30, with +01:00 or Z if "
-            "needed."
+            f"Invalid {argument} {quoted(text)}: pass a date or a time, such as 2026-12-24 or 2026-12-24T18:30, with "
+            "an offset such as +01:00 or Z if needed."
+        ) from None
+    if not FIRST_DAY.year <= found.year <= LAST_DAY.year:
+        raise InvalidArgumentError(
+            f"{argument} {quoted(text)} is out of range: pass a year from {FIRST_DAY.year} to {LAST_DAY.year}."
         )
     return found
 
@@ -56,12 +62,14 @@ def zone(name: str) -> ZoneInfo:
     """Return the zone of the argument `time_zone`.
 
     Raises:
-        InvalidArgumentError: there is none of that name.
+        InvalidArgumentError: there is no zone of that name.
     """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidArgumentError(f"time_zone {quoted(name)} is none: write one as in Europe/Berlin or UTC.") from None
+        raise InvalidArgumentError(
+            f"Unknown time_zone {quoted(name)}: use a name such as Europe/Berlin, or UTC."
+        ) from None
 
 
 async def zone_for(nextcloud: Nextcloud, time_zone: str = "") -> ZoneInfo | None:
@@ -134,23 +142,31 @@ async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
     try:
         return instant(moment, where).astimezone(UTC)
     except OverflowError:
-        raise InvalidArgumentError(f"The time {moment.isoformat()} is outside of the years 1 to 9999.") from None
+        raise InvalidArgumentError(
+            f"The time {moment.isoformat()} is out of range: pass a year from 1 to 9999."
+        ) from None
 
 
 def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) -> tuple[datetime, datetime]:
     """Read a range of two arguments; a date as its end is that whole day. The result has a zone.
 
     Raises:
-        InvalidArgumentError: one is no date or time, the end is before the start, or it is too long.
+        InvalidArgumentError: one is no date or time, the end is not after the start, or the range is too long.
     """
     first, last = read(start, names[0]), read(end, names[1])
     begins, ends = instant(first, where), instant(last + A_DAY if is_day(last) else last, where)
-    if ends <= begins:
+    if ends == begins:
         raise InvalidArgumentError(
-            f"{names[1]} {quoted(end)} is before {names[0]} {quoted(start)}: swap them, or leave one away."
+            f"{names[0]} and {names[1]} are the same time, {quoted(start)}: pass a later {names[1]}."
+        )
+    if ends < begins:
+        raise InvalidArgumentError(
+            f"{names[1]} {quoted(end)} is before {names[0]} {quoted(start)}: swap them, or leave one out."
         )
     if ends - begins > LONGEST_RANGE:
-        raise InvalidArgumentError(f"{names[0]} to {names[1]} is more than three years: ask for a part of it.")
+        raise InvalidArgumentError(
+            f"The range from {names[0]} to {names[1]} is longer than three years: pass a shorter one."
+        )
     return begins, ends
 
 

@@ -60,8 +60,11 @@ def find_named(given: str, things: Iterable[Thing], *, kind: str, may_list: bool
         if candidates:
             ids = _listed(each for each in known if each.id in candidates) if may_list else "their ids"
             raise InvalidArgumentError(f"More than one {kind} is called {quoted(given)}: pass one of {ids}.")
-    there = f"there is {_listed(known) or 'none'}" if may_list else f"pass the id of a {kind}"
-    raise NotFoundError(f"There is no {kind} {quoted(given)}: {there}.")
+    if not may_list:
+        remedy = f"pass the id of a {kind}"
+    else:
+        remedy = f"choose from {_listed(known)}" if known else f"no {kind} exists here"
+    raise NotFoundError(f"No {kind} {quoted(given)}: {remedy}.")
 
 
 def _plain(text: str) -> str:

@@ -357,9 +357,13 @@ def _check_order(task: VTodo) -> None:
     if start is None or due is None:
         return
     if moments.is_day(start.dt) != moments.is_day(due.dt):
-        raise InvalidArgumentError("due and dtstart must both be dates or both have a time: pass both alike.")
+        raise InvalidArgumentError(
+            "due and dtstart must both be dates, or both have a time: pass both in the same form."
+        )
     if moments.instant(due.dt) < moments.instant(start.dt):
-        raise InvalidArgumentError(f"due {due.dt} is before dtstart {start.dt}: pass a later one.")
+        raise InvalidArgumentError(
+            f"due {quoted(str(due.dt))} is before dtstart {quoted(str(start.dt))}: pass a later due."
+        )
 
 
 def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
@@ -390,13 +394,13 @@ def _status(task: VTodo, change: Change) -> str | None:
     """
     status, percent = change.status.upper() if change.status else None, change.percent_complete
     if status and status not in STATUSES:
-        raise InvalidArgumentError(f"status {quoted(str(change.status))} is none: write {', '.join(STATUSES)}.")
+        raise InvalidArgumentError(f"Invalid status {quoted(str(change.status))}: use one of {', '.join(STATUSES)}.")
     if percent is not None and not 0 <= percent <= ALL:
-        raise InvalidArgumentError(f"percent_complete {percent} is none: pass 0 to 100.")
+        raise InvalidArgumentError(f"Invalid percent_complete {percent}: use 0 to 100.")
     done = status == DONE or bool(change.completed)
     if done and (status or DONE, ALL if percent is None else percent) != (DONE, ALL):
         raise InvalidArgumentError(
-            "A task that is completed has the status COMPLETED and 100 percent_complete: leave the others away."
+            "A completed task has the status COMPLETED and percent_complete 100: leave out what contradicts that."
         )
     if status is None and (done or percent == ALL):
         return DONE

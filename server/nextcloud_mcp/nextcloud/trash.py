@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -64,7 +64,7 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
         raise InvalidArgumentError("trash_id is none: pass one that the list of the trash has.")
     root, name = await _root(nextcloud), quote(trash_id, safe="")
     headers = {"Destination": nextcloud.absolute(f"{root}/restore/{name}")}
-    await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{trash_id} in the trash", headers=headers)
+    await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{quoted(trash_id)} in the trash", headers=headers)
 
 
 async def _check_account(nextcloud: Nextcloud) -> None:

@@ -13,7 +13,7 @@ from icalendar import Event as VEvent
 from pydantic import BaseModel
 from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
 
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.caldav import CalendarObject
 from nextcloud_mcp.nextcloud.moments import Moment
@@ -154,7 +154,7 @@ class Series:
         """
         asked = moments.read(recurrence_id, "recurrence_id")
         if not self.recurring:
-            raise InvalidArgumentError("recurrence_id is for series, and this event happens once: leave it away.")
+            raise InvalidArgumentError("recurrence_id is for series, and this event happens once: leave it out.")
         around = moments.instant(moments.placed(asked, _zone(self.main)))
         moved = max(map(_moved, self.changed_occurrences), default=timedelta())
         near = timedelta(days=2) + min(moved, moments.LONGEST_RANGE)
@@ -164,7 +164,7 @@ class Series:
             if identity and moments.same_occurrence(asked, identity.dt):
                 return each
         raise NotFoundError(
-            f"The series has no occurrence at {recurrence_id}: take a recurrence_id from nc_calendar_list_events."
+            f"The series has no occurrence at {quoted(recurrence_id)}: nc_calendar_list_events shows which there are."
         )
 
     def single_out(self, recurrence_id: str) -> VEvent:
@@ -177,7 +177,7 @@ class Series:
         if any("RANGE" in at(event, "RECURRENCE-ID").params for event in self.changed_occurrences):
             raise InvalidArgumentError(
                 "Some occurrences of this series were changed together with all that follow: change it in the program "
-                "that did, or leave recurrence_id away to change the whole series."
+                "that did, or leave recurrence_id out to change the whole series."
             )
         return self.occurrence(recurrence_id)
 

@@ -213,7 +213,7 @@ def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEven
     """Return the VEVENT of one occurrence, a new one if it was like the others so far."""
     if change.recurring is not None or change.recurrence_rule:
         raise InvalidArgumentError(
-            "recurring and recurrence_rule are for the whole series: leave them or recurrence_id away."
+            "recurring and recurrence_rule apply to the whole series: leave them out, or recurrence_id."
         )
     occurrence = series.single_out(recurrence_id)
     if not any(occurrence is each for each in series.changed_occurrences):
@@ -283,7 +283,7 @@ def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
 def _one_of(name: str, value: str | None) -> str | None:
     argument, choices = _ONE_OF[name]
     if value is not None and value.upper() not in choices:
-        raise InvalidArgumentError(f"{argument} {quoted(value)} is none: write {', '.join(choices)}.")
+        raise InvalidArgumentError(f"Invalid {argument} {quoted(value)}: use one of {', '.join(choices)}.")
     return value.upper() if value is not None else None
 
 
@@ -304,7 +304,7 @@ def set_priority(component: Component, priority: int | None) -> None:
     if priority is None:
         return
     if not 0 <= priority <= 9:  # noqa: PLR2004 - RFC 5545 section 3.8.1.9
-        raise InvalidArgumentError(f"priority {priority} is none: write 1 (highest) to 9 (lowest), or 0 for none.")
+        raise InvalidArgumentError(f"Invalid priority {priority}: use 1 (highest) to 9 (lowest), or 0 for no priority.")
     component.pop("PRIORITY", None)
     component.add("priority", priority)
 
@@ -376,7 +376,7 @@ def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str
         is_address = "@" in address.strip("@") and not any(each in address for each in ' "<>')
         if item.lower() not in known and not (is_address and not any(each in name for each in "<>")):
             raise InvalidArgumentError(
-                f"attendees: {item[:100]!r} is no mail address: pass addresses with commas between, or names with "
+                f"Invalid mail address {item[:100]!r} in attendees: pass addresses separated by commas, or names with "
                 'addresses, in quotes where they have a comma: "Doe, Jane" <jane@example.org>.'
             )
         people.setdefault(item if item.lower() in known else address, name)

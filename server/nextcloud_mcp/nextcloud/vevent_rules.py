@@ -59,13 +59,15 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur()
     if not meant(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
         raise InvalidArgumentError(
-            f"recurrence_rule {quoted(text)} is no rule as in RFC 5545, or never happens, or more than once an hour: "
-            "write FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL "
-            "but not both."
+            f"Invalid recurrence_rule {quoted(text)}: it is not a rule of RFC 5545, never happens, or happens more "
+            "than once an hour. Use a rule such as FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY "
+            "or YEARLY, and COUNT or UNTIL but not both."
         )
     if last_day:
         if "COUNT" in rule:
-            raise InvalidArgumentError("recurrence_end_date and COUNT in recurrence_rule exclude each other: pass one.")
+            raise InvalidArgumentError(
+                "recurrence_end_date and COUNT in recurrence_rule exclude each other: pass one of them."
+            )
         rule["UNTIL"] = [moments.read(last_day, "recurrence_end_date")]
     if "UNTIL" in rule:
         rule["UNTIL"] = [_until(rule["UNTIL"][0], start)]

@@ -260,7 +260,9 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly for the new name
         raise error_for(response, shown(destination))
     if response.status_code == httpx.codes.CONFLICT:
-        raise ConflictError(f"{shown(destination)} lies in no folder, and nothing was done: create its folder first.")
+        raise ConflictError(
+            f"The parent folder of {shown(destination)} does not exist, and nothing was done: create it first."
+        )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
         await _is_file(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(
@@ -279,7 +281,7 @@ def _refuse_nested(source: str, destination: str) -> None:
         raise InvalidArgumentError(f"{shown(source)} is both source and destination: name another destination.")
     if origin[: len(target)] == target or target[: len(origin)] == origin:
         raise InvalidArgumentError(
-            f"Of {shown(source)} and {shown(destination)} one lies in the other: give the full new path as destination."
+            f"{shown(source)} and {shown(destination)} are nested: pass the full new path as destination."
         )
 
 
@@ -328,9 +330,9 @@ def segments(path: str) -> list[str]:
     """Split a path; no segment may climb out of the user's root or hide a part of the name."""
     names = [composed(name) for name in path.split("/") if name]
     if any("\0" in name for name in names):
-        raise InvalidArgumentError(f"{quoted(path)} is no path: write it without NUL characters.")
+        raise InvalidArgumentError(f"Invalid path {quoted(path)}: write it without NUL characters.")
     if any(name in {".", ".."} for name in names):
-        raise InvalidArgumentError(f"{quoted(path)} is no path: write it without '.' and '..'.")
+        raise InvalidArgumentError(f"Invalid path {quoted(path)}: write it without '.' and '..'.")
     return names
 
 

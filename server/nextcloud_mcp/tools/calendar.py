@@ -237,10 +237,18 @@ async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zon
     """Read a range of which both ends may be missing."""
     if not start_date and not end_date:
         return None
-    first = start_date or (moments.read(end_date, "end_date") - A_YEAR).isoformat()
-    last = end_date or (moments.read(start_date, "start_date") + A_YEAR).isoformat()
+    first = start_date or _a_year_from(end_date, "end_date", -A_YEAR)
+    last = end_date or _a_year_from(start_date, "start_date", A_YEAR)
     zone = await moments.zone_for(nextcloud, time_zone)
     return moments.span(first, last, zone, names=("start_date", "end_date"))
+
+
+def _a_year_from(given: str, argument: str, distance: timedelta) -> str:
+    """Return the end that is missing of a range, which is no further than arguments may name."""
+    there = moments.read(given, argument)
+    if not moments.FIRST_DAY.year <= (there + distance).year <= moments.LAST_DAY.year:
+        return (moments.FIRST_DAY if distance < timedelta() else moments.LAST_DAY).isoformat()
+    return (there + distance).isoformat()
 
 
 async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
@@ -338,9 +346,9 @@ async def nc_calendar_create_meeting(
 ) -> EventWritten:
     """Create a meeting on a date (2026-12-24) at a time (14:00). Nextcloud mails attendees an invitation."""
     start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
-    if moments.is_day(start) or not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
+    if not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
         raise InvalidArgumentError(
-            f"time {quoted(time)} or duration_minutes {duration_minutes} is none: write 14:00 and 60."
+            f"Invalid duration_minutes {duration_minutes}: pass a number from 1 to {A_YEAR // timedelta(minutes=1)}."
         )
     change = Change(
         title=title,
@@ -360,7 +368,7 @@ async def nc_calendar_get_upcoming_events(
 ) -> UpcomingEvents:
     """List what happens from now on for some days, in one calendar or in all (an empty calendar_name)."""
     if not 1 <= days_ahead <= A_YEAR.days:
-        raise InvalidArgumentError(f"days_ahead {days_ahead} is out of bounds: pass 1 to {A_YEAR.days}.")
+        raise InvalidArgumentError(f"Invalid days_ahead {days_ahead}: use 1 to {A_YEAR.days}.")
     now = datetime.now(await moments.zone_for(nextcloud) or UTC)
     calendars = [calendar_name] if calendar_name else await _names(nextcloud)
     found = await events.search(nextcloud, calendars, (now, now + timedelta(days=days_ahead)), Filter())
@@ -386,13 +394,12 @@ async def nc_calendar_find_availability(
     """  # noqa: D205 - a description for a model, not a summary with details
     zone = await moments.zone_for(nextcloud, time_zone) or UTC
     now = datetime.now(zone).replace(microsecond=0)
-    first = date_range_start or now.date().isoformat()
-    last = date_range_end or (moments.read(first, "date_range_start") + timedelta(days=7)).isoformat()
+    first = date_range_start or _today_or_before(now, date_range_end)
+    last = date_range_end or _a_week_after(first)
     begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
     if ends <= now:
-        raise InvalidArgumentError(
-            f"date_range_end {quoted(last)} is in the past: leave it away, or ask for a later one."
-        )
+        argument, given = ("date_range_end", last) if date_range_end else ("date_range_start", first)
+        raise InvalidArgumentError(f"{argument} {quoted(given)} is in the past: pass a later one, or leave it out.")
     found = await freebusy.find(
         nextcloud,
         attendees,
@@ -410,6 +417,19 @@ async def nc_calendar_find_availability(
         attendees_checked=found.checked,
         attendees_unknown=found.unknown,
     )
+
+
+def _today_or_before(now: datetime, date_range_end: str) -> str:
+    """Return where a range starts of which the end is given alone, or nothing; not after an end in the past."""
+    today = now.date()
+    if not date_range_end:
+        return today.isoformat()
+    return min(today, moments.by_the_clock(moments.read(date_range_end, "date_range_end")).date()).isoformat()
+
+
+def _a_week_after(date_range_start: str) -> str:
+    there = moments.read(date_range_start, "date_range_start") + timedelta(days=7)
+    return there.isoformat() if there.year <= moments.LAST_DAY.year else moments.LAST_DAY.isoformat()
 
 
 async def nc_calendar_bulk_operations(
@@ -433,7 +453,7 @@ async def nc_calendar_bulk_operations(
     """update, delete or move all events that match; reports on each."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
         raise InvalidArgumentError(
-            "Nothing says which events: pass at least one of title_contains, categories, "
+            "No filter says which events to change: pass at least one of title_contains, categories, "
             "calendar_name, start_date, end_date, status and location_contains."
         )
     wanted = Filter(
@@ -457,7 +477,7 @@ async def nc_calendar_bulk_operations(
         items = await many_events.move(nextcloud, calendars, within, wanted, target_calendar)
     else:
         raise InvalidArgumentError(
-            f"operation {quoted(operation)} is none: pass update, delete, or move with a target_calendar."
+            f"Invalid operation {quoted(operation)}: use update, delete, or move with a target_calendar."
         )
     return _bulk_done(operation, items)
 
@@ -504,7 +524,7 @@ async def nc_calendar_manage_calendar(
     if action == "delete":
         status = await caldav.delete_calendar(nextcloud, calendar_name)
         return _managed(action, calendar_name, status, "deleted")
-    raise InvalidArgumentError(f"action {quoted(action)} is none: pass create, update, delete or list.")
+    raise InvalidArgumentError(f"Invalid action {quoted(action)}: use create, update, delete or list.")
 
 
 def _managed(action: str, calendar_name: str, status: int, done: str) -> CalendarManaged:

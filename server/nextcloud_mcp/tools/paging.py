@@ -76,6 +76,6 @@ def _decoded(cursor: str) -> int:
     position = _POSITION.fullmatch(text)
     if position is None:
         raise InvalidArgumentError(
-            "cursor is none of this server's: pass next_cursor of the page before, or leave it away for the first."
+            "Invalid cursor: pass next_cursor of the previous page, or leave it out for the first page."
         )
     return int(position[1])

@@ -35,7 +35,7 @@ async def test_a_calendar_is_found_by_what_people_call_it(server: Server, name: 
         pytest.param(
             {"home": "Home", "x-1": "Private"},
             "calendar:read",
-            "There is no calendar 'Büro': there is home (Home), x-1 (Private).",
+            "No calendar 'Büro': choose from home (Home), x-1 (Private).",
             id="none",
         ),
         pytest.param(
@@ -47,7 +47,7 @@ async def test_a_calendar_is_found_by_what_people_call_it(server: Server, name: 
         pytest.param(
             {"app-generated--deck--board-7": "Büro"},
             "calendar:read deck:read",
-            "There is no calendar 'Büro': there is none.",
+            "No calendar 'Büro': no calendar exists here.",
             id="a board of Deck, for which its own name is needed",
         ),
     ],
@@ -69,7 +69,7 @@ async def test_what_may_not_be_read_is_not_listed(server: Server) -> None:
     token = server.keycloak.mint(scope="calendar:write")
     arguments = {"calendar_name": "x", "title": "a", "start_datetime": "2030-10-07"}
     said = (await server.call("nc_calendar_create_event", arguments, token=token)).text
-    assert "There is no calendar 'x': pass the id of a calendar." in said
+    assert "No calendar 'x': pass the id of a calendar." in said
     assert "Private" not in said
 
 
@@ -89,7 +89,7 @@ async def test_a_board_is_found_by_its_title(server: Server) -> None:
     assert (await server.use("deck_get_board", {"board_id": "3"}))["id"] == 3
     assert server.nextcloud.asked() == [f"GET {BOARDS}", f"GET {BOARDS}/3", f"GET {BOARDS}/3"]
     assert await server.misuse("deck_get_board", {"board_id": "Roads"}) == (
-        "There is no board 'Roads': there is 3 (Roadmap), 4 (Home)."
+        "No board 'Roads': choose from 3 (Roadmap), 4 (Home)."
     )
 
 

@@ -106,8 +106,8 @@ async def test_an_update_sends_the_owner_by_id(nextcloud: Nextcloud, fake: FakeN
     ("changes", "sentence"),
     [
         pytest.param({"owner": "bob"}, "^owner can't be changed: Deck keeps 'alice'", id="another owner"),
-        pytest.param({"duedate": "tomorrow"}, "^duedate 'tomorrow' is no date or time", id="due when"),
-        pytest.param({"done": "true"}, "^done 'true' is no date or time", id="done when"),
+        pytest.param({"duedate": "tomorrow"}, "^Invalid duedate 'tomorrow': pass a date", id="due when"),
+        pytest.param({"done": "true"}, "^Invalid done 'true': pass a date", id="done when"),
     ],
 )
 async def test_an_impossible_update_writes_nothing(

@@ -41,7 +41,7 @@ def test_what_is_not_found_is_told_with_what_there_is() -> None:
     """Or with those that are meant, if there are several; and never with more than can be read."""
     with pytest.raises(InvalidArgumentError, match=r"More than one calendar is called 'work': pass one of "):
         find_named("work", SOME, kind="calendar")
-    with pytest.raises(NotFoundError, match=r"There is no calendar 'x': there is personal \(Personal\), x-1 \(Work\)"):
+    with pytest.raises(NotFoundError, match=r"No calendar 'x': choose from personal \(Personal\), x-1 \(Work\)"):
         find_named("x", SOME, kind="calendar")
     many = [Thing(str(number), "n" * 1000) for number in range(1000)]
     with pytest.raises(NotFoundError, match=f"and {1000 - MAX_LISTED} more") as refused:

@@ -179,6 +179,6 @@ async def test_a_time_without_an_offset_is_the_persons(nextcloud: Nextcloud, fak
 async def test_a_time_beyond_all_years_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """In UTC it has no date."""
     early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
-    with pytest.raises(InvalidArgumentError, match="outside of the years 1 to 9999"):
+    with pytest.raises(InvalidArgumentError, match="is out of range: pass a year from 1 to 9999"):
         await search.search(nextcloud, "", Wanted(modified_after=early), start=0, limit=9)
     assert fake.asked() == []

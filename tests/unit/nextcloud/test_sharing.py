@@ -275,7 +275,7 @@ async def test_ends_a_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 
 async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """As for files."""
-    with pytest.raises(InvalidArgumentError, match="is no path"):
+    with pytest.raises(InvalidArgumentError, match="Invalid path"):
         await sharing.list_all(nextcloud, path="../bob", shared_with_me=False)
     assert fake.asked() == []
 

@@ -72,5 +72,5 @@ async def test_an_id_that_is_a_path_is_refused(nextcloud: Nextcloud, fake: FakeN
 async def test_what_is_not_in_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The sentence names it."""
     fake.on("MOVE", f"{TRASH}/a.d17", answer(404))
-    with pytest.raises(NotFoundError, match=r"did not find a\.d17 in the trash"):
+    with pytest.raises(NotFoundError, match=r"did not find 'a\.d17' in the trash"):
         await trash.restore(nextcloud, "a.d17")

@@ -209,10 +209,12 @@ def test_an_occurrence_is_found(ical: str, recurrence_id: str, title: str) -> No
 @pytest.mark.parametrize(
     ("ical", "recurrence_id", "error", "sentence"),
     [
-        pytest.param(THUNDERBIRD, "2030-10-14", NotFoundError, "no occurrence at 2030-10-14", id="deleted"),
+        pytest.param(THUNDERBIRD, "2030-10-14", NotFoundError, "no occurrence at .2030-10-14", id="deleted"),
         pytest.param(THUNDERBIRD, "2030-10-08", NotFoundError, "nc_calendar_list_events", id="never"),
         pytest.param(GOOGLE, "2030-10-07", InvalidArgumentError, "recurrence_id is for series", id="no series"),
-        pytest.param(THUNDERBIRD, "monday", InvalidArgumentError, "recurrence_id 'monday' is no date", id="no time"),
+        pytest.param(
+            THUNDERBIRD, "monday", InvalidArgumentError, "Invalid recurrence_id 'monday': pass a date", id="no time"
+        ),
     ],
 )
 def test_an_occurrence_that_is_none(ical: str, recurrence_id: str, error: type[Exception], sentence: str) -> None:

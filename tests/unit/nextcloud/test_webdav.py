@@ -428,7 +428,7 @@ async def test_a_folder_is_never_replaced(nextcloud: Nextcloud, fake: FakeNextcl
 
 
 TAKEN: Final[Mapping[str, tuple[int, Answer, str]]] = {
-    "its folder is missing": (409, NOTHING, "/d lies in no folder, .* create its folder first"),
+    "its folder is missing": (409, NOTHING, "The parent folder of /d does not exist, .* create it first"),
     "a file": (412, A_FILE, "/d exists already, .* overwrite=true"),
     "a folder": (412, A_FOLDER, r"/d is a folder, .* full new path /d/a\.$"),
 }
@@ -448,9 +448,9 @@ async def test_a_destination_that_is_taken_or_missing(
 
 NESTED: Final[Mapping[str, tuple[str, str, str]]] = {
     "the source itself": ("a/b", "/a//b/", "/a/b is both source and destination"),
-    "the folder that it is in": ("a/b", "a", "Of /a/b and /a one lies in the other"),
-    "a folder further up": ("a/b/c", "/a/", "Of /a/b/c and /a one lies in the other"),
-    "in the source": ("a", "a/b/c", "Of /a and /a/b/c one lies in the other"),
+    "the folder that it is in": ("a/b", "a", "/a/b and /a are nested"),
+    "a folder further up": ("a/b/c", "/a/", "/a/b/c and /a are nested"),
+    "in the source": ("a", "a/b/c", "/a and /a/b/c are nested"),
 }
 
 

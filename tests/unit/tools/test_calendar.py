@@ -120,7 +120,7 @@ async def test_says_what_may_not_have_been_meant(
         "attendees": "bob@example.org",
     }
     result = await server.use("nc_calendar_create_meeting", meeting)
-    assert "It has no time zone" in result["message"]
+    assert "The event has no time zone" in result["message"]
     assert "Nobody is invited" in result["message"]
     assert result["etag"] == "e9"
     assert {"DTSTART:20301007T140000", "DTEND:20301007T150000"} <= set(
@@ -217,12 +217,12 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "a zone": (
         "nc_calendar_create_event",
         {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07T10:00", "time_zone": "Berlin"},
-        "time_zone 'Berlin' is none: write one as in Europe/Berlin or UTC.",
+        "Unknown time_zone 'Berlin': use a name such as Europe/Berlin, or UTC.",
     ),
     "a calendar's name": (
         "nc_calendar_create_event",
         {"calendar_name": "../bob/personal", "title": "x", "start_datetime": "2030-10-07"},
-        "'../bob/personal' is no name of a calendar: take it from nc_calendar_list_calendars, such as 'personal'.",
+        "Invalid calendar name '../bob/personal': nc_calendar_list_calendars shows the names, such as 'personal'.",
     ),
     "a line end in a calendar's name": (
         "nc_calendar_get_event",
@@ -237,7 +237,7 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "a time of a meeting": (
         "nc_calendar_create_meeting",
         {"title": "x", "date": "2030-10-07", "time": "noon"},
-        "date and time '2030-10-07Tnoon' is no date or time",
+        "Invalid date and time '2030-10-07Tnoon': pass a date or a time, such as ",
     ),
     "a meeting of no length": (
         "nc_calendar_create_meeting",
@@ -250,22 +250,47 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
         {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-01"},
         "end_date '2030-10-01' is before start_date '2030-10-07'",
     ),
+    "a range of no length": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "start_date": "2030-10-07T10:00", "end_date": "2030-10-07T10:00"},
+        "start_date and end_date are the same time, '2030-10-07T10:00': pass a later end_date.",
+    ),
+    "a year that is too late": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "start_date": "2300-01-01"},
+        "start_date '2300-01-01' is out of range: pass a year from 1900 to 2200.",
+    ),
+    "a year that is too early": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "end_date": "1066-10-14T09:00"},
+        "end_date '1066-10-14T09:00' is out of range: pass a year from 1900 to 2200.",
+    ),
+    "free times that end in the past": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 5, "date_range_end": "2020-01-02"},
+        "date_range_end '2020-01-02' is in the past: pass a later one, or leave it out.",
+    ),
+    "free times that start in the past": (
+        "nc_calendar_find_availability",
+        {"duration_minutes": 5, "date_range_start": "2020-01-02"},
+        "date_range_start '2020-01-02' is in the past: pass a later one, or leave it out.",
+    ),
     "a range of ages": (
         "nc_calendar_list_events",
         {"calendar_name": "work", "start_date": "1990-01-01", "end_date": "2030-10-01"},
-        "start_date to end_date is more than three years",
+        "The range from start_date to end_date is longer than three years",
     ),
     "a cursor": (
         "nc_calendar_list_events",
         {"calendar_name": "work", "cursor": "x"},
-        "cursor is none of this server's",
+        "Invalid cursor: pass next_cursor of the previous page",
     ),
-    "days": ("nc_calendar_get_upcoming_events", {"days_ahead": 0}, "days_ahead 0 is out of bounds"),
-    "an action": ("nc_calendar_manage_calendar", {"action": "empty"}, "action 'empty' is none: pass create, update"),
+    "days": ("nc_calendar_get_upcoming_events", {"days_ahead": 0}, "Invalid days_ahead 0: use 1 to 366"),
+    "an action": ("nc_calendar_manage_calendar", {"action": "empty"}, "Invalid action 'empty': use create, update"),
     "a color": (
         "nc_calendar_manage_calendar",
         {"action": "create", "calendar_name": "new", "color": "blue"},
-        "color 'blue' is none: write it as #RRGGBB",
+        "Invalid color 'blue': use #RRGGBB",
     ),
     "an update of nothing": (
         "nc_calendar_manage_calendar",
@@ -275,9 +300,13 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "all events of all calendars": (
         "nc_calendar_bulk_operations",
         {"operation": "delete"},
-        "Nothing says which events",
+        "No filter says which events to change",
     ),
-    "an operation": ("nc_calendar_bulk_operations", {"operation": "copy", "calendar_name": "work"}, "operation 'copy'"),
+    "an operation": (
+        "nc_calendar_bulk_operations",
+        {"operation": "copy", "calendar_name": "work"},
+        "Invalid operation 'copy': use update, delete, or move",
+    ),
     "a move to nowhere": (
         "nc_calendar_bulk_operations",
         {"operation": "move", "calendar_name": "work"},
@@ -291,22 +320,22 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "free times that last nothing": (
         "nc_calendar_find_availability",
         {"duration_minutes": 0},
-        "duration_minutes 0 is none",
+        "Invalid duration_minutes 0: pass a number from 1 to ",
     ),
     "free times that last for ever": (
         "nc_calendar_find_availability",
         {"duration_minutes": 10**12},
-        "duration_minutes 1000000000000 is none",
+        "Invalid duration_minutes 1000000000000: pass a number from 1 to ",
     ),
     "a meeting that lasts for ever": (
         "nc_calendar_create_meeting",
         {"title": "x", "date": "2030-01-01", "time": "12:00", "duration_minutes": 10**12},
-        "duration_minutes 1000000000000 is none",
+        "Invalid duration_minutes 1000000000000: pass a number from 1 to ",
     ),
     "free times of a year": (
         "nc_calendar_find_availability",
         {"duration_minutes": 5, "date_range_start": "2030-01-01", "date_range_end": "2030-12-31"},
-        "more than three months",
+        "longer than three months",
     ),
     "free times in the past": (
         "nc_calendar_find_availability",
@@ -316,12 +345,12 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "hours": (
         "nc_calendar_find_availability",
         {"duration_minutes": 5, "preferred_times": "mornings"},
-        "preferred_times 'mornings' is not understood: write 09:00-12:00,14:00-17:00",
+        "Invalid preferred_times 'mornings': use ranges such as 09:00-12:00,14:00-17:00",
     ),
     "hours that end before they start": (
         "nc_calendar_find_availability",
         {"duration_minutes": 5, "preferred_times": "22:00-02:00"},
-        "preferred_times '22:00-02:00' is not understood",
+        "Invalid preferred_times '22:00-02:00'",
     ),
 }
 
@@ -366,6 +395,19 @@ async def test_a_range_with_one_end(server: Server, dates: dict[str, str], start
     holds(server.nextcloud, {})
     await server.use("nc_calendar_list_events", {"calendar_name": "work", **dates})
     assert f'start="{start}"' in sent(server.nextcloud, "REPORT").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("dates", "edge"),
+    [({"start_date": "2200-06-01"}, 'end="22010102T'), ({"end_date": "1900-06-01"}, 'start="18991231T')],
+)
+async def test_a_range_at_the_edge_of_what_can_be_asked_for(server: Server, dates: dict[str, str], edge: str) -> None:
+    """The end that is missing is no further than that: nobody is told of a date that they did not pass."""
+    server.nextcloud.on("GET", USER_PATH, user())
+    holds(server.nextcloud, {})
+    result = await server.use("nc_calendar_list_events", {"calendar_name": "work", **dates})
+    assert result["total_found"] == 0
+    assert edge in sent(server.nextcloud, "REPORT").content.decode()
 
 
 async def test_without_dates_a_series_is_listed_once(server: Server) -> None:
@@ -458,7 +500,7 @@ async def test_an_event_that_is_not_there(server: Server) -> None:
     holds(server.nextcloud, {})
     has_calendars(server.nextcloud, calendar("work"))
     assert await server.misuse("nc_calendar_get_event", EVENT) == (
-        "There is no event 'theirs' in calendar 'work': check both, or list what is there."
+        "No event 'theirs' in calendar 'work': check both, or list the events."
     )
 
 
@@ -519,7 +561,7 @@ async def test_deletes_what_is_not_there(server: Server) -> None:
     """It is an error, as it is for whatever else is named and not there."""
     holds(server.nextcloud, {})
     has_calendars(server.nextcloud, calendar("work"))
-    assert "There is no event 'theirs' in calendar 'work'" in await server.misuse("nc_calendar_delete_event", EVENT)
+    assert "No event 'theirs' in calendar 'work'" in await server.misuse("nc_calendar_delete_event", EVENT)
 
 
 async def test_deletes_one_occurrence(server: Server) -> None:
@@ -561,14 +603,14 @@ async def test_a_calendar_that_refuses_an_event(
 
 
 NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
-    "missing": (answer(404), "There is no calendar 'work': there is home (Home)."),
+    "missing": (answer(404), "No calendar 'work': choose from home (Home)."),
     "deleted, which answers nevertheless": (
         answer(207, content=one(calendar("work", more=DELETED))),
-        "There is no calendar 'work': there is home (Home).",
+        "No calendar 'work': choose from home (Home).",
     ),
     "for tasks": (
         answer(207, content=one(calendar("work", takes="VTODO"))),
-        "The calendar 'work' takes no events: pick one of nc_calendar_list_calendars that has VEVENT in components",
+        "The calendar 'work' takes no events: use one that nc_calendar_list_calendars shows with VEVENT in components",
     ),
 }
 
@@ -658,14 +700,18 @@ async def test_moves_events(server: Server) -> None:
 
 
 NOT_MOVED: Final[Mapping[str, tuple[Answer, str, str]]] = {
-    "no calendar": (answer(409), "e1", "there is no calendar 'home': take a name from nc_calendar_list_calendars"),
-    "the same UID": (answer(400), "e1", "for calendar 'home' has one of the same UID: delete that"),
+    "no calendar": (
+        answer(409),
+        "e1",
+        "The event can't be moved: no calendar 'home'. nc_calendar_list_calendars shows the names",
+    ),
+    "the same UID": (answer(400), "e1", "calendar 'home' has one of the same UID. Delete that one"),
     "the same UID in the trash bin": (
         answer(500, text="<s:message>SQLSTATE[23000]: Integrity constraint violation: 19 UNIQUE</s:message>"),
         "e1",
-        "for calendar 'home' has one of the same UID in its trash bin: delete that for good",
+        "calendar 'home' has one of the same UID in its trash bin. Delete that one permanently",
     ),
-    "the same name": (answer(412), "e1", "for calendar 'home' has one of the same name: delete that"),
+    "the same name": (answer(412), "e1", "calendar 'home' has one of the same name. Delete that one"),
     "changed meanwhile": (answer(412), "e9", "has changed since you read it, and nothing was written: read it again"),
     "a fault": (answer(500, text="<s:message>SQLSTATE[HY000]: disk full"), "e1", "Nextcloud failed with HTTP 500"),
     "not allowed": (answer(403), "e1", "Nextcloud does not allow this"),
@@ -695,8 +741,8 @@ async def test_a_series_is_moved_whole_or_not_at_all(server: Server) -> None:
     result = await server.use("nc_calendar_bulk_operations", arguments)
     assert {item["status"] for item in result["results"]} == {"failed"}
     assert {item["error"] for item in result["results"]} == {
-        "A series can only be moved whole: leave start_date and end_date away.",
-        f"{WORK}bad.ics is not readable iCalendar: open it in Nextcloud and save it anew.",
+        "A series can only be moved whole: leave start_date and end_date out.",
+        f"{WORK}bad.ics is not readable iCalendar: open it in Nextcloud and save it again.",
     }
 
 
@@ -704,7 +750,9 @@ async def test_too_much_at_once_is_refused(server: Server) -> None:
     """What nobody can look over is not begun."""
     holds(server.nextcloud, {str(number): ics("DTSTART:20301007T100000Z", uid=str(number)) for number in range(101)})
     arguments = {"operation": "delete", "calendar_name": "work"}
-    assert "101 events match, and at most 100" in await server.misuse("nc_calendar_bulk_operations", arguments)
+    assert "101 events match, and one call changes at most 100" in await server.misuse(
+        "nc_calendar_bulk_operations", arguments
+    )
     assert server.nextcloud.asked("DELETE") == []
 
 
@@ -722,7 +770,7 @@ async def test_a_name_that_is_taken(server: Server) -> None:
     """Also by a calendar that was deleted: the sentence says where it may be."""
     server.nextcloud.on("MKCALENDAR", WORK, answer(405))
     arguments = {"action": "create", "calendar_name": "work"}
-    assert "There is a calendar 'work' already, perhaps in the trash bin" in await server.misuse(
+    assert "The calendar 'work' exists already, perhaps in the trash bin" in await server.misuse(
         "nc_calendar_manage_calendar", arguments
     )
 
@@ -761,7 +809,7 @@ async def test_a_calendar_in_the_trash_stays_there(server: Server) -> None:
     server.nextcloud.on("PROPFIND", WORK, answer(207, content=multistatus(dav_folder(WORK))))
     has_calendars(server.nextcloud)
     sentence = await server.misuse("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
-    assert "There is no calendar 'work'" in sentence
+    assert "No calendar 'work'" in sentence
     assert server.nextcloud.asked("DELETE") == []
 
 

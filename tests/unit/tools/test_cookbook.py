@@ -135,7 +135,7 @@ async def test_recipes_and_categories_go_by_the_names_that_people_see(server: Se
     server.nextcloud.on("GET", f"{COOKBOOK}/recipes/239", answer(json=recipe()))
     assert (await server.use("nc_cookbook_get_recipe", {"recipe_id": "pancakes"}))["id"] == "239"
     said = await server.misuse("nc_cookbook_delete_recipe", {"recipe_id": "Waffles"})
-    assert said == "There is no recipe 'Waffles': there is 239 (Pancakes)."
+    assert said == "No recipe 'Waffles': choose from 239 (Pancakes)."
 
     known = [{"name": "Dessert", "recipe_count": "1"}, {"name": "*", "recipe_count": "2"}]
     server.nextcloud.on("GET", f"{COOKBOOK}/categories", answer(json=known))
@@ -144,7 +144,7 @@ async def test_recipes_and_categories_go_by_the_names_that_people_see(server: Se
     server.nextcloud.on("GET", f"{COOKBOOK}/category/Dessert", answer(json=[stub()]))
     assert (await server.use("nc_cookbook_get_recipes_in_category", {"category": "dessert"}))["total_count"] == 1
     said = await server.misuse("nc_cookbook_get_recipes_in_category", {"category": "Soup"})
-    assert said == "There is no category 'Soup': there is Dessert."
+    assert said == "No category 'Soup': choose from Dessert."
 
 
 @pytest.mark.parametrize(

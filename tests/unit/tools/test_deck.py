@@ -160,7 +160,9 @@ async def test_a_new_card_is_sent_whole(server: Server) -> None:
         "description": "",
         "duedate": "2027-01-31T00:00:00+00:00",
     }
-    assert "duedate 'soon' is no date or time" in await server.misuse("deck_create_card", where | {"duedate": "soon"})
+    assert "Invalid duedate 'soon': pass a date or a time" in await server.misuse(
+        "deck_create_card", where | {"duedate": "soon"}
+    )
 
 
 @pytest.mark.parametrize(

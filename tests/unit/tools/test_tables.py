@@ -106,7 +106,7 @@ async def test_a_table_and_a_column_go_by_the_names_that_people_see(server: Serv
     (written,) = (request for request in server.nextcloud.requests if request.method == "POST")
     assert json.loads(written.content) == {"data": {"11": "Iron", "12": 5}}
     said = await server.misuse("nc_tables_insert_row", {"table_id": "Stocks", "data": {}})
-    assert said == "There is no table 'Stocks': there is 2 (Stock), 3 (Other)."
+    assert said == "No table 'Stocks': choose from 2 (Stock), 3 (Other)."
     said = await server.misuse("nc_tables_insert_row", {"table_id": 2, "data": {"name": "a", "Name": "b"}})
     assert said == "data has 'name' and 'Name', which are the same column: name it once."
 

@@ -110,8 +110,8 @@ async def test_a_calendar_that_takes_no_tasks(server: Server, tool: str, argumen
     """An empty list would tell that there is nothing to do: the sentence tells where tasks can be instead."""
     has_calendar(server.nextcloud, "personal")
     assert await server.misuse(tool, {"calendar_name": "personal", **arguments}) == (
-        "The calendar 'personal' takes no tasks: pick one of nc_calendar_list_calendars that has VTODO in components, "
-        "or create one with nc_calendar_manage_calendar."
+        "The calendar 'personal' takes no tasks: use one that nc_calendar_list_calendars shows with VTODO in "
+        "components, or create one with nc_calendar_manage_calendar."
     )
 
 
@@ -443,14 +443,20 @@ async def test_a_task_of_which_an_occurrence_was_changed_is_not_moved(server: Se
 
 REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "nothing": ({}, "Nothing is to be changed"),
-    "a status": ({"status": "LATER"}, "status 'LATER' is none: write NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED"),
-    "too much": ({"percent_complete": 101}, "percent_complete 101 is none: pass 0 to 100"),
-    "half completed": ({"status": "COMPLETED", "percent_complete": 50}, "leave the others away"),
-    "completed at a time, and not": ({"status": "IN-PROCESS", "completed": "2030-10-02"}, "leave the others away"),
-    "a priority": ({"priority": -1}, "priority -1 is none"),
-    "no date": ({"due": "soon"}, "due 'soon' is no date or time"),
+    "a status": (
+        {"status": "LATER"},
+        "Invalid status 'LATER': use one of NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED",
+    ),
+    "too much": ({"percent_complete": 101}, "Invalid percent_complete 101: use 0 to 100"),
+    "half completed": ({"status": "COMPLETED", "percent_complete": 50}, "leave out what contradicts that"),
+    "completed at a time, and not": (
+        {"status": "IN-PROCESS", "completed": "2030-10-02"},
+        "leave out what contradicts that",
+    ),
+    "a priority": ({"priority": -1}, "Invalid priority -1: use 1 (highest)"),
+    "no date": ({"due": "soon"}, "Invalid due 'soon': pass a date or a time"),
     "due before it starts": ({"due": "2030-09-01T10:00"}, "is before dtstart"),
-    "due on a day, started at a time": ({"due": "2030-12-01"}, "due and dtstart must both be dates or both"),
+    "due on a day, started at a time": ({"due": "2030-12-01"}, "due and dtstart must both be dates, or both"),
     "an old ETag": ({"summary": "x", "etag": "old"}, "has changed since you read it"),
 }
 
@@ -473,7 +479,7 @@ async def test_deletes_a_task(server: Server) -> None:
     assert sent(server.nextcloud, "DELETE").headers["If-Match"] == '"e1"'
     has_calendars(server.nextcloud, calendar("work", takes="VTODO"))
     gone = await server.misuse("nc_calendar_delete_todo", {**TASK, "todo_uid": "other"})
-    assert "There is no task 'other' in " in gone
+    assert "No task 'other' in " in gone
 
 
 async def test_a_task_that_changed_meanwhile_stays(server: Server) -> None:
