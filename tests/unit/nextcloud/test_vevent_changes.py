@@ -214,7 +214,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "an attendee with a name alone": ({"attendees": "Bob Builder"}, "Invalid mail address 'Bob Builder'"),
     "an attendee whose name has a comma": (
         {"attendees": "Doe, Jane <jane@example.org>"},
-        "Invalid mail address 'Doe' in attendees: pass addresses separated by commas, or names with addresses, in quotes",
+        "Invalid mail address 'Doe' in attendees: pass addresses separated by commas, or names with addresses, in",
     ),
     "an attendee with one quotation mark": ({"attendees": '"Doe, Jane <jane@example.org>'}, "Invalid mail address"),
     "an address with a comma": ({"attendees": '"doe, jane"@example.org'}, "Invalid mail address"),

@@ -504,6 +504,6 @@ async def test_the_conversation_stays_with_nextcloud(nextcloud: Nextcloud, fake:
 
 async def test_a_path_with_a_nul_character(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The sentence says what is wrong with it, before Nextcloud is asked."""
-    with pytest.raises(InvalidArgumentError, match=r"^'a\\x00b' is no path: write it without NUL characters\.$"):
+    with pytest.raises(InvalidArgumentError, match=r"^Invalid path 'a\\x00b': write it without NUL characters\.$"):
         await webdav.list_directory(nextcloud, "a\0b")
     assert fake.asked() == []

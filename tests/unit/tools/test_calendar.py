@@ -227,7 +227,7 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "a line end in a calendar's name": (
         "nc_calendar_get_event",
         {"calendar_name": "work\n", "event_uid": "x"},
-        "'work\\n' is no name of a calendar: take it from nc_calendar_list_calendars",
+        "Invalid calendar name 'work\\n': nc_calendar_list_calendars shows the names",
     ),
     "a character that XML can't hold": (
         "nc_calendar_get_event",
@@ -1093,7 +1093,7 @@ async def test_a_board_of_deck_as_a_calendar_is_there(server: Server) -> None:
     has_calendars(server.nextcloud, calendar("work"), calendar(DECK, display_name="Deck: Plans"))
     holds(server.nextcloud, {}, name=DECK)
     said = await server.misuse("nc_calendar_get_event", {"calendar_name": DECK, "event_uid": "x"})
-    assert said.startswith(f"There is no event 'x' in calendar '{DECK}'")
+    assert said.startswith(f"No event 'x' in calendar '{DECK}'")
     server.nextcloud.on("REPORT", f"{HOME}Deck%3A%20Plans/", answer(404))
     said = await server.misuse("nc_calendar_get_event", {"calendar_name": "Deck: Plans", "event_uid": "x"})
-    assert said == "There is no calendar 'Deck: Plans': there is work (Work)."
+    assert said == "No calendar 'Deck: Plans': choose from work (Work)."

@@ -232,10 +232,10 @@ async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:
     server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
     eve = AT | {"user_id": "eve"}
     said = await server.misuse("deck_assign_user_to_card", eve)
-    assert said == "There is no person on the board 'eve': there is bob (Bob Builder)."
+    assert said == "No person on the board 'eve': choose from bob (Bob Builder)."
     token = server.keycloak.mint(scope="deck:write")
     said = (await server.call("deck_assign_user_to_card", eve, token=token)).text
-    assert "There is no person on the board 'eve': pass the id of a person on the board." in said
+    assert "No person on the board 'eve': pass the id of a person on the board." in said
 
 
 async def test_people_are_looked_for_by_tokens_that_may_share(server: Server) -> None:
@@ -245,7 +245,7 @@ async def test_people_are_looked_for_by_tokens_that_may_share(server: Server) ->
     server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
     token = server.keycloak.mint(scope="deck:read deck:write")
     said = await server.call("deck_assign_user_to_card", AT | {"user_id": "bob@example.org"}, token=token)
-    assert "There is no person on the board 'bob@example.org': there is bob (Bob Builder)." in said.text
+    assert "No person on the board 'bob@example.org': choose from bob (Bob Builder)." in said.text
 
 
 async def test_moves_a_card(server: Server) -> None:
