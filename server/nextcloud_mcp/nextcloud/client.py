@@ -235,7 +235,7 @@ class Nextcloud:
     ) -> httpx.Response:
         """Send one request, whether or not the account is made."""
         if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
-            raise InvalidArgumentError(f"The ETag or content type for {about} is none: pass it as you were given it.")
+            raise InvalidArgumentError(f"Invalid ETag or content type for {about}: use printable ASCII characters.")
         try:
             response = await _persistent(
                 _worth_repeating(method),

@@ -61,7 +61,7 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
         InvalidArgumentError: it is no id.
     """
     if trash_id in {"", ".", ".."} or "/" in trash_id:
-        raise InvalidArgumentError("trash_id is none: pass one that the list of the trash has.")
+        raise InvalidArgumentError(f"Invalid trash_id {quoted(trash_id)}: use one that nc_webdav_list_trash returned.")
     root, name = await _root(nextcloud), quote(trash_id, safe="")
     headers = {"Destination": nextcloud.absolute(f"{root}/restore/{name}")}
     await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{quoted(trash_id)} in the trash", headers=headers)

@@ -83,5 +83,5 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
 
 async def _place(nextcloud: Nextcloud, upload: str) -> str:
     if _ID.fullmatch(upload) is None:
-        raise InvalidArgumentError("upload is none: pass what the result of the first part said.")
+        raise InvalidArgumentError("Unknown upload id: use the one that the first part returned.")
     return f"/remote.php/dav/uploads/{await nextcloud.home_name()}/{upload}"

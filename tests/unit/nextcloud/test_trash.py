@@ -64,7 +64,7 @@ async def test_puts_something_back(nextcloud: Nextcloud, fake: FakeNextcloud) ->
 @pytest.mark.parametrize("trash_id", ["", ".", "..", "../../files/alice/a", "a/b"])
 async def test_an_id_that_is_a_path_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, trash_id: str) -> None:
     """An id leads to the trash and nowhere else."""
-    with pytest.raises(InvalidArgumentError, match="trash_id is none"):
+    with pytest.raises(InvalidArgumentError, match="Invalid trash_id"):
         await trash.restore(nextcloud, trash_id)
     assert fake.asked() == []
 

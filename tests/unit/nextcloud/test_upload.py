@@ -50,7 +50,7 @@ async def test_an_id_that_is_none_of_ours_is_refused(nextcloud: Nextcloud, fake:
         uploads.put(nextcloud, upload, "a", 1, b""),
         uploads.assemble(nextcloud, upload, "a", size=1, etag=None),
     ):
-        with pytest.raises(InvalidArgumentError, match="upload is none"):
+        with pytest.raises(InvalidArgumentError, match="Unknown upload id"):
             await call
     assert fake.asked() == []
 
