@@ -95,7 +95,7 @@ async def test_a_token_that_keycloak_no_longer_honours_gets_401(server: Server, 
     ("nextcloud", "keycloak", "code", "sentence"),
     [
         pytest.param(404, 200, INVALID_PARAMS, "Nextcloud did not find note 7", id="not there"),
-        pytest.param(423, 200, INTERNAL_ERROR, "note 7 is locked", id="locked"),
+        pytest.param(423, 200, INTERNAL_ERROR, "Note 7 is locked", id="locked"),
         pytest.param(200, 500, INTERNAL_ERROR, "Keycloak failed at the token exchange", id="no exchange"),
     ],
 )
