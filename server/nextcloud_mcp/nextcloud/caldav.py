@@ -240,7 +240,7 @@ async def find_all(
 async def find_missed(nextcloud: Nextcloud, calendar: str, component: str, *, until: datetime) -> list[CalendarObject]:
     """Return the series that Nextcloud may miss in a time that ends with `until`, when it looks for what happens then.
 
-    These are series with RDATE, and those that it may have given up.
+    These are series with RDATE, and series that may repeat beyond what Nextcloud's index covers.
     """
     objects = await _with_property(nextcloud, calendar, component, "RDATE")
     series = await _with_property(nextcloud, calendar, component, "RRULE")

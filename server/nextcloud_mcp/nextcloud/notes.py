@@ -93,7 +93,7 @@ async def update(
 
     Raises:
         ConflictError: it has changed since; nothing was written.
-        InvalidArgumentError: the ETag is none, as an empty one; or a part of the category is too long.
+        InvalidArgumentError: the ETag is invalid, for example empty; or a part of the category is too long.
     """
     _check_category(category or "")
     changes = {"title": title, "content": content, "category": category}

@@ -166,7 +166,7 @@ class ContactData(_Fields):
 
 
 def check_names(fields: Mapping[str, Any]) -> None:
-    """Refuse fields that no contact has, and those that are there under both of their names.
+    """Refuse unknown fields, and a field that is given under both of its names.
 
     Raises:
         InvalidArgumentError: with the first of them.

@@ -388,7 +388,7 @@ _ATTENDEE: Final = re.compile(r'((?:"[^"]*+"|[^,])++),?')
 
 
 def _named(item: str) -> tuple[str, str]:
-    """Return the name, empty if there is none, and the address of one attendee."""
+    """Return the name, which may be empty, and the address of one attendee."""
     name, _, address = item.removesuffix(">").rpartition("<") if item.endswith(">") else ("", "", item)
     name = name.strip()
     if len(name) > 1 and name[0] == name[-1] == '"':

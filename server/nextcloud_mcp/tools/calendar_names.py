@@ -11,7 +11,7 @@ from nextcloud_mcp.nextcloud.names import Thing
 
 
 async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
-    """Return the calendars. Of those that are boards of Deck, there are only the ones that the call names.
+    """Return the calendars; a Deck board is among them only if the call names it.
 
     For their own names the scope is checked; by their titles they would be found without it.
     """
