@@ -47,6 +47,9 @@ _GIVEN: Final[Mapping[type, str]] = {
     dict: "an object",
 }
 
+LARGEST: Final = 2**63
+"""No whole number is as large: databases keep 64 bits, one of them for the sign."""
+
 SECRET: Final = Field(repr=False)
 """Annotates an argument of which no error tells the value."""
 
@@ -133,7 +136,7 @@ class _Argument:
             return None if self.is_required else _ABSENT
         if self.kind in {list, dict} and isinstance(given, str):
             return _parsed(given)
-        if self.kind is int and isinstance(given, bool):
+        if self.kind is int and (isinstance(given, bool) or _is_too_large(given)):
             raise ValueError
         if self.kind in {date, datetime} and not _is_written_date(given):
             raise ValueError  # pydantic takes numbers for seconds since 1970
@@ -145,9 +148,13 @@ class _Argument:
         if error is not None and error["type"] in {"too_long", "string_too_long"}:
             most, parts = error["ctx"]["max_length"], "characters" if self.kind is str else "items"
             return f"Invalid {self.name}: pass at most {most:,} {parts}."
+        if error is not None and error["type"] == "value_error":
+            return f"Invalid {self.name}: {error['ctx']['error']}."
         if error is not None and len(location) > 1 and isinstance(location[1], int):
             item = f"item {location[1] + 1} is {_described(error['input'])}"
             return f"Invalid {self.name}: {item}; pass {self.expected}."
+        if self.kind is int and _is_too_large(given):
+            return f"Invalid {self.name}, which is too large: pass a whole number below {LARGEST:,}."
         return f"Invalid {self.name}{self._quoted(given)}: pass {self.expected}."
 
     def _quoted(self, given: Any) -> str:
@@ -304,9 +311,18 @@ def _parsed(text: str) -> Any:
 
 
 def with_commas(given: Any) -> Any:
-    """Return a list of texts without commas, also one that is written as JSON, as a text with commas between them."""
+    """Return a list of texts, also one that is written as JSON, as a text with commas between them.
+
+    Raises:
+        ValueError: one of them has a comma itself; says which.
+    """
     listed = listed_texts(given)
-    return given if listed is None or any("," in each for each in listed) else ", ".join(listed)
+    if listed is None:
+        return given
+    for number, each in enumerate(listed, 1):
+        if "," in each:
+            raise ValueError(f"item {number} has a comma; pass items without commas")
+    return ", ".join(listed)
 
 
 def listed_texts(given: Any) -> list[str] | None:
@@ -322,6 +338,14 @@ def listed_texts(given: Any) -> list[str] | None:
 
 def _is_written_date(given: Any) -> bool:
     return isinstance(given, str) and not given.strip().replace(".", "").lstrip("+-").isdigit()
+
+
+def _is_too_large(given: Any) -> bool:
+    """Tell whether a value is a number that no part of Nextcloud counts up to, also one that is written as text."""
+    if isinstance(given, str):
+        text = given.strip()
+        return _NUMBER.fullmatch(text) is not None and len(text.partition(".")[0].lstrip("+-0_")) > len(str(LARGEST))
+    return isinstance(given, int | float) and abs(given) >= LARGEST
 
 
 def _described(given: Any) -> str:
