@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -237,11 +238,11 @@ def _messages(response: httpx.Response) -> list[Any]:
     return [response.json()] if response.content and "json" in response.headers.get("content-type", "") else []
 
 
-@pytest.fixture(scope="module")
-def attacker(limited_exchange: LimitedServer, chain: Chain) -> Iterator[Attacker]:
-    """Somebody new, who has a note, an event, a contact, a file, a board with a card, and a recipe."""
+@contextmanager
+def new_attacker(server: LimitedServer, chain: Chain) -> Iterator[Attacker]:
+    """Give somebody new a note, an event, a contact, a file, a board with a card, and a recipe."""
     with somebody_new(chain.keycloak.admin()) as (_, who), httpx.Client(trust_env=False, timeout=120) as http:
-        attacker = Attacker(limited_exchange, chain, who, http)
+        attacker = Attacker(server, chain, who, http)
         calls: list[tuple[str, dict[str, Any]]] = [
             ("nc_whoami", {}),
             ("nc_notes_create_note", {"title": "a", "content": "b", "category": ""}),
@@ -259,6 +260,23 @@ def attacker(limited_exchange: LimitedServer, chain: Chain) -> Iterator[Attacker
         for tool, arguments in calls:
             attacker.request("tools/call", {"name": tool, "arguments": arguments})
         yield attacker
+
+
+@pytest.fixture(scope="module")
+def attacker(limited_exchange: LimitedServer, chain: Chain) -> Iterator[Attacker]:
+    """Somebody whom the tests share, with all that they store."""
+    with new_attacker(limited_exchange, chain) as attacker:
+        yield attacker
+
+
+@pytest.fixture
+def attacker_by(tool: str, attacker: Attacker) -> Iterator[Attacker]:
+    """The same, but for tools that read whole calendars: those read a new one, which nothing has filled."""
+    if not tool.startswith("nc_calendar_") or "create" in tool:
+        yield attacker
+        return
+    with new_attacker(attacker.server, attacker.chain) as another:
+        yield another
 
 
 SCHEMAS: Final = {tool.name: tool.parameters for module in MODULES for tool in module.TOOLS}
@@ -323,14 +341,19 @@ WORST: Final = (
 CONTACT_FIELDS: Final = ("fn", "n", "nickname", "email", "tel", "adr", "org", "title", "role", "bday", "note", "url")
 
 
-def strange_arguments(tool: str) -> Iterator[dict[str, Any]]:
-    """Give a tool usual arguments but for one, for each in turn; so with each field of a contact."""
+def usual_arguments(tool: str) -> dict[str, Any]:
+    """Return arguments with which a tool has nothing to complain about."""
     schema = SCHEMAS[tool]
-    usual = {
+    return {
         name: USUAL.get(name, 1 if "integer" in json.dumps(part) else "a")
         for name, part in schema["properties"].items()
         if name in schema.get("required", ()) or name in USUAL
     }
+
+
+def strange_arguments(tool: str) -> Iterator[dict[str, Any]]:
+    """Give a tool usual arguments but for one, for each in turn; so with each field of a contact."""
+    schema, usual = SCHEMAS[tool], usual_arguments(tool)
     for name, part in schema["properties"].items():
         if "string" in json.dumps(part):
             yield from (usual | {name: text} for text in WORST)
@@ -344,10 +367,16 @@ def strange_arguments(tool: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("tool", SCHEMAS)
-def test_one_strange_text_in_each_argument(attacker: Attacker, tool: str) -> None:
+def test_one_strange_text_in_each_argument(attacker_by: Attacker, tool: str) -> None:
     """For each tool, each of the worst texts in the place of every text in turn, whatever hypothesis chose above."""
     for arguments in strange_arguments(tool):
-        attacker.request("tools/call", {"name": tool, "arguments": arguments})
+        attacker_by.request("tools/call", {"name": tool, "arguments": arguments})
+
+
+@pytest.mark.parametrize("tool", [name for name in SCHEMAS if name.startswith("nc_calendar_")])
+def test_strange_texts_that_are_stored(attacker: Attacker, tool: str) -> None:
+    """Each tool of calendars on all that was stored above, with usual arguments."""
+    attacker.request("tools/call", {"name": tool, "arguments": usual_arguments(tool)})
 
 
 def test_arguments_that_are_no_object(attacker: Attacker) -> None:
