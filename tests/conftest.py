@@ -7,6 +7,7 @@ of processes but for Keycloak, which is in a container. `--chain=cluster` is for
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,10 @@ from tests.support.recipe_page import RecipePage, known_page, page_in_container,
 __all__ = ["docker_cleanup", "docker_compose_file", "docker_setup", "project"]  # fixtures
 
 TokenFor = Callable[[str], Awaitable[str]]
+
+TESTS = Path(__file__).parent
+WITHOUT_CHAIN = frozenset({"unit", "helm", "nextcloud", "cluster", "test_requirements.py"})
+"""The folders and files whose tests use no chain."""
 
 PEOPLE = {"alice": ALICE, "bob": BOB}
 
@@ -61,6 +66,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look into the logs when all else is done."""
     items.sort(key=lambda item: item.path.name == "test_secrets_in_logs.py")
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def group_by_chain(items: list[pytest.Item]) -> None:
+    """Where several processes run the tests (`-n 2 --dist loadgroup`), let one of them have all that use the chain.
+
+    So there is one chain in a run, and what its logs hold is all that it did. The others are divided by their files.
+    """
+    for item in items:
+        alone = WITHOUT_CHAIN.intersection(item.path.relative_to(TESTS).parts[:1])
+        item.add_marker(pytest.mark.xdist_group(str(item.path) if alone else "chain"))
 
 
 @pytest.fixture(scope="session", autouse=True)
