@@ -105,8 +105,8 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route(settings.path, endpoint),
-            _metadata_route(challenge, issuer),
+            *(Route(path, endpoint) for path in _spellings(settings.path)),
+            *_metadata_routes(challenge, issuer),
             *health_routes(issuer, tokens, nextcloud),
         ],
         middleware=[Middleware(RequestId), _cors()],
@@ -184,7 +184,15 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
     raise SettingsError("OIDC_CLIENT_SECRET: is needed with ENABLE_TOKEN_EXCHANGE=true.")
 
 
-def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:
+def _spellings(path: str) -> list[str]:
+    """Return a path, and the same with a slash at its end, as people write it; each is served where it is.
+
+    A redirect would not do: several clients drop the body or the token on their way.
+    """
+    return [path] if path.endswith("/") else [path, f"{path}/"]
+
+
+def _metadata_routes(challenge: Challenge, issuer: Issuer) -> list[Route]:
     async def metadata(_: Request) -> JSONResponse:
         try:
             return JSONResponse(challenge.metadata((await issuer.metadata()).issuer))
@@ -192,7 +200,7 @@ def _metadata_route(challenge: Challenge, issuer: Issuer) -> Route:
             log.warning("metadata.failed", code=error.code, reason=error.reason)
             return challenge.issuer_unavailable(error)
 
-    return Route(challenge.metadata_path, metadata)
+    return [Route(path, metadata) for path in _spellings(challenge.metadata_path)]
 
 
 def _cors() -> Middleware:

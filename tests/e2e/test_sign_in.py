@@ -10,11 +10,12 @@ from tests.support.oauth import ALICE, BOB
 
 
 @pytest.mark.requirement("mcp-prm-discovery", "mcp-as-discovery")
+@pytest.mark.parametrize("slash", ["", "/"], ids=["the URL", "with a slash at its end"])
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
-async def test_url_is_enough(server: Server, protocol: str) -> None:
+async def test_url_is_enough(server: Server, protocol: str, slash: str) -> None:
     """Discovery, registration, login, consent and the first call follow from the URL, in every protocol era."""
     person, tokens = Somebody(**ALICE), Tokens()
-    async with connected(server.url, person, tokens, mode=protocol) as client:
+    async with connected(f"{server.url}{slash}", person, tokens, mode=protocol) as client:
         listing = await client.call_tool("nc_webdav_list_directory", {})
 
     assert not listing.is_error

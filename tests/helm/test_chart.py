@@ -196,19 +196,29 @@ def test_network_policy_is_not_opened_by_an_empty_rule(chart: Chart, value: str)
         pytest.param(
             "https://mcp.example.org/mcp",
             "mcp.example.org",
-            ["/mcp", "/.well-known/oauth-protected-resource/mcp"],
+            [
+                "/mcp",
+                "/mcp/",
+                "/.well-known/oauth-protected-resource/mcp",
+                "/.well-known/oauth-protected-resource/mcp/",
+            ],
             id="path",
         ),
         pytest.param(
             "https://mcp.example.org:8443/a/b/",
             "mcp.example.org",
-            ["/a/b", "/.well-known/oauth-protected-resource/a/b"],
+            [
+                "/a/b",
+                "/a/b/",
+                "/.well-known/oauth-protected-resource/a/b",
+                "/.well-known/oauth-protected-resource/a/b/",
+            ],
             id="port-and-longer-path",
         ),
         pytest.param(
             "https://mcp.example.org",
             "mcp.example.org",
-            ["/", "/.well-known/oauth-protected-resource"],
+            ["/", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/"],
             id="no-path",
         ),
     ],

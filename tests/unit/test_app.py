@@ -12,6 +12,7 @@ from nextcloud_mcp.auth.scopes import TOOL_SCOPES
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.settings import load_settings
 from tests.support.issuer import SERVER_URL
+from tests.support.mcp_http import HEADERS
 from tests.support.server import EVERYTHING, LEGACY, MODERN, PASS_THROUGH, Server, answered, challenge, serving
 
 LIST_TOOLS = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
@@ -153,7 +154,23 @@ async def test_without_a_token_a_large_body_is_just_unauthorized(server: Server)
     assert response.status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/mcp/", "/mcp/x", "/docs", "/sse", "/.well-known/oauth-protected-resource"])
+async def test_a_slash_at_the_end_is_served_in_place(server: Server) -> None:
+    """`/mcp/` is the same endpoint: the same challenge and the same answers, and no redirect on the way."""
+    refused = [await server.http.post(path, content=LIST_TOOLS) for path in ("/mcp", "/mcp/")]
+    authorized = {**HEADERS, "Authorization": f"Bearer {server.keycloak.mint()}"}
+    served = [await server.http.post(path, content=LIST_TOOLS, headers=authorized) for path in ("/mcp", "/mcp/")]
+    metadata = [
+        await server.http.get(f"/.well-known/oauth-protected-resource/mcp{slash}", follow_redirects=False)
+        for slash in ("", "/")
+    ]
+
+    assert [response.status_code for response in (*refused, *served, *metadata)] == [401, 401, 200, 200, 200, 200]
+    assert refused[0].headers["WWW-Authenticate"] == refused[1].headers["WWW-Authenticate"]
+    assert served[0].text == served[1].text
+    assert metadata[0].json() == metadata[1].json()
+
+
+@pytest.mark.parametrize("path", ["/", "/mcp//", "/mcp/x", "/docs", "/sse", "/.well-known/oauth-protected-resource"])
 async def test_there_is_nothing_else(server: Server, path: str) -> None:
     """Paths that are not documented are not there, not even with a token."""
     response = await server.http.post(
