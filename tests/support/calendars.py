@@ -81,9 +81,9 @@ def one(response: str) -> bytes:
     return _multistatus(response)
 
 
-def has_calendar(fake: FakeNextcloud, name: str = "work", *, takes: str = "VEVENT") -> None:
+def has_calendar(fake: FakeNextcloud, name: str = "work", *, takes: str = "VEVENT", more: str = "") -> None:
     """Let alice have this calendar, when it is asked for by name."""
-    fake.on("PROPFIND", f"{HOME}{name}/", answer(207, content=one(calendar(name, takes=takes))))
+    fake.on("PROPFIND", f"{HOME}{name}/", answer(207, content=one(calendar(name, takes=takes, more=more))))
 
 
 def sent(fake: FakeNextcloud, method: str = "PUT") -> httpx.Request:

@@ -155,6 +155,13 @@ def multistatus(*responses: str) -> bytes:
     return f'<?xml version="1.0"?><d:multistatus {namespaces}>{"".join(responses)}</d:multistatus>'.encode()
 
 
+OWNED_BY_BOB: Final = (
+    "<d:owner><d:href>/remote.php/dav/principals/users/bob/</d:href></d:owner>"
+    '<x1:owner-displayname xmlns:x1="http://nextcloud.com/ns">Bob Example</x1:owner-displayname>'
+)
+"""Of a calendar or an address book, as Nextcloud 34.0.1 writes it."""
+
+
 def dav_file(href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: str = "text/plain") -> str:
     """Return the `d:response` of a file, as Nextcloud 32 writes it."""
     return (

@@ -58,11 +58,15 @@ _PROPERTIES: Final = (
     f"{CS}getctag",
     f"{dav.OC}calendar-enabled",
     _DELETED_AT,
+    *dav.OWNER,
 )
 
 
 class Calendar(BaseModel):
-    """A calendar; `components` says what it takes: VEVENT for events, VTODO for tasks."""
+    """A calendar; `components` says what it takes: VEVENT for events, VTODO for tasks.
+
+    `shared_by` tells whose it is, if it is not the person's own.
+    """
 
     name: str
     display_name: str
@@ -74,6 +78,7 @@ class Calendar(BaseModel):
     ctag: str | None = None
     components: list[str] = []
     read_only: bool = False
+    shared_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -210,14 +215,16 @@ async def change_calendar(
         )
 
 
-async def delete_calendar(nextcloud: Nextcloud, name: str) -> int:
-    """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while. Returns the status.
+async def delete_calendar(nextcloud: Nextcloud, name: str) -> tuple[int, str | None]:
+    """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while.
+
+    One that somebody shared is only left. Returns the status, and who shared it.
 
     Raises:
         NotFoundError: there is no such calendar. One in the trash bin stays there: a second DELETE would end it.
     """
-    await get_calendar(nextcloud, name)
-    return (await _write(nextcloud, "DELETE", (name, ""), about=_about(name))).status_code
+    shared_by = (await get_calendar(nextcloud, name)).shared_by
+    return (await _write(nextcloud, "DELETE", (name, ""), about=_about(name))).status_code, shared_by
 
 
 async def find_all(
@@ -496,8 +503,8 @@ async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
             f"{', with the tools for Deck' if app == 'deck' else ''}."
         )
     return ForbiddenError(
-        f"You may only read the {_about(name)}: ask its owner to let you write, or take another from "
-        "nc_calendar_list_calendars."
+        f"You may only read the {_about(name)}: ask {calendar.shared_by or 'its owner'} to let you write, or take "
+        "another from nc_calendar_list_calendars."
     )
 
 
@@ -587,6 +594,7 @@ def _calendar(response: Element) -> Calendar:
         ctag=text.get(f"{CS}getctag"),
         components=[each.get("name", "") for each in response.iter(f"{C}comp")],
         read_only=privileges is not None and not _may_write(privileges),
+        shared_by=dav.shared_by(response),
     )
 
 

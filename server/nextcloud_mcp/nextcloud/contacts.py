@@ -41,13 +41,17 @@ SEARCHED: Final = ("FN", "NICKNAME", "EMAIL", "TEL", "ORG", "CATEGORIES", "NOTE"
 
 
 class AddressBook(BaseModel):
-    """An address book; `name` is what the other calls want, `getctag` changes with what is in it."""
+    """An address book; `name` is what the other calls want, `getctag` changes with what is in it.
+
+    `shared_by` tells whose it is, if it is not the person's own.
+    """
 
     name: str
     display_name: str
     description: str | None = None
     getctag: str | None = None
     read_only: bool = False
+    shared_by: str | None = None
 
 
 class Contact(BaseModel):
@@ -88,10 +92,10 @@ async def list_address_books(nextcloud: Nextcloud) -> list[AddressBook]:
             f"{CARD}addressbook-description",
             f"{CS}getctag",
             f"{dav.OC}read-only",
+            *dav.OWNER,
         ),
     )
-    found = [(dav.last_part(element), dav.properties(element)) for element in dav.responses(response)]
-    return [_address_book(name, properties) for name, properties in found if _is_address_book(properties)]
+    return [_address_book(element) for element in dav.responses(response) if _is_address_book(element)]
 
 
 async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str) -> None:
@@ -113,10 +117,13 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
         raise ConflictError(f"The {_book(name)} exists already: choose another name.")
 
 
-async def delete_address_book(nextcloud: Nextcloud, name: str) -> None:
-    """Delete an address book with all that is in it, for good."""
+async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
+    """Delete an address book with all that is in it, for good, or leave it, if somebody shared it; returns who did."""
+    url = await _url(nextcloud, name)
+    shared_by = next((each.shared_by for each in await list_address_books(nextcloud) if each.name == name), None)
     async with _telling_read_only(nextcloud, name):
-        await nextcloud.request("DELETE", await _url(nextcloud, name), about=_book(name))
+        await nextcloud.request("DELETE", url, about=_book(name))
+    return shared_by
 
 
 async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
@@ -203,11 +210,12 @@ async def _telling_read_only(nextcloud: Nextcloud, address_book: str) -> AsyncIt
             books = await list_address_books(nextcloud)
         except NextcloudError:
             raise error from None  # it says more of what was asked for
-        if any(each.name == address_book and each.read_only for each in books):
-            raise ForbiddenError(
-                f"You may only read the {_book(address_book)}: ask its owner to let you write, or take another from "
-                "nc_contacts_list_addressbooks."
-            ) from error
+        for each in books:
+            if each.name == address_book and each.read_only:
+                raise ForbiddenError(
+                    f"You may only read the {_book(address_book)}: ask {each.shared_by or 'its owner'} to let you "
+                    "write, or take another from nc_contacts_list_addressbooks."
+                ) from error
         raise
 
 
@@ -280,19 +288,20 @@ def _if_match(card: Card) -> dict[str, str]:
     return {"If-Match": dav.quoted(card.etag)}
 
 
-def _address_book(name: str, properties: dict[str, Element]) -> AddressBook:
+def _address_book(response: Element) -> AddressBook:
+    name, properties = dav.last_part(response), dav.properties(response)
     return AddressBook(
         name=name,
         display_name=_text(properties, f"{dav.D}displayname") or name,
         description=_text(properties, f"{CARD}addressbook-description") or None,
         getctag=_text(properties, f"{CS}getctag") or None,
         read_only=_text(properties, f"{dav.OC}read-only") == "1",
+        shared_by=dav.shared_by(response),
     )
 
 
-def _is_address_book(properties: dict[str, Element]) -> bool:
-    kind = properties.get(f"{dav.D}resourcetype")
-    return kind is not None and kind.find(f"{CARD}addressbook") is not None
+def _is_address_book(response: Element) -> bool:
+    return response.find(f".//{dav.D}resourcetype/{CARD}addressbook") is not None
 
 
 def _contacts(response: httpx.Response) -> list[Contact]:

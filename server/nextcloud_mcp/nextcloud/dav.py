@@ -23,6 +23,9 @@ D: Final = "{DAV:}"
 OC: Final = "{http://owncloud.org/ns}"
 NC: Final = "{http://nextcloud.org/ns}"
 
+OWNER: Final = (f"{D}owner", "{http://nextcloud.com/ns}owner-displayname")
+"""What tells whose a calendar or an address book is; the second has a namespace of its own."""
+
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML document can contain (XML 1.0 section 2.2), not even as a reference."""
 
@@ -123,6 +126,27 @@ def properties(response: Element) -> dict[str, Element]:
         if " 200 " in propstat.findtext(f"{D}status", "")
         for element in propstat.iterfind(f"{D}prop/*")
     }
+
+
+def shared_by(response: Element) -> str | None:
+    """Return who shared a calendar or address book, as "Bob Example (bob)"; None if it belongs to whose home it is in.
+
+    It takes the properties `OWNER` (RFC 3744 section 5.1).
+    """
+    owner = response.findtext(f".//{OWNER[0]}/{D}href", "")
+    _, is_person, user = _path(owner).rpartition("/principals/users/")
+    if not is_person or user == _path(response.findtext(f"{D}href", "")).rpartition("/")[0].rpartition("/")[2]:
+        return None
+    return named(unquote(user), response.findtext(f".//{OWNER[1]}"))
+
+
+def named(user_id: str, display_name: str | None) -> str:
+    """Return a person as sentences and lists name them: by both names, where they have two."""
+    return f"{display_name} ({user_id})" if display_name and display_name != user_id else user_id
+
+
+def _path(href: str) -> str:
+    return urlsplit(href).path.rstrip("/")
 
 
 def last_part(response: Element) -> str:

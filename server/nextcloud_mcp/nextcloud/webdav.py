@@ -27,6 +27,14 @@ _PROPFIND: Final = f"""<?xml version="1.0"?>
 </d:prop></d:propfind>""".encode()
 
 
+_DELETING: Final = dav.propfind(
+    f"{dav.D}resourcetype",
+    f"{dav.D}getetag",
+    *(f"{dav.OC}{name}" for name in ("owner-id", "owner-display-name")),
+    *(f"{dav.NC}{name}" for name in ("mount-type", "is-mount-root")),
+)
+"""What tells whether something is there, and whose."""
+
 _PARTIAL: Final = ".part"
 """Ends the names of uploads that are not complete; Nextcloud deletes what is not there with 204 (32 to 34)."""
 
@@ -61,6 +69,13 @@ class File(BaseModel):
     def is_whole(self) -> bool:
         """Whether nothing of the file is missing."""
         return len(self.content) == self.size
+
+
+class Deleted(BaseModel):
+    """What a deletion led to: the HTTP status, and who shared what was only left, None if it is deleted."""
+
+    status_code: int
+    shared_by: str | None = None
 
 
 class Written(BaseModel):
@@ -213,18 +228,33 @@ async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
         raise ConflictError(f"{shown(path)} is a file, and no folder was created: choose another name.")
 
 
-async def delete(nextcloud: Nextcloud, path: str) -> Written:
+async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     """Delete a file or a folder with all that is in it; Nextcloud keeps it in the trash for a while.
+
+    What somebody shared is only left, and nothing is in the trash.
 
     Raises:
         NotFoundError: there is no such file or folder.
     """
     if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
-    if path.endswith(_PARTIAL) and _is_reserved(await _stat(nextcloud, path)):
-        raise NotFoundError(f"Nextcloud did not find {shown(path)}: list its folder.")
-    response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=shown(path))
-    return Written(status_code=response.status_code)
+    url = await url_of(nextcloud, path)
+    about = shown(path)
+    there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETING)
+    found = dav.responses(there)[0]
+    if path.endswith(_PARTIAL) and _is_reserved(file_info(found, await root_of(nextcloud))):
+        raise NotFoundError(f"Nextcloud did not find {about}: list its folder.")
+    response = await nextcloud.request("DELETE", url, about=about)
+    return Deleted(status_code=response.status_code, shared_by=_shared_by(found))
+
+
+def _shared_by(response: Element) -> str | None:
+    """Return who shared a file or folder; None if it is the person's own, or in a folder that was shared."""
+    properties = {tag: element.text or "" for tag, element in dav.properties(response).items()}
+    is_root = properties.get(f"{dav.NC}is-mount-root") == "true"
+    if not is_root or properties.get(f"{dav.NC}mount-type") != "shared":
+        return None
+    return dav.named(properties.get(f"{dav.OC}owner-id", ""), properties.get(f"{dav.OC}owner-display-name"))
 
 
 async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:

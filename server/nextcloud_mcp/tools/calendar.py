@@ -25,6 +25,7 @@ from nextcloud_mcp.nextcloud.vevent import Event, EventSummary
 from nextcloud_mcp.nextcloud.vevent_changes import Change
 from nextcloud_mcp.tools.calendar_names import CalendarName
 from nextcloud_mcp.tools.paging import Paged, page
+from nextcloud_mcp.tools.shared import left
 
 APP: Final = "dav"
 
@@ -522,8 +523,11 @@ async def nc_calendar_manage_calendar(
         )
         return _managed(action, calendar_name, 207, "updated")
     if action == "delete":
-        status = await caldav.delete_calendar(nextcloud, calendar_name)
-        return _managed(action, calendar_name, status, "deleted")
+        status, shared_by = await caldav.delete_calendar(nextcloud, calendar_name)
+        if shared_by is None:
+            return _managed(action, calendar_name, status, "deleted")
+        sentence = left(f"the calendar {calendar_name}", shared_by)
+        return CalendarManaged(action=action, calendar_name=calendar_name, status_code=status, message=sentence)
     raise InvalidArgumentError(f"Invalid action {quoted(action)}: use create, update, delete or list.")
 
 

@@ -13,6 +13,7 @@ from nextcloud_mcp.nextcloud.contacts import AddressBook, Contact, Written
 from nextcloud_mcp.nextcloud.names import Thing
 from nextcloud_mcp.nextcloud.vcard import contact_data as read_fields
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.tools.shared import left
 
 APP: Final = "dav"
 
@@ -85,8 +86,12 @@ async def nc_contacts_create_addressbook(name: str, display_name: str, nextcloud
 
 
 async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUser) -> AddressBookChanged:
-    """Delete an address book with all its contacts, for good: there is no trash for them."""
-    await contacts.delete_address_book(nextcloud, name)
+    """Delete an address book with all its contacts, for good: there is no trash for them. One that somebody shared is
+    left, not deleted.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    shared_by = await contacts.delete_address_book(nextcloud, name)
+    if shared_by:
+        return AddressBookChanged(name=name, message=left(f"the address book {name}", shared_by))
     return AddressBookChanged(name=name, message=f"The address book {name} is deleted with all its contacts.")
 
 

@@ -19,6 +19,7 @@ from nextcloud_mcp.nextcloud.webdav import File, FileInfo, Written
 from nextcloud_mcp.tools import large
 from nextcloud_mcp.tools.file_paths import FilePath
 from nextcloud_mcp.tools.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.tools.shared import left
 
 APP: Final = "files"
 
@@ -226,8 +227,10 @@ async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Chang
 
 
 async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
-    """Delete a file, or a folder with all that is in it, to the trash."""
-    return _changed(await webdav.delete(nextcloud, path), f"{path} is deleted.")
+    """Delete a file, or a folder with all that is in it, to the trash. What somebody shared is left, not deleted."""
+    deleted = await webdav.delete(nextcloud, path)
+    message = left(path, deleted.shared_by) if deleted.shared_by else f"{path} is deleted."
+    return Changed(status_code=deleted.status_code, message=message)
 
 
 async def nc_webdav_move_resource(

@@ -53,6 +53,7 @@ async def test_lists_address_books(nextcloud: Nextcloud, fake: FakeNextcloud) ->
         "<d:displayname>Accounts</d:displayname><oc:read-only>1</oc:read-only>"
         "<card:addressbook-description>All accounts</card:addressbook-description>"
         '<x1:getctag xmlns:x1="http://calendarserver.org/ns/">10</x1:getctag>'
+        "<d:owner><d:href>/remote.php/dav/principals/system/system/</d:href></d:owner>"
     )
     body = multistatus(HOME_ITSELF, dav_book("my%20friends"), dav_book("z-server-generated--system", accounts))
     fake.on("PROPFIND", f"{HOME}/", answer(207, content=body))
@@ -64,6 +65,7 @@ async def test_lists_address_books(nextcloud: Nextcloud, fake: FakeNextcloud) ->
         "description": "All accounts",
         "getctag": "10",
         "read_only": True,
+        "shared_by": None,
     }
 
 

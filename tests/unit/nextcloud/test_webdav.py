@@ -63,9 +63,9 @@ async def test_a_path_is_encoded_once_and_stays_below_the_users_root(
     nextcloud: Nextcloud, fake: FakeNextcloud, path: str, url: str
 ) -> None:
     """Every character of a name arrives as it is, and no name can lead elsewhere."""
-    fake.on("DELETE", FILES + url, answer(204))
-    await webdav.delete(nextcloud, path)
-    assert fake.asked() == [f"DELETE {FILES}{url}"]
+    fake.on("MKCOL", FILES + url, answer(201))
+    await webdav.create_directory(nextcloud, path)
+    assert fake.asked() == [f"MKCOL {FILES}{url}"]
 
 
 @pytest.mark.parametrize("path", ["..", ".", "a/../b", "../bob/x", "a/.", "/./a", "a/..", "a\0b", "a/b\0/../c"])
@@ -381,10 +381,35 @@ async def test_a_folder_needs_the_one_above(nextcloud: Nextcloud, fake: FakeNext
 
 async def test_deletes_what_is_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """What is not there is an error: most often its name is mistaken, and what was meant is still there."""
-    fake.on("DELETE", f"{FILES}/a", answer(204), answer(404))
-    assert (await webdav.delete(nextcloud, "a")).status_code == 204
+    fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a"))), answer(404))
+    fake.on("DELETE", f"{FILES}/a", answer(204))
+    assert (await webdav.delete(nextcloud, "a")).model_dump() == {"status_code": 204, "shared_by": None}
     with pytest.raises(NotFoundError, match="did not find /a among what you may see"):
         await webdav.delete(nextcloud, "a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_root", "name", "shared_by"),
+    [
+        pytest.param("shared", "true", "Bob Example", "Bob Example (bob)", id="a share"),
+        pytest.param("shared", "true", "bob", "bob", id="a share of somebody with one name"),
+        pytest.param("shared", "false", "Bob Example", None, id="in a share"),
+        pytest.param("group", "true", "Bob Example", None, id="a team folder"),
+        pytest.param("", "false", "Alice", None, id="the person's own"),
+    ],
+)
+async def test_tells_who_shared_what_is_left(
+    nextcloud: Nextcloud, fake: FakeNextcloud, kind: str, is_root: str, name: str, shared_by: str | None
+) -> None:
+    """Only the share itself is left; what is in it is deleted, for all."""
+    properties = (
+        f"<nc:mount-type>{kind}</nc:mount-type><nc:is-mount-root>{is_root}</nc:is-mount-root>"
+        f"<oc:owner-id>bob</oc:owner-id><oc:owner-display-name>{name}</oc:owner-display-name>"
+    )
+    element = dav_file(f"{FILES}/a").replace("<d:resourcetype/>", f"<d:resourcetype/>{properties}")
+    fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(element)))
+    fake.on("DELETE", f"{FILES}/a", answer(204))
+    assert (await webdav.delete(nextcloud, "a")).shared_by == shared_by
 
 
 TRANSFERS: Final = {"MOVE": webdav.move, "COPY": webdav.copy}

@@ -23,7 +23,7 @@ from tests.support.calendars import (
 )
 from tests.support.ics import APPLE, GOOGLE, OUTLOOK, THUNDERBIRD, ics, unfolded
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import USER_PATH, FakeNextcloud, dav_error, dav_folder, multistatus
+from tests.support.nextcloud import OWNED_BY_BOB, USER_PATH, FakeNextcloud, dav_error, dav_folder, multistatus
 from tests.support.server import Server
 
 THEIRS: Final = f"{WORK}theirs.ics"
@@ -74,6 +74,7 @@ async def test_lists_calendars(server: Server) -> None:
         "ctag": "c7",
         "components": ["VEVENT", "VTODO"],
         "read_only": False,
+        "shared_by": None,
     }
     assert (birthdays["read_only"], birthdays["enabled"], birthdays["timezone"]) == (True, True, None)
     assert result["total_count"] == 2
@@ -802,6 +803,26 @@ async def test_deletes_and_lists_calendars(server: Server) -> None:
     assert (deleted["status_code"], deleted["calendars"]) == (204, None)
     listed = await server.use("nc_calendar_manage_calendar", {"action": "list"})
     assert [each["name"] for each in listed["calendars"]] == ["home"]
+
+
+async def test_leaves_a_calendar_that_somebody_shared(server: Server) -> None:
+    """Nextcloud deletes nothing then; whose it is stands in the list, and the answer says so."""
+    shared = calendar("work", more=OWNED_BY_BOB)
+    has_calendars(server.nextcloud, shared)
+    has_calendar(server.nextcloud, more=OWNED_BY_BOB)
+    server.nextcloud.on("DELETE", WORK, answer(204))
+    (listed,) = (await server.use("nc_calendar_list_calendars"))["calendars"]
+    left = await server.use("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
+    assert listed["shared_by"] == "Bob Example (bob)"
+    assert left["message"].startswith("You have left the calendar work, which Bob Example (bob) shared with you.")
+
+
+async def test_a_calendar_of_ones_own_has_an_owner_too(server: Server) -> None:
+    """Nextcloud names the person then, and nobody has shared it."""
+    own = OWNED_BY_BOB.replace("bob", "alice").replace("Bob", "Alice")
+    has_calendars(server.nextcloud, calendar("work", more=own))
+    (listed,) = (await server.use("nc_calendar_list_calendars"))["calendars"]
+    assert listed["shared_by"] is None
 
 
 async def test_a_calendar_in_the_trash_stays_there(server: Server) -> None:

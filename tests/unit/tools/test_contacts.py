@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.support.issuer import answer
-from tests.support.nextcloud import multistatus
+from tests.support.nextcloud import OWNED_BY_BOB, multistatus
 from tests.support.server import Server
 from tests.unit.nextcloud.test_contacts import ANN, BOOK, CARD, HOME, HOME_ITSELF, dav_book, dav_card
 
@@ -54,11 +54,26 @@ async def test_a_large_address_book_comes_in_pages(server: Server) -> None:
 async def test_makes_and_deletes_an_address_book(server: Server) -> None:
     """The answers name it."""
     server.nextcloud.on("MKCOL", f"{HOME}/friends/", answer(201))
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, dav_book("friends"))))
     server.nextcloud.on("DELETE", f"{HOME}/friends/", answer(204))
     made = await server.use("nc_contacts_create_addressbook", {"name": "friends", "display_name": "Friends"})
     assert (made["name"], made["message"]) == ("friends", "The address book friends is created.")
     gone = await server.use("nc_contacts_delete_addressbook", {"name": "friends"})
     assert gone["message"] == "The address book friends is deleted with all its contacts."
+
+
+async def test_leaves_an_address_book_that_somebody_shared(server: Server) -> None:
+    """Nextcloud deletes nothing then, whose it is stands in the list, and the answer says so."""
+    shared = dav_book("contacts_shared_by_bob", OWNED_BY_BOB)
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, shared)))
+    server.nextcloud.on("DELETE", f"{HOME}/contacts_shared_by_bob/", answer(204))
+    (book,) = (await server.use("nc_contacts_list_addressbooks", {}))["addressbooks"]
+    left = await server.use("nc_contacts_delete_addressbook", {"name": "contacts_shared_by_bob"})
+    assert book["shared_by"] == "Bob Example (bob)"
+    assert left["message"] == (
+        "You have left the address book contacts_shared_by_bob, which Bob Example (bob) shared with you. Nothing is "
+        "deleted: Bob Example (bob) still has it, and can share it with you again."
+    )
 
 
 async def test_creates_a_contact(server: Server) -> None:
