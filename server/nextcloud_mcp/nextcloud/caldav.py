@@ -475,12 +475,15 @@ async def _write(
 ) -> httpx.Response:
     """Send what changes an object, or a calendar; `target` is the calendar to which something is moved.
 
+    One at a time: on SQLite, Nextcloud answers the others with HTTP 500.
+
     Raises:
         ForbiddenError: the calendar can only be read. Nextcloud says 403 to that, or of one that is shared, 404.
     """
     path = await _path(nextcloud, *place)
     try:
-        return await nextcloud.request(method, path, about=about, headers=headers, content=content, also_ok=also_ok)
+        async with nextcloud.turn(dav.OBJECTS):
+            return await nextcloud.request(method, path, about=about, headers=headers, content=content, also_ok=also_ok)
     except (ForbiddenError, NotFoundError) as error:
         for calendar in filter(None, (place[0], target)):
             if (refused := await _read_only(nextcloud, calendar)) is not None:

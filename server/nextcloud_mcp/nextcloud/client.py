@@ -11,12 +11,13 @@ for the caller to repeat, who is told when.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeVar
 from unicodedata import is_normalized
 from urllib.parse import quote, unquote_plus
 
+import anyio
 import httpx
 import stamina
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -124,6 +125,10 @@ class Nextcloud:
             await self._arrive()
             self._user_id = self._people.user_id(self._account) or (await self._user()).id
         return self._user_id
+
+    def turn(self, *thing: Hashable) -> anyio.Lock:
+        """Return the lock to hold while this account changes what Nextcloud lets one request at a time change."""
+        return self._people.turns.of(self._account, *thing)
 
     async def _arrive(self) -> "User | None":
         """Wait until the account is known to be made; return the user, if that had to be asked here."""

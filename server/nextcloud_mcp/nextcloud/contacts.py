@@ -121,7 +121,7 @@ async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
     """Delete an address book with all that is in it, for good, or leave it, if somebody shared it; returns who did."""
     url = await _url(nextcloud, name)
     shared_by = next((each.shared_by for each in await list_address_books(nextcloud) if each.name == name), None)
-    async with _telling_read_only(nextcloud, name):
+    async with _changing(nextcloud, name):
         await nextcloud.request("DELETE", url, about=_book(name))
     return shared_by
 
@@ -143,7 +143,7 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
     """
     card = await aside(vcard.create, uid, data)
     url = await _url(nextcloud, address_book, f"{uid}.vcf")
-    async with _telling_read_only(nextcloud, address_book):
+    async with _changing(nextcloud, address_book):
         response = await nextcloud.request(
             "PUT",
             url,
@@ -173,7 +173,7 @@ async def update(
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
     changed = await aside(vcard.change_fields, card.text, fields)
-    async with _telling_read_only(nextcloud, address_book):
+    async with _changing(nextcloud, address_book):
         response = await nextcloud.request(
             "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
         )
@@ -191,20 +191,23 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
     """
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
-    async with _telling_read_only(nextcloud, address_book):
+    async with _changing(nextcloud, address_book):
         await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
     return await aside(vcard.read, card.text)
 
 
 @asynccontextmanager
-async def _telling_read_only(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
-    """Say that an address book can only be read, where Nextcloud says 403, or of one that is shared 404.
+async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
+    """Have the turn to change contacts, for on SQLite Nextcloud answers all but one at a time with HTTP 500.
+
+    Say that an address book can only be read, where Nextcloud says 403, or of one that is shared 404.
 
     Raises:
         ForbiddenError: it is there, and can only be read.
     """
     try:
-        yield
+        async with nextcloud.turn(dav.OBJECTS):
+            yield
     except (ForbiddenError, NotFoundError) as error:
         try:
             books = await list_address_books(nextcloud)

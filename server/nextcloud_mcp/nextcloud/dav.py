@@ -23,6 +23,9 @@ D: Final = "{DAV:}"
 OC: Final = "{http://owncloud.org/ns}"
 NC: Final = "{http://nextcloud.org/ns}"
 
+OBJECTS: Final = "events, tasks and contacts"
+"""What a person's requests change one at a time, for `Nextcloud.turn`."""
+
 OWNER: Final = (f"{D}owner", "{http://nextcloud.com/ns}owner-displayname")
 """What tells whose a calendar or an address book is; the second has a namespace of its own."""
 

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from cachetools import TTLCache
 
 from nextcloud_mcp.nextcloud.arrival import Arrivals
+from nextcloud_mcp.nextcloud.turns import Turns
 
 LIMIT: Final = 10_000
 """People who are remembered; the one not seen for longest goes first."""
@@ -32,11 +33,13 @@ class People:
 
     Attributes:
         arrivals: Whose accounts are made.
+        turns: Who waits to change what.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nobody yet; `clock` counts seconds."""
         self.arrivals = Arrivals(LIMIT)
+        self.turns = Turns()
         self._user_ids: _Memory[str] = TTLCache(LIMIT, REMEMBERED, clock)
         self._apps: _Memory[frozenset[str]] = TTLCache(LIMIT, REMEMBERED, clock)
 

@@ -9,6 +9,7 @@ import pytest
 from nextcloud_mcp.errors import (
     ConflictError,
     InvalidArgumentError,
+    LockedError,
     NextcloudError,
     NextcloudUnavailableError,
     NotFoundError,
@@ -133,13 +134,25 @@ async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud,
     assert body(writes[-1]) == {"content": "one, and theirs\n\n---\n\ntwo"}
 
 
-async def test_appending_gives_up(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A note that keeps changing is a conflict in the end."""
+async def test_appending_waits_for_others(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """While others write to the note, Nextcloud refuses with 423, and nothing was done."""
+    locked = answer(423, json={"errorType": "OCP\\Lock\\LockedException"})
+    fake.on("GET", f"{NOTES}/7", answer(json=note(content="one", etag="e1")))
+    fake.on("PUT", f"{NOTES}/7", locked, locked, locked, answer(json=note()))
+    await notes.append(nextcloud, 7, "two")
+    assert body(fake.requests[-1]) == {"content": "one\n\n---\n\ntwo"}
+
+
+@pytest.mark.parametrize(("status", "error"), [(412, ConflictError), (423, LockedError)])
+async def test_appending_gives_up(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, error: type[Exception]
+) -> None:
+    """A note that keeps changing is a conflict in the end, and one that is never free is locked."""
     fake.on("GET", f"{NOTES}/7", answer(json=note()))
-    fake.on("PUT", f"{NOTES}/7", answer(412, json=note()))
-    with pytest.raises(ConflictError):
+    fake.on("PUT", f"{NOTES}/7", answer(status, json=note()))
+    with pytest.raises(error):
         await notes.append(nextcloud, 7, "two")
-    assert len(fake.asked("PUT")) == notes.APPEND_ATTEMPTS
+    assert len(fake.asked("GET")) == 3
 
 
 async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

@@ -1,0 +1,111 @@
+"""What an assistant does at the same time: nothing is lost, and nothing done twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from stack.chain import Chain
+from tests.e2e.conftest import EVERYTHING, Server
+from tests.support.mcp_http import call_tool, result
+from tests.support.oauth import ALICE, sign_in
+
+AT_ONCE = 8
+
+Call = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def call(server: Server, chain: Chain) -> Call:
+    """Calls a tool as alice, and returns what it gives, or the sentence of its refusal."""
+    token = (await sign_in(chain.keycloak, **ALICE, scope=f"{server.scope} {EVERYTHING}"))["access_token"]
+
+    async def call(tool: str, **arguments: Any) -> Any:
+        answer = result(await call_tool(server.url, tool, token=token, **arguments))
+        return answer["content"][0]["text"] if answer.get("isError") else answer["structuredContent"]
+
+    return call
+
+
+async def at_once(*calls: Awaitable[Any]) -> list[Any]:
+    """Wait for calls that are made at the same time."""
+    return list(await asyncio.gather(*calls))
+
+
+def refused(answers: list[Any]) -> list[str]:
+    """Return the sentences of refusals."""
+    return [answer for answer in answers if isinstance(answer, str)]
+
+
+async def test_appends_to_one_note(call: Call, unique: str) -> None:
+    """Each of eight is in the note, once."""
+    note = await call("nc_notes_create_note", title=unique, content="first", category="")
+    parts = [f"part {number}." for number in range(AT_ONCE)]
+    appended = [call("nc_notes_append_content", note_id=note["id"], content=part) for part in parts]
+    answers = await at_once(*appended)
+    content = (await call("nc_notes_get_note", note_id=note["id"]))["content"]
+    await call("nc_notes_delete_note", note_id=note["id"])
+
+    assert refused(answers) == []
+    assert [content.count(part) for part in parts] == [1] * AT_ONCE
+
+
+async def test_notes_in_a_new_category(call: Call, unique: str) -> None:
+    """Each is there, once, although each would make the folder."""
+    titles = [f"{unique} {number}" for number in range(AT_ONCE)]
+    created = [call("nc_notes_create_note", title=title, content=title, category=unique) for title in titles]
+    answers = await at_once(*created, call("nc_notes_search_notes", query=unique))
+    found = (await call("nc_notes_search_notes", query=unique, limit=100))["results"]
+    for note in found:
+        await call("nc_notes_delete_note", note_id=note["id"])
+    await call("nc_webdav_delete_resource", path=f"Notes/{unique}")
+
+    assert refused(answers) == []
+    assert sorted(note["title"] for note in found) == titles
+
+
+async def test_files_and_folders(call: Call, unique: str) -> None:
+    """Files in one folder, which is made at the same time as others, are all there."""
+    folders = [f"{unique}/{number}" for number in range(AT_ONCE)]
+    await call("nc_webdav_create_directory", path=unique)
+    made = [call("nc_webdav_create_directory", path=folder) for folder in folders]
+    written = [call("nc_webdav_write_file", path=f"{folder}.txt", content=folder) for folder in folders]
+    answers = await at_once(*made, *written)
+    listed = (await call("nc_webdav_list_directory", path=unique))["files"]
+    await call("nc_webdav_delete_resource", path=unique)
+
+    assert refused(answers) == []
+    assert len(listed) == 2 * AT_ONCE
+
+
+@pytest.mark.parametrize("tool", ["nc_calendar_create_event", "nc_calendar_create_todo", "nc_contacts_create_contact"])
+async def test_objects_in_one_collection(call: Call, unique: str, tool: str) -> None:
+    """Each of eight is made, once."""
+    arguments: dict[str, dict[str, Any]] = {
+        "nc_calendar_create_event": {"calendar_name": unique, "title": unique, "start_datetime": "2031-05-05"},
+        "nc_calendar_create_todo": {"calendar_name": unique, "summary": unique},
+        "nc_contacts_create_contact": {"addressbook": "contacts", "uid": "", "contact_data": {"fn": unique}},
+    }
+    await call("nc_calendar_manage_calendar", action="create", calendar_name=unique)
+    answers = await at_once(*(call(tool, **arguments[tool]) for _ in range(AT_ONCE)))
+    uids = {answer["uid"] for answer in answers if not isinstance(answer, str)}
+    await call("nc_calendar_manage_calendar", action="delete", calendar_name=unique)
+    if tool == "nc_contacts_create_contact":
+        await at_once(*(call("nc_contacts_delete_contact", addressbook="contacts", uid=uid) for uid in uids))
+
+    assert refused(answers) == []
+    assert len(uids) == AT_ONCE
+
+
+async def test_cards_of_one_stack(call: Call, unique: str) -> None:
+    """Each of eight is on the board, once."""
+    board = await call("deck_create_board", title=unique, color="FF0000")
+    stack = await call("deck_create_stack", board_id=board["id"], title=unique, order=1)
+    place = {"board_id": board["id"], "stack_id": stack["id"]}
+    titles = [f"card {number}" for number in range(AT_ONCE)]
+    answers = await at_once(*(call("deck_create_card", **place, title=title) for title in titles))
+    cards = (await call("deck_get_cards", **place))["result"]
+
+    assert refused(answers) == []
+    assert sorted(card["title"] for card in cards) == titles
