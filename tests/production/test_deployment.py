@@ -63,6 +63,9 @@ async def test_transport_security_is_strict(deployment: Deployment, name: str, p
     ("url", "status"),
     [
         pytest.param(f"https://{MCP}/.well-known/oauth-protected-resource/mcp", 200, id="metadata"),
+        pytest.param(f"https://{MCP}/.well-known/oauth-protected-resource/mcp/", 200, id="metadata-with-a-slash"),
+        pytest.param(f"https://{MCP}/mcp", 401, id="server"),
+        pytest.param(f"https://{MCP}/mcp/", 401, id="server-with-a-slash"),
         pytest.param(f"https://{MCP}/health/ready", 404, id="health-of-the-server"),
         pytest.param(f"https://{KEYCLOAK}/realms/nextcloud-mcp/.well-known/openid-configuration", 200, id="discovery"),
         pytest.param(f"https://{KEYCLOAK}/admin/master/console/", 404, id="administration"),
