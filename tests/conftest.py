@@ -7,9 +7,10 @@ of processes but for Keycloak, which is in a container. `--chain=cluster` is for
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from stack.chain import Chain, run_chain
 from stack.config import Config, config_from
@@ -27,7 +28,6 @@ __all__ = ["docker_cleanup", "docker_compose_file", "docker_setup", "project"]  
 
 TokenFor = Callable[[str], Awaitable[str]]
 
-TESTS = Path(__file__).parent
 WITHOUT_CHAIN = frozenset({"unit", "helm", "nextcloud", "cluster", "test_requirements.py"})
 """The folders and files whose tests use no chain."""
 
@@ -68,15 +68,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == "test_secrets_in_logs.py")
 
 
-@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
-def group_by_chain(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests (`-n 2 --dist loadgroup`), let one of them have all that use the chain.
+class OneChain(LoadScopeScheduling):
+    """Where several processes run the tests (`-n 2`), one has all that use the chain; the others are divided by files.
 
-    So there is one chain in a run, and what its logs hold is all that it did. The others are divided by their files.
+    So there is one chain, and its logs hold all that was done.
     """
-    for item in items:
-        alone = WITHOUT_CHAIN.intersection(item.path.relative_to(TESTS).parts[:1])
-        item.add_marker(pytest.mark.xdist_group(str(item.path) if alone else "chain"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if WITHOUT_CHAIN.intersection(file.split("/")) else "chain"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneChain:
+    """Divide the tests so."""
+    return OneChain(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

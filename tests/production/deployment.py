@@ -26,7 +26,7 @@ from tests.support.oauth import Person
 PRODUCTION = ROOT / "deploy" / "production"
 OVERLAYS = (PRODUCTION / "compose.yaml", PRODUCTION / "caddy.yaml")
 CHECKED_OUT = ("compose.yaml", "deploy", "keycloak", "nextcloud")
-FREQUENT_CHECKS = Path(__file__).with_name("frequent_checks.yaml")
+QUICK = Path(__file__).with_name("quick.yaml")
 STANDIN_FOLDER = Path(__file__).with_name("standin")
 MCP, KEYCLOAK, NEXTCLOUD = "mcp.example.test", "id.example.test", "cloud.example.test"
 CAROL = Person(username="carol", password="a-password-of-carol's")
@@ -143,8 +143,8 @@ def prepare_deployment(folder: Path) -> Deployment:
         "KEYCLOAK_PORT": str(free_port()),
         "NEXTCLOUD_PORT": str(free_port()),
     }
-    shutil.copy(FREQUENT_CHECKS, folder)
-    env["COMPOSE_FILE"] += f":{FREQUENT_CHECKS.name}"
+    shutil.copy(QUICK, folder)
+    env["COMPOSE_FILE"] += f":{QUICK.name}"
     images = prepare_production({**os.environ, **env}, *OVERLAYS)
     env |= {name: value for name, value in images.items() if name.endswith("_IMAGE")}
     if env["NEXTCLOUD_IMAGE"] == STANDIN:
