@@ -73,7 +73,7 @@ async def test_deleting_a_shared_collection_leaves_it(alice: Person, bob: Person
 
 
 async def test_deleting_a_shared_folder_leaves_it(alice: Person, bob: Person) -> None:
-    """The folder is a mount of alice's, by bob; what is in it is none."""
+    """Nextcloud marks the folder as the root of a mount that bob owns, and the file in it as inside of that mount."""
     name = f"shared-{uuid.uuid4().hex[:8]}"
     await bob.http.request("MKCOL", bob.path(name))
     await bob.http.put(bob.path(name, "a.txt"), content=b"x")

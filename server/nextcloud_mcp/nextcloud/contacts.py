@@ -198,9 +198,9 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
 
 @asynccontextmanager
 async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
-    """Have the turn to change contacts, for on SQLite Nextcloud answers all but one at a time with HTTP 500.
+    """Send a change while no other is under way, because Nextcloud on SQLite answers parallel ones with HTTP 500.
 
-    Say that an address book can only be read, where Nextcloud says 403, or of one that is shared 404.
+    If Nextcloud refuses it with 403, or with 404 as for shared address books, find out whether the book is read-only.
 
     Raises:
         ForbiddenError: it is there, and can only be read.

@@ -1,6 +1,6 @@
-"""Who changes the same thing at the same time takes turns, where Nextcloud would refuse all but one.
+"""Locks that serialize changes to the same thing, where Nextcloud would refuse all but one of several at once.
 
-There are other replicas and programs, too: what Nextcloud refuses is repeated besides.
+They hold in this process alone. Other replicas and programs can still get in between.
 """
 
 from collections.abc import Hashable
@@ -10,10 +10,10 @@ import anyio
 
 
 class Turns:
-    """A lock for each thing, which exists for as long as somebody holds it or waits for it."""
+    """One lock for each thing. A lock exists for as long as somebody holds it or waits for it."""
 
     def __init__(self) -> None:
-        """Nobody waits."""
+        """Start without locks."""
         self._locks: WeakValueDictionary[tuple[Hashable, ...], anyio.Lock] = WeakValueDictionary()
 
     def of(self, *thing: Hashable) -> anyio.Lock:

@@ -33,7 +33,7 @@ class People:
 
     Attributes:
         arrivals: Whose accounts are made.
-        turns: Who waits to change what.
+        turns: The locks for what an account changes one request at a time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -524,10 +524,10 @@ async def nc_calendar_manage_calendar(
         return _managed(action, calendar_name, 207, "updated")
     if action == "delete":
         status, shared_by = await caldav.delete_calendar(nextcloud, calendar_name)
-        if shared_by is None:
-            return _managed(action, calendar_name, status, "deleted")
-        sentence = left(f"the calendar {calendar_name}", shared_by)
-        return CalendarManaged(action=action, calendar_name=calendar_name, status_code=status, message=sentence)
+        deleted = _managed(action, calendar_name, status, "deleted")
+        if shared_by is not None:
+            deleted.message = left(f"the calendar {calendar_name}", shared_by)
+        return deleted
     raise InvalidArgumentError(f"Invalid action {quoted(action)}: use create, update, delete or list.")
 
 
