@@ -6,11 +6,11 @@ from pathlib import Path
 from mcp_types import ToolAnnotations
 
 from nextcloud_mcp import errors
-from nextcloud_mcp.auth.scopes import DECK_CALENDAR, RESOURCE_SCOPES, TOOL_SCOPES
+from nextcloud_mcp.apps.calendar.tools.names import DECK_CALENDAR
+from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.doctor.walk import STEPS
 from nextcloud_mcp.metrics import ENDED_CONNECTIONS, RESPONSES, UPSTREAM_SECONDS, USES
 from nextcloud_mcp.settings import Settings
-from nextcloud_mcp.tools.server import MODULES
 
 REFERENCE = Path(__file__).parent / "reference"
 DOCTOR_JSON = """
@@ -91,16 +91,16 @@ def tools_page() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     rows += [
-        f"| `{tool.name}` | `{module.APP}` | {_scopes(TOOL_SCOPES[tool.name])} | {_effect(tool.annotations)} | "
+        f"| `{tool.name}` | `{app.key}` | {_scopes(tool.requirement.scopes)} | {_effect(tool.annotations)} | "
         f"{_one_line(tool.description)} |"
-        for module in MODULES
-        for tool in module.TOOLS
+        for app in APPS
+        for tool in app.tools
     ]
     rows += ["", "| resource | app | scopes | |", "| --- | --- | --- | --- |"]
     rows += [
-        f"| `{each.uri}` | `{module.APP}` | {_scopes(RESOURCE_SCOPES[each.uri])} | {_one_line(each.function.__doc__)} |"
-        for module in MODULES
-        for each in getattr(module, "RESOURCES", ())
+        f"| `{each.uri}` | `{app.key}` | {_scopes(each.requirement.scopes)} | {_one_line(each.function.__doc__)} |"
+        for app in APPS
+        for each in app.resources
     ]
     return "\n".join(rows) + "\n"
 

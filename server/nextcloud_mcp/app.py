@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from nextcloud_mcp import catalogue
 from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.bearer import BearerAuth
 from nextcloud_mcp.auth.challenge import Challenge
@@ -29,7 +30,7 @@ from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSec
 from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
 from nextcloud_mcp.auth.fair_share import FairShare
 from nextcloud_mcp.auth.issuer import Issuer
-from nextcloud_mcp.auth.scopes import Offer, all_apps, app_of, scopes_of
+from nextcloud_mcp.auth.scopes import Offer, app_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.boundary.call import Services
 from nextcloud_mcp.connections import ExclusiveConnections
@@ -41,7 +42,6 @@ from nextcloud_mcp.metrics import CountResponses, begin_at_zero
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import Settings
-from nextcloud_mcp.tools.server import create_server
 
 log = structlog.get_logger()
 
@@ -77,7 +77,7 @@ def create_app(
     addresses = tuple(url for url in (settings.nextcloud_url, settings.public_nextcloud_url) if url)
     services = Services(nextcloud, People(), tokens, settings.mode, offer, addresses)
 
-    server = create_server(services)
+    server = catalogue.create_server(services)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
     endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
@@ -122,16 +122,16 @@ def offered(settings: Settings) -> Offer:
     Raises:
         SettingsError: it is to offer an app that there is not, or of which nothing would be left.
     """
-    unknown = sorted(set(settings.apps) - set(all_apps()))
-    if unknown:
-        raise SettingsError(f"MCP_APPS: there is no app {unknown[0]}; there are {' '.join(all_apps())}.")
-    offer = Offer(read_only=settings.read_only, apps=settings.apps)
+    there = catalogue.app_names()
+    if unknown := sorted(set(settings.apps) - set(there)):
+        raise SettingsError(f"MCP_APPS: there is no app {unknown[0]}; there are {' '.join(there)}.")
+    offer = catalogue.offer(read_only=settings.read_only, apps=settings.apps)
     left = {app_of(scope) for scope in offer.scopes()}
     for app in settings.apps:
         if app not in left:
-            needed = sorted(scopes_of(app))
+            needed = ", ".join(catalogue.scopes_of(app))
             raise SettingsError(
-                f"MCP_APPS: nothing of {app} is left, for its tools need {', '.join(needed)}: name those apps as well, "
+                f"MCP_APPS: nothing of {app} is left, for its tools need {needed}: name those apps as well, "
                 f"leave {app} out, or see MCP_READ_ONLY."
             )
     return offer

@@ -29,7 +29,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_DRAIN_SECONDS: Final = 75
-"""Longer than a call takes: 60 s for a large file (`tools/large.py`), 30 s for one answer of Nextcloud.
+"""Longer than a call takes: 60 s for a large file (`boundary/large.py`), 30 s for one answer of Nextcloud.
 
 `_CANCEL_SECONDS` come on top. Whoever stops the server must not kill it earlier: `stop_grace_period` in compose.yaml,
 and `terminationGracePeriodSeconds` in the chart, which also counts its `preStop`.

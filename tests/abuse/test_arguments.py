@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Offer
-from nextcloud_mcp.tools.prompts import PROMPTS
-from nextcloud_mcp.tools.server import MODULES
+from nextcloud_mcp.catalogue import APPS
+from nextcloud_mcp.prompts import PROMPTS
 from stack.chain import Chain
 from tests.abuse.conftest import LimitedServer
 from tests.support.administration import somebody_new
+from tests.support.declared import OFFER, RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.mcp_http import HEADERS
 from tests.support.oauth import Person, sign_in
 from tests.support.server import LEGACY, MODERN, meta
@@ -180,7 +180,7 @@ class Attacker:
     def token(self) -> str:
         """A token that is valid for some more minutes."""
         if time.monotonic() - self._since > TOKEN_SECONDS:
-            scope = f"{self.server.scope} {' '.join(Offer().scopes())}"
+            scope = f"{self.server.scope} {' '.join(OFFER.scopes())}"
             tokens = anyio.run(lambda: sign_in(self.chain.keycloak, **self.person, scope=scope))
             self._token, self._since = tokens["access_token"], time.monotonic()
         return self._token
@@ -279,7 +279,7 @@ def attacker_by(tool: str, attacker: Attacker) -> Iterator[Attacker]:
         yield another
 
 
-SCHEMAS: Final = {tool.name: tool.parameters for module in MODULES for tool in module.TOOLS}
+SCHEMAS: Final = {tool.name: tool.parameters for app in APPS for tool in app.tools}
 
 
 def test_every_tool_is_attacked() -> None:

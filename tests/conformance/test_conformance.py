@@ -13,18 +13,18 @@ from typing import Final
 
 import pytest
 
-from nextcloud_mcp.auth.scopes import Offer
 from stack.chain import Chain
 from stack.config import Config
 from stack.process import LOOPBACK, free_port
 from tests.conformance.proxy import signed_in
 from tests.conformance.suite import Verdict, expected, install, missing, verdicts
 from tests.support.browser import Browser
+from tests.support.declared import OFFER
 from tests.support.http import patient_client
 from tests.support.oauth import ALICE, CLIENT_ID, sign_in
 
 EXPECTED: Final = Path(__file__).with_name("expected")
-EVERYTHING: Final = " ".join(["nextcloud-mcp:exchange", *Offer().scopes()])
+EVERYTHING: Final = " ".join(["nextcloud-mcp:exchange", *OFFER.scopes()])
 TIMEOUT: Final = 90
 """Seconds for one run of the suite; the longest takes about 10."""
 

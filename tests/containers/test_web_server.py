@@ -17,6 +17,10 @@ import anyio
 import httpx
 import pytest
 
+from nextcloud_mcp.apps.cookbook import api as cookbook
+from nextcloud_mcp.apps.files import upload, webdav
+from nextcloud_mcp.apps.notes import api as notes
+from nextcloud_mcp.apps.sharing import api as sharing
 from nextcloud_mcp.errors import (
     LockedError,
     NextcloudError,
@@ -25,7 +29,7 @@ from nextcloud_mcp.errors import (
     RateLimitedError,
     TokenNotAcceptedError,
 )
-from nextcloud_mcp.nextcloud import cookbook, notes, sharing, upload, webdav
+from nextcloud_mcp.nextcloud import files
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
 from nextcloud_mcp.nextcloud.users import People
 from stack.chain import Chain
@@ -138,7 +142,7 @@ async def test_etag_of_a_compressed_answer(
     directives("AddOutputFilterByType DEFLATE text/plain")
     path = f"{folder}/a.txt"
     await _create(alice, path, b"words " * 1000)
-    raw = await http.get(await webdav.url_of(alice, path), headers={"Authorization": f"Bearer {token}"})
+    raw = await http.get(await files.url_of(alice, path), headers={"Authorization": f"Bearer {token}"})
     read = await _read(alice, path)
     written = await webdav.write_file(alice, path, b"two", content_type=None, etag=f"{read.etag}{suffix}")
 
@@ -200,7 +204,7 @@ async def test_what_is_being_written_is_locked(
 
     async def write() -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        (await http.put(await webdav.url_of(alice, path), content=slowly(), headers=headers)).raise_for_status()
+        (await http.put(await files.url_of(alice, path), content=slowly(), headers=headers)).raise_for_status()
 
     async def locked() -> bool | None:
         try:
@@ -308,7 +312,7 @@ async def test_many_calls_on_one_connection(alice: Nextcloud, http: httpx.AsyncC
 
 async def test_head_and_expect(alice: Nextcloud, http: httpx.AsyncClient, folder: str, token: str) -> None:
     """`Expect: 100-continue` is honoured, and HEAD has the length and the ETag as they are without compression."""
-    url = await webdav.url_of(alice, f"{folder}/a.txt")
+    url = await files.url_of(alice, f"{folder}/a.txt")
     headers = {"Authorization": f"Bearer {token}"}
     put = await http.put(url, content=b"words " * 1000, headers={**headers, "Expect": "100-continue"})
     head = await http.head(url, headers=headers)

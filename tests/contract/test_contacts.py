@@ -10,7 +10,7 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from nextcloud_mcp.nextcloud.vcard import READ_PROPERTIES, read
+from nextcloud_mcp.apps.contacts.vcard import READ_PROPERTIES, read
 from stack.standin.app import HEADER
 from tests.contract.conftest import Person
 from tests.support.vcards import CARDS

@@ -11,17 +11,17 @@ import pytest
 from joserfc.jwk import RSAKey
 from mcp.client import Client
 
-from nextcloud_mcp.auth.scopes import Offer
 from stack.chain import Chain
 from tests.conftest import PEOPLE
 from tests.support.administration import somebody_new
+from tests.support.declared import OFFER
 from tests.support.http import patient_client
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.minting import Minter, realm_key
 from tests.support.oauth import Person, sign_in
 from tests.support.own_chain import OwnChain, run_own_chain
 
-EVERYTHING = " ".join(Offer().scopes())
+EVERYTHING = " ".join(OFFER.scopes())
 
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]
 TokenFor = Callable[..., Awaitable[str]]

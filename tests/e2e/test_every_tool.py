@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES
 from tests.conftest import PEOPLE
 from tests.e2e.conftest import NextcloudOf, Server
 from tests.e2e.journeys import JOURNEYS
 from tests.support.contract import KNOWN
+from tests.support.declared import RESOURCE_SCOPES
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.old_client import RESOURCES, OldClient
 from tests.support.recipe_page import RecipePage

@@ -1,8 +1,8 @@
 """What a client is shown: the tools whose apps this very Nextcloud has."""
 
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES
-from nextcloud_mcp.tools.server import MODULES
+from nextcloud_mcp.catalogue import APPS
 from tests.e2e.conftest import Connect, NextcloudOf
+from tests.support.declared import TOOL_SCOPES
 
 
 async def test_tools_of_the_apps_that_are_there(connect: Connect, nextcloud_of: NextcloudOf) -> None:
@@ -12,6 +12,6 @@ async def test_tools_of_the_apps_that_are_there(connect: Connect, nextcloud_of: 
         announced = answer.json()["ocs"]["data"]["capabilities"].keys()
         shown = {tool.name for tool in (await client.list_tools()).tools}
 
-    there = {tool.name for module in MODULES if module.APP in announced for tool in module.TOOLS}
+    there = {tool.name for app in APPS if app.key in announced for tool in app.tools}
     assert "nc_notes_get_note" in there
     assert shown == there <= TOOL_SCOPES.keys()

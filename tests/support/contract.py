@@ -5,6 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-_FILE: Final = Path(__file__).parents[1] / "unit" / "tools" / "contract.json"
+_FILE: Final = Path(__file__).with_name("contract.json")
 
 KNOWN: Final[Mapping[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from nextcloud_mcp.nextcloud.users import Account, People
 from tests.support.issuer import Answer, answer
 
 URL: Final = "https://cloud.test"
+ALICE: Final[Account] = ("https://issuer.test", "sub-of-alice", "sub-of-alice")
 USER_PATH: Final = "/ocs/v2.php/cloud/user"
 CAPABILITIES_PATH: Final = "/ocs/v2.php/cloud/capabilities"
 APPS: Final = ("core", "files", "dav", "files_sharing", "notes", "deck", "tables", "cookbook")

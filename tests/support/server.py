@@ -12,11 +12,11 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 
 from nextcloud_mcp.app import create_app
 from nextcloud_mcp.auth.credentials import PassThrough
-from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.boundary.call import Services
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import load_settings
+from tests.support.declared import OFFER
 from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
 from tests.support.nextcloud import URL as NEXTCLOUD_URL
 from tests.support.nextcloud import FakeNextcloud
@@ -27,7 +27,7 @@ LEGACY: Final = "2025-06-18"
 MODERN: Final = "2026-07-28"
 """The protocol version whose requests name method and tool in headers too."""
 
-EVERYTHING: Final = " ".join(Offer().scopes())
+EVERYTHING: Final = " ".join(OFFER.scopes())
 """All that a token can be granted."""
 
 PASS_THROUGH: Final[Mapping[str, str]] = {
@@ -172,7 +172,7 @@ def challenge(response: httpx.Response) -> dict[str, str]:
 def services(nextcloud: FakeNextcloud) -> Services:
     """Return what a server lends to its tools, for one that is put together by hand."""
     http = http_client(NEXTCLOUD_URL, transport=nextcloud.transport)
-    return Services(http, People(), PassThrough(), "pass-through", Offer())
+    return Services(http, People(), PassThrough(), "pass-through", OFFER)
 
 
 @asynccontextmanager

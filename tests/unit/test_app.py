@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.app import create_app
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.settings import load_settings
+from tests.support.declared import TOOL_SCOPES
 from tests.support.issuer import SERVER_URL
 from tests.support.mcp_http import HEADERS
 from tests.support.server import EVERYTHING, LEGACY, MODERN, PASS_THROUGH, Server, answered, challenge, serving

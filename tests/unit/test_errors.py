@@ -6,7 +6,7 @@ import pytest
 
 from nextcloud_mcp import errors
 from nextcloud_mcp.errors import InsufficientScopeError, InvalidArgumentError, NextcloudMCPError
-from nextcloud_mcp.nextcloud import moments, webdav
+from nextcloud_mcp.nextcloud import files, moments
 
 
 def family(base: type[NextcloudMCPError]) -> list[type[NextcloudMCPError]]:
@@ -46,7 +46,7 @@ LONG = "x" * 5000
     [
         lambda: moments.read(LONG, "start_datetime"),
         lambda: moments.zone(LONG),
-        lambda: webdav.segments(f"../{LONG}"),
+        lambda: files.segments(f"../{LONG}"),
     ],
 )
 def test_what_a_caller_sent_is_quoted_in_part(refuse: Callable[[], object]) -> None:

@@ -6,14 +6,14 @@ from typing import Final
 
 import pytest
 
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Offer
+from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.nextcloud.client import SAFE_METHODS
-from nextcloud_mcp.tools.server import MODULES
 from tests.e2e.journeys import JOURNEYS
+from tests.support.declared import OFFER, RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.recorded import recorded
 from tests.support.server import PASS_THROUGH, Server, challenge, serving
 
-READING: Final = " ".join(scope for scope in Offer().scopes() if scope.endswith(":read"))
+READING: Final = " ".join(scope for scope in OFFER.scopes() if scope.endswith(":read"))
 WRITING_TOOLS: Final = sorted(name for name, scopes in TOOL_SCOPES.items() if scopes - set(READING.split()))
 
 ASKS_FOR_FREE_BUSY: Final = re.compile(r"POST /remote\.php/dav/calendars/[^/]+/outbox/?")
@@ -25,7 +25,7 @@ async def test_what_reads_sends_nothing_that_writes(app: str, tmp_path: Path) ->
     """On a walk through every tool and resource of an app, those that read send safe methods alone."""
     async with recorded(tmp_path) as old:
         await JOURNEYS[app].journey(old)
-    declared = {tool.name: tool.annotations for module in MODULES for tool in module.TOOLS}
+    declared = {tool.name: tool.annotations for app in APPS for tool in app.tools}
     reading = {name for name, scopes in TOOL_SCOPES.items() if scopes <= set(READING.split())}
     reading |= {name for name, annotations in declared.items() if annotations and annotations.read_only_hint}
     unsafe = {

@@ -10,7 +10,7 @@ from mcp.server.context import ServerRequestContext
 
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.credentials import Credentials
-from nextcloud_mcp.auth.scopes import DECK_CALENDAR, Offer
+from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.boundary.markers import marker_in
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.users import People
@@ -64,11 +64,6 @@ def admission_of(context: ServerRequestContext[Services, Any]) -> Admission | No
     """Return the admission that `auth.admission` left in the request's state, if there is one."""
     admission = getattr(context.request.state, "admission", None) if context.request is not None else None
     return admission if isinstance(admission, Admission) else None
-
-
-def hidden_calendars(admission: Admission) -> str | None:
-    """Return what is in the names of calendars that this token must not list: without `deck:read`, those of Deck."""
-    return None if "deck:read" in admission.principal.scopes else DECK_CALENDAR
 
 
 def split_parameters(function: Callable[..., Any]) -> tuple[dict[str, Parameter], dict[str, Injected]]:

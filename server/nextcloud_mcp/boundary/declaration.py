@@ -1,29 +1,33 @@
-"""How tools, resources and prompts are declared.
+"""How an app declares what it offers: tools, resources and prompts.
 
-A module of `tools` declares three names:
+Its tools stand in its `tools.py`, each with its title, its scopes and what it may change above its function:
 
-    APP: Final = "notes"                    # the key by which Nextcloud's capabilities announce the app
-    TOOLS = (reads(nc_notes_get_note, "Read a note"), …)
-    RESOURCES = (                           # left away where there are none
-        Resource("notes://settings", notes_settings, "Settings of Notes"),
-        Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", complete={"note_id": note_ids}),
-    )
+    @reads("Read a note", scopes="notes:read")
+    async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note: ...
 
-and everything in them has its scopes in `auth.scopes`. The function of a resource is written like that of a tool, and
-may be one: what the URI fills in are its arguments. It returns a model, which is sent as JSON, or a `Content`. A
-function in `complete` proposes values for a variable: it takes `value`, what has been typed so far, the variables
-that come before it if it needs them, and `AsUser`; it returns strings, the best first.
+and its `__init__.py` says what belongs to the app:
+
+    APP = App("notes", tools=tools_in(tools), resources=tools.RESOURCES)
+
+A resource is declared as `Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", scopes="notes:read")`. Its
+function is written like that of a tool, and may be one: what the URI fills in are its arguments. It returns a model,
+which is sent as JSON, or a `Content`. A function in `complete` proposes values for a variable: it takes `value`, what
+has been typed so far, the variables that come before it if it needs them, and `AsUser`; it returns strings, the best
+first.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import update_wrapper
 from inspect import getdoc
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, Field
 
+from nextcloud_mcp.auth.scopes import Feature, Requirement, nothing_more
 from nextcloud_mcp.boundary.arguments import with_commas
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.function import Function
@@ -37,29 +41,51 @@ Texts = Annotated[list[str], Field(max_length=1_000)]
 """A list of texts."""
 
 
-class Tool:
-    """A tool: its function, and what clients are told of it."""
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
+Asynchronous = Callable[Given, Awaitable[Returned]]
+MoreScopes = Callable[[Mapping[str, Any]], frozenset[str]]
 
-    def __init__(self, function: Callable[..., Any], title: str, annotations: ToolAnnotations) -> None:
+
+class Tool(Generic[Given, Returned]):
+    """A tool: its function, what clients are told of it, and which scopes it needs."""
+
+    def __init__(
+        self,
+        function: Asynchronous[Given, Returned],
+        title: str,
+        scopes: str,
+        more_scopes: MoreScopes,
+        annotations: ToolAnnotations,
+    ) -> None:
         """Declare `function` as a tool that is called by its name.
 
         Args:
             function: what the tool does; its docstring is the description.
             title: for people.
+            scopes: needed by every call, with spaces between (RFC 6749 section 3.3).
+            more_scopes: as `auth.scopes.Requirement` has it.
             annotations: what it may change.
         """
+        update_wrapper(self, function)
         self.name = function.__name__
         self.title = title
         self.description = " ".join((getdoc(function) or "").split())
         self.annotations = annotations
+        self.requirement = Requirement(Feature("tool", self.name), frozenset(scopes.split()), more_scopes)
+        self._call = function
         self._function = Function(function, self.name, empty_is_default=bool(annotations.read_only_hint))
         self._results = Results(function)
         self.arguments = self._function.arguments
         self.parameters = input_schema(self.arguments.schema())
         self.output_schema = self._results.schema
 
+    def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Awaitable[Returned]:
+        """Call the function itself, as the code of its app does."""
+        return self._call(*args, **kwargs)
+
     async def run(self, arguments: Mapping[str, Any], call: Call) -> CallToolResult:
-        """Call the function and return what it returns, as MCP has it.
+        """Call the function with what a client sent and return what it returns, as MCP has it.
 
         Raises:
             NextcloudMCPError: the arguments do not fit, or what the function raises.
@@ -67,17 +93,33 @@ class Tool:
         return self._results.of(await self._function.run(arguments, call))
 
 
-def reads(function: Callable[..., Any], title: str) -> Tool:
-    """Declare a tool that changes nothing."""
-    return Tool(function, title, ToolAnnotations(read_only_hint=True, open_world_hint=False))
+AnyTool = Tool[Any, Any]
 
 
-def writes(function: Callable[..., Any], title: str, *, destructive: bool, idempotent: bool) -> Tool:
-    """Declare a tool that changes something; `destructive` if what was there before can be gone afterwards."""
+def reads(
+    title: str, *, scopes: str, more_scopes: MoreScopes = nothing_more
+) -> Callable[[Asynchronous[Given, Returned]], Tool[Given, Returned]]:
+    """Declare the function below as a tool that changes nothing."""
+    annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    return lambda function: Tool(function, title, scopes, more_scopes, annotations)
+
+
+def writes(
+    title: str, *, scopes: str, destructive: bool, idempotent: bool, more_scopes: MoreScopes = nothing_more
+) -> Callable[[Asynchronous[Given, Returned]], Tool[Given, Returned]]:
+    """Declare the function below as a tool that changes something.
+
+    Args:
+        title: as for `Tool`, like `scopes` and `more_scopes`.
+        scopes: see there.
+        destructive: whether what was there before can be gone afterwards.
+        idempotent: whether a second call with the same arguments changes nothing more.
+        more_scopes: see there.
+    """
     annotations = ToolAnnotations(
         read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
     )
-    return Tool(function, title, annotations)
+    return lambda function: Tool(function, title, scopes, more_scopes, annotations)
 
 
 @dataclass(frozen=True)
@@ -87,8 +129,39 @@ class Resource:
     uri: str
     function: Callable[..., Awaitable[Any]]
     title: str
+    scopes: str
     mime_type: str = "application/json"
     complete: Mapping[str, Callable[..., Awaitable[list[str]]]] = field(default_factory=dict)
+
+    @property
+    def requirement(self) -> Requirement:
+        """What reading it needs, and completing its URI."""
+        return Requirement(Feature("resource", self.uri), frozenset(self.scopes.split()))
+
+
+@dataclass(frozen=True)
+class App:
+    """One app, and all that it offers.
+
+    Attributes:
+        key: what Nextcloud's capabilities call it.
+        tools: in the order in which clients see them.
+        resources: likewise.
+    """
+
+    key: str
+    tools: tuple[AnyTool, ...]
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def requirements(self) -> list[Requirement]:
+        """What the use of each of them needs."""
+        return [*(tool.requirement for tool in self.tools), *(resource.requirement for resource in self.resources)]
+
+
+def tools_in(*modules: ModuleType) -> tuple[AnyTool, ...]:
+    """Return the tools that modules declare, in their order."""
+    return tuple(each for module in modules for each in vars(module).values() if isinstance(each, Tool))
 
 
 @dataclass(frozen=True)

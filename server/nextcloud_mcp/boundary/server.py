@@ -7,7 +7,6 @@ show.
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
-from types import ModuleType
 from typing import Any, Final, TypeVar
 
 import mcp_types as mcp
@@ -17,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.boundary.call import Call, Services, admission_of
-from nextcloud_mcp.boundary.declaration import Prompt, Tool
+from nextcloud_mcp.boundary.declaration import AnyTool, App, Prompt
 from nextcloud_mcp.boundary.prompts import Writer
 from nextcloud_mcp.boundary.record import recorded
 from nextcloud_mcp.boundary.resources import Reader
@@ -42,18 +41,16 @@ NOTHING_PROPOSED: Final = mcp.CompleteResult(completion=mcp.Completion(values=[]
 class Boundary:
     """What one server offers, and how its requests are answered."""
 
-    def __init__(self, offer: Offer, modules: Iterable[ModuleType], prompts: Iterable[Prompt]) -> None:
-        """Serve what is in `offer` of what the modules and prompts declare."""
+    def __init__(self, offer: Offer, apps: Iterable[App], prompts: Iterable[Prompt]) -> None:
+        """Serve what is in `offer` of what the apps and prompts declare."""
         self._offer = offer
-        tools: list[tuple[Tool, str]] = [(tool, module.APP) for module in modules for tool in module.TOOLS]
-        readers = [
-            (Reader(resource), module.APP) for module in modules for resource in getattr(module, "RESOURCES", ())
-        ]
-        apps = {tool.name: app for tool, app in tools} | {reader.resource.uri: app for reader, app in readers}
-        self._visibility = VisibilityFilter(offer, apps)
-        self._tools = {tool.name: tool for tool, _ in tools if offer.has(Feature("tool", tool.name))}
+        apps = tuple(apps)
+        self._visibility = VisibilityFilter(
+            offer, {each.feature.name: app.key for app in apps for each in app.requirements}
+        )
+        self._tools = {each.name: each for app in apps for each in app.tools if offer.has(each.requirement.feature)}
         self._readers = {
-            reader.resource.uri: reader for reader, _ in readers if offer.has(Feature("resource", reader.resource.uri))
+            each.uri: Reader(each) for app in apps for each in app.resources if offer.has(each.requirement.feature)
         }
         self.prompts = {
             writer.name: writer for writer in map(Writer, prompts) if writer.prompt.tools <= self._tools.keys()
@@ -189,7 +186,7 @@ class Boundary:
 
 def create_server(
     offer: Offer,
-    modules: Iterable[ModuleType],
+    apps: Iterable[App],
     prompts: Iterable[Prompt],
     *,
     lifespan: Lifespan,
@@ -197,7 +194,7 @@ def create_server(
     instructions: str,
 ) -> Server[Services]:
     """Return the server; it announces what it has handlers for."""
-    boundary = Boundary(offer, tuple(modules), prompts)
+    boundary = Boundary(offer, apps, prompts)
     return Server(
         "nextcloud-mcp",
         version=version("nextcloud-mcp"),
@@ -223,7 +220,7 @@ def _call(context: Context, feature: Feature) -> Call | None:
     return Call(admission, context.lifespan_context) if admission is not None and is_admitted else None
 
 
-def _listed(tool: Tool) -> mcp.Tool:
+def _listed(tool: AnyTool) -> mcp.Tool:
     return mcp.Tool(
         name=tool.name,
         title=tool.title,

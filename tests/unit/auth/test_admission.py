@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.challenge import Challenge
-from nextcloud_mcp.auth.scopes import TOOL_SCOPES, Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.errors import IssuerUnavailableError
+from tests.support.declared import OFFER, TOOL_SCOPES
 from tests.support.issuer import ISSUER, SERVER_URL, TOKEN_PATH, Answer, FakeIssuer, answer, failing
 from tests.support.nextcloud import NOTES
 from tests.support.server import LEGACY, MODERN, Server, answered, challenge, meta, refusal
@@ -188,7 +188,7 @@ async def test_credentials_without_an_issuer_are_an_outage() -> None:
     """When there is no issuer to exchange at, the client gets 503 with `Retry-After`, and nothing runs."""
     admission = AdmissionControl(
         Starlette(),
-        offer=Offer(),
+        offer=OFFER,
         credentials=NoIssuer(),
         challenge=Challenge(SERVER_URL, server_scope="s", tool_scopes=[], first_scopes=[]),
     )
@@ -215,7 +215,7 @@ async def test_a_client_that_leaves_while_it_sends_is_nobodys_error() -> None:
 
     admission = AdmissionControl(
         Starlette(),
-        offer=Offer(),
+        offer=OFFER,
         credentials=NoIssuer(),
         challenge=Challenge(SERVER_URL, server_scope="s", tool_scopes=[], first_scopes=[]),
     )

@@ -17,10 +17,11 @@ import anyio
 import pytest
 from mcp.shared.uri_template import UriTemplate
 
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, app_of
+from nextcloud_mcp.auth.scopes import app_of
+from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.nextcloud.client import SAFE_METHODS
-from nextcloud_mcp.tools.server import MODULES
 from tests.e2e.journeys import JOURNEYS
+from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.recorded import RecordedClient, recorded
 
 REVIEWED: Final = Path(__file__).with_name("reach.json")
@@ -147,8 +148,8 @@ async def test_requests_are_within_the_scopes(sent: dict[str, set[str]]) -> None
 async def test_no_argument_leads_out_of_the_scopes(tmp_path: Path, escape: str) -> None:
     """Dots and slashes in any argument lead to no other part of Nextcloud, however a web server reads the path."""
     async with recorded(tmp_path) as client:
-        for module in MODULES:
-            for tool in module.TOOLS:
+        for app in APPS:
+            for tool in app.tools:
                 arguments = {
                     name: escape if "string" in json.dumps(schema) else 1
                     for name, schema in tool.parameters["properties"].items()

@@ -4,25 +4,20 @@ from typing import Final
 
 import pytest
 
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Feature, Offer
-from nextcloud_mcp.tools.server import MODULES
+from nextcloud_mcp.auth.scopes import Feature
+from nextcloud_mcp.catalogue import REQUIREMENTS, offer
+from tests.support.declared import OFFER, RESOURCE_SCOPES, TOOL_SCOPES, TOOLS
 
-EVERYTHING: Final = Offer().scopes()
+EVERYTHING: Final = OFFER.scopes()
 
-TOOLS: Final = [tool for module in MODULES for tool in module.TOOLS]
 NO_CALENDAR: Final = {"nc_calendar_list_calendars", "nc_calendar_find_availability", "nc_calendar_search_todos"}
 """Tools that are not told a calendar."""
 
 
-def test_every_tool_has_an_entry_and_every_entry_a_tool() -> None:
-    """A tool that is not in the table could be called by nobody; an entry without a tool would be a promise."""
-    assert {tool.name for tool in TOOLS} == TOOL_SCOPES.keys()
-
-
-def test_every_resource_has_an_entry_and_every_entry_a_resource() -> None:
-    """The same of resources."""
-    uris = {resource.uri for module in MODULES for resource in getattr(module, "RESOURCES", ())}
-    assert uris == RESOURCE_SCOPES.keys()
+def test_no_name_is_declared_twice() -> None:
+    """Of two tools or resources with one name, the scopes of one would guard the other."""
+    features = [each.feature for each in REQUIREMENTS]
+    assert len(features) == len(set(features))
 
 
 def test_reading_a_resource_needs_no_writing_scope() -> None:
@@ -35,9 +30,9 @@ def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
 
     The contract has one scope for all that concerns shares, which is a writing one.
     """
-    for tool in TOOLS:
+    for tool in TOOLS.values():
         writing = {scope for scope in TOOL_SCOPES[tool.name] if scope.endswith(":write")}
-        allowed = {"sharing:write"} if tool.annotations.read_only_hint else set(Offer().scopes())
+        allowed = {"sharing:write"} if tool.annotations.read_only_hint else set(OFFER.scopes())
         assert writing <= allowed, tool.name
         assert writing or tool.annotations.read_only_hint, tool.name
 
@@ -55,7 +50,7 @@ def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
 )
 def test_what_is_missing(tool: str, granted: set[str], missing: set[str]) -> None:
     """A scope is there when exactly that string was granted."""
-    assert Offer().missing(Feature("tool", tool), frozenset(granted)) == missing
+    assert OFFER.missing(Feature("tool", tool), frozenset(granted)) == missing
 
 
 @pytest.mark.parametrize("tool", ["nc_share_create", "nc_share_update"])
@@ -76,13 +71,13 @@ def test_a_share_that_lets_others_write_needs_the_scope_to_write(
 ) -> None:
     """Only a plain 1 is a share for reading, however the number is written."""
     granted = frozenset({"files:read", "sharing:write"})
-    assert Offer().missing(Feature("tool", tool), granted, {"permissions": permissions}) == missing
+    assert OFFER.missing(Feature("tool", tool), granted, {"permissions": permissions}) == missing
 
 
 def test_a_share_is_for_reading_unless_it_says_more() -> None:
     """Without `permissions` a share is created for reading."""
     granted = frozenset({"files:read", "sharing:write"})
-    assert Offer().missing(Feature("tool", "nc_share_create"), granted, {"path": "/a"}) == set()
+    assert OFFER.missing(Feature("tool", "nc_share_create"), granted, {"path": "/a"}) == set()
 
 
 @pytest.mark.parametrize(
@@ -107,42 +102,41 @@ def test_a_share_is_for_reading_unless_it_says_more() -> None:
 def test_a_board_as_a_calendar_needs_the_scope_of_deck(tool: str, argument: str, missing: str, name: str) -> None:
     """Nextcloud shows the boards of Deck as calendars: their cards are no tasks for a token without Deck's scope."""
     feature, granted = Feature("tool", tool), frozenset(EVERYTHING) - {"deck:read", "deck:write"}
-    assert Offer().missing(feature, granted, {argument: name}) == {missing}
-    assert Offer().missing(feature, granted, {argument: "personal"}) == set()
+    assert OFFER.missing(feature, granted, {argument: name}) == {missing}
+    assert OFFER.missing(feature, granted, {argument: "personal"}) == set()
 
 
 def test_every_argument_that_names_a_calendar_is_looked_at() -> None:
     """Each is known by its name: it has `calendar` in it."""
-    for tool in TOOLS:
+    for tool in TOOLS.values():
         described = {name for name in tool.parameters["properties"] if "calendar" in name}
         assert described or not tool.name.startswith("nc_calendar") or tool.name in NO_CALENDAR, tool.name
 
 
 @pytest.mark.parametrize("feature", [Feature("tool", "nc_new_tool"), Feature("resource", "nc://New/{id}")])
-def test_what_has_no_entry_never_runs(feature: Feature) -> None:
-    """There is no default for a tool or resource that somebody forgot to enter: not even the start succeeds."""
+def test_what_nobody_declared_never_runs(feature: Feature) -> None:
+    """There is no default for what is unknown."""
+    assert not OFFER.has(feature)
     with pytest.raises(KeyError):
-        Offer().has(feature)
-    with pytest.raises(KeyError):
-        Offer().missing(feature, frozenset(Offer().scopes()))
+        OFFER.missing(feature, frozenset(OFFER.scopes()))
 
 
 def test_a_reading_server_offers_what_reading_scopes_allow() -> None:
     """No writing scope is even asked for, and nothing that needs none is left out."""
-    offer = Offer(read_only=True)
-    assert not [scope for scope in offer.scopes() if not scope.endswith(":read")]
-    assert {"nc_whoami", "nc_notes_get_note", "nc_webdav_read_file"} <= offer.tools.keys()
-    assert not {"nc_notes_create_note", "nc_webdav_write_file"} & offer.tools.keys()
-    assert offer.resources == RESOURCE_SCOPES
+    reading = offer(read_only=True)
+    assert not [scope for scope in reading.scopes() if not scope.endswith(":read")]
+    assert {"nc_whoami", "nc_notes_get_note", "nc_webdav_read_file"} <= reading.tools.keys()
+    assert not {"nc_notes_create_note", "nc_webdav_write_file"} & reading.tools.keys()
+    assert reading.resources == RESOURCE_SCOPES
 
 
 def test_a_server_can_offer_some_apps() -> None:
     """Tools, resources and scopes of other apps are as if they did not exist; nc_whoami belongs to none."""
-    offer = Offer(apps={"files"})
-    assert offer.scopes() == ["files:read", "files:write"]
-    assert {"nc_whoami", "nc_webdav_read_file"} <= offer.tools.keys()
-    assert "nc_notes_get_note" not in offer.tools
-    assert offer.resource_at("nc://Notes/7") is None
+    files = offer(apps={"files"})
+    assert files.scopes() == ["files:read", "files:write"]
+    assert {"nc_whoami", "nc_webdav_read_file"} <= files.tools.keys()
+    assert "nc_notes_get_note" not in files.tools
+    assert files.resource_at("nc://Notes/7") is None
 
 
 @pytest.mark.parametrize(
@@ -167,4 +161,4 @@ def test_a_server_can_offer_some_apps() -> None:
 )
 def test_which_resource_is_where(uri: str, found: tuple[str, dict[str, str]] | None) -> None:
     """A URI is that of a resource when it fits the template whole; what it fills in is decoded."""
-    assert Offer().resource_at(uri) == found
+    assert OFFER.resource_at(uri) == found

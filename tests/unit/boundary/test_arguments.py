@@ -12,14 +12,14 @@ from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.json_size import MAX_PARTS
 from nextcloud_mcp.boundary.arguments import MAX_UNKNOWN, SECRET, Arguments
-from nextcloud_mcp.boundary.declaration import Tool
+from nextcloud_mcp.boundary.declaration import AnyTool
+from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError
-from nextcloud_mcp.tools.server import MODULES
 from tests.support.issuer import answer
 from tests.support.nextcloud import NOTES, note
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered, refusal
 
-TOOLS: Final = {tool.name: tool for module in MODULES for tool in module.TOOLS}
+TOOLS: Final = {tool.name: tool for app in APPS for tool in app.tools}
 
 TEXTS: Final = ("null", "{}", '{"theme": "dark"}', "[1, 2]", "7", "true", '"quoted"', "1e9", " ", "\n", "\u0041\u030a")
 """What is text wherever text is expected, whatever else it looks like."""
@@ -81,7 +81,7 @@ def sentence(**given: Any) -> str:
     return str(refused.value)
 
 
-def kinds(tool: Tool) -> Iterator[tuple[str, str]]:
+def kinds(tool: AnyTool) -> Iterator[tuple[str, str]]:
     """Return the parameters of a tool, each with its JSON type; null and formats are left out."""
     for name, schema in tool.parameters["properties"].items():
         options = schema.get("anyOf", [schema])
@@ -93,7 +93,7 @@ def kinds(tool: Tool) -> Iterator[tuple[str, str]]:
         yield name, formats.pop() if formats else kind
 
 
-def right(tool: Tool) -> dict[str, Any]:
+def right(tool: AnyTool) -> dict[str, Any]:
     """Return the arguments that a tool needs."""
     needed = tool.parameters.get("required", [])
     return {name: RIGHT[kind] for name, kind in kinds(tool) if name in needed}
@@ -299,7 +299,7 @@ async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> 
 )
 def test_an_empty_text_of_a_change_that_can_clear_nothing_is_the_default(tool: str, names: tuple[str, ...]) -> None:
     """No event is without a start and no card without a title, so "" leaves them as they are; other text it clears."""
-    declared = next(each for module in MODULES for each in module.TOOLS if each.name == tool)
+    declared = next(each for app in APPS for each in app.tools if each.name == tool)
     needed = dict.fromkeys(declared.parameters["required"], "1")
     read = declared.arguments.read({**needed, **dict.fromkeys(names, "")})
     assert read.keys() == needed.keys()
@@ -320,7 +320,7 @@ def test_an_empty_text_of_a_change_that_can_clear_nothing_is_the_default(tool: s
 )
 def test_a_list_is_taken_for_a_text_with_commas(given: object, read: str) -> None:
     """Where a tool has a list with commas between, a list of texts is the same, also one written as JSON."""
-    tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_update_event")
+    tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_update_event")
     named = {"calendar_name": "work", "event_uid": "1"}
     assert tool.arguments.read({**named, "categories": given})["categories"] == read
 
@@ -337,7 +337,7 @@ def test_a_list_is_taken_for_a_text_with_commas(given: object, read: str) -> Non
 )
 def test_a_list_that_is_no_text_with_commas_is_refused(given: object, said: str) -> None:
     """Its parts would be torn apart."""
-    tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_update_event")
+    tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_update_event")
     with pytest.raises(InvalidArgumentError, match=f"^{re.escape(said)}$"):
         tool.arguments.read({"calendar_name": "work", "event_uid": "1", "categories": given})
 
@@ -354,6 +354,6 @@ def test_a_list_that_is_no_text_with_commas_is_refused(given: object, said: str)
 )
 def test_a_list_of_people_is_taken_for_a_text(given: object, read: str) -> None:
     """Each of its texts is one person, whose name may have a comma."""
-    tool = next(each for module in MODULES for each in module.TOOLS if each.name == "nc_calendar_create_event")
+    tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_create_event")
     event = {"calendar_name": "work", "title": "T", "start_datetime": "2030-10-07"}
     assert tool.arguments.read({**event, "attendees": given})["attendees"] == read

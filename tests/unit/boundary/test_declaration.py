@@ -12,7 +12,7 @@ async def tool() -> Result:
 
 def test_what_reads_and_what_writes_is_told_apart() -> None:
     """Clients ask before a tool that changes something, and more so before one that destroys."""
-    reading, writing = reads(tool, "t"), writes(tool, "t", destructive=True, idempotent=False)
+    reading, writing = reads("t", scopes="")(tool), writes("t", scopes="", destructive=True, idempotent=False)(tool)
     assert reading.annotations == ToolAnnotations(read_only_hint=True, open_world_hint=False)
     assert writing.annotations == ToolAnnotations(
         read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False

@@ -11,10 +11,11 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import Admission
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, Feature
+from nextcloud_mcp.auth.scopes import Feature
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.boundary.resources import MAX_PROPOSALS
-from nextcloud_mcp.tools.server import create_server
+from nextcloud_mcp.catalogue import create_server
+from tests.support.declared import RESOURCE_SCOPES
 from tests.support.issuer import TOKEN_PATH, FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud, note
 from tests.support.server import LEGACY, MODERN, Server, answered, challenge, services

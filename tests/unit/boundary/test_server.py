@@ -12,10 +12,11 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from nextcloud_mcp.auth.admission import Admission
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES, Feature
+from nextcloud_mcp.auth.scopes import Feature
 from nextcloud_mcp.auth.verifier import Principal
-from nextcloud_mcp.tools.server import create_server
+from nextcloud_mcp.catalogue import create_server
 from tests.support.contract import KNOWN
+from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.issuer import FakeIssuer, answer
 from tests.support.nextcloud import NOTES, FakeNextcloud
 from tests.support.old_client import RESOURCES

@@ -5,8 +5,8 @@ from typing import Final
 import pytest
 from structlog.testing import capture_logs
 
-from nextcloud_mcp.auth.scopes import RESOURCE_SCOPES, TOOL_SCOPES
 from nextcloud_mcp.boundary import visibility
+from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.issuer import TOKEN_PATH, Answer, answer
 from tests.support.nextcloud import APPS, CAPABILITIES_PATH, NOTES, USER_PATH, ocs_capabilities
 from tests.support.server import EVERYTHING, LEGACY, MODERN, Server, answered

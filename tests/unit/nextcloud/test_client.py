@@ -33,6 +33,7 @@ from nextcloud_mcp.nextcloud.users import People
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
 from tests.support.nextcloud import (
+    ALICE,
     CAPABILITIES_PATH,
     URL,
     USER_PATH,
@@ -45,7 +46,6 @@ from tests.support.nextcloud import (
     ocs_user,
     people_with,
 )
-from tests.unit.nextcloud.conftest import ALICE
 
 THING: Final = "/thing"
 SAFE: Final = ("GET", "PROPFIND", "REPORT", "SEARCH")

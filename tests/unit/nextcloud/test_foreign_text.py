@@ -16,22 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nextcloud_mcp.apps.calendar import caldav, freebusy
+from nextcloud_mcp.apps.calendar.ical.event import Series
+from nextcloud_mcp.apps.contacts import vcard
+from nextcloud_mcp.apps.cookbook import api as cookbook
+from nextcloud_mcp.apps.files import search
+from nextcloud_mcp.apps.tables import cells
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
-from nextcloud_mcp.nextcloud import (
-    caldav,
-    cells,
-    client,
-    content_lines,
-    cookbook,
-    dav,
-    freebusy,
-    moments,
-    reasons,
-    search,
-    vcard,
-)
+from nextcloud_mcp.nextcloud import client, content_lines, dav, moments, reasons
 from nextcloud_mcp.nextcloud.client import User
-from nextcloud_mcp.nextcloud.vevent import Series
 from tests.support import killable
 from tests.support.ics import ics, stored
 

@@ -14,12 +14,15 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextcloud_mcp.apps.calendar import caldav, freebusy, tasks
+from nextcloud_mcp.apps.calendar.ical import changes as vevent_changes
+from nextcloud_mcp.apps.calendar.ical.changes import Whose
+from nextcloud_mcp.apps.calendar.ical.event import Series
+from nextcloud_mcp.apps.files import search, webdav
+from nextcloud_mcp.apps.files.search import Wanted
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.nextcloud import caldav, dav, freebusy, moments, search, tasks, vevent_changes, webdav
+from nextcloud_mcp.nextcloud import dav, moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.search import Wanted
-from nextcloud_mcp.nextcloud.vevent import Series
-from nextcloud_mcp.nextcloud.vevent_changes import Whose
 from tests.support.ics import ics, stored
 from tests.support.nextcloud import FakeNextcloud
 

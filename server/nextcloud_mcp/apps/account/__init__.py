@@ -1,0 +1,8 @@
+"""The signed-in person, and the Nextcloud that they are signed in to."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.account import tools
+from nextcloud_mcp.boundary.declaration import App, tools_in
+
+APP: Final = App("core", tools=tools_in(tools), resources=tools.RESOURCES)

@@ -1,0 +1,8 @@
+"""Calendars and tasks: CalDAV (RFC 4791), and iCalendar in it (RFC 5545)."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.calendar import tools
+from nextcloud_mcp.boundary.declaration import App
+
+APP: Final = App("dav", tools=tools.TOOLS)

@@ -1,0 +1,128 @@
+"""One operation on all events that match. Each stands for itself: what fails is reported, and the rest is done.
+
+In a time that the caller names, a series is only worked on where it happens in that time: its other occurrences stay.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from pydantic import BaseModel
+
+from nextcloud_mcp.apps.calendar import caldav, events
+from nextcloud_mcp.apps.calendar.events import Filter, Match, Range
+from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+
+MOST: Final = 100
+"""Events in one operation: what a call can do in its time, and what a person can look over."""
+
+Work = Callable[[Match, list[str]], Awaitable[object]]
+"""What is done to a match: to all of it, or to the occurrences of these names."""
+
+
+class BulkItem(BaseModel):
+    """What became of one event: `status` is what was done, or "failed" with the reason in `error`."""
+
+    uid: str
+    title: str
+    calendar_name: str
+    recurrence_id: str | None
+    status: str
+    error: str | None = None
+
+
+async def update(
+    nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter, change: Change
+) -> list[BulkItem]:
+    """Change all that matches in the same way."""
+    if change == Change():
+        raise InvalidArgumentError("Nothing is to be changed: pass at least one of the new_… arguments.")
+    whose = Whose(None)
+
+    async def work(match: Match, recurrence_ids: list[str]) -> None:
+        await events.change_stored(nextcloud, match.stored, change, whose, recurrence_ids)
+
+    return await _each(nextcloud, calendars, within, wanted, work, done="updated")
+
+
+async def delete(
+    nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter
+) -> list[BulkItem]:
+    """Delete all that matches."""
+
+    async def work(match: Match, recurrence_ids: list[str]) -> None:
+        await events.remove(nextcloud, match.stored, recurrence_ids)
+
+    return await _each(nextcloud, calendars, within, wanted, work, done="deleted")
+
+
+async def move(
+    nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter, target: str
+) -> list[BulkItem]:
+    """Move all that matches to another calendar, as it is."""
+
+    async def work(match: Match, recurrence_ids: list[str]) -> None:
+        if recurrence_ids != [""]:
+            raise InvalidArgumentError("A series can only be moved whole: leave start_date and end_date out.")
+        await caldav.move(nextcloud, match.stored, target)
+
+    await caldav.get_calendar(nextcloud, target, takes=caldav.EVENT)
+    sources = [calendar for calendar in calendars if calendar != target]
+    return await _each(nextcloud, sources, within, wanted, work, done="moved")
+
+
+async def _each(
+    nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter, work: Work, *, done: str
+) -> list[BulkItem]:
+    matches, unreadable = await events.matching(nextcloud, calendars, within, wanted)
+    count = sum(len(match.events) for match in matches)
+    if count > MOST:
+        raise InvalidArgumentError(
+            f"{count} events match, and one call changes at most {MOST}: narrow the selection by dates or text."
+        )
+    items = [item for match in matches for item in await _report(match, within, work, done)]
+    return items + [_failed(href) for href in unreadable]
+
+
+async def _report(match: Match, within: Range | None, work: Work, done: str) -> list[BulkItem]:
+    error = None
+    try:
+        await work(match, [""] if within is None else _names(match))
+    except NextcloudMCPError as problem:
+        error = str(problem)
+    return [
+        BulkItem(
+            uid=event.uid,
+            title=event.title,
+            calendar_name=event.calendar_name,
+            recurrence_id=event.recurrence_id,
+            status="failed" if error else done,
+            error=error,
+        )
+        for event in match.events
+    ]
+
+
+def _names(match: Match) -> list[str]:
+    """Return the names of the occurrences that match, an empty one for an event that happens once.
+
+    Raises:
+        InvalidArgumentError: it is a series that is not expanded, of which more would be changed than what matches.
+    """
+    if any(event.recurring and not event.recurrence_id for event in match.events):
+        raise InvalidArgumentError(
+            "The series happens too often to change a part of it: leave start_date and end_date out to change all."
+        )
+    return [event.recurrence_id or "" for event in match.events]
+
+
+def _failed(href: str) -> BulkItem:
+    return BulkItem(
+        uid="",
+        title="",
+        calendar_name=href.rstrip("/").rsplit("/", 2)[-2],
+        recurrence_id=None,
+        status="failed",
+        error=f"{href} is not readable iCalendar: open it in Nextcloud and save it again.",
+    )

@@ -1,0 +1,263 @@
+"""Events in the user's calendars: found, read, made, changed and deleted, one at a time or many.
+
+A change is read, merged and written under the ETag that was read, so that nobody's work is overwritten silently: what
+the caller does not name stays, and what somebody else writes meanwhile is a conflict that asks to read again.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+
+from icalendar import Event as VEvent
+
+from nextcloud_mcp.apps.calendar import caldav
+from nextcloud_mcp.apps.calendar.caldav import EVENT, CalendarObject, Written
+from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed, differing, new, split, stamp, written
+from nextcloud_mcp.apps.calendar.ical.event import (
+    Event,
+    EventSummary,
+    Series,
+    categories,
+    name_of_zone,
+    text,
+    told_rules,
+)
+from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
+from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import folded
+
+Range = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which events are wanted; None and empty mean any. Texts are compared without regard to case."""
+
+    min_attendees: int | None = None
+    min_duration_minutes: int | None = None
+    categories: str | None = None
+    status: str | None = None
+    title_contains: str | None = None
+    location_contains: str | None = None
+
+    def accepts(self, event: VEvent) -> bool:
+        """Tell whether an event is one of those."""
+        own = {folded(category) for category in categories(event)}
+        minutes = moments.between(event.start, event.end).total_seconds() / 60
+        return (
+            len(event.attendees) >= (self.min_attendees or 0)
+            and (not self.min_duration_minutes or minutes >= self.min_duration_minutes)
+            and (not self.categories or bool(own & {folded(each) for each in split(self.categories)}))
+            and (not self.status or (text(event, "STATUS") or "CONFIRMED") == self.status.upper())
+            and folded(self.title_contains or "") in folded(text(event, "SUMMARY"))
+            and folded(self.location_contains or "") in folded(text(event, "LOCATION"))
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What matches, by time, and the addresses of what could not be read."""
+
+    events: list[EventSummary]
+    unreadable: list[str]
+
+
+@dataclass(frozen=True)
+class Match:
+    """An object of which something matches: all of it, or the occurrences that do."""
+
+    stored: CalendarObject
+    events: list[EventSummary]
+
+
+async def search(nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter) -> Found:
+    """Find events. With `within`, each occurrence in that time; without, every event and every series once."""
+    matches, unreadable = await matching(nextcloud, calendars, within, wanted)
+    found = [event for match in matches for event in match.events]
+    return Found(sorted(found, key=lambda event: (_begin(event, within), event.uid)), unreadable)
+
+
+def _begin(event: EventSummary, within: Range | None) -> datetime:
+    kind = date if event.all_day else datetime
+    return moments.instant(kind.fromisoformat(event.start_datetime), within[0].tzinfo if within else None)
+
+
+async def matching(
+    nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter
+) -> tuple[list[Match], list[str]]:
+    """Return what matches, by object, and the addresses of what could not be read."""
+    matches: list[Match] = []
+    unreadable: list[str] = []
+    around = (within[0] - moments.A_DAY, within[1] + moments.A_DAY) if within else None
+    for calendar in calendars:
+        objects = await caldav.find_all(nextcloud, calendar, EVENT, between=around)
+        read, broken = await read_all(objects, partial(_match, within=within, wanted=wanted))
+        matches += [match for match in read if match.events]
+        unreadable += broken
+    return matches, unreadable
+
+
+def _match(stored: CalendarObject, within: Range | None, wanted: Filter) -> Match:
+    series = Series(stored)
+    with readable(stored):
+        events = series.occurrences(*within) if within else [series.main]
+        return Match(stored, [_summary(series, event, within) for event in events if wanted.accepts(event)])
+
+
+def _summary(series: Series, event: VEvent, within: Range | None) -> EventSummary:
+    expanded = within is None or series.is_expanded(event)
+    return series.summary(event).model_copy(update={"expanded": expanded})
+
+
+async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: str = "") -> Event:
+    """Return an event, or one occurrence of a series.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    return await aside(_event, await caldav.find(nextcloud, calendar, EVENT, uid), recurrence_id)
+
+
+def _event(stored: CalendarObject, recurrence_id: str) -> Event:
+    series = Series(stored)
+    return series.event(series.occurrence(recurrence_id) if recurrence_id else series.main)
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new event; `remark` says what the caller may not have meant."""
+
+    uid: str
+    written: Written
+    remark: str | None
+
+
+async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zone: str = "") -> Created:
+    """Make an event. Nextcloud invites the attendees.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value, or the calendar takes no events.
+    """
+    uid = str(uuid.uuid4())
+    person = await whose(nextcloud, change, time_zone)
+    ical = await aside(new, uid, change, person)
+    stored = await caldav.create(nextcloud, calendar, EVENT, uid, ical)
+    return Created(uid, stored, _remark(change, person))
+
+
+def _remark(change: Change, person: Whose) -> str | None:
+    remarks = []
+    start = moments.read(change.start_datetime or "", "start_datetime")
+    if isinstance(start, datetime) and start.tzinfo is None and person.zone is None:
+        remarks.append(
+            "The event has no time zone, because none is set in Nextcloud: pass time_zone or an offset to set one."
+        )
+    if change.attendees and person.mailto is None:
+        remarks.append("Nobody is invited, because Nextcloud does not know your mail address: enter it there.")
+    return " ".join(remarks) or None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change; `remark` says what came with it that the caller did not name."""
+
+    written: Written
+    remark: str | None = None
+
+
+async def update(
+    nextcloud: Nextcloud,
+    calendar: str,
+    uid: str,
+    change: Change,
+    *,
+    etag: str = "",
+    recurrence_id: str = "",
+    time_zone: str = "",
+) -> Changed:
+    """Change what `change` names and is not so already, of the whole series or of one occurrence.
+
+    Raises:
+        ConflictError: it is not the one with this `etag` any more.
+        NotFoundError: there is no such event or occurrence.
+        InvalidArgumentError: a field has an impossible value, or none is named.
+    """
+    if change == Change():
+        raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
+    stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
+    different, own_zone = await aside(_differing, stored, change, recurrence_id)
+    person = await whose(nextcloud, different, "" if time_zone == own_zone else time_zone)
+    return await change_stored(nextcloud, stored, different, person, [recurrence_id])
+
+
+def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
+    """Return what of a change is different from what is there, and the zone that the event is in."""
+    series = Series(stored)
+    event = series.occurrence(recurrence_id) if recurrence_id else series.main
+    return differing(series, change, recurrence_id), name_of_zone(event)
+
+
+async def change_stored(
+    nextcloud: Nextcloud, stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
+) -> Changed:
+    """Change these occurrences of an object; an empty name means all of it."""
+    text, remark = await aside(_changed, stored, change, person, recurrence_ids)
+    return Changed(await caldav.replace(nextcloud, stored, text), remark)
+
+
+def _changed(
+    stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
+) -> tuple[str, str | None]:
+    series = Series(stored)
+    before = told_rules(series.main.rrules)
+    text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
+    rule = told_rules(series.main.rrules)
+    followed = rule and rule != before and change.recurrence_rule in {None, before}
+    return text, f"The series repeats by {rule} now, and its exceptions moved along." if followed else None
+
+
+async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> int:
+    """Delete an event with all its occurrences, or one occurrence. Returns the HTTP status.
+
+    Raises:
+        ConflictError: as for `update`.
+        NotFoundError: there is no such event or occurrence.
+    """
+    return await remove(nextcloud, await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
+
+
+async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> int:
+    """Delete these occurrences of an object; an empty name means all of it."""
+    left = await aside(_without, stored, recurrence_ids) if all(recurrence_ids) else None
+    if left is None:
+        return await caldav.delete(nextcloud, stored)
+    return (await caldav.replace(nextcloud, stored, left)).status_code
+
+
+def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
+    """Return what is left without these occurrences, if anything is."""
+    series = Series(stored)
+    with readable(stored):
+        if not all(without(series, recurrence_id) for recurrence_id in recurrence_ids):
+            return None
+        stamp(series.main)
+        return written(series.calendar, untold_zones=series.untold_zones, original=stored.text)
+
+
+async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:
+    """Ask for what the change needs to know of the person, and no more."""
+    told = {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}
+    times = [moments.read(value, argument) for argument, value in told.items() if value is not None]
+    needs_zone = time_zone or change.all_day or any(not moments.is_day(each) for each in times)
+    needs_address = bool(change.attendees) or change.reminder_email
+    return Whose(
+        await moments.zone_for(nextcloud, time_zone) if needs_zone else None,
+        await caldav.mail_address(nextcloud) if needs_address else None,
+        named=bool(time_zone),
+    )

@@ -1,0 +1,225 @@
+"""When several people are free: Nextcloud says when each is busy (RFC 6638 section 5), the rest is arithmetic.
+
+Nextcloud counts what each person's calendars and working hours say, without showing what it is. It asks in the name
+of a mail address. Of somebody who has none, the calendars are asked one by one, and nobody else.
+
+Its answers miss the occurrences of some series (`caldav.find_missed`). In the user's own calendars those are read and
+added here; the calendars of attendees nobody else may read.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import partial
+from typing import Any, Final
+
+from icalendar import Calendar as VCalendar
+from icalendar import Component, FreeBusy, vCalAddress
+from icalendar import Event as VEvent
+from pydantic import BaseModel
+
+from nextcloud_mcp.apps.calendar import caldav
+from nextcloud_mcp.apps.calendar.caldav import EVENT, CalendarObject
+from nextcloud_mcp.apps.calendar.ical.changes import PRODID, mail_addresses, split
+from nextcloud_mcp.apps.calendar.ical.event import Series, address, text
+from nextcloud_mcp.apps.calendar.ical.parsed import UNREADABLE, parsed, read_all, readable
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError, quoted
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.moments import Moment
+
+Span = tuple[datetime, datetime]
+Hours = list[tuple[time, time]]
+
+BUSINESS_HOURS: Final[Hours] = [(time(9), time(17))]
+WHOLE_DAY: Final[Hours] = [(time.min, time.max)]
+SATURDAY: Final = 5
+LONGEST: Final = timedelta(days=93)
+"""What is asked for at once."""
+
+
+class Slot(BaseModel):
+    """A time in which everybody is free throughout; `duration_minutes` is its whole length."""
+
+    start: str
+    end: str
+    duration_minutes: int
+
+
+@dataclass(frozen=True)
+class Availability:
+    """When everybody is free, who was asked (or which calendars), and whose times this Nextcloud does not know."""
+
+    slots: list[Slot]
+    checked: list[str]
+    unknown: list[str]
+
+
+async def find(
+    nextcloud: Nextcloud, attendees: str, within: Span, *, minutes: int, hours: Hours, weekends: bool
+) -> Availability:
+    """Return when the user and `attendees` are all free for so many minutes, in these hours of each day.
+
+    Raises:
+        InvalidArgumentError: the range is too long, or there are attendees and the user has no mail address.
+    """
+    if within[1] - within[0] > LONGEST:
+        raise InvalidArgumentError(
+            "The range from date_range_start to date_range_end is longer than three months: pass a shorter one."
+        )
+    if not 0 < minutes <= LONGEST / timedelta(minutes=1):
+        raise InvalidArgumentError(
+            f"Invalid duration_minutes {minutes}: pass a number from 1 to {LONGEST // timedelta(minutes=1)}."
+        )
+    own = await caldav.mail_address(nextcloud)
+    replies = (
+        await _ask(nextcloud, own, mail_addresses(attendees), within)
+        if own
+        else await _ask_own(nextcloud, attendees, within)
+    )
+    busy = await aside(_busy, [reply for reply in replies.values() if reply is not None])
+    busy += await _busy_in_missed_series(nextcloud, within)
+    wanted = _wanted(within, hours, weekends=weekends)
+    free = [each for each in _without(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
+    return Availability(
+        slots=[_slot(each, within[0].tzinfo) for each in free],
+        checked=[address(name) for name, reply in replies.items() if reply is not None],
+        unknown=[address(name) for name, reply in replies.items() if reply is None],
+    )
+
+
+async def _ask(nextcloud: Nextcloud, own: str, attendees: list[str], within: Span) -> dict[str, str | None]:
+    mailto = [own, *(f"mailto:{each}" for each in attendees)]
+    return await caldav.ask_outbox(nextcloud, _question(own, dict.fromkeys(mailto), within))
+
+
+async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[str, str | None]:
+    """Ask the calendars of somebody without a mail address one by one; nobody can be asked about others then."""
+    if split(attendees):
+        raise InvalidArgumentError(
+            "Nextcloud does not know your mail address, by which it asks for attendees: enter it in the personal "
+            "settings there, or leave attendees out."
+        )
+    own = await caldav.list_calendars(nextcloud, takes=EVENT, writable=True, opaque=True)
+    return {calendar.name: await caldav.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
+
+
+async def _busy_in_missed_series(nextcloud: Nextcloud, within: Span) -> list[Span]:
+    """Return when the user is busy because of series that Nextcloud's answers miss."""
+    spans: list[Span] = []
+    for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, opaque=True):
+        missed = await caldav.find_missed(nextcloud, calendar.name, EVENT, until=within[1])
+        found, _ = await read_all(missed, partial(_occurrences, within=within))  # Nextcloud counts nothing unreadable
+        spans += [span for each in found for span in each]
+    return spans
+
+
+def _occurrences(stored: CalendarObject, within: Span) -> list[Span]:
+    """Return when a series makes its owner busy; days and floating times are in the zone of `within`."""
+    series = Series(stored)
+    found = [each for each in series.occurrences(*within) if series.is_expanded(each) and _is_busy(each)]
+    zone = within[0].tzinfo
+    with readable(stored):
+        return [(_in_utc(each.start, zone), _in_utc(each.end, zone)) for each in found]
+
+
+def _in_utc(moment: Moment, zone: tzinfo | None) -> datetime:
+    return moments.instant(moment, zone).astimezone(UTC)
+
+
+def _is_busy(event: VEvent) -> bool:
+    """Tell whether an event takes its time (RFC 4791 section 7.10)."""
+    return text(event, "TRANSP").upper() != "TRANSPARENT" and text(event, "STATUS").upper() != "CANCELLED"
+
+
+def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
+    """Read `09:00-12:00,14:00-17:00`; without any, those of business, or the whole day.
+
+    Raises:
+        InvalidArgumentError: it is written in another way.
+    """
+    if not preferred_times.strip():
+        return BUSINESS_HOURS if business_hours_only else WHOLE_DAY
+    try:
+        pairs = [part.split("-") for part in split(preferred_times)]
+        hours = sorted((time.fromisoformat(start.strip()), time.fromisoformat(end.strip())) for start, end in pairs)
+    except ValueError:
+        hours = []
+    if not hours or any(start >= end or start.tzinfo or end.tzinfo for start, end in hours):
+        raise InvalidArgumentError(
+            f"Invalid preferred_times {quoted(preferred_times)}: use ranges such as 09:00-12:00,14:00-17:00, each "
+            "within a day."
+        )
+    return hours
+
+
+def _question(organizer: str, attendees: Iterable[str], within: Span) -> str:
+    calendar, question = VCalendar(), FreeBusy()
+    for name, value in {"prodid": PRODID, "version": "2.0", "method": "REQUEST"}.items():
+        calendar.add(name, value)
+    question.add("uid", str(uuid.uuid4()))
+    question.add("dtstamp", datetime.now(UTC))
+    question.add("dtstart", within[0].astimezone(UTC))
+    question.add("dtend", within[1].astimezone(UTC))
+    question["ORGANIZER"] = vCalAddress(organizer)
+    for attendee in attendees:
+        question.add("attendee", vCalAddress(attendee))
+    calendar.add_component(question)
+    ical: bytes = calendar.to_ical()
+    return ical.decode()
+
+
+def _busy(replies: Iterable[str]) -> list[Span]:
+    try:
+        return [span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _told(answer)]
+    except UNREADABLE:
+        raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable: try again later.") from None
+
+
+def _told(answer: Component) -> Iterator[Span]:
+    entries: Any = answer.get("FREEBUSY", [])
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if entry.params.get("FBTYPE", "BUSY") != "FREE":
+            yield (entry.start, entry.end)
+
+
+def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
+    """Return the hours of each day in the zone of `within`, cut to it; in UTC, in which lengths can be told."""
+    zone = within[0].tzinfo
+    earliest, latest = (each.astimezone(UTC) for each in within)
+    day: date = within[0].date()
+    while day <= within[1].astimezone(zone).date():
+        if weekends or day.weekday() < SATURDAY:
+            for start, end in hours:
+                last = (
+                    moments.instant(day + moments.A_DAY, zone) if end == time.max else datetime.combine(day, end, zone)
+                )
+                opens = max(earliest, datetime.combine(day, start, zone).astimezone(UTC))
+                closes = min(latest, last.astimezone(UTC))
+                if opens < closes:
+                    yield opens, closes
+        day += moments.A_DAY
+
+
+def _without(wanted: Iterable[Span], busy: Iterable[Span]) -> Iterator[Span]:
+    """Cut the busy times out of those wanted."""
+    taken = sorted(busy)
+    for start, end in wanted:
+        free_from = start
+        for begins, ends in taken:
+            if begins >= end:
+                break
+            if begins > free_from:
+                yield free_from, begins
+            free_from = max(free_from, ends)
+        if free_from < end:
+            yield free_from, end
+
+
+def _slot(span: Span, zone: tzinfo | None) -> Slot:
+    start, end = (each.astimezone(zone) for each in span)
+    return Slot(
+        start=start.isoformat(), end=end.isoformat(), duration_minutes=int((span[1] - span[0]).total_seconds() // 60)
+    )

@@ -1,0 +1,478 @@
+"""Changing events: from a tool's plain fields to iCalendar's VEVENT (RFC 5545 section 3.6.1).
+
+What stands in an event and is not asked to change stays as its program wrote it: unknown properties and components,
+parameters, zones of its own, further rules and reminders. Only what a change makes untrue goes with it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Final
+
+from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vRecur, vText
+from icalendar import Calendar as VCalendar
+from icalendar import Event as VEvent
+
+from nextcloud_mcp.apps.calendar.ical.event import (
+    Series,
+    Timed,
+    address,
+    alarms,
+    at,
+    before,
+    categories,
+    number,
+    text,
+    timed,
+    told_rules,
+    written_rule,
+)
+from nextcloud_mcp.apps.calendar.ical.moved import occurrences
+from nextcloud_mcp.apps.calendar.ical.parsed import own_zones, parsed, readable
+from nextcloud_mcp.apps.calendar.ical.rules import (
+    end_repetition,
+    follow_rule,
+    is_same_rule,
+    last_by_rule,
+    move_along,
+    set_rule,
+)
+from nextcloud_mcp.apps.calendar.ical.times import set_times
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, quoted
+from nextcloud_mcp.nextcloud import content_lines, moments
+from nextcloud_mcp.nextcloud.moments import Moment
+
+MAX_PARTS: Final = 1_000
+"""Of a list with commas between that a caller hands in, such as the attendees of an event."""
+
+PRODID: Final = "-//nextcloud-mcp//EN"
+USUAL_REMINDER: Final = 15
+NO_REMINDER: Final = -1
+EARLIEST_REMINDER: Final = 366 * 24 * 60
+_ONE_OF: Final = {
+    "STATUS": ("status", ("CONFIRMED", "TENTATIVE", "CANCELLED")),
+    "CLASS": ("privacy", ("PUBLIC", "PRIVATE", "CONFIDENTIAL")),
+}
+_MADE_UNTRUE: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STRUCTURED-LOCATION",)}
+"""The same said a second time, which other programs show instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """The fields of an event that are to be different, as tools take them; None leaves one as it is."""
+
+    title: str | None = None
+    start_datetime: str | None = None
+    end_datetime: str | None = None
+    all_day: bool | None = None
+    description: str | None = None
+    location: str | None = None
+    categories: str | None = None
+    recurring: bool | None = None
+    recurrence_rule: str | None = None
+    recurrence_end_date: str | None = None
+    reminder_minutes: int | None = None
+    reminder_email: bool | None = None
+    status: str | None = None
+    priority: int | None = None
+    privacy: str | None = None
+    attendees: str | None = None
+    url: str | None = None
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Whose:
+    """The person who changes an event.
+
+    Attributes:
+        zone: The zone in which they mean times, if known.
+        mailto: Their `mailto:` address, if known.
+        named: Whether the call names the zone: then times are meant there, whatever zone the event has.
+    """
+
+    zone: tzinfo | None
+    mailto: str | None = None
+    named: bool = False
+
+
+def new(uid: str, change: Change, whose: Whose) -> str:
+    """Return the iCalendar of a new event.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value; the message names it.
+    """
+    calendar, event = VCalendar(), VEvent()
+    calendar.add("prodid", PRODID)
+    calendar.add("version", "2.0")
+    calendar.add_component(event)
+    event.add("uid", uid)
+    event.add("created", datetime.now(UTC))
+    _set_when(event, change, whose)
+    _set_rule(event, change)
+    _set_fields(event, change, whose)
+    return written(calendar)
+
+
+def differing(series: Series, change: Change, recurrence_id: str) -> Change:
+    """Return what of a change differs from what reading the event, or one occurrence, gives.
+
+    So what was read can be given back: a field that says in other words what is there, or less, changes nothing.
+
+    Raises:
+        InvalidArgumentError, NotFoundError: there is no such occurrence.
+    """
+    event = series.occurrence(recurrence_id) if recurrence_id else series.main
+    try:
+        told = series.event(event)
+    except NextcloudError:  # nobody can have read it
+        return change
+    if change.recurrence_rule and is_same_rule(change.recurrence_rule, told.recurrence_rule):
+        change = replace(change, recurrence_rule=told.recurrence_rule)
+    named = {name: value for name, value in vars(change).items() if value is not None}
+    others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name, None))}
+    if others & {"start_datetime", "all_day"}:  # the others may be named for what they are to stay
+        also = {"start_datetime", "end_datetime", "all_day"}
+        others |= named.keys() & (also if recurrence_id else also | {"recurrence_rule"})
+    return Change(**{name: value for name, value in named.items() if name in others})
+
+
+def _is_told(name: str, value: object, told: object) -> bool:
+    if name in {"start_datetime", "end_datetime"} and isinstance(value, str) and isinstance(told, str):
+        return moments.is_same(value, told)
+    return told == value
+
+
+def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str = "") -> str:
+    """Return the iCalendar of an event after a change: of all of it, or of one occurrence.
+
+    Of what does not differ from what is there, only the time of the change is written.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value; the message names it.
+        NotFoundError: there is no such occurrence.
+        NextcloudError: what has to move with the change is broken.
+    """
+    change = differing(series, change, recurrence_id)
+    with readable(series.stored):
+        if change == Change():
+            stamp(series.main)
+            return written(series.calendar, untold_zones=series.untold_zones, original=series.stored.text)
+        return _changed(series, change, whose, recurrence_id)
+
+
+def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -> str:
+    event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
+    old, old_rules = at(event, "DTSTART"), list(event.rrules)
+    _set_when(event, change, whose)
+    if not recurrence_id:
+        if _is_left_behind(event, change, old_rules):
+            change = replace(change, recurrence_rule=None)
+        change = _with_stored_end(change, old.dt, old_rules)
+        _set_rule(event, change)
+        _move_rest(series, change, old, old_rules)
+    _set_fields(event, change, whose)
+    if change != Change(reminder_minutes=change.reminder_minutes, reminder_email=change.reminder_email):
+        event["SEQUENCE"] = number(text(event, "SEQUENCE")) + 1  # RFC 5546 section 2.1.4: newer than what was sent
+    return written(series.calendar, untold_zones=series.untold_zones, original=series.stored.text)
+
+
+def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
+    """Tell whether a caller gave back the present rule with a start that it does not give: the rule is to follow."""
+    if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
+        return False
+    start = moments.by_the_clock(event.start)
+    return not all(next(occurrences(rule, start), None) == start for rule in old_rules)
+
+
+def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Change:
+    """Let the UNTIL of a rule that a caller gave back mean what it means where it is stored (`last_by_rule`)."""
+    if change.recurrence_rule != told_rules(old_rules) or len(old_rules) != 1 or "UNTIL" not in old_rules[0]:
+        return change
+    if moments.is_day(old) or not moments.is_day(old_rules[0]["UNTIL"][0]):
+        return change
+    rule = deepcopy(old_rules[0])
+    rule["UNTIL"] = [last_by_rule(rule["UNTIL"][0], old)]
+    return replace(change, recurrence_rule=written_rule(rule))
+
+
+def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
+    """Let what belongs to a series follow the start and the rule that it has from now on."""
+    if change.recurring is False:
+        end_repetition(series)
+    elif change.recurrence_rule:
+        follow_rule(series, old, old_rules)
+    else:
+        move_along(series, old)
+
+
+def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEvent:
+    """Return the VEVENT of one occurrence, a new one if it was like the others so far."""
+    if change.recurring is not None or change.recurrence_rule:
+        raise InvalidArgumentError(
+            "recurring and recurrence_rule apply to the whole series: leave them out, or recurrence_id."
+        )
+    occurrence = series.single_out(recurrence_id)
+    if not any(occurrence is each for each in series.changed_occurrences):
+        occurrence = deepcopy(occurrence)
+        series.calendar.add_component(occurrence)
+    return occurrence
+
+
+def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
+    start, end = (
+        moments.read(value, argument) if value is not None else None
+        for argument, value in {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}.items()
+    )
+    if whose.named:
+        start, end = (moments.meant_in(each, whose.zone) for each in (start, end))
+    set_times(event, start, end, all_day=change.all_day, zone=whose.zone)
+
+
+def _set_rule(event: VEvent, change: Change) -> None:
+    set_rule(event, recurring=change.recurring, rule=change.recurrence_rule, last_day=change.recurrence_end_date)
+
+
+def written(calendar: VCalendar, *, untold_zones: AbstractSet[str] = frozenset(), original: str = "") -> str:
+    """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it.
+
+    Lines that say what they said in the `original` stay as they were written there.
+    """
+    starts = [start.dt.year for each in calendar.subcomponents if (start := timed(each, "DTSTART"))]
+    if calendar.get_missing_tzids() - untold_zones:
+        with own_zones():
+            calendar.add_missing_timezones(first_date=date(max(min(starts, default=1971) - 1, 1), 1, 1))
+    text = _text(calendar)
+    return content_lines.restore(text, _text(parsed(original)), original) if original else text
+
+
+def _text(calendar: VCalendar) -> str:
+    ical: bytes = calendar.to_ical(sorted=False)
+    return ical.decode()
+
+
+def stamp(component: Component) -> None:
+    """Set when it was last changed."""
+    for name in ("DTSTAMP", "LAST-MODIFIED"):
+        component[name] = vDDDTypes(datetime.now(UTC).replace(microsecond=0))
+
+
+def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
+    texts = {
+        "SUMMARY": change.title,
+        "DESCRIPTION": change.description,
+        "LOCATION": change.location,
+        "URL": change.url,
+        "COLOR": change.color,
+        "STATUS": _one_of("STATUS", change.status),
+        "CLASS": _one_of("CLASS", change.privacy),
+    }
+    for name, value in texts.items():
+        if value is not None:
+            set_text(event, name, value)
+    set_priority(event, change.priority)
+    set_categories(event, change.categories)
+    _set_attendees(event, change.attendees, whose.mailto)
+    _set_reminders(event, change, whose.mailto)
+    stamp(event)
+
+
+def _one_of(name: str, value: str | None) -> str | None:
+    argument, choices = _ONE_OF[name]
+    if value is not None and value.upper() not in choices:
+        raise InvalidArgumentError(f"Invalid {argument} {quoted(value)}: use one of {', '.join(choices)}.")
+    return value.upper() if value is not None else None
+
+
+def set_text(component: Component, name: str, value: str) -> None:
+    """Set a property, or take it away if `value` is empty; control characters in it become blanks."""
+    for other in (name, *_MADE_UNTRUE.get(name, ())):
+        component.pop(other, None)
+    if text := content_lines.text(value):
+        component[name] = vText(text)
+
+
+def set_priority(component: Component, priority: int | None) -> None:
+    """Set PRIORITY: 1 is the highest, 9 the lowest, 0 none.
+
+    Raises:
+        InvalidArgumentError: it is none of these.
+    """
+    if priority is None:
+        return
+    if not 0 <= priority <= 9:  # noqa: PLR2004 - RFC 5545 section 3.8.1.9
+        raise InvalidArgumentError(f"Invalid priority {priority}: use 1 (highest) to 9 (lowest), or 0 for no priority.")
+    component.pop("PRIORITY", None)
+    component.add("priority", priority)
+
+
+def set_categories(component: Component, listed: str | None) -> None:
+    """Set CATEGORIES to a list with commas between; an empty one takes them away.
+
+    A category that is there and has a comma itself stays one.
+    """
+    if listed is None:
+        return
+    known = {", ".join(parts(each)): each for each in categories(component) if "," in each}
+    component.pop("CATEGORIES", None)
+    if names := _joined(split(content_lines.text(listed)), known):
+        component.add("categories", names)
+
+
+def _joined(names: list[str], known: Mapping[str, str], *, as_key: Callable[[str], str] = str) -> list[str]:
+    """Return a list in which consecutive names that are together a known one are joined to it."""
+    result, start = [], 0
+    sizes = sorted({each.count(",") + 1 for each in known}, reverse=True)
+    while start < len(names):
+        keys = ((size, as_key(", ".join(names[start : start + size]))) for size in sizes)
+        taken, name = next(((size, known[key]) for size, key in keys if key in known), (1, names[start]))
+        result.append(name)
+        start += taken
+    return result
+
+
+def parts(listed: str) -> list[str]:
+    """Return the parts of a list with commas between."""
+    return [part.strip() for part in listed.split(",") if part.strip()]
+
+
+def split(listed: str) -> list[str]:
+    """Return the parts of a list that a caller hands in.
+
+    Raises:
+        InvalidArgumentError: it has more than `MAX_PARTS`.
+    """
+    if listed.count(",") >= MAX_PARTS:
+        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts: pass fewer.")
+    return parts(listed)
+
+
+def mail_addresses(listed: str, known: AbstractSet[str] = frozenset()) -> list[str]:
+    """Return the mail addresses of the argument `attendees`; for `known` and what is raised see `invited`."""
+    return list(invited(listed, known))
+
+
+def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str]:
+    """Return the names of the people in the argument `attendees` by their mail addresses, without `mailto:`.
+
+    Each is an address, or a name and an address as mails have them: `Bob <bob@example.org>`, with the name in quotes
+    where it has a comma (RFC 5322 section 3.4). What is `known`, in lower case, is taken as it is: an attendee whom
+    another program invited may have no address.
+
+    Raises:
+        InvalidArgumentError: one has no mail address, or cannot be written into a line.
+    """
+    text = content_lines.one_line(listed, "attendees")
+    if text.count(",") >= MAX_PARTS:
+        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts: pass fewer.")
+    items = [item for found in _ATTENDEE.findall(text) if (item := found.strip())]
+    together = {", ".join(parts(each)): each for each in known if "," in each}
+    people: dict[str, str] = {}
+    for item in _joined(items, together, as_key=str.lower):
+        name, address = _named(item)
+        is_address = "@" in address.strip("@") and not any(each in address for each in ' "<>')
+        if item.lower() not in known and not (is_address and not any(each in name for each in "<>")):
+            raise InvalidArgumentError(
+                f"Invalid mail address {item[:100]!r} in attendees: pass addresses separated by commas, or names with "
+                'addresses, in quotes where they have a comma: "Doe, Jane" <jane@example.org>.'
+            )
+        people.setdefault(item if item.lower() in known else address, name)
+    return people
+
+
+_ATTENDEE: Final = re.compile(r'((?:"[^"]*+"|[^,])++),?')
+"""One in a list with commas between, of which those in quotes do not count."""
+
+
+def _named(item: str) -> tuple[str, str]:
+    """Return the name, which may be empty, and the address of one attendee."""
+    name, _, address = item.removesuffix(">").rpartition("<") if item.endswith(">") else ("", "", item)
+    name = name.strip()
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name.replace('"', "'").strip(), address.strip().removeprefix("mailto:")
+
+
+def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> None:
+    """Make those listed the attendees. Who was one before keeps what they have answered.
+
+    Nextcloud invites by mail whoever is new, and tells those who are no longer there, if the organizer is the user.
+    """
+    if listed is None:
+        return
+    known: dict[str, list[vCalAddress]] = {}
+    for each in event.attendees:
+        known.setdefault(address(each).lower(), []).append(each)
+    wanted = invited(listed, known.keys())
+    event.pop("ATTENDEE", None)
+    for uri in dict.fromkeys(each.lower() if each.lower() in known else each for each in wanted):
+        for attendee in known.get(uri) or [_invited(uri, wanted[uri])]:
+            event.add("attendee", attendee)
+    if wanted and mailto and "ORGANIZER" not in event:
+        event["ORGANIZER"] = vCalAddress(mailto)
+
+
+def _invited(address: str, name: str) -> vCalAddress:
+    attendee = vCalAddress(f"mailto:{address}")
+    if name:
+        attendee.params["CN"] = name
+    attendee.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "NEEDS-ACTION", "RSVP": "TRUE"})
+    return attendee
+
+
+def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
+    """Set when the first reminder comes, and whether one comes by mail; further reminders stay.
+
+    0 takes all away, unless it is what reading gives: then the first comes at the start, and `NO_REMINDER` takes it.
+    """
+    minutes, email = change.reminder_minutes, change.reminder_email
+    if minutes is not None and not NO_REMINDER <= minutes <= EARLIEST_REMINDER:
+        raise InvalidArgumentError(
+            "reminder_minutes counts back from the start: pass 0 or -1 for no reminder, or up to a year's."
+        )
+    if minutes in {0, NO_REMINDER}:
+        _keep_alarms(event, lambda _: False)
+    elif minutes is not None:
+        _move_first(event, minutes)
+    if email is False:
+        _keep_alarms(event, lambda alarm: text(alarm, "ACTION").upper() != "EMAIL")
+    elif email and not any(text(alarm, "ACTION").upper() == "EMAIL" for alarm in alarms(event)):
+        if mailto is None:
+            raise InvalidArgumentError(
+                "reminder_email needs a mail address: enter one in Nextcloud's personal settings."
+            )
+        event.add_component(_alarm("EMAIL", minutes if minutes is not None else _first(event), event, mailto))
+
+
+def _first(event: VEvent) -> int:
+    return next((minutes for alarm in alarms(event) if (minutes := before(alarm)) is not None), USUAL_REMINDER)
+
+
+def _keep_alarms(event: VEvent, kept: Callable[[Alarm], bool]) -> None:
+    event.subcomponents[:] = [each for each in event.subcomponents if not isinstance(each, Alarm) or kept(each)]
+
+
+def _move_first(event: VEvent, minutes: int) -> None:
+    """Move the first reminder, and those that come with it, such as one by mail; add one where there is none."""
+    counted = [alarm for alarm in alarms(event) if before(alarm) is not None]
+    if not counted:
+        event.add_component(_alarm("DISPLAY", minutes, event, None))
+        return
+    together = before(counted[0])
+    for alarm in counted:
+        if before(alarm) == together:
+            alarm["TRIGGER"] = vDDDTypes(-timedelta(minutes=minutes))
+
+
+def _alarm(action: str, minutes: int, event: VEvent, mailto: str | None) -> Alarm:
+    alarm = Alarm()
+    alarm.add("action", action)
+    alarm.add("trigger", -timedelta(minutes=minutes))
+    alarm.add("description", text(event, "SUMMARY") or "Reminder")
+    if mailto:  # RFC 5545 section 3.6.6: a mail has a subject and somebody to go to
+        alarm.add("summary", text(event, "SUMMARY") or "Reminder")
+        alarm.add("attendee", vCalAddress(mailto))
+    return alarm

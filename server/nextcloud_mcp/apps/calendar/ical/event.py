@@ -1,0 +1,314 @@
+"""Reading events: iCalendar's VEVENT (RFC 5545 section 3.6.1) as plain fields, and its occurrences in a time.
+
+One object holds a whole series: the event with its rule, and one more VEVENT with a RECURRENCE-ID for each occurrence
+that was changed. What is read here comes from many programs; what is broken in it is an error of that object alone.
+"""
+
+from collections.abc import Callable, Iterable, MutableMapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final, Protocol, cast
+
+from icalendar import Alarm, Component, vDDDTypes, vRecur
+from icalendar import Event as VEvent
+from pydantic import BaseModel
+from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
+
+from nextcloud_mcp.apps.calendar.caldav import CalendarObject
+from nextcloud_mcp.apps.calendar.ical.often import expandable, meant
+from nextcloud_mcp.apps.calendar.ical.parsed import parsed, readable
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.moments import Moment
+
+_DIGITS: Final = 10
+
+
+class EventSummary(BaseModel):
+    """An event, or one occurrence of a series, which `recurrence_id` tells from the others.
+
+    Times are ISO 8601; one without an offset is meant wherever one is. The end of an all-day event is the day after.
+    `expanded` is false for a series that happens too often to list its occurrences: it is there once, as it starts,
+    and may have none in the time that was asked for.
+    """
+
+    uid: str
+    title: str
+    start_datetime: str
+    end_datetime: str
+    all_day: bool
+    location: str
+    status: str
+    categories: str
+    recurring: bool
+    recurrence_id: str | None
+    calendar_name: str
+    etag: str
+    expanded: bool = True
+
+
+class Event(EventSummary):
+    """An event with all that a tool can change; `participation` says what each attendee has answered."""
+
+    time_zone: str | None
+    description: str
+    priority: int
+    privacy: str
+    url: str
+    color: str
+    organizer: str
+    attendees: str
+    participation: dict[str, str]
+    recurrence_rule: str
+    reminder_minutes: int | None
+    reminder_email: bool
+    href: str
+
+
+class Series:
+    """What one object holds.
+
+    Attributes:
+        stored: The object as it is in the calendar.
+        calendar: Its iCalendar, to be changed and written again.
+        main: The event itself; of a series to which only single occurrences are shared, one of those.
+        untold_zones: The zones that its program did not describe, and nobody else need.
+    """
+
+    def __init__(self, stored: CalendarObject) -> None:
+        """Read an object.
+
+        Raises:
+            NextcloudError: it is no iCalendar with an event.
+        """
+        self.stored = stored
+        with readable(stored):
+            self.calendar = parsed(stored.text)
+            self.main: VEvent = min(self.calendar.events, key=lambda event: "RECURRENCE-ID" in event)
+            for event in self.calendar.events:  # what is read later must be there
+                _ = self.summary(event), [meant(rule) for rule in event.rrules]
+            self.untold_zones = self.calendar.get_missing_tzids()
+
+    @property
+    def recurring(self) -> bool:
+        """Whether there can be more than one occurrence."""
+        return any(name in self.main for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
+
+    @property
+    def changed_occurrences(self) -> list[VEvent]:
+        """The occurrences that differ from the rest."""
+        return [event for event in self.calendar.events if "RECURRENCE-ID" in event]
+
+    def drop(self, unwanted: Callable[[Component], bool]) -> None:
+        """Take components out of the calendar."""
+        self.calendar.subcomponents[:] = [each for each in self.calendar.subcomponents if not unwanted(each)]
+
+    def occurrences(self, begins: datetime, ends: datetime) -> list[VEvent]:
+        """Return what happens between two times, each occurrence with the values that it has then.
+
+        A series that would take all time and memory is listed once.
+
+        Raises:
+            NextcloudError: the rule is broken.
+        """
+        with readable(self.stored):
+            if not (self.recurring or self.changed_occurrences):
+                return [self.main] if _overlaps(self.main, begins, ends) else []
+            if not expandable(self.calendar.events, begins, ends):
+                return [self.main] if self._may_happen(begins, ends) else []
+            # not `of`: that puts UTC times into the zone of X-WR-TIMEZONE, where nobody wrote them
+            found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
+            return [self._named(each) for each in found if isinstance(each, VEvent)]
+
+    def _may_happen(self, begins: datetime, ends: datetime) -> bool:
+        """Tell whether a series that is not expanded can have an occurrence between two times."""
+        if self.changed_occurrences or "RDATE" in self.main:
+            return True
+        reach = moments.instant(self.main.end) - moments.instant(self.main.start) + moments.A_DAY
+        untils = [rule["UNTIL"][0] if "UNTIL" in rule else None for rule in self.main.rrules]
+        ended = all(each is not None and moments.instant(each) < begins - reach for each in untils)
+        return moments.instant(self.main.start) < ends + moments.A_DAY and not ended
+
+    def is_expanded(self, event: VEvent) -> bool:
+        """Tell whether what `occurrences` gave is an occurrence, and not a series as a whole."""
+        return not self.recurring or event is not self.main or "RECURRENCE-ID" in event
+
+    def _named(self, occurrence: VEvent) -> VEvent:
+        """Give what follows an occurrence with RANGE (RFC 5545 section 3.2.13) a name of its own, not that one's."""
+        identity = timed(occurrence, "RECURRENCE-ID")
+        if identity is None or "RANGE" not in identity.params:
+            return occurrence
+        first = next(each for each in self.changed_occurrences if at(each, "RECURRENCE-ID").dt == identity.dt)
+        further = moments.by_the_clock(occurrence.start) - moments.by_the_clock(first.start)
+        if further:
+            occurrence["RECURRENCE-ID"] = vDDDTypes(identity.dt + further)
+            if "TZID" in identity.params:
+                occurrence["RECURRENCE-ID"].params["TZID"] = identity.params["TZID"]
+        return occurrence
+
+    def occurrence(self, recurrence_id: str) -> VEvent:
+        """Return one occurrence, as it is by rule or was changed.
+
+        Raises:
+            InvalidArgumentError: `recurrence_id` is no time, or this is no series.
+            NotFoundError: nothing of the series happens then.
+        """
+        asked = moments.read(recurrence_id, "recurrence_id")
+        if not self.recurring:
+            raise InvalidArgumentError("recurrence_id is for series, and this event happens once: leave it out.")
+        around = moments.instant(moments.placed(asked, _zone(self.main)))
+        moved = max(map(_moved, self.changed_occurrences), default=timedelta())
+        near = timedelta(days=2) + min(moved, moments.LONGEST_RANGE)
+        expanded = self.occurrences(around - near, around + near)
+        for each in (*self.changed_occurrences, *expanded):
+            identity = timed(each, "RECURRENCE-ID")
+            if identity and moments.same_occurrence(asked, identity.dt):
+                return each
+        raise NotFoundError(
+            f"The series has no occurrence at {quoted(recurrence_id)}: nc_calendar_list_events shows which there are."
+        )
+
+    def single_out(self, recurrence_id: str) -> VEvent:
+        """Return one occurrence to be changed without the others.
+
+        Raises:
+            InvalidArgumentError: besides the reasons of `occurrence`, several were changed at once (RANGE, RFC 5545
+                section 3.2.13), and what was done to one of them is done to those that follow.
+        """
+        if any("RANGE" in at(event, "RECURRENCE-ID").params for event in self.changed_occurrences):
+            raise InvalidArgumentError(
+                "Some occurrences of this series were changed together with all that follow: change it in the program "
+                "that did, or leave recurrence_id out to change the whole series."
+            )
+        return self.occurrence(recurrence_id)
+
+    def summary(self, event: VEvent) -> EventSummary:
+        """Return what a list shows of an event or an occurrence."""
+        start, end = event.start, event.end
+        identity = timed(event, "RECURRENCE-ID") if self.recurring else None
+        return EventSummary(
+            uid=text(event, "UID"),
+            title=text(event, "SUMMARY"),
+            start_datetime=start.isoformat(),
+            end_datetime=end.isoformat(),
+            all_day=moments.is_day(start),
+            location=text(event, "LOCATION"),
+            status=text(event, "STATUS") or "CONFIRMED",
+            categories=", ".join(categories(event)),
+            recurring=self.recurring,
+            recurrence_id=identity.dt.isoformat() if identity else None,
+            calendar_name=self.stored.calendar,
+            etag=self.stored.etag,
+        )
+
+    def event(self, event: VEvent) -> Event:
+        """Return all that is known of an event or an occurrence.
+
+        Raises:
+            NextcloudError: something in it is broken that no list shows.
+        """
+        with readable(self.stored):
+            return self._event(event)
+
+    def _event(self, event: VEvent) -> Event:
+        return Event(
+            **self.summary(event).model_dump(),
+            time_zone=name_of_zone(event),
+            description=text(event, "DESCRIPTION"),
+            priority=number(text(event, "PRIORITY")),
+            privacy=text(event, "CLASS") or "PUBLIC",
+            url=text(event, "URL"),
+            color=text(event, "COLOR"),
+            organizer=address(text(event, "ORGANIZER")),
+            attendees=", ".join(address(each) for each in event.attendees),
+            participation={address(each): each.params.get("PARTSTAT", "NEEDS-ACTION") for each in event.attendees},
+            recurrence_rule=told_rules(self.main.rrules),
+            reminder_minutes=next((minutes for alarm in alarms(event) if (minutes := before(alarm)) is not None), None),
+            reminder_email=any(text(alarm, "ACTION") == "EMAIL" for alarm in alarms(event)),
+            href=self.stored.href,
+        )
+
+
+def text(component: Component, name: str) -> str:
+    """Return a property as text; the first where there are several, empty where there is none."""
+    value = component.get(name, "")
+    return str(value[0] if isinstance(value, list) else value)
+
+
+def categories(component: Component) -> list[str]:
+    """Return the categories; icalendar's own property writes them anew when it is read."""
+    found: Any = component.get("CATEGORIES", [])
+    return [str(name) for each in (found if isinstance(found, list) else [found]) for name in each.cats]
+
+
+class Timed(Protocol):
+    """A property with a date or a time."""
+
+    dt: Moment
+    params: MutableMapping[str, str]
+
+
+def timed(component: Component, name: str) -> Timed | None:
+    """Return a property that has a date or a time, if it is there; icalendar's own type for it leaves more open."""
+    value: Any = component.get(name)
+    return cast("Timed | None", value)
+
+
+def at(component: Component, name: str) -> Timed:
+    """Return a property that is there and has a date or a time."""
+    value: Any = component[name]
+    return cast("Timed", value)
+
+
+def address(uri: str) -> str:
+    """Return the mail address of `mailto:alice@example.org`; anything else as it is."""
+    return uri[len("mailto:") :] if uri.lower().startswith("mailto:") else uri
+
+
+def alarms(event: Component) -> list[Alarm]:
+    """Return the reminders of an event."""
+    return [each for each in event.subcomponents if isinstance(each, Alarm)]
+
+
+def before(alarm: Alarm) -> int | None:
+    """Return how many minutes before the start it comes; None for one at a fixed time, or counted from the end."""
+    trigger: Any = alarm.get("TRIGGER")
+    if trigger is None or not isinstance(trigger.dt, timedelta) or trigger.params.get("RELATED") == "END":
+        return None
+    return round(-trigger.dt.total_seconds() / 60)
+
+
+def told_rules(rules: Iterable[vRecur]) -> str:
+    """Return the rules of a series as reading gives them: mostly one."""
+    return "\n".join(written_rule(rule) for rule in rules)
+
+
+def written_rule(rule: vRecur) -> str:
+    """Return a rule as RFC 5545 writes it."""
+    ical: bytes = rule.to_ical()  # type: ignore[no-untyped-call]
+    return ical.decode()
+
+
+def _moved(event: VEvent) -> timedelta:
+    """Return how far an occurrence was moved from where it is by rule."""
+    return abs(moments.instant(event.start) - moments.instant(at(event, "RECURRENCE-ID").dt))
+
+
+def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:
+    start, end = sorted(moments.instant(each, begins.tzinfo) for each in (event.start, event.end))
+    return begins <= start < ends if start == end else start < ends and begins < end
+
+
+def name_of_zone(event: VEvent) -> str | None:
+    """Return the name that the zone of an event has in its object, which may be anything."""
+    start = timed(event, "DTSTART")
+    return start.params.get("TZID") if start else None
+
+
+def _zone(event: VEvent) -> tzinfo | None:
+    start: Moment = event.start
+    return start.tzinfo if isinstance(start, datetime) else None
+
+
+def number(value: str) -> int:
+    """Return a whole number that a property gives as text; 0 for anything else, and for what no program counts to."""
+    return int(value) if value.isdecimal() and len(value) < _DIGITS else 0

@@ -1,0 +1,348 @@
+"""Moving a rule along with the start of its series (RFC 5545 section 3.3.10).
+
+A rule may pin what the start says as well: the weekday, the day of the month, the month, the hour. If the start moves
+to another one, the rule has to follow. It can where it pins one value. Of several, one start does not say where the
+others go, so the caller has to pass a recurrence_rule with it.
+
+Everything here is counted by the clock on the wall, without zones: a series keeps its hour when the clock changes.
+"""
+
+from calendar import monthrange
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final, Self
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from icalendar import vRecur
+from icalendar.prop import vWeekday
+
+from nextcloud_mcp.apps.calendar.ical.event import written_rule
+from nextcloud_mcp.apps.calendar.ical.often import MOST_WALKED, meant
+from nextcloud_mcp.apps.calendar.ical.times import zone_of
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
+
+Shift = Callable[[datetime], datetime | None]
+"""Where an occurrence goes; None if there is nothing in its place."""
+
+FAR: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has no zone
+"""After every occurrence."""
+
+_COMPARED: Final = 400
+"""Occurrences by which two rules are compared: those of a year by the day, of 33 years by the month."""
+
+_A_WEEK: Final = 7
+_SHORTEST_MONTH: Final = 28
+_SHORTEST_YEAR: Final = 365
+_WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_DAYS: Final = ("BYDAY", "BYMONTHDAY", "BYMONTH", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
+_HOURS: Final = {"BYHOUR": "hour", "BYMINUTE": "minute", "BYSECOND": "second"}
+_RARE: Final = 5
+"""The fifth Monday, the fifth last one: few months have them."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """How a series is moved.
+
+    Attributes:
+        old: Its start so far.
+        new: Its start from now on, which may be in another zone.
+        all_day: Whether it is all day from now on.
+        by_zone: By how many days another zone alone moves it: 23:00 in UTC is the next day in Berlin.
+        keeps_all: Whether its end goes along in any case, for it has occurrences that were changed, deleted or added.
+        remedy: What the caller can do if the rule can't follow.
+    """
+
+    old: datetime
+    new: datetime
+    all_day: bool = False
+    by_zone: int = 0
+    keeps_all: bool = False
+    remedy: str = "Pass recurrence_rule together with start_datetime, or move single occurrences with recurrence_id."
+
+    @classmethod
+    def between(cls, old: Moment, new: Moment) -> Self:
+        """Return the move from one start to another."""
+        before, after = by_the_clock(old), by_the_clock(new)
+        by_zone = 0
+        if isinstance(old, datetime) and zone_of(old) and zone_of(new):
+            by_zone = (old.astimezone(zone_of(new)).date() - before.date()).days
+        return cls(before, after, not isinstance(new, datetime), by_zone)
+
+    @property
+    def distance(self) -> timedelta:
+        """How far it is."""
+        return self.new - self.old
+
+    @property
+    def days(self) -> int:
+        """How many dates it is further."""
+        return (self.new.date() - self.old.date()).days
+
+
+def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
+    """Walk a rule from its first occurrence on, up to its COUNT but not to its UNTIL, which is told in UTC."""
+    endless = deepcopy(rule)
+    endless.pop("UNTIL", None)
+    if endless.get("COUNT", [1])[0] < 1:
+        endless.pop("COUNT")
+    return islice(rrulestr(written_rule(endless), dtstart=start), MOST_WALKED)
+
+
+def moved_rule(rule: vRecur, move: Move) -> vRecur:
+    """Return the rule that repeats from the new start as `rule` did from the old one; UNTIL is left as it is.
+
+    Raises:
+        InvalidArgumentError: the new start does not say how; it says what the caller can do.
+    """
+    result = deepcopy(rule)
+    _move_hours(result, move)
+    if move.days and any(part in rule for part in _DAYS):
+        if not meant(rule) or next(occurrences(rule, move.old), None) != move.old:
+            raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
+        _move_days(result, move)
+        _compare(rule, result, move)
+    return result
+
+
+def _unclear(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"The series repeats by {written_rule(rule)}, and its new start alone does not say how that rule changes: "
+        f"{reason}. {move.remedy}"
+    )
+
+
+def _move_hours(rule: vRecur, move: Move) -> None:
+    for part, name in _HOURS.items():
+        old, new = getattr(move.old, name), getattr(move.new, name)
+        if part not in rule or (old == new and not move.all_day):
+            continue
+        if rule[part] != [old]:
+            raise _unclear(rule, move, f"{part} has other values than the start")
+        if move.all_day:
+            del rule[part]
+        else:
+            rule[part] = [new]
+
+
+def _move_days(rule: vRecur, move: Move) -> None:
+    for part, mover in _MOVERS.items():
+        if part in rule:
+            mover(rule, move)
+
+
+def _move_weekday(rule: vRecur, move: Move) -> None:
+    days: list[Any] = rule["BYDAY"]
+    plain = all(day.relative is None for day in days)
+    if plain and (move.days % _A_WEEK == 0 or move.days == move.by_zone):
+        rule["BYDAY"] = [_weekday(_WEEKDAYS[(_WEEKDAYS.index(day.weekday) + move.days) % _A_WEEK]) for day in days]
+        return
+    if len(days) > 1 or days[0].weekday != _WEEKDAYS[move.old.weekday()]:
+        raise _unclear(rule, move, "it has several weekdays")
+    if "BYMONTHDAY" in rule or "BYYEARDAY" in rule:
+        raise _unclear(rule, move, "it has a weekday and a date")
+    weekday, number = _WEEKDAYS[move.new.weekday()], days[0].relative
+    if number is not None:
+        weekday = f"{_ordinal(rule, number, move, in_month=_in_month(rule))}{weekday}"
+    rule["BYDAY"] = [_weekday(weekday)]
+
+
+def _weekday(name: str) -> Any:
+    return vWeekday(name)
+
+
+def _in_month(rule: vRecur) -> bool:
+    return rule["FREQ"][0] == "MONTHLY" or "BYMONTH" in rule
+
+
+def _ordinal(rule: vRecur, number: int, move: Move, *, in_month: bool) -> int:
+    """Return which of its weekday the new start is, counted from the end where `number` is."""
+    if _which(move.old, number, in_month=in_month) != number:
+        raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
+    found = _which(move.new, number, in_month=in_month)
+    if abs(found) >= (_RARE if in_month else 53):
+        raise _unclear(rule, move, f"there is not always a weekday number {found}")
+    return found
+
+
+def _which(day: datetime, number: int, *, in_month: bool) -> int:
+    before, after = _days_around(day, in_month=in_month)
+    return before // _A_WEEK + 1 if number > 0 else -(after // _A_WEEK + 1)
+
+
+def _days_around(day: datetime, *, in_month: bool) -> tuple[int, int]:
+    """Return how many days of its month or year are before and after a day."""
+    if in_month:
+        return day.day - 1, monthrange(day.year, day.month)[1] - day.day
+    of_year = day.timetuple().tm_yday
+    return of_year - 1, datetime(day.year, 12, 31).timetuple().tm_yday - of_year  # noqa: DTZ001 - a date
+
+
+def _move_position(rule: vRecur, move: Move) -> None:
+    """Move BYSETPOS, which is an ordinal where the rule has one weekday."""
+    positions = rule["BYSETPOS"]
+    if "BYDAY" not in rule and len(rule.get("BYMONTHDAY", [])) == 1:
+        return
+    if len(positions) > 1 or "BYDAY" not in rule or not _in_month(rule):
+        raise _unclear(rule, move, "it has several days, or several of them")
+    rule["BYSETPOS"] = [_ordinal(rule, positions[0], move, in_month=True)]
+
+
+def _move_monthday(rule: vRecur, move: Move) -> None:
+    rule["BYMONTHDAY"] = _counted(rule, "BYMONTHDAY", move, in_month=True)
+
+
+def _move_yearday(rule: vRecur, move: Move) -> None:
+    rule["BYYEARDAY"] = _counted(rule, "BYYEARDAY", move, in_month=False)
+
+
+def _counted(rule: vRecur, part: str, move: Move, *, in_month: bool) -> list[int]:
+    """Return where the new start is in its month or year, from the end where the rule counts from there."""
+    values: list[int] = rule[part]
+    old, new = (_places(day, in_month=in_month) for day in (move.old, move.new))
+    if any(old[side] == new[side] and all(value * sign > 0 for value in values) for side, sign in ((0, 1), (1, -1))):
+        return values
+    if len(values) > 1:
+        raise _unclear(rule, move, f"{part} has several values")
+    if values[0] > 0:
+        if not in_month and new[0] > _SHORTEST_YEAR:
+            raise _unclear(rule, move, f"there is not always a day number {new[0]}")
+        return [-1 if move.days == move.by_zone == -1 and new[1] == -1 else new[0]]
+    if move.days == move.by_zone == new[0] == 1:
+        return [1]
+    if new[1] < -_A_WEEK and (move.old.year, move.old.month) != (move.new.year, move.new.month):
+        raise _unclear(rule, move, f"{part} counts from the end")
+    if new[1] < -(_SHORTEST_MONTH if in_month else _SHORTEST_YEAR):
+        raise _unclear(rule, move, f"{part} counts from the end, and there is not always a day number {new[1]}")
+    return [new[1]]
+
+
+def _places(day: datetime, *, in_month: bool) -> tuple[int, int]:
+    before, after = _days_around(day, in_month=in_month)
+    return before + 1, -after - 1
+
+
+def _move_month(rule: vRecur, move: Move) -> None:
+    if move.old.month == move.new.month:
+        return
+    if len(rule["BYMONTH"]) > 1:
+        raise _unclear(rule, move, "BYMONTH has several values")
+    rule["BYMONTH"] = [move.new.month]
+
+
+def _move_week(rule: vRecur, move: Move) -> None:
+    old, new = move.old.isocalendar().week, move.new.isocalendar().week
+    if "BYDAY" not in rule or rule.get("WKST", ["MO"])[0] != "MO":
+        raise _unclear(rule, move, "its weeks have no day, or do not start on Monday")
+    if old == new:
+        return
+    if rule["BYWEEKNO"] != [old]:
+        raise _unclear(rule, move, "BYWEEKNO has other values than the start")
+    rule["BYWEEKNO"] = [new]
+
+
+_MOVERS: Final[dict[str, Callable[[vRecur, Move], None]]] = {
+    "BYSETPOS": _move_position,
+    "BYDAY": _move_weekday,
+    "BYMONTHDAY": _move_monthday,
+    "BYYEARDAY": _move_yearday,
+    "BYWEEKNO": _move_week,
+    "BYMONTH": _move_month,
+}
+"""In this order: an ordinal is one of a month if there is BYMONTH, and BYSETPOS one of the weekday as it was."""
+
+
+def _compare(rule: vRecur, result: vRecur, move: Move) -> None:
+    """Refuse a rule that does not start where it should or, where all occurrences are as far, that leaves some out."""
+    if next(occurrences(result, move.new), None) != move.new:
+        raise _unclear(rule, move, "the new start is no day that it can give")
+    if _is_periodic(rule):
+        return
+    pairs = zip(islice(occurrences(rule, move.old), _COMPARED), occurrences(result, move.new), strict=False)
+    if any(after - before != move.distance for before, after in pairs):
+        raise _unclear(rule, move, "some occurrences would be on days that it leaves out")
+
+
+def _is_periodic(rule: vRecur) -> bool:
+    """Tell whether a rule gives one day of a month or a year, which is not as far from the next in each."""
+    if rule.get("FREQ", [""])[0] not in {"MONTHLY", "YEARLY"}:
+        return False
+    days: list[Any] = rule.get("BYDAY", [])
+    return not days or "BYSETPOS" in rule or any(day.relative is not None for day in days)
+
+
+def shift_for(rule: vRecur, result: vRecur, move: Move) -> Shift:
+    """Return where each occurrence of a rule goes that is moved: to the one of the same month or year, or as far."""
+    if not move.days or not _is_periodic(rule):
+        return lambda moment: moment + move.distance
+    by_year = "BYMONTH" not in rule and any(part in rule for part in ("BYYEARDAY", "BYWEEKNO", "BYDAY"))
+    unit = 12 if by_year and rule["FREQ"][0] == "YEARLY" else 1
+    before, after = _Periods(rule, move.old, unit), _Periods(result, move.new, unit)
+    further = after.of(move.new) - before.of(move.old)
+
+    def shift(moment: datetime) -> datetime | None:
+        there = before.at(before.of(moment))
+        if moment not in there:
+            return moment + move.distance
+        others = after.at(before.of(moment) + further)
+        return others[there.index(moment)] if len(others) == len(there) else None
+
+    return shift
+
+
+class _Periods:
+    """The occurrences of a rule by month, or by year for a `unit` of 12 months, walked as far as they are asked for."""
+
+    def __init__(self, rule: vRecur, start: datetime, unit: int) -> None:
+        self._left = occurrences(rule, start)
+        self._unit = unit
+        self._found: dict[int, list[datetime]] = {}
+        self._reached = -1
+
+    def of(self, moment: datetime) -> int:
+        return (moment.year * 12 + moment.month - 1) // self._unit
+
+    def at(self, period: int) -> list[datetime]:
+        while self._reached <= period and (moment := next(self._left, None)):
+            self._reached = self.of(moment)
+            self._found.setdefault(self._reached, []).append(moment)
+        return self._found.get(period, [])
+
+
+def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> datetime:
+    """Return where a rule ends after a move, by the clock on the wall, so that it has as many occurrences as before.
+
+    Where the rule gives the new start as well, the series only starts earlier or later: then it ends when it did.
+    """
+    if not move.days:
+        return until + move.distance
+    if not meant(rule):
+        return until + move.distance
+    if (
+        not move.keeps_all
+        and move.new <= until
+        and written_rule(rule) == written_rule(result)
+        and _gives(rule, move.old, move.new)
+    ):
+        return until
+    last = next(iter(deque(up_to(occurrences(rule, move.old), until), maxlen=1)), until)
+    mapped = shift_for(rule, result, move)(last) or last + move.distance
+    following = next((each for each in occurrences(result, move.new) if each > mapped), FAR)
+    return next((each for each in (until, until + move.distance) if mapped <= each < following), mapped)
+
+
+def up_to(moments: Iterable[datetime], last: datetime) -> Iterator[datetime]:
+    """Return the times, which are in order, up to one of them."""
+    for moment in moments:
+        if moment > last:
+            return
+        yield moment
+
+
+def _gives(rule: vRecur, start: datetime, moment: datetime) -> bool:
+    return any(each == moment for each in up_to(occurrences(rule, start), moment))

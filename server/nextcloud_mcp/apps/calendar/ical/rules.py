@@ -1,0 +1,372 @@
+"""Setting how an event repeats: RRULE and its exceptions (RFC 5545 sections 3.8.4.4 and 3.8.5).
+
+An exception is known by the time that its occurrence has by rule. So when a series is moved, what says that one
+occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves along, and so does the rule: otherwise
+deleted occurrences would come back, and changed ones appear twice.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+
+from icalendar import Component, vDDDLists, vRecur
+from icalendar import Event as VEvent
+
+from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, timed, written_rule
+from nextcloud_mcp.apps.calendar.ical.moved import (
+    FAR,
+    Move,
+    Shift,
+    moved_rule,
+    moved_until,
+    occurrences,
+    shift_for,
+    up_to,
+)
+from nextcloud_mcp.apps.calendar.ical.often import meant
+from nextcloud_mcp.apps.calendar.ical.times import day_of, value, zone_of
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
+
+
+def set_rule(event: VEvent, *, recurring: bool | None, rule: str | None, last_day: str | None) -> None:
+    """Set the rule of an event; None leaves it as it is, and so does an empty one of an event that happens once.
+
+    Raises:
+        InvalidArgumentError: it is none, or the arguments contradict each other.
+    """
+    if rule == "" and recurring is not False and "RRULE" in event:
+        raise InvalidArgumentError(
+            "recurrence_rule is empty, and the event is a series: pass recurring=false to have it happen once, or "
+            "leave recurrence_rule out to keep its rule."
+        )
+    if rule:
+        if recurring is False:
+            raise InvalidArgumentError("recurrence_rule and recurring=false contradict each other: pass one of them.")
+        event["RRULE"] = _rule(rule, last_day, at(event, "DTSTART").dt)
+    elif last_day or (recurring and "RRULE" not in event and "RDATE" not in event):
+        raise InvalidArgumentError("A series needs a recurrence_rule, such as FREQ=WEEKLY;BYDAY=MO,WE: pass one.")
+
+
+def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
+    rule: vRecur
+    try:
+        rule = vRecur.from_ical(text.strip().removeprefix("RRULE:"))
+    except ValueError:
+        rule = vRecur()
+    if not meant(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
+        raise InvalidArgumentError(
+            f"Invalid recurrence_rule {quoted(text)}: it is not a rule of RFC 5545, never happens, or happens more "
+            "than once an hour. Use a rule such as FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY "
+            "or YEARLY, and COUNT or UNTIL but not both."
+        )
+    if last_day:
+        if "COUNT" in rule:
+            raise InvalidArgumentError(
+                "recurrence_end_date and COUNT in recurrence_rule exclude each other: pass one of them."
+            )
+        rule["UNTIL"] = [moments.read(last_day, "recurrence_end_date")]
+    if "UNTIL" in rule:
+        rule["UNTIL"] = [_until(rule["UNTIL"][0], start)]
+        first = next(occurrences(rule, by_the_clock(start)), None)
+        if first is None or told(rule["UNTIL"][0], start) < first:
+            raise InvalidArgumentError(
+                "The series would end before it happens once: pass a later recurrence_end_date, or a later UNTIL in "
+                "recurrence_rule."
+            )
+    return rule
+
+
+def is_same_rule(text: str, other: str) -> bool:
+    """Tell whether two texts are one rule: the order of its parts, case and an INTERVAL of 1 do not matter."""
+    return _parts(text) == _parts(other)
+
+
+def _parts(text: str) -> set[tuple[str, frozenset[str]]]:
+    parts = text.strip().upper().removeprefix("RRULE:").split(";")
+    pairs = (part.partition("=") for part in parts if part.strip() not in {"", "INTERVAL=1"})
+    return {(name.strip(), frozenset(values.split(","))) for name, _, values in pairs}
+
+
+def _until(last: Moment, start: Moment) -> Moment:
+    """Return the UNTIL of a rule in the kind that the start has: a day, a floating time, or one in UTC."""
+    if not isinstance(start, datetime):
+        return day_of(last)
+    if not isinstance(last, datetime):
+        last = datetime.combine(last, time(23, 59, 59))
+    if start.tzinfo is None:
+        return last.replace(tzinfo=None)
+    return moments.instant(last, start.tzinfo).astimezone(UTC)
+
+
+def end_repetition(series: Series) -> None:
+    """Make an event of a series that happens once: when the first occurrence did."""
+    for name in ("RRULE", "RDATE", "EXDATE", "EXRULE"):
+        series.main.pop(name, None)
+    series.drop(lambda each: each is not series.main and "RECURRENCE-ID" in each)
+
+
+def without(series: Series, recurrence_id: str) -> bool:
+    """Take one occurrence out of a series; False if nothing of it is left.
+
+    Raises:
+        NotFoundError: there is no such occurrence.
+    """
+    gone = at(series.single_out(recurrence_id), "RECURRENCE-ID")
+    series.drop(lambda each: _is_occurrence(each, gone.dt))
+    if "RECURRENCE-ID" not in series.main:
+        series.main.add("exdate", _dates([gone.dt], gone))
+    return bool(series.calendar.events)
+
+
+def _is_occurrence(component: Component, moment: Moment) -> bool:
+    identity = timed(component, "RECURRENCE-ID")
+    return identity is not None and moments.same_occurrence(moment, identity.dt)
+
+
+def move_along(series: Series, old: Timed) -> None:
+    """Let all of a series follow its start, which was at `old`: the rule, its end, its exceptions.
+
+    Raises:
+        InvalidArgumentError: it can't, for the start does not say how, or the series became all day, or timed.
+    """
+    new = at(series.main, "DTSTART")
+    if "RECURRENCE-ID" in series.main or (new.dt == old.dt and new.params == old.params):
+        return
+    _check_kind(series, old.dt, new.dt)
+    keeps_all = bool(series.changed_occurrences) or has_exceptions(series.main)
+    move = replace(Move.between(old.dt, new.dt), keeps_all=keeps_all)
+    shift = move_rules(series.main, move, old.dt, new.dt)
+    move_dates(series.main, shift, old.dt, new)
+    _move_occurrences(series, shift, old.dt, new)
+
+
+def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None:
+    """Let the exceptions of a series follow its start and its rule, after the caller has named a new rule.
+
+    What was changed of occurrences after the new end goes with them.
+
+    Raises:
+        InvalidArgumentError: the series no longer has an occurrence that was changed; says what the caller can do.
+    """
+    new, rule = at(series.main, "DTSTART"), series.main.rrules[0]
+    same = [written_rule(each) for each in old_rules] == [written_rule(rule)]
+    if "RECURRENCE-ID" in series.main or (same and new.dt == old.dt):
+        return
+    _check_kind(series, old.dt, new.dt)
+    move = Move.between(old.dt, new.dt)
+    fit = _Fit(move, rule, new.dt, stays=same)
+    added = {told(each[0] if isinstance(each, tuple) else each, old.dt) for each in series.main.rdates}
+    series.drop(lambda each: _is_after(each, fit, old.dt) and told(at(each, "RECURRENCE-ID").dt, old.dt) not in added)
+    move_dates(series.main, lambda moment: fit(moment) or moment + move.distance, old.dt, new)
+    _move_occurrences(series, lambda moment: moment + move.distance if moment in added else fit(moment), old.dt, new)
+
+
+def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Shift:
+    """Let the rules of an event or a task follow its start; return where an occurrence goes.
+
+    Raises:
+        InvalidArgumentError: the start does not say how.
+    """
+    shifts = [_follow(rule, move, old, new) for name in _RULES for rule in _rules(component, name)]
+    if not shifts:
+        return lambda moment: moment + move.distance
+    return lambda moment: next((place for shift in shifts if (place := shift(moment)) is not None), None)
+
+
+def move_dates(component: Component, shift: Shift, old: Moment, new: Timed) -> None:
+    """Move what an event or a task has of single dates: deleted ones and further ones."""
+    for name in ("EXDATE", "RDATE"):
+        if name in component:
+            moved = [_shifted(each, shift, old, new) for each in _as_list(component.pop(name))]
+            if there := [each for each in moved if each is not None]:
+                component[name] = there
+
+
+_RULES: Final = ("RRULE", "EXRULE")
+
+
+class _Fit:
+    """Where an occurrence goes when a series gets a new rule: as far as the start, or to the same day."""
+
+    def __init__(self, move: Move, rule: vRecur, start: Moment, *, stays: bool) -> None:
+        self._move, self._stays = move, stays
+        self._start, self._rule = move.new, rule
+        self.last = _last(rule, start)
+
+    def __call__(self, moment: datetime) -> datetime | None:
+        as_far, same_day = moment + self._move.distance, datetime.combine(moment, self._move.new.time())
+        places = (same_day, as_far) if self._stays else (as_far, same_day)
+        wanted = set(places)
+        given = {each for each in up_to(occurrences(self._rule, self._start), max(places)) if each in wanted}
+        return next((each for each in places if each in given), None)
+
+
+def _last(rule: vRecur, start: Moment) -> datetime:
+    """Return when the last occurrence of a rule is at the latest, by the clock on the wall."""
+    if "UNTIL" in rule:
+        return told(rule["UNTIL"][0], start)
+    if "COUNT" in rule:
+        return max(occurrences(rule, by_the_clock(start)), default=by_the_clock(start))
+    return FAR
+
+
+def _is_after(component: Component, fit: _Fit, old: Moment) -> bool:
+    identity = timed(component, "RECURRENCE-ID")
+    return identity is not None and told(identity.dt, old) > fit.last
+
+
+def _check_kind(series: Series, old: Moment, new: Moment) -> None:
+    if moments.is_day(old) != moments.is_day(new) and (
+        series.changed_occurrences or "EXDATE" in series.main or "RDATE" in series.main
+    ):
+        raise InvalidArgumentError(
+            "Single occurrences of this series were changed or deleted, which all_day would undo: create a new one."
+        )
+
+
+def has_exceptions(event: Component) -> bool:
+    """Tell whether occurrences were deleted from a series, or added to it."""
+    return "EXDATE" in event or "RDATE" in event
+
+
+def _rules(event: Component, name: str) -> list[vRecur]:
+    return _as_list(event[name]) if name in event else []
+
+
+def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
+    """Move one rule; return where its occurrences go."""
+    before = deepcopy(rule)
+    result = moved_rule(rule, move)
+    if "UNTIL" in rule:
+        until: Moment = rule["UNTIL"][0]
+        last = last_by_rule(until, old)
+        moved = moved_until(rule, result, move, last)
+        has_kind = moments.is_day(until) == moments.is_day(new) and (zone_of(until) is None) == (zone_of(new) is None)
+        if moved != last or zone_of(old) != zone_of(new) or not has_kind:
+            result["UNTIL"] = [_until(moved, new)]
+    rule.clear()
+    rule.update(result)
+    return shift_for(before, result, move)
+
+
+def last_by_rule(until: Moment, start: Moment) -> datetime:
+    """Return the UNTIL of a rule that is stored, by the clock on the wall where its series is, which starts at `start`.
+
+    RFC 5545 section 3.3.10 wants it in the kind of DTSTART. A day in a series of times is its midnight, to the library
+    that expands here and to sabre/vobject, Nextcloud's.
+    """
+    return told(by_the_clock(until) if moments.is_day(until) else until, start)
+
+
+def told(moment: Moment, start: Moment) -> datetime:
+    """Return a time by the clock on the wall where a series is that starts at `start`; a day with all of it."""
+    if not isinstance(moment, datetime):
+        return datetime.combine(moment, time() if moments.is_day(start) else time(23, 59, 59))
+    there = zone_of(start)
+    return by_the_clock(moment.astimezone(there) if moment.tzinfo and there else moment)
+
+
+def _move_occurrences(series: Series, shift: Shift, old: Moment, new: Timed) -> None:
+    for event in series.changed_occurrences:
+        _move_occurrence(event, shift, old, new)
+
+
+def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> None:
+    """Move the name of a changed occurrence, and of its time what it has by rule: the date, the hour or both.
+
+    Raises:
+        InvalidArgumentError: there is no such occurrence after the move.
+    """
+    identity, start = at(event, "RECURRENCE-ID"), at(event, "DTSTART")
+    by_rule = _by_rule(identity.dt, old)
+    moved = shift(by_rule)
+    if moved is None:
+        raise InvalidArgumentError(
+            f"The occurrence {identity.dt.isoformat()} was changed, and after this change the series has none in its "
+            "place: delete it first with its recurrence_id, or pass another rule or start."
+        )
+    params = dict(identity.params)
+    event["RECURRENCE-ID"] = value(_in_zone(moved, new.dt), new)
+    if "RANGE" in params:
+        event["RECURRENCE-ID"].params["RANGE"] = params["RANGE"]
+    if moments.is_day(start.dt) != moments.is_day(new.dt):
+        if day_of(start.dt) == by_rule.date():
+            _put_days_further(event, moved.date() - by_rule.date())
+        return
+    own, days = told(start.dt, old), (moved.date() - _by_rule(identity.dt, new.dt).date()).days
+    there = told(start.dt, new.dt)
+    if own == by_rule:
+        _put_occurrence(event, moved - there, new)
+    elif own.date() == by_rule.date():
+        _put_occurrence(event, timedelta(days=days), new)
+    elif own.time() == by_rule.time():
+        _put_occurrence(event, datetime.combine(there, moved.time()) - there, new)
+
+
+def _by_rule(identity: Moment, start: Moment) -> datetime:
+    """Return when an occurrence is by rule, by the clock on the wall; some programs name the day alone."""
+    if moments.is_day(identity):
+        return datetime.combine(identity, by_the_clock(start).time())
+    return told(identity, start)
+
+
+def _put_occurrence(event: VEvent, distance: timedelta, new: Timed) -> None:
+    """Move a changed occurrence so far, in the zone that the series has from now on."""
+    for name in ("DTSTART", "DTEND"):
+        if there := timed(event, name):
+            event[name] = value(_in_zone(told(there.dt, new.dt) + distance, new.dt), new)
+
+
+def _put_days_further(event: VEvent, distance: timedelta) -> None:
+    """Move a changed occurrence by days: one that is all day in a series of times, or has a time in a series of days.
+
+    It stays what it is, in the zone that it has.
+    """
+    for name in ("DTSTART", "DTEND"):
+        if there := timed(event, name):
+            event[name] = value(there.dt + distance, there)
+
+
+def _in_zone(moment: datetime, like: Moment) -> Moment:
+    """Return a time on the wall as one of the kind and in the zone of `like`."""
+    return moment.replace(tzinfo=zone_of(like)) if isinstance(like, datetime) else moment.date()
+
+
+def _shifted(dates: Any, shift: Shift, old: Moment, new: Timed) -> vDDDLists | None:
+    moved = [_shifted_one(each.dt, shift, old, new.dt) for each in dates.dts]
+    there = [each for each in moved if each is not None]
+    return _dates(there, new) if there else None
+
+
+def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
+    if isinstance(moment, tuple):
+        begins, ends = moment
+        start = _shifted_one(begins, shift, old, new)
+        if start is None or isinstance(ends, timedelta):
+            return start and (start, ends)
+        return start, start + moments.between(begins, ends)
+    if moments.is_day(moment) and not moments.is_day(old):  # an exception of a timed series that is a day
+        place = shift(datetime.combine(moment, by_the_clock(old).time()))
+        return place and place.date()
+    place = shift(told(moment, old))
+    return place and _in_zone(place, new)
+
+
+def _dates(values: list[Any], like: Timed) -> vDDDLists:
+    dates = vDDDLists(values)
+    is_period = isinstance(values[0], tuple)
+    if is_period:
+        dates.params["VALUE"] = "PERIOD"
+    elif moments.is_day(values[0]):
+        dates.params["VALUE"] = "DATE"
+    if "TZID" in like.params and (is_period or not moments.is_day(values[0])):
+        dates.params["TZID"] = like.params["TZID"]
+    return dates
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,414 @@
+"""Tasks in the user's calendars: iCalendar's VTODO (RFC 5545 section 3.6.2), as Nextcloud's Tasks app shows them.
+
+Only a calendar that takes VTODO can have tasks; the one that Nextcloud 32 gives to everybody takes events alone. What
+is changed is read, merged and written under the ETag that was read; what the caller does not name stays.
+"""
+
+import uuid
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import Final
+
+from icalendar import Calendar as VCalendar
+from icalendar import Todo as VTodo
+from icalendar import vDDDTypes
+from pydantic import BaseModel
+
+from nextcloud_mcp.apps.calendar import caldav
+from nextcloud_mcp.apps.calendar.caldav import TASK, Calendar, CalendarObject, Written
+from nextcloud_mcp.apps.calendar.ical.changes import (
+    PRODID,
+    parts,
+    set_categories,
+    set_priority,
+    set_text,
+    split,
+    stamp,
+    written,
+)
+from nextcloud_mcp.apps.calendar.ical.event import categories, number, text, timed, written_rule
+from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
+from nextcloud_mcp.apps.calendar.ical.repeated_tasks import as_done, begins, follow, repeats, roll_on
+from nextcloud_mcp.apps.calendar.ical.times import placed_like, value
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, quoted
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import folded
+
+OPEN: Final = "NEEDS-ACTION"
+DONE: Final = "COMPLETED"
+UNDER_WAY: Final = "IN-PROCESS"
+STATUSES: Final = (OPEN, UNDER_WAY, DONE, "CANCELLED")
+ALL: Final = 100
+"""Percent: RFC 5545 section 3.8.1.8."""
+
+
+_PROGRESS: Final = {"status", "percent_complete", "completed"}
+
+
+class Todo(BaseModel):
+    """A task. Times are ISO 8601; `priority` is 1 (highest) to 9, 0 for none; `categories` has commas between."""
+
+    uid: str
+    summary: str
+    description: str = ""
+    status: str = OPEN
+    priority: int = 0
+    percent_complete: int = 0
+    due: str | None = None
+    dtstart: str | None = None
+    completed: str | None = None
+    categories: str = ""
+    href: str = ""
+    etag: str = ""
+    calendar_name: str | None = None
+    calendar_display_name: str | None = None
+    recurrence_rule: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """The fields of a task that are to be different, as tools take them; None leaves one as it is, "" clears it."""
+
+    summary: str | None = None
+    description: str | None = None
+    status: str | None = None
+    priority: int | None = None
+    percent_complete: int | None = None
+    due: str | None = None
+    dtstart: str | None = None
+    completed: str | None = None
+    categories: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which tasks are wanted; None means any. `min_priority` 3 wants 1, 2 and 3, for 1 is the highest."""
+
+    status: str | None = None
+    min_priority: int | None = None
+    categories: str | None = None
+    summary_contains: str | None = None
+
+    def accepts(self, task: Todo) -> bool:
+        """Tell whether a task is one of those."""
+        own = {folded(each) for each in parts(task.categories)}
+        return (
+            (not self.status or task.status == self.status.upper())
+            and (self.min_priority is None or 1 <= task.priority <= self.min_priority)
+            and (not self.categories or bool(own & {folded(each) for each in split(self.categories)}))
+            and folded(self.summary_contains or "") in folded(task.summary)
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What matches, and the addresses of what could not be read."""
+
+    tasks: list[Todo]
+    unreadable: list[str]
+
+
+async def list_in(nextcloud: Nextcloud, name: str, wanted: Filter) -> Found:
+    """Return the tasks of one calendar.
+
+    Raises:
+        NotFoundError: there is no such calendar.
+        InvalidArgumentError: it takes no tasks.
+    """
+    return await _search(nextcloud, [await caldav.get_calendar(nextcloud, name, takes=TASK)], wanted)
+
+
+async def list_everywhere(nextcloud: Nextcloud, wanted: Filter, *, without: str | None) -> Found:
+    """Return the tasks of all calendars but those whose name has the text `without` in it."""
+    return await _search(nextcloud, await caldav.list_calendars(nextcloud, takes=TASK, without=without), wanted)
+
+
+async def _search(nextcloud: Nextcloud, calendars: Iterable[Calendar], wanted: Filter) -> Found:
+    found: list[Todo] = []
+    unreadable: list[str] = []
+    for calendar in calendars:
+        objects = await caldav.find_all(nextcloud, calendar.name, TASK)
+        read, broken = await read_all(objects, partial(_todo, display_name=calendar.display_name))
+        found += filter(wanted.accepts, read)
+        unreadable += broken
+    return Found(sorted(found, key=_urgency), unreadable)
+
+
+def _urgency(task: Todo) -> tuple[bool, str, int, str]:
+    """Sort what is open and due first; what has no date or no priority comes after what has."""
+    return task.status in {DONE, "CANCELLED"}, task.due or "9999", task.priority or 10, task.uid
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change; `remark` says what came with it that the caller did not name."""
+
+    written: Written
+    remark: str | None
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a change makes of an object; `done` is the UID and the iCalendar of an occurrence to be kept besides."""
+
+    text: str
+    done: tuple[str, str] | None = None
+    remark: str | None = None
+
+
+async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[str, Written]:
+    """Make a task; return its UID and what was written.
+
+    Raises:
+        InvalidArgumentError: a field has an impossible value, or the calendar takes no tasks.
+    """
+    uid = str(uuid.uuid4())
+    ical = await aside(_new, uid, change, await _zone(nextcloud, change))
+    return uid, await caldav.create(nextcloud, calendar, TASK, uid, ical)
+
+
+def _new(uid: str, change: Change, zone: tzinfo | None) -> str:
+    vcalendar, task = VCalendar(), VTodo()
+    vcalendar.add("prodid", PRODID)
+    vcalendar.add("version", "2.0")
+    vcalendar.add_component(task)
+    task.add("uid", uid)
+    task.add("created", datetime.now(UTC))
+    _apply(task, change, zone)
+    return written(vcalendar)
+
+
+async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Changed:
+    """Change what `change` names and is not so already.
+
+    A task that repeats and is completed is rolled on to its next occurrence, and what was done is kept as a task of its
+    own, as Apple's Reminders do.
+
+    Raises:
+        ConflictError: it is not the one with this `etag` any more.
+        NotFoundError: there is no such task.
+        InvalidArgumentError: a field has an impossible value, or none is named.
+    """
+    if change == Change():
+        raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as status.")
+    stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
+    different = await aside(_differing, stored, change)
+    result = await aside(_changed, stored, different, await _zone(nextcloud, different))
+    written = await caldav.replace(nextcloud, stored, result.text)
+    return Changed(written, await _keep(nextcloud, calendar, result))
+
+
+async def _keep(nextcloud: Nextcloud, calendar: str, result: _Result) -> str | None:
+    """Keep what was done of a task that repeats; return what became of it, in words."""
+    if result.done is None:
+        return result.remark
+    uid, text = result.done
+    try:
+        await caldav.create(nextcloud, calendar, TASK, uid, text)
+    except NextcloudMCPError as error:  # the task itself is rolled on already
+        return f"{result.remark} What was done could not be kept as a task of its own: {error}"
+    return f"{result.remark} What was done is kept as the task {uid}."
+
+
+def _differing(stored: CalendarObject, change: Change) -> Change:
+    """Return what of a change differs from what reading the task gives, so that what was read can be given back."""
+    told = _todo(stored, "")
+    named = {name: value for name, value in vars(change).items() if value is not None}
+    others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name) or "")}
+    if others & _PROGRESS:
+        others |= named.keys() & _PROGRESS  # together they may contradict each other
+    return Change(**{name: value for name, value in named.items() if name in others})
+
+
+_TIMES: Final = {"due", "dtstart", "completed"}
+
+
+def _is_told(name: str, value: object, told: object) -> bool:
+    if name in _TIMES and isinstance(value, str) and isinstance(told, str):
+        return moments.is_same(value, told)
+    return (value or "") == told
+
+
+def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Result:
+    with readable(stored):
+        vcalendar, task = _read(stored)
+        untold = vcalendar.get_missing_tzids()
+        was_done = text(task, "STATUS").upper() == DONE
+        if change != Change():
+            old = begins(task)
+            _apply(task, change, zone)
+            if old and repeats(task):
+                follow(vcalendar, task, old)
+            task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
+        stamp(task)
+        if not was_done and text(task, "STATUS") == DONE and repeats(task):
+            return _rolled(stored, vcalendar, task, untold)
+        return _Result(written(vcalendar, untold_zones=untold, original=stored.text))
+
+
+def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
+    """Roll a task on that is completed, unless this was the last time."""
+    uid = str(uuid.uuid4())
+    done = as_done(vcalendar, uid)
+    if not roll_on(vcalendar, task):
+        return _Result(
+            written(vcalendar, untold_zones=untold, original=stored.text),
+            remark="This was the last time that the task repeats.",
+        )
+    task.pop("COMPLETED", None)
+    task.pop("PERCENT-COMPLETE", None)
+    task["STATUS"] = OPEN
+    due = _iso(task, "DUE") or _iso(task, "DTSTART")
+    remark = f"The task repeats, so it is open again, for {due}."
+    return _Result(
+        written(vcalendar, untold_zones=untold, original=stored.text),
+        (uid, written(done, untold_zones=untold, original=stored.text)),
+        remark,
+    )
+
+
+async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "") -> int:
+    """Delete a task; Nextcloud keeps it in a trash bin for a while. Returns the HTTP status.
+
+    Raises:
+        ConflictError: as for `update`.
+        NotFoundError: there is no such task.
+    """
+    return await caldav.delete(nextcloud, await caldav.find(nextcloud, calendar, TASK, uid, etag=etag))
+
+
+async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
+    times = {"due": change.due, "dtstart": change.dtstart, "completed": change.completed}
+    given = [moments.read(value, argument) for argument, value in times.items() if value]
+    return await moments.zone_for(nextcloud) if any(not moments.is_day(each) for each in given) else None
+
+
+def _read(stored: CalendarObject) -> tuple[VCalendar, VTodo]:
+    """Return an object's iCalendar and the task in it; of a series the one that stands for all."""
+    vcalendar = parsed(stored.text)
+    task = min(vcalendar.todos, key=lambda each: "RECURRENCE-ID" in each)
+    _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # what is changed later must be there
+    return vcalendar, task
+
+
+def _todo(stored: CalendarObject, display_name: str) -> Todo:
+    with readable(stored):
+        _, task = _read(stored)
+        rules = task.rrules
+        return Todo(
+            uid=text(task, "UID"),
+            summary=text(task, "SUMMARY"),
+            description=text(task, "DESCRIPTION"),
+            status=text(task, "STATUS").upper() or OPEN,
+            priority=number(text(task, "PRIORITY")),
+            percent_complete=number(text(task, "PERCENT-COMPLETE")),
+            due=_iso(task, "DUE"),
+            dtstart=_iso(task, "DTSTART"),
+            completed=_iso(task, "COMPLETED"),
+            categories=", ".join(categories(task)),
+            href=stored.href,
+            etag=stored.etag,
+            calendar_name=stored.calendar,
+            calendar_display_name=display_name,
+            recurrence_rule=written_rule(rules[0]) if rules else None,
+        )
+
+
+def _iso(task: VTodo, name: str) -> str | None:
+    moment = timed(task, name)
+    return moment.dt.isoformat() if moment else None
+
+
+def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
+    for name, words in {"SUMMARY": change.summary, "DESCRIPTION": change.description}.items():
+        if words is not None:
+            set_text(task, name, words)
+    set_priority(task, change.priority)
+    set_categories(task, change.categories)
+    for name, moment in {"DTSTART": change.dtstart, "DUE": change.due}.items():
+        if moment is not None:
+            _set_moment(task, name, moment, zone)
+    if change.dtstart or change.due:
+        _check_order(task)
+    _set_progress(task, change, zone)
+    stamp(task)
+
+
+def _set_moment(task: VTodo, name: str, text: str, zone: tzinfo | None) -> None:
+    """Set or clear DTSTART or DUE; a time without an offset is in the zone that the task has, or floats as it does."""
+    like = timed(task, name) or timed(task, "DUE" if name == "DTSTART" else "DTSTART")
+    if like and moments.is_day(like.dt):
+        like = None
+    task.pop(name, None)
+    if not text:
+        return
+    task[name] = value(placed_like(moments.read(text, name.lower()), like, zone), like)
+    if name == "DUE":
+        task.pop("DURATION", None)  # RFC 5545 section 3.6.2: one of both
+
+
+def _check_order(task: VTodo) -> None:
+    """Hold DUE against DTSTART: of the same kind, and later (RFC 5545 section 3.8.2.3)."""
+    start, due = timed(task, "DTSTART"), timed(task, "DUE")
+    if start is None or due is None:
+        return
+    if moments.is_day(start.dt) != moments.is_day(due.dt):
+        raise InvalidArgumentError(
+            "due and dtstart must both be dates, or both have a time: pass both in the same form."
+        )
+    if moments.instant(due.dt) < moments.instant(start.dt):
+        raise InvalidArgumentError(
+            f"due {quoted(str(due.dt))} is before dtstart {quoted(str(start.dt))}: pass a later due."
+        )
+
+
+def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
+    """Set STATUS, PERCENT-COMPLETE and COMPLETED, which say the same thing and must agree."""
+    status, percent = _status(task, change), change.percent_complete
+    is_kept = not change.completed or moments.is_same(change.completed, _iso(task, "COMPLETED") or "")
+    completed = None if is_kept else moments.read(change.completed or "", "completed")
+    if status == DONE:
+        percent = ALL
+        completed = completed or (None if "COMPLETED" in task else datetime.now(UTC).replace(microsecond=0))
+    elif status is not None or change.completed == "":
+        task.pop("COMPLETED", None)
+        if percent is None and text(task, "PERCENT-COMPLETE") == str(ALL):
+            percent = 0
+    if status and status != text(task, "STATUS").upper():
+        task["STATUS"] = status
+    if percent is not None:
+        task["PERCENT-COMPLETE"] = percent
+    if completed is not None:  # a time in UTC: RFC 5545 section 3.8.2.1
+        task["COMPLETED"] = vDDDTypes(moments.instant(moments.placed(completed, zone)).astimezone(UTC))
+
+
+def _status(task: VTodo, change: Change) -> str | None:
+    """Return the status that a change leads to, named or not; None leaves it as it is.
+
+    Raises:
+        InvalidArgumentError: there is no such status or percentage, or they contradict each other.
+    """
+    status, percent = change.status.upper() if change.status else None, change.percent_complete
+    if status and status not in STATUSES:
+        raise InvalidArgumentError(f"Invalid status {quoted(str(change.status))}: use one of {', '.join(STATUSES)}.")
+    if percent is not None and not 0 <= percent <= ALL:
+        raise InvalidArgumentError(f"Invalid percent_complete {percent}: use 0 to 100.")
+    done = status == DONE or bool(change.completed)
+    if done and (status or DONE, ALL if percent is None else percent) != (DONE, ALL):
+        raise InvalidArgumentError(
+            "A completed task has the status COMPLETED and percent_complete 100: leave out what contradicts that."
+        )
+    if status is None and (done or percent == ALL):
+        return DONE
+    was = text(task, "STATUS").upper() or OPEN
+    reopened = was == DONE and (percent == 0 or change.completed == "")
+    if status or not (percent or reopened):
+        return status
+    if was not in {OPEN, DONE}:
+        return None
+    return UNDER_WAY if percent else OPEN

@@ -1,0 +1,8 @@
+"""The tools of calendars: events, and tasks."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.calendar.tools import events, tasks
+from nextcloud_mcp.boundary.declaration import tools_in
+
+TOOLS: Final = tools_in(events, tasks)

@@ -1,0 +1,550 @@
+"""The tools for calendars and events.
+
+Lists come as text with commas between and dates as ISO 8601, as clients know it. `recurrence_id`, `time_zone`, `etag`
+where it was missing, and `cursor` were added.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from nextcloud_mcp.apps.calendar import bulk, caldav, events, freebusy
+from nextcloud_mcp.apps.calendar.bulk import BulkItem
+from nextcloud_mcp.apps.calendar.caldav import EVENT, Calendar
+from nextcloud_mcp.apps.calendar.events import Filter, Range
+from nextcloud_mcp.apps.calendar.freebusy import Slot
+from nextcloud_mcp.apps.calendar.ical.changes import Change
+from nextcloud_mcp.apps.calendar.ical.event import Event, EventSummary
+from nextcloud_mcp.apps.calendar.tools.names import CalendarName, hidden_calendars, reads, writes
+from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
+from nextcloud_mcp.boundary.call import Admitted, AsUser
+from nextcloud_mcp.boundary.declaration import CommaList, Result
+from nextcloud_mcp.boundary.paging import Paged, page
+from nextcloud_mcp.boundary.shared import left
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
+from nextcloud_mcp.nextcloud import moments
+from nextcloud_mcp.nextcloud.client import Nextcloud
+
+USUAL_COLOR: Final = "#1976D2"
+"""The contract's default of `color`; at an update it means that the color stays, for nobody wrote it."""
+
+A_YEAR: Final = timedelta(days=366)
+"""Where a range has one end alone, this is how far the other is."""
+
+
+def _with_addresses(given: Any) -> Any:
+    """Return a list of people as a text with commas between; a name with a comma, before an address, gets quotes."""
+    listed = listed_texts(given)
+    return given if listed is None else ", ".join(_NAMED.sub(r'"\1" <', each) for each in listed)
+
+
+_NAMED: Final = re.compile(r'^\s*([^"<>,]*,[^"<>]*?)\s*<')
+
+People = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=100_000)]
+"""Mail addresses, also with names, as a text with commas between or as a list."""
+
+
+class Calendars(Result):
+    """The calendars that the person sees, shared ones included."""
+
+    calendars: list[Calendar]
+    total_count: int
+
+
+class EventWritten(Result):
+    """An event after a change: the HTTP status of Nextcloud's answer, and the ETag for the next change."""
+
+    uid: str
+    href: str
+    etag: str
+    status_code: int
+    message: str | None = None
+
+
+class EventsFound(Paged):
+    """Events by time; `unreadable` has the addresses of those that could not be read."""
+
+    events: list[EventSummary]
+    calendar_name: str | None
+    start_date: str | None
+    end_date: str | None
+    total_found: int
+    unreadable: list[str]
+
+
+class UpcomingEvents(Paged):
+    """What happens next, by time."""
+
+    events: list[EventSummary]
+    days_ahead: int
+    calendar_name: str | None
+
+
+class EventDeleted(Result):
+    """What a deletion led to: the HTTP status, and in words what that means."""
+
+    status_code: int
+    message: str
+
+
+class AvailabilityFound(Result):
+    """When all are free; `attendees_unknown` are those whose times this Nextcloud does not know."""
+
+    available_slots: list[Slot]
+    duration_requested: int
+    date_range_start: str
+    date_range_end: str
+    time_zone: str
+    attendees_checked: list[str]
+    attendees_unknown: list[str]
+
+
+class BulkDone(Result):
+    """What became of each event that matched."""
+
+    operation: str
+    total_found: int
+    updated_count: int = 0
+    deleted_count: int = 0
+    moved_count: int = 0
+    failed_count: int
+    results: list[BulkItem]
+
+
+class CalendarManaged(Result):
+    """What became of a calendar; `calendars` for the action "list"."""
+
+    action: str
+    calendar_name: str | None
+    calendars: list[Calendar] | None = None
+    status_code: int
+    message: str
+
+
+@reads("List calendars", scopes="calendar:read")
+async def nc_calendar_list_calendars(nextcloud: AsUser, admission: Admitted) -> Calendars:
+    """List the person's calendars. components tells which take events (VEVENT) and which take tasks (VTODO)."""
+    found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
+    return Calendars(calendars=found, total_count=len(found))
+
+
+@writes("Create an event", scopes="calendar:write", destructive=False, idempotent=False)
+async def nc_calendar_create_event(
+    calendar_name: CalendarName,
+    title: str,
+    start_datetime: str,
+    nextcloud: AsUser,
+    end_datetime: str = "",
+    all_day: bool = False,
+    description: str = "",
+    location: str = "",
+    categories: CommaList = "",
+    recurring: bool = False,
+    recurrence_rule: str = "",
+    recurrence_end_date: str = "",
+    reminder_minutes: int = 15,
+    reminder_email: bool = False,
+    status: str = "CONFIRMED",
+    priority: int = 5,
+    privacy: str = "PUBLIC",
+    attendees: People = "",
+    url: str = "",
+    color: str = "",
+    time_zone: str = "",
+) -> EventWritten:
+    """Create an event. ISO 8601 times, in time_zone or with an offset; a date alone is all day, end_datetime excluded.
+    Nextcloud mails attendees.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    change = Change(
+        title=title,
+        start_datetime=start_datetime,
+        end_datetime=end_datetime or None,
+        all_day=all_day,
+        description=description,
+        location=location,
+        categories=categories,
+        recurring=recurring or None,
+        recurrence_rule=recurrence_rule,
+        recurrence_end_date=recurrence_end_date,
+        reminder_minutes=reminder_minutes,
+        reminder_email=reminder_email,
+        status=status,
+        priority=priority,
+        privacy=privacy,
+        attendees=attendees,
+        url=url,
+        color=color,
+    )
+    return await _created(nextcloud, calendar_name, change, time_zone)
+
+
+async def _created(nextcloud: Nextcloud, calendar_name: str, change: Change, time_zone: str) -> EventWritten:
+    created = await events.create(nextcloud, calendar_name, change, time_zone=time_zone)
+    written = created.written
+    return EventWritten(
+        uid=created.uid,
+        href=written.href,
+        etag=written.etag,
+        status_code=written.status_code,
+        message=created.remark,
+    )
+
+
+@reads("Find events", scopes="calendar:read")
+async def nc_calendar_list_events(
+    calendar_name: CalendarName,
+    nextcloud: AsUser,
+    start_date: str = "",
+    end_date: str = "",
+    limit: int = 50,
+    min_attendees: int | None = None,
+    min_duration_minutes: int | None = None,
+    categories: CommaList | None = None,
+    status: str | None = None,
+    title_contains: str | None = None,
+    location_contains: str | None = None,
+    search_all_calendars: bool = False,
+    time_zone: str = "",
+    cursor: str = "",
+) -> EventsFound:
+    """Find events by time, category or text. With a date, each occurrence of a series (a year if only one is given,
+    end_date included); without, each series once. nc_calendar_get_event has descriptions and attendees.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    within = await _within(nextcloud, start_date, end_date, time_zone)
+    wanted = Filter(
+        min_attendees=min_attendees,
+        min_duration_minutes=min_duration_minutes,
+        categories=categories,
+        status=status,
+        title_contains=title_contains,
+        location_contains=location_contains,
+    )
+    calendars = await _names(nextcloud) if search_all_calendars else [calendar_name]
+    found = await events.search(nextcloud, calendars, within, wanted)
+    items, next_cursor = page(found.events, limit, cursor)
+    return EventsFound(
+        events=items,
+        calendar_name=None if search_all_calendars else calendar_name,
+        start_date=start_date or None,
+        end_date=end_date or None,
+        total_found=len(found.events),
+        unreadable=found.unreadable,
+        next_cursor=next_cursor,
+    )
+
+
+async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zone: str) -> Range | None:
+    """Read a range of which both ends may be missing."""
+    if not start_date and not end_date:
+        return None
+    first = start_date or _a_year_from(end_date, "end_date", -A_YEAR)
+    last = end_date or _a_year_from(start_date, "start_date", A_YEAR)
+    zone = await moments.zone_for(nextcloud, time_zone)
+    return moments.span(first, last, zone, names=("start_date", "end_date"))
+
+
+def _a_year_from(given: str, argument: str, distance: timedelta) -> str:
+    """Return the end that is missing of a range, which is no further than arguments may name."""
+    there = moments.read(given, argument)
+    if not moments.FIRST_DAY.year <= (there + distance).year <= moments.LAST_DAY.year:
+        return (moments.FIRST_DAY if distance < timedelta() else moments.LAST_DAY).isoformat()
+    return (there + distance).isoformat()
+
+
+async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
+    return [calendar.name for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, writable=writable)]
+
+
+@reads("Read an event", scopes="calendar:read")
+async def nc_calendar_get_event(
+    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, recurrence_id: str = ""
+) -> Event:
+    """Read an event, or with a recurrence_id from a list one occurrence of a series, with the ETag to change it."""
+    return await events.get(nextcloud, calendar_name, event_uid, recurrence_id=recurrence_id)
+
+
+@writes("Change an event", scopes="calendar:write", destructive=True, idempotent=True)
+async def nc_calendar_update_event(
+    calendar_name: CalendarName,
+    event_uid: str,
+    nextcloud: AsUser,
+    title: str | None = None,
+    start_datetime: NonEmptyText = None,
+    end_datetime: NonEmptyText = None,
+    all_day: bool | None = None,
+    description: str | None = None,
+    location: str | None = None,
+    categories: CommaList | None = None,
+    recurring: bool | None = None,
+    recurrence_rule: str | None = None,
+    reminder_minutes: int | None = None,
+    reminder_email: bool | None = None,
+    status: NonEmptyText = None,
+    priority: int | None = None,
+    privacy: NonEmptyText = None,
+    attendees: People | None = None,
+    url: str | None = None,
+    color: str | None = None,
+    etag: str = "",
+    recurrence_id: str = "",
+    time_zone: str = "",
+) -> EventWritten:
+    """Change an event; what is null stays, "" clears. With recurrence_id only that occurrence of a series."""
+    change = Change(
+        title=title,
+        start_datetime=start_datetime,
+        end_datetime=end_datetime,
+        all_day=all_day,
+        description=description,
+        location=location,
+        categories=categories,
+        recurring=recurring,
+        recurrence_rule=recurrence_rule,
+        reminder_minutes=reminder_minutes,
+        reminder_email=reminder_email,
+        status=status,
+        priority=priority,
+        privacy=privacy,
+        attendees=attendees,
+        url=url,
+        color=color,
+    )
+    done = await events.update(
+        nextcloud, calendar_name, event_uid, change, etag=etag, recurrence_id=recurrence_id, time_zone=time_zone
+    )
+    written = done.written
+    return EventWritten(
+        uid=event_uid,
+        href=written.href,
+        etag=written.etag,
+        status_code=written.status_code,
+        message=done.remark,
+    )
+
+
+@writes("Delete an event", scopes="calendar:write", destructive=True, idempotent=True)
+async def nc_calendar_delete_event(
+    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
+) -> EventDeleted:
+    """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
+    are told.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    status = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
+    what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
+    return EventDeleted(status_code=status, message=f"{what} {event_uid} is deleted.")
+
+
+@writes("Create a meeting", scopes="calendar:write", destructive=False, idempotent=False)
+async def nc_calendar_create_meeting(
+    title: str,
+    date: str,
+    time: str,
+    nextcloud: AsUser,
+    duration_minutes: int = 60,
+    calendar_name: CalendarName = "personal",
+    attendees: People = "",
+    location: str = "",
+    description: str = "",
+    reminder_minutes: int = 15,
+    time_zone: str = "",
+) -> EventWritten:
+    """Create a meeting on a date (2026-12-24) at a time (14:00). Nextcloud mails attendees an invitation."""
+    start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
+    if not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
+        raise InvalidArgumentError(
+            f"Invalid duration_minutes {duration_minutes}: pass a number from 1 to {A_YEAR // timedelta(minutes=1)}."
+        )
+    change = Change(
+        title=title,
+        start_datetime=start.isoformat(),
+        end_datetime=(start + timedelta(minutes=duration_minutes)).isoformat(),
+        attendees=attendees,
+        location=location,
+        description=description,
+        reminder_minutes=reminder_minutes,
+        status="CONFIRMED",
+    )
+    return await _created(nextcloud, calendar_name, change, time_zone)
+
+
+@reads("List upcoming events", scopes="calendar:read")
+async def nc_calendar_get_upcoming_events(
+    nextcloud: AsUser, calendar_name: CalendarName = "", days_ahead: int = 7, limit: int = 10, cursor: str = ""
+) -> UpcomingEvents:
+    """List what happens from now on for some days, in one calendar or in all (an empty calendar_name)."""
+    if not 1 <= days_ahead <= A_YEAR.days:
+        raise InvalidArgumentError(f"Invalid days_ahead {days_ahead}: use 1 to {A_YEAR.days}.")
+    now = datetime.now(await moments.zone_for(nextcloud) or UTC)
+    calendars = [calendar_name] if calendar_name else await _names(nextcloud)
+    found = await events.search(nextcloud, calendars, (now, now + timedelta(days=days_ahead)), Filter())
+    items, next_cursor = page(found.events, limit, cursor)
+    return UpcomingEvents(
+        events=items, days_ahead=days_ahead, calendar_name=calendar_name or None, next_cursor=next_cursor
+    )
+
+
+@reads("Find a free time", scopes="calendar:read")
+async def nc_calendar_find_availability(
+    duration_minutes: int,
+    nextcloud: AsUser,
+    attendees: People = "",
+    date_range_start: str = "",
+    date_range_end: str = "",
+    business_hours_only: bool = True,
+    exclude_weekends: bool = True,
+    preferred_times: str = "",
+    time_zone: str = "",
+) -> AvailabilityFound:
+    """Find when the person and attendees (mail addresses) are all free, within a week unless dates are given.
+    Business hours are 09:00-17:00; preferred_times (09:00-12:00,14:00-17:00) replaces them.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    zone = await moments.zone_for(nextcloud, time_zone) or UTC
+    now = datetime.now(zone).replace(microsecond=0)
+    first = date_range_start or _today_or_before(now, date_range_end)
+    last = date_range_end or _a_week_after(first)
+    begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
+    if ends <= now:
+        argument, given = ("date_range_end", last) if date_range_end else ("date_range_start", first)
+        raise InvalidArgumentError(f"{argument} {quoted(given)} is in the past: pass a later one, or leave it out.")
+    found = await freebusy.find(
+        nextcloud,
+        attendees,
+        (max(begins, now), ends),
+        minutes=duration_minutes,
+        hours=freebusy.hours_of(preferred_times, business_hours_only=business_hours_only),
+        weekends=not exclude_weekends,
+    )
+    return AvailabilityFound(
+        available_slots=found.slots,
+        duration_requested=duration_minutes,
+        date_range_start=first,
+        date_range_end=last,
+        time_zone=str(zone),
+        attendees_checked=found.checked,
+        attendees_unknown=found.unknown,
+    )
+
+
+def _today_or_before(now: datetime, date_range_end: str) -> str:
+    """Return where a range starts of which the end is given alone, or nothing; not after an end in the past."""
+    today = now.date()
+    if not date_range_end:
+        return today.isoformat()
+    return min(today, moments.by_the_clock(moments.read(date_range_end, "date_range_end")).date()).isoformat()
+
+
+def _a_week_after(date_range_start: str) -> str:
+    there = moments.read(date_range_start, "date_range_start") + timedelta(days=7)
+    return there.isoformat() if there.year <= moments.LAST_DAY.year else moments.LAST_DAY.isoformat()
+
+
+@writes("Change many events", scopes="calendar:read calendar:write", destructive=True, idempotent=True)
+async def nc_calendar_bulk_operations(
+    operation: str,
+    nextcloud: AsUser,
+    title_contains: str | None = None,
+    categories: CommaList | None = None,
+    calendar_name: CalendarName | None = None,
+    start_date: str = "",
+    end_date: str = "",
+    status: str | None = None,
+    location_contains: str | None = None,
+    new_title: str | None = None,
+    new_description: str | None = None,
+    new_location: str | None = None,
+    new_categories: CommaList | None = None,
+    new_priority: int | None = None,
+    new_reminder_minutes: int | None = None,
+    target_calendar: CalendarName | None = None,
+) -> BulkDone:
+    """update, delete or move all events that match; reports on each."""
+    if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
+        raise InvalidArgumentError(
+            "No filter says which events to change: pass at least one of title_contains, categories, "
+            "calendar_name, start_date, end_date, status and location_contains."
+        )
+    wanted = Filter(
+        categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
+    )
+    change = Change(
+        title=new_title,
+        description=new_description,
+        location=new_location,
+        categories=new_categories,
+        priority=new_priority,
+        reminder_minutes=new_reminder_minutes,
+    )
+    within = await _within(nextcloud, start_date, end_date, "")
+    calendars = [calendar_name] if calendar_name else await _names(nextcloud, writable=True)
+    if operation == "update":
+        items = await bulk.update(nextcloud, calendars, within, wanted, change)
+    elif operation == "delete":
+        items = await bulk.delete(nextcloud, calendars, within, wanted)
+    elif operation == "move" and target_calendar:
+        items = await bulk.move(nextcloud, calendars, within, wanted, target_calendar)
+    else:
+        raise InvalidArgumentError(
+            f"Invalid operation {quoted(operation)}: use update, delete, or move with a target_calendar."
+        )
+    return _bulk_done(operation, items)
+
+
+def _bulk_done(operation: str, items: Iterable[BulkItem]) -> BulkDone:
+    results = list(items)
+    counts = {
+        status: sum(item.status == status for item in results) for status in ("updated", "deleted", "moved", "failed")
+    }
+    fields: dict[str, Any] = {f"{status}_count": count for status, count in counts.items()}
+    return BulkDone(operation=operation, total_found=len(results), results=results, **fields)
+
+
+@writes("Manage calendars", scopes="calendar:read calendar:write", destructive=True, idempotent=False)
+async def nc_calendar_manage_calendar(
+    action: str,
+    nextcloud: AsUser,
+    admission: Admitted,
+    calendar_name: CalendarName = "",
+    display_name: str = "",
+    description: str = "",
+    color: str = USUAL_COLOR,
+) -> CalendarManaged:
+    """Create, update, delete or list calendars. A new one takes events and tasks; a deleted one goes to the trash bin
+    with all its events. color is #RRGGBB.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    if action == "list":
+        found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
+        return CalendarManaged(
+            action=action, calendar_name=None, calendars=found, status_code=207, message=f"{len(found)} calendars."
+        )
+    if action == "create":
+        await caldav.create_calendar(
+            nextcloud, calendar_name, display_name=display_name or calendar_name, description=description, color=color
+        )
+        return _managed(action, calendar_name, 201, "created")
+    if action == "update":
+        kept = "" if color == USUAL_COLOR else color
+        if not (display_name or description or kept):
+            raise InvalidArgumentError("Nothing is to be changed: pass display_name, description or another color.")
+        await caldav.change_calendar(
+            nextcloud, calendar_name, display_name=display_name, description=description, color=kept
+        )
+        return _managed(action, calendar_name, 207, "updated")
+    if action == "delete":
+        status, shared_by = await caldav.delete_calendar(nextcloud, calendar_name)
+        deleted = _managed(action, calendar_name, status, "deleted")
+        if shared_by is not None:
+            deleted.message = left(f"the calendar {calendar_name}", shared_by)
+        return deleted
+    raise InvalidArgumentError(f"Invalid action {quoted(action)}: use create, update, delete or list.")
+
+
+def _managed(action: str, calendar_name: str, status: int, done: str) -> CalendarManaged:
+    return CalendarManaged(
+        action=action,
+        calendar_name=calendar_name,
+        status_code=status,
+        message=f"Calendar {calendar_name} is {done}.",
+    )

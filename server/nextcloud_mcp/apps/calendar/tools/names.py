@@ -1,0 +1,50 @@
+"""Calendars by the names that people see, and those that need another app's scope."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Final
+
+from nextcloud_mcp.apps.calendar import caldav
+from nextcloud_mcp.auth.admission import Admission
+from nextcloud_mcp.boundary import declaration
+from nextcloud_mcp.boundary.lookup import Named
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing
+
+DECK_CALENDAR: Final = "app-generated--deck--"
+"""Is in the name of each calendar as which Nextcloud shows a board of Deck: its tasks are the board's cards."""
+
+
+def _with_deck(access: str) -> Callable[[Mapping[str, Any]], frozenset[str]]:
+    def more_scopes(arguments: Mapping[str, Any]) -> frozenset[str]:
+        named = (str(value).casefold() for name, value in arguments.items() if "calendar" in name)
+        return frozenset({f"deck:{access}"} if any(DECK_CALENDAR in each for each in named) else ())
+
+    return more_scopes
+
+
+reads: Final = partial(declaration.reads, more_scopes=_with_deck("read"))
+"""Declares a tool that changes nothing; for a board's calendar it needs `deck:read` besides."""
+
+writes: Final = partial(declaration.writes, more_scopes=_with_deck("write"))
+"""Declares a tool that changes something; for a board's calendar it needs `deck:write` besides."""
+
+
+def hidden_calendars(admission: Admission) -> str | None:
+    """Return what is in the names of calendars that this token must not list: without `deck:read`, those of Deck."""
+    return None if "deck:read" in admission.principal.scopes else DECK_CALENDAR
+
+
+async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    """Return the calendars; a Deck board is among them only if the call names it.
+
+    For their own names the scope is checked; by their titles they would be found without it.
+    """
+    named = {str(value) for name, value in arguments.items() if "calendar" in name}
+    found = await caldav.list_calendars(nextcloud)
+    return [
+        Thing(each.name, each.display_name) for each in found if DECK_CALENDAR not in each.name or each.name in named
+    ]
+
+
+CalendarName = Annotated[str, Named("calendar", _calendars, scope="calendar:read")]

@@ -1,0 +1,8 @@
+"""Contacts: CardDAV (RFC 6352), and vCards in it (RFC 6350)."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.contacts import tools
+from nextcloud_mcp.boundary.declaration import App, tools_in
+
+APP: Final = App("dav", tools=tools_in(tools))

@@ -1,0 +1,344 @@
+"""Address books and contacts: CardDAV (RFC 6352) at Nextcloud's `/remote.php/dav/addressbooks/users/<user>/`.
+
+A contact is known by its UID, as the card says it. Most are files `<UID>.vcf`, and are looked for there first; what
+other programs have named otherwise is found by a query. Lists are read as vCard 4 and without photos: Nextcloud
+converts and leaves out. A change starts from the card as it is stored, which only PROPFIND gives: GET and REPORT
+convert.
+
+Nextcloud keeps no trash for contacts.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, SubElement
+
+import httpx
+from pydantic import BaseModel, WithJsonSchema
+
+from nextcloud_mcp.apps.contacts import vcard
+from nextcloud_mcp.apps.contacts.vcard import ContactData
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NotFoundError,
+    quoted,
+)
+from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import spellings
+
+CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
+CS: Final = "{http://calendarserver.org/ns/}"
+_XML: Final = {"Content-Type": "application/xml; charset=utf-8"}
+_VCARD: Final = {"Content-Type": "text/vcard; charset=utf-8"}
+
+SEARCHED: Final = ("FN", "NICKNAME", "EMAIL", "TEL", "ORG", "CATEGORIES", "NOTE")
+
+
+class AddressBook(BaseModel):
+    """An address book; `name` is what the other calls want, `getctag` changes with what is in it.
+
+    `shared_by` tells whose it is, if it is not the person's own.
+    """
+
+    name: str
+    display_name: str
+    description: str | None = None
+    getctag: str | None = None
+    read_only: bool = False
+    shared_by: str | None = None
+
+
+class Contact(BaseModel):
+    """A contact without its photo."""
+
+    uid: str
+    etag: str | None
+    contact_data: Annotated[ContactData, WithJsonSchema({"type": "object", "additionalProperties": True})]
+    """Shown to clients as what it is where they write it: an object; its fields in full would be 4 kB of schema."""
+
+
+class Card(BaseModel):
+    """A card as it is stored: its address on the server, its ETag, and its text."""
+
+    url: str
+    etag: str | None
+    text: str
+
+
+class Written(BaseModel):
+    """A contact after a change; the status tells new (201) from changed (204)."""
+
+    uid: str
+    etag: str | None
+    status_code: int
+
+
+async def list_address_books(nextcloud: Nextcloud) -> list[AddressBook]:
+    """Return the user's address books, with those that others share and those that Nextcloud keeps by itself."""
+    response = await nextcloud.request(
+        "PROPFIND",
+        await _url(nextcloud),
+        about="your address books",
+        headers={"Depth": "1", **_XML},
+        content=dav.propfind(
+            f"{dav.D}resourcetype",
+            f"{dav.D}displayname",
+            f"{CARD}addressbook-description",
+            f"{CS}getctag",
+            f"{dav.OC}read-only",
+            *dav.OWNER,
+        ),
+    )
+    return [_address_book(element) for element in dav.responses(response) if _is_address_book(element)]
+
+
+async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str) -> None:
+    """Create an address book (extended MKCOL, RFC 5689).
+
+    Raises:
+        ConflictError: there is one of that name.
+    """
+    body = Element(f"{dav.D}mkcol")
+    properties = SubElement(SubElement(body, f"{dav.D}set"), f"{dav.D}prop")
+    kind = SubElement(properties, f"{dav.D}resourcetype")
+    SubElement(kind, f"{dav.D}collection")
+    SubElement(kind, f"{CARD}addressbook")
+    SubElement(properties, f"{dav.D}displayname").text = display_name
+    response = await nextcloud.request(
+        "MKCOL", await _url(nextcloud, name), about=_book(name), content=dav.body(body), headers=_XML, also_ok={405}
+    )
+    if response.status_code == 405:  # noqa: PLR2004
+        raise ConflictError(f"The {_book(name)} exists already: choose another name.")
+
+
+async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
+    """Delete an address book with all that is in it, for good, or leave it, if somebody shared it; returns who did."""
+    url = await _url(nextcloud, name)
+    shared_by = next((each.shared_by for each in await list_address_books(nextcloud) if each.name == name), None)
+    async with _changing(nextcloud, name):
+        await nextcloud.request("DELETE", url, about=_book(name))
+    return shared_by
+
+
+async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
+    """Return the contacts of an address book by name, or those that have `query` in what people search for."""
+    filters = [(name, text, "contains") for name in SEARCHED for text in spellings(query)] if query else []
+    response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
+    return await aside(_contacts, response)  # thousands take seconds
+
+
+async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: ContactData) -> Written:
+    """Create a contact.
+
+    Raises:
+        ConflictError: there is one with this UID.
+        NotFoundError: there is no such address book.
+        InvalidArgumentError: the contact has no name.
+    """
+    card = await aside(vcard.create, uid, data)
+    url = await _url(nextcloud, address_book, f"{uid}.vcf")
+    async with _changing(nextcloud, address_book):
+        response = await nextcloud.request(
+            "PUT",
+            url,
+            about=_book(address_book),
+            headers={"If-None-Match": "*", **_VCARD},
+            content=card.encode(),
+            also_ok={400, 412},
+        )
+    if not response.is_success:  # 400: a card of another name has this UID
+        raise ConflictError(
+            f"The {_book(address_book)} has a contact {quoted(uid)} already: change that, or choose another uid."
+        )
+    return Written(uid=uid, etag=dav.etag(response.headers), status_code=response.status_code)
+
+
+async def update(
+    nextcloud: Nextcloud, address_book: str, uid: str, fields: Mapping[str, Any], *, etag: str | None = None
+) -> Written:
+    """Change the fields that are named and differ from what is there; all else in the card stays as it was written.
+
+    Raises:
+        InvalidArgumentError: a field is unknown or wrong.
+        ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
+        NotFoundError: there is no such contact.
+    """
+    vcard.check_names(fields)
+    card = await _find(nextcloud, address_book, uid)
+    _check(card, etag, uid)
+    changed = await aside(vcard.change_fields, card.text, fields)
+    async with _changing(nextcloud, address_book):
+        response = await nextcloud.request(
+            "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
+        )
+    # without an ETag, Nextcloud has repaired what it stored
+    present = dav.etag(response.headers) or (await _find(nextcloud, address_book, uid)).etag
+    return Written(uid=uid, etag=present, status_code=response.status_code)
+
+
+async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str | None = None) -> ContactData:
+    """Delete a contact for good, and return what it said.
+
+    Raises:
+        ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
+        NotFoundError: there is no such contact.
+    """
+    card = await _find(nextcloud, address_book, uid)
+    _check(card, etag, uid)
+    async with _changing(nextcloud, address_book):
+        await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
+    return await aside(vcard.read, card.text)
+
+
+@asynccontextmanager
+async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
+    """Send a change while no other is under way, because Nextcloud on SQLite answers parallel ones with HTTP 500.
+
+    If Nextcloud refuses it with 403, or with 404 as for shared address books, find out whether the book is read-only.
+
+    Raises:
+        ForbiddenError: it is there, and can only be read.
+    """
+    try:
+        async with nextcloud.turn(dav.OBJECTS):
+            yield
+    except (ForbiddenError, NotFoundError) as error:
+        try:
+            books = await list_address_books(nextcloud)
+        except NextcloudError:
+            raise error from None  # it says more of what was asked for
+        for each in books:
+            if each.name == address_book and each.read_only:
+                raise ForbiddenError(
+                    f"You may only read the {_book(address_book)}: ask {each.shared_by or 'its owner'} to let you "
+                    "write, or take another from nc_contacts_list_addressbooks."
+                ) from error
+        raise
+
+
+async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
+    """Return the card with this UID: where it is expected to be, or else wherever it is."""
+    if not uid.strip():
+        raise InvalidArgumentError("uid is empty: pass the one that the list of contacts gives.")
+    card = await _expected(nextcloud, address_book, uid)
+    if card is not None and vcard.uid_of(card.text) == uid:
+        return card
+    response = await _report(nextcloud, address_book, [("UID", uid, "equals")], wanted=["UID"])
+    for element in dav.matches(response):
+        if _contact(dav.properties(element)).uid == uid:
+            return await _card(nextcloud, await _url(nextcloud, address_book, dav.last_part(element)), uid)
+    raise NotFoundError(f"The {_book(address_book)} has no {_about(uid)}: list its contacts for their uid.")
+
+
+async def _expected(nextcloud: Nextcloud, address_book: str, uid: str) -> Card | None:
+    """Return the card that is named after the UID, whatever its UID is."""
+    if "/" in uid:
+        return None  # no file has that name
+    try:
+        return await _card(nextcloud, await _url(nextcloud, address_book, f"{uid}.vcf"), uid)
+    except NotFoundError:
+        return None
+
+
+async def _card(nextcloud: Nextcloud, url: str, uid: str) -> Card:
+    response = await nextcloud.request(
+        "PROPFIND",
+        url,
+        about=_about(uid),
+        headers={"Depth": "0", **_XML},
+        content=dav.propfind(f"{dav.D}getetag", f"{CARD}address-data"),
+    )
+    properties = dav.properties(dav.responses(response)[0])
+    return Card(url=url, etag=_etag(properties), text=_text(properties, f"{CARD}address-data"))
+
+
+async def _report(
+    nextcloud: Nextcloud, address_book: str, filters: Sequence[tuple[str, str, str]], *, wanted: Sequence[str]
+) -> httpx.Response:
+    """Ask for the cards that match one of `filters` (property, text, how), with the properties that are wanted."""
+    body = Element(f"{CARD}addressbook-query")
+    properties = SubElement(body, f"{dav.D}prop")
+    SubElement(properties, f"{dav.D}getetag")
+    data = SubElement(properties, f"{CARD}address-data", {"content-type": "text/vcard", "version": "4.0"})
+    for name in wanted:
+        SubElement(data, f"{CARD}prop", {"name": name})
+    chosen = SubElement(body, f"{CARD}filter", {"test": "anyof"})
+    for name, text, how in filters:
+        condition = SubElement(chosen, f"{CARD}prop-filter", {"name": name})
+        SubElement(condition, f"{CARD}text-match", {"match-type": how}).text = text
+    return await nextcloud.request(
+        "REPORT",
+        await _url(nextcloud, address_book),
+        about=_book(address_book),
+        headers={"Depth": "1", **_XML},
+        content=dav.body(body),
+    )
+
+
+def _check(card: Card, etag: str | None, uid: str) -> None:
+    """Refuse to change what is no longer as the caller saw it."""
+    if etag and dav.given(etag) != card.etag:
+        raise dav.changed(f"The {_about(uid)}")
+
+
+def _if_match(card: Card) -> dict[str, str]:
+    return {"If-Match": dav.quoted(card.etag)}
+
+
+def _address_book(response: Element) -> AddressBook:
+    name, properties = dav.last_part(response), dav.properties(response)
+    return AddressBook(
+        name=name,
+        display_name=_text(properties, f"{dav.D}displayname") or name,
+        description=_text(properties, f"{CARD}addressbook-description") or None,
+        getctag=_text(properties, f"{CS}getctag") or None,
+        read_only=_text(properties, f"{dav.OC}read-only") == "1",
+        shared_by=dav.shared_by(response),
+    )
+
+
+def _is_address_book(response: Element) -> bool:
+    return response.find(f".//{dav.D}resourcetype/{CARD}addressbook") is not None
+
+
+def _contacts(response: httpx.Response) -> list[Contact]:
+    """Read the contacts of an answer, by name."""
+    found = [_contact(dav.properties(element)) for element in dav.each_response(response)]
+    return sorted(found, key=lambda contact: ((contact.contact_data.fn or "").casefold(), contact.uid))
+
+
+def _contact(properties: dict[str, Element]) -> Contact:
+    card = _text(properties, f"{CARD}address-data")
+    return Contact(uid=vcard.uid_of(card), etag=_etag(properties), contact_data=vcard.read(card))
+
+
+def _text(properties: dict[str, Element], name: str) -> str:
+    element = properties.get(name)
+    return element.text or "" if element is not None else ""
+
+
+def _etag(properties: dict[str, Element]) -> str | None:
+    return dav.unquoted(_text(properties, f"{dav.D}getetag"))
+
+
+async def _url(nextcloud: Nextcloud, *names: str) -> str:
+    if any(name in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", name) for name in names):
+        raise InvalidArgumentError(f"{quoted(names[0])} is no address book: pass the name that the list of them gives.")
+    parts = "".join(f"{quote(name, safe='')}/" for name in names)
+    address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"
+    return address.rstrip("/") if len(names) > 1 else address
+
+
+def _book(name: str) -> str:
+    return f"address book {quoted(name)}"
+
+
+def _about(uid: str) -> str:
+    return f"contact {quoted(uid)}"

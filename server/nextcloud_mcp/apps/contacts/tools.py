@@ -1,0 +1,132 @@
+"""The tools for contacts."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+from nextcloud_mcp.apps.contacts import api
+from nextcloud_mcp.apps.contacts.api import AddressBook, Contact, Written
+from nextcloud_mcp.apps.contacts.vcard import contact_data as read_fields
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.shared import left
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing
+
+
+class AddressBooks(Result):
+    """The address books of the person."""
+
+    addressbooks: list[AddressBook]
+
+
+class Contacts(Paged):
+    """A page of the contacts of an address book; `total_count` is of all pages."""
+
+    addressbook: str
+    contacts: list[Contact]
+    total_count: int
+
+
+class AddressBookChanged(Result):
+    """An address book that is new, or gone."""
+
+    name: str
+    message: str
+
+
+class ContactChanged(Result):
+    """A contact after a change; `status_code` 201 says that it is new."""
+
+    uid: str
+    etag: str | None
+    status_code: int
+
+
+class ContactDeleted(Result):
+    """A contact that is gone."""
+
+    deleted_uid: str
+    message: str
+
+
+async def _address_books(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(book.name, book.display_name) for book in await api.list_address_books(nextcloud)]
+
+
+AddressBookName = Annotated[str, Named("address book", _address_books, scope="contacts:read")]
+
+
+@reads("List address books", scopes="contacts:read")
+async def nc_contacts_list_addressbooks(nextcloud: AsUser) -> AddressBooks:
+    """List the address books; the other contact tools want their name."""
+    return AddressBooks(addressbooks=await api.list_address_books(nextcloud))
+
+
+@reads("List or search contacts", scopes="contacts:read")
+async def nc_contacts_list_contacts(
+    addressbook: AddressBookName, nextcloud: AsUser, query: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Contacts:
+    """List contacts by name, or only those with the query's text in name, e-mail, phone, organization, category or
+    note. Gives each contact's uid and ETag; photos are left out.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    found = await api.list_contacts(nextcloud, addressbook, query)
+    shown = page(found, limit, cursor)
+    return Contacts(
+        addressbook=addressbook, contacts=shown.items, total_count=len(found), next_cursor=shown.next_cursor
+    )
+
+
+@writes("Create an address book", scopes="contacts:write", destructive=False, idempotent=False)
+async def nc_contacts_create_addressbook(name: str, display_name: str, nextcloud: AsUser) -> AddressBookChanged:
+    """Create an address book. The name is a part of its address: short, lower case."""
+    await api.create_address_book(nextcloud, name, display_name)
+    return AddressBookChanged(name=name, message=f"The address book {name} is created.")
+
+
+@writes("Delete an address book", scopes="contacts:write", destructive=True, idempotent=True)
+async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUser) -> AddressBookChanged:
+    """Delete an address book with all its contacts, for good: there is no trash for them. One that somebody shared is
+    left, not deleted.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    shared_by = await api.delete_address_book(nextcloud, name)
+    if shared_by:
+        return AddressBookChanged(name=name, message=left(f"the address book {name}", shared_by))
+    return AddressBookChanged(name=name, message=f"The address book {name} is deleted with all its contacts.")
+
+
+@writes("Create a contact", scopes="contacts:write", destructive=False, idempotent=False)
+async def nc_contacts_create_contact(
+    addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser
+) -> ContactChanged:
+    """Create a contact; an empty uid makes one. contact_data takes fn (the name shown), n, nickname, email, tel, adr,
+    org, title, role, bday, url, note, categories (its groups), kind, members. Lists may hold texts or
+    {"value", "type"}; adr has street, city, region, postcode, country.
+    """  # noqa: D205 - as above
+    data = read_fields(contact_data)
+    return _changed(await api.create(nextcloud, addressbook, uid or str(uuid4()), data))
+
+
+@writes("Change a contact", scopes="contacts:write", destructive=True, idempotent=True)
+async def nc_contacts_update_contact(
+    addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser, etag: str = ""
+) -> ContactChanged:
+    """Change a contact's fields, named as listing and creating name them: a list replaces the whole list, null removes
+    a field, and what is not named stays. With an ETag, only if nobody has changed it since.
+    """  # noqa: D205 - as above
+    return _changed(await api.update(nextcloud, addressbook, uid, contact_data, etag=etag))
+
+
+@writes("Delete a contact", scopes="contacts:write", destructive=True, idempotent=True)
+async def nc_contacts_delete_contact(
+    addressbook: AddressBookName, uid: str, nextcloud: AsUser, etag: str = ""
+) -> ContactDeleted:
+    """Delete a contact for good: there is no trash for contacts. With an ETag, only if nobody has changed it since."""
+    gone = await api.delete(nextcloud, addressbook, uid, etag=etag)
+    return ContactDeleted(deleted_uid=uid, message=f"The contact {gone.fn or uid} is deleted.")
+
+
+def _changed(written: Written) -> ContactChanged:
+    return ContactChanged(uid=written.uid, etag=written.etag, status_code=written.status_code)

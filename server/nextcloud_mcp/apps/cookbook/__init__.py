@@ -1,0 +1,8 @@
+"""Recipes (Nextcloud's app Cookbook)."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.cookbook import tools
+from nextcloud_mcp.boundary.declaration import App, tools_in
+
+APP: Final = App("cookbook", tools=tools_in(tools), resources=tools.RESOURCES)

@@ -1,0 +1,276 @@
+"""The tools for Nextcloud Cookbook."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from nextcloud_mcp.apps.cookbook import api
+from nextcloud_mcp.apps.cookbook.api import Category, Config, Keyword, Recipe, RecipeStub, Version
+from nextcloud_mcp.boundary.arguments import Expects
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing, folded
+
+
+async def _recipes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(stub.id, stub.name) for stub in await api.recipes(nextcloud)]
+
+
+RecipeId = Annotated[int, Named("recipe", _recipes, scope="cookbook:read")]
+
+
+def _as_text(given: Any) -> Any:
+    """Return a whole number as text."""
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    if isinstance(given, str):
+        return given.strip()
+    return given if isinstance(given, bool) or not isinstance(given, int) else str(given)
+
+
+Servings = Annotated[
+    str | None,
+    BeforeValidator(_as_text),
+    Expects("a whole number"),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+]
+"""A whole number, for clients; here a text, so that words which a recipe has can be given back to it."""
+
+
+class RecipeImported(Result):
+    """A recipe that was imported, and where it is now."""
+
+    recipe: Recipe
+    recipe_id: str
+
+
+class RecipeWritten(Result):
+    """A recipe that was created or changed."""
+
+    id: int | str
+
+
+class RecipeDeleted(Result):
+    """A recipe that is gone."""
+
+    deleted_id: int
+    status_code: int | None = 200
+    message: str | None = None
+
+
+class Done(Result):
+    """What was done; `status_code` is for clients that look for one."""
+
+    status_code: int | None = 200
+    message: str | None = None
+
+
+class Recipes(Paged):
+    """A page of recipes, and how many there are on all."""
+
+    recipes: list[RecipeStub]
+    total_count: int
+
+
+class RecipesFound(Paged):
+    """A page of the recipes that were found, and how many were."""
+
+    recipes: list[RecipeStub]
+    query: str
+    total_found: int
+
+
+class Categories(Result):
+    """The user's categories of recipes."""
+
+    categories: list[Category]
+
+
+class Keywords(Result):
+    """The keywords of the user's recipes."""
+
+    keywords: list[Keyword]
+
+
+@writes("Import a recipe", scopes="cookbook:write", destructive=False, idempotent=False)
+async def nc_cookbook_import_recipe(url: str, nextcloud: AsUser) -> RecipeImported:
+    """Import a recipe from a public web page; Nextcloud fetches it."""
+    recipe = await api.import_recipe(nextcloud, url)
+    return RecipeImported(recipe=recipe, recipe_id=recipe.id or "")
+
+
+@reads("List recipes", scopes="cookbook:read")
+async def nc_cookbook_list_recipes(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Recipes:
+    """List all recipes by name, with keywords and category."""
+    return _listed(await api.recipes(nextcloud), limit, cursor)
+
+
+@reads("Read a recipe", scopes="cookbook:read")
+async def nc_cookbook_get_recipe(recipe_id: RecipeId, nextcloud: AsUser) -> Recipe:
+    """Read a recipe: ingredients, instructions, times, yield and nutrition."""
+    return await api.recipe(nextcloud, recipe_id)
+
+
+@writes("Create a recipe", scopes="cookbook:write", destructive=False, idempotent=False)
+async def nc_cookbook_create_recipe(
+    name: str,
+    nextcloud: AsUser,
+    description: str | None = None,
+    ingredients: Texts | None = None,
+    instructions: Texts | None = None,
+    url: str | None = None,
+    prep_time: str | None = None,
+    cook_time: str | None = None,
+    total_time: str | None = None,
+    recipe_yield: Servings = None,
+    category: str | None = None,
+    keywords: CommaList | None = None,
+) -> RecipeWritten:
+    """Create a recipe. Its name must be new; times as PT1H30M (ISO 8601), keywords with commas between."""
+    fields = {
+        "description": description,
+        "recipeIngredient": ingredients,
+        "recipeInstructions": instructions,
+        "url": url,
+        "prepTime": prep_time,
+        "cookTime": cook_time,
+        "totalTime": total_time,
+        "recipeYield": recipe_yield,
+        "recipeCategory": category,
+        "keywords": keywords,
+    }
+    return RecipeWritten(id=await api.create(nextcloud, name, fields))
+
+
+@writes("Change a recipe", scopes="cookbook:write", destructive=True, idempotent=True)
+async def nc_cookbook_update_recipe(
+    recipe_id: RecipeId,
+    nextcloud: AsUser,
+    name: str | None = None,
+    description: str | None = None,
+    ingredients: Texts | None = None,
+    instructions: Texts | None = None,
+    url: str | None = None,
+    prep_time: str | None = None,
+    cook_time: str | None = None,
+    total_time: str | None = None,
+    recipe_yield: Servings = None,
+    category: str | None = None,
+    keywords: CommaList | None = None,
+) -> RecipeWritten:
+    """Change a recipe; what is null stays, a list is replaced whole. Times as PT1H30M (ISO 8601), "" for none."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "recipeIngredient": ingredients,
+        "recipeInstructions": instructions,
+        "url": url,
+        "prepTime": prep_time,
+        "cookTime": cook_time,
+        "totalTime": total_time,
+        "recipeYield": recipe_yield,
+        "recipeCategory": category,
+        "keywords": keywords,
+    }
+    return RecipeWritten(id=await api.update(nextcloud, recipe_id, fields))
+
+
+@writes("Delete a recipe", scopes="cookbook:write", destructive=True, idempotent=True)
+async def nc_cookbook_delete_recipe(recipe_id: RecipeId, nextcloud: AsUser) -> RecipeDeleted:
+    """Delete a recipe with its picture, to the user's trash."""
+    await api.delete(nextcloud, recipe_id)
+    return RecipeDeleted(deleted_id=recipe_id, message=f"Recipe {recipe_id} is deleted.")
+
+
+@reads("Search recipes", scopes="cookbook:read")
+async def nc_cookbook_search_recipes(
+    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> RecipesFound:
+    """Find recipes that have any word of the query in name, keywords or category; not in their ingredients."""
+    found = await api.search(nextcloud, query)
+    recipes, next_cursor = page(found, limit, cursor)
+    return RecipesFound(recipes=recipes, query=query, total_found=len(found), next_cursor=next_cursor)
+
+
+@reads("List categories of recipes", scopes="cookbook:read")
+async def nc_cookbook_list_categories(nextcloud: AsUser) -> Categories:
+    """List the categories and how many recipes each has; "*" stands for those without."""
+    return Categories(categories=await api.categories(nextcloud))
+
+
+@reads("List a category's recipes", scopes="cookbook:read")
+async def nc_cookbook_get_recipes_in_category(
+    category: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Recipes:
+    """List the recipes of a category, by its exact name; "*" for those without one."""
+    return _listed(await api.in_category(nextcloud, category), limit, cursor)
+
+
+@reads("List keywords of recipes", scopes="cookbook:read")
+async def nc_cookbook_list_keywords(nextcloud: AsUser) -> Keywords:
+    """List the keywords of recipes and how many recipes have each."""
+    return Keywords(keywords=await api.keywords(nextcloud))
+
+
+@reads("List recipes by keywords", scopes="cookbook:read")
+async def nc_cookbook_get_recipes_with_keywords(
+    keywords: Texts, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Recipes:
+    """List the recipes that have all of these keywords."""
+    return _listed(await api.with_keywords(nextcloud, keywords), limit, cursor)
+
+
+@writes("Change Cookbook's settings", scopes="cookbook:write files:read files:write", destructive=True, idempotent=True)
+async def nc_cookbook_set_config(
+    nextcloud: AsUser, folder: str | None = None, update_interval: int | None = None, print_image: bool | None = None
+) -> Done:
+    """Change settings of Cookbook; what is null stays. folder is where recipes are kept, such as /Recipes: changing
+    it moves none. update_interval is in minutes.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    await api.set_config(nextcloud, folder=folder, update_interval=update_interval, print_image=print_image)
+    return Done(message="The settings of Cookbook are changed.")
+
+
+@writes("Index recipes again", scopes="cookbook:write", destructive=False, idempotent=True)
+async def nc_cookbook_reindex(nextcloud: AsUser) -> Done:
+    """Make Cookbook read its files again, after recipes came by another way, such as WebDAV."""
+    await api.reindex(nextcloud)
+    return Done(message="All recipes are read again.")
+
+
+async def cookbook_version(nextcloud: AsUser) -> Version:
+    """Tell the versions of Cookbook and its API."""
+    return await api.version(nextcloud)
+
+
+async def cookbook_config(nextcloud: AsUser) -> Config:
+    """Tell the settings of Cookbook."""
+    return await api.config(nextcloud)
+
+
+async def recipe_ids(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of recipes by what their id starts with or their name contains."""
+    typed = folded(value)
+    return [r.id for r in await api.recipes(nextcloud) if r.id.startswith(typed) or typed in folded(r.name)]
+
+
+def _listed(found: list[RecipeStub], limit: int, cursor: str) -> Recipes:
+    recipes, next_cursor = page(found, limit, cursor)
+    return Recipes(recipes=recipes, total_count=len(found), next_cursor=next_cursor)
+
+
+RESOURCES = (
+    Resource("cookbook://version", cookbook_version, "Version of Cookbook", scopes="cookbook:read"),
+    Resource("cookbook://config", cookbook_config, "Settings of Cookbook", scopes="cookbook:read"),
+    Resource(
+        "nc://Cookbook/{recipe_id}",
+        nc_cookbook_get_recipe,
+        "A recipe",
+        scopes="cookbook:read",
+        complete={"recipe_id": recipe_ids},
+    ),
+)

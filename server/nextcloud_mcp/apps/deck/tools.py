@@ -1,0 +1,517 @@
+"""The tools for Nextcloud Deck: boards, which have stacks, which have cards.
+
+Lists of cards come in pages, counted in cards, and leave out long descriptions. They never cut one: what is cut
+could come back as the whole. The resources, which are for a client's program, are whole lists, as clients of the seed
+project know them.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from nextcloud_mcp.apps.deck import api
+from nextcloud_mcp.apps.deck.api import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
+from nextcloud_mcp.boundary.arguments import NonEmptyText
+from nextcloud_mcp.boundary.call import AsUser, Call
+from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named, Translated
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Page, Paged, page
+from nextcloud_mcp.boundary.people import as_uid, find_person
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing, folded
+
+
+async def _boards(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return _things(await api.boards(nextcloud))
+
+
+async def _stacks(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return _things(await api.stacks(nextcloud, arguments["board_id"]))
+
+
+async def _cards(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return _things((await api.stack(nextcloud, arguments["board_id"], arguments["stack_id"])).cards or ())
+
+
+async def _labels(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return _things((await api.board(nextcloud, arguments["board_id"])).labels)
+
+
+async def _people_on_board(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(each.uid, each.displayname) for each in (await api.board(nextcloud, arguments["board_id"])).users]
+
+
+async def _people_of_card(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
+    place = Place(arguments["board_id"], arguments["stack_id"], arguments["card_id"])
+    return [Thing(each.uid, each.displayname) for each in api.assigned(await api.card(nextcloud, place))]
+
+
+async def _by_mail_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
+    """Return the uid for a mail address, which Deck does not know; `given`, where the token may not look for people."""
+    return await find_person(call.nextcloud(), call.admission, given) if "@" in given else given
+
+
+def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[Thing]:
+    return [Thing(str(each.id), each.title) for each in found]
+
+
+BoardId = Annotated[int, Named("board", _boards, scope="deck:read")]
+StackId = Annotated[int, Named("stack", _stacks, scope="deck:read")]
+CardId = Annotated[int, Named("card", _cards, scope="deck:read")]
+LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
+Owner = Annotated[NonEmptyText, BeforeValidator(as_uid)]
+OnBoard = Annotated[
+    str,
+    BeforeValidator(as_uid),
+    Translated(_by_mail_address),
+    Named("person on the board", _people_on_board, scope="deck:read"),
+]
+Assigned = Annotated[
+    str,
+    BeforeValidator(as_uid),
+    Translated(_by_mail_address),
+    Named("person to whom the card is assigned", _people_of_card, scope="deck:read"),
+]
+
+LONG: Final = 300
+"""Characters of a description from which on a list leaves it out."""
+
+
+class Boards(Paged):
+    """A page of boards."""
+
+    result: list[DeckBoard]
+
+
+class Stacks(Paged):
+    """A board's stacks, all of them, with a page of its cards."""
+
+    result: list[DeckStack]
+
+
+class StackWithCards(DeckStack):
+    """A stack with a page of its cards."""
+
+    next_cursor: str | None = Field(default=None, alias="next_cursor")
+
+
+class Cards(Paged):
+    """A page of cards."""
+
+    result: list[DeckCard]
+
+
+class Labels(Result):
+    """A board's labels."""
+
+    result: list[DeckLabel]
+
+
+class ThingCreated(Result):
+    """A new board or label."""
+
+    id: int
+    title: str
+    color: str
+
+
+class StackCreated(Result):
+    """A new stack."""
+
+    id: int
+    title: str
+    order: int
+
+
+class CardCreated(Result):
+    """A new card."""
+
+    id: int
+    title: str
+    description: str | None
+    stackId: int  # noqa: N815 - clients know it by Deck's name
+    duedate: str | None = None
+
+
+class Changed(Result):
+    """What was done; `status_code` is for clients that look for one."""
+
+    status_code: int | None = 200
+    message: str | None
+
+
+class StackChanged(Changed):
+    """A stack that was changed or deleted."""
+
+    stack_id: int
+    board_id: int
+
+
+class CardChanged(Changed):
+    """A card that was changed or deleted."""
+
+    card_id: int
+    stack_id: int
+    board_id: int
+
+
+class LabelChanged(Changed):
+    """A label that was changed or deleted."""
+
+    label_id: int
+    board_id: int
+
+
+@reads("List boards", scopes="deck:read")
+async def deck_get_boards(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Boards:
+    """List the boards that the user sees, with their permissions. Labels and people: see deck_get_board."""
+    boards, next_cursor = page(await api.boards(nextcloud), limit, cursor)
+    return Boards(result=boards, next_cursor=next_cursor)
+
+
+@reads("Read a board", scopes="deck:read")
+async def deck_get_board(board_id: BoardId, nextcloud: AsUser) -> DeckBoard:
+    """Read a board: its labels, its people and what the user may do there. Cards: see deck_get_stacks."""
+    return await api.board(nextcloud, board_id)
+
+
+@reads("Read a board's stacks and cards", scopes="deck:read")
+async def deck_get_stacks(board_id: BoardId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Stacks:
+    """Read a whole board: its stacks (columns) with their cards, without archived ones. limit counts cards; a
+    description that is null is long: see deck_get_card.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    stacks, next_cursor = _paged(await api.stacks(nextcloud, board_id), limit, cursor)
+    return Stacks(result=stacks, next_cursor=next_cursor)
+
+
+@reads("Read a stack", scopes="deck:read")
+async def deck_get_stack(
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> StackWithCards:
+    """Read a stack with its cards, without archived ones. limit counts cards."""
+    (stack,), next_cursor = _paged([await api.stack(nextcloud, board_id, stack_id)], limit, cursor)
+    return StackWithCards(**dict(stack), next_cursor=next_cursor)
+
+
+@reads("List a stack's cards", scopes="deck:read")
+async def deck_get_cards(
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> Cards:
+    """List a stack's cards, without archived ones. A description that is null is long: see deck_get_card."""
+    (stack,), next_cursor = _paged([await api.stack(nextcloud, board_id, stack_id)], limit, cursor)
+    return Cards(result=stack.cards or [], next_cursor=next_cursor)
+
+
+async def deck_boards(nextcloud: AsUser) -> list[DeckBoard]:
+    """List the boards that the user sees, with their permissions."""
+    return await api.boards(nextcloud)
+
+
+async def deck_stacks(board_id: int, nextcloud: AsUser) -> list[DeckStack]:
+    """Read a whole board: its stacks (columns) with their cards, without archived ones."""
+    return await api.stacks(nextcloud, board_id)
+
+
+async def deck_cards(board_id: int, stack_id: int, nextcloud: AsUser) -> list[DeckCard]:
+    """List a stack's cards, without archived ones."""
+    return (await api.stack(nextcloud, board_id, stack_id)).cards or []
+
+
+async def deck_labels(board_id: int, nextcloud: AsUser) -> list[DeckLabel]:
+    """List a board's labels."""
+    return (await api.board(nextcloud, board_id)).labels
+
+
+def _paged(stacks: Sequence[DeckStack], limit: int, cursor: str) -> Page[DeckStack]:
+    """Cut the cards of stacks to one page; the stacks themselves all stay."""
+    cards = [card.id for stack in stacks for card in stack.cards or ()]
+    shown, next_cursor = page(cards, limit, cursor)
+    return Page([_with_cards(stack, frozenset(shown)) for stack in stacks], next_cursor)
+
+
+def _with_cards(stack: DeckStack, shown: frozenset[int]) -> DeckStack:
+    return stack.model_copy(update={"cards": [_lean(card) for card in stack.cards or () if card.id in shown]})
+
+
+def _lean(card: DeckCard) -> DeckCard:
+    return card.model_copy(update={"description": None}) if len(card.description or "") >= LONG else card
+
+
+@reads("Read a card", scopes="deck:read")
+async def deck_get_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> DeckCard:
+    """Read a card: description in Markdown, due date, labels, people, attachments, and the ETag for an update."""
+    return await api.card(nextcloud, Place(board_id, stack_id, card_id))
+
+
+@reads("List labels", scopes="deck:read")
+async def deck_get_labels(board_id: BoardId, nextcloud: AsUser) -> Labels:
+    """List a board's labels."""
+    return Labels(result=(await api.board(nextcloud, board_id)).labels)
+
+
+@reads("Read a label", scopes="deck:read")
+async def deck_get_label(board_id: BoardId, label_id: LabelId, nextcloud: AsUser) -> DeckLabel:
+    """Read a label of a board."""
+    return await api.label(nextcloud, board_id, label_id)
+
+
+@writes("Create a board", scopes="deck:write", destructive=False, idempotent=False)
+async def deck_create_board(title: str, color: str, nextcloud: AsUser) -> ThingCreated:
+    """Create a board; color as 0082c9. It comes with four labels, and without stacks."""
+    board = await api.create_board(nextcloud, title=title, color=color)
+    return ThingCreated(id=board.id, title=board.title, color=board.color)
+
+
+@writes("Create a stack", scopes="deck:write", destructive=False, idempotent=False)
+async def deck_create_stack(board_id: BoardId, title: str, order: int, nextcloud: AsUser) -> StackCreated:
+    """Create a stack (column) on a board; those with a lower order stand further left."""
+    stack = await api.create_stack(nextcloud, board_id, title=title, order=order)
+    return StackCreated(id=stack.id, title=stack.title, order=stack.order)
+
+
+@writes("Change a stack", scopes="deck:write", destructive=True, idempotent=True)
+async def deck_update_stack(
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: NonEmptyText = None, order: int | None = None
+) -> StackChanged:
+    """Rename a stack, or give it another place on its board; what is null stays."""
+    await api.update_stack(nextcloud, board_id, stack_id, title=title, order=order)
+    return StackChanged(message=f"Stack {stack_id} is changed.", stack_id=stack_id, board_id=board_id)
+
+
+@writes("Delete a stack", scopes="deck:write", destructive=True, idempotent=True)
+async def deck_delete_stack(board_id: BoardId, stack_id: StackId, nextcloud: AsUser) -> StackChanged:
+    """Delete a stack with its cards. The board's "Deleted items" keep it for a while."""
+    await api.delete_stack(nextcloud, board_id, stack_id)
+    return StackChanged(message=f"Stack {stack_id} is deleted.", stack_id=stack_id, board_id=board_id)
+
+
+@writes("Create a card", scopes="deck:write", destructive=False, idempotent=False)
+async def deck_create_card(
+    board_id: BoardId,
+    stack_id: StackId,
+    title: str,
+    nextcloud: AsUser,
+    type: str = "plain",  # noqa: A002 - Deck's name
+    order: int = 999,
+    description: str | None = None,
+    duedate: str | None = None,
+) -> CardCreated:
+    """Create a card: description in Markdown, duedate in ISO 8601 (without an offset in the user's time zone), order
+    from 0 for the top.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    card = await api.create_card(
+        nextcloud,
+        board_id,
+        stack_id,
+        title=title,
+        kind=type,
+        order=order,
+        description=description,
+        duedate=duedate,
+    )
+    return CardCreated(
+        id=card.id, title=card.title, description=card.description, stackId=card.stack_id, duedate=card.duedate
+    )
+
+
+@writes("Change a card", scopes="deck:write", destructive=True, idempotent=True)
+async def deck_update_card(
+    board_id: BoardId,
+    stack_id: StackId,
+    card_id: CardId,
+    nextcloud: AsUser,
+    title: NonEmptyText = None,
+    description: str | None = None,
+    type: NonEmptyText = None,  # noqa: A002 - Deck's name
+    owner: Owner = None,
+    order: int | None = None,
+    duedate: str | None = None,
+    archived: bool | None = None,
+    done: str | None = None,
+    etag: NonEmptyText = None,
+) -> CardChanged:
+    """Change a card; what is null stays. duedate and done (when it was done) as for creating, or "" for none. With the
+    etag from reading it, only if nobody changed it since. The owner can't change. To move it: deck_reorder_card.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    place = Place(board_id, stack_id, card_id)
+    changes = {
+        "title": title,
+        "description": description,
+        "type": type,
+        "owner": owner,
+        "order": order,
+        "duedate": duedate,
+        "archived": archived,
+        "done": done,
+    }
+    await api.update_card(nextcloud, place, changes, etag=etag)
+    return _changed(place, f"Card {card_id} is changed.")
+
+
+@writes("Delete a card", scopes="deck:write", destructive=True, idempotent=True)
+async def deck_delete_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
+    """Delete a card. The board's "Deleted items" keep it for a while. What is just over: deck_archive_card."""
+    place = Place(board_id, stack_id, card_id)
+    await api.delete_card(nextcloud, place)
+    return _changed(place, f"Card {card_id} is deleted.")
+
+
+@writes("Archive a card", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_archive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
+    """Archive a card: it leaves the board's lists and can come back."""
+    place = Place(board_id, stack_id, card_id)
+    await api.archive_card(nextcloud, place)
+    return _changed(place, f"Card {card_id} is archived.")
+
+
+@writes("Unarchive a card", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_unarchive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
+    """Bring a card back from the archive, into its stack."""
+    place = Place(board_id, stack_id, card_id)
+    await api.unarchive_card(nextcloud, place)
+    return _changed(place, f"Card {card_id} is no longer archived.")
+
+
+@writes("Move a card", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_reorder_card(
+    board_id: BoardId, stack_id: StackId, card_id: CardId, order: int, target_stack_id: StackId, nextcloud: AsUser
+) -> CardChanged:
+    """Move a card to position order, from 0, of its stack or another of the same board (target_stack_id)."""
+    await api.reorder_card(nextcloud, Place(board_id, stack_id, card_id), order=order, target_stack_id=target_stack_id)
+    return _changed(Place(board_id, target_stack_id, card_id), f"Card {card_id} is in stack {target_stack_id}.")
+
+
+@writes("Label a card", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_assign_label_to_card(
+    board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
+) -> CardChanged:
+    """Put a label of the board on a card."""
+    place = Place(board_id, stack_id, card_id)
+    await api.assign_label(nextcloud, place, label_id)
+    return _changed(place, f"Card {card_id} has label {label_id}.")
+
+
+@writes("Take a label off a card", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_remove_label_from_card(
+    board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
+) -> CardChanged:
+    """Take a label off a card; the board keeps it."""
+    place = Place(board_id, stack_id, card_id)
+    await api.remove_label(nextcloud, place, label_id)
+    return _changed(place, f"Card {card_id} has label {label_id} no longer.")
+
+
+@writes("Assign a card", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_assign_user_to_card(
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: OnBoard, nextcloud: AsUser
+) -> CardChanged:
+    """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it, or their name."""
+    place = Place(board_id, stack_id, card_id)
+    await api.assign_user(nextcloud, place, user_id)
+    return _changed(place, f"Card {card_id} is assigned to {user_id}.")
+
+
+@writes("End an assignment", scopes="deck:write", destructive=False, idempotent=True)
+async def deck_unassign_user_from_card(
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: Assigned, nextcloud: AsUser
+) -> CardChanged:
+    """End somebody's assignment to a card."""
+    place = Place(board_id, stack_id, card_id)
+    await api.unassign_user(nextcloud, place, user_id)
+    return _changed(place, f"Card {card_id} is no longer assigned to {user_id}.")
+
+
+@writes("Create a label", scopes="deck:write", destructive=False, idempotent=False)
+async def deck_create_label(board_id: BoardId, title: str, color: str, nextcloud: AsUser) -> ThingCreated:
+    """Create a label on a board, where its title must be new; color as 0082c9."""
+    label = await api.create_label(nextcloud, board_id, title=title, color=color)
+    return ThingCreated(id=label.id, title=label.title, color=label.color)
+
+
+@writes("Change a label", scopes="deck:write", destructive=True, idempotent=True)
+async def deck_update_label(
+    board_id: BoardId, label_id: LabelId, nextcloud: AsUser, title: NonEmptyText = None, color: NonEmptyText = None
+) -> LabelChanged:
+    """Change a label's title or color, on all its cards; what is null stays."""
+    await api.update_label(nextcloud, board_id, label_id, title=title, color=color)
+    return LabelChanged(message=f"Label {label_id} is changed.", label_id=label_id, board_id=board_id)
+
+
+@writes("Delete a label", scopes="deck:write", destructive=True, idempotent=True)
+async def deck_delete_label(board_id: BoardId, label_id: LabelId, nextcloud: AsUser) -> LabelChanged:
+    """Delete a label from its board and all cards. It can't be restored."""
+    await api.delete_label(nextcloud, board_id, label_id)
+    return LabelChanged(message=f"Label {label_id} is deleted.", label_id=label_id, board_id=board_id)
+
+
+async def board_ids(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of boards by what their id starts with or their title contains."""
+    return _proposed(value, await api.boards(nextcloud))
+
+
+async def stack_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of a board's stacks, likewise."""
+    return _proposed(value, await api.stacks(nextcloud, board_id))
+
+
+async def card_ids(board_id: int, stack_id: int, value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of a stack's cards, likewise."""
+    return _proposed(value, (await api.stack(nextcloud, board_id, stack_id)).cards or ())
+
+
+async def label_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of a board's labels, likewise."""
+    return _proposed(value, (await api.board(nextcloud, board_id)).labels)
+
+
+def _proposed(value: str, found: Sequence[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[str]:
+    typed = folded(value)
+    return [str(each.id) for each in found if str(each.id).startswith(typed) or typed in folded(each.title)]
+
+
+def _changed(place: Place, message: str) -> CardChanged:
+    return CardChanged(message=message, **place._asdict())
+
+
+_BOARD: Final[Mapping[str, Callable[..., Awaitable[list[str]]]]] = {"board_id": board_ids}
+_STACK: Final = {**_BOARD, "stack_id": stack_ids}
+
+RESOURCES = (
+    Resource("nc://Deck/boards", deck_boards, "Boards", scopes="deck:read"),
+    Resource("nc://Deck/boards/{board_id}", deck_get_board, "A board", scopes="deck:read", complete=_BOARD),
+    Resource(
+        "nc://Deck/boards/{board_id}/stacks",
+        deck_stacks,
+        "A board's stacks and cards",
+        scopes="deck:read",
+        complete=_BOARD,
+    ),
+    Resource(
+        "nc://Deck/boards/{board_id}/stacks/{stack_id}", deck_get_stack, "A stack", scopes="deck:read", complete=_STACK
+    ),
+    Resource(
+        "nc://Deck/boards/{board_id}/stacks/{stack_id}/cards",
+        deck_cards,
+        "A stack's cards",
+        scopes="deck:read",
+        complete=_STACK,
+    ),
+    Resource(
+        "nc://Deck/boards/{board_id}/stacks/{stack_id}/cards/{card_id}",
+        deck_get_card,
+        "A card",
+        scopes="deck:read",
+        complete={**_STACK, "card_id": card_ids},
+    ),
+    Resource(
+        "nc://Deck/boards/{board_id}/labels", deck_labels, "A board's labels", scopes="deck:read", complete=_BOARD
+    ),
+    Resource(
+        "nc://Deck/boards/{board_id}/labels/{label_id}",
+        deck_get_label,
+        "A label",
+        scopes="deck:read",
+        complete={**_BOARD, "label_id": label_ids},
+    ),
+)

@@ -1,0 +1,8 @@
+"""Files: WebDAV, with search, large uploads and the trash."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.files import tools
+from nextcloud_mcp.boundary.declaration import App
+
+APP: Final = App("files", tools=tools.TOOLS, resources=tools.RESOURCES)

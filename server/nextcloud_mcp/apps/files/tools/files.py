@@ -1,0 +1,275 @@
+"""The tools for files."""
+
+import base64
+import binascii
+import codecs
+import re
+from typing import Annotated, Final
+from urllib.parse import quote
+
+from mcp_types import CallToolResult, ResourceLink, TextContent
+
+from nextcloud_mcp.apps.files import webdav
+from nextcloud_mcp.apps.files.webdav import File, Written
+from nextcloud_mcp.boundary import large
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
+from nextcloud_mcp.boundary.file_paths import FilePath
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.shared import left
+from nextcloud_mcp.errors import InvalidArgumentError, quoted
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.files import FileInfo, shown
+from nextcloud_mcp.nextcloud.names import folded
+
+PIECE: Final = 64 * 1024
+"""Bytes that reading gives where the caller does not say: in base64 too, an answer's text stays under 100 kB."""
+
+MAX_PIECE: Final = 1024 * 1024
+"""Bytes that reading gives whatever the caller says: as a tool's result, text can grow to the thirteenfold."""
+
+MAX_RESOURCE: Final = 4 * 1024 * 1024
+"""Bytes of a file that is read as a resource, which is for the client's program: held in memory while it is sent."""
+
+
+class DirectoryListing(Paged):
+    """What is in a folder, a page of it; the counts and `total_size`, in bytes of the files alone, are of all."""
+
+    path: str
+    files: list[FileInfo]
+    total_count: int
+    directories_count: int
+    files_count: int
+    total_size: int = 0
+
+
+class FileRead(Result):
+    """A file: text as it is, anything else in base64, which `encoding` says; `size` is the whole file's, in bytes.
+
+    Of a piece, `offset` is where it starts and `next_offset` where the next one does. There is an `etag`, with which
+    a file can be replaced, only where `content` has all of it, lest its beginning takes its place.
+    """
+
+    path: str
+    content: str
+    content_type: str
+    size: int
+    encoding: str | None = None
+    etag: str | None = None
+    offset: int = 0
+    next_offset: int | None = None
+    resource: str | None = None
+
+
+class Changed(Result):
+    """What a change led to: the HTTP status of Nextcloud's answer, and in words what that means."""
+
+    status_code: int
+    message: str
+    etag: str | None = None
+
+
+@reads("List a folder", scopes="files:read")
+async def nc_webdav_list_directory(
+    nextcloud: AsUser, path: FilePath = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> DirectoryListing:
+    """List what is in a folder, with sizes, types and ETags: folders first, by name. Empty path: the root folder."""
+    everything = sorted(await webdav.list_directory(nextcloud, path), key=_folders_first)
+    files, next_cursor = page(everything, limit, cursor)
+    directories = sum(file.is_directory for file in everything)
+    return DirectoryListing(
+        path=path,
+        files=files,
+        total_count=len(everything),
+        directories_count=directories,
+        files_count=len(everything) - directories,
+        total_size=sum(file.size or 0 for file in everything if not file.is_directory),
+        next_cursor=next_cursor,
+    )
+
+
+def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
+    return not file.is_directory, file.name.casefold(), file.name
+
+
+@reads("Read a file", scopes="files:read")
+async def nc_webdav_read_file(
+    path: FilePath, nextcloud: AsUser, offset: int = 0, length: int | None = None
+) -> Annotated[CallToolResult, FileRead]:
+    """Read a file: text as text, all else in base64. Over 64 KiB, text comes in pieces (go on at next_offset), all
+    else as a link to a resource, unless offset or length (bytes) ask for a piece. Only whole files give the etag that
+    overwriting needs.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    if length is not None and not 1 <= length <= MAX_PIECE:
+        raise InvalidArgumentError(f"length must be from 1 to {MAX_PIECE} bytes; go on at next_offset for more.")
+    if length is None or length <= PIECE:
+        return await _read(nextcloud, path, offset, length)
+    async with large.turn():
+        return await _read(nextcloud, path, offset, length)
+
+
+async def _read(nextcloud: Nextcloud, path: str, offset: int, length: int | None) -> CallToolResult:
+    file = await webdav.read_file(nextcloud, path, offset=offset, length=length or PIECE)
+    text = _text(file)
+    if text is None and not file.is_whole and length is None and not offset:
+        return _linked(path, file)
+    taken = len(file.content if text is None else text.encode())
+    return _result(
+        FileRead(
+            path=path,
+            content=base64.b64encode(file.content).decode() if text is None else text,
+            content_type=file.content_type,
+            size=file.size,
+            encoding="base64" if text is None else None,
+            etag=file.etag if file.is_whole else None,
+            offset=offset,
+            next_offset=offset + taken if offset + taken < file.size else None,
+        )
+    )
+
+
+def _text(file: File) -> str | None:
+    """Return what is text, whatever type it claims to have, without a last character that is cut in two."""
+    ends = file.offset + len(file.content) >= file.size
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(file.content, final=ends)
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text or (file.content and not text) else text
+
+
+def _linked(path: str, file: File) -> CallToolResult:
+    """Show a file by a link to it, for a client to fetch when it needs the bytes (MCP, "Resource Links")."""
+    uri = f"nc://Files/{quote(shown(path).lstrip('/'))}"
+    read = FileRead(path=path, content="", content_type=file.content_type, size=file.size, resource=uri)
+    name = path.rstrip("/").rpartition("/")[2]
+    link = ResourceLink(type="resource_link", uri=uri, name=name, mime_type=file.content_type, size=file.size)
+    return _result(read, link)
+
+
+def _result(read: FileRead, *links: ResourceLink) -> CallToolResult:
+    text = TextContent(type="text", text=read.model_dump_json())
+    return CallToolResult(content=[text, *links], structured_content=read.model_dump(mode="json"))
+
+
+async def file_content(path: str, nextcloud: AsUser) -> Content:
+    """Read a whole file, of up to 4 MiB."""
+    async with large.turn():
+        file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE, whole=True)
+    text = _text(file)
+    return Content(file.content if text is None else text, file.content_type)
+
+
+async def file_paths(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose what is in the folder that is typed so far."""
+    folder, slash, typed = value.rpartition("/")
+    files = sorted(await webdav.list_directory(nextcloud, folder), key=_folders_first)
+    named = [file for file in files if folded(file.name).startswith(folded(typed))]
+    return [folder + slash + file.name + "/" * file.is_directory for file in named]
+
+
+@writes("Write a file", scopes="files:write", destructive=True, idempotent=True)
+async def nc_webdav_write_file(
+    path: FilePath, content: str, nextcloud: AsUser, content_type: str | None = None, etag: str | None = None
+) -> Changed:
+    """Create a file; with the etag from reading it, replace one. For binary content, send base64 and a
+    content_type that ends in ";base64". The folder must exist.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    media_type, is_base64 = _media_type(content_type)
+    written = await webdav.write_file(
+        nextcloud,
+        path,
+        decoded(content) if is_base64 else content.encode(),
+        content_type=media_type,
+        etag=etag,
+    )
+    return _changed(written, f"{path} is {'replaced' if written.status_code == 204 else 'created'}.")  # noqa: PLR2004
+
+
+_MEDIA_TYPE: Final = re.compile(r"""{0}/{0}(?:; {0}=(?:{0}|"[ !#-\[\]-~]*"))*""".format("[A-Za-z0-9!#$%&'*+.^_`|~-]+"))
+"""RFC 9110 section 8.3.1, with a blank before each parameter."""
+
+
+def _media_type(content_type: str | None) -> tuple[str | None, bool]:
+    """Split `image/png;base64` into the media type and whether the content is in base64.
+
+    Raises:
+        InvalidArgumentError: it is no media type.
+    """
+    parts = [part for each in (content_type or "").split(";") if (part := each.strip())]
+    kept = [part for part in parts if part.lower() != "base64"]
+    media_type = "; ".join(kept)
+    if media_type and not _MEDIA_TYPE.fullmatch(media_type):
+        raise InvalidArgumentError(
+            f"Invalid content_type {quoted(content_type or '')}: pass a media type such as text/plain, or for base64 "
+            "image/png;base64."
+        )
+    return media_type or None, len(kept) < len(parts)
+
+
+def decoded(content: str) -> bytes:
+    """Return the bytes of base64.
+
+    Raises:
+        InvalidArgumentError: it is something else.
+    """
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArgumentError(
+            "content is not base64: encode it, or of text, leave ';base64' away in content_type."
+        ) from error
+
+
+@writes("Create a folder", scopes="files:write", destructive=False, idempotent=True)
+async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Changed:
+    """Create a folder. status_code 405 says that it was there already."""
+    written = await webdav.create_directory(nextcloud, path)
+    exists = written.status_code == 405  # noqa: PLR2004
+    return _changed(written, f"{path} existed already." if exists else f"{path} is created.")
+
+
+@writes("Delete a file or folder", scopes="files:write", destructive=True, idempotent=True)
+async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
+    """Delete a file, or a folder with all that is in it, to the trash. What somebody shared is left, not deleted."""
+    deleted = await webdav.delete(nextcloud, path)
+    message = left(path, deleted.shared_by) if deleted.shared_by else f"{path} is deleted."
+    return Changed(status_code=deleted.status_code, message=message)
+
+
+@writes("Move or rename", scopes="files:read files:write", destructive=True, idempotent=False)
+async def nc_webdav_move_resource(
+    source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
+) -> Changed:
+    """Move or rename a file or folder. The destination is the full new path; its folder must exist. What overwrite
+    replaces goes to the trash.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    written = await webdav.move(nextcloud, source_path, destination_path, overwrite=overwrite)
+    return _changed(written, f"{source_path} is now {destination_path}.")
+
+
+@writes("Copy", scopes="files:read files:write", destructive=True, idempotent=False)
+async def nc_webdav_copy_resource(
+    source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
+) -> Changed:
+    """Copy a file or folder within Nextcloud. The destination is the full new path; its folder must exist. What
+    overwrite replaces goes to the trash.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    written = await webdav.copy(nextcloud, source_path, destination_path, overwrite=overwrite)
+    return _changed(written, f"{source_path} is copied to {destination_path}.")
+
+
+def _changed(written: Written, message: str) -> Changed:
+    return Changed(status_code=written.status_code, message=message, etag=written.etag)
+
+
+RESOURCES = (
+    Resource(
+        "nc://Files/{+path}",
+        file_content,
+        "A file",
+        scopes="files:read",
+        mime_type="application/octet-stream",
+        complete={"path": file_paths},
+    ),
+)

@@ -1,0 +1,86 @@
+"""The tools that find files."""
+
+from datetime import datetime
+from typing import Any
+
+from nextcloud_mcp.apps.files import search
+from nextcloud_mcp.apps.files.search import Wanted
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import reads
+from nextcloud_mcp.boundary.file_paths import FilePath
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.files import FileInfo
+
+
+class FilesFound(Paged):
+    """A page of what was found, newest first; `total_found` counts this page, for Nextcloud does not count further."""
+
+    results: list[FileInfo]
+    total_found: int
+    scope: str
+    filters_applied: dict[str, Any] | None = None
+
+
+@reads("Search files", scopes="files:read")
+async def nc_webdav_search_files(
+    nextcloud: AsUser,
+    scope: FilePath = "",
+    name_pattern: str | None = None,
+    mime_type: str | None = None,
+    only_favorites: bool = False,
+    limit: int | None = None,
+    modified_after: datetime | None = None,
+    modified_before: datetime | None = None,
+    cursor: str = "",
+) -> FilesFound:
+    """Find files and folders below the folder scope by name (%report%.pdf), type (image/%), date or star, newest
+    first. Does not look into files.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    wanted = Wanted(
+        name_pattern=name_pattern,
+        mime_type=mime_type,
+        only_favorites=only_favorites,
+        modified_after=modified_after,
+        modified_before=modified_before,
+    )
+    return await _found(nextcloud, scope, wanted, limit, cursor)
+
+
+@reads("Find files by name", scopes="files:read")
+async def nc_webdav_find_by_name(
+    pattern: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
+) -> FilesFound:
+    """Find files and folders whose name contains pattern, newest first. With %, which stands for any characters, it is
+    the whole name: %.pdf.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    return await _found(nextcloud, scope, Wanted(name_pattern=pattern), limit, cursor)
+
+
+@reads("Find files by type", scopes="files:read")
+async def nc_webdav_find_by_type(
+    mime_type: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
+) -> FilesFound:
+    """Find files by media type, newest first: application/pdf, or image/% for every kind of image."""
+    return await _found(nextcloud, scope, Wanted(mime_type=mime_type), limit, cursor)
+
+
+@reads("List favourite files", scopes="files:read")
+async def nc_webdav_list_favorites(
+    nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
+) -> FilesFound:
+    """List the files and folders that the user gave a star, newest first."""
+    return await _found(nextcloud, scope, Wanted(only_favorites=True), limit, cursor)
+
+
+async def _found(nextcloud: Nextcloud, scope: str, wanted: Wanted, limit: int | None, cursor: str) -> FilesFound:
+    limit = DEFAULT_LIMIT if limit is None else limit
+    start = start_of(cursor, limit)
+    results, next_start = await search.search(nextcloud, scope, wanted, start=start, limit=limit)
+    return FilesFound(
+        results=results,
+        total_found=len(results),
+        scope=scope,
+        filters_applied=wanted.model_dump(mode="json", exclude_defaults=True) or None,
+        next_cursor=cursor_at(next_start) if next_start is not None else None,
+    )

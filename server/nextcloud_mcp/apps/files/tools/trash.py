@@ -1,0 +1,39 @@
+"""The tools for the trash, so that what an assistant deletes can be had back by it too."""
+
+from nextcloud_mcp.apps.files import trash
+from nextcloud_mcp.apps.files.trash import Trashed
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+
+
+class TrashListed(Paged):
+    """A page of the trash, the latest first; the count is of all."""
+
+    items: list[Trashed]
+    total_count: int
+
+
+class Restored(Result):
+    """What came back."""
+
+    trash_id: str
+    message: str
+
+
+@reads("List the trash", scopes="files:read")
+async def nc_webdav_list_trash(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> TrashListed:
+    """List deleted files and folders that can be restored, the latest first, with where they were."""
+    everything = await trash.list_trash(nextcloud)
+    items, next_cursor = page(everything, limit, cursor)
+    return TrashListed(items=items, total_count=len(everything), next_cursor=next_cursor)
+
+
+@writes("Restore from the trash", scopes="files:write", destructive=False, idempotent=False)
+async def nc_webdav_restore_from_trash(trash_id: str, nextcloud: AsUser) -> Restored:
+    """Put a deleted file or folder back where it was; nothing is overwritten. trash_id: see nc_webdav_list_trash."""
+    await trash.restore(nextcloud, trash_id)
+    message = (
+        'It is back where it was: if the name is taken with " (restored)" added, if the folder is gone in the root.'
+    )
+    return Restored(trash_id=trash_id, message=message)

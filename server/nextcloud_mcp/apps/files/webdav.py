@@ -1,0 +1,304 @@
+"""Files over WebDAV (RFC 4918; Nextcloud developer manual, "WebDAV: Basic APIs").
+
+Paths are those that the user sees, `/` being their own root.
+"""
+
+from typing import Final
+from xml.etree.ElementTree import Element
+
+import httpx
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.files import (
+    PROPFIND,
+    FileInfo,
+    file_info,
+    file_infos,
+    root_of,
+    segments,
+    shown,
+    stat,
+    url_of,
+)
+
+_DELETING: Final = dav.propfind(
+    f"{dav.D}resourcetype",
+    f"{dav.D}getetag",
+    *(f"{dav.OC}{name}" for name in ("owner-id", "owner-display-name")),
+    *(f"{dav.NC}{name}" for name in ("mount-type", "is-mount-root")),
+)
+"""What tells whether something is there, and whose."""
+
+_PARTIAL: Final = ".part"
+"""Ends the names of uploads that are not complete; Nextcloud deletes what is not there with 204 (32 to 34)."""
+
+_UNKNOWN: Final = "application/octet-stream"
+"""The media type of what has none (RFC 9110 section 8.3)."""
+
+
+class File(BaseModel):
+    """A file, or a piece of it: `content` starts at byte `offset` of `size`."""
+
+    content: bytes
+    content_type: str
+    etag: str | None
+    size: int
+    offset: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the file is missing."""
+        return len(self.content) == self.size
+
+
+class Deleted(BaseModel):
+    """What a deletion led to: the HTTP status, and who shared what was only left, None if it is deleted."""
+
+    status_code: int
+    shared_by: str | None = None
+
+
+class Written(BaseModel):
+    """What a change led to: the HTTP status, 201 for something new and 204 for something replaced."""
+
+    status_code: int
+    etag: str | None = None
+
+
+async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
+    """Return what is in a folder, the folder itself not among it.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        InvalidArgumentError: it is a file.
+    """
+    response = await nextcloud.request(
+        "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=PROPFIND
+    )
+    root = await root_of(nextcloud)
+    itself, *members = await aside(file_infos, response, root) or dav.not_webdav()
+    if not itself.is_directory:
+        raise InvalidArgumentError(f"{shown(path)} is a file, not a folder: read it, or list its folder.")
+    return members
+
+
+async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int, whole: bool = False) -> File:
+    """Return up to `length` bytes of a file (RFC 9110 section 14.2), or all of it if asked for the `whole`.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidArgumentError: it is a folder, ends before `offset`, or is to come whole and is longer than `length`.
+    """
+    info = await stat(nextcloud, path)
+    size = info.size or 0
+    if info.is_directory:
+        raise InvalidArgumentError(f"{shown(path)} is a folder, not a file: list it.")
+    if whole and size > length:
+        raise InvalidArgumentError(
+            f"{shown(path)} has {size} bytes, and at most {length} can be read at once: read it in pieces, or "
+            "open it in Nextcloud."
+        )
+    if not 0 <= offset <= size:
+        raise InvalidArgumentError(f"offset must be from 0 to {size}, the size of {shown(path)} in bytes.")
+    file = File(content=b"", content_type=info.content_type or _UNKNOWN, etag=info.etag, size=size, offset=offset)
+    if offset == size:
+        return file  # there is no range that Nextcloud would not refuse
+    headers = {"Range": f"bytes={offset}-{offset + length - 1}"} if offset or length < size else {}
+    response = await nextcloud.request("GET", await url_of(nextcloud, path), about=shown(path), headers=headers)
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:  # the whole file, and as it is now
+        file.size = len(response.content)
+        file.content = response.content[offset : offset + length]
+    else:
+        file.content = response.content
+    file.etag = dav.etag(response.headers) or info.etag
+    return file
+
+
+async def write_file(
+    nextcloud: Nextcloud, path: str, content: bytes, *, content_type: str | None, etag: str | None
+) -> Written:
+    """Create a file; with `etag`, replace the one that has it. Nothing else is ever overwritten.
+
+    Raises:
+        ConflictError: the file exists (no `etag`), or has changed.
+        NotFoundError: its folder does not exist.
+    """
+    headers = {"If-Match": dav.quoted(etag)} if etag else {"If-None-Match": "*"}
+    if content_type:
+        headers["Content-Type"] = content_type
+    try:
+        response = await nextcloud.request(
+            "PUT",
+            await url_of(nextcloud, path),
+            about=shown(path),
+            headers=headers,
+            content=content,
+        )
+    except NotFoundError as error:
+        raise NotFoundError(f"The folder for {shown(path)} does not exist: create that first.") from error
+    except ConflictError as error:
+        raise await conflict(nextcloud, path, etag) from error
+    return Written(status_code=response.status_code, etag=dav.etag(response.headers))
+
+
+async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> NextcloudError:
+    """Say what stands where the caller wanted to write; the ETag that replaces it comes from reading it."""
+    info = await stat(nextcloud, path)
+    if info.is_directory:
+        return ConflictError(f"{shown(path)} is a folder: choose another name.")
+    if _is_reserved(info):
+        return _reserved(path)
+    if etag:
+        return dav.changed(shown(path))
+    return ConflictError(
+        f"{shown(path)} exists already, and nothing was written: to replace it, read it and pass the ETag from reading."
+    )
+
+
+def _is_reserved(info: FileInfo) -> bool:
+    """Return whether a name only seems to be taken: of `x.part` Nextcloud tells a file without an ETag (32 to 34)."""
+    return not info.is_directory and not info.etag
+
+
+def _reserved(path: str) -> NextcloudError:
+    return NextcloudError(
+        f"Nextcloud does not allow the name of {shown(path)} (it is for uploads that are not complete): choose another "
+        "name."
+    )
+
+
+async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
+    """Create a folder; 405 in `status_code` if it is there already.
+
+    Raises:
+        ConflictError: the folder above it does not exist, or a file has that name.
+    """
+    try:
+        response = await nextcloud.request("MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405})
+    except ConflictError as error:
+        raise ConflictError(f"The folder above {shown(path)} does not exist: create that first.") from error
+    if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+        await _check_is_folder(nextcloud, path)
+    return Written(status_code=response.status_code)
+
+
+async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
+    """Refuse to take anything else for the folder that was asked for."""
+    there = await stat(nextcloud, path)
+    if _is_reserved(there):
+        raise _reserved(path)
+    if not there.is_directory:
+        raise ConflictError(f"{shown(path)} is a file, and no folder was created: choose another name.")
+
+
+async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
+    """Delete a file or a folder with all that is in it; Nextcloud keeps it in the trash for a while.
+
+    What somebody shared is only left, and nothing is in the trash.
+
+    Raises:
+        NotFoundError: there is no such file or folder.
+    """
+    if not segments(path):
+        raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
+    url = await url_of(nextcloud, path)
+    about = shown(path)
+    there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETING)
+    found = dav.responses(there)[0]
+    if path.endswith(_PARTIAL) and _is_reserved(file_info(found, await root_of(nextcloud))):
+        raise NotFoundError(f"Nextcloud did not find {about}: list its folder.")
+    response = await nextcloud.request("DELETE", url, about=about)
+    return Deleted(status_code=response.status_code, shared_by=_shared_by(found))
+
+
+def _shared_by(response: Element) -> str | None:
+    """Return who shared a file or folder; None if it is the person's own, or in a folder that was shared."""
+    properties = {tag: element.text or "" for tag, element in dav.properties(response).items()}
+    is_root = properties.get(f"{dav.NC}is-mount-root") == "true"
+    if not is_root or properties.get(f"{dav.NC}mount-type") != "shared":
+        return None
+    return dav.named(properties.get(f"{dav.OC}owner-id", ""), properties.get(f"{dav.OC}owner-display-name"))
+
+
+async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
+    """Move or rename a file or folder.
+
+    Raises:
+        NotFoundError: there is no such source.
+        ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
+    """
+    return await _transfer(nextcloud, "MOVE", source, destination, overwrite=overwrite)
+
+
+async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
+    """Copy a file or folder, within Nextcloud.
+
+    Raises:
+        NotFoundError: there is no such source.
+        ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
+    """
+    return await _transfer(nextcloud, "COPY", source, destination, overwrite=overwrite)
+
+
+async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
+    _refuse_nested(source, destination)
+    replaces = overwrite and await _is_file(nextcloud, source, destination)
+    headers = {
+        "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
+        "Overwrite": "T" if replaces else "F",
+    }
+    response = await nextcloud.request(
+        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={400, 409, 412, 500}
+    )
+    if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly for the new name
+        raise error_for(response, shown(destination))
+    if response.status_code == httpx.codes.CONFLICT:
+        raise ConflictError(
+            f"The parent folder of {shown(destination)} does not exist, and nothing was done: create it first."
+        )
+    if response.status_code == httpx.codes.PRECONDITION_FAILED:
+        await _is_file(nextcloud, source, destination)  # raises for a folder
+        raise ConflictError(
+            f"{shown(destination)} exists already, and nothing was done: pass overwrite=true to replace it, or take "
+            "another name."
+        )
+    return Written(status_code=response.status_code, etag=dav.etag(response.headers))
+
+
+def _refuse_nested(source: str, destination: str) -> None:
+    """Refuse what has no sense, or would delete the source with the folder that it lies in."""
+    origin, target = segments(source), segments(destination)
+    if not origin or not target:
+        raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
+    if origin == target:
+        raise InvalidArgumentError(f"{shown(source)} is both source and destination: name another destination.")
+    if origin[: len(target)] == target or target[: len(origin)] == origin:
+        raise InvalidArgumentError(
+            f"{shown(source)} and {shown(destination)} are nested: pass the full new path as destination."
+        )
+
+
+async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
+    """Return whether there is a file at the destination.
+
+    Raises:
+        ConflictError: there is a folder. It is never replaced, for all that is in it, which nobody named, would go
+            (RFC 4918 sections 9.8.4 and 9.9.3).
+    """
+    try:
+        there = await stat(nextcloud, destination)
+    except NotFoundError:
+        return False
+    if there.is_directory:
+        inside = f"{shown(destination)}/{segments(source)[-1]}"
+        raise ConflictError(
+            f"{shown(destination)} is a folder, and nothing was done: to put it in there, name the full new path "
+            f"{inside}."
+        )
+    if _is_reserved(there):
+        raise _reserved(destination)
+    return True

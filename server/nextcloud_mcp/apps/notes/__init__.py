@@ -1,0 +1,8 @@
+"""Notes (Nextcloud's app Notes)."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.notes import tools
+from nextcloud_mcp.boundary.declaration import App, tools_in
+
+APP: Final = App("notes", tools=tools_in(tools), resources=tools.RESOURCES)

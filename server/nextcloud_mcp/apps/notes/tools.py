@@ -1,0 +1,158 @@
+"""The tools for Nextcloud Notes."""
+
+import base64
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from nextcloud_mcp.apps.notes import api
+from nextcloud_mcp.apps.notes.api import Heading, Note, Settings
+from nextcloud_mcp.boundary import large
+from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.nextcloud.names import folded
+
+
+class NoteWritten(Result):
+    """A note after a change; its content, which the caller knows, is left out."""
+
+    id: int
+    title: str
+    category: str
+    etag: str
+
+    @classmethod
+    def of(cls, note: Note) -> "NoteWritten":
+        """Shorten a note."""
+        return cls(id=note.id, title=note.title, category=note.category, etag=note.etag)
+
+
+class NoteDeleted(Result):
+    """A note that is gone."""
+
+    deleted_id: int
+    status_code: int | None = None
+    message: str | None = None
+
+
+class NoteSearchResult(BaseModel):
+    """A note that matches; `score` is the share of its matches that lie in the title, from 0 to 1."""
+
+    id: int
+    title: str
+    category: str = ""
+    score: float | None = None
+
+
+class NotesFound(Paged):
+    """A page of the notes that match, best first; `total_found` is of all pages."""
+
+    results: list[NoteSearchResult]
+    query: str
+    total_found: int
+
+
+@writes("Create a note", scopes="notes:write", destructive=False, idempotent=False)
+async def nc_notes_create_note(title: str, content: str, category: str, nextcloud: AsUser) -> NoteWritten:
+    """Create a note in Markdown. An empty category files it nowhere; a taken title gets a number added."""
+    return NoteWritten.of(await api.create(nextcloud, title=title, content=content, category=category))
+
+
+@writes("Change a note", scopes="notes:write", destructive=True, idempotent=True)
+async def nc_notes_update_note(
+    note_id: int, etag: str, title: str | None, content: str | None, category: str | None, nextcloud: AsUser
+) -> NoteWritten:
+    """Replace a note's title, content or category; null leaves one as it is. Needs the ETag from reading it."""
+    note = await api.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
+    return NoteWritten.of(note)
+
+
+@writes("Add to a note", scopes="notes:write", destructive=False, idempotent=False)
+async def nc_notes_append_content(note_id: int, content: str, nextcloud: AsUser) -> NoteWritten:
+    """Add text to the end of a note, below a rule (---). Needs no ETag: nothing that others write is lost."""
+    return NoteWritten.of(await api.append(nextcloud, note_id, content))
+
+
+@reads("Search notes", scopes="notes:read")
+async def nc_notes_search_notes(
+    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+) -> NotesFound:
+    """Find notes that have every word of the query in title, category or content; an empty query finds all."""
+    words = folded(query).split()
+    candidates: Sequence[Heading] = await (api.list_all if words else api.list_headings)(nextcloud)
+    scored = [(note, score) for note in candidates if (score := _score(note, words)) is not None]
+    scored.sort(key=lambda hit: (-hit[1], -hit[0].modified))
+    hits, next_cursor = page(scored, limit, cursor)
+    return NotesFound(
+        results=[NoteSearchResult(id=n.id, title=n.title, category=n.category, score=score) for n, score in hits],
+        query=query,
+        total_found=len(scored),
+        next_cursor=next_cursor,
+    )
+
+
+def _score(note: Heading, words: list[str]) -> float | None:
+    """Return the share of `words` that the title has, or None where a word is nowhere in the note."""
+    content = note.content if isinstance(note, Note) else ""
+    title, everything = folded(note.title), folded(f"{note.title}\n{note.category}\n{content}")
+    if not all(word in everything for word in words):
+        return None
+    return sum(word in title for word in words) / len(words) if words else 0.0
+
+
+@reads("Read a note", scopes="notes:read")
+async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note:
+    """Read a note: content in Markdown, and the ETag that an update needs."""
+    return await api.get(nextcloud, note_id)
+
+
+@reads("Read a note's attachment", scopes="notes:read")
+async def nc_notes_get_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
+    """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
+    async with large.turn():
+        content, media_type = await api.attachment(nextcloud, note_id, attachment_filename)
+    return {
+        "uri": f"nc://Notes/{note_id}/attachments/{attachment_filename}",
+        "mimeType": media_type,
+        "data": base64.b64encode(content).decode(),
+    }
+
+
+@writes("Delete a note", scopes="notes:write", destructive=True, idempotent=True)
+async def nc_notes_delete_note(note_id: int, nextcloud: AsUser) -> NoteDeleted:
+    """Delete a note. Its file goes to the user's trash, from where it can be restored in Nextcloud."""
+    await api.delete(nextcloud, note_id)
+    return NoteDeleted(deleted_id=note_id, status_code=200, message=f"Note {note_id} is deleted.")
+
+
+async def notes_settings(nextcloud: AsUser) -> Settings:
+    """Tell where the notes are kept: folder and file extension."""
+    return await api.settings(nextcloud)
+
+
+async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> Content:
+    """Read a file that a note embeds."""
+    async with large.turn():
+        return Content(*await api.attachment(nextcloud, note_id, attachment_filename))
+
+
+async def note_ids(value: str, nextcloud: AsUser) -> list[str]:
+    """Propose the ids of notes by what their id starts with or their title contains; the newest first."""
+    newest_first = sorted(await api.list_headings(nextcloud), key=lambda note: -note.modified)
+    typed = folded(value)
+    return [str(n.id) for n in newest_first if str(n.id).startswith(typed) or typed in folded(n.title)]
+
+
+RESOURCES = (
+    Resource("notes://settings", notes_settings, "Settings of Notes", scopes="notes:read"),
+    Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", scopes="notes:read", complete={"note_id": note_ids}),
+    Resource(
+        "nc://Notes/{note_id}/attachments/{attachment_filename}",
+        note_attachment,
+        "A note's attachment",
+        scopes="notes:read",
+        mime_type="application/octet-stream",
+        complete={"note_id": note_ids},
+    ),
+)

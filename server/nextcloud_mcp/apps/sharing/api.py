@@ -1,0 +1,350 @@
+"""Shares of files and folders (Nextcloud's OCS Share API, version 1 of `files_sharing`).
+
+Nextcloud answers with the hash of a link's password, twice; it is read here as "there is one" and goes no further.
+
+A share has a last day, which counts. Nextcloud 32 ends a share when the day begins that it is given, and Nextcloud 34
+when that day is over: the time in its answer tells which of the two, and whether it has to be given the day after.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from enum import IntFlag
+from typing import Any, Final
+
+import httpx
+from pydantic import BaseModel, computed_field, field_validator, model_validator
+
+from nextcloud_mcp.errors import (
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NextcloudMCPError,
+    NotFoundError,
+    quoted,
+)
+from nextcloud_mcp.nextcloud import moments, reasons
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
+from nextcloud_mcp.nextcloud.files import shown
+from nextcloud_mcp.nextcloud.sharees import GROUP, USER
+
+_PATH: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
+
+_A_DAY: Final = timedelta(days=1)
+
+_LAST_DAY: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII | re.IGNORECASE
+)
+"""A date, alone or with a time, with or without an offset."""
+
+_OF_A_DAY: Final = {None, "00:00", "23:59"}
+"""Times that stand for the whole day that is written with them: a share ends with a day."""
+
+LINK: Final = 3
+"""The share type of a public link."""
+
+KINDS: Final[Mapping[int, str]] = {
+    USER: "user",
+    GROUP: "group",
+    LINK: "link",
+    4: "email",
+    6: "remote",
+    7: "team",
+    9: "remote_group",
+    10: "room",
+    12: "deck",
+}
+"""Share types by their numbers, which are those of Nextcloud's PHP interface `IShare`."""
+
+
+class Permission(IntFlag):
+    """What a share allows, by the names and numbers of Nextcloud's PHP class `Constants`."""
+
+    READ = 1
+    UPDATE = 2
+    CREATE = 4
+    DELETE = 8
+    SHARE = 16
+
+
+class Share(BaseModel):
+    """A share; `path` as the one who asks sees it, `url` of a link alone.
+
+    `expiration` is the last second of the last day, also of Nextcloud 32, which writes the midnight that follows it: so
+    giving it back means the same day as `expires`.
+    """
+
+    id: int
+    share_type: int
+    path: str
+    item_type: str
+    permissions: int
+    uid_owner: str
+    share_with: str | None = None
+    share_with_displayname: str | None = None
+    url: str | None = None
+    has_password: bool = False
+    expiration: str | None = None
+    note: str = ""
+    label: str = ""
+
+    @computed_field  # type: ignore[prop-decorator] # which pydantic itself recommends
+    @property
+    def kind(self) -> str:
+        """Who it is for, in a word."""
+        return KINDS.get(self.share_type, "other")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def expires(self) -> date | None:
+        """The last day on which it works, in the owner's time zone."""
+        try:
+            return datetime.fromisoformat(self.expiration or "").date()
+        except ValueError:
+            return None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def permission_names(self) -> list[str]:
+        """The permissions by Nextcloud's names."""
+        return [flag.name.lower() for flag in Permission if flag.name and flag & self.permissions]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_hash(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Drop the hash of the password, which for a link stands in `share_with` as well."""
+        nobody = {"share_with": None} if data.get("share_type") == LINK else {}
+        return data | nobody | {"has_password": bool(data.get("password"))}
+
+    @field_validator("expiration")
+    @classmethod
+    def _with_last_second(cls, ends: str | None) -> str | None:
+        try:
+            moment = datetime.fromisoformat(ends or "")
+        except ValueError:
+            return ends
+        is_midnight = moment.time() == time()
+        return str(moment - timedelta(seconds=1)) if is_midnight else ends
+
+
+class _Stored(BaseModel):
+    expiration: str | None = None
+
+    @property
+    def ends_at_midnight(self) -> bool:
+        """Whether this Nextcloud ends a share when the day begins that it was given."""
+        return (self.expiration or "").endswith(" 00:00:00")
+
+
+class _OneStored(BaseModel):
+    data: _Stored
+
+
+class _OCSStored(BaseModel):
+    ocs: _OneStored
+
+
+class _One(BaseModel):
+    data: Share
+
+
+class _OCSOne(BaseModel):
+    ocs: _One
+
+
+class _Many(BaseModel):
+    data: list[Share]
+
+
+class _OCSMany(BaseModel):
+    ocs: _Many
+
+
+async def create(
+    nextcloud: Nextcloud,
+    path: str,
+    *,
+    share_type: int,
+    share_with: str,
+    permissions: int,
+    password: str | None,
+    expires: str | None,
+) -> Share:
+    """Share a file or folder. What is shared with the same user or group already is returned as it is.
+
+    Nextcloud drops permissions that can't be, such as creating in a file, and lets everybody pass a link on.
+
+    Raises:
+        InvalidArgumentError: an argument is impossible; the sentence is Nextcloud's and speaks of it.
+        NotFoundError: there is no such file, user or group.
+    """
+    if share_type == LINK and share_with:
+        raise InvalidArgumentError(
+            "A public link has no recipient: leave share_with empty, or pass share_type 0 for a user or 1 for a group."
+        )
+    day = _day(expires)
+    body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(permissions, password)
+    return await _send(nextcloud, "POST", "", about=f"a share of {shown(path)}", body=body, last_day=day)
+
+
+async def get(nextcloud: Nextcloud, share_id: int) -> Share:
+    """Return a share of or with the user.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    response = await _request(nextcloud, "GET", f"/{share_id}", about=f"share {share_id}")
+    shares = parse(_OCSMany, response).ocs.data  # a list, of one
+    if not shares:
+        raise NotFoundError(f"Nextcloud did not find share {share_id}: list the shares.")
+    return shares[0]
+
+
+async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bool) -> list[Share]:
+    """Return the user's shares, or those with the user; with `path`, those of that file or folder alone.
+
+    Raises:
+        NotFoundError: there is no such file.
+    """
+    params = {"shared_with_me": str(shared_with_me).lower()} | ({"path": shown(path)} if path else {})
+    about = f"the shares of {shown(path)}" if path else "your shares"
+    return parse(_OCSMany, await _request(nextcloud, "GET", "", about=about, params=params)).ocs.data
+
+
+async def update(
+    nextcloud: Nextcloud, share_id: int, *, permissions: int, password: str | None, expires: str | None
+) -> Share:
+    """Change a share's permissions, and its password or last day; "" takes those away, None leaves them.
+
+    Raises:
+        InvalidArgumentError: the share can't have that; the sentence is Nextcloud's.
+        ForbiddenError: it is another's share.
+        NotFoundError: there is none of that id.
+    """
+    day = _day(expires)
+    body = _settings(permissions, password) | ({"expireDate": ""} if expires is not None and day is None else {})
+    return await _send(nextcloud, "PUT", f"/{share_id}", about=f"share {share_id}", body=body, last_day=day)
+
+
+async def _send(
+    nextcloud: Nextcloud, method: str, path: str, *, about: str, body: dict[str, Any], last_day: date | None
+) -> Share:
+    """Create or change a share, so that it ends with its last day."""
+    if last_day is None:
+        return parse(_OCSOne, await _request(nextcloud, method, path, about=about, json=body)).ocs.data
+    is_today = last_day == await _today(nextcloud, last_day)
+    try:
+        response = await _ending(nextcloud, method, path, last_day, about=about, body=body)
+    except NotFoundError:
+        if not is_today:
+            raise
+        # over already for 32
+        response = await _ending(nextcloud, method, path, last_day + _A_DAY, about=about, body=body)
+    share = parse(_OCSOne, response).ocs.data
+    if not parse(_OCSStored, response).ocs.data.ends_at_midnight or share.expires != last_day - _A_DAY:
+        return share
+    try:
+        response = await _ending(nextcloud, "PUT", f"/{share.id}", last_day + _A_DAY, about=about, body={})
+    except NextcloudMCPError:  # such as an administrator's limit
+        if method == "POST":
+            await delete(nextcloud, share.id)
+        raise
+    return parse(_OCSOne, response).ocs.data
+
+
+async def _ending(
+    nextcloud: Nextcloud, method: str, path: str, day: date, *, about: str, body: dict[str, Any]
+) -> httpx.Response:
+    """Send what is to be stored, with the day as Nextcloud is to have it."""
+    return await _request(nextcloud, method, path, about=about, json=body | {"expireDate": day.isoformat()})
+
+
+async def _today(nextcloud: Nextcloud, last_day: date) -> date:
+    """Return which day it is for the person, who is asked for their zone only if it matters.
+
+    Raises:
+        InvalidArgumentError: the last day is over.
+    """
+    now = datetime.now(UTC)
+    if abs(last_day - now.date()) <= _A_DAY:
+        now = now.astimezone(await moments.zone_for(nextcloud) or UTC)
+    if last_day < now.date():
+        raise InvalidArgumentError(
+            f"expires {quoted(last_day.isoformat())} is in the past: write the last day on which the share works, "
+            "today at the earliest."
+        )
+    return now.date()
+
+
+def _day(expires: str | None) -> date | None:
+    """Read a share's last day: a date, or a time at its beginning or its end, which means the day that is written.
+
+    An offset does not change which day that is.
+
+    Raises:
+        InvalidArgumentError: it is anything else, of which Nextcloud would make a day by itself.
+    """
+    text = (expires or "").strip()
+    if not text:
+        return None
+    found = _LAST_DAY.fullmatch(text)
+    try:
+        day = date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        day = None
+    if day is None or found is None or day == date.max:
+        raise InvalidArgumentError(f"Invalid expires {quoted(str(expires))}: write the last day as YYYY-MM-DD.")
+    if found[2] not in _OF_A_DAY:
+        raise InvalidArgumentError(
+            f"Invalid expires {quoted(str(expires))}: a share ends with a day and not at a time, so write the last day "
+            "as YYYY-MM-DD."
+        )
+    return day
+
+
+async def delete(nextcloud: Nextcloud, share_id: int) -> None:
+    """End a share. The file stays.
+
+    Raises:
+        ForbiddenError: it is another's share.
+        NotFoundError: there is none of that id.
+    """
+    await _request(nextcloud, "DELETE", f"/{share_id}", about=f"share {share_id}")
+
+
+def _settings(permissions: int, password: str | None) -> dict[str, Any]:
+    """Return what creating and changing have in common; Nextcloud leaves alone what is not there."""
+    if not 1 <= permissions <= sum(Permission):
+        names = ", ".join(f"{flag.value} {flag.name}".lower() for flag in Permission)
+        raise InvalidArgumentError(f"Invalid permissions {permissions}: pass the sum of what is allowed ({names}).")
+    given = {"permissions": permissions, "password": password}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+_ERRORS: Final[Mapping[int, type[NextcloudError | InvalidArgumentError]]] = {
+    400: InvalidArgumentError,
+    403: ForbiddenError,
+    404: NotFoundError,
+}
+
+
+async def _request(
+    nextcloud: Nextcloud,
+    method: str,
+    path: str,
+    *,
+    about: str,
+    params: Mapping[str, str] | None = None,
+    json: Any = None,
+) -> httpx.Response:
+    """Send a request; raises with Nextcloud's own sentence, in the user's language, where it has one."""
+    params = {"format": "json", **(params or {})}
+    response = await nextcloud.request(
+        method, _PATH + path, about=about, params=params, json=json, also_ok=_ERRORS.keys()
+    )
+    if response.is_success:
+        return response
+    why = reasons.reason(response)
+    if not why:
+        raise error_for(response, about)
+    raise _ERRORS[response.status_code](f"Nextcloud refused {about}: {why}.")

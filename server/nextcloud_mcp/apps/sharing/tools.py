@@ -1,0 +1,146 @@
+"""The tools for shares."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from nextcloud_mcp.apps.sharing import api
+from nextcloud_mcp.apps.sharing.api import Share
+from nextcloud_mcp.boundary.arguments import SECRET, NonEmptyText
+from nextcloud_mcp.boundary.call import AsUser, Call
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.file_paths import FilePath
+from nextcloud_mcp.boundary.lookup import Translated
+from nextcloud_mcp.boundary.paging import Paged, page
+from nextcloud_mcp.nextcloud import sharees
+
+_LIMIT: Final = 50
+"""Shares of a page, by default: each comes twice, as fields and as the text that clients of the seed project read."""
+
+
+class ShareResult(Result):
+    """A share; `result` is the same as JSON text, in which clients of the seed project look."""
+
+    result: str
+    share: Share
+
+    @classmethod
+    def of(cls, share: Share) -> "ShareResult":
+        """Show a share."""
+        return cls(result=share.model_dump_json(exclude_none=True), share=share)
+
+
+class SharesListed(Paged):
+    """A page of shares; `result` likewise."""
+
+    result: str
+    shares: list[Share]
+    total_count: int
+
+
+class ShareDeleted(Result):
+    """A share that is no more; `result` likewise."""
+
+    result: str
+    share_id: int
+
+
+async def _recipient(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
+    share_type = arguments.get("share_type", sharees.USER)
+    if not given or share_type not in {sharees.USER, sharees.GROUP}:
+        return given
+    return await sharees.find_recipient(call.nextcloud(), given, share_type)
+
+
+Recipient = Annotated[str, Translated(_recipient)]
+"""A user or group by id, also written as mail address or display name."""
+
+
+_READ_ONLY: Final = 1
+"""The permission to read alone, as the number that Nextcloud's Share API has for it."""
+
+
+def _to_let_write(arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Need `files:write` for a share that allows more than reading: others then write, or whoever has the link.
+
+    Only a plain number is harmless, for "31" and 31.0 are read as 31 too. No value means the default of
+    `nc_share_create`, and is refused by `nc_share_update`.
+    """
+    permissions = arguments.get("permissions")
+    is_default = permissions is None or permissions == ""
+    reads_alone = is_default or (type(permissions) is int and permissions == _READ_ONLY)
+    return frozenset() if reads_alone else frozenset({"files:write"})
+
+
+@writes(
+    "Share a file or folder",
+    scopes="files:read sharing:write",
+    more_scopes=_to_let_write,
+    destructive=False,
+    idempotent=False,
+)
+async def nc_share_create(
+    path: FilePath,
+    share_with: Recipient,
+    nextcloud: AsUser,
+    share_type: int = 0,
+    permissions: int = 1,
+    password: Annotated[str | None, SECRET] = None,
+    expires: NonEmptyText = None,
+) -> ShareResult:
+    """Share a file or folder with a user (share_type 0), a group (1), an email address (4) or, with share_with "",
+    whoever has the link (3: result has its url). permissions: sum of 1 read, 2 update, 4 create, 8 delete, 16 share.
+    expires: the last day, YYYY-MM-DD. A share with the same user or group is returned as it was.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    share = await api.create(
+        nextcloud,
+        path,
+        share_type=share_type,
+        share_with=share_with,
+        permissions=permissions,
+        password=password,
+        expires=expires,
+    )
+    return ShareResult.of(share)
+
+
+@writes("End a share", scopes="files:read sharing:write", destructive=True, idempotent=True)
+async def nc_share_delete(share_id: int, nextcloud: AsUser) -> ShareDeleted:
+    """End a share: others lose access, the file stays."""
+    await api.delete(nextcloud, share_id)
+    text = json.dumps({"success": True, "message": f"Share {share_id} deleted"})
+    return ShareDeleted(result=text, share_id=share_id)
+
+
+@reads("Read a share", scopes="files:read sharing:write")
+async def nc_share_get(share_id: int, nextcloud: AsUser) -> ShareResult:
+    """Read a share: with whom, what is allowed, until when; of a link, its url."""
+    return ShareResult.of(await api.get(nextcloud, share_id))
+
+
+@reads("List shares", scopes="files:read sharing:write")
+async def nc_share_list(
+    nextcloud: AsUser, path: FilePath | None = None, shared_with_me: bool = False, limit: int = _LIMIT, cursor: str = ""
+) -> SharesListed:
+    """List what the user shares, of one file or folder if path is given; or what others share with the user."""
+    everything = await api.list_all(nextcloud, path=path, shared_with_me=shared_with_me)
+    shares, next_cursor = page(everything, limit, cursor)
+    text = json.dumps([share.model_dump(exclude_none=True) for share in shares])
+    return SharesListed(result=text, shares=shares, total_count=len(everything), next_cursor=next_cursor)
+
+
+@writes(
+    "Change a share", scopes="files:read sharing:write", more_scopes=_to_let_write, destructive=True, idempotent=True
+)
+async def nc_share_update(
+    share_id: int,
+    permissions: int,
+    nextcloud: AsUser,
+    password: Annotated[str | None, SECRET] = None,
+    expires: str | None = None,
+) -> ShareResult:
+    """Change what a share allows (see nc_share_create; a file has no 4 and 8), and its password or its last day, as
+    YYYY-MM-DD; "" takes these away.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    share = await api.update(nextcloud, share_id, permissions=permissions, password=password, expires=expires)
+    return ShareResult.of(share)

@@ -1,0 +1,8 @@
+"""Tables (Nextcloud's app Tables)."""
+
+from typing import Final
+
+from nextcloud_mcp.apps.tables import tools
+from nextcloud_mcp.boundary.declaration import App, tools_in
+
+APP: Final = App("tables", tools=tools_in(tools))

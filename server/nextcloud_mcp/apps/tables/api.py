@@ -1,0 +1,237 @@
+"""Nextcloud Tables, REST API v1 (github.com/nextcloud/tables, openapi.json), which has rows and says what is wrong.
+
+Tables stores nothing, or 0, in place of a value that its column can't hold, and says so to nobody. So every value is
+held against its column first (`nextcloud.cells`), and what was stored is read afterwards: where it is something else,
+the change is taken back. Rows have no ETag: a change writes the cells that it names, and no others. Deleted rows go to
+no trash.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import httpx
+from pydantic import Field
+
+from nextcloud_mcp.apps.tables import cells
+from nextcloud_mcp.apps.tables.cells import Cell, Column, Known
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.nextcloud import moments, reasons
+from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+
+API: Final = "/index.php/apps/tables/api/1"
+
+
+class View(Known):
+    """A saved way to look at a table."""
+
+    id: int
+    title: str
+    description: str | None = None
+
+
+class Table(Known):
+    """A table; times are Nextcloud's, in UTC. `onSharePermissions` is what others grant, null for one's own."""
+
+    id: int
+    title: str
+    emoji: str | None = None
+    description: str | None = None
+    ownership: str
+    owner_display_name: str | None = None
+    last_edit_at: str | None = None
+    archived: bool = False
+    favorite: bool = False
+    is_shared: bool = False
+    on_share_permissions: dict[str, Any] | None = None
+    rows_count: int = 0
+    columns_count: int = 0
+    views: list[View] = Field(default_factory=list)
+
+
+class Scheme(Known):
+    """How a table is built."""
+
+    title: str
+    emoji: str | None = None
+    description: str | None = None
+    columns: list[Column]
+    views: list[View] = Field(default_factory=list)
+
+
+class Row(Known):
+    """A row: its values by column; the API leaves out who made a row that is new."""
+
+    id: int
+    table_id: int
+    last_edit_by: str | None = None
+    last_edit_at: str | None = None
+    data: dict[str, Any]
+
+
+class Rows(NamedTuple):
+    """Some rows of a table, and whether there are more."""
+
+    rows: list[Row]
+    more: bool
+
+
+class _Row(Known):
+    id: int
+    table_id: int
+    last_edit_by: str | None = None
+    last_edit_at: str | None = None
+    data: list[Cell]
+
+    def by(self, columns: Sequence[Column]) -> Row:
+        """Call the cells by their columns."""
+        return Row(**self.model_dump(exclude={"data"}), data=cells.shown(self.data, columns))
+
+
+FindPerson = Callable[[str], Awaitable[str]]
+
+MAX_PEOPLE: Final = 100
+"""People of a cell who are looked up, each with a request."""
+
+
+async def _taken_as_uid(given: str) -> str:
+    return given
+
+
+async def list_tables(nextcloud: Nextcloud) -> list[Table]:
+    """Return the tables of the user and those that others share."""
+    return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="the list of tables"))
+
+
+async def scheme(nextcloud: Nextcloud, table_id: int) -> Scheme:
+    """Return how a table is built."""
+    return parse(Scheme, await nextcloud.request("GET", f"{API}/tables/{table_id}/scheme", about=_table(table_id)))
+
+
+async def read(nextcloud: Nextcloud, table_id: int, *, limit: int, offset: int) -> Rows:
+    """Return up to `limit` rows after the first `offset`, by id."""
+    columns = await _columns(nextcloud, table_id)
+    response = await nextcloud.request(
+        "GET",
+        f"{API}/tables/{table_id}/rows",
+        about=_table(table_id),
+        params={"limit": str(limit + 1), "offset": str(offset)},
+    )
+    found = [row.by(columns) for row in parse(list[_Row], response)]
+    return Rows(found[:limit], more=len(found) > limit)
+
+
+async def insert(
+    nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any], *, find_person: FindPerson = _taken_as_uid
+) -> Row:
+    """Add a row with these values, by column; `find_person` returns the uid for what stands for somebody.
+
+    Raises:
+        InvalidArgumentError: a column is unknown, misses its value or can't hold it.
+    """
+    columns = await _columns(nextcloud, table_id)
+    sent = await _stored(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
+    row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
+    kept = await _get(nextcloud, row.id)
+    if lost := cells.lost(sent, kept.data, columns):
+        await nextcloud.request("DELETE", f"{API}/rows/{row.id}", about=_row(row.id))
+        raise _not_kept(lost)
+    return kept.by(columns)
+
+
+async def update(
+    nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any], *, find_person: FindPerson = _taken_as_uid
+) -> Row:
+    """Change these values of a row, by column; the others stay, and so does a value that is as it was read.
+
+    For `find_person` see `insert`.
+
+    Raises:
+        NotFoundError: there is no such row.
+        InvalidArgumentError: a column is unknown or can't hold its value.
+    """
+    present = await _get(nextcloud, row_id)
+    columns = await _columns(nextcloud, present.table_id)
+    read = present.by(columns)
+    differing = {name: value for name, value in data.items() if name not in read.data or read.data[name] != value}
+    if data and not differing:
+        return read
+    sent = await _stored(nextcloud, await _with_uids(differing, columns, find_person), columns, new=False)
+    await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
+    kept = await _get(nextcloud, row_id)
+    if lost := cells.lost(sent, kept.data, columns):
+        before = dict.fromkeys(sent) | {cell.column_id: cell.value for cell in present.data if cell.column_id in sent}
+        await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), before)
+        raise _not_kept(lost)
+    return kept.by(columns)
+
+
+async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
+    """Delete a row for good, and return it as it was.
+
+    Raises:
+        NotFoundError: there is no such row.
+    """
+    columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
+    response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
+    return parse(_Row, response).by(columns)
+
+
+async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_person: FindPerson) -> dict[str, Any]:
+    """Return values in which people who are written as a text are uids.
+
+    Raises:
+        InvalidArgumentError: somebody is called as others are, or there are too many to look for.
+    """
+    found = dict(data)
+    for name in cells.of_people(data, columns):
+        listed = data[name] if isinstance(data[name], list) else [data[name]]
+        if sum(isinstance(each, str) for each in listed) > MAX_PEOPLE:
+            raise InvalidArgumentError(f"data[{quoted(name)}] names more than {MAX_PEOPLE} people: pass fewer.")
+        uids = [await find_person(each) if isinstance(each, str) and each else each for each in listed]
+        found[name] = uids if isinstance(data[name], list) else uids[0]
+    return found
+
+
+async def _stored(
+    nextcloud: Nextcloud, data: Mapping[str, Any], columns: Sequence[Column], *, new: bool
+) -> dict[int, Any]:
+    """Return the values to send; the person's zone is asked for where a time has an offset."""
+    zone = await moments.zone_for(nextcloud) if cells.has_offset(data, columns) else None
+    return cells.stored(data, columns, new=new, zone=zone)
+
+
+def _not_kept(lost: Sequence[str]) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"Tables stored {'; '.join(lost)}, so the change was taken back: write a value that the column can hold."
+    )
+
+
+async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
+    """Return a table's columns; a table that does not exist is as forbidden as one that is not shared."""
+    response = await nextcloud.request("GET", f"{API}/tables/{table_id}/columns", about=_table(table_id), also_ok={403})
+    if response.status_code == httpx.codes.FORBIDDEN:
+        raise NotFoundError(f"Nextcloud did not find {_table(table_id)} among what you may see: list the tables.")
+    return parse(list[Column], response)
+
+
+async def _get(nextcloud: Nextcloud, row_id: int) -> _Row:
+    """Return a row; for a change of one that is missing, the API has no better than 500."""
+    return parse(_Row, await nextcloud.request("GET", f"{API}/rows/{row_id}", about=_row(row_id)))
+
+
+async def _write(nextcloud: Nextcloud, method: str, path: str, about: str, sent: Mapping[int, Any]) -> _Row:
+    data = {str(column): value for column, value in sent.items()}
+    response = await nextcloud.request(method, path, about=about, json={"data": data}, also_ok={400})
+    if response.status_code == httpx.codes.BAD_REQUEST:
+        why = reasons.reason(response) or "it does not say why"
+        hint = ". People are written by their uid" if why.lower().startswith("user not found") else ""
+        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {why}{hint}.")
+    return parse(_Row, response)
+
+
+def _table(table_id: int) -> str:
+    return f"table {table_id}"
+
+
+def _row(row_id: int) -> str:
+    return f"row {row_id}"

@@ -1,0 +1,118 @@
+"""The tools for Nextcloud Tables."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
+
+from nextcloud_mcp.apps.tables import api
+from nextcloud_mcp.apps.tables.api import Row, Table, View
+from nextcloud_mcp.apps.tables.cells import Column
+from nextcloud_mcp.boundary.call import Admitted, AsUser
+from nextcloud_mcp.boundary.declaration import Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
+from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, MAX_LIMIT
+from nextcloud_mcp.boundary.people import find_person
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing
+
+
+async def _tables(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(str(table.id), table.title) for table in await api.list_tables(nextcloud)]
+
+
+TableId = Annotated[int, Named("table", _tables, scope="tables:read")]
+
+
+class Tables(Result):
+    """The tables that the person sees."""
+
+    tables: list[Table]
+
+
+class TableSchema(Result):
+    """How a table is built."""
+
+    table_id: int
+    title: str
+    description: str | None
+    columns: list[Column]
+    views: list[View]
+
+
+class TableRows(Result):
+    """A part of a table's rows; `next_offset` is null at the end."""
+
+    rows: list[Row]
+    next_offset: int | None
+
+
+class RowWritten(Result):
+    """A row after a change."""
+
+    row: Row
+
+
+class RowDeleted(Result):
+    """A row that is gone, as it was: what could be inserted again."""
+
+    deleted_row: Row
+
+
+@reads("List tables", scopes="tables:read")
+async def nc_tables_list_tables(nextcloud: AsUser) -> Tables:
+    """List the tables, own and shared, with their id and number of rows."""
+    return Tables(tables=await api.list_tables(nextcloud))
+
+
+@reads("Read a table's columns", scopes="tables:read")
+async def nc_tables_get_schema(table_id: TableId, nextcloud: AsUser) -> TableSchema:
+    """Read a table's columns: type, what is mandatory, the options of selections, limits. Use before writing rows."""
+    scheme = await api.scheme(nextcloud, table_id)
+    return TableSchema(
+        table_id=table_id,
+        title=scheme.title,
+        description=scheme.description,
+        columns=scheme.columns,
+        views=scheme.views,
+    )
+
+
+@reads("Read a table's rows", scopes="tables:read")
+async def nc_tables_read_table(
+    table_id: TableId, nextcloud: AsUser, limit: int | None = None, offset: int | None = None
+) -> TableRows:
+    """Read a table's rows, 100 unless limit says otherwise: values by column title, selections by label. For more,
+    pass next_offset as offset.
+    """  # noqa: D205 - a description for a model, not a summary with details
+    size, start = DEFAULT_LIMIT if limit is None else limit, offset or 0
+    if not 1 <= size <= MAX_LIMIT:
+        raise InvalidArgumentError(f"limit must be from 1 to {MAX_LIMIT}; for more, pass next_offset as offset.")
+    if start < 0:
+        raise InvalidArgumentError("offset must be 0 or more: the number of rows to pass over.")
+    found = await api.read(nextcloud, table_id, limit=size, offset=start)
+    return TableRows(rows=found.rows, next_offset=start + size if found.more else None)
+
+
+@writes("Add a row", scopes="tables:write", destructive=False, idempotent=False)
+async def nc_tables_insert_row(
+    table_id: TableId, data: dict[str, Any], nextcloud: AsUser, admission: Admitted
+) -> RowWritten:
+    """Add a row: data is values by column title or id. Selections take a label, dates YYYY-MM-DD, times HH:MM or
+    YYYY-MM-DD HH:MM, checks true or false, people their user id.
+    """  # noqa: D205 - as above
+    finding = partial(find_person, nextcloud, admission)
+    return RowWritten(row=await api.insert(nextcloud, table_id, data, find_person=finding))
+
+
+@writes("Change a row", scopes="tables:read tables:write", destructive=True, idempotent=True)
+async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsUser, admission: Admitted) -> RowWritten:
+    """Change values of a row, written as for inserting; columns that data does not name stay, null empties one."""
+    finding = partial(find_person, nextcloud, admission)
+    return RowWritten(row=await api.update(nextcloud, row_id, data, find_person=finding))
+
+
+@writes("Delete a row", scopes="tables:read tables:write", destructive=True, idempotent=True)
+async def nc_tables_delete_row(row_id: int, nextcloud: AsUser) -> RowDeleted:
+    """Delete a row for good: there is no trash for rows. Returns what it was."""
+    return RowDeleted(deleted_row=await api.delete(nextcloud, row_id))

@@ -1,0 +1,118 @@
+"""Paths of files, also written as the address that a browser or a WebDAV client shows."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from nextcloud_mcp.boundary.call import Call
+from nextcloud_mcp.boundary.lookup import Translated
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.nextcloud import files
+
+_ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
+_PORTS: Final = {"http": 80, "https": 443}
+
+_BY_ID: Final = re.compile(r"(?:/index\.php)?/(?:f|apps/files/files)/([0-9]{1,18})/?")
+"""The addresses of a file or folder by its id: the internal link, and that of the web page, which has `dir` besides."""
+
+_PAGE: Final = re.compile(r"(?:/index\.php)?/apps/files(?:/files)?/?")
+"""The web page of a folder, which `dir` names."""
+
+_DAV: Final = re.compile(r"/remote\.php/(?:dav/files/([^/]+)|webdav)(/.*)?")
+"""The address of a file or folder for WebDAV."""
+
+
+_INTERNAL: Final = re.compile("/f/[0-9]{1,18}/?")
+"""An internal link without its host, which may also be the path of a file."""
+
+_WITHOUT_HOST: Final = re.compile(
+    r"/index\.php/(?:f|apps/files)/.*|/apps/files/(?:files/?)?(?:[0-9]+/?)?\?.*|/remote\.php/(?:dav/files|webdav)/.*"
+    rf"|{_INTERNAL.pattern}",
+    re.DOTALL,
+)
+"""An address of which only the part after the host is given."""
+
+
+async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
+    """Return the path of a file, if it is given as an address of this Nextcloud; else what is given.
+
+    Raises:
+        InvalidArgumentError: the address is another server's, or of something that is not a file of the person's.
+        NotFoundError: it has the id of a file that the person does not see.
+    """
+    if not _ADDRESS.match(given.strip()) and not _WITHOUT_HOST.fullmatch(given):
+        return given
+    if _INTERNAL.fullmatch(given) and await files.exists(call.nextcloud(), given):
+        return given
+    address, path = _split(given.strip(), call.services.addresses)
+    if found := _DAV.fullmatch(path):
+        owner = unquote(found[1]) if found[1] is not None else None
+        if owner is not None and owner != await call.nextcloud().user_id():
+            raise InvalidArgumentError(f"{quoted(given)} is in somebody else's files: pass a path of your own.")
+        return unquote(found[2] or "/")
+    query = parse_qs(address.query)
+    folder = query.get("dir", [""])[0]
+    if file_id := _id_in(path, query):
+        return await _path_of(call, file_id, folder)
+    if _PAGE.fullmatch(path):
+        return folder or "/"
+    raise InvalidArgumentError(f"{quoted(given)} is not the address of a file or folder: pass its path.")
+
+
+FilePath = Annotated[str, Translated(_path_at)]
+"""A path below the person's root folder, or an address of this Nextcloud that leads there."""
+
+
+async def _path_of(call: Call, file_id: int, folder: str) -> str:
+    """Return the path of what has this id: by search, which does not find the root folder, or `folder` itself."""
+    try:
+        return await files.path_of(call.nextcloud(), file_id)
+    except NotFoundError:
+        if folder and await files.has_id(call.nextcloud(), folder, file_id):
+            return folder
+        raise
+
+
+def _id_in(path: str, query: Mapping[str, list[str]]) -> int | None:
+    """Return the id of the file that an address opens; the web page names it in its query, or in its path."""
+    opened = query.get("openfile", [""])[0]
+    if _PAGE.fullmatch(path) and re.fullmatch("[0-9]{1,18}", opened):
+        return int(opened)
+    found = _BY_ID.fullmatch(path)
+    return int(found[1]) if found else None
+
+
+def _split(given: str, roots: tuple[str, ...]) -> tuple[SplitResult, str]:
+    """Return the parts of an address, and its path below the root of this Nextcloud.
+
+    Raises:
+        InvalidArgumentError: it is another server's.
+    """
+    try:
+        address = urlsplit(given)
+    except ValueError:  # a host that cannot be one
+        address = urlsplit("https:")
+    path = _below(address, roots) if address.scheme else address.path
+    if path is None:
+        raise InvalidArgumentError(
+            f"{quoted(given)} is not an address of this Nextcloud: pass the path, as nc_webdav_list_directory shows it."
+        )
+    return address, path
+
+
+def _below(address: SplitResult, roots: tuple[str, ...]) -> str | None:
+    """Return the part of an address that comes after one of this Nextcloud's."""
+    for root in map(urlsplit, roots):
+        base = root.path.rstrip("/")
+        if _host(root) == _host(address) and (address.path + "/").startswith(base + "/"):
+            return address.path[len(base) :] or "/"
+    return None
+
+
+def _host(address: SplitResult) -> tuple[str | None, int | None]:
+    try:
+        port = address.port
+    except ValueError:  # not a number
+        return None, None
+    return address.hostname, port or _PORTS.get(address.scheme.lower())

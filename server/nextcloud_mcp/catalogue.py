@@ -1,0 +1,57 @@
+"""What this server offers: all apps and prompts, behind the one boundary."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+
+from mcp.server.lowlevel import Server
+
+from nextcloud_mcp.apps import account, calendar, contacts, cookbook, deck, files, notes, sharing, tables
+from nextcloud_mcp.auth.scopes import Offer, Requirement
+from nextcloud_mcp.boundary import server
+from nextcloud_mcp.boundary.call import Services
+from nextcloud_mcp.prompts import PROMPTS
+
+APPS: Final = tuple(each.APP for each in (account, notes, files, sharing, calendar, contacts, deck, cookbook, tables))
+"""Every app, in the order in which clients see them."""
+
+REQUIREMENTS: Final[tuple[Requirement, ...]] = tuple(each for app in APPS for each in app.requirements)
+
+INSTRUCTIONS: Final = (
+    "Works on the signed-in person's own Nextcloud: files, shares, notes, calendars, tasks, contacts, boards, tables "
+    "and recipes, as far as it has them and the token allows. Paths start at their root folder. "
+    "Changes that could overwrite somebody's work need the ETag from reading first. "
+    "nc_whoami tells who is signed in and which tools the granted scopes leave out."
+)
+
+
+def offer(*, read_only: bool = False, apps: Collection[str] = ()) -> Offer:
+    """Return the offer of everything, or of less; the arguments are those of `Offer`."""
+    return Offer(REQUIREMENTS, read_only=read_only, apps=apps)
+
+
+def app_names() -> list[str]:
+    """Every app that some scope names, sorted."""
+    return sorted({app for each in REQUIREMENTS for app in each.apps})
+
+
+def scopes_of(app: str) -> list[str]:
+    """Return every scope that something of `app` needs, those of other apps included, sorted."""
+    return sorted({scope for each in REQUIREMENTS if app in each.apps for scope in each.scopes})
+
+
+def create_server(services: Services) -> Server[Services]:
+    """Return the server with what is in the offer of `services`, which belong to the caller and are not closed."""
+
+    @asynccontextmanager
+    async def lifespan(_: Server[Services]) -> AsyncIterator[Services]:
+        yield services
+
+    return server.create_server(
+        services.offer,
+        APPS,
+        PROMPTS,
+        lifespan=lifespan,
+        title="Nextcloud",
+        instructions=INSTRUCTIONS,
+    )

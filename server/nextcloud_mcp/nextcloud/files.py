@@ -1,0 +1,196 @@
+"""Where a person's files are, and what WebDAV says of them.
+
+RFC 4918, and SEARCH of RFC 5323; Nextcloud developer manual, "WebDAV: Basic APIs" and "WebDAV: Search".
+Paths are those that the user sees, `/` being their own root.
+"""
+
+import re
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+import httpx
+from pydantic import BaseModel
+
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.names import composed
+
+_PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
+<oc:size/><oc:fileid/><oc:favorite/>"""
+"""What `file_info` reads, as a request for properties names it."""
+
+PROPFIND: Final = f"""<?xml version="1.0"?>
+<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop>
+{_PROPERTIES}
+</d:prop></d:propfind>""".encode()
+"""A request for what `file_info` reads."""
+
+# `firstresult` is no part of RFC 5323: it belongs to the library that Nextcloud's search is made of.
+_SEARCH: Final = """<?xml version="1.0"?>
+<d:searchrequest xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:s="https://github.com/icewind1991/SearchDAV/ns">
+<d:basicsearch>
+<d:select><d:prop>{properties}</d:prop></d:select>
+<d:from><d:scope><d:href>{scope}</d:href><d:depth>infinity</d:depth></d:scope></d:from>
+<d:where><d:and>{conditions}</d:and></d:where>
+<d:orderby>
+<d:order><d:prop><d:getlastmodified/></d:prop><d:descending/></d:order>
+<d:order><d:prop><d:displayname/></d:prop><d:ascending/></d:order>
+</d:orderby>
+<d:limit><d:nresults>{rows}</d:nresults><s:firstresult>{start}</s:firstresult></d:limit>
+</d:basicsearch></d:searchrequest>"""
+
+_WITH_ID: Final = "<d:eq><d:prop><oc:fileid/></d:prop><d:literal>{}</d:literal></d:eq>"
+
+
+class FileInfo(BaseModel):
+    """A file or folder; `size` in bytes, of a folder with all that is in it; `last_modified` as in HTTP."""
+
+    name: str
+    path: str
+    is_directory: bool
+    size: int | None = None
+    content_type: str | None = None
+    last_modified: str | None = None
+    etag: str | None = None
+    file_id: int | None = None
+    is_favorite: bool | None = None
+
+
+async def root_of(nextcloud: Nextcloud) -> str:
+    """Return the path of the user's root folder on the server, percent-encoded."""
+    return f"/remote.php/dav/files/{await nextcloud.home_name()}"
+
+
+async def url_of(nextcloud: Nextcloud, path: str) -> str:
+    """Return the path of a file on the server, percent-encoded."""
+    return "/".join([await root_of(nextcloud), *(quote(segment, safe="") for segment in segments(path))])
+
+
+def segments(path: str) -> list[str]:
+    """Split a path; no segment may climb out of the user's root or hide a part of the name."""
+    names = [composed(name) for name in path.split("/") if name]
+    if any("\0" in name for name in names):
+        raise InvalidArgumentError(f"Invalid path {quoted(path)}: write it without NUL characters.")
+    if any(name in {".", ".."} for name in names):
+        raise InvalidArgumentError(f"Invalid path {quoted(path)}: write it without '.' and '..'.")
+    return names
+
+
+def shown(path: str) -> str:
+    """Return a path as the user sees it: from their root, without doubled slashes."""
+    return "/" + "/".join(segments(path))
+
+
+async def stat(nextcloud: Nextcloud, path: str) -> FileInfo:
+    """Return what is known of one file or folder."""
+    response = await nextcloud.request(
+        "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "0"}, content=PROPFIND
+    )
+    root = await root_of(nextcloud)
+    return file_info(dav.responses(response)[0], root)
+
+
+async def exists(nextcloud: Nextcloud, path: str) -> bool:
+    """Return whether there is a file or folder."""
+    try:
+        await stat(nextcloud, path)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def has_id(nextcloud: Nextcloud, path: str, file_id: int) -> bool:
+    """Return whether there is a file or folder at a path, and this is its id."""
+    try:
+        return (await stat(nextcloud, path)).file_id == file_id
+    except NotFoundError:
+        return False
+
+
+async def path_of(nextcloud: Nextcloud, file_id: int) -> str:
+    """Return where the file or folder with this id is among the user's.
+
+    Raises:
+        NotFoundError: there is no such file, or the user may not see it.
+    """
+    found = await files_where(nextcloud, "", _WITH_ID.format(file_id), start=0, rows=1)
+    if not found:
+        raise NotFoundError(f"There is no file or folder with the id {file_id} among what you may see.")
+    return found[0].path
+
+
+async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, start: int, rows: int) -> list[FileInfo]:
+    """Return what below a folder meets conditions, newest first: these rows of it, apart from the folder itself.
+
+    Args:
+        nextcloud: the conversation.
+        folder: as the person sees it.
+        conditions: what `d:where` holds, at least one.
+        start: the first row.
+        rows: how many.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        InvalidArgumentError: it is a file.
+    """
+    root = f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"  # here a `+` is encoded once
+    document = _SEARCH.format(
+        properties=_PROPERTIES,
+        # not percent-encoded, unlike any other
+        scope=escape(f"/files/{unquote(await nextcloud.home_name())}{shown(folder)}"),
+        conditions=conditions,
+        rows=rows,
+        start=start,
+    )
+    response = await nextcloud.request(
+        "SEARCH",
+        "/remote.php/dav/",
+        about=shown(folder),
+        headers={"Content-Type": "text/xml"},
+        content=dav.body(document),
+        also_ok={httpx.codes.INTERNAL_SERVER_ERROR},
+    )
+    if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+        if b"only supported on directories" in response.content:
+            raise InvalidArgumentError(f"{shown(folder)} is a file, not a folder: search the one it is in.")
+        raise error_for(response, shown(folder))
+    return await aside(file_infos, response, root)
+
+
+def file_infos(multistatus: httpx.Response, root: str) -> list[FileInfo]:
+    """Read an answer to PROPFIND or SEARCH; thousands of files take seconds."""
+    return [file_info(element, root) for element in dav.each_response(multistatus)]
+
+
+def file_info(response: Element, root: str) -> FileInfo:
+    """Read one `d:response`; a folder has no length of its own, but `oc:size`."""
+    path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{dav.D}href", "")).path))
+    properties = dav.properties(response)
+    text = {tag: element.text for tag, element in properties.items() if element.text}
+    is_directory = f"{dav.D}resourcetype" in properties and (
+        properties[f"{dav.D}resourcetype"].find(f"{dav.D}collection") is not None
+    )
+    return FileInfo(
+        name=path.rsplit("/", 1)[-1],
+        path=path,
+        is_directory=is_directory,
+        size=_int(text.get(f"{dav.D}getcontentlength") or text.get(f"{dav.OC}size")),
+        content_type=text.get(f"{dav.D}getcontenttype"),
+        last_modified=text.get(f"{dav.D}getlastmodified"),
+        etag=dav.unquoted(text.get(f"{dav.D}getetag")),
+        file_id=_int(text.get(f"{dav.OC}fileid")),
+        is_favorite=text.get(f"{dav.OC}favorite") == "1",
+    )
+
+
+def _after(root: str, path: str) -> str:
+    """Return the user's path of an absolute one; Nextcloud may live below a path of its own."""
+    return "/" + path.partition(root)[2].strip("/")
+
+
+def _int(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch("[0-9]{1,18}", text) else None

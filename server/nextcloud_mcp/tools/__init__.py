@@ -1,1 +1,0 @@
-"""What an MCP client sees: one module an app, one function a tool."""

@@ -1,0 +1,587 @@
+"""`nextcloud.vevent_changes`, and with it `vevent_times` and `vevent_rules`: what a change does, and what it leaves."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed, new, written
+from nextcloud_mcp.apps.calendar.ical.event import Series, at
+from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.nextcloud import moments
+from tests.support.ics import (
+    APPLE,
+    DAVX5,
+    EXCHANGE,
+    GOOGLE,
+    OUTLOOK,
+    THUNDERBIRD,
+    TWO_RULES,
+    WRITTEN_BY,
+    ics,
+    stored,
+    unfolded,
+)
+
+BERLIN: Final = ZoneInfo("Europe/Berlin")
+ALICE: Final = Whose(BERLIN, "mailto:alice@example.org")
+ALWAYS: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
+"""What every change touches."""
+
+
+def difference(before: str, after: str) -> tuple[set[str], set[str]]:
+    """Return the lines that went and those that came, but for what every change touches."""
+    old, new = set(unfolded(before)), set(unfolded(after))
+    return tuple({line for line in lines if not line.startswith(ALWAYS)} for lines in (old - new, new - old))  # type: ignore[return-value]
+
+
+def change(ical: str, *, whose: Whose = ALICE, recurrence_id: str = "", **fields: Any) -> tuple[set[str], set[str]]:
+    """Change an event and return the lines that went and those that came."""
+    after = changed(Series(stored(ical)), Change(**fields), whose, recurrence_id=recurrence_id)
+    Series(stored(after))
+    return difference(ical, after)
+
+
+def created(*, whose: Whose = ALICE, **fields: Any) -> set[str]:
+    """Make an event and return its lines, without those that are in each."""
+    ical = new("theirs", Change(**{"title": "T", "start_datetime": "2030-10-07T10:00", **fields}), whose)
+    Series(stored(ical))
+    lines = unfolded(ical)
+    inside = lines[lines.index("BEGIN:VEVENT") + 1 : lines.index("END:VEVENT")]
+    return {line for line in inside if not line.startswith(("UID:", "CREATED:", "DTSTAMP:", "LAST-MODIFIED:"))}
+
+
+@pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
+def test_another_programs_event_is_kept(ical: str) -> None:
+    """A change of the title changes the title: what we do not understand is as it was, in the order in which it was."""
+    after = changed(Series(stored(ical)), Change(title="Ours"), Whose(None))
+    gone, come = difference(ical, after)
+    assert [line.partition(":")[0].partition(";")[0] for line in gone] == ["SUMMARY"]
+    assert come == {"SUMMARY:Ours"}
+    kept = [line for line in unfolded(after) if not line.startswith((*ALWAYS, "SUMMARY"))]
+    assert kept == [line for line in unfolded(ical) if not line.startswith((*ALWAYS, "SUMMARY"))]
+
+
+@pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
+def test_writing_what_was_read_changes_nothing(ical: str) -> None:
+    """Byte for byte, long lines and values that can be written in two ways included."""
+    series = Series(stored(ical))
+    original = series.stored.text
+    assert written(series.calendar, untold_zones=series.untold_zones, original=original) == original
+
+
+@pytest.mark.parametrize(
+    ("fields", "sequence"),
+    [
+        pytest.param({"location": "x"}, 3, id="a place, which all are told"),
+        pytest.param({"reminder_minutes": 5}, 2, id="a reminder, which is nobody else's business"),
+    ],
+)
+def test_a_change_is_newer(fields: dict[str, Any], sequence: int) -> None:
+    """Who was invited takes it for an update of what they have."""
+    event = Series(stored(changed(Series(stored(THUNDERBIRD)), Change(**fields), ALICE))).main
+    assert event["SEQUENCE"] == sequence
+    stamps = [moments.instant(at(event, name).dt) for name in ("DTSTAMP", "LAST-MODIFIED")]
+    assert min(stamps) > datetime.now(UTC) - timedelta(minutes=1)
+
+
+CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
+    "an hour, where the person is": (
+        {},
+        {"DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T110000"},
+    ),
+    "with an offset, told where the person is": (
+        {"start_datetime": "2030-10-07T10:00Z", "end_datetime": "2030-10-07T08:30:00-03:00"},
+        {"DTSTART;TZID=Europe/Berlin:20301007T120000", "DTEND;TZID=Europe/Berlin:20301007T133000"},
+    ),
+    "wherever one is": ({"whose": Whose(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
+    "an instant, no zone known": (
+        {"whose": Whose(None), "start_datetime": "2030-10-07T10:00+02:00"},
+        {"DTSTART:20301007T080000Z", "DTEND:20301007T090000Z"},
+    ),
+    "a day": (
+        {"start_datetime": "2030-10-07"},
+        {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301008"},
+    ),
+    "a day that ends on itself": (
+        {"start_datetime": "2030-10-07", "end_datetime": "2030-10-07"},
+        {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301008"},
+    ),
+    "several days": (
+        {"start_datetime": "2030-10-07T00:00:00", "end_datetime": "2030-10-10T00:00:00", "all_day": True},
+        {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301010"},
+    ),
+    "a rule, to the end of a day there": (
+        {"recurrence_rule": "RRULE:FREQ=WEEKLY;BYDAY=MO", "recurring": True, "recurrence_end_date": "2030-12-31"},
+        {"RRULE:BYDAY=MO;FREQ=WEEKLY;UNTIL=20301231T225959Z"},
+    ),
+    "a rule of days": (
+        {"start_datetime": "2030-10-07", "recurrence_rule": "FREQ=DAILY;UNTIL=20301231T100000Z"},
+        {"RRULE:FREQ=DAILY;UNTIL=20301231"},
+    ),
+    "a floating rule": (
+        {"whose": Whose(None), "recurrence_rule": "FREQ=DAILY;UNTIL=20301231"},
+        {"RRULE:FREQ=DAILY;UNTIL=20301231T235959"},
+    ),
+    "texts": (
+        {"description": "a, b; c\nd", "location": "Room", "url": "https://example.org", "color": "tomato"},
+        {"DESCRIPTION:a\\, b\\; c\\nd", "LOCATION:Room", "URL:https://example.org", "COLOR:tomato"},
+    ),
+    "choices": (
+        {"status": "tentative", "privacy": "private", "priority": 1, "categories": "a, b,,"},
+        {"STATUS:TENTATIVE", "CLASS:PRIVATE", "PRIORITY:1", "CATEGORIES:a,b"},
+    ),
+    "attendees": (
+        {"attendees": "bob@example.org, mailto:carol@example.com"},
+        {
+            "ORGANIZER:mailto:alice@example.org",
+            "ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bob@example.org",
+            "ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:carol@example.com",
+        },
+    ),
+    "a reminder": ({"reminder_minutes": 15}, {"BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT15M", "DESCRIPTION:T"}),
+    "a reminder by mail": (
+        {"reminder_minutes": 60, "reminder_email": True},
+        {"ACTION:DISPLAY", "ACTION:EMAIL", "TRIGGER:-PT1H", "SUMMARY:T", "ATTENDEE:mailto:alice@example.org"},
+    ),
+    "nothing of what is empty": (
+        {"description": "", "location": "", "attendees": "", "reminder_minutes": 0, "recurrence_rule": ""},
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "lines"), CREATED.values(), ids=CREATED.keys())
+def test_an_event_is_made(fields: dict[str, Any], lines: set[str]) -> None:
+    """Each field becomes its property, and nothing else does."""
+    usual = {"SUMMARY:T", "DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T110000"}
+    made = created(**fields)
+    assert lines <= made
+    extra = {line for line in made - lines - usual if not line.startswith(("BEGIN:", "END:", "ACTION", "DESC", "DT"))}
+    assert extra == set()
+
+
+def test_a_zone_is_told() -> None:
+    """The VTIMEZONE that RFC 5545 section 3.6.5 demands goes with it, from before the start on."""
+    ical = new("theirs", Change(title="T", start_datetime="2030-10-07T10:00"), ALICE)
+    assert "TZID:Europe/Berlin" in unfolded(ical)
+    assert len(ical) < 2000
+
+
+REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
+    "no time": (
+        {"start_datetime": "tomorrow"},
+        "Invalid start_datetime 'tomorrow': pass a date or a time, such as 2026-12-24",
+    ),
+    "a year that nobody means": ({"start_datetime": "0001-01-01"}, "start_datetime '0001-01-01'"),
+    "no end": ({"end_datetime": "later"}, "end_datetime 'later'"),
+    "an end before the start": ({"end_datetime": "2030-10-07T09:00"}, "end_datetime must be after start_datetime"),
+    "an end before the start, in days": (
+        {"start_datetime": "2030-10-07", "end_datetime": "2030-10-05"},
+        "end_datetime must be after",
+    ),
+    "a day as the end of a time": ({"end_datetime": "2030-10-08"}, "need a time, such as T10:00, or pass all_day=true"),
+    "no rule": (
+        {"recurrence_rule": "every monday"},
+        "Invalid recurrence_rule 'every monday': it is not a rule of RFC 5545",
+    ),
+    "a rule of no frequency": ({"recurrence_rule": "FREQ=OFTEN"}, "recurrence_rule 'FREQ=OFTEN'"),
+    "a rule that never ends its day": ({"recurrence_rule": "FREQ=SECONDLY"}, "recurrence_rule 'FREQ=SECONDLY'"),
+    "a rule for every minute": (
+        {"recurrence_rule": "FREQ=DAILY;BYHOUR=9,10;BYMINUTE=" + ",".join(map(str, range(60)))},
+        "more than once an hour",
+    ),
+    "a rule that stands still": (
+        {"recurrence_rule": "FREQ=DAILY;INTERVAL=0"},
+        "recurrence_rule 'FREQ=DAILY;INTERVAL=0'",
+    ),
+    "a rule for no day": ({"recurrence_rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "never happens"),
+    "a rule with two ends": ({"recurrence_rule": "FREQ=DAILY;COUNT=2;UNTIL=20301231"}, "COUNT or UNTIL but not both"),
+    "a rule with another end": (
+        {"recurrence_rule": "FREQ=DAILY;COUNT=2", "recurrence_end_date": "2030-12-31"},
+        "recurrence_end_date and COUNT",
+    ),
+    "a series without a rule": ({"recurring": True}, "needs a recurrence_rule"),
+    "an end of no rule": ({"recurrence_end_date": "2030-12-31"}, "needs a recurrence_rule"),
+    "a rule for no series": ({"recurring": False, "recurrence_rule": "FREQ=DAILY"}, "contradict each other"),
+    "a status": ({"status": "MAYBE"}, "Invalid status 'MAYBE': use one of CONFIRMED, TENTATIVE, CANCELLED"),
+    "a privacy": ({"privacy": "SECRET"}, "Invalid privacy 'SECRET'"),
+    "a priority": ({"priority": 10}, "Invalid priority 10"),
+    "an attendee": ({"attendees": "bob"}, "Invalid mail address 'bob' in attendees"),
+    "an attendee with a name alone": ({"attendees": "Bob Builder"}, "Invalid mail address 'Bob Builder'"),
+    "an attendee whose name has a comma": (
+        {"attendees": "Doe, Jane <jane@example.org>"},
+        "Invalid mail address 'Doe' in attendees: pass addresses separated by commas, or names with addresses, in",
+    ),
+    "an attendee with one quotation mark": ({"attendees": '"Doe, Jane <jane@example.org>'}, "Invalid mail address"),
+    "an address with a comma": ({"attendees": '"doe, jane"@example.org'}, "Invalid mail address"),
+    "an attendee with two addresses": ({"attendees": "A <a@b> <c@d>"}, "Invalid mail address"),
+    "an attendee with a name and no address": ({"attendees": "Jane <jane>"}, "Invalid mail address 'Jane <jane>'"),
+    "a reminder after the start": ({"reminder_minutes": -5}, "reminder_minutes counts back"),
+    "a reminder of another life": ({"reminder_minutes": 10**12}, "reminder_minutes counts back"),
+    "a reminder by mail to nobody": (
+        {"reminder_email": True, "whose": Whose(BERLIN)},
+        "reminder_email needs a mail address",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "sentence"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_can_not_be_is_refused(fields: dict[str, Any], sentence: str) -> None:
+    """The sentence names the argument and how to write it."""
+    with pytest.raises(InvalidArgumentError, match=sentence.replace("(", r"\(")):
+        created(**fields)
+
+
+WHEN: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
+    "a new start keeps the length": (
+        ics("DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T103000"),
+        {"start_datetime": "2030-10-08T12:00"},
+        {"DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T103000"},
+        {"DTSTART;TZID=Europe/Berlin:20301008T120000", "DTEND;TZID=Europe/Berlin:20301008T123000"},
+    ),
+    "a zone keeps its name": (
+        OUTLOOK,
+        {"end_datetime": "2030-10-07T12:00"},
+        {"DTEND;TZID=W. Europe Standard Time:20301007T110000"},
+        {"DTEND;TZID=W. Europe Standard Time:20301007T120000"},
+    ),
+    "a zone that nobody knows keeps its name": (
+        ics("DTSTART;TZID=Mars/Phobos:20301007T100000", "DTEND;TZID=Mars/Phobos:20301007T110000"),
+        {"start_datetime": "2030-10-08T10:00"},
+        {"DTSTART;TZID=Mars/Phobos:20301007T100000", "DTEND;TZID=Mars/Phobos:20301007T110000"},
+        {"DTSTART;TZID=Mars/Phobos:20301008T100000", "DTEND;TZID=Mars/Phobos:20301008T110000"},
+    ),
+    "each end keeps its zone": (
+        ics("DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=America/New_York:20301007T130000"),
+        {"start_datetime": "2030-10-07T11:00"},
+        {"DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=America/New_York:20301007T130000"},
+        {"DTSTART;TZID=Europe/Berlin:20301007T110000", "DTEND;TZID=America/New_York:20301007T140000"},
+    ),
+    "UTC is no place: the person's clock counts": (
+        ics("DTSTART:20301007T080000Z", "DTEND:20301007T083000Z"),
+        {"start_datetime": "2030-10-07T11:00"},
+        {"DTSTART:20301007T080000Z", "DTEND:20301007T083000Z"},
+        {"DTSTART;TZID=Europe/Berlin:20301007T110000", "DTEND;TZID=Europe/Berlin:20301007T113000"},
+    ),
+    "floating stays so": (
+        ics("DTSTART:20301007T080000", "DTEND:20301007T083000"),
+        {"start_datetime": "2030-10-07T11:00"},
+        {"DTSTART:20301007T080000", "DTEND:20301007T083000"},
+        {"DTSTART:20301007T110000", "DTEND:20301007T113000"},
+    ),
+    "an end in place of a duration": (
+        ics("DTSTART:20301007T080000", "DURATION:PT45M"),
+        {"end_datetime": "2030-10-07T11:00"},
+        {"DURATION:PT45M"},
+        {"DTEND:20301007T110000"},
+    ),
+    "a trip a day later": (
+        APPLE,
+        {"start_datetime": "2030-10-08"},
+        {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301010"},
+        {"DTSTART;VALUE=DATE:20301008", "DTEND;VALUE=DATE:20301011"},
+    ),
+    "a meeting all day": (
+        ics("DTSTART:20301007T080000Z", "DTEND:20301007T083000Z"),
+        {"all_day": True},
+        {"DTSTART:20301007T080000Z", "DTEND:20301007T083000Z"},
+        {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301008"},
+    ),
+    "a day that gets a time": (
+        ics("DTSTART;VALUE=DATE:20301007"),
+        {"all_day": False, "start_datetime": "2030-10-07T10:00"},
+        {"DTSTART;VALUE=DATE:20301007"},
+        {"DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T110000"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("ical", "fields", "gone", "come"), WHEN.values(), ids=WHEN.keys())
+def test_an_event_is_moved(ical: str, fields: dict[str, Any], gone: set[str], come: set[str]) -> None:
+    """It stays of its kind, in its zone and of its length, unless the caller says otherwise."""
+    went, came = change(ical, **fields)
+    assert went == gone
+    assert {line for line in came if line.startswith(("DTSTART;", "DTSTART:2", "DTEND"))} >= come
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        pytest.param({"start_datetime": "2030-10-08T10:00"}, "The event is all day, and a time was given", id="a time"),
+        pytest.param({"all_day": False}, "needs a start_datetime with a time", id="no time"),
+    ],
+)
+def test_a_day_gets_a_time_on_request_alone(fields: dict[str, Any], sentence: str) -> None:
+    """Nobody loses an all-day event by naming an hour."""
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        change(APPLE, **fields)
+
+
+def test_a_series_moves_with_its_exceptions() -> None:
+    """A deleted occurrence stays deleted, a changed one stays changed, and the last one stays the last."""
+    gone, come = change(THUNDERBIRD, start_datetime="2030-09-30T09:30")
+    assert come == {
+        "DTSTART;TZID=Europe/Berlin:20300930T093000",
+        "DTEND;TZID=Europe/Berlin:20300930T103000",
+        "EXDATE;TZID=Europe/Berlin:20301014T093000",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20301007T093000",
+        "DTSTART;TZID=Europe/Berlin:20301007T093000",
+        "DTEND;TZID=Europe/Berlin:20301007T123000",
+        "RRULE:BYDAY=MO;FREQ=WEEKLY;UNTIL=20301231T083000Z",
+    }
+    assert len(gone) == len(come)
+
+
+def test_a_series_can_change_its_zone() -> None:
+    """Its exceptions are told in the new one."""
+    ical = ics(
+        "DTSTART:20301007T080000Z",
+        "DTEND:20301007T090000Z",
+        "RRULE:FREQ=DAILY",
+        "EXDATE:20301008T080000Z,20301109T080000Z",
+        "RDATE;VALUE=PERIOD:20301201T080000Z/PT3H",
+    )
+    _, come = change(ical, start_datetime="2030-10-07T11:00")
+    assert "EXDATE;TZID=Europe/Berlin:20301008T110000,20301109T110000" in come
+    assert any(line.startswith("RDATE") and "20301201T110000" in line for line in come)
+
+
+def test_a_series_with_exceptions_stays_of_its_kind() -> None:
+    """All day it would lose them; without exceptions it can, and its end goes along."""
+    with pytest.raises(InvalidArgumentError, match="Single occurrences of this series were changed or deleted"):
+        change(THUNDERBIRD, all_day=True)
+    plain = ics("DTSTART:20301007T080000Z", "DTEND:20301007T090000Z", "RRULE:FREQ=DAILY;UNTIL=20301031T080000Z")
+    assert "RRULE:FREQ=DAILY;UNTIL=20301031" in change(plain, all_day=True)[1]
+
+
+def test_the_end_of_a_series_stays_when_it_is_moved_by_days() -> None:
+    """UNTIL is a date that somebody meant."""
+    plain = ics("DTSTART:20301007T080000Z", "DTEND:20301007T090000Z", "RRULE:FREQ=DAILY;UNTIL=20301031T080000Z")
+    _, come = change(plain, start_datetime="2030-10-14T08:00Z", whose=Whose(None))
+    assert not any(line.startswith("RRULE") for line in come)
+
+
+def test_a_series_is_ended() -> None:
+    """recurring=false leaves the first occurrence, and nothing of the others."""
+    gone, come = change(THUNDERBIRD, recurring=False)
+    assert come == set()
+    assert {line.partition(":")[0].partition(";")[0] for line in gone} >= {"RRULE", "EXDATE", "RECURRENCE-ID"}
+
+
+def test_a_new_rule_takes_the_place_of_all() -> None:
+    """Of several rules none is left."""
+    gone, come = change(TWO_RULES, recurrence_rule="FREQ=DAILY;COUNT=2")
+    assert gone == {"RRULE:COUNT=2;FREQ=YEARLY", "RRULE:COUNT=3;FREQ=MONTHLY"}
+    assert come == {"RRULE:COUNT=2;FREQ=DAILY"}
+
+
+def test_one_occurrence_is_changed() -> None:
+    """It gets a VEVENT of its own, with the reminder and the zone of the series; the series stays as it is."""
+    gone, come = change(OUTLOOK, recurrence_id="2030-10-14", title="Later", start_datetime="2030-10-14T14:00")
+    assert gone == set()
+    assert come == {
+        "SUMMARY:Later",
+        "RECURRENCE-ID;TZID=W. Europe Standard Time:20301014T100000",
+        "DTSTART;TZID=W. Europe Standard Time:20301014T140000",
+        "DTEND;TZID=W. Europe Standard Time:20301014T150000",
+    }
+    after = changed(Series(stored(OUTLOOK)), Change(title="Later"), ALICE, recurrence_id="2030-10-14")
+    assert after.count("BEGIN:VALARM") == 4
+    again = changed(Series(stored(after)), Change(title="Latest"), ALICE, recurrence_id="2030-10-14")
+    assert (again.count("BEGIN:VEVENT"), "SUMMARY:Later" in again) == (2, False)
+
+
+def test_one_occurrence_has_no_rule() -> None:
+    """A rule is the whole series' own."""
+    with pytest.raises(InvalidArgumentError, match="apply to the whole series"):
+        change(OUTLOOK, recurrence_id="2030-10-14", recurrence_rule="FREQ=DAILY")
+
+
+@pytest.mark.parametrize(
+    ("ical", "recurrence_id", "come"),
+    [
+        pytest.param(OUTLOOK, "2030-10-14", "EXDATE;TZID=W. Europe Standard Time:20301014T100000", id="by rule"),
+        pytest.param(THUNDERBIRD, "2030-10-07", "EXDATE;TZID=Europe/Berlin:20301007T100000", id="a changed one"),
+        pytest.param(
+            ics("DTSTART;VALUE=DATE:20301001", "RRULE:FREQ=DAILY"),
+            "2030-10-03",
+            "EXDATE;VALUE=DATE:20301003",
+            id="a day",
+        ),
+    ],
+)
+def test_one_occurrence_is_deleted(ical: str, recurrence_id: str, come: str) -> None:
+    """EXDATE names it in the way in which the series names its start, and what was changed of it is gone."""
+    series = Series(stored(ical))
+    assert without(series, recurrence_id)
+    after = unfolded(written(series.calendar))
+    assert come in after
+    assert not any(line.startswith("RECURRENCE-ID") and come.partition(":")[2] in line for line in after)
+
+
+def test_what_was_changed_with_all_that_follow_is_left_alone() -> None:
+    """One occurrence of it can't be changed or deleted without the others."""
+    ical = THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")
+    series = Series(stored(ical))
+    for recurrence_id in ("2030-10-07", "2030-10-21"):
+        with pytest.raises(InvalidArgumentError, match="together with all that follow"):
+            changed(series, Change(title="x"), ALICE, recurrence_id=recurrence_id)
+        with pytest.raises(InvalidArgumentError, match="together with all that follow"):
+            without(series, recurrence_id)
+    assert unfolded(written(series.calendar)) == unfolded(ical)
+
+
+def test_the_only_occurrence_that_one_has() -> None:
+    """Who is invited to one occurrence has that alone: without it nothing is left."""
+    lines = THUNDERBIRD.splitlines()
+    second = len(lines) - 1 - lines[::-1].index("BEGIN:VEVENT")
+    alone = "\n".join([*lines[: lines.index("BEGIN:VEVENT")], *lines[second:], ""])
+    assert not without(Series(stored(alone)), "2030-10-07")
+
+
+FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
+    "a text is taken away": (THUNDERBIRD, {"location": ""}, {"LOCATION:Room 1"}, set()),
+    "what Outlook shows instead of a description goes": (
+        OUTLOOK,
+        {"description": "New"},
+        {"DESCRIPTION:Agenda\\n", "X-ALT-DESC;FMTTYPE=text/html:<html><body><p>Agenda</p></body></html>"},
+        {"DESCRIPTION:New"},
+    ),
+    "categories": (DAVX5, {"categories": "Work"}, {"CATEGORIES:Health", "CATEGORIES:Private"}, {"CATEGORIES:Work"}),
+    "no categories": (DAVX5, {"categories": ""}, {"CATEGORIES:Health", "CATEGORIES:Private"}, set()),
+    "the first reminder, as it was otherwise": (
+        THUNDERBIRD,
+        {"reminder_minutes": 30},
+        {"TRIGGER:-PT15M"},
+        {"TRIGGER:-PT30M"},
+    ),
+    "a second reminder stays": (OUTLOOK, {"reminder_minutes": 60}, {"TRIGGER:-P1D"}, {"TRIGGER:-PT1H"}),
+    "no reminder by mail": (
+        GOOGLE,
+        {"reminder_email": False},
+        {
+            "BEGIN:VALARM",
+            "ACTION:EMAIL",
+            "DESCRIPTION:This is an event reminder",
+            "SUMMARY:Alarm notification",
+            "ATTENDEE:mailto:alice@example.org",
+            "TRIGGER:-PT30M",
+            "END:VALARM",
+        },
+        set(),
+    ),
+    "a reminder by mail that is there": (GOOGLE, {"reminder_email": True}, set(), set()),
+    "a reminder by mail with the other": (
+        THUNDERBIRD,
+        {"reminder_email": True},
+        set(),
+        {"ACTION:EMAIL", "DESCRIPTION:Team meeting", "ATTENDEE:mailto:alice@example.org"},
+    ),
+    "an attendee more keeps the others' answers": (
+        GOOGLE,
+        {"attendees": "carol@example.com,ALICE@example.org,bob@example.org"},
+        set(),
+        {"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bob@example.org"},
+    ),
+    "an attendee less": (
+        GOOGLE,
+        {"attendees": "carol@example.com"},
+        {
+            'ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=OPT-PARTICIPANT;PARTSTAT=TENTATIVE;RSVP=TRUE;CN="Liddell, Alice";X-NUM-GUESTS=0:mailto:alice@example.org'  # noqa: E501
+        },
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("ical", "fields", "gone", "come"), FIELDS.values(), ids=FIELDS.keys())
+def test_a_field_is_changed(ical: str, fields: dict[str, Any], gone: set[str], come: set[str]) -> None:
+    """That property is another, and nothing else."""
+    assert change(ical, **fields) == (gone, come)
+
+
+AT_START: Final = ics("DTSTART:20301007T080000Z", "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:PT0S", "END:VALARM")
+
+
+def test_a_reminder_at_the_start_is_no_reminder_less() -> None:
+    """Reading gives 0 for it, so 0 leaves it; -1 takes it away, and each of both takes any other."""
+    assert change(AT_START, title="T", reminder_minutes=0) == (set(), {"SUMMARY:T"})
+    assert "BEGIN:VALARM" not in changed(Series(stored(AT_START)), Change(reminder_minutes=-1), ALICE)
+    assert "BEGIN:VALARM" not in changed(Series(stored(THUNDERBIRD)), Change(reminder_minutes=0), ALICE)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "address"),
+    [
+        ('"Doe, Jane" <jane@example.org>', '"Doe, Jane"', "jane@example.org"),
+        ("Jane Doe <mailto:jane@example.org>", '"Jane Doe"', "jane@example.org"),
+        ('"Jane \\"JD\\" Doe" <jane@example.org>', "\"Jane 'JD' Doe\"", "jane@example.org"),
+        ('"O\'Neill; Bob: 1st" <bob@example.org>', '"O\'Neill; Bob: 1st"', "bob@example.org"),
+        ("<jane@example.org>", None, "jane@example.org"),
+    ],
+)
+def test_an_attendee_with_a_name(written: str, name: str | None, address: str) -> None:
+    """As mails write people (RFC 5322); the name is the parameter CN, in quotes where RFC 5545 wants them."""
+    gone, come = change(ics("DTSTART:20301007T080000Z"), attendees=f"a@example.org, {written},b@example.org")
+    added = {"mailto:" + line.rpartition(":mailto:")[2]: line for line in come if line.startswith("ATTENDEE")}
+    assert list(gone) == []
+    assert sorted(added) == sorted(f"mailto:{each}" for each in ("a@example.org", address, "b@example.org"))
+    assert ("CN=" in added[f"mailto:{address}"]) is (name is not None)
+    assert name is None or f";CN={name};" in added[f"mailto:{address}"]
+    series = Series(stored(ics("DTSTART:20301007T080000Z", f"ATTENDEE;CN=J:mailto:{address}")))
+    assert f"ATTENDEE;CN=J:mailto:{address}" in changed(series, Change(attendees=f"{written}, c@d"), ALICE)
+
+
+@pytest.mark.parametrize("uri", ["CN=Doe, Jane,OU=Sales", 'mailto:"Doe, Jane"@example.org', "mailto:doe,jane@x.org"])
+def test_an_attendee_with_a_comma_stays(uri: str) -> None:
+    """Another program wrote one that no mail address is, and somebody else is added to it."""
+    series = Series(stored(ics("DTSTART:20301007T080000Z", f"ATTENDEE:{uri}", "ATTENDEE:mailto:a@b.org")))
+    told = series.event(series.main).attendees
+    lines = changed(series, Change(attendees=f"{told}, new@example.org"), ALICE).replace("\r\n ", "").splitlines()
+    kept = [line.partition(":")[2] for line in lines if line.startswith("ATTENDEE")]
+    assert kept == [uri, "mailto:a@b.org", "mailto:new@example.org"]
+
+
+def test_an_attendee_whom_another_program_invited_stays() -> None:
+    """One without a mail address is no reason to refuse those who have one."""
+    told = "invalid:nomail, invalid:nomail, Bob@Example.org"
+    gone, come = change(EXCHANGE, attendees=f"{told}, new@example.org")
+    assert (gone, len(come)) == (set(), 1)
+    gone, come = change(EXCHANGE, attendees="invalid:nomail")
+    assert ([line.rpartition("=")[2] for line in gone], come) == (["Bob:MAILTO:Bob@Example.org"], set())
+    with pytest.raises(InvalidArgumentError, match="Invalid mail address 'invalid:nomail'"):
+        change(THUNDERBIRD, attendees="invalid:nomail")
+
+
+def test_a_series_that_is_given_back_with_another_start_is_moved() -> None:
+    """The rule that was there follows the start, unless it gives the start as it is; of one occurrence it is none."""
+    told = Series(stored(THUNDERBIRD))
+    rule = told.event(told.main).recurrence_rule
+    _, come = change(THUNDERBIRD, start_datetime="2030-10-01T10:00", recurring=True, recurrence_rule=rule)
+    assert "RRULE:BYDAY=TU;FREQ=WEEKLY;UNTIL=20301231T090000Z" in come
+    workdays = "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR"
+    ical = ics("DTSTART:20301007T080000Z", f"RRULE:{workdays}", "EXDATE:20301009T080000Z")
+    _, come = change(ical, start_datetime="2030-10-08T08:00Z", recurrence_rule=workdays, whose=Whose(None))
+    assert come == {"DTSTART:20301008T080000Z"}
+    _, come = change(
+        OUTLOOK, recurrence_id="2030-10-14", start_datetime="2030-10-15T10:00", recurring=True, recurrence_rule=RULE
+    )
+    assert "DTSTART;TZID=W. Europe Standard Time:20301015T100000" in come
+
+
+RULE: Final = "FREQ=WEEKLY;COUNT=6;BYDAY=MO"
+
+
+def test_all_reminders_are_taken_away() -> None:
+    """0 means none, of whatever kind."""
+    assert "BEGIN:VALARM" not in unfolded(changed(Series(stored(APPLE)), Change(reminder_minutes=0), ALICE))
+
+
+def test_a_reminder_is_added_where_there_is_none_to_move() -> None:
+    """One at a fixed time stays."""
+    gone, come = change(APPLE, reminder_minutes=10)
+    assert (gone, come >= {"TRIGGER:-PT10M"}) == (set(), True)

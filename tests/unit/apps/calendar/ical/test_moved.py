@@ -1,0 +1,615 @@
+"""`nextcloud.vevent_moved` and `vevent_rules`: a series that is moved stays whole, or is not moved at all."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import vRecur
+
+from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed
+from nextcloud_mcp.apps.calendar.ical.event import Series
+from nextcloud_mcp.apps.calendar.ical.moved import Move, moved_rule
+from nextcloud_mcp.apps.calendar.ical.rules import is_same_rule
+from nextcloud_mcp.errors import InvalidArgumentError
+from tests.support.ics import ics, stored, unfolded
+
+BERLIN: Final = ZoneInfo("Europe/Berlin")
+ALICE: Final = Whose(BERLIN)
+TUESDAYS: Final = (
+    "DTSTART;TZID=Europe/Berlin:20261006T101500",
+    "DTEND;TZID=Europe/Berlin:20261006T111500",
+    "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=6",
+    "EXDATE;TZID=Europe/Berlin:20261013T101500",
+)
+
+
+def override(by_rule: str, start: str, *, params: str = "") -> tuple[str, ...]:
+    """A changed occurrence, in Berlin, as the lines that go on after a series'."""
+    end = f"{start[:9]}{int(start[9:11]) + 1:02}{start[11:]}"
+    zone = "TZID=Europe/Berlin"
+    return (
+        "END:VEVENT",
+        "BEGIN:VEVENT",
+        "UID:theirs",
+        "DTSTAMP:20300101T000000Z",
+        "SUMMARY:Changed",
+        f"RECURRENCE-ID;{params}{zone}:{by_rule}",
+        f"DTSTART;{zone}:{start}",
+        f"DTEND;{zone}:{end}",
+    )
+
+
+def listed(ical: str, year: int = 2026, years: int = 1) -> list[str]:
+    """When something happens, by day and hour, with a star where it was changed."""
+    series = Series(stored(ical))
+    begins = datetime(year, 1, 1, tzinfo=UTC)
+    found = [series.summary(each) for each in series.occurrences(begins, begins + timedelta(days=366 * years))]
+    return sorted(f"{each.start_datetime[:16]}{'*' if each.title else ''}" for each in found)
+
+
+def after(ical: str, *, whose: Whose = ALICE, **fields: Any) -> str:
+    """The object after a change of all of it."""
+    return changed(Series(stored(ical)), Change(**fields), whose)
+
+
+def rule(ical: str) -> str:
+    """The rule of a series, its parts in order."""
+    return next(line for line in unfolded(ical) if line.startswith("RRULE:")).removeprefix("RRULE:")
+
+
+def test_a_series_is_moved_to_another_weekday() -> None:
+    """A deleted occurrence stays deleted, a changed one stays changed and is there once, and there are no more."""
+    ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
+    moved = after(ical, start_datetime="2026-10-07T10:15")
+    assert rule(moved) == "BYDAY=WE;COUNT=6;FREQ=WEEKLY"
+    assert listed(moved) == [
+        "2026-10-07T10:15",
+        "2026-10-21T10:15*",
+        "2026-10-28T10:15",
+        "2026-11-04T10:15",
+        "2026-11-11T10:15",
+    ]
+    assert after(moved, start_datetime="2026-10-06T10:15").count("20261013T101500") == 1
+
+
+OVERRIDES: Final[Mapping[str, tuple[str, str]]] = {
+    "the hour stays that was changed": ("20261020T140000", "2026-10-21T14:00*"),
+    "the date stays that was changed": ("20261022T101500", "2026-10-22T11:30*"),
+    "both stay": ("20261023T160000", "2026-10-23T16:00*"),
+}
+
+
+@pytest.mark.parametrize(("start", "there"), OVERRIDES.values(), ids=OVERRIDES.keys())
+def test_what_was_changed_of_an_occurrence_stays(start: str, there: str) -> None:
+    """What it had by rule moves along: the date, the hour, or both."""
+    moved = after(ics(*TUESDAYS, *override("20261020T101500", start)), start_datetime="2026-10-07T11:30")
+    assert [each for each in listed(moved) if each.endswith("*")] == [there]
+    assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T113000" in unfolded(moved)
+
+
+def test_a_changed_hour_is_the_same_in_another_zone() -> None:
+    """Where a series in UTC is told in Berlin from now on, what was moved to 12:00 in UTC is then as before."""
+    moved = after(
+        ics(
+            *("DTSTART:20261006T080000Z", "DTEND:20261006T090000Z", "RRULE:FREQ=WEEKLY;COUNT=3", "END:VEVENT"),
+            *("BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "SUMMARY:Changed"),
+            *("RECURRENCE-ID:20261013T080000Z", "DTSTART:20261013T120000Z", "DTEND:20261013T130000Z"),
+        ),
+        start_datetime="2026-10-06T11:00",
+    )
+    assert listed(moved) == ["2026-10-06T11:00", "2026-10-13T14:00*", "2026-10-20T11:00"]
+
+
+def test_an_occurrence_that_is_named_by_its_day_moves_along() -> None:
+    """As some programs name it."""
+    named = ("RECURRENCE-ID;VALUE=DATE:20261020", "DTSTART;TZID=Europe/Berlin:20261020T140000")
+    head = ("END:VEVENT", "BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "SUMMARY:Changed")
+    moved = after(ics(*TUESDAYS, *head, *named), start_datetime="2026-10-07T10:15")
+    assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T101500" in unfolded(moved)
+    assert "2026-10-21T14:00*" in listed(moved)
+
+
+def test_what_was_changed_with_all_that_follow_moves_along() -> None:
+    """RANGE=THISANDFUTURE stays, and the others follow it as far as before."""
+    ical = ics(*TUESDAYS, *override("20261027T101500", "20261027T140000", params="RANGE=THISANDFUTURE;"))
+    moved = after(ical, start_datetime="2026-10-07T10:15")
+    assert [each[:16] for each in listed(moved)] == [
+        "2026-10-07T10:15",
+        "2026-10-21T10:15",
+        "2026-10-28T14:00",
+        "2026-11-04T14:00",
+        "2026-11-11T14:00",
+    ]
+
+
+OTHER_KIND: Final[Mapping[str, tuple[str, str]]] = {
+    "all day, on its day": ("DTSTART;VALUE=DATE:20261020 DTEND;VALUE=DATE:20261022", "2026-10-21*"),
+    "all day, on another": ("DTSTART;VALUE=DATE:20261022 DTEND;VALUE=DATE:20261023", "2026-10-22*"),
+}
+
+
+@pytest.mark.parametrize(("lines", "there"), OTHER_KIND.values(), ids=OTHER_KIND.keys())
+def test_a_whole_day_in_a_series_of_times_moves_along(lines: str, there: str) -> None:
+    """It stays a whole day, as long as it was, and its date moves if that was the rule's."""
+    changed_one = (*override("20261020T101500", "20261020T101500")[:6], *lines.split())
+    moved = after(ics(*TUESDAYS, *changed_one), start_datetime="2026-10-07T11:30")
+    assert [each for each in listed(moved) if each.endswith("*")] == [there]
+    assert len(listed(moved)) == len(listed(ics(*TUESDAYS)))
+    assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T113000" in unfolded(moved)
+    length = {"2026-10-21*": "DTEND;VALUE=DATE:20261023", "2026-10-22*": "DTEND;VALUE=DATE:20261023"}
+    assert length[there] in unfolded(moved)
+
+
+@pytest.mark.parametrize(
+    ("start", "there"), [("20261020T140000", "2026-10-21T14:00*"), ("20261022T140000", "2026-10-22T14:00*")]
+)
+def test_a_time_in_a_series_of_whole_days_moves_along(start: str, there: str) -> None:
+    """It keeps its time and its zone."""
+    days = ("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+    one = [
+        line.replace(";TZID=Europe/Berlin:20261020T101500", ";VALUE=DATE:20261020") if "RECURRENCE" in line else line
+        for line in override("20261020T101500", start)
+    ]
+    moved = after(ics(*days, *one), start_datetime="2026-10-07")
+    assert listed(moved) == sorted(["2026-10-07", "2026-10-14", there, "2026-10-28"])
+    assert f"DTSTART;TZID=Europe/Berlin:{there[:10].replace('-', '')}T140000" in unfolded(moved)
+
+
+WEEKLY: Final = "FREQ=WEEKLY;"
+MOVED: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "a weekday": ("20261006T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-09T10:15", "BYDAY=FR;FREQ=WEEKLY"),
+    "a weekday back": ("20261006T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-05T10:15", "BYDAY=MO;FREQ=WEEKLY"),
+    "every other week": (
+        "20261006T101500",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU;WKST=SU",
+        "2026-10-11T10:15",
+        "BYDAY=SU;FREQ=WEEKLY;INTERVAL=2;WKST=SU",
+    ),
+    "several weekdays by a week": (
+        "20261006T101500",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;WKST=SU",
+        "2026-10-13T10:15",
+        "BYDAY=TU,SU;FREQ=WEEKLY;INTERVAL=2;WKST=SU",
+    ),
+    "several weekdays by an hour": (
+        "20261006T101500",
+        "FREQ=WEEKLY;BYDAY=TU,TH",
+        "2026-10-06T11:15",
+        "BYDAY=TU,TH;FREQ=WEEKLY",
+    ),
+    "a day of the month": ("20261006T101500", "FREQ=MONTHLY;BYMONTHDAY=6", "2026-10-07T10:15", "BYMONTHDAY=7"),
+    "to another month": ("20261006T101500", "FREQ=MONTHLY;BYMONTHDAY=6", "2026-11-07T10:15", "BYMONTHDAY=7"),
+    "several days of the month by a month": (
+        "20261006T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=6,20",
+        "2026-11-06T10:15",
+        "BYMONTHDAY=6,20",
+    ),
+    "the last day": ("20261031T101500", "FREQ=MONTHLY;BYMONTHDAY=-1", "2026-10-30T10:15", "BYMONTHDAY=-2"),
+    "the last day of another month": (
+        "20261031T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-1",
+        "2026-11-30T10:15",
+        "BYMONTHDAY=-1",
+    ),
+    "a day counted from the end": (
+        "20261008T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-24",
+        "2026-10-09T10:15",
+        "BYMONTHDAY=-23",
+    ),
+    "the same day from the end of another month": (
+        "20261008T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-24",
+        "2026-11-07T10:15",
+        "BYMONTHDAY=-24",
+    ),
+    "several days from the end by a month": (
+        "20261029T101500",
+        "FREQ=MONTHLY;BYMONTHDAY=-3,-1",
+        "2026-11-28T10:15",
+        "BYMONTHDAY=-3,-1",
+    ),
+    "the first of a weekday": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU", "2026-10-14T10:15", "BYDAY=2WE"),
+    "the last of a weekday": ("20261030T101500", "FREQ=MONTHLY;BYDAY=-1FR", "2026-10-29T10:15", "BYDAY=-1TH"),
+    "the same by position": (
+        "20261006T101500",
+        "FREQ=MONTHLY;BYDAY=TU;BYSETPOS=1",
+        "2026-10-14T10:15",
+        "BYDAY=WE;BYSETPOS=2;FREQ=MONTHLY",
+    ),
+    "the last by position": (
+        "20261027T101500",
+        "FREQ=MONTHLY;BYDAY=TU;BYSETPOS=-1",
+        "2026-10-26T10:15",
+        "BYDAY=MO;BYSETPOS=-1;FREQ=MONTHLY",
+    ),
+    "a day of the year": (
+        "20261006T101500",
+        "FREQ=YEARLY;BYMONTH=10;BYMONTHDAY=6",
+        "2026-11-07T10:15",
+        "BYMONTH=11;BYMONTHDAY=7;FREQ=YEARLY",
+    ),
+    "days in several months": (
+        "20261006T101500",
+        "FREQ=YEARLY;BYMONTH=4,10;BYMONTHDAY=6",
+        "2026-10-07T10:15",
+        "BYMONTH=4,10;BYMONTHDAY=7",
+    ),
+    "a weekday of a month of the year": (
+        "20261025T101500",
+        "FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU",
+        "2026-11-28T10:15",
+        "BYDAY=-1SA;BYMONTH=11;FREQ=YEARLY",
+    ),
+    "a day by its number": ("20261006T101500", "FREQ=YEARLY;BYYEARDAY=279", "2026-10-08T10:15", "BYYEARDAY=281"),
+    "a day of a week": (
+        "20261006T101500",
+        "FREQ=YEARLY;BYWEEKNO=41;BYDAY=TU",
+        "2026-10-14T10:15",
+        "BYDAY=WE;BYWEEKNO=42;FREQ=YEARLY",
+    ),
+    "an hour": (
+        "20261006T101500",
+        "FREQ=DAILY;BYHOUR=10;BYMINUTE=15",
+        "2026-10-06T11:30",
+        "BYHOUR=11;BYMINUTE=30;FREQ=DAILY",
+    ),
+    "an hour and a day": (
+        "20261006T101500",
+        "FREQ=WEEKLY;BYDAY=TU;BYHOUR=10",
+        "2026-10-07T00:15",
+        "BYDAY=WE;BYHOUR=0;FREQ=WEEKLY",
+    ),
+    "minutes of several hours": (
+        "20261006T101500",
+        "FREQ=DAILY;BYHOUR=10,16",
+        "2026-10-06T10:30",
+        "BYHOUR=10,16;FREQ=DAILY",
+    ),
+    "every Tuesday, by the month": (
+        "20261006T101500",
+        "FREQ=MONTHLY;BYDAY=TU",
+        "2026-10-13T10:15",
+        "BYDAY=TU;FREQ=MONTHLY",
+    ),
+}
+
+
+@pytest.mark.parametrize(("start", "before", "to", "parts"), MOVED.values(), ids=MOVED.keys())
+def test_what_a_rule_pins_moves_along(start: str, before: str, to: str, parts: str) -> None:
+    """It has the new start's day and hour, and so have all occurrences: as many as before, each once."""
+    ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before};COUNT=12")
+    moved = after(ical, start_datetime=to)
+    assert set(parts.split(";")) <= set(rule(moved).split(";"))
+    assert len(listed(moved, years=15)) == len(listed(ical, years=15)) == 12
+    assert listed(moved, years=15)[0] == to
+
+
+@pytest.mark.parametrize(("start", "before", "to"), [each[:3] for each in MOVED.values()], ids=MOVED.keys())
+def test_an_exception_of_each_rule_moves_along(start: str, before: str, to: str) -> None:
+    """What is deleted stays deleted and what is changed stays changed: the second and the fourth."""
+    plain = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before};COUNT=8")
+    wall = [each.replace("-", "").replace(":", "") + "00" for each in listed(plain, years=12)]
+    exceptions = (f"EXDATE;TZID=Europe/Berlin:{wall[1]}", *override(wall[3], wall[3]))
+    ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before};COUNT=8", *exceptions)
+    wanted = listed(after(plain, start_datetime=to), years=12)
+    wanted[3] += "*"
+    assert listed(after(ical, start_datetime=to), years=12) == [each for each in wanted if each != wanted[1]]
+
+
+UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
+    "several weekdays": ("20261006T101500", "FREQ=WEEKLY;BYDAY=TU,TH", "2026-10-07T10:15"),
+    "several weekdays, to one of them": ("20261006T101500", "FREQ=WEEKLY;BYDAY=TU,TH", "2026-10-08T10:15"),
+    "workdays": ("20261006T101500", "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR", "2026-10-07T10:15"),
+    "several days of the month": ("20261006T101500", "FREQ=MONTHLY;BYMONTHDAY=6,20", "2026-10-07T10:15"),
+    "several months": ("20261006T101500", "FREQ=YEARLY;BYMONTH=4,10;BYMONTHDAY=6", "2026-11-06T10:15"),
+    "several hours": ("20261006T101500", "FREQ=DAILY;BYHOUR=10,16", "2026-10-06T11:15"),
+    "the last workday": ("20261030T101500", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "2026-10-29T10:15"),
+    "first and third": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU,3TU", "2026-10-07T10:15"),
+    "first and third by position": ("20261006T101500", "FREQ=MONTHLY;BYDAY=TU;BYSETPOS=1,3", "2026-10-07T10:15"),
+    "Friday the thirteenth": ("20261113T101500", "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "2026-11-14T10:15"),
+    "to the fifth weekday": ("20261006T101500", "FREQ=MONTHLY;BYDAY=1TU", "2026-10-29T10:15"),
+    "out of the only months": ("20260929T101500", "FREQ=WEEKLY;BYDAY=TU;BYMONTH=9,10", "2026-10-02T10:15"),
+    "from a day that the rule does not give": ("20261005T101500", "FREQ=WEEKLY;BYDAY=TU", "2026-10-07T10:15"),
+    "a day from the end to the first": ("20261008T101500", "FREQ=MONTHLY;BYMONTHDAY=-24", "2026-10-01T10:15"),
+    "a day from the end to another month": ("20261008T101500", "FREQ=MONTHLY;BYMONTHDAY=-24", "2026-11-01T10:15"),
+    "a week of the year": ("20260302T101500", "FREQ=YEARLY;BYWEEKNO=10", "2026-03-01T10:15"),
+    "Tuesdays of every other month": ("20261006T101500", "FREQ=MONTHLY;INTERVAL=2;BYDAY=TU", "2026-10-07T10:15"),
+}
+
+
+@pytest.mark.parametrize(("start", "before", "to"), UNCLEAR.values(), ids=UNCLEAR.keys())
+def test_what_a_start_does_not_tell_is_asked_for(start: str, before: str, to: str) -> None:
+    """Nothing is changed, and the sentence says the rule and what the caller can do."""
+    ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
+    with pytest.raises(InvalidArgumentError, match=r"repeats by .*Pass recurrence_rule together with start_datetime"):
+        after(ical, start_datetime=to)
+    told = after(ical, start_datetime=to, recurrence_rule="FREQ=DAILY;COUNT=2")
+    assert listed(told)[0] == to
+
+
+UNTIL: Final[Mapping[str, tuple[str, str, int]]] = {
+    "the last day": ("UNTIL=20261110T091500Z", "2026-10-07T10:15", 6),
+    "the end of that day": ("UNTIL=20261110T225959Z", "2026-10-07T10:15", 6),
+    "some days after": ("UNTIL=20261115T225959Z", "2026-10-07T10:15", 6),
+    "back": ("UNTIL=20261116T225959Z", "2026-10-05T10:15", 6),
+}
+
+
+@pytest.mark.parametrize(("until", "to", "count"), UNTIL.values(), ids=UNTIL.keys())
+@pytest.mark.parametrize("pinned", ["FREQ=WEEKLY;BYDAY=TU", "FREQ=WEEKLY"])
+def test_a_series_has_its_end_after_a_move(pinned: str, until: str, to: str, count: int) -> None:
+    """UNTIL goes along where the last occurrence would be lost, or one more come."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{pinned};{until}")
+    assert len(listed(ical)) == count
+    assert len(listed(after(ical, start_datetime=to))) == count
+
+
+def test_a_day_that_only_leap_years_have_is_asked_for() -> None:
+    """The series would happen every fourth year from then on."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20281230T101500", "RRULE:FREQ=YEARLY;BYYEARDAY=365")
+    with pytest.raises(InvalidArgumentError, match=r"there is not always a day number 366\. Pass recurrence_rule"):
+        after(ical, start_datetime="2028-12-31T10:15")
+
+
+def test_a_day_counted_from_the_end_stays_one() -> None:
+    """Whatever day of October a rule counts from its end, and wherever it goes: counted so again, or refused."""
+    refused = 0
+    for day in range(4, 32):
+        old = datetime(2026, 10, day, 10)  # noqa: DTZ001 - of the clock on the wall
+        pinned = vRecur(FREQ=["MONTHLY"], BYMONTHDAY=[day - 32])
+        for days in range(-40, 41):
+            try:
+                (to,) = moved_rule(pinned, Move(old, old + timedelta(days=days)))["BYMONTHDAY"]
+            except InvalidArgumentError:
+                refused += 1
+            else:
+                assert -28 <= to < 0
+    assert 0 < refused < 28 * 81
+
+
+OTHER_END: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "a day, for times": ("TZID=Europe/Berlin:20261006T101500", "20261027", "2026-10-07T10:15", "20261026T230000Z"),
+    "a day, by an hour": ("TZID=Europe/Berlin:20261006T101500", "20261027", "2026-10-06T11:15", "20261027T000000Z"),
+    "a day, for floating times": ("VALUE=DATE-TIME:20261006T101500", "20261027", "2026-10-07T10:15", "20261027T000000"),
+    "a time, for days": ("VALUE=DATE:20261006", "20261027T215959Z", "2026-10-07", "20261028"),
+    "midnight, for days": ("VALUE=DATE:20261006", "20261027T000000Z", "2026-10-07", "20261028"),
+    "a floating time, for a zone": (
+        "TZID=Europe/Berlin:20261006T101500",
+        "20261027T101500",
+        "2026-10-07T10:15",
+        "20261028T091500Z",
+    ),
+    "a time in UTC, for floating times": (
+        "VALUE=DATE-TIME:20261006T101500",
+        "20261027T101500Z",
+        "2026-10-07T10:15",
+        "20261028T101500",
+    ),
+    "a day, and the series stays": (
+        "TZID=Europe/Berlin:20261006T101500",
+        "20261028",
+        "2026-10-06T10:30",
+        "20261027T231500Z",
+    ),
+}
+
+
+@pytest.mark.parametrize(("start", "until", "to", "end"), OTHER_END.values(), ids=OTHER_END.keys())
+def test_an_end_of_another_kind_is_written_in_the_kind_of_the_start(start: str, until: str, to: str, end: str) -> None:
+    """RFC 5545 section 3.3.10 wants it so; there are as many occurrences as were listed before."""
+    ical = ics(f"DTSTART;{start}", f"RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")
+    moved = after(ical, start_datetime=to)
+    assert f"UNTIL={end}" in rule(moved).split(";")
+    assert len(listed(moved)) == len(listed(ical))
+    told = Series(stored(ical)).event(Series(stored(ical)).main)
+    again = after(ical, start_datetime=to, recurrence_rule=told.recurrence_rule)
+    assert listed(again) == listed(moved)
+    assert f"UNTIL={until}" in rule(after(ical, title="New", recurrence_rule=told.recurrence_rule)).split(";")
+
+
+@pytest.mark.parametrize("until", ["20261027", "20261027T215959Z"])
+def test_an_end_changes_its_kind_with_the_series(until: str) -> None:
+    """A series of times that is all day from now on, and back, has its occurrences still."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")
+    days = after(ical, all_day=True)
+    assert listed(days) == [each[:10] for each in listed(ical)]
+    assert listed(after(days, all_day=False, start_datetime="2026-10-06T10:15")) == listed(ical)
+
+
+PAST_ITS_END: Final[Mapping[str, tuple[str, str]]] = {
+    "daily": ("FREQ=DAILY;UNTIL=20261010T225959Z", "2026-10-20T10:15"),
+    "weekly": ("FREQ=WEEKLY;BYDAY=TU;UNTIL=20261027T225959Z", "2026-11-10T10:15"),
+}
+
+
+@pytest.mark.parametrize(("until", "to"), PAST_ITS_END.values(), ids=PAST_ITS_END.keys())
+def test_a_series_that_is_moved_past_its_end_keeps_its_length(until: str, to: str) -> None:
+    """It does not become one that never happens."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{until}")
+    moved = listed(after(ical, start_datetime=to))
+    assert (moved[0], len(moved)) == (to, len(listed(ical)))
+
+
+def test_a_deleted_occurrence_stays_deleted_where_the_series_starts_later() -> None:
+    """The end and the exceptions go along together: as many occurrences, and the same one of them missing."""
+    daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261011T225959Z")
+    moved = after(ics(*daily, "EXDATE;TZID=Europe/Berlin:20261009T101500"), start_datetime="2026-10-08T10:15")
+    assert [each[:10] for each in listed(moved)] == [f"2026-10-{day:02}" for day in (8, 9, 10, 12, 13)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6",
+        "RRULE:FREQ=WEEKLY;COUNT=6;BYDAY=TU,TH",
+        "freq=weekly;byday=th,tu;count=6",
+        "FREQ=WEEKLY;INTERVAL=1;COUNT=6;BYDAY=TU,TH",
+    ],
+)
+def test_a_rule_that_is_given_back_in_other_words_is_no_new_one(given: str) -> None:
+    """What the program that wrote it calls the same is the same; the refusal, too, is that of the rule as it is."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
+    assert is_same_rule(given, rule(ical))
+    assert rule(after(ical, title="New", recurrence_rule=given)) == rule(ical)
+
+
+@pytest.mark.parametrize("given", ["FREQ=WEEKLY;BYDAY=TU;COUNT=6", "FREQ=WEEKLY;INTERVAL=2;COUNT=6;BYDAY=TU,TH", ""])
+def test_another_rule_is_another(given: str) -> None:
+    """Whatever changes when the series happens."""
+    assert not is_same_rule(given, "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
+
+
+@pytest.mark.parametrize(
+    "never", ["FREQ=WEEKLY;BYDAY=MO;UNTIL=20261010T000000Z", "FREQ=DAILY;UNTIL=20200101", "FREQ=DAILY;COUNT=0"]
+)
+def test_a_series_that_never_happens_is_refused(never: str) -> None:
+    """It would be stored, and be in no list."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500")
+    with pytest.raises(InvalidArgumentError, match=r"before it happens once|never happens"):
+        after(ical, recurrence_rule=never)
+
+
+def test_an_empty_rule_does_not_say_what_becomes_of_a_series() -> None:
+    """It is refused with both ways out; of an event that happens once, an empty rule is what reading gives."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;COUNT=3")
+    with pytest.raises(InvalidArgumentError, match="pass recurring=false"):
+        after(ical, recurrence_rule="")
+    assert len(listed(after(ical, recurrence_rule="", recurring=False))) == 1
+    assert len(listed(after(ics("DTSTART;TZID=Europe/Berlin:20261006T101500"), recurrence_rule="", title="New"))) == 1
+
+
+def test_a_category_with_a_comma_stays_one() -> None:
+    """Reading lists it with the others, and what is given back with one more is told apart again."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", r"CATEGORIES:Sports\, indoor,Health")
+    read = Series(stored(ical)).event(Series(stored(ical)).main).categories
+    assert read == "Sports, indoor, Health"
+    (line,) = (line for line in unfolded(after(ical, categories=f"{read}, New")) if line.startswith("CATEGORIES"))
+    assert line == r"CATEGORIES:Sports\, indoor,Health,New"
+
+
+def test_a_period_that_was_added_keeps_its_zone() -> None:
+    """Else it would be at that time wherever one is."""
+    period = "RDATE;VALUE=PERIOD;TZID=Europe/Berlin:20261009T101500/PT3H"
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=WEEKLY;COUNT=2", period)
+    moved = unfolded(after(ical, start_datetime="2026-10-07T10:15"))
+    assert "TZID=Europe/Berlin:20261010T101500/" in next(line for line in moved if line.startswith("RDATE"))
+
+
+def test_a_changed_occurrence_is_not_left_behind_the_end() -> None:
+    """A daily series that starts a week later ends when it did, but not before what was changed in it."""
+    daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261031T225959Z")
+    assert listed(after(ics(*daily), start_datetime="2026-10-13T10:15"))[-1] == "2026-10-31T10:15"
+    moved = after(ics(*daily, *override("20261030T101500", "20261030T101500")), start_datetime="2026-10-13T10:15")
+    assert listed(moved)[-2:] == ["2026-11-06T10:15*", "2026-11-07T10:15"]
+
+
+def test_a_whole_day_of_the_week_is_moved() -> None:
+    """A series of days moves by days, with its exceptions, and ends as a series of days."""
+    ical = ics("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20261103", "EXDATE;VALUE=DATE:20261013")
+    moved = after(ical, start_datetime="2026-10-07")
+    assert listed(moved) == ["2026-10-07", "2026-10-21", "2026-10-28", "2026-11-04"]
+    assert "EXDATE;VALUE=DATE:20261014" in unfolded(moved)
+
+
+def test_a_month_without_the_day() -> None:
+    """An exception in it has no place any more; a changed occurrence is not lost without a word."""
+    start = ("DTSTART;TZID=Europe/Berlin:20261030T101500", "RRULE:FREQ=MONTHLY;BYMONTHDAY=30;COUNT=4")
+    deleted = after(ics(*start, "EXDATE;TZID=Europe/Berlin:20261130T101500"), start_datetime="2026-10-31T10:15")
+    assert "EXDATE" not in deleted
+    with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-11-30T10:15:00.01:00 was changed"):
+        after(ics(*start, *override("20261130T101500", "20261130T101500")), start_datetime="2026-10-31T10:15")
+
+
+ZONES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
+    "the next day, where the person is": (
+        "20261006T230000Z",
+        "BYDAY=TU",
+        "Europe/Berlin",
+        "2026-10-07T01:30",
+        "BYDAY=WE",
+    ),
+    "the next day, by zone alone": ("20261006T223000Z", "BYDAY=TU,TH", "Europe/Berlin", "2026-10-07T01:00", "WE,FR"),
+    "the day before": ("20261006T010000Z", "BYDAY=TU,TH", "America/New_York", "2026-10-05T20:00", "MO,WE"),
+    "the first of the month": ("20261001T010000Z", "BYMONTHDAY=1", "America/New_York", "2026-09-30T20:00", "-1"),
+    "the last of the month": ("20261031T233000Z", "BYMONTHDAY=-1", "Europe/Berlin", "2026-11-01T01:00", "BYMONTHDAY=1"),
+}
+
+
+@pytest.mark.parametrize(("start", "pinned", "zone", "to", "there"), ZONES.values(), ids=ZONES.keys())
+def test_another_zone_across_midnight(start: str, pinned: str, zone: str, to: str, there: str) -> None:
+    """What is the next day in the zone in which the series is told from now on is the next day in its rule."""
+    frequency = "MONTHLY" if "MONTH" in pinned else "WEEKLY"
+    ical = ics(f"DTSTART:{start}", f"RRULE:FREQ={frequency};{pinned};COUNT=4")
+    moved = after(ical, start_datetime=to, whose=Whose(ZoneInfo(zone)))
+    assert there in rule(moved)
+    assert listed(moved, years=2)[0] == to
+    assert len(listed(moved, years=2)) == 4
+
+
+def test_a_time_in_a_zone_that_is_named_is_meant_there() -> None:
+    """The event keeps its own: 05:00 of Wednesday in Tokyo is 22:00 of Tuesday in Berlin."""
+    moved = after(ics(*TUESDAYS), start_datetime="2026-10-07T05:00", whose=Whose(ZoneInfo("Asia/Tokyo"), named=True))
+    assert "DTSTART;TZID=Europe/Berlin:20261006T220000" in unfolded(moved)
+    assert rule(moved) == "BYDAY=TU;COUNT=6;FREQ=WEEKLY"
+
+
+def test_an_event_in_utc_is_all_day_where_the_person_is() -> None:
+    """23:00 in UTC is the next day in Berlin, and so is the weekday of its rule."""
+    moved = after(ics("DTSTART:20261006T230000Z", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=3"), all_day=True)
+    assert listed(moved) == ["2026-10-07", "2026-10-14", "2026-10-21"]
+
+
+def test_a_new_rule_keeps_the_exceptions_that_it_has() -> None:
+    """Named together, rule and start move them; the same rule leaves them on their days."""
+    ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
+    moved = after(ical, start_datetime="2026-10-07T10:15", recurrence_rule="FREQ=WEEKLY;BYDAY=WE;COUNT=6")
+    assert listed(moved) == listed(after(ical, start_datetime="2026-10-07T10:15"))
+    workdays = ics(
+        "DTSTART;TZID=Europe/Berlin:20261005T101500",
+        "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+        "EXDATE;TZID=Europe/Berlin:20261008T101500",
+    )
+    later = after(workdays, start_datetime="2026-10-06T10:30", recurrence_rule="FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR")
+    assert "EXDATE;TZID=Europe/Berlin:20261008T103000" in unfolded(later)
+
+
+def test_a_new_rule_leaves_the_dates_that_were_added() -> None:
+    """They are none of the rule's, and neither is what was changed of them."""
+    added = ("RDATE;TZID=Europe/Berlin:20261022T101500", *override("20261022T101500", "20261022T140000"))
+    told = after(ics(*TUESDAYS, *added), recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=6;COUNT=2")
+    assert listed(told) == ["2026-10-06T10:15", "2026-10-22T14:00*", "2026-11-06T10:15"]
+
+
+def test_a_new_rule_does_not_leave_a_changed_occurrence_behind() -> None:
+    """One that is none any more is named; one after the new end goes with the end."""
+    ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
+    with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-10-20T10:15:00.02:00 was changed"):
+        after(ical, recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=6")
+    assert listed(after(ical, recurrence_rule="FREQ=WEEKLY;BYDAY=TU;UNTIL=20261018")) == ["2026-10-06T10:15"]
+    assert listed(after(ical, recurrence_rule="FREQ=WEEKLY;BYDAY=TU;COUNT=2")) == ["2026-10-06T10:15"]
+
+
+def test_dates_without_a_rule_move_along() -> None:
+    """They go as far as the start."""
+    ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RDATE;TZID=Europe/Berlin:20261020T101500")
+    assert listed(after(ical, start_datetime="2026-10-07T10:15")) == ["2026-10-07T10:15", "2026-10-21T10:15"]
+
+
+def test_every_day_of_a_week_can_be_the_new_one() -> None:
+    """From each weekday to each other, by up to three weeks, nothing is lost and nothing doubled."""
+    first = date(2026, 10, 5)
+    for weekday in range(7):
+        start = first + timedelta(days=weekday)
+        ical = ics(
+            f"DTSTART;VALUE=DATE:{start:%Y%m%d}",
+            f"RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY={('MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU')[weekday]};COUNT=5",
+            f"EXDATE;VALUE=DATE:{start + timedelta(days=14):%Y%m%d}",
+        )
+        for further in range(-10, 21):
+            to = start + timedelta(days=further)
+            wanted = [(to + timedelta(days=14 * number)).isoformat() for number in (0, 2, 3, 4)]
+            assert listed(after(ical, start_datetime=to.isoformat())) == wanted

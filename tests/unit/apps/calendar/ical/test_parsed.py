@@ -1,0 +1,93 @@
+"""`nextcloud.vevent_parsed`: objects are read beside the event loop, and each for itself."""
+
+import sys
+import threading
+from datetime import datetime, tzinfo
+from itertools import repeat
+
+import anyio
+import pytest
+
+from nextcloud_mcp.apps.calendar.caldav import CalendarObject
+from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
+from nextcloud_mcp.errors import NextcloudError
+from tests.support.ics import OUTLOOK, stored
+
+OBJECT = stored(OUTLOOK)
+
+
+async def test_others_are_served_while_objects_are_read() -> None:
+    """What takes long does not stop the event loop, by which it would have to be ended here."""
+    served = threading.Event()
+
+    def read(_: CalendarObject) -> bool:
+        return served.wait(timeout=120)
+
+    async with anyio.create_task_group() as calls:
+
+        async def serve() -> None:
+            served.set()
+
+        calls.start_soon(serve)
+        assert await read_all([OBJECT], read) == ([True], [])
+
+
+async def test_a_call_that_ended_reads_no_further() -> None:
+    """However much there is to be read."""
+    with anyio.move_on_after(0.01) as call:
+        await read_all(repeat(OBJECT), lambda each: each.name)
+    assert call.cancelled_caught
+
+
+async def test_what_is_not_readable_is_told_apart() -> None:
+    """Its address is, and the rest comes in order."""
+
+    def read(each: CalendarObject) -> str:
+        with readable(each):
+            return str(int(each.text))
+
+    objects = [CalendarObject("work", "x.ics", f"/{text}", "e1", text) for text in ("1", "two", "3")]
+    assert await read_all(objects, read) == (["1", "3"], ["/two"])
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, OverflowError, IndexError, AttributeError, OSError])
+def test_an_odd_value_is_an_error_of_its_object(error: type[Exception]) -> None:
+    """Whatever a library raises over it, the sentence names the object and quotes nothing of it."""
+    sentence = r"^theirs\.ics in calendar 'work' is not readable iCalendar: open it in Nextcloud and save it\.$"
+    with pytest.raises(NextcloudError, match=sentence), readable(OBJECT):
+        raise error("secret")
+
+
+def zone_of(ical: str) -> tzinfo | None:
+    """Return the zone in which an event begins, which nobody has asked for the time yet."""
+    start = parsed(ical).events[0].start
+    return start.tzinfo if isinstance(start, datetime) else None
+
+
+def test_a_zone_that_many_objects_describe_is_gone_through_once() -> None:
+    """Outlook describes it from 1601 on, in every event."""
+    assert zone_of(OUTLOOK) is not None
+    assert zone_of(OUTLOOK) is zone_of(OUTLOOK)
+
+
+def test_a_zone_can_be_asked_by_many_at_once() -> None:
+    """Nobody waits for ever where one comes to the end of the zone's rules while another is on the way."""
+    rule = "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"
+    zones = [zone_of(OUTLOOK.replace(rule, f"{rule};UNTIL={2006 + each}1029T060000Z")) for each in range(100)]
+    assert len(set(map(id, zones))) == len(zones)
+
+    def ask() -> None:
+        for zone in zones:
+            assert datetime(2030, 10, 7, 10, tzinfo=zone).utcoffset()
+
+    askers = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they meet
+    try:
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join(timeout=120)
+    finally:
+        sys.setswitchinterval(interval)
+    assert not any(asker.is_alive() for asker in askers)

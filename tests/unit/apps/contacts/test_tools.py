@@ -1,0 +1,181 @@
+"""`tools.contacts`: the tools for contacts, called as a client calls them."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.support.issuer import answer
+from tests.support.nextcloud import OWNED_BY_BOB, multistatus
+from tests.support.server import Server
+from tests.unit.apps.contacts.test_api import ANN, BOOK, CARD, HOME, HOME_ITSELF, dav_book, dav_card
+
+MANY = 1000
+
+
+async def test_lists_address_books(server: Server) -> None:
+    """Each has the name that the other tools want."""
+    body = multistatus(HOME_ITSELF, dav_book("contacts", "<d:displayname>Contacts</d:displayname>"))
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=body))
+    (book,) = (await server.use("nc_contacts_list_addressbooks", {}))["addressbooks"]
+    assert (book["name"], book["display_name"], book["read_only"]) == ("contacts", "Contacts", False)
+
+
+async def test_lists_contacts(server: Server) -> None:
+    """What a contact does not say takes no room."""
+    server.nextcloud.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(dav_card(ANN))))
+    result = await server.use("nc_contacts_list_contacts", {"addressbook": "contacts"})
+    assert result["contacts"] == [{"uid": "ann", "etag": "e1", "contact_data": {"fn": "Ann Example"}}]
+    assert (result["addressbook"], result["total_count"], result["next_cursor"]) == ("contacts", 1, None)
+
+
+async def test_a_large_address_book_comes_in_pages(server: Server) -> None:
+    """A thousand full contacts are ten pages, each far below 100 kB."""
+    more = (
+        "N:Example;Ann;;;\r\nEMAIL;TYPE=HOME:ann.example@example.org\r\nTEL;TYPE=CELL:+49 221 123456\r\nORG:Example\r\n"
+    )
+    cards = [
+        dav_card(f"{BOOK}/{n}", CARD.replace("UID:ann", f"UID:{n}").replace("X-Other:kept\r\n", more))
+        for n in range(MANY)
+    ]
+    server.nextcloud.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(*cards)))
+    seen: set[str] = set()
+    cursor: str | None = ""
+    while cursor is not None:
+        arguments = {"addressbook": "contacts", "cursor": cursor}
+        result = await server.use("nc_contacts_list_contacts", arguments)
+        assert len(json.dumps(result)) < 50_000
+        seen |= {contact["uid"] for contact in result["contacts"]}
+        cursor = result["next_cursor"]
+    assert len(seen) == result["total_count"] == MANY
+
+
+async def test_makes_and_deletes_an_address_book(server: Server) -> None:
+    """The answers name it."""
+    server.nextcloud.on("MKCOL", f"{HOME}/friends/", answer(201))
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, dav_book("friends"))))
+    server.nextcloud.on("DELETE", f"{HOME}/friends/", answer(204))
+    made = await server.use("nc_contacts_create_addressbook", {"name": "friends", "display_name": "Friends"})
+    assert (made["name"], made["message"]) == ("friends", "The address book friends is created.")
+    gone = await server.use("nc_contacts_delete_addressbook", {"name": "friends"})
+    assert gone["message"] == "The address book friends is deleted with all its contacts."
+
+
+async def test_leaves_an_address_book_that_somebody_shared(server: Server) -> None:
+    """Nextcloud deletes nothing then, whose it is stands in the list, and the answer says so."""
+    shared = dav_book("contacts_shared_by_bob", OWNED_BY_BOB)
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, shared)))
+    server.nextcloud.on("DELETE", f"{HOME}/contacts_shared_by_bob/", answer(204))
+    (book,) = (await server.use("nc_contacts_list_addressbooks", {}))["addressbooks"]
+    left = await server.use("nc_contacts_delete_addressbook", {"name": "contacts_shared_by_bob"})
+    assert book["shared_by"] == "Bob Example (bob)"
+    assert left["message"] == (
+        "You have left the address book contacts_shared_by_bob, which Bob Example (bob) shared with you. Nothing is "
+        "deleted: Bob Example (bob) still has it, and can share it with you again."
+    )
+
+
+async def test_creates_a_contact(server: Server) -> None:
+    """With the UID that the caller gives."""
+    server.nextcloud.on("PUT", ANN, answer(201, headers={"ETag": '"e1"'}))
+    arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"fn": "Ann", "email": "ann@example.org"}}
+    result = await server.use("nc_contacts_create_contact", arguments)
+    assert (result["uid"], result["etag"], result["status_code"]) == ("ann", "e1", 201)
+
+
+async def test_a_uid_can_be_made(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, the contact gets one that no other has."""
+    made = UUID("12345678-1234-4234-8234-123456789abc")
+    monkeypatch.setattr("nextcloud_mcp.apps.contacts.tools.uuid4", lambda: made)
+    server.nextcloud.on("PUT", f"{BOOK}/{made}.vcf", answer(201, headers={"ETag": '"e1"'}))
+    arguments = {"addressbook": "contacts", "uid": "", "contact_data": {"fn": "Ann"}}
+    assert (await server.use("nc_contacts_create_contact", arguments))["uid"] == str(made)
+
+
+async def test_a_wrong_field_is_named(server: Server) -> None:
+    """Before anything is asked of Nextcloud."""
+    arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"photo": "x"}}
+    for tool in ("nc_contacts_create_contact", "nc_contacts_update_contact"):
+        assert "contact_data.photo is no field" in await server.misuse(tool, arguments)
+    assert server.nextcloud.requests == []
+
+
+async def test_changes_a_contact(server: Server) -> None:
+    """The fields that are named, in the card as it is stored."""
+    server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
+    server.nextcloud.on("PUT", ANN, answer(204, headers={"ETag": '"e2"'}))
+    arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"org": "X"}, "etag": "e1"}
+    assert (await server.use("nc_contacts_update_contact", arguments))["etag"] == "e2"
+    assert server.nextcloud.requests[-1].content.decode() == CARD.replace("END:", "ORG:X\r\nEND:")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_address_book_that_can_only_be_read(server: Server, status: int) -> None:
+    """It is there, so that is not denied; Nextcloud says 404 of one that somebody shares for reading."""
+    book = dav_book("contacts", "<d:displayname>Theirs</d:displayname><oc:read-only>1</oc:read-only>")
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
+    server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
+    for method, path in {"PUT": ANN, "DELETE": ANN}.items():
+        server.nextcloud.on(method, path, answer(status))
+    contact = {"addressbook": "contacts", "uid": "ann"}
+    for tool, more in {
+        "nc_contacts_create_contact": {"contact_data": {"fn": "Ann"}},
+        "nc_contacts_update_contact": {"contact_data": {"note": "x"}},
+        "nc_contacts_delete_contact": {},
+    }.items():
+        assert await server.misuse(tool, {**contact, **more}) == (
+            "You may only read the address book 'contacts': ask its owner to let you write, or take another from "
+            "nc_contacts_list_addressbooks."
+        )
+
+
+async def test_deletes_a_contact(server: Server) -> None:
+    """The answer says who is gone."""
+    server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
+    server.nextcloud.on("DELETE", ANN, answer(204))
+    result = await server.use("nc_contacts_delete_contact", {"addressbook": "contacts", "uid": "ann"})
+    assert (result["deleted_uid"], result["message"]) == ("ann", "The contact Ann Example is deleted.")
+
+
+async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
+    """All at once, each by its place; nothing is asked of Nextcloud."""
+    data = {"fn": ["a"], "email": [5], "adr": {"street": 5}, "url": [{"valu": "x"}], "org": 5, "shoe": 1}
+    arguments = {"addressbook": "contacts", "uid": "", "contact_data": data}
+    said = await server.misuse("nc_contacts_create_contact", arguments)
+    assert said.startswith(
+        'contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass text or {"value", "type"}. '
+        "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass text, or a list of texts. "
+        "contact_data.url.0.value is missing: pass text. "
+        "contact_data.url.0.valu is no field of a contact: leave it out. "
+        "contact_data.shoe is no field of a contact: use fn, "
+    ), said
+    assert server.nextcloud.asked() == []
+
+
+@pytest.mark.parametrize("tool", ["nc_contacts_create_contact", "nc_contacts_update_contact"])
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"tel": "1", "phone": "2"}, "contact_data has 'phone' and 'tel', which are the same field: pass tel alone."),
+        (
+            {"org": "A", "organization": "A"},
+            "contact_data has 'organization' and 'org', which are the same field: pass org alone.",
+        ),
+        (
+            {"bday": "1990-13-01"},
+            "contact_data.bday is wrong: must be a day of the calendar, which 1990-13-01 is not.",
+        ),
+        ({"bday": 19900101}, "contact_data.bday is wrong: pass text, YYYY-MM-DD or --MM-DD."),
+        ({"tel": 441234}, 'contact_data.tel is wrong: pass text or {"value", "type"}, or a list of these.'),
+        ({"phone": [{"value": 441234}]}, "contact_data.phone.0.value is wrong: pass text."),
+        ({"kind": "robot"}, "contact_data.kind is wrong: pass one of individual, group, org, location."),
+        ({"email": [{"value": "a@example.org", "type": 5}]}, "contact_data.email.0.type is wrong: pass a word such"),
+    ],
+    ids=str,
+)
+async def test_what_a_field_takes_is_told(server: Server, tool: str, data: dict[str, Any], sentence: str) -> None:
+    """A number in the place of text is refused, as in any other argument; no library has a word in it."""
+    server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
+    said = await server.misuse(tool, {"addressbook": "contacts", "uid": "ann", "contact_data": {"fn": "Ann", **data}})
+    assert said.startswith(sentence), said

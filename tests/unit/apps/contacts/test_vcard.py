@@ -1,0 +1,389 @@
+"""`nextcloud.vcard`: cards read, made, and changed without a loss."""
+
+import time
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextcloud_mcp.apps.contacts import vcard
+from nextcloud_mcp.apps.contacts.vcard import contact_data
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from tests.support import killable
+
+
+def card(*lines: str, version: str = "4.0") -> str:
+    """Return a card with these lines."""
+    return "".join(f"{line}\r\n" for line in ("BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD"))
+
+
+def said(text: str) -> dict[str, Any]:
+    """Return what a card says, without what it does not."""
+    return vcard.read(text).model_dump()
+
+
+FULL = {
+    "fn": "Dr. Ann Example",
+    "n": {"family": "Example", "given": "Ann", "additional": "Bea,Cleo", "prefix": "Dr."},
+    "nickname": ["Annie", "A, B"],
+    "email": [{"value": "ann@example.org", "type": ["work", "home"]}, {"value": "a@example.org"}],
+    "tel": [{"value": "+49 123", "type": ["cell"]}],
+    "adr": [{"street": "Long Road 1, B; rear", "city": "Köln", "postcode": "50667", "type": ["home"]}],
+    "org": ["Example, Inc.", "Research; Development"],
+    "title": "Head",
+    "role": "Engineer",
+    "bday": "1980-02-29",
+    "url": [{"value": "https://example.org/?a=1,2;b"}],
+    "note": "Likes tea,\nnot coffee; \\o/",
+    "categories": ["Family", "Work"],
+}
+
+
+def test_what_is_written_can_be_read() -> None:
+    """Every field comes back as it was given, with commas, semicolons, backslashes and line ends in it."""
+    assert said(vcard.create("u1", contact_data(FULL))) == FULL
+
+
+def test_a_new_card_is_vcard_4() -> None:
+    """It has the UID, and a name in parts: the last word is the family's; lines are folded at 75 bytes."""
+    made = vcard.create("u1", contact_data({"fn": "Ann Bea Example", "note": "ü" * 100}))
+    assert made.startswith("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:u1\r\nFN:Ann Bea Example\r\nN:Example;Ann Bea;;;\r\n")
+    assert made.endswith("\r\nEND:VCARD\r\n")
+    assert max(len(line.encode()) for line in made.split("\r\n")) <= 75
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        pytest.param(
+            {"n": {"given": "Ann", "family": "Example", "prefix": "Dr."}}, "Dr. Ann Example", id="from its parts"
+        ),
+        pytest.param({"org": "Example Ltd"}, "Example Ltd", id="from the organization"),
+        pytest.param({"nickname": "annie"}, "annie", id="from the nickname"),
+        pytest.param({"email": "a@example.org"}, "a@example.org", id="from the address"),
+    ],
+)
+def test_a_name_to_show_is_found(fields: dict[str, Any], shown: str) -> None:
+    """A card can't be without FN (RFC 6350 section 6.2.1), so what is there serves."""
+    assert said(vcard.create("u1", contact_data(fields)))["fn"] == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        pytest.param({"email": "a@b"}, {"email": [{"value": "a@b"}]}, id="a text for a list"),
+        pytest.param({"phone": "1"}, {"tel": [{"value": "1"}]}, id="phone for tel"),
+        pytest.param({"organization": "X"}, {"org": ["X"]}, id="organization for org"),
+        pytest.param({"categories": "A, B,"}, {"categories": ["A", "B"]}, id="categories by commas"),
+        pytest.param(
+            {"tel": {"value": "1", "type": "WORK"}}, {"tel": [{"value": "1", "type": ["work"]}]}, id="one of many types"
+        ),
+        pytest.param({"adr": {"city": "X"}}, {"adr": [{"city": "X"}]}, id="one address"),
+        pytest.param({"note": "a\x00b\u2028c\r\nd"}, {"note": "a b c\nd"}, id="control characters"),
+        pytest.param({"bday": "--02-29"}, {"bday": "--02-29"}, id="a birthday without its year"),
+        pytest.param(
+            {"kind": "group", "members": ["u2", "mailto:a@b"]},
+            {"kind": "group", "members": ["u2", "mailto:a@b"]},
+            id="a group",
+        ),
+        pytest.param({"note": "", "title": None, "url": []}, {}, id="nothing"),
+    ],
+)
+def test_fields_may_be_written_shortly(given: dict[str, Any], stored: dict[str, Any]) -> None:
+    """What people and models write is understood; what is empty is not written."""
+    found = said(vcard.create("u1", contact_data({"fn": "X", "n": {"given": "X"}, **given})))
+    assert found == {"fn": "X", "n": {"given": "X"}} | stored
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        pytest.param({"photo": "x"}, "contact_data.photo is no field of a contact: use fn, n,", id="unknown field"),
+        pytest.param({"n": {"first": "x"}}, "contact_data.n.first is no field", id="unknown part"),
+        pytest.param({"fn": 3}, "contact_data.fn is wrong", id="no text"),
+        pytest.param({"email": ["a", 3]}, "contact_data.email.1 is wrong", id="second entry"),
+        pytest.param({"bday": "2026-02-30"}, "contact_data.bday is wrong", id="no such day"),
+        pytest.param({"bday": "3. Mai"}, "must be YYYY-MM-DD", id="no date"),
+        pytest.param({"tel": {"value": "1", "type": "a:b"}}, "must be a word such as home", id="no type"),
+        pytest.param({"url": "a b"}, "must be without blanks", id="no URL"),
+        pytest.param({"kind": "robot"}, "contact_data.kind is wrong", id="no kind"),
+    ],
+)
+def test_wrong_fields_are_named(fields: dict[str, Any], complaint: str) -> None:
+    """The error says which field, down to the entry, and never what was in it."""
+    with pytest.raises(InvalidArgumentError) as refused:
+        contact_data(fields)
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize("uid", ["", " ", "a/b", "a b", "ü", "x" * 201, "a\nFN:b"])
+def test_a_uid_is_one_word(uid: str) -> None:
+    """A UID is a part of an address and a line of a card."""
+    with pytest.raises(InvalidArgumentError, match="uid must be"):
+        vcard.create(uid, contact_data({"fn": "X"}))
+
+
+def test_a_contact_has_a_name() -> None:
+    """Nothing to show is no contact; and no change takes the name away."""
+    with pytest.raises(InvalidArgumentError, match=r"contact_data\.fn is missing"):
+        vcard.create("u1", contact_data({"note": "x"}))
+    with pytest.raises(InvalidArgumentError, match=r"contact_data\.fn is empty"):
+        vcard.change(card("FN:X"), contact_data({"fn": ""}))
+
+
+OTHERS_4 = card(
+    "UID:u1",
+    "FN;LANGUAGE=en:Ann Example",
+    'N;SORT-AS="Example,Ann":Example;Ann;;;',
+    'item1.TEL;VALUE=uri;PREF=1;TYPE="voice,home":tel:+1-555',
+    "item1.X-ABLabel:Büro",
+    "EMAIL;x-Spelt=Like-This:ann@example.org",
+    "PHOTO:data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA",
+    " AAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNg",
+    "NOTE:folded where the other program folds",
+    "  at thirty",
+    'X-Other;x-flag="a:b":kept\\, as it is',
+    "RELATED;TYPE=friend:urn:uuid:f81d4fae",
+    "TITLE:Head",
+    "TITLE;LANGUAGE=de:Leiterin",
+    "a line that is none",
+)
+
+OTHERS_3 = card(
+    "UID:u1",
+    "N:Example;Ann;;;",
+    "FN:Ann Example",
+    "EMAIL;TYPE=INTERNET;TYPE=HOME,pref:ann@example.org",
+    "item1.EMAIL;type=INTERNET:a@example.org",
+    "item1.X-ABLabel:_$!<Other>!$_",
+    "BDAY;X-APPLE-OMIT-YEAR=1604:1604-02-29",
+    "PHOTO;ENCODING=b;TYPE=JPEG:/9j/4AAQSkZJRg",
+    " ABAQAAAQABAAD",
+    "X-ADDRESSBOOKSERVER-KIND:group",
+    "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:m1",
+    "CATEGORIES:a,b",
+    "CATEGORIES:c",
+    version="3.0",
+)
+
+
+LABELLED = card(
+    "FN:Ann  ",
+    "N:Example ;Ann;;;",
+    "item1.EMAIL:a@example.org",
+    "item1.X-ABLabel:One",
+    "EMAIL;TYPE=home;PREF=1:a@example.org",
+    "EMAIL;TYPE=work;PREF=2:a@example.org",
+    "item2.EMAIL:b@example.org",
+    "item2.X-ABLabel:Two",
+    "NOTE:a\tb",
+)
+
+
+@pytest.mark.parametrize("text", [OTHERS_4, OTHERS_3, LABELLED], ids=["vCard 4", "vCard 3", "labels between"])
+def test_what_was_read_can_be_given_back(text: str) -> None:
+    """A change that changes nothing changes no byte."""
+    assert vcard.change(text, contact_data(said(text))) == text
+
+
+TEL = 'item1.TEL;VALUE=uri;PREF=1;TYPE="voice,home":tel:+1-555\r\n'
+BDAY = "BDAY;X-APPLE-OMIT-YEAR=1604:1604-02-29"
+MEMBER = "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:m1\r\n"
+END = "END:VCARD"
+
+
+@pytest.mark.parametrize(
+    ("fields", "old", "new"),
+    [
+        pytest.param({"title": "Boss"}, "TITLE:Head", "TITLE:Boss", id="the first of two languages"),
+        pytest.param({"tel": None}, f"{TEL}item1.X-ABLabel:Büro\r\n", "", id="removed, and its label"),
+        pytest.param({"tel": ["tel:+1-555", "+49"]}, TEL, f"{TEL}TEL:+49\r\n", id="one more number"),
+        pytest.param(
+            {"tel": {"value": "tel:+1-555", "type": "work"}},
+            TEL,
+            "item1.TEL;VALUE=uri;PREF=1;TYPE=work:tel:+1-555\r\n",
+            id="another type with the same parameters",
+        ),
+        pytest.param({"bday": "--02-29"}, END, f"BDAY:--0229\r\n{END}", id="a new line comes last"),
+        pytest.param({"categories": ["x", "y,z"]}, END, f"CATEGORIES:x,y\\,z\r\n{END}", id="groups"),
+    ],
+)
+def test_a_change_touches_its_own_lines_alone(fields: dict[str, Any], old: str, new: str) -> None:
+    """All other bytes of a card of vCard 4 are those that the other program wrote."""
+    assert OTHERS_4.count(old) == 1
+    assert vcard.change(OTHERS_4, contact_data(fields)) == OTHERS_4.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("fields", "old", "new"),
+    [
+        pytest.param(
+            {"email": "a@example.org"},
+            "EMAIL;TYPE=INTERNET;TYPE=HOME,pref:ann@example.org\r\n",
+            "",
+            id="one address less, the other with its label",
+        ),
+        pytest.param(
+            {"categories": ["a"]}, "CATEGORIES:a,b\r\nCATEGORIES:c\r\n", "CATEGORIES:a\r\n", id="groups of two lines"
+        ),
+        pytest.param(
+            {"members": ["m1", "m2"]}, MEMBER, MEMBER + MEMBER.replace("m1", "m2"), id="one more member of a group"
+        ),
+        pytest.param({"bday": "1980-01-02"}, BDAY, "BDAY:1980-01-02", id="a birthday"),
+        pytest.param({"kind": "org"}, "X-ADDRESSBOOKSERVER-KIND:group", "X-ABSHOWAS:COMPANY", id="an organization"),
+    ],
+)
+def test_a_change_in_vcard_3_is_written_in_vcard_3(fields: dict[str, Any], old: str, new: str) -> None:
+    """With the words that Apple's and Nextcloud's programs have for what came with vCard 4."""
+    assert OTHERS_3.count(old) == 1
+    assert vcard.change(OTHERS_3, contact_data(fields)) == OTHERS_3.replace(old, new)
+
+
+def test_a_guessed_name_follows_the_name_shown() -> None:
+    """Phones that show the parts of a name show the new one."""
+    changed = vcard.change(OTHERS_4, contact_data({"fn": "Ann Smith"}))
+    parts = 'N;SORT-AS="Example,Ann":Example;Ann;;;'
+    assert changed == OTHERS_4.replace("FN;LANGUAGE=en:Ann Example", "FN:Ann Smith").replace(parts, "N:Smith;Ann;;;")
+
+
+def test_a_name_with_parts_of_its_own_keeps_them() -> None:
+    """Parts that somebody wrote are not guessed over, unless they are given anew."""
+    text = card("FN:Ann van Dyk", "N:van Dyk;Ann;;;")
+    assert "N:van Dyk;Ann;;;" in vcard.change(text, contact_data({"fn": "Ann van der Dyk"}))
+    assert "N:Dyk;Ann;;;" in vcard.change(text, contact_data({"fn": "Ann Dyk", "n": {"family": "Dyk", "given": "Ann"}}))
+
+
+def test_a_year_less_birthday_in_vcard_3() -> None:
+    """As Apple's and Nextcloud's programs write it."""
+    changed = vcard.change(card("FN:X", version="3.0"), contact_data({"bday": "--12-24"}))
+    assert "BDAY;X-APPLE-OMIT-YEAR=1604:1604-12-24\r\n" in changed
+    assert said(changed)["bday"] == "--12-24"
+
+
+def test_the_time_of_the_last_change_is_kept_up() -> None:
+    """A card that says when it was revised (REV) says now."""
+    changed = vcard.change(card("FN:X", "REV:19990101T000000Z"), contact_data({"note": "x"}))
+    assert "19990101" not in changed
+    assert changed.count("REV:2") == 1
+
+
+@pytest.mark.parametrize("version", ["2.1", ""])
+def test_older_cards_are_left_alone(version: str) -> None:
+    """The syntax of vCard 2.1 is another: better refused than spoiled."""
+    with pytest.raises(NextcloudError, match="change it in Nextcloud Contacts"):
+        vcard.change(card("FN:X", version=version), contact_data({"note": "x"}))
+
+
+def test_other_forms_are_read() -> None:
+    """What other programs write differently means the same."""
+    text = card(
+        "fn:Ann",
+        "TEL;HOME;VOICE:1",
+        "BDAY:circa 1800",
+        "X-ABSHOWAS:COMPANY",
+        "ORG:A;;B",
+        "URL:https://x.org/?a\\,b",
+        "UID:urn:uuid:1",
+    ).replace("\r\n", "\n")
+    assert said(text) == {
+        "fn": "Ann",
+        "tel": [{"value": "1", "type": ["home", "voice"]}],
+        "bday": "circa 1800",
+        "kind": "org",
+        "org": ["A", "", "B"],
+        "url": [{"value": "https://x.org/?a,b"}],
+    }
+    assert vcard.uid_of(text) == "urn:uuid:1"
+    assert vcard.uid_of("no card") == ""
+
+
+ANY_TEXT: Final = st.text(alphabet=st.characters(exclude_categories=[]), max_size=12)
+ENDS_A_LINE: Final = st.sampled_from(
+    ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\0", "\ud800"]
+)
+HOSTILE: Final = st.one_of(ANY_TEXT, st.builds("x{}TEL:+1666".format, ENDS_A_LINE), st.just('x";TEL=a:b'))
+TYPED: Final = st.one_of(
+    HOSTILE, st.fixed_dictionaries({"value": HOSTILE}, optional={"type": st.lists(HOSTILE, max_size=2)})
+)
+FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    **dict.fromkeys(("fn", "title", "role", "bday", "note", "kind"), HOSTILE),
+    **dict.fromkeys(("nickname", "org", "categories", "members"), st.lists(HOSTILE, max_size=3)),
+    **dict.fromkeys(("email", "tel", "url"), st.lists(TYPED, max_size=2)),
+    "n": st.dictionaries(st.sampled_from(["family", "given", "additional", "prefix", "suffix"]), HOSTILE),
+    "adr": st.lists(
+        st.dictionaries(st.sampled_from(["po_box", "extended", "street", "city", "type"]), HOSTILE), max_size=2
+    ),
+}
+
+
+def test_every_field_is_attacked() -> None:
+    """The property below is about all fields that a contact has."""
+    assert FIELDS.keys() == vcard.ContactData.model_fields.keys()
+
+
+@given(field=st.sampled_from(sorted(FIELDS)), data=st.data(), version=st.sampled_from(["3.0", "4.0"]))
+def test_no_field_writes_another_line(field: str, data: st.DataObject, version: str) -> None:
+    """Whatever a field contains, the card has lines of that field alone, for readers of every kind of line end."""
+    text = card("FN:X", "N:X;;;;", version=version)
+    try:
+        changed = vcard.change(text, contact_data({field: data.draw(FIELDS[field])}))
+    except InvalidArgumentError:
+        return
+    changed.encode()
+    lines = changed.replace("\r\n ", "").splitlines()
+    own = next(each.names for each in vcard._FIELDS if each.key == field)  # noqa: SLF001
+    names = {line.partition(":")[0].partition(";")[0] for line in lines}
+    assert names <= {"BEGIN", "VERSION", "FN", "N", "END", *own}
+    assert sum(line.startswith(("BEGIN:", "VERSION:", "END:")) for line in lines) == 3
+
+
+@pytest.mark.parametrize("member", ["x\nTEL:+1666", "x\r\nTEL:+1666", "x\rTEL:+1666"])
+def test_a_member_with_a_line_end_is_refused(member: str) -> None:
+    """A UID is written as it is: where nothing escapes a line end, none is accepted."""
+    with pytest.raises(InvalidArgumentError, match="line end"):
+        vcard.change(card("FN:X"), contact_data({"members": [member]}))
+
+
+HOSTILE_CARDS: Final = {
+    "parameters without a colon": lambda n: card("FN:X", "X-A" + ";A" * n),
+    "many parameters": lambda n: card("FN:X", "X-A" + ";A=b" * n + ":x"),
+    "many values": lambda n: card("FN:X", "X-A;A=" + "b," * n + ":x"),
+    "open quotation marks": lambda n: card("FN:X", 'X-A;A="a",' + '"' * n),
+    "one long name": lambda n: card("FN:X", "N:" + ";" * n),
+    "backslashes": lambda n: card("FN:X", "NOTE:" + "\\" * n),
+    "folds": lambda n: card("FN:X", "NOTE:a" + "\r\n b" * n),
+    "empty lines": lambda n: card("FN:X", "\r\n" * n),
+    "carriage returns": lambda n: card("FN:X", "\r" * n),
+    "many lines": lambda n: card("FN:X", *["TEL:1"] * n),
+    "many groups": lambda n: card("FN:X", *[f"i{i}.TEL:{i}\r\ni{i}.X-ABLabel:x" for i in range(n // 4)]),
+}
+
+
+def read_and_change(kind: str) -> list[float]:
+    """Return the CPU seconds that a card of this kind takes, and one that is twice as long."""
+    took = []
+    for length in (20_000, 40_000):
+        text = HOSTILE_CARDS[kind](length)
+        began = time.process_time()
+        vcard.uid_of(text)
+        vcard.read(text)
+        try:
+            vcard.change(text, contact_data({"tel": [str(number) for number in range(1000)], "note": "new"}))
+        except NextcloudError as error:
+            assert "10000 lines or more" in str(error)  # noqa: PT017
+        took.append(time.process_time() - began)
+    return took
+
+
+@pytest.mark.parametrize("kind", HOSTILE_CARDS)
+def test_a_card_from_anybody_takes_linear_time(kind: str) -> None:
+    """A card twice as long takes about twice as long to read and to change, whatever is in it."""
+    first, second = killable.run(read_and_change, kind)
+    assert second < 4 * first + 0.5
+
+
+def test_a_line_that_is_not_well_formed_is_kept() -> None:
+    """What cannot be read, such as 60 parameters without a colon, stays byte for byte."""
+    text = card("FN:X", "X-A" + ";A" * 60)
+    assert vcard.change(text, contact_data({"fn": "Y"})) == text.replace("FN:X", "FN:Y")

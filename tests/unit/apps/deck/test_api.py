@@ -1,0 +1,384 @@
+"""`nextcloud.deck`: Nextcloud Deck, REST API v1.1."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import pytest
+
+from nextcloud_mcp.apps.deck import api as deck
+from nextcloud_mcp.apps.deck.api import Place
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudMCPError,
+    NextcloudUnavailableError,
+    NotFoundError,
+)
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from tests.support.deck import BOARDS, board, card, stack
+from tests.support.issuer import Answer, answer
+from tests.support.nextcloud import USER_PATH, FakeNextcloud, ocs
+
+PLACE: Final = Place(2, 9, 11)
+STACK: Final = f"{BOARDS}/2/stacks/9"
+CARD: Final = f"{STACK}/cards/11"
+LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": None}
+
+Call = Callable[[Nextcloud], Awaitable[Any]]
+
+
+def refused(status: int, message: str) -> Answer:
+    """Answer as Deck refuses."""
+    return answer(status, json={"status": status, "message": message})
+
+
+def sent(fake: FakeNextcloud) -> Any:
+    """Return the body of the last request."""
+    return json.loads(fake.requests[-1].content)
+
+
+async def test_a_list_of_boards_leaves_out_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck lists deleted boards as well."""
+    fake.on("GET", BOARDS, answer(json=[board(id=1), board(id=2, deletedAt=1795447686)]))
+    assert [each.id for each in await deck.boards(nextcloud)] == [1]
+
+
+async def test_reads_a_board_as_php_writes_it(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Empty settings are an empty list there, and who has no account any more is a bare id."""
+    acl = {"id": 3, "participant": "gone", "type": 0, "boardId": 2, "owner": False}
+    rights = {"permissionEdit": True, "permissionShare": False, "permissionManage": False}
+    fake.on("GET", f"{BOARDS}/2", answer(json=board(settings=[], acl=[acl | rights], owner="gone")))
+    read = await deck.board(nextcloud, 2)
+    assert read.settings is None
+    assert (read.owner.uid, read.acl[0].participant.displayname) == ("gone", "gone")
+
+
+async def test_stacks_come_in_order(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck lists them in no order; people see them by theirs."""
+    fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(id=9, order=5), stack(id=10, order=1)]))
+    assert [each.id for each in await deck.stacks(nextcloud, 2)] == [10, 9]
+
+
+async def test_a_stack_that_the_board_has_not(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The sentence names the argument."""
+    fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(id=9)]))
+    assert (await deck.stack(nextcloud, 2, 9)).id == 9
+    with pytest.raises(NotFoundError, match=r"^Board 2 has no stack 7: check stack_id"):
+        await deck.stack(nextcloud, 2, 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "body"),
+    [
+        pytest.param({"title": "New"}, {"title": "New"}, id="the title alone"),
+        pytest.param({"duedate": ""}, {"duedate": None}, id="no due date"),
+        pytest.param({"done": "2026-11-23"}, {"done": "2026-11-23T00:00:00+00:00"}, id="done"),
+        pytest.param({"description": ""}, {"description": ""}, id="emptied"),
+        pytest.param({"archived": True}, {"archived": True}, id="into the archive"),
+        pytest.param({"archived": False}, {}, id="not archived, as before"),
+        pytest.param({"owner": "alice"}, {}, id="the owner it has"),
+        pytest.param({"title": None}, {}, id="nothing"),
+    ],
+)
+async def test_an_update_keeps_the_rest(
+    nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, Any], body: dict[str, Any]
+) -> None:
+    """Deck clears what a PUT leaves out, so the whole card is sent, as it was read, with the changes."""
+    fake.on("GET", CARD, answer(json=card()))
+    fake.on("PUT", CARD, answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, changes)
+    kept = {"title": "Write", "type": "plain", "order": 3, "description": "# Draft", "owner": "alice", "done": None}
+    assert sent(fake) == kept | {"duedate": "2027-01-31T18:00:00+00:00"} | body
+
+
+@pytest.mark.parametrize("owner", ["alice", {"primaryKey": "alice", "uid": "alice", "displayname": "A"}])
+async def test_an_update_sends_the_owner_by_id(nextcloud: Nextcloud, fake: FakeNextcloud, owner: Any) -> None:
+    """Deck demands an owner, however it wrote the present one."""
+    fake.on("GET", CARD, answer(json=card(owner=owner)))
+    fake.on("PUT", CARD, answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"title": "New"})
+    assert sent(fake)["owner"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        pytest.param({"owner": "bob"}, "^owner can't be changed: Deck keeps 'alice'", id="another owner"),
+        pytest.param({"duedate": "tomorrow"}, "^Invalid duedate 'tomorrow': pass a date", id="due when"),
+        pytest.param({"done": "true"}, "^Invalid done 'true': pass a date", id="done when"),
+    ],
+)
+async def test_an_impossible_update_writes_nothing(
+    nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, Any], sentence: str
+) -> None:
+    """What Deck would ignore, guess or fail at is refused, by the argument's name."""
+    fake.on("GET", CARD, answer(json=card()))
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        await deck.update_card(nextcloud, PLACE, changes)
+    assert fake.asked("PUT") == []
+
+
+@pytest.mark.parametrize("etag", ["e11", '"e11"'])
+async def test_an_update_with_the_present_etag(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The ETag that the card has lets it through, with or without quotes."""
+    fake.on("GET", CARD, answer(json=card()))
+    fake.on("PUT", CARD, answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"title": "New"}, etag=etag)
+    assert len(fake.asked("PUT")) == 1
+
+
+async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The one that was sent is held against the card, as Deck does not look at it."""
+    fake.on("GET", CARD, answer(json=card()))
+    with pytest.raises(ConflictError, match=r"has changed since you read it.*read it again"):
+        await deck.update_card(nextcloud, PLACE, {"title": "New"}, etag="old")
+    assert fake.asked("PUT") == []
+
+
+CHANGES: Final[dict[str, Call]] = {
+    "update": lambda nextcloud: deck.update_card(nextcloud, PLACE, {"title": "New"}),
+    "delete": lambda nextcloud: deck.delete_card(nextcloud, PLACE),
+    "archive": lambda nextcloud: deck.archive_card(nextcloud, PLACE),
+    "unarchive": lambda nextcloud: deck.unarchive_card(nextcloud, PLACE),
+    "assign a label": lambda nextcloud: deck.assign_label(nextcloud, PLACE, 6),
+    "remove a label": lambda nextcloud: deck.remove_label(nextcloud, PLACE, 6),
+    "assign a user": lambda nextcloud: deck.assign_user(nextcloud, PLACE, "bob"),
+    "unassign a user": lambda nextcloud: deck.unassign_user(nextcloud, PLACE, "bob"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_card_elsewhere_is_left_alone(nextcloud: Nextcloud, fake: FakeNextcloud, change: str) -> None:
+    """Deck looks at the card's id alone: a mistaken one must not change another card, nor move it."""
+    fake.on("GET", CARD, answer(json=card(stackId=10, title="Another")))
+    with pytest.raises(InvalidArgumentError, match="card 11, 'Another', is in stack 10"):
+        await CHANGES[change](nextcloud)
+    assert [request.method for request in fake.requests] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("change", "method", "path", "body"),
+    [
+        ("delete", "DELETE", CARD, None),
+        ("archive", "PUT", f"{CARD}/archive", None),
+        ("unarchive", "PUT", f"{CARD}/unarchive", None),
+        ("assign a label", "PUT", f"{CARD}/assignLabel", {"labelId": 6}),
+        ("remove a label", "PUT", f"{CARD}/removeLabel", {"labelId": 6}),
+        ("assign a user", "PUT", f"{CARD}/assignUser", {"userId": "bob"}),
+    ],
+)
+async def test_changes_of_a_card(
+    nextcloud: Nextcloud, fake: FakeNextcloud, change: str, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    """Each is one request besides the reading."""
+    fake.on("GET", CARD, answer(json=card(labels=[label()])))
+    fake.on(method, path, answer(json=None))
+    await CHANGES[change](nextcloud)
+    assert fake.asked(method) == [f"{method} {path}"]
+    assert (fake.requests[-1].content or b"null") == (b"null" if body is None else fake.requests[-1].content)
+    assert body is None or sent(fake) == body
+
+
+async def test_a_label_that_the_card_has_not(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck answers 200 to that; a mistaken id would go for done."""
+    fake.on("GET", CARD, answer(json=card(labels=[label(id=7)])))
+    with pytest.raises(NotFoundError, match=r"^card 11 does not have label 6: its labels are 7 'Soon'"):
+        await deck.remove_label(nextcloud, PLACE, 6)
+    assert fake.asked("PUT") == []
+
+
+def label(**changes: Any) -> dict[str, Any]:
+    """Return a label of the card."""
+    return {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": 11} | changes
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "stored"),
+    [
+        ("Europe/Berlin", "2027-01-31T18:00:00+01:00", "2027-01-31T17:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31T18:00:00Z", "2027-01-31T18:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31T18:00", "2027-01-31T17:00:00+00:00"),
+        ("Europe/Berlin", "2027-07-31 18:00", "2027-07-31T16:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31", "2027-01-30T23:00:00+00:00"),
+        ("", "2027-01-31T18:00", "2027-01-31T18:00:00+00:00"),
+        ("Mars/Olympus", "2027-01-31T18:00", "2027-01-31T18:00:00+00:00"),
+        ("Europe/Berlin", "2027-01-31T17:00:00+00:00", "2027-01-31T17:00:00+00:00"),
+    ],
+)
+async def test_times_are_sent_in_utc(
+    nextcloud: Nextcloud, fake: FakeNextcloud, zone: str, written: str, stored: str
+) -> None:
+    """Deck drops the offset of a time; without one it is meant in the person's zone, as in the calendar."""
+    fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": zone}))
+    fake.on("GET", CARD, answer(json=card()))
+    fake.on("PUT", CARD, answer(json=card()))
+    fake.on("POST", f"{BOARDS}/2/stacks/9/cards", answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"duedate": written, "done": written})
+    assert (sent(fake)["duedate"], sent(fake)["done"]) == (stored, stored)
+    await deck.create_card(nextcloud, 2, 9, title="Write", kind="plain", order=1, description=None, duedate=written)
+    assert sent(fake)["duedate"] == stored
+
+
+async def test_an_update_keeps_what_came_with_deck_1_18(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A PUT without them would clear start date and color."""
+    newer = {"startdate": "2027-01-02T00:00:00+00:00", "color": "00ff00"}
+    fake.on("GET", CARD, answer(json=card(**newer)))
+    fake.on("PUT", CARD, answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"title": "New"})
+    assert sent(fake).items() >= newer.items()
+
+
+ASSIGNED: Final = [
+    {"id": 1, "participant": {"primaryKey": u, "uid": u, "displayname": u}, "cardId": 11, "type": t}
+    for u, t in (("bob", 0), ("team", 1))
+]
+
+
+async def test_assigning_again_asks_for_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck would refuse what is already so; a group of that name is somebody else."""
+    fake.on("GET", CARD, answer(json=card(assignedUsers=ASSIGNED)))
+    fake.on("PUT", f"{CARD}/assignUser", answer(json={}))
+    await deck.assign_user(nextcloud, PLACE, "bob")
+    assert fake.asked("PUT") == []
+    await deck.assign_user(nextcloud, PLACE, "team")
+    assert len(fake.asked("PUT")) == 1
+
+
+async def test_ending_an_assignment(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Somebody to whom the card is not assigned is an error that says to whom it is."""
+    fake.on("GET", CARD, answer(json=card(assignedUsers=ASSIGNED)))
+    fake.on("PUT", f"{CARD}/unassignUser", answer(json={}))
+    await deck.unassign_user(nextcloud, PLACE, "bob")
+    assert sent(fake) == {"userId": "bob"}
+    with pytest.raises(NotFoundError, match=r"^card 11 is not assigned to 'carol': it is assigned to bob"):
+        await deck.unassign_user(nextcloud, PLACE, "carol")
+    fake.on("GET", CARD, answer(json=card(assignedUsers=None)))
+    with pytest.raises(NotFoundError, match="is assigned to nobody"):
+        await deck.unassign_user(nextcloud, PLACE, "bob")
+
+
+async def test_moving_names_the_target_twice(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """With user_oidc enabled Deck takes the stack from the path, without it from the body."""
+    fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()]), stack(id=10)]))
+    fake.on("PUT", f"{BOARDS}/2/stacks/10/cards/11/reorder", answer(json=[]))
+    await deck.reorder_card(nextcloud, PLACE, order=0, target_stack_id=10)
+    assert sent(fake) == {"stackId": 10, "order": 0}
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "order", "sentence"),
+    [
+        pytest.param(PLACE, 9, -1, "^order must be 0 or more", id="before the first"),
+        pytest.param(PLACE, 12, 0, "^Board 2 has no stack 12: check target_stack_id", id="onto another board"),
+        pytest.param(Place(2, 12, 11), 9, 0, "^Board 2 has no stack 12: check stack_id", id="from another board"),
+        pytest.param(Place(2, 10, 11), 9, 0, "^There is no card 11 in stack 10", id="from another stack"),
+    ],
+)
+async def test_moving_needs_to_know_where(
+    nextcloud: Nextcloud, fake: FakeNextcloud, place: Place, target: int, order: int, sentence: str
+) -> None:
+    """A mistaken id moves nothing; onto another board a card would take labels that are not there."""
+    fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()]), stack(id=10)]))
+    with pytest.raises(NextcloudMCPError, match=sentence):
+        await deck.reorder_card(nextcloud, place, order=order, target_stack_id=target)
+    assert fake.asked("PUT") == []
+
+
+STACK_CHANGES: Final[dict[str, Call]] = {
+    "update": lambda nextcloud: deck.update_stack(nextcloud, 2, 9, title="New", order=None),
+    "delete": lambda nextcloud: deck.delete_stack(nextcloud, 2, 9),
+}
+
+
+@pytest.mark.parametrize("change", STACK_CHANGES)
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        pytest.param(
+            {"boardId": 3}, "board_id is wrong, and nothing was changed: stack 9 is on board 3", id="elsewhere"
+        ),
+        pytest.param({"deletedAt": 1795447683}, "stack 9 is deleted", id="in the trash"),
+    ],
+)
+async def test_a_stack_elsewhere_is_left_alone(
+    nextcloud: Nextcloud, fake: FakeNextcloud, change: str, fields: dict[str, int], sentence: str
+) -> None:
+    """Deck would delete it, or move it to the board of the path."""
+    fake.on("GET", STACK, answer(json=stack(**fields)))
+    with pytest.raises(NextcloudMCPError, match=sentence):
+        await STACK_CHANGES[change](nextcloud)
+    assert [request.method for request in fake.requests] == ["GET"]
+
+
+async def test_a_stack_keeps_what_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Title and order are both sent; the one that is None as it was."""
+    fake.on("GET", STACK, answer(json=stack()))
+    fake.on("PUT", STACK, answer(json=stack()))
+    await deck.update_stack(nextcloud, 2, 9, title="New", order=None)
+    assert sent(fake) == {"title": "New", "order": 5}
+    await deck.update_stack(nextcloud, 2, 9, title=None, order=0)
+    assert sent(fake) == {"title": "To do", "order": 0}
+
+
+async def test_a_label_keeps_what_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Title and color are both sent; a color may have its #."""
+    path = f"{BOARDS}/2/labels/6"
+    fake.on("GET", path, answer(json=LABEL))
+    fake.on("PUT", path, answer(json=LABEL))
+    await deck.update_label(nextcloud, 2, 6, title=None, color="#00ff00")
+    assert sent(fake) == {"title": "Soon", "color": "00ff00"}
+    await deck.update_label(nextcloud, 2, 6, title="Later", color=None)
+    assert sent(fake) == {"title": "Later", "color": "aa00aa"}
+
+
+async def test_another_board_s_label_is_left_alone(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck finds it under any board's path, and would delete it."""
+    fake.on("GET", f"{BOARDS}/3/labels/6", answer(json=LABEL))
+    with pytest.raises(InvalidArgumentError, match="label 6 is on board 2"):
+        await deck.delete_label(nextcloud, 3, 6)
+    assert fake.asked("DELETE") == []
+
+
+@pytest.mark.parametrize("color", ["red", "#fff", "ff00zz", "", "ff0000ff"])
+async def test_a_color_is_six_digits(nextcloud: Nextcloud, fake: FakeNextcloud, color: str) -> None:
+    """Deck takes any six characters for a color; here only colors are."""
+    with pytest.raises(InvalidArgumentError, match=r"^color must be six hexadecimal digits"):
+        await deck.create_board(nextcloud, title="x", color=color)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "sentence"),
+    [
+        pytest.param(
+            refused(403, "Permission denied"), ForbiddenError, r"no board 2 for you \(Permission denied\)", id="403"
+        ),
+        pytest.param(
+            refused(400, "title must be unique"),
+            InvalidArgumentError,
+            "refused board 2: title must be unique",
+            id="400",
+        ),
+        pytest.param(
+            refused(500, "Operation not allowed. This board is archived."),
+            ConflictError,
+            r"no such change of board 2 \(This board is archived\)",
+            id="archived",
+        ),
+        pytest.param(refused(500, "Internal server error: …"), NextcloudUnavailableError, "HTTP 500", id="500"),
+        pytest.param(refused(404, "No assignment found."), NotFoundError, "did not find board 2", id="404"),
+        pytest.param(answer(500, text="<html>"), NextcloudUnavailableError, "HTTP 500", id="a page"),
+        pytest.param(answer(400, json=["x"]), NextcloudMCPError, "HTTP 400", id="a list"),
+        pytest.param(answer(400, json={"message": 7}), NextcloudMCPError, "HTTP 400", id="no words"),
+        pytest.param(answer(200, json={"id": 2}), NextcloudUnavailableError, "unexpected form", id="no board"),
+    ],
+)
+async def test_refusals(
+    nextcloud: Nextcloud, fake: FakeNextcloud, response: Answer, error: type[Exception], sentence: str
+) -> None:
+    """Each says what Deck says, and what that can mean."""
+    fake.on("GET", f"{BOARDS}/2", response)
+    with pytest.raises(error, match=sentence):
+        await deck.board(nextcloud, 2)

@@ -1,0 +1,329 @@
+"""`tools.deck`: the tools for Nextcloud Deck, called as a client calls them."""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from nextcloud_mcp.apps.deck.tools import LONG
+from tests.support.deck import BOARDS, board, card, stack
+from tests.support.issuer import answer
+from tests.support.nextcloud import SHAREES, sharees
+from tests.support.server import Server
+
+STACKS: Final = f"{BOARDS}/2/stacks"
+STACK: Final = f"{STACKS}/9"
+CARD: Final = f"{STACK}/cards/11"
+AT: Final = {"board_id": 2, "stack_id": 9, "card_id": 11}
+LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": None}
+
+
+def cards(count: int, **fields: Any) -> list[dict[str, Any]]:
+    """Return so many cards."""
+    return [card(id=number, **fields) for number in range(1, count + 1)]
+
+
+async def test_lists_boards_in_pages(server: Server) -> None:
+    """A cursor leads on to the rest."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board(id=number) for number in (1, 2, 3)]))
+    first = await server.use("deck_get_boards", {"limit": 2})
+    last = await server.use("deck_get_boards", {"limit": 2, "cursor": first["next_cursor"]})
+    assert [each["id"] for each in first["result"] + last["result"]] == [1, 2, 3]
+    assert last["next_cursor"] is None
+
+
+async def test_reads_a_board(server: Server) -> None:
+    """By Deck's own names."""
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(labels=[LABEL])))
+    read = await server.use("deck_get_board", {"board_id": 2})
+    assert (read["title"], read["ETag"], read["permissions"]["PERMISSION_EDIT"]) == ("Project", "e2", True)
+    assert read["settings"]["notify-due"] == "assigned"
+    assert (await server.use("deck_get_labels", {"board_id": 2}))["result"] == [LABEL]
+
+
+async def test_a_whole_board_in_pages(server: Server) -> None:
+    """Pages count cards, and every page has all stacks, so that an empty one is seen to be empty."""
+    both = [stack(order=1, cards=cards(3)), stack(id=10, order=2), stack(id=12, order=3, cards=[card(id=99)])]
+    server.nextcloud.on("GET", STACKS, answer(json=both))
+    pages, cursor = [], ""
+    while cursor is not None:
+        result = await server.use("deck_get_stacks", {"board_id": 2, "limit": 2, "cursor": cursor})
+        pages.append([[each["id"] for each in shown["cards"]] for shown in result["result"]])
+        cursor = result["next_cursor"]
+    assert pages == [[[1, 2], [], []], [[3], [], [99]]]
+
+
+@pytest.mark.parametrize("tool", ["deck_get_stack", "deck_get_cards"])
+async def test_a_stack_in_pages(server: Server, tool: str) -> None:
+    """A stack's cards come by a hundred; an empty stack has none."""
+    server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=cards(150)), stack(id=10)]))
+    where = {"board_id": 2, "stack_id": 9}
+    field = "result" if tool == "deck_get_cards" else "cards"
+    first = await server.use(tool, where)
+    rest = await server.use(tool, where | {"cursor": first["next_cursor"]})
+    assert [len(each[field]) for each in (first, rest)] == [100, 50]
+    assert rest["next_cursor"] is None
+    assert (await server.use(tool, where | {"stack_id": 10}))[field] == []
+
+
+async def test_lists_leave_out_long_descriptions(server: Server) -> None:
+    """Whole or not at all: what is cut could be written back. The card itself has it."""
+    texts = ["", "x" * (LONG - 1), "x" * LONG]
+    listed = [card(id=number, description=text) for number, text in enumerate(texts)]
+    server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=listed)]))
+    server.nextcloud.on("GET", CARD, answer(json=card(description="x" * LONG)))
+    shown = await server.use("deck_get_cards", {"board_id": 2, "stack_id": 9})
+    assert [each["description"] for each in shown["result"]] == [texts[0], texts[1], None]
+    assert (await server.use("deck_get_card", AT))["description"] == "x" * LONG
+
+
+async def test_a_page_of_cards_is_not_too_much(server: Server) -> None:
+    """A hundred cards with descriptions, a label and somebody assigned stay under 100 kB."""
+    full = cards(
+        500,
+        description="x" * (LONG - 1),
+        labels=[LABEL],
+        assignedUsers=[{"id": 1, "type": 0, "cardId": 1} | PARTICIPANT],
+    )
+    server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=full)]))
+    assert len(json.dumps(await server.use("deck_get_stacks", {"board_id": 2}))) < 100_000
+
+
+PARTICIPANT: Final = {"participant": {"primaryKey": "bob", "uid": "bob", "displayname": "Bob Builder"}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "path", "row", "expected"),
+    [
+        pytest.param(
+            "deck_create_board",
+            {"title": "Project", "color": "#0082c9"},
+            BOARDS,
+            board(),
+            {"id": 2, "title": "Project", "color": "0082c9"},
+            id="board",
+        ),
+        pytest.param(
+            "deck_create_stack",
+            {"board_id": 2, "title": "To do", "order": 5},
+            STACKS,
+            stack(),
+            {"id": 9, "title": "To do", "order": 5},
+            id="stack",
+        ),
+        pytest.param(
+            "deck_create_card",
+            {"board_id": 2, "stack_id": 9, "title": "Write"},
+            f"{STACK}/cards",
+            card(),
+            {"id": 11, "title": "Write", "description": "# Draft", "stackId": 9},
+            id="card",
+        ),
+        pytest.param(
+            "deck_create_label",
+            {"board_id": 2, "title": "Soon", "color": "aa00aa"},
+            f"{BOARDS}/2/labels",
+            LABEL,
+            {"id": 6, "title": "Soon", "color": "aa00aa"},
+            id="label",
+        ),
+    ],
+)
+async def test_creates(
+    server: Server, tool: str, arguments: dict[str, Any], path: str, row: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """One request, and the answer has what was made."""
+    server.nextcloud.on("POST", path, answer(json=row))
+    result = await server.use(tool, arguments)
+    assert {name: result[name] for name in expected} == expected
+    assert server.nextcloud.asked() == [f"POST {path}"]
+
+
+async def test_a_resource_lists_all(server: Server) -> None:
+    """It has no pages and no cursor, and long descriptions stay."""
+    long = "x" * LONG
+    server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=cards(150, description=long))]))
+    read = json.loads((await server.contents("nc://Deck/boards/2/stacks/9/cards"))["text"])
+    assert len(read) == 150
+    assert {each["description"] for each in read} == {long}
+
+
+async def test_a_new_card_is_sent_whole(server: Server) -> None:
+    """With Deck's names and defaults; a due date that is none is refused before."""
+    server.nextcloud.on("POST", f"{STACK}/cards", answer(json=card()))
+    where = {"board_id": 2, "stack_id": 9, "title": "Write"}
+    await server.use("deck_create_card", where | {"duedate": "2027-01-31"})
+    assert json.loads(server.nextcloud.requests[-1].content) == {
+        "title": "Write",
+        "type": "plain",
+        "order": 999,
+        "description": "",
+        "duedate": "2027-01-31T00:00:00+00:00",
+    }
+    assert "Invalid duedate 'soon': pass a date or a time" in await server.misuse(
+        "deck_create_card", where | {"duedate": "soon"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "method", "action", "body"),
+    [
+        ("deck_update_card", {"title": "New"}, "PUT", "", None),
+        ("deck_delete_card", {}, "DELETE", "", None),
+        ("deck_archive_card", {}, "PUT", "/archive", None),
+        ("deck_unarchive_card", {}, "PUT", "/unarchive", None),
+        ("deck_assign_label_to_card", {"label_id": 6}, "PUT", "/assignLabel", {"labelId": 6}),
+        ("deck_remove_label_from_card", {"label_id": 6}, "PUT", "/removeLabel", {"labelId": 6}),
+        ("deck_assign_user_to_card", {"user_id": "bob"}, "PUT", "/assignUser", {"userId": "bob"}),
+        ("deck_unassign_user_from_card", {"user_id": "eve"}, "PUT", "/unassignUser", {"userId": "eve"}),
+    ],
+)
+async def test_changes_a_card(
+    server: Server, tool: str, arguments: dict[str, Any], method: str, action: str, body: dict[str, Any] | None
+) -> None:
+    """The card is read, changed, and named in the answer."""
+    assigned = {
+        "id": 1,
+        "type": 0,
+        "cardId": 11,
+        "participant": {"primaryKey": "eve", "uid": "eve", "displayname": "E"},
+    }
+    server.nextcloud.on("GET", CARD, answer(json=card(assignedUsers=[assigned], labels=[LABEL])))
+    server.nextcloud.on(method, CARD + action, answer(json=None))
+    result = await server.use(tool, AT | arguments)
+    assert {name: result[name] for name in AT} == AT
+    assert (result["status_code"], "11" in result["message"]) == (200, True)
+    assert server.nextcloud.asked() == [f"GET {CARD}", f"{method} {CARD}{action}"]
+    assert body is None or json.loads(server.nextcloud.requests[-1].content) == body
+
+
+ON_BOARD: Final = [{"primaryKey": "bob", "uid": "bob", "displayname": "Bob Builder", "type": 0}]
+NOT_ON_BOARD: Final = answer(400, json={"status": 400, "message": "The user is not part of the board"})
+
+
+@pytest.mark.parametrize("called", ["Bob Builder", "BOB", "bob@example.org"])
+async def test_people_are_assigned_by_what_they_are_called(server: Server, called: str) -> None:
+    """By their name on the board, or their mail address; Deck itself knows uids alone."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
+    refused_first = [NOT_ON_BOARD] if "@" not in called else []
+    server.nextcloud.on("PUT", f"{CARD}/assignUser", *refused_first, answer(json={}))
+    result = await server.use("deck_assign_user_to_card", AT | {"user_id": called})
+    assert result["message"] == "Card 11 is assigned to bob."
+    assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
+
+
+@pytest.mark.parametrize("called", ["Bob Builder", "bob@example.org"])
+async def test_an_assignment_ends_by_what_people_are_called(server: Server, called: str) -> None:
+    """The names are those on the card, whose people may have left the board."""
+    server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
+    assignment = {"id": 1, "type": 0, "cardId": 11, "participant": ON_BOARD[0]}
+    server.nextcloud.on("GET", CARD, answer(json=card(assignedUsers=[assignment])))
+    server.nextcloud.on("PUT", f"{CARD}/unassignUser", answer(json={}))
+    await server.use("deck_unassign_user_from_card", AT | {"user_id": called})
+    assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
+
+
+async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:
+    """The sentence lists who is; a token that may not read boards is not told."""
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
+    server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
+    eve = AT | {"user_id": "eve"}
+    said = await server.misuse("deck_assign_user_to_card", eve)
+    assert said == "No person on the board 'eve': choose from bob (Bob Builder)."
+    token = server.keycloak.mint(scope="deck:write")
+    said = (await server.call("deck_assign_user_to_card", eve, token=token)).text
+    assert "No person on the board 'eve': pass the id of a person on the board." in said
+
+
+async def test_people_are_looked_for_by_tokens_that_may_share(server: Server) -> None:
+    """Without that scope a mail address stays as it is, and nobody is asked who has it."""
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
+    server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
+    token = server.keycloak.mint(scope="deck:read deck:write")
+    said = await server.call("deck_assign_user_to_card", AT | {"user_id": "bob@example.org"}, token=token)
+    assert "No person on the board 'bob@example.org': choose from bob (Bob Builder)." in said.text
+
+
+async def test_moves_a_card(server: Server) -> None:
+    """The answer says where it is now."""
+    server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=[card()]), stack(id=10)]))
+    server.nextcloud.on("PUT", f"{STACKS}/10/cards/11/reorder", answer(json=[]))
+    result = await server.use("deck_reorder_card", AT | {"order": 0, "target_stack_id": 10})
+    assert {name: result[name] for name in AT} == AT | {"stack_id": 10}
+
+
+@pytest.mark.parametrize(
+    ("tool", "thing", "path", "row", "method"),
+    [
+        ("deck_update_stack", {"stack_id": 9}, STACK, stack(), "PUT"),
+        ("deck_delete_stack", {"stack_id": 9}, STACK, stack(), "DELETE"),
+        ("deck_update_label", {"label_id": 6}, f"{BOARDS}/2/labels/6", LABEL, "PUT"),
+        ("deck_delete_label", {"label_id": 6}, f"{BOARDS}/2/labels/6", LABEL, "DELETE"),
+    ],
+)
+async def test_changes_stacks_and_labels(
+    server: Server, tool: str, thing: dict[str, int], path: str, row: dict[str, Any], method: str
+) -> None:
+    """They are read before, and named in the answer."""
+    server.nextcloud.on("GET", path, answer(json=row))
+    server.nextcloud.on(method, path, answer(json=row))
+    result = await server.use(tool, {"board_id": 2} | thing)
+    assert {name: result[name] for name in thing} == thing
+    assert result["board_id"] == 2
+    assert server.nextcloud.asked() == [f"GET {path}", f"{method} {path}"]
+
+
+async def test_reads_a_label(server: Server) -> None:
+    """One label."""
+    server.nextcloud.on("GET", f"{BOARDS}/2/labels/6", answer(json=LABEL))
+    assert await server.use("deck_get_label", {"board_id": 2, "label_id": 6}) == LABEL
+
+
+@pytest.mark.parametrize(
+    ("uri", "path", "row", "title"),
+    [
+        ("nc://Deck/boards", BOARDS, [board()], "Project"),
+        ("nc://Deck/boards/2", f"{BOARDS}/2", board(), "Project"),
+        ("nc://Deck/boards/2/stacks", STACKS, [stack()], "To do"),
+        ("nc://Deck/boards/2/stacks/9", STACKS, [stack()], "To do"),
+        ("nc://Deck/boards/2/stacks/9/cards", STACKS, [stack(cards=[card()])], "Write"),
+        ("nc://Deck/boards/2/stacks/9/cards/11", CARD, card(), "Write"),
+        ("nc://Deck/boards/2/labels", f"{BOARDS}/2", board(labels=[LABEL]), "Soon"),
+        ("nc://Deck/boards/2/labels/6", f"{BOARDS}/2/labels/6", LABEL, "Soon"),
+    ],
+)
+async def test_resources(server: Server, uri: str, path: str, row: Any, title: str) -> None:
+    """What is listed is a bare JSON list, as clients of the seed project know it; else it is what the tool gives."""
+    server.nextcloud.on("GET", path, answer(json=row))
+    read = json.loads((await server.contents(uri))["text"])
+    is_list = not uri.rpartition("/")[2].isdecimal()
+    assert isinstance(read, list) is is_list
+    (first,) = read if is_list else [read]
+    assert first["title"] == title
+    assert server.nextcloud.asked() == [f"GET {path}"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "proposed"),
+    [
+        pytest.param("board_id", "", ["2"], id="a board"),
+        pytest.param("board_id", "PROJ", ["2"], id="a board by its title"),
+        pytest.param("board_id", "9", [], id="no board"),
+        pytest.param("stack_id", "to", ["9"], id="a stack"),
+        pytest.param("card_id", "1", ["11"], id="a card"),
+        pytest.param("label_id", "soon", ["6"], id="a label"),
+    ],
+)
+async def test_ids_are_completed(server: Server, variable: str, value: str, proposed: list[str]) -> None:
+    """By what the id starts with, or by what people call the thing."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board()]))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(labels=[LABEL])))
+    server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=[card()])]))
+    known = {"board_id": {}, "card_id": {"board_id": "2", "stack_id": "9"}}.get(variable, {"board_id": "2"})
+    last = "labels/{label_id}" if variable == "label_id" else "stacks/{stack_id}/cards/{card_id}"
+    found = await server.completions(f"nc://Deck/boards/{{board_id}}/{last}", variable, value, **known)
+    assert found == proposed

@@ -1,0 +1,112 @@
+"""`nextcloud.upload`: Nextcloud's chunked upload, version 2, as Nextcloud 32 answers."""
+
+from typing import Final
+
+import pytest
+
+from nextcloud_mcp.apps.files import upload as uploads
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from tests.support.issuer import answer
+from tests.support.nextcloud import FILES, USER_PATH, FakeNextcloud, dav_error, dav_file, multistatus, ocs_user
+
+ID: Final = "0123456789abcdef0123456789abcdef"
+UPLOAD: Final = f"/remote.php/dav/uploads/alice/{ID}"
+DESTINATION: Final = f"https://cloud.test{FILES}/d/a%20b"
+
+
+async def test_opens_an_upload(nextcloud: Nextcloud, fake: FakeNextcloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under an id that nobody guesses, for a file; whose it is follows from the user's own id."""
+    monkeypatch.setattr("secrets.token_hex", lambda size: "0f" * size)
+    upload = "0f" * 16
+    fake.on("GET", USER_PATH, ocs_user("alice x"))
+    fake.on("MKCOL", f"/remote.php/dav/uploads/alice%20x/{upload}", answer(201))
+    assert await uploads.begin(nextcloud, "d/a b") == upload
+    destination = fake.requests[-1].headers["Destination"]
+    assert destination == "https://cloud.test/remote.php/dav/files/alice%20x/d/a%20b"
+
+
+@pytest.mark.parametrize(("part", "name"), [(1, "00001"), (10_000, "10000")])
+async def test_sends_a_part(nextcloud: Nextcloud, fake: FakeNextcloud, part: int, name: str) -> None:
+    """Under a name by which Nextcloud sorts them."""
+    fake.on("PUT", f"{UPLOAD}/{name}", answer(201))
+    await uploads.put(nextcloud, ID, "d/a b", part, b"\0\xff")
+    assert fake.requests[-1].content == b"\0\xff"
+    assert fake.requests[-1].headers["Destination"] == DESTINATION
+
+
+@pytest.mark.parametrize("part", [0, -1, 10_001])
+async def test_a_part_out_of_bounds_is_named(nextcloud: Nextcloud, fake: FakeNextcloud, part: int) -> None:
+    """Nothing is sent."""
+    with pytest.raises(InvalidArgumentError, match="part must be from 1 to 10000"):
+        await uploads.put(nextcloud, ID, "a", part, b"")
+    assert fake.asked() == []
+
+
+@pytest.mark.parametrize("upload", ["..", "a/../../files", "", ID + "0", ID.upper()])
+async def test_an_id_that_is_none_of_ours_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, upload: str) -> None:
+    """An id is a part of an address, and leads nowhere else."""
+    for call in (
+        uploads.put(nextcloud, upload, "a", 1, b""),
+        uploads.assemble(nextcloud, upload, "a", size=1, etag=None),
+    ):
+        with pytest.raises(InvalidArgumentError, match="Unknown upload id"):
+            await call
+    assert fake.asked() == []
+
+
+async def test_a_part_without_an_upload_or_a_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud answers both with 404; the sentence names both."""
+    fake.on("PUT", f"{UPLOAD}/00001", answer(404))
+    with pytest.raises(NotFoundError, match=f"no upload {ID}, or no folder for /no/a"):
+        await uploads.put(nextcloud, ID, "no/a", 1, b"")
+
+
+async def test_makes_a_new_file(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Only where there is none yet, and only if the parts are the whole."""
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(201, headers={"OC-ETag": '"e"'}))
+    written = await uploads.assemble(nextcloud, ID, "d/a b", size=7, etag=None)
+    assert (written.status_code, written.etag) == (201, "e")
+    headers = fake.requests[-1].headers
+    assert (headers["Destination"], headers["Overwrite"], headers["OC-Total-Length"]) == (DESTINATION, "F", "7")
+    assert "If" not in headers
+
+
+@pytest.mark.parametrize("etag", ["abc", '"abc"', 'W/"abc-gzip"'])
+async def test_replaces_the_file_that_was_read(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The condition names the file, for the request is about the parts (RFC 4918 section 10.4)."""
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(204, headers={"OC-ETag": '"e"'}))
+    assert (await uploads.assemble(nextcloud, ID, "d/a b", size=7, etag=etag)).status_code == 204
+    assert fake.requests[-1].headers["If"] == f'<{DESTINATION}> (["abc"])'
+    assert "Overwrite" not in fake.requests[-1].headers
+
+
+@pytest.mark.parametrize(("etag", "sentence"), [(None, "exists already"), ("old", "has changed since you read it")])
+async def test_what_is_there_is_not_overwritten(
+    nextcloud: Nextcloud, fake: FakeNextcloud, etag: str | None, sentence: str
+) -> None:
+    """The conflict sends the caller to read, as for a file in one part."""
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(412))
+    fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a"))))
+    with pytest.raises(ConflictError, match=f"{sentence}.*ETag from reading") as refused:
+        await uploads.assemble(nextcloud, ID, "a", size=7, etag=etag)
+    assert "68a55c7c" not in str(refused.value)
+
+
+async def test_parts_that_are_not_the_whole(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nothing is written, and the caller can send what is missing."""
+    message = "Chunks on server do not sum up to 7 but to 6 bytes"
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(400, content=dav_error(r"Sabre\DAV\Exception\BadRequest", message)))
+    with pytest.raises(InvalidArgumentError, match="are not 7 bytes together, and nothing was written"):
+        await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)
+
+
+async def test_another_failure_is_what_it_is(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A name that is not allowed is not about the parts, and a lock stays a lock."""
+    name = dav_error(r"OCA\DAV\Connector\Sabre\Exception\InvalidPath", "Filename is too long")
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(400, content=name))
+    with pytest.raises(NextcloudError, match=r"does not allow the name of /a \(Filename is too long\)"):
+        await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)
+    fake.on("MOVE", f"{UPLOAD}/.file", answer(423))
+    with pytest.raises(LockedError, match="/a is locked"):
+        await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)

@@ -1,0 +1,534 @@
+"""`nextcloud.webdav`: files over WebDAV (RFC 4918), as Nextcloud 32 answers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import httpx
+import pytest
+
+from nextcloud_mcp.apps.files import webdav
+from nextcloud_mcp.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    LockedError,
+    NextcloudUnavailableError,
+    NotFoundError,
+    QuotaExceededError,
+)
+from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
+from nextcloud_mcp.nextcloud.users import People
+from tests.support.issuer import Answer, answer
+from tests.support.nextcloud import (
+    FILES,
+    USER_PATH,
+    FakeNextcloud,
+    dav_file,
+    dav_folder,
+    multistatus,
+    ocs_user,
+)
+
+
+def propfind(*responses: str) -> Answer:
+    """Answer a PROPFIND with these responses."""
+    return answer(207, content=multistatus(*responses), headers={"Content-Type": "application/xml; charset=utf-8"})
+
+
+PATHS: Final[Mapping[str, tuple[str, str]]] = {
+    "plain": ("a/b.txt", "/a/b.txt"),
+    "from the root": ("/a/b.txt", "/a/b.txt"),
+    "slash at the end": ("a/", "/a"),
+    "slashes doubled": ("//a///b", "/a/b"),
+    "space": ("a b", "/a%20b"),
+    "umlauts": ("Grüße.txt", "/Gr%C3%BC%C3%9Fe.txt"),
+    "beyond the basic plane": ("😀", "/%F0%9F%98%80"),
+    "percent sign": ("100%", "/100%25"),
+    "percent-encoded already": ("a%20b", "/a%2520b"),
+    "percent-encoded dots": ("%2e%2e/x", "/%252e%252e/x"),
+    "percent-encoded slash": ("a%2Fb", "/a%252Fb"),
+    "fragment": ("a#b", "/a%23b"),
+    "query": ("a?b=c", "/a%3Fb%3Dc"),
+    "ampersand, plus, semicolon": ("a&b+c;d", "/a%26b%2Bc%3Bd"),
+    "backslash": ("a\\b", "/a%5Cb"),
+    "line break": ("a\nb", "/a%0Ab"),
+    "dots in a name": ("..a/b../.c", "/..a/b../.c"),
+    "three dots": (".../x", "/.../x"),
+    "looks like a URL": ("https://attacker.test/x", "/https%3A/attacker.test/x"),
+    "quotes": ("'a' \"b\"", "/%27a%27%20%22b%22"),
+}
+
+
+@pytest.mark.parametrize(("path", "url"), PATHS.values(), ids=PATHS.keys())
+async def test_a_path_is_encoded_once_and_stays_below_the_users_root(
+    nextcloud: Nextcloud, fake: FakeNextcloud, path: str, url: str
+) -> None:
+    """Every character of a name arrives as it is, and no name can lead elsewhere."""
+    fake.on("MKCOL", FILES + url, answer(201))
+    await webdav.create_directory(nextcloud, path)
+    assert fake.asked() == [f"MKCOL {FILES}{url}"]
+
+
+@pytest.mark.parametrize("path", ["..", ".", "a/../b", "../bob/x", "a/.", "/./a", "a/..", "a\0b", "a/b\0/../c"])
+async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
+    """Nothing is asked of Nextcloud for a path with `.`, `..` or NUL, as source or as destination."""
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: webdav.list_directory(nextcloud, path),
+        lambda: webdav.read_file(nextcloud, path, length=9),
+        lambda: webdav.write_file(nextcloud, path, b"", content_type=None, etag=None),
+        lambda: webdav.create_directory(nextcloud, path),
+        lambda: webdav.delete(nextcloud, path),
+        lambda: webdav.move(nextcloud, path, "b", overwrite=False),
+        lambda: webdav.move(nextcloud, "b", path, overwrite=False),
+        lambda: webdav.copy(nextcloud, path, "b", overwrite=False),
+        lambda: webdav.copy(nextcloud, "b", path, overwrite=False),
+    )
+    for call in calls:
+        with pytest.raises(InvalidArgumentError):
+            await call()
+    assert fake.asked() == []
+
+
+@pytest.mark.parametrize("root", ["", "/", "//"])
+async def test_the_root_is_not_deleted_or_moved(nextcloud: Nextcloud, fake: FakeNextcloud, root: str) -> None:
+    """An empty path must not cost anybody all their files."""
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: webdav.delete(nextcloud, root),
+        lambda: webdav.move(nextcloud, root, "b", overwrite=True),
+        lambda: webdav.move(nextcloud, "b", root, overwrite=True),
+        lambda: webdav.copy(nextcloud, root, "b", overwrite=True),
+        lambda: webdav.copy(nextcloud, "b", root, overwrite=True),
+    )
+    for call in calls:
+        with pytest.raises(InvalidArgumentError, match="root folder"):
+            await call()
+    assert fake.requests == []
+
+
+async def test_lists_a_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Files and folders come with what Nextcloud says of them; the folder itself is not among them."""
+    fake.on(
+        "PROPFIND",
+        f"{FILES}/Photos",
+        propfind(
+            dav_folder(f"{FILES}/Photos/"),
+            dav_folder(f"{FILES}/Photos/2026/", size=1234),
+            dav_file(f"{FILES}/Photos/a.jpg", size=7, content_type="image/jpeg"),
+        ),
+    )
+    folder, file = await webdav.list_directory(nextcloud, "Photos")
+    assert folder.model_dump() == {
+        "name": "2026",
+        "path": "/Photos/2026",
+        "is_directory": True,
+        "size": 1234,
+        "content_type": None,
+        "last_modified": "Mon, 23 Nov 2026 14:54:43 GMT",
+        "etag": "6b0453b3d9ff8",
+        "file_id": 2,
+        "is_favorite": False,
+    }
+    assert file.model_dump() == {
+        "name": "a.jpg",
+        "path": "/Photos/a.jpg",
+        "is_directory": False,
+        "size": 7,
+        "content_type": "image/jpeg",
+        "last_modified": "Mon, 23 Nov 2026 14:56:41 GMT",
+        "etag": "68a55c7c",
+        "file_id": 73,
+        "is_favorite": True,
+    }
+    assert fake.requests[-1].headers["Depth"] == "1"
+
+
+async def test_an_empty_folder_has_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Only the folder itself is in the answer then."""
+    fake.on("PROPFIND", FILES, propfind(dav_folder(f"{FILES}/")))
+    assert await webdav.list_directory(nextcloud, "") == []
+
+
+@pytest.mark.parametrize(
+    ("href", "path"),
+    [
+        pytest.param(f"{FILES}/a%20b/Gr%c3%bc%c3%9fe%20%26%20mehr.txt", "/a b/Grüße & mehr.txt", id="encoded"),
+        pytest.param(f"{FILES}/100%25%20%23.txt", "/100% #.txt", id="percent sign and hash"),
+        pytest.param(f"{FILES}/a%2520b", "/a%20b", id="a name that looks encoded"),
+        pytest.param(f"{FILES}/a%3Fb", "/a?b", id="question mark"),
+        pytest.param(f"https://cloud.test{FILES}/x", "/x", id="absolute, as RFC 4918 allows"),
+        pytest.param(f"/cloud{FILES}/x", "/x", id="Nextcloud below a path"),
+        pytest.param(f"{FILES}{FILES}/x", f"{FILES}/x", id="a folder named like the root"),
+    ],
+)
+async def test_a_path_comes_back_as_the_user_sees_it(
+    nextcloud: Nextcloud, fake: FakeNextcloud, href: str, path: str
+) -> None:
+    """An href is decoded once and begins at the user's root, so that it can be handed back as an argument."""
+    fake.on("PROPFIND", FILES, propfind(dav_folder(f"{FILES}/"), dav_file(href)))
+    (file,) = await webdav.list_directory(nextcloud, "")
+    assert (file.path, file.name) == (path, path.rpartition("/")[2])
+
+
+async def test_the_user_id_is_nextclouds(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Files lie under the id that Nextcloud tells, encoded, whatever the token calls the person."""
+    root = "/remote.php/dav/files/alice%40example.org%20%26%20x"
+    fake.on("GET", USER_PATH, ocs_user("alice@example.org & x"))
+    fake.on("PROPFIND", f"{root}/d", propfind(dav_folder(f"{root}/d/"), dav_file(f"{root}/d/a")))
+    (file,) = await webdav.list_directory(nextcloud, "d")
+    assert file.path == "/d/a"
+
+
+async def test_listing_a_file_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A file has no listing; the caller learns that it is one."""
+    fake.on("PROPFIND", f"{FILES}/a.txt", propfind(dav_file(f"{FILES}/a.txt")))
+    with pytest.raises(InvalidArgumentError, match=r"/a\.txt is a file"):
+        await webdav.list_directory(nextcloud, "a.txt")
+
+
+async def test_listing_what_is_not_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A folder that is missing is named."""
+    fake.on("PROPFIND", f"{FILES}/x", answer(404))
+    with pytest.raises(NotFoundError, match="did not find /x"):
+        await webdav.list_directory(nextcloud, "x")
+
+
+NO_XML: Final[Mapping[str, bytes]] = {
+    "HTML": b"<h1>Log in<br></h1>",
+    "empty": b"",
+    "cut off": multistatus(dav_folder(f"{FILES}/"))[:-20],
+    "an entity bomb": b'<!DOCTYPE a [<!ENTITY b "b"><!ENTITY c "&b;&b;">]><a>&c;</a>',
+    "a file of this machine": b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+    "XML of something else": b"<html/>",
+}
+
+
+@pytest.mark.parametrize("content", NO_XML.values(), ids=NO_XML.keys())
+async def test_what_is_no_multistatus_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud, content: bytes) -> None:
+    """An answer that is not WebDAV comes from something in front of Nextcloud; entities are never resolved."""
+    fake.on("PROPFIND", FILES, answer(207, content=content))
+    with pytest.raises(NextcloudUnavailableError, match="WebDAV"):
+        await webdav.list_directory(nextcloud, "")
+
+
+ETAGS: Final[Mapping[str, tuple[dict[str, str], str]]] = {
+    "as Nextcloud writes it": ({"ETag": '"abc"', "OC-ETag": '"abc"'}, "abc"),
+    "compressed by the web server": ({"ETag": '"abc-gzip"', "OC-ETag": '"abc"'}, "abc"),
+    "compressed, no OC-ETag": ({"ETag": '"abc-gzip"'}, "abc"),
+    "weak": ({"ETag": 'W/"abc"'}, "abc"),
+    "weak and compressed": ({"ETag": 'W/"abc-gzip"'}, "abc"),
+    "none, so that of the listing": ({}, "68a55c7c"),
+}
+
+
+@pytest.mark.parametrize(("headers", "etag"), ETAGS.values(), ids=ETAGS.keys())
+async def test_reads_a_file_with_an_etag_that_can_be_used(
+    nextcloud: Nextcloud, fake: FakeNextcloud, headers: dict[str, str], etag: str
+) -> None:
+    """Content comes as bytes, with the ETag as Nextcloud means it, which a later write can name."""
+    fake.on("PROPFIND", f"{FILES}/a.txt", propfind(dav_file(f"{FILES}/a.txt")))
+    fake.on("GET", f"{FILES}/a.txt", answer(content=b"hello\n", headers=headers))
+    file = await webdav.read_file(nextcloud, "a.txt", length=6)
+    assert (file.content, file.content_type, file.etag) == (b"hello\n", "text/plain", etag)
+
+
+async def test_a_file_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without a media type, the most general one (RFC 9110 section 8.3)."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", content_type="")))
+    fake.on("GET", f"{FILES}/a", answer(content=b"x"))
+    assert (await webdav.read_file(nextcloud, "a", length=6)).content_type == "application/octet-stream"
+
+
+PIECES: Final[Mapping[str, tuple[int, int, str, bytes]]] = {
+    "the beginning": (0, 2, "bytes=0-1", b"he"),
+    "the middle": (2, 3, "bytes=2-4", b"llo"),
+    "the end, and more is asked for": (4, 9, "bytes=4-12", b"o\n"),
+}
+
+
+@pytest.mark.parametrize(("offset", "length", "asked", "content"), PIECES.values(), ids=PIECES.keys())
+@pytest.mark.parametrize("status", [206, 200], ids=["a piece", "the whole, as servers may answer"])
+async def test_reads_a_piece(
+    nextcloud: Nextcloud, fake: FakeNextcloud, offset: int, length: int, asked: str, content: bytes, status: int
+) -> None:
+    """No more is fetched than is asked for (RFC 9110 section 14.2), and the size is the whole file's."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
+    fake.on("GET", f"{FILES}/a", answer(status, content=content if status == 206 else b"hello\n"))
+    file = await webdav.read_file(nextcloud, "a", offset=offset, length=length)
+    assert (file.content, file.offset, file.size, file.is_whole) == (content, offset, 6, False)
+    assert fake.requests[-1].headers["Range"] == asked
+
+
+async def test_a_whole_file_is_asked_for_as_such(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What fits is fetched without a range; should it have grown meanwhile, that is told."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
+    fake.on("GET", f"{FILES}/a", answer(content=b"hello, all\n"))
+    file = await webdav.read_file(nextcloud, "a", length=6)
+    assert (file.content, file.size, file.is_whole) == (b"hello,", 11, False)
+    assert "Range" not in fake.requests[-1].headers
+
+
+@pytest.mark.parametrize("size", [0, 6])
+async def test_there_is_nothing_at_the_end(nextcloud: Nextcloud, fake: FakeNextcloud, size: int) -> None:
+    """A range that starts there would be a 416, so none is asked for."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=size)))
+    file = await webdav.read_file(nextcloud, "a", offset=size, length=9)
+    assert (file.content, file.size, file.etag) == (b"", size, "68a55c7c")
+    assert fake.asked("GET") == []
+
+
+@pytest.mark.parametrize("offset", [-1, 7])
+async def test_a_file_ends_before_the_offset(nextcloud: Nextcloud, fake: FakeNextcloud, offset: int) -> None:
+    """The sentence names the argument and the size."""
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
+    with pytest.raises(InvalidArgumentError, match="offset must be from 0 to 6"):
+        await webdav.read_file(nextcloud, "a", offset=offset, length=9)
+    assert fake.asked("GET") == []
+
+
+@pytest.mark.parametrize("path", ["Photos", "", "/"])
+async def test_reading_a_folder_says_so(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
+    """Nextcloud would answer 200 with nothing; the caller learns that it is a folder."""
+    fake.on("PROPFIND", f"{FILES}/Photos" if path == "Photos" else FILES, propfind(dav_folder(f"{FILES}/x/")))
+    with pytest.raises(InvalidArgumentError, match="is a folder, not a file"):
+        await webdav.read_file(nextcloud, path, length=6)
+    assert fake.asked("GET") == []
+
+
+async def test_a_new_file_overwrites_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without an ETag a write is for a file that is not there yet."""
+    fake.on("PUT", f"{FILES}/a", answer(201, headers={"ETag": '"new"', "OC-ETag": '"new"'}))
+    written = await webdav.write_file(nextcloud, "a", b"\0\xff", content_type="image/png", etag=None)
+    assert written.model_dump() == {"status_code": 201, "etag": "new"}
+    request = fake.requests[-1]
+    assert request.content == b"\0\xff"
+    assert request.headers["If-None-Match"] == "*"
+    assert request.headers["Content-Type"] == "image/png"
+    assert "If-Match" not in request.headers
+
+
+@pytest.mark.parametrize("etag", ["abc", '"abc"', 'W/"abc"', '"abc-gzip"'])
+async def test_a_replacement_is_for_what_was_read(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """With an ETag, in any form in which it was seen, that file is replaced and no other."""
+    fake.on("PUT", f"{FILES}/a", answer(204))
+    written = await webdav.write_file(nextcloud, "a", b"x", content_type=None, etag=etag)
+    assert written.status_code == 204
+    assert fake.requests[-1].headers["If-Match"] == '"abc"'
+    assert "If-None-Match" not in fake.requests[-1].headers
+    assert "Content-Type" not in fake.requests[-1].headers
+
+
+CONFLICTS: Final[Mapping[str, tuple[int, str | None, str, str]]] = {
+    "exists": (412, None, dav_file(f"{FILES}/a"), "/a exists already, and nothing was written.*ETag from reading"),
+    "changed": (412, "old", dav_file(f"{FILES}/a"), "/a has changed since you read it.*ETag from reading"),
+    "a folder": (409, None, dav_folder(f"{FILES}/a/"), "/a is a folder"),
+}
+
+
+@pytest.mark.parametrize(("status", "etag", "there", "sentence"), CONFLICTS.values(), ids=CONFLICTS.keys())
+async def test_a_write_that_would_destroy_says_what_is_there(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, etag: str | None, there: str, sentence: str
+) -> None:
+    """Nothing is written, and the caller does not get the ETag of what it has not read."""
+    fake.on("PUT", f"{FILES}/a", answer(status))
+    fake.on("PROPFIND", f"{FILES}/a", propfind(there))
+    with pytest.raises(ConflictError, match=sentence) as refused:
+        await webdav.write_file(nextcloud, "a", b"x", content_type=None, etag=etag)
+    assert "68a55c7c" not in str(refused.value)
+    assert len(fake.asked("PUT")) == 1
+
+
+async def test_replacing_what_is_gone_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Somebody deleted the file since it was read: Nextcloud answers 412, and the caller learns that it is gone."""
+    fake.on("PUT", f"{FILES}/a", answer(412))
+    fake.on("PROPFIND", f"{FILES}/a", answer(404))
+    with pytest.raises(NotFoundError, match="did not find /a"):
+        await webdav.write_file(nextcloud, "a", b"x", content_type=None, etag="abc")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, NotFoundError), (423, LockedError), (507, QuotaExceededError)], ids=str
+)
+async def test_a_write_that_fails_names_the_file(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, error: type[Exception]
+) -> None:
+    """A missing folder, a lock, a full storage: each its own error, about this file."""
+    fake.on("PUT", f"{FILES}/d/a", answer(status))
+    with pytest.raises(error, match="/d/a"):
+        await webdav.write_file(nextcloud, "d/a", b"x", content_type=None, etag=None)
+
+
+@pytest.mark.parametrize("status", [201, 405])
+async def test_creates_a_folder_or_finds_one(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
+    """405 is how WebDAV says that there is something of that name; where that is a folder, it is no error."""
+    fake.on("MKCOL", f"{FILES}/d", answer(status))
+    fake.on("PROPFIND", f"{FILES}/d", propfind(dav_folder(f"{FILES}/d/")))
+    assert (await webdav.create_directory(nextcloud, "d")).status_code == status
+
+
+async def test_a_file_is_no_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What is there is not what was asked for."""
+    fake.on("MKCOL", f"{FILES}/a", answer(405))
+    fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a")))
+    with pytest.raises(ConflictError, match="/a is a file, and no folder was created"):
+        await webdav.create_directory(nextcloud, "a")
+
+
+async def test_a_folder_needs_the_one_above(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The next step is to create that first."""
+    fake.on("MKCOL", f"{FILES}/no/d", answer(409))
+    with pytest.raises(ConflictError, match="folder above /no/d does not exist: create that first"):
+        await webdav.create_directory(nextcloud, "no/d")
+
+
+async def test_deletes_what_is_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What is not there is an error: most often its name is mistaken, and what was meant is still there."""
+    fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a"))), answer(404))
+    fake.on("DELETE", f"{FILES}/a", answer(204))
+    assert (await webdav.delete(nextcloud, "a")).model_dump() == {"status_code": 204, "shared_by": None}
+    with pytest.raises(NotFoundError, match="did not find /a among what you may see"):
+        await webdav.delete(nextcloud, "a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_root", "name", "shared_by"),
+    [
+        pytest.param("shared", "true", "Bob Example", "Bob Example (bob)", id="a share"),
+        pytest.param("shared", "true", "bob", "bob", id="a share of somebody with one name"),
+        pytest.param("shared", "false", "Bob Example", None, id="in a share"),
+        pytest.param("group", "true", "Bob Example", None, id="a team folder"),
+        pytest.param("", "false", "Alice", None, id="the person's own"),
+    ],
+)
+async def test_tells_who_shared_what_is_left(
+    nextcloud: Nextcloud, fake: FakeNextcloud, kind: str, is_root: str, name: str, shared_by: str | None
+) -> None:
+    """Only the share itself is left; what is in it is deleted, for all."""
+    properties = (
+        f"<nc:mount-type>{kind}</nc:mount-type><nc:is-mount-root>{is_root}</nc:is-mount-root>"
+        f"<oc:owner-id>bob</oc:owner-id><oc:owner-display-name>{name}</oc:owner-display-name>"
+    )
+    element = dav_file(f"{FILES}/a").replace("<d:resourcetype/>", f"<d:resourcetype/>{properties}")
+    fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(element)))
+    fake.on("DELETE", f"{FILES}/a", answer(204))
+    assert (await webdav.delete(nextcloud, "a")).shared_by == shared_by
+
+
+TRANSFERS: Final = {"MOVE": webdav.move, "COPY": webdav.copy}
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+async def test_moves_and_copies(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """Destination is the absolute, encoded URL of a path of the same user (RFC 4918 section 10.3)."""
+    fake.on(method, f"{FILES}/a%20b", answer(201, headers={"OC-ETag": '"e"'}))
+    written = await TRANSFERS[method](nextcloud, "a b", "Grüße/100%.txt", overwrite=False)
+    assert written.model_dump() == {"status_code": 201, "etag": "e"}
+    request = fake.requests[-1]
+    assert request.headers["Destination"] == f"https://cloud.test{FILES}/Gr%C3%BC%C3%9Fe/100%25.txt"
+    assert request.headers["Overwrite"] == "F"
+
+
+NOTHING: Final = answer(404)
+A_FILE: Final = propfind(dav_file(f"{FILES}/d"))
+A_FOLDER: Final = propfind(dav_folder(f"{FILES}/d/"))
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+@pytest.mark.parametrize(("there", "flag"), [(A_FILE, "T"), (NOTHING, "F")], ids=["a file", "nothing"])
+async def test_only_a_file_is_replaced(
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, there: Answer, flag: str
+) -> None:
+    """Where there is nothing yet, nothing that comes meanwhile is replaced either."""
+    fake.on("PROPFIND", f"{FILES}/d", there)
+    fake.on(method, f"{FILES}/a", answer(201))
+    await TRANSFERS[method](nextcloud, "a", "d", overwrite=True)
+    assert fake.requests[-1].headers["Overwrite"] == flag
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+async def test_a_folder_is_never_replaced(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """All that is in it would go: nothing is asked for, and the caller learns which path was meant."""
+    fake.on("PROPFIND", f"{FILES}/d", A_FOLDER)
+    with pytest.raises(ConflictError, match=r"/d is a folder, and nothing was done: .* the full new path /d/x\.txt\."):
+        await TRANSFERS[method](nextcloud, "a/x.txt", "d", overwrite=True)
+    assert fake.asked(method) == []
+
+
+TAKEN: Final[Mapping[str, tuple[int, Answer, str]]] = {
+    "its folder is missing": (409, NOTHING, "The parent folder of /d does not exist, .* create it first"),
+    "a file": (412, A_FILE, "/d exists already, .* overwrite=true"),
+    "a folder": (412, A_FOLDER, r"/d is a folder, .* full new path /d/a\.$"),
+}
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+@pytest.mark.parametrize(("status", "there", "sentence"), TAKEN.values(), ids=TAKEN.keys())
+async def test_a_destination_that_is_taken_or_missing(
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, status: int, there: Answer, sentence: str
+) -> None:
+    """The sentence is about the destination, for the source is well; of a folder it does not offer to replace it."""
+    fake.on(method, f"{FILES}/a", answer(status))
+    fake.on("PROPFIND", f"{FILES}/d", there)
+    with pytest.raises(ConflictError, match=sentence):
+        await TRANSFERS[method](nextcloud, "a", "d", overwrite=False)
+
+
+NESTED: Final[Mapping[str, tuple[str, str, str]]] = {
+    "the source itself": ("a/b", "/a//b/", "/a/b is both source and destination"),
+    "the folder that it is in": ("a/b", "a", "/a/b and /a are nested"),
+    "a folder further up": ("a/b/c", "/a/", "/a/b/c and /a are nested"),
+    "in the source": ("a", "a/b/c", "/a and /a/b/c are nested"),
+}
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+@pytest.mark.parametrize("overwrite", [True, False], ids=["overwrite", "no overwrite"])
+@pytest.mark.parametrize(("source", "destination", "sentence"), NESTED.values(), ids=NESTED.keys())
+async def test_a_destination_along_the_sources_own_path(
+    nextcloud: Nextcloud,
+    fake: FakeNextcloud,
+    method: str,
+    source: str,
+    destination: str,
+    sentence: str,
+    *,
+    overwrite: bool,
+) -> None:
+    """Nothing is asked of Nextcloud: it would forbid it as if somebody lacked a permission, or delete the source."""
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        await TRANSFERS[method](nextcloud, source, destination, overwrite=overwrite)
+    assert fake.asked() == []
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+async def test_a_name_that_begins_alike_is_another(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """`/a` is not above `/ab`."""
+    fake.on(method, f"{FILES}/a", answer(201))
+    assert (await TRANSFERS[method](nextcloud, "a", "ab", overwrite=False)).status_code == 201
+
+
+async def test_the_destination_is_below_nextclouds_own_path() -> None:
+    """With a path in NEXTCLOUD_HOST, the destination has it too, and so do listings."""
+    fake = FakeNextcloud()
+    fake.on("GET", f"/cloud{USER_PATH}", ocs_user("alice"))
+    fake.on("MOVE", f"/cloud{FILES}/a", answer(201))
+    fake.on("PROPFIND", f"/cloud{FILES}", propfind(dav_folder(f"/cloud{FILES}/"), dav_file(f"/cloud{FILES}/b")))
+    async with http_client("https://host.test/cloud", transport=fake.transport) as http:
+        nextcloud = Nextcloud(http, People(), account=("issuer", "alice", "alice"), token="t")
+        await webdav.move(nextcloud, "a", "b", overwrite=False)
+        assert fake.requests[-1].headers["Destination"] == f"https://host.test/cloud{FILES}/b"
+        (file,) = await webdav.list_directory(nextcloud, "")
+        assert file.path == "/b"
+
+
+async def test_the_conversation_stays_with_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Whatever a path looks like, requests go to the one host."""
+    fake.on("MOVE", f"{FILES}/https%3A/attacker.test", answer(201))
+    await webdav.move(nextcloud, "https://attacker.test", "//attacker.test/x", overwrite=False)
+    assert {request.url.host for request in fake.requests} == {"cloud.test"}
+    assert httpx.URL(fake.requests[-1].headers["Destination"]).host == "cloud.test"
+
+
+async def test_a_path_with_a_nul_character(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The sentence says what is wrong with it, before Nextcloud is asked."""
+    with pytest.raises(InvalidArgumentError, match=r"^Invalid path 'a\\x00b': write it without NUL characters\.$"):
+        await webdav.list_directory(nextcloud, "a\0b")
+    assert fake.asked() == []

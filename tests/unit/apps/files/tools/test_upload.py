@@ -1,0 +1,56 @@
+"""`tools.upload`: the tool for large files, called as a client calls it."""
+
+from base64 import b64encode
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.support.nextcloud import FakeNextcloud
+from tests.support.server import Server
+
+ID: Final = "0f" * 16
+UPLOAD: Final = f"/remote.php/dav/uploads/alice/{ID}"
+CONTENT: Final = b64encode(b"\0\xff").decode()
+
+
+@pytest.fixture(autouse=True)
+def known_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the next upload's id a known one."""
+    monkeypatch.setattr("nextcloud_mcp.apps.files.upload.secrets.token_hex", lambda size: "0f" * size)
+
+
+def takes(nextcloud: FakeNextcloud) -> None:
+    """Let there be a Nextcloud that takes any part."""
+    nextcloud.on("MKCOL", UPLOAD, lambda _: httpx.Response(201))
+    for part in (1, 2):
+        nextcloud.on("PUT", f"{UPLOAD}/0000{part}", lambda _: httpx.Response(201))
+    nextcloud.on("MOVE", f"{UPLOAD}/.file", lambda _: httpx.Response(201, headers={"OC-ETag": '"e"'}))
+
+
+async def test_writes_a_file_in_two_parts(server: Server) -> None:
+    """The result of the first part says what the next one needs; the size ends it."""
+    takes(server.nextcloud)
+    first = await server.use("nc_webdav_upload_part", {"path": "a", "content": CONTENT, "part": 1})
+    assert (first["upload"], first["is_complete"], first["etag"]) == (ID, False, None)
+    last = {"path": "a", "content": CONTENT, "part": 2, "upload": first["upload"], "size": 4}
+    second = await server.use("nc_webdav_upload_part", last)
+    assert (second["is_complete"], second["etag"], second["message"]) == (True, "e", "a is written, 4 bytes.")
+    assert [each.partition("uploads/alice/")[2] for each in server.nextcloud.asked()] == [
+        ID,
+        f"{ID}/00001",
+        f"{ID}/00002",
+        f"{ID}/.file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [({"part": 2}, "upload is missing"), ({"part": 1, "content": "***"}, "content is not base64")],
+    ids=["a second part of nothing", "no base64"],
+)
+async def test_a_wrong_argument_is_named(server: Server, arguments: dict[str, Any], named: str) -> None:
+    """Before anything is sent."""
+    usual = {"path": "a", "content": CONTENT}
+    assert named in await server.misuse("nc_webdav_upload_part", usual | arguments)
+    assert server.nextcloud.asked() == []

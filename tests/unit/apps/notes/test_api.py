@@ -1,0 +1,211 @@
+"""`nextcloud.notes`: Nextcloud Notes, REST API v1."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from nextcloud_mcp.apps.notes import api as notes
+from nextcloud_mcp.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    LockedError,
+    NextcloudError,
+    NextcloudUnavailableError,
+    NotFoundError,
+)
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from tests.support.issuer import answer
+from tests.support.nextcloud import NOTES, FakeNextcloud, note
+
+ATTACHMENT = "/index.php/apps/notes/api/v1.4/attachment/7"
+
+
+def body(request: httpx.Request) -> Any:
+    """Return the JSON of a request."""
+    return json.loads(request.content)
+
+
+async def test_reads_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note comes with content and ETag; fields that nobody asked for are left out."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note()))
+    assert (await notes.get(nextcloud, 7)).model_dump() == {
+        "id": 7,
+        "title": "Plans",
+        "content": "# Plans",
+        "category": "Work",
+        "modified": 1700000000,
+        "favorite": False,
+        "etag": "49582d0c",
+        "readonly": False,
+    }
+
+
+async def test_lists_all_notes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The list has every note, in Nextcloud's order."""
+    fake.on("GET", NOTES, answer(json=[note(id=2), note(id=1)]))
+    assert [found.id for found in await notes.list_all(nextcloud)] == [2, 1]
+
+
+async def test_lists_headings(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Where contents are not wanted, they are not sent."""
+    heading = {name: value for name, value in note().items() if name != "content"}
+    fake.on("GET", NOTES, answer(json=[heading]))
+    assert [found.title for found in await notes.list_headings(nextcloud)] == ["Plans"]
+    assert fake.requests[-1].url.params["exclude"] == "content"
+
+
+async def test_creates_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Title, content and category are sent; the title that comes back may be another."""
+    fake.on("POST", NOTES, answer(json=note(title="Plans (2)")))
+    created = await notes.create(nextcloud, title="Plans", content="# Plans", category="Work")
+    assert created.title == "Plans (2)"
+    assert body(fake.requests[0]) == {"title": "Plans", "content": "# Plans", "category": "Work"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        pytest.param({"content": "new"}, {"content": "new"}, id="content"),
+        pytest.param({"title": "T", "category": ""}, {"title": "T", "category": ""}, id="title, and no category"),
+        pytest.param({"content": ""}, {"content": ""}, id="emptied"),
+        pytest.param({}, {}, id="nothing"),
+    ],
+)
+async def test_updates_only_what_is_given(
+    nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, str], sent: dict[str, str]
+) -> None:
+    """Fields that are None are not sent, so they stay; an empty string is a value."""
+    fake.on("PUT", f"{NOTES}/7", answer(json=note()))
+    await notes.update(nextcloud, 7, etag="abc", **changes)
+    assert body(fake.requests[0]) == sent
+
+
+@pytest.mark.parametrize("etag", ["abc", '"abc"'])
+async def test_an_update_is_conditional(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The ETag goes along quoted, with or without the quotes that HTTP shows it in."""
+    fake.on("PUT", f"{NOTES}/7", answer(json=note()))
+    await notes.update(nextcloud, 7, etag=etag, content="new")
+    assert fake.requests[0].headers["If-Match"] == '"abc"'
+
+
+async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note that changed since is a conflict, not tried again: the caller has to read it first."""
+    fake.on("PUT", f"{NOTES}/7", answer(412, json=note(content="somebody else's")))
+    with pytest.raises(ConflictError, match="read it again, then repeat the change") as refused:
+        await notes.update(nextcloud, 7, etag="abc", content="new")
+    assert "49582d0c" not in str(refused.value), "the ETag would overwrite what the caller has not read"
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("one", "one\n\n---\n\ntwo", id="below a rule"),
+        pytest.param("one\n", "one\n\n---\n\ntwo", id="a line that ends"),
+        pytest.param("one\n\n", "one\n\n---\n\ntwo", id="an empty line"),
+        pytest.param("one\r\n\r\n", "one\r\n\r\n---\n\ntwo", id="an empty line of Windows"),
+        pytest.param("one\r\n", "one\r\n\n---\n\ntwo", id="a line of Windows"),
+        pytest.param("one\n \t\n", "one\n \t\n---\n\ntwo", id="a blank line"),
+        pytest.param("", "two", id="nothing to divide from"),
+    ],
+)
+async def test_appends(nextcloud: Nextcloud, fake: FakeNextcloud, before: str, after: str) -> None:
+    """What is there stays, and the addition stands below a rule, which is no underline of a heading."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note(content=before)))
+    fake.on("PUT", f"{NOTES}/7", answer(json=note(content=after)))
+    await notes.append(nextcloud, 7, "two")
+    assert body(fake.requests[-1]) == {"content": after}
+
+
+async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """When somebody was faster, their text is read and kept: one write with each text's own ETag."""
+    fake.on(
+        "GET",
+        f"{NOTES}/7",
+        answer(json=note(content="one", etag="e1")),
+        answer(json=note(content="one, and theirs", etag="e2")),
+    )
+    fake.on("PUT", f"{NOTES}/7", answer(412, json=note()), answer(json=note()))
+    await notes.append(nextcloud, 7, "two")
+    writes = [request for request in fake.requests if request.method == "PUT"]
+    assert [request.headers["If-Match"] for request in writes] == ['"e1"', '"e2"']
+    assert body(writes[-1]) == {"content": "one, and theirs\n\n---\n\ntwo"}
+
+
+async def test_appending_waits_for_others(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """While others write to the note, Nextcloud refuses with 423, and nothing was done."""
+    locked = answer(423, json={"errorType": "OCP\\Lock\\LockedException"})
+    fake.on("GET", f"{NOTES}/7", answer(json=note(content="one", etag="e1")))
+    fake.on("PUT", f"{NOTES}/7", locked, locked, locked, answer(json=note()))
+    await notes.append(nextcloud, 7, "two")
+    assert body(fake.requests[-1]) == {"content": "one\n\n---\n\ntwo"}
+
+
+@pytest.mark.parametrize(("status", "error"), [(412, ConflictError), (423, LockedError)])
+async def test_appending_gives_up(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int, error: type[Exception]
+) -> None:
+    """A note that keeps changing is a conflict in the end, and one that is never free is locked."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note()))
+    fake.on("PUT", f"{NOTES}/7", answer(status, json=note()))
+    with pytest.raises(error):
+        await notes.append(nextcloud, 7, "two")
+    assert len(fake.asked("GET")) == 3
+
+
+async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deleting is one request; a note that is not there is an error."""
+    fake.on("DELETE", f"{NOTES}/7", answer(json=[]), answer(404, json={"errorType": "NoteDoesNotExistException"}))
+    await notes.delete(nextcloud, 7)
+    with pytest.raises(NotFoundError, match="did not find note 7"):
+        await notes.delete(nextcloud, 7)
+
+
+@pytest.mark.parametrize(
+    ("filename", "path"),
+    [
+        pytest.param("a b.png", ".attachments.7/a b.png", id="name alone"),
+        pytest.param(".attachments.7/x.png", ".attachments.7/x.png", id="as the note links to it"),
+        pytest.param("pictures/ü&.png", "pictures/ü&.png", id="elsewhere"),
+    ],
+)
+async def test_reads_an_attachment(nextcloud: Nextcloud, fake: FakeNextcloud, filename: str, path: str) -> None:
+    """A name alone is in the note's own folder; bytes and media type come as they are."""
+    fake.on("GET", ATTACHMENT, answer(content=b"\x89PNG", headers={"Content-Type": "image/png"}))
+    assert await notes.attachment(nextcloud, 7, filename) == (b"\x89PNG", "image/png")
+    assert fake.requests[0].url.params["path"] == path
+
+
+async def test_an_attachment_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without a media type, the most general one (RFC 9110 section 8.3)."""
+    fake.on("GET", ATTACHMENT, answer(content=b"x"))
+    assert await notes.attachment(nextcloud, 7, "x") == (b"x", "application/octet-stream")
+
+
+async def test_a_large_attachment_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """What no model can look at is for the person to open."""
+    fake.on("GET", ATTACHMENT, answer(content=b"x" * (notes.MAX_ATTACHMENT + 1)))
+    sentence = r"'film.mp4' of note 7 has more than the 4194304 bytes.*open it in Nextcloud"
+    with pytest.raises(NextcloudError, match=sentence):
+        await notes.attachment(nextcloud, 7, "film.mp4")
+
+
+async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note without its content is no note."""
+    fake.on("GET", f"{NOTES}/7", answer(json={"id": 7}))
+    with pytest.raises(NextcloudUnavailableError):
+        await notes.get(nextcloud, 7)
+
+
+async def test_a_category_that_is_too_long(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes fails at it with HTTP 500; the caller learns what is too long, and nothing is written."""
+    category = "Work/" + "c" * 251
+    for write in (
+        notes.create(nextcloud, title="t", content="", category=category),
+        notes.update(nextcloud, 7, etag="e", category=category),
+    ):
+        with pytest.raises(InvalidArgumentError, match="A part of category has more than 250 bytes"):
+            await write
+    assert fake.requests == []

@@ -1,0 +1,199 @@
+"""`nextcloud.tables`: Nextcloud Tables, REST API v1."""
+
+import json
+from typing import Any
+
+import pytest
+
+from nextcloud_mcp.apps.tables import api as tables
+from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from tests.support.issuer import answer
+from tests.support.nextcloud import FakeNextcloud
+
+API = "/index.php/apps/tables/api/1"
+COLUMNS = [
+    {"id": 11, "title": "Name", "type": "text", "subtype": "line", "mandatory": True, "numberDecimals": 0},
+    {"id": 12, "title": "Amount", "type": "number", "subtype": "", "numberMin": 0, "numberDecimals": 0},
+]
+
+
+def row(number: int = 1, **cells: Any) -> dict[str, Any]:
+    """Return a row as the API has it."""
+    data = [{"columnId": int(column.removeprefix("c")), "value": value} for column, value in cells.items()]
+    edited = {"createdBy": "alice", "lastEditBy": "alice", "lastEditAt": "2026-11-23 15:28:39"}
+    return {"id": number, "tableId": 2, **edited, "data": data}
+
+
+@pytest.fixture
+def table(fake: FakeNextcloud) -> None:
+    """Let there be a table 2 with a row 1."""
+    fake.on("GET", f"{API}/tables/2/columns", answer(json=COLUMNS))
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)))
+
+
+async def test_lists_tables(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """With the API's own names; what is not set is left out, a count of 0 is not."""
+    fields = {"id": 2, "title": "Stock", "emoji": None, "ownership": "alice", "rowsCount": 0, "isShared": False}
+    view = {"id": 1, "title": "All", "description": "", "filter": []}
+    fake.on("GET", f"{API}/tables", answer(json=[fields | {"views": [view]}]))
+    (found,) = await tables.list_tables(nextcloud)
+    assert found.model_dump(by_alias=True) == {
+        "id": 2,
+        "title": "Stock",
+        "ownership": "alice",
+        "rowsCount": 0,
+        "columnsCount": 0,
+        "views": [{"id": 1, "title": "All"}],
+    }
+
+
+async def test_reads_how_a_table_is_built(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Columns with what limits them, and nothing else; a limit of 0 is a limit."""
+    fake.on("GET", f"{API}/tables/2/scheme", answer(json={"title": "Stock", "columns": COLUMNS, "views": []}))
+    name, amount = (await tables.scheme(nextcloud, 2)).columns
+    assert name.model_dump(by_alias=True) == {
+        "id": 11,
+        "title": "Name",
+        "type": "text",
+        "subtype": "line",
+        "mandatory": True,
+    }
+    assert amount.model_dump(by_alias=True)["numberMin"] == 0
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(("there", "more"), [(2, False), (3, True)])
+async def test_reads_rows(nextcloud: Nextcloud, fake: FakeNextcloud, there: int, *, more: bool) -> None:
+    """By title, and one more is asked for than is given, to know whether there are more."""
+    fake.on("GET", f"{API}/tables/2/rows", answer(json=[row(n, c11="Iron", c99="hidden") for n in range(there)]))
+    found = await tables.read(nextcloud, 2, limit=2, offset=4)
+    assert [each.data for each in found.rows] == [{"Name": "Iron"}] * 2
+    assert found.more is more
+    assert dict(fake.requests[-1].url.params) == {"limit": "3", "offset": "4"}
+
+
+@pytest.mark.usefixtures("table")
+async def test_adds_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Values go by column id; who made it is not in the answer."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron")))
+    fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron")))
+    added = await tables.insert(nextcloud, 2, {"Name": "Iron"})
+    assert (added.id, added.data) == (7, {"Name": "Iron"})
+    assert json.loads(fake.requests[-2].content) == {"data": {"11": "Iron"}}
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_new_row_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Whatever Tables drops without a word is an error, and no half of a row stays."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron", c12=6)))
+    fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron", c12=0)))
+    fake.on("DELETE", f"{API}/rows/7", answer(json=row(7)))
+    with pytest.raises(
+        InvalidArgumentError, match="Tables stored 0 in place of 6 in 'Amount', so the change was taken"
+    ):
+        await tables.insert(nextcloud, 2, {"Name": "Iron", "Amount": 6})
+    assert fake.asked("DELETE") == [f"DELETE {API}/rows/7"]
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_change_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The row has again what it had."""
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Gold", c12=0)))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Gold", c12=6)))
+    with pytest.raises(InvalidArgumentError, match="Tables stored 0 in place of 6 in 'Amount'"):
+        await tables.update(nextcloud, 1, {"Name": "Gold", "Amount": 6})
+    assert json.loads(fake.requests[-1].content) == {"data": {"11": "Iron", "12": 5}}
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_wrong_value_reaches_no_table(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """It is named before anything is written."""
+    with pytest.raises(InvalidArgumentError, match=r"data\['Amount'\]"):
+        await tables.insert(nextcloud, 2, {"Name": "Iron", "Amount": "many"})
+    with pytest.raises(InvalidArgumentError, match="no column 'Colour'"):
+        await tables.update(nextcloud, 1, {"Colour": "red"})
+    assert fake.asked("POST") + fake.asked("PUT") == []
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"message": 'Column "Name" contains a non-unique value.'}, 'nothing was written: Column "Name" contains'),
+        ({}, "it does not say why"),
+    ],
+)
+async def test_what_tables_refuses_is_told(
+    nextcloud: Nextcloud, fake: FakeNextcloud, body: dict[str, str], complaint: str
+) -> None:
+    """In its own words, which name the column."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(400, json=body))
+    with pytest.raises(InvalidArgumentError, match=complaint):
+        await tables.insert(nextcloud, 2, {"Name": "Iron"})
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_row_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A value that Tables would not take from us now, such as an empty number, stands in the way of no other change."""
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=None)), answer(json=row(c11="Gold", c12=None)))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Gold", c12=None)))
+    await tables.update(nextcloud, 1, {"Name": "Gold", "Amount": None})
+    assert json.loads(fake.requests[-2].content) == {"data": {"11": "Gold"}}
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_row_that_is_given_back_unchanged_is_not_written(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The result is the row as it is."""
+    same = await tables.update(nextcloud, 1, {"Name": "Iron", "Amount": 5})
+    assert same.data == {"Name": "Iron", "Amount": 5}
+    assert fake.asked("PUT") == []
+
+
+@pytest.mark.usefixtures("table")
+async def test_changes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Only what is named is sent."""
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Iron", c12=6)))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Iron", c12=6)))
+    changed = await tables.update(nextcloud, 1, {"Amount": 6})
+    assert changed.data == {"Name": "Iron", "Amount": 6}
+    assert json.loads(fake.requests[-2].content) == {"data": {"12": 6}}
+
+
+@pytest.mark.usefixtures("table")
+async def test_deletes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The answer has what is gone, in the form in which it could be inserted again."""
+    fake.on("DELETE", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)))
+    assert (await tables.delete(nextcloud, 1)).data == {"Name": "Iron", "Amount": 5}
+
+
+async def test_a_missing_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """It is looked for first, since Tables answers 500 to a change of one that is missing."""
+    fake.on("GET", f"{API}/rows/9", answer(404, json={"message": "Did expect one result but found none"}))
+    with pytest.raises(NotFoundError, match="did not find row 9"):
+        await tables.update(nextcloud, 9, {"Name": "x"})
+    with pytest.raises(NotFoundError, match="did not find row 9"):
+        await tables.delete(nextcloud, 9)
+    assert set(fake.asked()) == {f"GET {API}/rows/9"}
+
+
+async def test_a_missing_table(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Tables forbids the columns of what is not there; the caller learns that there may be no such table."""
+    fake.on("GET", f"{API}/tables/9/columns", answer(403, json={"message": "no read access"}))
+    with pytest.raises(NotFoundError, match="did not find table 9 among what you may see"):
+        await tables.insert(nextcloud, 9, {"Name": "x"})
+
+
+@pytest.mark.usefixtures("table")
+async def test_a_table_that_is_shared_for_reading(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud's refusal is the caller's."""
+    fake.on("PUT", f"{API}/rows/1", answer(403))
+    with pytest.raises(ForbiddenError, match="row 1"):
+        await tables.update(nextcloud, 1, {"Name": "x"})
+
+
+async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A page of HTML is no list of tables."""
+    fake.on("GET", f"{API}/tables", answer(html="<p>maintenance</p>"))
+    with pytest.raises(NextcloudUnavailableError):
+        await tables.list_tables(nextcloud)

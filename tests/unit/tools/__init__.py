@@ -1,1 +1,0 @@
-"""Mirrors nextcloud_mcp.tools."""
