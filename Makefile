@@ -29,7 +29,7 @@ no-digests: $(INSTALLED) ## name them by their tags alone
 	@$(BIN)/python -m tests.containers.digests --remove
 
 SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
-    NEXTCLOUD_CLIENT_SECRET
+    NEXTCLOUD_CLIENT_SECRET NEXTCLOUD_DB_PASSWORD
 .env: FORCE # a secret is written once: Keycloak and Nextcloud take it over when they first start
 	@touch $@; chmod 600 $@; for name in $(SECRETS); do \
 	    grep -q "^$$name=" $@ && continue; \

@@ -65,8 +65,9 @@ def prepare(environ: Mapping[str, str]) -> dict[str, str]:
         "KEYCLOAK_IMAGE": services["keycloak"]["image"],
         "NEXTCLOUD_IMAGE": services["nextcloud"]["image"],
         "MCP_IMAGE": services["mcp-exchange"]["image"],
+        "POSTGRES_IMAGE": services["nextcloud-db"]["image"],
     }
-    missing = obtain(names, "PYTHON_IMAGE", "KEYCLOAK_IMAGE")
+    missing = obtain(names, "PYTHON_IMAGE", "KEYCLOAK_IMAGE", "POSTGRES_IMAGE")
     if missing:
         _bootstrap_debian()
         _build(names, *(variable.removesuffix("_IMAGE").lower() for variable in missing))
@@ -84,7 +85,7 @@ def prepare_production(environ: Mapping[str, str], *overlays: Path) -> dict[str,
     """
     names = prepare(environ)
     services = configuration(names, *overlays)["services"]
-    more = {"CADDY_IMAGE": "caddy", "POSTGRES_IMAGE": "keycloak-db", "REDIS_IMAGE": "redis"}
+    more = {"CADDY_IMAGE": "caddy", "REDIS_IMAGE": "redis"}
     names |= {variable: services[service]["image"] for variable, service in more.items()}
     missing = obtain(names, *more)
     if missing:
@@ -135,7 +136,7 @@ def configuration(environ: Mapping[str, str], *overlays: Path) -> dict[str, Any]
 
 def describe(names: Mapping[str, str]) -> list[Image]:
     """Return the images behind the variables that `prepare` gives."""
-    first = ("KEYCLOAK_IMAGE", "NEXTCLOUD_IMAGE", "MCP_IMAGE", "PYTHON_IMAGE")
+    first = ("KEYCLOAK_IMAGE", "NEXTCLOUD_IMAGE", "MCP_IMAGE", "PYTHON_IMAGE", "POSTGRES_IMAGE")
     variables = [*first, *sorted(name for name in names if name.endswith("_IMAGE") and name not in first)]
     return [_describe(names[variable], ours=variable == "MCP_IMAGE") for variable in variables if variable in names]
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# What the official image of PostgreSQL does at its start, as far as deploy/production uses it: a new database with the
-# user, password and name that the environment gives, then the server, not as root.
+# What the official image of PostgreSQL does at its start, as far as compose.yaml and its overlays use it: a new database with
+# the user, password and name that the environment gives, then the server, not as root.
 set -eu
 if [ "$(id -u)" = 0 ]; then
-    POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
+    [ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
     export POSTGRES_PASSWORD
     exec setpriv --reuid=postgres --regid=postgres --init-groups sh "$0"
 fi

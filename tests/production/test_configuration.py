@@ -212,7 +212,6 @@ def test_public_addresses_are_https(read: Read) -> None:
     assert services["keycloak"]["environment"]["KC_HOSTNAME"] == "https://id.example.org"
     assert services["keycloak"]["environment"]["NEXTCLOUD_PUBLIC_URL"] == "https://cloud.example.org"
     assert services["nextcloud"]["environment"]["NEXTCLOUD_PUBLIC_URL"] == "https://cloud.example.org"
-    assert "SQLITE_DATABASE" not in services["nextcloud"]["environment"]
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)

@@ -78,6 +78,7 @@ def variables(config: Config) -> dict[str, str]:
         "MCP_PASS_THROUGH_PORT": str(config.pass_through_port),
         "KEYCLOAK_ADMIN_PASSWORD": Keycloak("").admin_password,
         "NEXTCLOUD_ADMIN_PASSWORD": "nextcloud-demo-password",
+        "NEXTCLOUD_DB_PASSWORD": "nextcloud-db-demo-password",
         "MCP_EXCHANGE_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET,
         "NEXTCLOUD_CLIENT_SECRET": NEXTCLOUD_CLIENT_SECRET,
         "ALICE_PASSWORD": USERS["alice"],
