@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON
+from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port

@@ -11,7 +11,8 @@ from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError, TokenNotAcceptedError
 from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, Nextcloud
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from nextcloud_mcp.nextcloud.users import People
 
 OLDEST: Final = 32

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
 
 
 class _Data(BaseModel):

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
-from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import composed
+from nextcloud_mcp.nextcloud.refusals import error_for
 
 _PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
 <oc:size/><oc:fileid/><oc:favorite/>"""

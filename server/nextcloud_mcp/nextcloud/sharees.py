@@ -6,7 +6,8 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
-from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
 
 _PATH: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
 

@@ -9,7 +9,8 @@ import pytest
 from nextcloud_mcp.doctor import cloud
 from nextcloud_mcp.doctor.finding import Fault, Problem
 from nextcloud_mcp.doctor.patient import Options, Patient
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, http_client
+from nextcloud_mcp.nextcloud.client import http_client
+from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from nextcloud_mcp.settings import load_settings
 from tests.support.http import patient_client
 from tests.support.server import EXCHANGE

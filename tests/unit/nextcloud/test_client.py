@@ -27,8 +27,10 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud import capabilities
+from nextcloud_mcp.nextcloud.answers import MOST_BYTES
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
-from nextcloud_mcp.nextcloud.client import IF_IT_GOES_ON, MOST_BYTES, Nextcloud, http_client
+from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
+from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from nextcloud_mcp.nextcloud.users import People
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening

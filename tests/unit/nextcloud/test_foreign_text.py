@@ -23,7 +23,7 @@ from nextcloud_mcp.apps.cookbook import api as cookbook
 from nextcloud_mcp.apps.files import search
 from nextcloud_mcp.apps.tables import cells
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
-from nextcloud_mcp.nextcloud import client, content_lines, dav, moments, reasons
+from nextcloud_mcp.nextcloud import answers, content_lines, dav, moments, reasons, refusals
 from nextcloud_mcp.nextcloud.client import User
 from tests.support import killable
 from tests.support.ics import ics, stored
@@ -137,14 +137,14 @@ def read_document(text: str) -> None:
         for response in dav.responses(answer):
             dav.properties(response)
             dav.last_part(response)
-    client.error_for(answer, "it")
+    refusals.error_for(answer, "it")
 
 
 def read_json(text: str) -> None:
     """Do to a JSON answer what is done to those of apps, to Deck's refusals, and to the JSON in a table's cell."""
     answer = httpx.Response(200, content=text.encode(), request=httpx.Request("GET", "http://cloud.test"))
     with suppress(NextcloudError):
-        client.parse(User, answer)
+        answers.parse(User, answer)
     reasons.reason(answer)
     cells._shown_link(text)  # noqa: SLF001
 

@@ -18,7 +18,8 @@ from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, quoted
-from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, find_named, folded, spellings
 
 API: Final = "/index.php/apps/cookbook/api/v1"

@@ -27,7 +27,9 @@ from nextcloud_mcp.errors import (
     quoted,
 )
 from nextcloud_mcp.nextcloud import dav, moments, reasons
-from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.refusals import error_for
 
 API: Final = "/index.php/apps/deck/api/v1.1/boards"
 

@@ -13,8 +13,9 @@ import httpx
 from nextcloud_mcp.apps.files.webdav import Written, conflict
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import shown, url_of
+from nextcloud_mcp.nextcloud.refusals import error_for
 
 MAX_PARTS: Final = 10_000
 """Parts of one upload, as Nextcloud counts them."""

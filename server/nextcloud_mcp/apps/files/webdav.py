@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.aside import aside
-from nextcloud_mcp.nextcloud.client import Nextcloud, error_for
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import (
     PROPFIND,
     FileInfo,
@@ -24,6 +24,7 @@ from nextcloud_mcp.nextcloud.files import (
     stat,
     url_of,
 )
+from nextcloud_mcp.nextcloud.refusals import error_for
 
 _DELETING: Final = dav.propfind(
     f"{dav.D}resourcetype",

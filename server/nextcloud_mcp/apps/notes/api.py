@@ -1,6 +1,6 @@
 """Nextcloud Notes, REST API v1 (github.com/nextcloud/notes, docs/api/v1.md).
 
-Errors are those of `client.error_for`. An ETag is the value without its quotes, as in the note's own field.
+Errors are those of `refusals.error_for`. An ETag is the value without its quotes, as in the note's own field.
 """
 
 import re
@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, quoted
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
 
 API = "/index.php/apps/notes/api/v1/notes"
 SETTINGS = "/index.php/apps/notes/api/v1/settings"

@@ -24,8 +24,10 @@ from nextcloud_mcp.errors import (
     quoted,
 )
 from nextcloud_mcp.nextcloud import moments, reasons
-from nextcloud_mcp.nextcloud.client import Nextcloud, error_for, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import shown
+from nextcloud_mcp.nextcloud.refusals import error_for
 from nextcloud_mcp.nextcloud.sharees import GROUP, USER
 
 _PATH: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"

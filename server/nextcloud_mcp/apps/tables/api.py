@@ -16,7 +16,8 @@ from nextcloud_mcp.apps.tables import cells
 from nextcloud_mcp.apps.tables.cells import Cell, Column, Known
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import moments, reasons
-from nextcloud_mcp.nextcloud.client import Nextcloud, parse
+from nextcloud_mcp.nextcloud.answers import parse
+from nextcloud_mcp.nextcloud.client import Nextcloud
 
 API: Final = "/index.php/apps/tables/api/1"
 

@@ -1,0 +1,59 @@
+"""Which requests are sent again: where that can't do anything twice.
+
+That is one of a safe method, when the connection broke or Nextcloud asks for a short pause; one that met a lock; and
+any request to which nobody listened. What takes longer is for the caller to repeat, who is told when.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import stamina
+
+LONGEST_PAUSE: Final = 2
+"""Seconds for which a call waits by itself when Nextcloud asks for a pause."""
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
+"""They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
+
+PASSING: Final = frozenset({httpx.codes.LOCKED, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+"""The statuses that may pass by themselves."""
+
+_REPEATED_WHEN_LOCKED: Final = SAFE_METHODS | {"PUT", "POST"}
+"""A lock of Nextcloud's own lasts as long as somebody else's write, often milliseconds, and what is refused for it was
+not done: Notes takes a new note back then. COPY, MOVE and DELETE of a folder may have done a part."""
+
+persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
+"""Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
+
+
+def worth_repeating(method: str) -> Callable[[Exception], bool | float]:
+    """Return what says whether a failed request is sent again, and if Nextcloud names the pause, after how long."""
+
+    def is_worth_it(error: Exception) -> bool | float:
+        if isinstance(error, httpx.ConnectError):
+            return True  # nothing was sent
+        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.LOCKED:
+            return method in _REPEATED_WHEN_LOCKED
+        if method not in SAFE_METHODS:
+            return False  # it may have been done
+        if isinstance(error, httpx.HTTPStatusError):
+            return _short_pause(error.response)
+        return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+
+    return is_worth_it
+
+
+def _short_pause(response: httpx.Response) -> bool | float:
+    """Return the pause that Nextcloud asks for, False if it is long; without one, an overload may pass soon."""
+    if "retry-after" not in response.headers:
+        return response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    seconds = retry_after(response)
+    return float(seconds) if seconds is not None and seconds <= LONGEST_PAUSE else False
+
+
+def retry_after(response: httpx.Response) -> int | None:
+    """Return the seconds of `Retry-After` (RFC 9110 section 10.2.3); Nextcloud writes no dates there."""
+    value = response.headers.get("retry-after", "")
+    return int(value) if re.fullmatch("[0-9]{1,6}", value) else None
