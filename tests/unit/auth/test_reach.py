@@ -20,8 +20,7 @@ from mcp.shared.uri_template import UriTemplate
 from nextcloud_mcp.auth.scopes import app_of
 from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.nextcloud.client import SAFE_METHODS
-from tests.e2e.journeys import JOURNEYS
-from tests.e2e.later import LATER
+from tests.e2e.later import WALKS
 from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.recorded import RecordedClient, recorded
 
@@ -91,10 +90,9 @@ def described(request: str) -> str:
 async def walk(data: Path) -> dict[str, set[str]]:
     """Return what every tool and resource sent, on all journeys and with the tools and apps that came later."""
     sent: defaultdict[str, set[str]] = defaultdict(set)
-    walks = {app: module.journey for app, module in JOURNEYS.items()} | {app: each.walk for app, each in LATER.items()}
-    for app in sorted(walks):
+    for app in sorted(WALKS):
         async with recorded(data / app) as client:
-            await walks[app](client)
+            await WALKS[app](client)
             if app == "webdav":
                 await _later_tools(client)
         for name, requests in client.sent.items():
