@@ -6,21 +6,48 @@ from typing import Final
 
 from mcp.server.lowlevel import Server
 
-from nextcloud_mcp.apps import account, calendar, contacts, cookbook, deck, files, notes, sharing, tables
+from nextcloud_mcp.apps import (
+    account,
+    activity,
+    calendar,
+    contacts,
+    cookbook,
+    deck,
+    files,
+    notes,
+    notifications,
+    sharing,
+    tables,
+)
 from nextcloud_mcp.auth.scopes import Offer, Requirement
 from nextcloud_mcp.boundary import server
 from nextcloud_mcp.boundary.call import Services
 from nextcloud_mcp.prompts import PROMPTS
 
-APPS: Final = tuple(each.APP for each in (account, notes, files, sharing, calendar, contacts, deck, cookbook, tables))
+APPS: Final = tuple(
+    each.APP
+    for each in (
+        account,
+        notes,
+        files,
+        sharing,
+        calendar,
+        contacts,
+        deck,
+        cookbook,
+        tables,
+        activity,
+        notifications,
+    )
+)
 """Every app, in the order in which clients see them."""
 
 REQUIREMENTS: Final[tuple[Requirement, ...]] = tuple(each for app in APPS for each in app.requirements)
 
 INSTRUCTIONS: Final = (
-    "Works on the signed-in person's own Nextcloud: files, shares, notes, calendars, tasks, contacts, boards, tables "
-    "and recipes, as far as it has them and the token allows. Paths start at their root folder. "
-    "Changes that could overwrite somebody's work need the ETag from reading first. "
+    "Works on the signed-in person's own Nextcloud: files, shares, notes, calendars, tasks, contacts, boards, tables, "
+    "recipes, activities and notifications, as far as it has them and the token allows. "
+    "Paths start at their root folder. Changes that could overwrite somebody's work need the ETag from reading first. "
     "nc_whoami tells who is signed in and which tools the granted scopes leave out."
 )
 

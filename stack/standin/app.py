@@ -15,12 +15,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stack.standin import (
+    activity,
     caldav,
     calendars,
     contacts,
     cookbook,
     deck,
     notes,
+    notifications,
     ocs,
     search,
     shares,
@@ -60,6 +62,7 @@ def create_app(options: Options) -> Starlette:
     options.data.mkdir(parents=True, exist_ok=True)
     tree = Tree(options.data)
     app_passwords = AppPasswords(options.data / "app-passwords")
+    log = activity.Log()
     keys = KeyMemory(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
 
     @contextlib.asynccontextmanager
@@ -69,20 +72,23 @@ def create_app(options: Options) -> Starlette:
         tree.close()
 
     return Starlette(
-        routes=[*_routes(options.data, tree, app_passwords), *_mounts(options.data, tree)],
+        routes=[*_routes(options.data, tree, app_passwords, log), *_mounts(options.data, tree)],
         middleware=[
             Middleware(_ToldApart),
             Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree, app_passwords=app_passwords),
+            Middleware(activity.Recorder, log=log, tree=tree),
         ],
         lifespan=lifespan,
     )
 
 
-def _routes(data: Path, tree: Tree, app_passwords: AppPasswords) -> list[Route]:
+def _routes(data: Path, tree: Tree, app_passwords: AppPasswords, log: activity.Log) -> list[Route]:
     # those of apps first: OCS has an answer of its own to every path that is none of theirs
     return [
         *shares.routes(tree, data / "shares.json"),
         *tables.routes(data / "tables"),
+        *activity.routes(log),
+        *notifications.routes(),
         *ocs.routes(tree, app_passwords),
         *notes.routes(tree),
         *search.routes(tree),

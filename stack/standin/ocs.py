@@ -35,6 +35,11 @@ _CAPABILITIES = {
     "deck": {"version": VERSION, "canCreateBoards": True, "apiVersions": ["1.0", "1.1"]},
     "tables": {"enabled": True, "version": VERSION, "apiVersions": ["1.0"]},
     "cookbook": {"api-version": {"epoch": 0, "major": 1, "minor": 2}, "version": [0, 11, 9]},
+    "activity": {"apiv2": ["filters", "filters-api", "previews", "rich-strings"]},
+    "notifications": {
+        "ocs-endpoints": ["list", "get", "delete", "rich-strings", "test-push"],
+        "push": ["devices", "object-data", "delete"],
+    },
     "theming": _THEMING,
 }
 _VERSION = {

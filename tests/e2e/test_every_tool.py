@@ -1,14 +1,18 @@
-"""A client written for the seed project's tools calls each by its old name and arguments, and finds the old result."""
+"""A client written for the seed project's tools calls each by its old name and arguments, and finds the old result; and
+it can use the apps that came later.
+"""  # noqa: D205 - one sentence, which takes two lines
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from nextcloud_mcp.auth.scopes import app_of
 from tests.conftest import PEOPLE
 from tests.e2e.conftest import NextcloudOf, Server
 from tests.e2e.journeys import JOURNEYS
+from tests.e2e.later import LATER
 from tests.support.contract import KNOWN
-from tests.support.declared import RESOURCE_SCOPES
+from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.mcp_client import Somebody, Tokens, connected
 from tests.support.old_client import RESOURCES, OldClient
 from tests.support.recipe_page import RecipePage
@@ -58,6 +62,16 @@ async def test_one_tool_of_an_app(old: OldClient, app: str) -> None:
     assert old.called & tools_of(app) == {tool}
 
 
-def test_every_app_has_a_journey() -> None:
+@pytest.mark.parametrize("app", sorted(LATER))
+async def test_every_tool_of_a_later_app(old: OldClient, app: str) -> None:
+    """In both modes: each tool of an app that the contract does not have."""
+    await LATER[app].walk(old)
+
+    assert old.called == {name for name, scopes in TOOL_SCOPES.items() if app in map(app_of, scopes)}
+
+
+def test_every_app_has_a_walk() -> None:
     """No tool is left out because nobody wrote down how to use it."""
     assert {tool["app"] for tool in KNOWN["tools"].values()} == JOURNEYS.keys()
+    known = {app_of(scope) for tool in KNOWN["tools"].values() for scope in tool["scopes"]}
+    assert {app_of(scope) for scopes in TOOL_SCOPES.values() for scope in scopes} - known == LATER.keys()

@@ -13,8 +13,8 @@ from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Person, Pkce, authorize, metadata, sign_in
 
 SERVER_SCOPES = {"nextcloud-mcp:exchange", "nextcloud-mcp:pass-through"}
-APPS = ("files", "notes", "calendar", "todo", "contacts", "deck", "tables", "cookbook")
-APP_SCOPES = {f"{app}:{verb}" for app in APPS for verb in ("read", "write")} | {"sharing:write"}
+APPS = ("files", "notes", "calendar", "todo", "contacts", "deck", "tables", "cookbook", "notifications")
+APP_SCOPES = {f"{app}:{verb}" for app in APPS for verb in ("read", "write")} | {"sharing:write", "activity:read"}
 
 
 async def test_lists_the_scopes_of_apps_and_servers_alone(keycloak: Keycloak) -> None:

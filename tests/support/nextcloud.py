@@ -11,7 +11,10 @@ URL: Final = "https://cloud.test"
 ALICE: Final[Account] = ("https://issuer.test", "sub-of-alice", "sub-of-alice")
 USER_PATH: Final = "/ocs/v2.php/cloud/user"
 CAPABILITIES_PATH: Final = "/ocs/v2.php/cloud/capabilities"
-APPS: Final = ("core", "files", "dav", "files_sharing", "notes", "deck", "tables", "cookbook")
+APPS: Final = (
+    *("core", "files", "dav", "files_sharing", "notes", "deck", "tables", "cookbook"),
+    *("activity", "notifications"),
+)
 FILES: Final = "/remote.php/dav/files/alice"
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"

@@ -58,6 +58,14 @@ class OldClient:
         self.called.add(tool)
         return result
 
+    async def use(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call a tool that the contract does not have, or with arguments that it does not have."""
+        answer = await self._client.call_tool(tool, arguments)
+        assert not answer.is_error, f"{tool}: {text_of(answer)}"
+        result: dict[str, Any] = answer.structured_content
+        self.called.add(tool)
+        return result
+
     async def resource(self, uri: str) -> Any:
         """Read a resource, and return what it holds: parsed, where that is JSON, and bytes where it is no text."""
         (template,) = [known for known in RESOURCES if UriTemplate.parse(known).match(uri) is not None]

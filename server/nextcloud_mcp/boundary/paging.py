@@ -5,7 +5,8 @@ nothing is kept here between calls. What is added or deleted meanwhile moves the
 
 A tool that lists takes `limit: int = DEFAULT_LIMIT, cursor: str = ""` as its last parameters, and its result is a
 `Paged`. Where Nextcloud sends the whole list, `page` cuts it; where Nextcloud pages by itself, `start_of` gives the
-offset to ask it for, and `cursor_at` the cursor for the one after.
+offset to ask it for, and `cursor_at` the cursor for the one after. Where Nextcloud's pages start after an id,
+the number is that id in place of an offset.
 """
 
 import base64
@@ -23,7 +24,8 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 """Entries of a page, whatever the caller says."""
 
-_POSITION: Final = re.compile(r"from:([0-9]{1,9})", re.ASCII)
+_POSITION: Final = re.compile(r"from:([0-9]{1,18})", re.ASCII)
+"""An offset, or the id after which the next page starts: Nextcloud's ids are 64 bits wide."""
 
 Item = TypeVar("Item")
 

@@ -20,7 +20,7 @@ from mcp.shared.uri_template import UriTemplate
 from nextcloud_mcp.auth.scopes import app_of
 from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.nextcloud.repetition import SAFE_METHODS
-from tests.e2e.journeys import JOURNEYS
+from tests.e2e.later import WALKS
 from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.recorded import RecordedClient, recorded
 
@@ -36,6 +36,8 @@ AREAS: Final[Mapping[str, re.Pattern[str]]] = {
     "deck": re.compile(r"/index\.php/apps/deck/.*"),
     "tables": re.compile(r"/(index\.php|ocs/v2\.php)/apps/tables/.*"),
     "cookbook": re.compile(r"/index\.php/apps/cookbook/.*"),
+    "activity": re.compile(r"/ocs/v2\.php/apps/activity/.*"),
+    "notifications": re.compile(r"/ocs/v2\.php/apps/notifications/.*"),
 }
 """Which part of Nextcloud a path belongs to, by the app that its scopes name; `account` is open to every token."""
 
@@ -86,11 +88,11 @@ def described(request: str) -> str:
 
 
 async def walk(data: Path) -> dict[str, set[str]]:
-    """Return what every tool and resource sent, on all journeys and with the tools that came later."""
+    """Return what every tool and resource sent, on all journeys and with the tools and apps that came later."""
     sent: defaultdict[str, set[str]] = defaultdict(set)
-    for app in sorted(JOURNEYS):
+    for app in sorted(WALKS):
         async with recorded(data / app) as client:
-            await JOURNEYS[app].journey(client)
+            await WALKS[app](client)
             if app == "webdav":
                 await _later_tools(client)
         for name, requests in client.sent.items():
@@ -99,7 +101,7 @@ async def walk(data: Path) -> dict[str, set[str]]:
 
 
 async def _later_tools(client: RecordedClient) -> None:
-    """Use the tools that the contract does not have."""
+    """Use the tools of the contract's apps that the contract does not have."""
     await client.use("nc_whoami", {})
     await client.read_new("nc://capabilities")
     part = await client.use("nc_webdav_upload_part", {"path": "u.bin", "content": "YQ==", "part": 1})

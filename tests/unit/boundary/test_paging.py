@@ -27,6 +27,12 @@ def test_a_list_that_shrank_ends() -> None:
     assert page([1, 2], 2, cursor_at(6)) == ([], None)
 
 
+@pytest.mark.parametrize("number", [0, 1, 2**53, 10**18 - 1])
+def test_a_cursor_holds_any_number(number: int) -> None:
+    """Some lists go on after an id, and ids have up to 18 digits."""
+    assert start_of(cursor_at(number), 1) == number
+
+
 @pytest.mark.parametrize(
     "cursor",
     [

@@ -1,0 +1,105 @@
+"""Notifications: github.com/nextcloud/notifications, docs/ocs-endpoint-v2.md, and what it leaves unsaid.
+
+`POST …/v3/test/self` makes one for whoever sends it, also where they have no device; an administrator can send others.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Person
+
+API: Final = "/ocs/v2.php/apps/notifications/api"
+NOTIFICATIONS: Final = f"{API}/v2/notifications"
+MISSING: Final = 999_999_999
+JSON: Final = {"format": "json"}
+Row = dict[str, Any]
+
+
+@pytest.fixture
+async def number(alice: Person) -> AsyncIterator[int]:
+    """The id of a notification of Alice's, which goes with the test."""
+    number = await send(alice)
+    yield number
+    await alice.http.delete(f"{NOTIFICATIONS}/{number}", params=JSON)
+
+
+async def send(person: Person) -> int:
+    """Send somebody a notification, and return its id."""
+    answer = await person.http.post(f"{API}/v3/test/self", params=JSON)
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["ocs"]["data"]["nid"])
+
+
+async def listed(person: Person) -> list[Row]:
+    """Return somebody's notifications."""
+    answer = await person.http.get(NOTIFICATIONS, params=JSON)
+    assert answer.status_code == 200, answer.text
+    rows: list[Row] = answer.json()["ocs"]["data"]
+    return rows
+
+
+async def test_what_a_notification_has(alice: Person, number: int) -> None:
+    """The id is a number, that of the object a text; the time has an offset. It is the same alone and in the list."""
+    answer = await alice.http.get(f"{NOTIFICATIONS}/{number}", params=JSON)
+    row = answer.json()["ocs"]["data"]
+    assert (row["notification_id"], row["app"], row["user"]) == (number, "admin_notifications", alice.user)
+    assert (row["subject"], row["message"], row["link"]) == ("Testing push notifications", "", "")
+    assert row["object_type"] == "admin_notifications"
+    assert isinstance(row["object_id"], str)
+    assert abs(datetime.fromisoformat(row["datetime"]) - datetime.now(UTC)) < timedelta(minutes=5)
+    assert row in await listed(alice)
+
+
+async def test_the_newest_comes_first(alice: Person, number: int) -> None:
+    """As in the list that people see."""
+    second = await send(alice)
+    try:
+        assert [row["notification_id"] for row in await listed(alice)][:2] == [second, number]
+    finally:
+        await alice.http.delete(f"{NOTIFICATIONS}/{second}", params=JSON)
+
+
+async def test_a_list_has_25(alice: Person) -> None:
+    """Older ones are not in it, and come as others go."""
+    numbers = [await send(alice) for _ in range(26)]
+    try:
+        assert [row["notification_id"] for row in await listed(alice)] == numbers[:0:-1]
+        await alice.http.delete(f"{NOTIFICATIONS}/{numbers[-1]}", params=JSON)
+        assert [row["notification_id"] for row in await listed(alice)] == numbers[-2::-1]
+    finally:
+        for number in numbers:
+            await alice.http.delete(f"{NOTIFICATIONS}/{number}", params=JSON)
+
+
+async def test_deleting_always_succeeds(alice: Person, number: int) -> None:
+    """200, also for what is not there; reading it is what tells."""
+    one = f"{NOTIFICATIONS}/{number}"
+    for _ in range(2):
+        answer = await alice.http.delete(one, params=JSON)
+        assert (answer.status_code, answer.json()["ocs"]["data"]) == (200, [])
+    assert (await alice.http.get(one, params=JSON)).status_code == 404
+    assert number not in {row["notification_id"] for row in await listed(alice)}
+
+
+async def test_another_persons_is_not_there(alice: Person, bob: Person, number: int) -> None:
+    """Bob cannot read it, and deleting it says 200 and does nothing."""
+    one = f"{NOTIFICATIONS}/{number}"
+    assert (await bob.http.get(one, params=JSON)).status_code == 404
+    assert (await bob.http.delete(one, params=JSON)).status_code == 200
+    assert number in {row["notification_id"] for row in await listed(alice)}
+
+
+@pytest.mark.parametrize("number", [0, -1, MISSING])
+async def test_what_is_not_there_is_not_found(alice: Person, number: int) -> None:
+    """404, whatever the number is."""
+    assert (await alice.http.get(f"{NOTIFICATIONS}/{number}", params=JSON)).status_code == 404
+
+
+async def test_strangers_get_nothing(anonymous: httpx.AsyncClient) -> None:
+    """401 without a token."""
+    answer = await anonymous.get(NOTIFICATIONS, params=JSON, headers={"OCS-APIRequest": "true"})
+    assert answer.status_code == 401
