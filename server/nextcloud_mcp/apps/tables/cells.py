@@ -277,16 +277,29 @@ def _selection(column: Column, value: Any) -> Any:
 
 
 def _option(column: Column, value: Any) -> int:
-    found = [option.id for option in column.selection_options if value == option.label]
+    """Return the id of the option that a value names: a text or number is a label first, then an id.
+
+    Where options share a label, reading shows their ids, as numbers, and what reading shows counts before all else.
+    """
+    shown = _option_values(column)
+    read = [each for each, label in shown.items() if type(label) is type(value) and label == value]
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    found = read or [option.id for option in column.selection_options if text == option.label]
     if len(found) > 1:
         raise ValueError(f"is the label of more than one option: pass one of the ids {', '.join(map(str, found))}")
-    found = found or [option.id for option in column.selection_options if str(value) == str(option.id)]
-    alike = [each for each in column.selection_options if folded(each.label.strip()) == folded(str(value).strip())]
-    found = found or [option.id for option in alike if len(alike) == 1]
+    alike = [each.id for each in column.selection_options if folded(each.label.strip()) == folded(text.strip())]
+    found = found or (alike if len(alike) == 1 else [])
+    found = found or [option.id for option in column.selection_options if text.strip() == str(option.id)]
     if not found:
         labels = ", ".join(repr(option.label) for option in column.selection_options)
         raise ValueError(f"must be one of {labels}")
     return found[0]
+
+
+def _option_values(column: Column) -> dict[int, str | int]:
+    """Return what reading shows of each option, by id: its label, or the id itself where others have that label."""
+    counts = Counter(option.label for option in column.selection_options)
+    return {option.id: option.label if counts[option.label] == 1 else option.id for option in column.selection_options}
 
 
 def _datetime(column: Column, value: Any) -> str:
@@ -377,9 +390,8 @@ def _shown(column: Column, value: Any) -> Any:
 def _shown_selection(column: Column, value: Any) -> Any:
     if column.subtype == "check":
         return str(value).lower() == "true"
-    labels = {str(option.id): option.label for option in column.selection_options}
-    unique = {label for label, count in Counter(labels.values()).items() if count == 1}
-    read = [labels[str(each)] if labels.get(str(each)) in unique else each for each in _as_list(value)]
+    options = {str(number): label for number, label in _option_values(column).items()}
+    read = [options.get(str(each), each) for each in _as_list(value)]
     return read if isinstance(value, list) else read[0]
 
 
