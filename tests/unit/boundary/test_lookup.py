@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.calendars import HOME, WORK, calendar, has_calendars, holds
-from tests.support.deck import BOARDS, board
+from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import answer
 from tests.support.nextcloud import SHAREES, SHARES, ocs, share, sharees
 from tests.support.server import Server
@@ -100,6 +100,22 @@ async def test_a_share_goes_to_the_account_that_is_meant(server: Server, given: 
     server.nextcloud.on("POST", SHARES, ocs(share()))
     await server.use("nc_share_create", {"path": "a.txt", "share_with": given})
     assert b'"shareWith":"bob"' in server.nextcloud.requests[-1].content
+
+
+@pytest.mark.parametrize("status", [500, 502])
+async def test_who_can_t_be_looked_up_is_taken_as_given(server: Server, status: int) -> None:
+    """Nextcloud fails to search for people whose own id has a `+`, and shares all the same; so it is with Deck."""
+    server.nextcloud.on("GET", SHAREES, answer(status))
+    server.nextcloud.on("POST", SHARES, ocs(share()))
+    await server.use("nc_share_create", {"path": "a.txt", "share_with": "bob"})
+    assert b'"shareWith":"bob"' in server.nextcloud.requests[-1].content
+    stack_path = f"{BOARDS}/2/stacks/9"
+    server.nextcloud.on("GET", stack_path, answer(json=stack()))
+    server.nextcloud.on("GET", f"{stack_path}/cards/11", answer(json=card()))
+    server.nextcloud.on("PUT", f"{stack_path}/cards/11/assignUser", answer(json={}))
+    where = {"board_id": 2, "stack_id": 9, "card_id": 11}
+    await server.use("deck_assign_user_to_card", {**where, "user_id": "bob@example.org"})
+    assert b'"userId":"bob@example.org"' in server.nextcloud.requests[-1].content
 
 
 async def test_a_name_of_two_accounts_is_refused(server: Server) -> None:
