@@ -144,10 +144,12 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
     arguments = {"addressbook": "contacts", "uid": "", "contact_data": data}
     said = await server.misuse("nc_contacts_create_contact", arguments)
     assert said.startswith(
-        'contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass text or {"value", "type"}. '
-        "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass text, or a list of texts. "
-        "contact_data.url.0.value is missing: pass text. "
-        "contact_data.url.0.valu is no field of a contact: leave it out. "
+        "Invalid contact_data.fn (a list): pass text. "
+        'Invalid item 1 of contact_data.email (5): pass text or {"value", "type"}. '
+        "Invalid street of contact_data.adr (5): pass text. "
+        "Invalid contact_data.org (5): pass text, or a list of texts. "
+        "Missing value in item 1 of contact_data.url: pass text. "
+        "Unknown 'valu' in item 1 of contact_data.url: leave it out. "
         "contact_data.shoe is no field of a contact: use fn, "
     ), said
     assert server.nextcloud.asked() == []
@@ -164,13 +166,23 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
         ),
         (
             {"bday": "1990-13-01"},
-            "contact_data.bday is wrong: must be a day of the calendar, which 1990-13-01 is not.",
+            "Invalid contact_data.bday: must be a day of the calendar, which 1990-13-01 is not.",
         ),
-        ({"bday": 19900101}, "contact_data.bday is wrong: pass text, YYYY-MM-DD or --MM-DD."),
-        ({"tel": 441234}, 'contact_data.tel is wrong: pass text or {"value", "type"}, or a list of these.'),
-        ({"phone": [{"value": 441234}]}, "contact_data.phone.0.value is wrong: pass text."),
-        ({"kind": "robot"}, "contact_data.kind is wrong: pass one of individual, group, org, location."),
-        ({"email": [{"value": "a@example.org", "type": 5}]}, "contact_data.email.0.type is wrong: pass a word such"),
+        ({"bday": 19900101}, "Invalid contact_data.bday (19900101): pass text, YYYY-MM-DD or --MM-DD."),
+        ({"tel": 441234}, 'Invalid contact_data.tel (441234): pass text or {"value", "type"}, or a list of these.'),
+        ({"phone": [{"value": 441234}]}, "Invalid value of item 1 of contact_data.phone (441234): pass text."),
+        ({"kind": "robot"}, "Invalid contact_data.kind (a text): pass one of individual, group, org, location."),
+        (
+            {"email": [{"value": "a@example.org", "type": 5}]},
+            "Invalid type of item 1 of contact_data.email (5): pass a word such as home, or a list of words.",
+        ),
+        (
+            {"email": ["", None, {"value": None}]},
+            "Invalid value of item 3 of contact_data.email (null): pass text.",
+        ),
+        ({"email": [{"type": "home"}]}, "Missing value in item 1 of contact_data.email: pass text."),
+        ({"categories": ["a", 1]}, "Invalid item 2 of contact_data.categories (1): pass text."),
+        ({"org": ["", 1]}, "Invalid item 2 of contact_data.org (1): pass text."),
     ],
     ids=str,
 )
