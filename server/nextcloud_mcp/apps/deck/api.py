@@ -228,6 +228,15 @@ async def stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack
     return _stack_of(await stacks(nextcloud, board_id), board_id, stack_id)
 
 
+async def has_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> bool:
+    """Return whether a board has a stack with this id, also a deleted one."""
+    try:
+        response = await _ask(nextcloud, "GET", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
+    except (ForbiddenError, NotFoundError):
+        return False
+    return parse(DeckStack, response).board_id == board_id
+
+
 async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order: int) -> DeckStack:
     """Create a stack; one with a lower `order` stands further left."""
     body, about = {"title": title, "order": order}, f"stack {quoted(title)} on board {board_id}"
@@ -256,6 +265,15 @@ async def delete_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> No
 async def card(nextcloud: Nextcloud, place: Place) -> DeckCard:
     """Return one card with its description, labels, people and attachments."""
     return parse(DeckCard, await _ask(nextcloud, "GET", place.path, about=place.about))
+
+
+async def has_card(nextcloud: Nextcloud, place: Place) -> bool:
+    """Return whether there is a card with this id in any stack, also an archived one."""
+    try:
+        await card(nextcloud, place)
+    except (ForbiddenError, NotFoundError):
+        return False
+    return True
 
 
 async def create_card(
