@@ -76,6 +76,46 @@ async def test_leaves_an_address_book_that_somebody_shared(server: Server) -> No
     )
 
 
+@pytest.mark.parametrize("name", ["z-app-generated--contactsinteraction--recent", "z-server-generated--system"])
+async def test_what_nextcloud_makes_stays(server: Server, name: str) -> None:
+    """It has no owner to ask, and Nextcloud would answer with HTTP 500."""
+    book = dav_book(name, "<d:displayname>Recently contacted</d:displayname><oc:read-only>1</oc:read-only>")
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
+    server.nextcloud.on(
+        "PROPFIND", f"{HOME}/{name}/ann.vcf", answer(207, content=multistatus(dav_card(f"{HOME}/{name}/ann.vcf")))
+    )
+    server.nextcloud.on("DELETE", f"{HOME}/{name}/ann.vcf", answer(403))
+    assert await server.misuse("nc_contacts_delete_addressbook", {"name": name}) == (
+        f"The address book '{name}' is made by Nextcloud and can't be deleted."
+    )
+    contact = {"addressbook": name, "uid": "ann"}
+    for tool, more in {
+        "nc_contacts_create_contact": {"contact_data": {"fn": "Ann"}},
+        "nc_contacts_update_contact": {"contact_data": {"note": "x"}},
+        "nc_contacts_delete_contact": {},
+    }.items():
+        assert await server.misuse(tool, {**contact, **more}) == (
+            f"The address book '{name}' is made by Nextcloud and can't be changed: take another from "
+            "nc_contacts_list_addressbooks."
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a/b", "so choose one without '/' and control characters, such as work-contacts."),
+        ("a\nb", "so choose one without '/' and control characters, such as work-contacts."),
+        ("", "so choose one without '/' and control characters, such as work-contacts."),
+        ("z-app-generated--x", "Nextcloud keeps such names for address books of its own; choose another."),
+    ],
+)
+async def test_a_name_that_no_new_address_book_can_have(server: Server, name: str, reason: str) -> None:
+    """The sentence says what it may be, and not that it is not in the list."""
+    said = await server.misuse("nc_contacts_create_addressbook", {"name": name, "display_name": "X"})
+    assert said.startswith(f"Invalid name {name!r}: ")
+    assert said.endswith(reason)
+
+
 async def test_creates_a_contact(server: Server) -> None:
     """With the UID that the caller gives."""
     server.nextcloud.on("PUT", ANN, answer(201, headers={"ETag": '"e1"'}))
