@@ -81,7 +81,7 @@ Assigned = Annotated[
     str,
     BeforeValidator(as_uid),
     Translated(_by_mail_address),
-    Named("person to whom the card is assigned", _people_of_card, scope="deck:read"),
+    Named("assignee", _people_of_card, scope="deck:read"),
 ]
 
 LONG: Final = 300

@@ -234,6 +234,13 @@ async def test_an_assignment_ends_by_what_people_are_called(server: Server, call
     assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
 
 
+async def test_nobody_is_assigned(server: Server) -> None:
+    """The sentence is plain."""
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    said = await server.misuse("deck_unassign_user_from_card", AT | {"user_id": "alice"})
+    assert said == "No assignee 'alice': no assignee exists here."
+
+
 async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:
     """The sentence lists who is; a token that may not read boards is not told."""
     server.nextcloud.on("GET", CARD, answer(json=card()))
