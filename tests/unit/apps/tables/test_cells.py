@@ -297,6 +297,35 @@ def test_an_option_as_reading_shows_it_is_that_option(kind: str) -> None:
         assert stored(read, columns=marks) == {1: value}, read
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        pytest.param("Moment", " 2027-01-31 10:00 ", "2027-01-31 10:00", id="a time"),
+        pytest.param("Day", " 2027-01-31\n", "2027-01-31", id="a day"),
+        pytest.param("Hour", " 10:00", "10:00", id="an hour"),
+        pytest.param("Moment", "  ", None, id="no time"),
+        pytest.param("Owner", "alice ", [{"id": "alice", "type": 0}], id="a person"),
+        pytest.param("Team", ["alice ", " bob"], [{"id": "alice", "type": 0}, {"id": "bob", "type": 0}], id="people"),
+        pytest.param("Owner", " ", None, id="nobody"),
+        pytest.param("Done", " true ", "true", id="a check"),
+        pytest.param("Kind", " made ", 1, id="an option"),
+        pytest.param(" 9 ", "2027-01-31 10:00", "2027-01-31 10:00", id="a column's id"),
+        pytest.param(" Day ", "2027-01-31", "2027-01-31", id="a column's title"),
+        pytest.param("Text", " a ", " a ", id="a text keeps them"),
+    ],
+)
+def test_blanks_around_a_value_mean_nothing(name: str, value: Any, sent: Any) -> None:
+    """As in the calendar and in Deck."""
+    assert list(stored({name: value}).values()) == [sent]
+
+
+def test_blanks_around_a_time_with_an_offset_mean_nothing() -> None:
+    """The person's zone is needed all the same."""
+    data = {"Moment": " 2027-01-31T10:00Z "}
+    assert cells.has_offset(data, COLUMNS)
+    assert cells.stored(data, COLUMNS, new=False, zone=ZoneInfo("Europe/Berlin")) == {9: "2027-01-31 11:00"}
+
+
 def test_options_that_share_a_label_are_shown_by_id() -> None:
     """Else writing back what was read would choose another."""
     twins = [column(1, "Kind", "selection", selectionOptions=[{"id": 0, "label": "a"}, {"id": 1, "label": "a"}])]
