@@ -341,7 +341,7 @@ def _assign_label(desk: Desk, request: Request, body: Row) -> None:
     card, label = _unarchived(desk, request), desk.label(_number(body, "labelId"))
     if label["boardId"] != desk.stack(card["stackId"])["boardId"]:
         raise RefusedError(500, "Operation not allowed. Label does not exist.")
-    _changed(card, {"labels": list(dict.fromkeys([*card["labels"], label["id"]]))})
+    _changed(card, {"labels": [*card["labels"], label["id"]]})  # once more, if it has it
 
 
 def _remove_label(desk: Desk, request: Request, body: Row) -> None:

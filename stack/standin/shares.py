@@ -7,6 +7,7 @@ link's password with its hash. Shares are only remembered: nobody gets to see an
 """
 
 import json
+import re
 import secrets
 import threading
 import time
@@ -29,6 +30,9 @@ _USER, _GROUP, _LINK = 0, 1, 3
 _SHARE = 16
 _ON_A_FILE = 19  # nothing can be created or deleted in a file
 _SHORTEST_PASSWORD = 10
+_UNSEARCHABLE = re.compile("[+]|%[0-9A-Fa-f]{2}")
+"""What in somebody's own id makes Nextcloud fail to search for others."""
+
 Record = dict[str, Any]
 
 
@@ -234,8 +238,11 @@ def routes(tree: Tree, place: Path) -> list[Route]:
         return await _answer(request, shares)
 
     async def recipients(request: Request) -> Response:
-        if account_or_none(request.scope) is None:
+        account = account_or_none(request.scope)
+        if account is None:
             return envelope(request, 997, NOT_LOGGED_IN, [])
+        if _UNSEARCHABLE.search(account.user):
+            return Response(status_code=500)
         asked = request.query_params
         return envelope(request, 200, "OK", shares.sharees(asked.get("search", ""), asked.get("shareType", "")))
 

@@ -3,6 +3,7 @@
 Each rule below was recorded from Nextcloud 32; RFC 4918 alone leaves most of them open.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -34,6 +35,7 @@ WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 _LONGEST_NAME = 250
 _PARTIAL = ".part"
+_CONTROL = re.compile(r"[\x00-\x1f]")
 # what WsgiDAV says of a failed condition -> what sabre/dav says, and the header it names
 _CONDITIONS = {
     NO_MATCH: (NO_MATCH, "If-Match"),
@@ -257,6 +259,8 @@ def _check_name(path: str) -> None:
         raise _NameError('"\\" is not allowed inside a file or folder name.')
     if len(name.encode()) > _LONGEST_NAME:
         raise _NameError("Filename is too long")
+    if _CONTROL.search(name):
+        raise DAVError(HTTP_NOT_FOUND, path)  # of which Nextcloud says no more
     if name == ".htaccess":
         raise _NameError("Filename is a reserved word")
     if name.endswith((_PARTIAL, ".filepart")):

@@ -11,6 +11,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from nextcloud_mcp.apps.contacts.vcard import READ_PROPERTIES, read
+from stack.chain import Chain
 from stack.standin.app import HEADER
 from tests.contract.conftest import Person
 from tests.support.vcards import CARDS
@@ -31,6 +32,9 @@ OTHERS = (
 )
 PHOTO = {"3.0": "PHOTO;ENCODING=b;TYPE=PNG:iVBORw0KGgo=\r\n", "4.0": "PHOTO:data:image/png;base64,iVBORw0KGgo=\r\n"}
 SIMPLE = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{fn}\r\nN:{fn};;;;\r\nEMAIL:{uid}@example.org\r\nEND:VCARD\r\n"
+
+
+MADE_BY_NEXTCLOUD = ("z-server-generated--system", "z-app-generated--contactsinteraction--recent")
 
 
 class Book:
@@ -256,3 +260,14 @@ async def test_a_search_compares_spellings_byte_by_byte(book: Book) -> None:
     ]
     names = [f"{book.uid}-{number}.vcf" for number in range(2)]
     assert [each & set(names) for each in hits] == [{names[0]}, {names[1]}, set(names)]
+
+
+@pytest.mark.parametrize("name", MADE_BY_NEXTCLOUD)
+async def test_what_nextcloud_makes_can_t_be_deleted(alice: Person, chain: Chain, name: str) -> None:
+    """It is among the address books, and a DELETE is refused, with 403 or with 500."""
+    if chain.nextcloud.kind == "stand-in":
+        pytest.skip("the stand-in fills no address books by itself")
+    path = f"/remote.php/dav/addressbooks/users/{quote(alice.user)}/{name}/"
+    assert (await alice.http.request("PROPFIND", path, headers={"Depth": "0"}, content=BOOKS)).status_code == 207
+    assert (await alice.http.delete(path)).status_code in {403, 500}
+    assert (await alice.http.request("PROPFIND", path, headers={"Depth": "0"}, content=BOOKS)).status_code == 207

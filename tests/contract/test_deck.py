@@ -179,6 +179,16 @@ async def test_a_stack_update_needs_everything(alice: Person, board: Board) -> N
         assert _is_without_a_word(answer) or answer.json()["message"].startswith(f"{field} must be provided")
 
 
+async def test_a_deleted_stack_takes_cards(alice: Person, board: Board) -> None:
+    """New ones, and changes of those in it, although no list shows them."""
+    card = await _card(alice, board)
+    await alice.http.delete(board.stack_path)
+    new = await alice.http.post(f"{board.stack_path}/cards", json={"title": "Lost"})
+    changed = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=_put(card, title="Lost too"))
+    assert (new.status_code, changed.status_code) == (200, 200)
+    assert (await alice.http.get(f"{board.path}/stacks")).json() == []
+
+
 async def test_a_deleted_stack_is_found_by_its_id(alice: Person, board: Board) -> None:
     """It leaves the list, but can be read, with `deletedAt`."""
     assert (await alice.http.delete(board.stack_path)).status_code == 200
@@ -315,12 +325,15 @@ async def test_moving(alice: Person, board: Board) -> None:
 
 
 async def test_labels_on_cards(alice: Person, board: Board, other: Board) -> None:
-    """Giving and taking twice are fine; a label of another board is refused, one that is missing too."""
+    """What is given twice is there twice, and taken at once; another board's label is refused, as a missing one is."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
-    for action in ("assignLabel", "assignLabel", "removeLabel", "removeLabel"):
+    steps = (("assignLabel", 1), ("assignLabel", 2), ("removeLabel", 0), ("removeLabel", 0))
+    for action, count in steps:
         answer = await alice.http.put(f"{path}/{action}", json={"labelId": board.label})
         assert answer.status_code == 200  # with nothing in Deck 1.16, and the card in 1.18
+        labels = (await alice.http.get(path)).json()["labels"]
+        assert [label["id"] for label in labels] == [board.label] * count
     foreign = await alice.http.put(f"{path}/assignLabel", json={"labelId": other.label})
     assert (foreign.status_code, foreign.json()["message"]) == (500, "Operation not allowed. Label does not exist.")
     assert _denied(await alice.http.put(f"{path}/assignLabel", json={"labelId": 999999999}))

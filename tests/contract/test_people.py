@@ -78,6 +78,15 @@ async def test_any_user_id(anonymous: httpx.AsyncClient, keycloak: Keycloak, mak
             assert found.status_code == 207, path
 
 
+@pytest.mark.parametrize("make", [lambda x: f"{x}+{x}", lambda x: f"{x}%2b"], ids=["a plus", "an escape"])
+async def test_who_finds_nobody(anonymous: httpx.AsyncClient, keycloak: Keycloak, make: Callable[[str], str]) -> None:
+    """For somebody whose own id has a `+` or an escape, the search for those to share with fails."""
+    async with _somebody(keycloak, anonymous, make(secrets.token_hex(4))) as http:
+        params = {"format": "json", "search": "bob", "itemType": "file", "shareType": "0", "lookup": "false"}
+        answer = await http.get("/ocs/v2.php/apps/files_sharing/api/v1/sharees", params=params)
+        assert answer.status_code == 500
+
+
 async def test_a_plus_is_decoded_twice(anonymous: httpx.AsyncClient, keycloak: Keycloak, chain: Chain) -> None:
     """Of a user id with `+` there are files under a path that is encoded twice, and no calendars and contacts."""
     if chain.nextcloud.kind == "stand-in":

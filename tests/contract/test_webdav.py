@@ -226,6 +226,17 @@ async def test_a_folder_is_no_file(alice: Person, folder: str) -> None:
     assert answer.status_code == 409
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\tb"])
+@pytest.mark.parametrize("method", ["PUT", "MKCOL"])
+async def test_a_name_with_a_control_character_is_not_found(alice: Person, folder: str, name: str, method: str) -> None:
+    """Nextcloud allows no such name, and does not say so."""
+    answer = await alice.http.request(method, alice.path(folder, name))
+    assert answer.status_code == 404
+    assert (await alice.http.request("PROPFIND", alice.path(folder), headers={"Depth": "1"})).text.count(
+        "<d:response>"
+    ) == 1
+
+
 @pytest.mark.parametrize("name", ["a\\b.txt", "x" * 256])
 async def test_unfit_names_are_refused(alice: Person, folder: str, name: str) -> None:
     """A name that Nextcloud forbids is a 400 with the reason."""

@@ -314,7 +314,7 @@ def with_commas(given: Any) -> Any:
     """Return a list of texts, also one that is written as JSON, as a text with commas between them.
 
     Raises:
-        ValueError: one of them has a comma itself; says which.
+        ValueError: one of them has a comma itself, or is not a text; says which.
     """
     listed = listed_texts(given)
     if listed is None:
@@ -326,14 +326,25 @@ def with_commas(given: Any) -> Any:
 
 
 def listed_texts(given: Any) -> list[str] | None:
-    """Return a list of texts, also one that is written as JSON; None if it is something else."""
+    """Return a list of texts, also one that is written as JSON; None if it is something else.
+
+    Raises:
+        ValueError: an item is not a text; says which.
+    """
     listed = given
     if isinstance(given, str) and given.lstrip().startswith("["):
         try:
             listed = _parsed(given)
         except ValueError:
             return None
-    return listed if isinstance(listed, list) and all(isinstance(each, str) for each in listed) else None
+        if not isinstance(listed, list) or (listed and not any(isinstance(each, str) for each in listed)):
+            return None  # a text such as "[1]"
+    if not isinstance(listed, list):
+        return None
+    for number, each in enumerate(listed, 1):
+        if not isinstance(each, str):
+            raise ValueError(f"item {number} is {_described(each)}; pass texts alone")  # noqa: TRY004 - for pydantic
+    return listed
 
 
 def _is_written_date(given: Any) -> bool:

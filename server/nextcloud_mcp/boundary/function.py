@@ -6,7 +6,7 @@ from typing import Any
 from nextcloud_mcp.boundary.arguments import Arguments
 from nextcloud_mcp.boundary.call import Call, inject, split_parameters
 from nextcloud_mcp.boundary.lookup import Lookups
-from nextcloud_mcp.errors import NotFoundError
+from nextcloud_mcp.errors import ForbiddenError, NotFoundError
 
 
 class Function:
@@ -38,7 +38,11 @@ class Function:
         arguments = await self._lookups.before(self.arguments.read(given), call)
         try:
             return await self._call(arguments, call)
-        except NotFoundError as error:
+        except (NotFoundError, ForbiddenError) as error:
+            arguments = await self._lookups.after(error, arguments, call)
+        try:
+            return await self._call(arguments, call)
+        except NotFoundError as error:  # for a text that is a name, after a number that was one
             arguments = await self._lookups.after(error, arguments, call)
         return await self._call(arguments, call)
 

@@ -3,12 +3,13 @@
     BoardId = Annotated[int, Named("board", list_boards, scope="deck:read")]
     FilePath = Annotated[str, Translated(path_at)]
 
-A number is looked up where it is written as other text. A text is looked up only after the function has found nothing
-under it, for most are right, and looking costs a request. What is not among the things, or is there more than once, is
-refused with a list of them, for callers whose token may read it.
+A number is looked up where it is written as other text. A text, and a number written in digits, is looked up only after
+the function has found nothing under it, for most are right, and looking costs a request. What is not among the things,
+or is there more than once, is refused with a list of them, for callers whose token may read it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from nextcloud_mcp.boundary.arguments import value_types
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.markers import marker_in
-from nextcloud_mcp.errors import NextcloudError, NotFoundError
+from nextcloud_mcp.errors import ForbiddenError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, find_named
 
@@ -31,11 +32,13 @@ class Named:
         kind: What is named: `board`.
         list_things: Lists what there is; is given the arguments too, of which those before it are looked up already.
         scope: The scope that a token must have to be shown that list.
+        exists: Tells whether there is something with an id, where the list leaves some out.
     """
 
     kind: str
     list_things: Callable[[Nextcloud, Arguments], Awaitable[Iterable[Thing]]]
     scope: str
+    exists: Callable[[Nextcloud, Arguments, int], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,24 +76,46 @@ class Lookups:
                 found[name] = int(_find(marker, found[name], things, call))
         return found
 
-    async def after(self, error: NotFoundError, arguments: Arguments, call: Call) -> dict[str, Any]:
+    async def after(self, error: NotFoundError | ForbiddenError, arguments: Arguments, call: Call) -> dict[str, Any]:
         """Return the arguments to try again with, after the function has raised `error`.
 
+        Texts come first. Numbers are looked up where no text was the name of something, also where Nextcloud forbids
+        the call, which is how Deck answers for what is not there.
+
         Raises:
-            NotFoundError: `error`, if all that may be a name is there; else as `before`.
+            NotFoundError, ForbiddenError: `error`, if all that may be a name is there; else as `before`.
         """
-        found = dict(arguments)
-        for name, marker in self._named.items():
-            if name in self.numbers or not found.get(name):
-                continue
-            try:
-                things = await marker.list_things(call.nextcloud(), found)
-            except NextcloudError:
-                raise error from None  # it says more of what was asked for
-            found[name] = _find(marker, found[name], things, call)
+        texts = self._named.keys() - self.numbers if isinstance(error, NotFoundError) else frozenset()
+        found = await self._found(texts, arguments, call)
+        if found == arguments:
+            found = await self._found(self.numbers, arguments, call)
         if found == arguments:
             raise error
         return found
+
+    async def _found(self, names: AbstractSet[str], arguments: Arguments, call: Call) -> dict[str, Any]:
+        """Return the arguments with ids in the place of names, as far as Nextcloud lists what there is."""
+        found = dict(arguments)
+        for name, marker in self._named.items():
+            if name not in names or found.get(name) in {None, ""}:
+                continue
+            given = str(found[name])
+            try:
+                things = list(await marker.list_things(call.nextcloud(), found))
+                if name in self.numbers and await _is_id(marker, given, things, call, found):
+                    continue
+            except NextcloudError:
+                break  # the error of the call says more of what was asked for
+            id_found = _find(marker, given, things, call)
+            found[name] = int(id_found) if name in self.numbers else id_found
+        return found
+
+
+async def _is_id(marker: Named, given: str, things: Iterable[Thing], call: Call, arguments: Arguments) -> bool:
+    """Return whether a number is the id of something."""
+    if given in {thing.id for thing in things}:
+        return True
+    return marker.exists is not None and await marker.exists(call.nextcloud(), arguments, int(given))
 
 
 def _find(marker: Named, given: str, things: Iterable[Thing], call: Call) -> str:

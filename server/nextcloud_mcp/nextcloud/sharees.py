@@ -18,6 +18,10 @@ _SEARCHED: Final[Mapping[int, str]] = {USER: "user", GROUP: "group"}
 """Kinds of recipients that are looked up, by their numbers in the Share API."""
 
 
+_CANNOT_SEARCH: Final = frozenset({400, 403, 404, *range(500, 600)})
+"""Statuses of a search that found nobody because there was none."""
+
+
 class _Recipient(BaseModel):
     share_with: str = Field(alias="shareWith")
 
@@ -59,14 +63,16 @@ async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> s
 async def matching(nextcloud: Nextcloud, given: str, share_type: int) -> dict[str, str]:
     """Return the users or groups that are `given` by id, mail address or display name: their names by id.
 
-    Whoever asks is not among them.
+    Whoever asks is not among them. Nobody is, where Nextcloud can't search: it answers 403 or 404 where searching is
+    not allowed, 400 to some texts, and 500 to people whose own id has a `+` or an escape, although they can share
+    (measured on 34.0.1).
     """
     kind = _SEARCHED[share_type]
     params = {"format": "json", "search": given, "itemType": "file", "shareType": str(share_type), "lookup": "false"}
     response = await nextcloud.request(
-        "GET", _PATH, about=f"the {kind} {quoted(given)}", params=params, also_ok={400, 403, 404}
+        "GET", _PATH, about=f"the {kind} {quoted(given)}", params=params, also_ok=_CANNOT_SEARCH
     )
-    if not response.is_success:  # nobody may be searched for, or not by such a text
+    if not response.is_success:
         return {}
     exact = parse(_OCSSharees, response).ocs.data.exact
     return {each.value.share_with: each.label for each in (exact.users if share_type == USER else exact.groups)}

@@ -202,6 +202,7 @@ async def test_what_deck_has_is_given_back(server: Server, kind: str, changes: d
     """Every field that reading has and the update takes, the owner of a card as an object for one."""
     where, path, row = DECK[kind]
     row = {**row, **{name: value for name, value in changes.items() if name in row}}
+    server.nextcloud.on("GET", DECK_STACK, answer(json=stack()))
     server.nextcloud.on("GET", path, answer(json=row))
     server.nextcloud.on("GET", f"{BOARDS}/2/stacks", answer(json=[row]))
     server.nextcloud.on("PUT", path, answer(json=row))
@@ -222,6 +223,7 @@ async def test_people_of_deck_are_given_back(server: Server, tool: str, given: d
     """As a board or a card lists them."""
     path = f"{DECK_STACK}/cards/11"
     people = [{"id": 1, "participant": ALICE, "cardId": 11, "type": 0}] if "unassign" in tool else []
+    server.nextcloud.on("GET", DECK_STACK, answer(json=stack()))
     server.nextcloud.on("GET", path, answer(json=card(assignedUsers=people)))
     server.nextcloud.on("PUT", f"{path}/{tool.split('_')[1]}User", answer(json={}))
     await server.use(tool, {"board_id": 2, "stack_id": 9, "card_id": 11, "user_id": given})

@@ -330,8 +330,10 @@ def test_a_list_is_taken_for_a_text_with_commas(given: object, read: str) -> Non
     [
         (["a", "b, c"], "Invalid categories: item 2 has a comma; pass items without commas."),
         ('["b, c"]', "Invalid categories: item 1 has a comma; pass items without commas."),
-        ([1], "Invalid categories, which is a list: pass text."),
-        ([["a"]], "Invalid categories, which is a list: pass text."),
+        ([1], "Invalid categories: item 1 is a number; pass texts alone."),
+        (["a", None], "Invalid categories: item 2 is null; pass texts alone."),
+        ('["a", null]', "Invalid categories: item 2 is null; pass texts alone."),
+        ([["a"]], "Invalid categories: item 1 is a list; pass texts alone."),
         ({"a": 1}, "Invalid categories, which is an object: pass text."),
     ],
 )
@@ -357,3 +359,12 @@ def test_a_list_of_people_is_taken_for_a_text(given: object, read: str) -> None:
     tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_create_event")
     event = {"calendar_name": "work", "title": "T", "start_datetime": "2030-10-07"}
     assert tool.arguments.read({**event, "attendees": given})["attendees"] == read
+
+
+def test_who_is_null_among_people_is_named() -> None:
+    """Lists are right; it is the item that is wrong."""
+    tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_create_event")
+    event = {"calendar_name": "work", "title": "T", "start_datetime": "2030-10-07"}
+    said = "^Invalid attendees: item 2 is null; pass texts alone.$"
+    with pytest.raises(InvalidArgumentError, match=said):
+        tool.arguments.read({**event, "attendees": ["bob@example.org", None]})

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.calendars import HOME, WORK, calendar, has_calendars, holds
-from tests.support.deck import BOARDS, board
+from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import answer
 from tests.support.nextcloud import SHAREES, SHARES, ocs, share, sharees
 from tests.support.server import Server
@@ -93,6 +93,84 @@ async def test_a_board_is_found_by_its_title(server: Server) -> None:
     )
 
 
+DENIED: Final = answer(403, json={"status": 403, "message": "Permission denied"})
+
+
+@pytest.mark.parametrize("given", ["2027", 2027])
+async def test_a_title_of_digits_is_found_where_no_id_is(server: Server, given: object) -> None:
+    """An id comes first; Deck denies what there is not, and what may only be read."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027"), board(id=4, title="3")]))
+    server.nextcloud.on("GET", f"{BOARDS}/2027", DENIED)
+    server.nextcloud.on("GET", f"{BOARDS}/2028", DENIED)
+    server.nextcloud.on("GET", f"{BOARDS}/3", answer(json=board(id=3, title="2027")))
+    server.nextcloud.on("GET", f"{BOARDS}/4", DENIED)
+    assert (await server.use("deck_get_board", {"board_id": given}))["id"] == 3
+    assert (await server.use("deck_get_board", {"board_id": 3}))["id"] == 3
+    said = await server.misuse("deck_get_board", {"board_id": 2028})
+    assert said == "No board '2028': choose from 3 (2027), 4 (3)."
+    assert (await server.misuse("deck_get_board", {"board_id": 4})).startswith("Deck has no board 4 for you")
+
+
+async def test_titles_of_digits_are_found_at_every_level(server: Server) -> None:
+    """A board's, its stack's and its card's, and then the person by name."""
+    path = f"{BOARDS}/3/stacks/9"
+    row = card(title="7")
+    server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027")]))
+    server.nextcloud.on(
+        "GET", f"{BOARDS}/3", answer(json=board(users=[{"primaryKey": "bob", "uid": "bob", "displayname": "Bob B"}]))
+    )
+    server.nextcloud.on("GET", f"{BOARDS}/3/stacks", answer(json=[stack(boardId=3, title="1", cards=[row])]))
+    server.nextcloud.on("GET", path, answer(json=stack(boardId=3)))
+    for missing in (f"{BOARDS}/2027/stacks/1/cards/7", f"{BOARDS}/3/stacks/1", f"{path}/cards/7"):
+        server.nextcloud.on("GET", missing, DENIED)
+    server.nextcloud.on("GET", f"{path}/cards/11", answer(json=row))
+    refused = answer(400, json={"status": 400, "message": "The user is not part of the board"})
+    server.nextcloud.on("PUT", f"{path}/cards/11/assignUser", refused, answer(json={}))
+    where = {"board_id": "2027", "stack_id": "1", "card_id": "7"}
+    result = await server.use("deck_assign_user_to_card", {**where, "user_id": "Bob B"})
+    assert (result["board_id"], result["stack_id"], result["card_id"]) == (3, 9, 11)
+    assert server.nextcloud.requests[-1].content == b'{"userId":"bob"}'
+
+
+@pytest.mark.parametrize(
+    ("stack_id", "card_id", "sentence"),
+    [
+        pytest.param(9, 12, "Deck has no label 6 for you", id="an archived card"),
+        pytest.param(10, 12, "Stack 10 is deleted: restore it in Deck first", id="a deleted stack"),
+        pytest.param(9, 13, "No card '13': choose from 11 (Write).", id="no card"),
+    ],
+)
+async def test_what_a_list_leaves_out_is_there(server: Server, stack_id: int, card_id: int, sentence: str) -> None:
+    """A deleted stack or an archived card is not taken for one that does not exist."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board()]))
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(labels=[LABEL])))
+    server.nextcloud.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()])]))
+    server.nextcloud.on("GET", f"{BOARDS}/2/stacks/9", answer(json=stack()))
+    server.nextcloud.on("GET", f"{BOARDS}/2/stacks/10", answer(json=stack(id=10, deletedAt=1795447683)))
+    for number in (9, 10):
+        archived = card(id=12, stackId=number, archived=True)
+        server.nextcloud.on("GET", f"{BOARDS}/2/stacks/{number}/cards/12", answer(json=archived))
+        server.nextcloud.on("PUT", f"{BOARDS}/2/stacks/{number}/cards/12/assignLabel", DENIED)
+    server.nextcloud.on("GET", f"{BOARDS}/2/stacks/9/cards/13", DENIED)
+    where = {"board_id": 2, "stack_id": stack_id, "card_id": card_id, "label_id": 6}
+    assert (await server.misuse("deck_assign_label_to_card", where)).startswith(sentence)
+
+
+LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": None}
+
+
+async def test_a_table_is_found_by_digits(server: Server) -> None:
+    """Tables says "forbidden" for one that there is not."""
+    api = "/index.php/apps/tables/api/1/tables"
+    server.nextcloud.on("GET", api, answer(json=[{"id": 3, "title": "2027", "ownership": "alice"}]))
+    for number in (2027, 2028):
+        server.nextcloud.on("GET", f"{api}/{number}/scheme", answer(403, json={"message": "no"}))
+    server.nextcloud.on("GET", f"{api}/3/scheme", answer(json={"title": "2027", "columns": []}))
+    assert (await server.use("nc_tables_get_schema", {"table_id": "2027"}))["table_id"] == 3
+    said = await server.misuse("nc_tables_get_schema", {"table_id": 2028})
+    assert said == "No table '2028': choose from 3 (2027)."
+
+
 @pytest.mark.parametrize("given", ["bob@example.org", "BOB", "Bob Builder"])
 async def test_a_share_goes_to_the_account_that_is_meant(server: Server, given: str) -> None:
     """Nextcloud takes a mail address for an id, and shares with nobody: it is looked up."""
@@ -100,6 +178,22 @@ async def test_a_share_goes_to_the_account_that_is_meant(server: Server, given: 
     server.nextcloud.on("POST", SHARES, ocs(share()))
     await server.use("nc_share_create", {"path": "a.txt", "share_with": given})
     assert b'"shareWith":"bob"' in server.nextcloud.requests[-1].content
+
+
+@pytest.mark.parametrize("status", [500, 502])
+async def test_who_can_t_be_looked_up_is_taken_as_given(server: Server, status: int) -> None:
+    """Nextcloud fails to search for people whose own id has a `+`, and shares all the same; so it is with Deck."""
+    server.nextcloud.on("GET", SHAREES, answer(status))
+    server.nextcloud.on("POST", SHARES, ocs(share()))
+    await server.use("nc_share_create", {"path": "a.txt", "share_with": "bob"})
+    assert b'"shareWith":"bob"' in server.nextcloud.requests[-1].content
+    stack_path = f"{BOARDS}/2/stacks/9"
+    server.nextcloud.on("GET", stack_path, answer(json=stack()))
+    server.nextcloud.on("GET", f"{stack_path}/cards/11", answer(json=card()))
+    server.nextcloud.on("PUT", f"{stack_path}/cards/11/assignUser", answer(json={}))
+    where = {"board_id": 2, "stack_id": 9, "card_id": 11}
+    await server.use("deck_assign_user_to_card", {**where, "user_id": "bob@example.org"})
+    assert b'"userId":"bob@example.org"' in server.nextcloud.requests[-1].content
 
 
 async def test_a_name_of_two_accounts_is_refused(server: Server) -> None:

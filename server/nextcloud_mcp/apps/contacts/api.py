@@ -38,6 +38,10 @@ CS: Final = "{http://calendarserver.org/ns/}"
 _XML: Final = {"Content-Type": "application/xml; charset=utf-8"}
 _VCARD: Final = {"Content-Type": "text/vcard; charset=utf-8"}
 
+_MADE_BY_NEXTCLOUD: Final = ("z-server-generated--", "z-app-generated--")
+"""Begin the names of address books that Nextcloud makes: of all accounts, and of those somebody wrote to lately.
+Deleting the latter, or adding to it, is HTTP 500 (34.0.1)."""
+
 SEARCHED: Final = ("FN", "NICKNAME", "EMAIL", "TEL", "ORG", "CATEGORIES", "NOTE")
 
 
@@ -103,8 +107,18 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
     """Create an address book (extended MKCOL, RFC 5689).
 
     Raises:
+        InvalidArgumentError: no address book can have that name.
         ConflictError: there is one of that name.
     """
+    if not _is_name(name):
+        raise InvalidArgumentError(
+            f"Invalid name {quoted(name)}: a new address book's name is part of its address, so choose one without '/' "
+            "and control characters, such as work-contacts."
+        )
+    if name.startswith(_MADE_BY_NEXTCLOUD):
+        raise InvalidArgumentError(
+            f"Invalid name {quoted(name)}: Nextcloud keeps such names for address books of its own; choose another."
+        )
     body = Element(f"{dav.D}mkcol")
     properties = SubElement(SubElement(body, f"{dav.D}set"), f"{dav.D}prop")
     kind = SubElement(properties, f"{dav.D}resourcetype")
@@ -119,7 +133,13 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
 
 
 async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
-    """Delete an address book with all that is in it, for good, or leave it, if somebody shared it; returns who did."""
+    """Delete an address book with all that is in it, for good, or leave it, if somebody shared it; returns who did.
+
+    Raises:
+        ForbiddenError: Nextcloud makes it.
+    """
+    if name.startswith(_MADE_BY_NEXTCLOUD):
+        raise ForbiddenError(f"The {_book(name)} is made by Nextcloud and can't be deleted.")
     url = await _url(nextcloud, name)
     shared_by = next((each.shared_by for each in await list_address_books(nextcloud) if each.name == name), None)
     async with _changing(nextcloud, name):
@@ -142,6 +162,8 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
         NotFoundError: there is no such address book.
         InvalidArgumentError: the contact has no name.
     """
+    if address_book.startswith(_MADE_BY_NEXTCLOUD):
+        raise _not_changeable(address_book)
     card = await aside(vcard.create, uid, data)
     url = await _url(nextcloud, address_book, f"{uid}.vcf")
     async with _changing(nextcloud, address_book):
@@ -171,6 +193,8 @@ async def update(
         NotFoundError: there is no such contact.
     """
     vcard.check_names(fields)
+    if address_book.startswith(_MADE_BY_NEXTCLOUD):
+        raise _not_changeable(address_book)
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
     changed = await aside(vcard.change_fields, card.text, fields)
@@ -215,12 +239,21 @@ async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[No
         except NextcloudError:
             raise error from None  # it says more of what was asked for
         for each in books:
+            if each.name == address_book and each.name.startswith(_MADE_BY_NEXTCLOUD):
+                raise _not_changeable(address_book) from error
             if each.name == address_book and each.read_only:
                 raise ForbiddenError(
                     f"You may only read the {_book(address_book)}: ask {each.shared_by or 'its owner'} to let you "
                     "write, or take another from nc_contacts_list_addressbooks."
                 ) from error
         raise
+
+
+def _not_changeable(address_book: str) -> ForbiddenError:
+    return ForbiddenError(
+        f"The {_book(address_book)} is made by Nextcloud and can't be changed: take another from "
+        "nc_contacts_list_addressbooks."
+    )
 
 
 async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
@@ -329,11 +362,18 @@ def _etag(properties: dict[str, Element]) -> str | None:
 
 
 async def _url(nextcloud: Nextcloud, *names: str) -> str:
-    if any(name in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", name) for name in names):
-        raise InvalidArgumentError(f"{quoted(names[0])} is no address book: pass the name that the list of them gives.")
+    if not all(map(_is_name, names)):
+        raise InvalidArgumentError(
+            f"There is no address book {quoted(names[0])}: pass a name from nc_contacts_list_addressbooks."
+        )
     parts = "".join(f"{quote(name, safe='')}/" for name in names)
     address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"
     return address.rstrip("/") if len(names) > 1 else address
+
+
+def _is_name(name: str) -> bool:
+    """Return whether something can have this name in an address."""
+    return name not in {"", ".", ".."} and not re.search(r"[/\x00-\x1f\x7f]", name)
 
 
 def _book(name: str) -> str:

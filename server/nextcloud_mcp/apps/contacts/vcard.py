@@ -6,13 +6,14 @@ and keeps every other one byte for byte: photos, labels, parameters, folding, or
 A contact's data has the same fields whether it is read or written: what was read can be changed and given back.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -25,10 +26,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     model_serializer,
+    model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
-from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
+from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError, NextcloudError, quoted
 from nextcloud_mcp.nextcloud import content_lines
 from nextcloud_mcp.nextcloud.content_lines import MAX_LINES, ContentLine, escape, split_values, unescape, write
 
@@ -38,7 +40,22 @@ Kind = Literal["individual", "group", "org", "location"]
 class _Fields(BaseModel):
     """Takes no fields but its own, and shows none that is empty."""
 
+    _null_is_absent: ClassVar[bool] = True
+
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, fields: Any) -> Any:
+        """Take a part that is null and needs no value for one that is not there."""
+        if not isinstance(fields, dict) or not cls._null_is_absent:
+            return fields
+        parts = cls.model_fields
+        return {
+            name: value
+            for name, value in fields.items()
+            if value is not None or name not in parts or parts[name].is_required()
+        }
 
     @model_serializer(mode="wrap")
     def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -51,20 +68,37 @@ def _listed(value: Any) -> Any:
     return [each for each in values if each not in _EMPTY] if isinstance(values, list) else values
 
 
-_EMPTY: Final = ("", {"value": ""})
+_EMPTY: Final = (None, "", {"value": ""})
 
 
 def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return _listed([part.strip() for part in value.split(",")] if isinstance(value, str) else value)
 
 
-def _typed(value: Any) -> Any:
+def _positioned(value: Any) -> Any:
+    """Return a list of values at their places: empty ones between others stay, and those at the end go."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list):
+        return values
+    filled = [index for index, each in enumerate(values, 1) if each not in _EMPTY]
+    return ["" if each is None else each for each in values[: max(filled, default=0)]]
+
+
+def _typed(value: Any, info: ValidationInfo) -> Any:
+    """Return a value with its types; one that the card has without a value, as some programs write, is as it is."""
+    if isinstance(value, dict) and "value" not in value and _is_known(value, info):
+        return {"value": "", **value}
     return {"value": value} if isinstance(value, str) else value
 
 
-def _is_known(text: str, info: ValidationInfo) -> bool:
+def _is_known(value: Any, info: ValidationInfo) -> bool:
     """Tell whether the card that is changed says a value already: then it can be given back, whatever it is."""
-    return text in (info.context or ())
+    return _key(value) in (info.context or ())
+
+
+def _key(value: Any) -> Any:
+    """Return a text or an object as what a set can have."""
+    return json.dumps(value, sort_keys=True).encode() if isinstance(value, dict) else value
 
 
 def _uri(text: str, info: ValidationInfo) -> str:
@@ -148,13 +182,17 @@ class ContactData(_Fields):
     are, and those that are None or empty are removed.
     """
 
+    _null_is_absent: ClassVar[bool] = False
+
     fn: Text | None = None
     n: Name | None = None
     nickname: Texts | None = None
     email: Values | None = None
     tel: Values | None = Field(default=None, validation_alias=AliasChoices("tel", "phone"))
     adr: Addresses | None = None
-    org: Texts | None = Field(default=None, validation_alias=AliasChoices("org", "organization"))
+    org: Annotated[list[Text], BeforeValidator(_positioned)] | None = Field(
+        default=None, validation_alias=AliasChoices("org", "organization")
+    )
     title: Text | None = None
     role: Text | None = None
     bday: Annotated[str, AfterValidator(_day)] | Literal[""] | None = None
@@ -208,8 +246,8 @@ _EXPECTED: Final[Mapping[str, str]] = {
 """What a field takes that takes anything but text."""
 
 
-def contact_data(fields: Mapping[str, Any], known: AbstractSet[str] = frozenset()) -> ContactData:
-    """Read a caller's fields; a text does where a list has one entry. Texts that are `known` are taken as they are.
+def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = frozenset()) -> ContactData:
+    """Read a caller's fields; a text does where a list has one entry. What is `known`, by `_key`, is taken as it is.
 
     Raises:
         InvalidArgumentError: with the field that is unknown or wrong.
@@ -218,40 +256,78 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str] = frozenset(
     try:
         return ContactData.model_validate(fields, context=known)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
+        problems = error.errors(include_url=False)
     sentences: dict[str, str] = {}
     for problem in problems:
-        field = _field(problem)
-        sentences.setdefault(field, _sentence(field, problem))
+        place = _Place.of(problem, fields)
+        sentences.setdefault(place.name, _sentence(place, problem))
     raise InvalidArgumentError(" ".join([*sentences.values()][:_MAX_SENTENCES]))
 
 
-def _field(problem: ErrorDetails) -> str:
-    """Return where a problem is, such as `contact_data.email.0.value`, without what pydantic calls its own steps."""
-    steps = (str(step) for step in problem["loc"] if isinstance(step, int) or "[" not in step)
-    return ".".join(["contact_data", *steps])[:100]
+class _Place(NamedTuple):
+    """Where a problem is: in a field, in an item of its list, counted from 1, or in a part of either."""
+
+    field: str
+    item: int | None
+    part: str | None
+
+    @classmethod
+    def of(cls, problem: ErrorDetails, fields: Mapping[str, Any]) -> "_Place":
+        """Return the place in what the caller wrote, without what pydantic calls its own steps."""
+        field, *inner = (step for step in problem["loc"] if isinstance(step, int) or "[" not in step)
+        part = next((step[:MAX_QUOTED] for step in inner if isinstance(step, str)), None)
+        given, item = fields.get(str(field)), None
+        if isinstance(given, list) and inner and isinstance(inner[0], int):
+            keeps_places = _OTHER_NAMES.get(str(field), field) == "org"
+            item = [n for n, each in enumerate(given, 1) if keeps_places or each not in _EMPTY][inner[0]]
+        return cls(str(field)[:MAX_QUOTED], item, part)
+
+    @property
+    def name(self) -> str:
+        """What a sentence calls the place."""
+        return " of ".join(self._steps)
+
+    @property
+    def outside(self) -> str:
+        """What a sentence calls the item or field that has the part."""
+        return " of ".join(self._steps[1:])
+
+    @property
+    def _steps(self) -> list[str]:
+        item = None if self.item is None else f"item {self.item}"
+        return [step for step in (self.part, item, f"contact_data.{self.field}") if step is not None]
 
 
-def _sentence(field: str, problem: ErrorDetails) -> str:
+def _sentence(place: _Place, problem: ErrorDetails) -> str:
     kind = problem["type"]
+    if kind == "extra_forbidden" and place.part is None:
+        return f"{place.name} is no field of a contact: use {', '.join(ContactData.model_fields)}."
     if kind == "extra_forbidden":
-        is_own = len(problem["loc"]) == 1
-        right = f"use {', '.join(ContactData.model_fields)}" if is_own else "leave it out"
-        return f"{field} is no field of a contact: {right}."
+        return f"Unknown {quoted(place.part or '')} in {place.outside}: leave it out."
     if kind == "value_error":
-        return f"{field} is wrong: {problem['msg'].removeprefix('Value error, ')}."
-    return f"{field} is {'missing' if kind == 'missing' else 'wrong'}: pass {_expected(problem)}."
+        return f"Invalid {place.name}: {problem['msg'].removeprefix('Value error, ')}."
+    if kind == "missing":
+        return f"Missing {place.part} in {place.outside}: pass {_expected(place, problem)}."
+    return f"Invalid {place.name} ({_described(problem['input'])}): pass {_expected(place, problem)}."
 
 
-def _expected(problem: ErrorDetails) -> str:
-    """Return what would be right where a problem is: in a field itself, in an item of its list, or in a part of it."""
-    name, *inner = (step for step in problem["loc"] if isinstance(step, int) or "[" not in step)
-    if "type" in inner:
+def _described(value: Any) -> str:
+    """Return null, true, false or a short number, or of what kind another value is."""
+    if value is None or isinstance(value, bool | int | float):
+        written = to_json(value).decode()
+        return written if len(written) <= MAX_QUOTED else "a number"
+    return "a text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
+
+
+def _expected(place: _Place, problem: ErrorDetails) -> str:
+    """Return what would be right at a place."""
+    if place.part == "type":
         return "a word such as home, or a list of words"
-    if any(isinstance(step, str) for step in inner):
+    if place.part is not None:
         return "text"
-    expected = _EXPECTED.get(_OTHER_NAMES.get(str(name), str(name)), "text")
-    return expected.partition(", or a list")[0] if inner else expected
+    expected = _EXPECTED.get(_OTHER_NAMES.get(place.field, place.field), "text")
+    is_item = any(isinstance(step, int) for step in problem["loc"])
+    return expected.partition(", or a list")[0] if is_item else expected
 
 
 def change_fields(card: str, fields: Mapping[str, Any]) -> str:
@@ -266,15 +342,15 @@ def change_fields(card: str, fields: Mapping[str, Any]) -> str:
         for name, value in fields.items()
         if told.get(_OTHER_NAMES.get(name, name)) != value or value is None
     }
-    return change(card, contact_data(others, frozenset(_texts_in(told))))
+    return change(card, contact_data(others, frozenset(map(_key, _values_in(told)))))
 
 
-def _texts_in(value: Any) -> Iterator[str]:
-    """Return all texts in what a card says."""
-    if isinstance(value, str):
+def _values_in(value: Any) -> Iterator[Any]:
+    """Return all texts and objects in what a card says."""
+    if isinstance(value, str | dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _texts_in(inner)
+        yield from _values_in(inner)
 
 
 def read_lines(card: str) -> list[ContentLine]:
@@ -316,7 +392,7 @@ def create(uid: str, data: ContactData) -> str:
     shown = data.fn or _shown_name(data)
     if not shown:
         raise InvalidArgumentError("contact_data.fn is missing: it is the name under which the contact is shown.")
-    names = data.n or _name_from(shown, data.kind)
+    names = data.n if data.n and data.n.model_dump() else _name_from(shown, data.kind)
     frame = f"BEGIN:VCARD\r\nVERSION:4.0\r\n{write(f'UID:{escape(uid)}').raw}\r\nEND:VCARD\r\n"
     return change(frame, ContactData(**{**_set_fields(data), "fn": shown, "n": names}))
 
@@ -377,7 +453,8 @@ def _with_field(lines: list[ContentLine], field: "_Field", wanted: Any, version:
         by_value: dict[str, list[ContentLine]] = {}
         for line in old:
             by_value.setdefault(_untyped(field.read(line)), []).append(line)
-        new = [_kept_or_new(by_value.get(_untyped(item), []), item, field, version) for item in wanted]
+        said = [item for item in wanted if _untyped(item) in by_value or _untyped(item) != _EMPTY_ITEM]
+        new = [_kept_or_new(by_value.get(_untyped(item), []), item, field, version) for item in said]
         return lines if new == old else _replaced(lines, field.names, new)
     if old and field.join([field.read(line) for line in old]) == wanted:
         return lines
@@ -399,6 +476,10 @@ def _kept_or_new(same: list[ContentLine], item: Any, field: "_Field", version: s
 def _untyped(item: Any) -> str:
     """Return a value without its types, as a key."""
     return str(item.model_dump(exclude={"type"}) if isinstance(item, BaseModel) else item)
+
+
+_EMPTY_ITEM: Final = "{}"
+"""What `_untyped` returns of a value without anything in it, for which no line is written."""
 
 
 def _retyped(line: ContentLine, types: list[str]) -> ContentLine:

@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.files import CONTROL_CHARACTERS
 from nextcloud_mcp.nextcloud.names import Thing, find_named, folded, spellings
 
 API: Final = "/index.php/apps/cookbook/api/v1"
@@ -171,8 +172,10 @@ async def set_config(
     """Change the settings that are not None.
 
     Raises:
-        InvalidArgumentError: Cookbook would break, or take no notice.
+        InvalidArgumentError: Cookbook would break, or take no notice; or there is nothing to change.
     """
+    if folder is None and update_interval is None and print_image is None:
+        raise InvalidArgumentError("Nothing to change: pass folder, update_interval or print_image.")
     if update_interval is not None and update_interval < 1:
         raise InvalidArgumentError("update_interval must be 1 minute or more.")
     changes = {
@@ -412,6 +415,11 @@ def _folder(folder: str) -> str:
     names = [name for name in folder.split("/") if name]
     if not names or {".", ".."} & set(names):
         raise InvalidArgumentError("folder must be a path below the user's root folder, such as /Recipes.")
+    if "\\" in folder or CONTROL_CHARACTERS.search(folder):
+        raise InvalidArgumentError(
+            f"Invalid folder {quoted(folder)}: Nextcloud does not allow '\\' and control characters in the names of "
+            "folders."
+        )
     return "/" + "/".join(names)
 
 

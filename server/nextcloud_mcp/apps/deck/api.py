@@ -230,12 +230,19 @@ async def stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack
     return _stack_of(await stacks(nextcloud, board_id), board_id, stack_id)
 
 
+async def has_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> bool:
+    """Return whether a board has a stack with this id, also a deleted one."""
+    try:
+        response = await _ask(nextcloud, "GET", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
+    except (ForbiddenError, NotFoundError):
+        return False
+    return parse(DeckStack, response).board_id == board_id
+
+
 async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order: int) -> DeckStack:
     """Create a stack; one with a lower `order` stands further left."""
-    body = {"title": title, "order": order}
-    response = await _ask(
-        nextcloud, "POST", f"/{board_id}/stacks", body, about=f"stack {quoted(title)} on board {board_id}"
-    )
+    body, about = {"title": title, "order": order}, f"stack {quoted(title)} on board {board_id}"
+    response = await _ask(nextcloud, "POST", f"/{board_id}/stacks", body, about=about, missing=f"board {board_id}")
     return parse(DeckStack, response)
 
 
@@ -262,6 +269,15 @@ async def card(nextcloud: Nextcloud, place: Place) -> DeckCard:
     return parse(DeckCard, await _ask(nextcloud, "GET", place.path, about=place.about))
 
 
+async def has_card(nextcloud: Nextcloud, place: Place) -> bool:
+    """Return whether there is a card with this id in any stack, also an archived one."""
+    try:
+        await card(nextcloud, place)
+    except (ForbiddenError, NotFoundError):
+        return False
+    return True
+
+
 async def create_card(
     nextcloud: Nextcloud,
     board_id: int,
@@ -273,7 +289,13 @@ async def create_card(
     description: str | None,
     duedate: str | None,
 ) -> DeckCard:
-    """Create a card. Labels and people are assigned afterwards: here, Deck answers 400 to them and creates it still."""
+    """Create a card. Labels and people are assigned afterwards: here, Deck answers 400 to them and creates it still.
+
+    Deck would create it in a deleted stack as well, where nobody sees it.
+
+    Raises:
+        NotFoundError: the stack is deleted.
+    """
     body = {
         "title": title,
         "type": kind,
@@ -281,8 +303,10 @@ async def create_card(
         "description": description or "",
         "duedate": await _moment(nextcloud, "duedate", duedate),
     }
-    about = f"card {quoted(title)} in stack {stack_id}"
-    return parse(DeckCard, await _ask(nextcloud, "POST", f"/{board_id}/stacks/{stack_id}/cards", body, about=about))
+    await _present_stack(nextcloud, board_id, stack_id)
+    path, about = f"/{board_id}/stacks/{stack_id}/cards", f"card {quoted(title)} in stack {stack_id}"
+    response = await _ask(nextcloud, "POST", path, body, about=about, missing=f"stack {stack_id}")
+    return parse(DeckCard, response)
 
 
 async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any], *, etag: str | None = None) -> None:
@@ -341,8 +365,12 @@ async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target
 
 
 async def assign_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
-    """Give a card a label of its board; nothing happens where it has that."""
-    await _change(nextcloud, place, "PUT", "/assignLabel", {"labelId": label_id})
+    """Give a card a label of its board; nothing happens where it has that, which Deck would show twice."""
+    present = await _present_card(nextcloud, place)
+    if label_id in {each.id for each in present.labels or ()}:
+        return
+    path, body = f"{place.path}/assignLabel", {"labelId": label_id}
+    await _ask(nextcloud, "PUT", path, body, about=place.about, missing=f"label {label_id}")
 
 
 async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
@@ -353,8 +381,9 @@ async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
     """
     present = await _present_card(nextcloud, place)
     if label_id not in {each.id for each in present.labels or ()}:
-        names = ", ".join(f"{each.id} {each.title!r}" for each in present.labels or ()) or "none"
-        raise NotFoundError(f"{place.about} does not have label {label_id}: its labels are {names}.")
+        names = ", ".join(f"{each.id} ({each.title})" for each in present.labels or ())
+        known = f"it has {names}" if names else "it has no labels"
+        raise NotFoundError(f"Card {place.card_id} does not have label {label_id}: {known}.")
     await _ask(nextcloud, "PUT", f"{place.path}/removeLabel", {"labelId": label_id}, about=place.about)
 
 
@@ -387,7 +416,7 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
     present = {each.uid for each in assigned(await _present_card(nextcloud, place))}
     if user_id not in present:
         people = ", ".join(sorted(present)) or "nobody"
-        raise NotFoundError(f"{place.about} is not assigned to {quoted(user_id)}: it is assigned to {people}.")
+        raise NotFoundError(f"Card {place.card_id} is not assigned to {quoted(user_id)}: it is assigned to {people}.")
     await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
 
 
@@ -410,9 +439,9 @@ async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel
 
 async def create_label(nextcloud: Nextcloud, board_id: int, *, title: str, color: str) -> DeckLabel:
     """Create a label; titles are unique on a board."""
-    body = {"title": title, "color": _hex(color)}
-    about = f"label {quoted(title)} on board {board_id}"
-    return parse(DeckLabel, await _ask(nextcloud, "POST", f"/{board_id}/labels", body, about=about))
+    body, about = {"title": title, "color": _hex(color)}, f"label {quoted(title)} on board {board_id}"
+    response = await _ask(nextcloud, "POST", f"/{board_id}/labels", body, about=about, missing=f"board {board_id}")
+    return parse(DeckLabel, response)
 
 
 async def update_label(
@@ -442,11 +471,11 @@ def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, arg
 
 
 async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
-    """Read a stack before it is changed, without its board's cards."""
+    """Read a stack before it is changed, or what is in it is, without its board's cards."""
     path, about = f"/{board_id}/stacks/{stack_id}", f"stack {stack_id}"
     present = parse(DeckStack, await _ask(nextcloud, "GET", path, about=about))
     if present.deleted_at:
-        raise NotFoundError(f"{about} is deleted: restore it in Deck first, or list the board's stacks.")
+        raise NotFoundError(f"Stack {stack_id} is deleted: restore it in Deck first, or list the board's stacks.")
     if present.board_id != board_id:
         raise InvalidArgumentError(
             f"board_id is wrong, and nothing was changed: {about} is on board {present.board_id}."
@@ -455,22 +484,26 @@ async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> 
 
 
 async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
-    """Read a card before it is changed."""
+    """Read a card before it is changed.
+
+    Raises:
+        InvalidArgumentError: it is in another stack, or on another board.
+        NotFoundError: its stack is deleted. Deck would change the card there, where nobody sees it.
+    """
     present = await card(nextcloud, place)
     if present.stack_id != place.stack_id:
         raise InvalidArgumentError(
             f"stack_id or card_id is wrong, and nothing was changed: {place.about}, {present.title!r}, is in stack "
             f"{present.stack_id}."
         )
+    await _present_stack(nextcloud, place.board_id, place.stack_id)
     return present
 
 
-async def _change(
-    nextcloud: Nextcloud, place: Place, method: str, action: str = "", body: dict[str, Any] | None = None
-) -> None:
+async def _change(nextcloud: Nextcloud, place: Place, method: str, action: str = "") -> None:
     """Do something to a card that is where the caller says."""
     await _present_card(nextcloud, place)
-    await _ask(nextcloud, method, place.path + action, body, about=place.about)
+    await _ask(nextcloud, method, place.path + action, about=place.about)
 
 
 def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
@@ -508,16 +541,31 @@ def _hex(color: str) -> str:
 
 
 async def _ask(
-    nextcloud: Nextcloud, method: str, path: str, body: dict[str, Any] | None = None, *, about: str
+    nextcloud: Nextcloud,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    *,
+    about: str,
+    missing: str | None = None,
 ) -> httpx.Response:
     """Send one request to Deck.
+
+    Args:
+        nextcloud: Nextcloud as the user.
+        method: of HTTP.
+        path: below `API`.
+        body: as JSON.
+        about: what the request is about, for an error's sentence.
+        missing: what Deck has not found where it answers 403, if that is something else.
 
     Raises:
         NextcloudMCPError: Deck refused, with its reason where it gives one.
     """
     response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_EXPLAINED)
     if not response.is_success:
-        raise _refusal(response, about)
+        is_forbidden = response.status_code == httpx.codes.FORBIDDEN
+        raise _refusal(response, missing if missing and is_forbidden else about)
     return response
 
 

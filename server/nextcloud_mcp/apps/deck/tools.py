@@ -34,6 +34,16 @@ async def _cards(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thi
     return _things((await api.stack(nextcloud, arguments["board_id"], arguments["stack_id"])).cards or ())
 
 
+async def _is_stack(nextcloud: Nextcloud, arguments: Mapping[str, Any], stack_id: int) -> bool:
+    """Tell whether the board has such a stack; a deleted one is not in the list, and has an error of its own."""
+    return await api.has_stack(nextcloud, arguments["board_id"], stack_id)
+
+
+async def _is_card(nextcloud: Nextcloud, arguments: Mapping[str, Any], card_id: int) -> bool:
+    """Tell whether there is such a card; an archived one is not in the list."""
+    return await api.has_card(nextcloud, Place(arguments["board_id"], arguments["stack_id"], card_id))
+
+
 async def _labels(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
     return _things((await api.board(nextcloud, arguments["board_id"])).labels)
 
@@ -57,8 +67,8 @@ def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> li
 
 
 BoardId = Annotated[int, Named("board", _boards, scope="deck:read")]
-StackId = Annotated[int, Named("stack", _stacks, scope="deck:read")]
-CardId = Annotated[int, Named("card", _cards, scope="deck:read")]
+StackId = Annotated[int, Named("stack", _stacks, scope="deck:read", exists=_is_stack)]
+CardId = Annotated[int, Named("card", _cards, scope="deck:read", exists=_is_card)]
 LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
 Owner = Annotated[NonEmptyText, BeforeValidator(as_uid)]
 OnBoard = Annotated[
@@ -71,7 +81,7 @@ Assigned = Annotated[
     str,
     BeforeValidator(as_uid),
     Translated(_by_mail_address),
-    Named("person to whom the card is assigned", _people_of_card, scope="deck:read"),
+    Named("assignee", _people_of_card, scope="deck:read"),
 ]
 
 LONG: Final = 300

@@ -14,7 +14,7 @@ from nextcloud_mcp.apps.files.webdav import Written, conflict
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.files import shown, url_of
+from nextcloud_mcp.nextcloud.files import check_new_name, shown, url_of
 from nextcloud_mcp.nextcloud.refusals import error_for
 
 MAX_PARTS: Final = 10_000
@@ -28,6 +28,7 @@ _ID: Final = re.compile("[0-9a-f]{32}")
 
 async def begin(nextcloud: Nextcloud, path: str) -> str:
     """Open an upload for a file and return the id that its parts need."""
+    check_new_name(path)
     upload = secrets.token_hex(16)
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
     await nextcloud.request(

@@ -16,6 +16,7 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import (
     PROPFIND,
     FileInfo,
+    check_new_name,
     file_info,
     file_infos,
     root_of,
@@ -125,9 +126,11 @@ async def write_file(
     """Create a file; with `etag`, replace the one that has it. Nothing else is ever overwritten.
 
     Raises:
+        InvalidArgumentError: Nextcloud does not allow the name.
         ConflictError: the file exists (no `etag`), or has changed.
         NotFoundError: its folder does not exist.
     """
+    check_new_name(path)
     headers = {"If-Match": dav.quoted(etag)} if etag else {"If-None-Match": "*"}
     if content_type:
         headers["Content-Type"] = content_type
@@ -176,8 +179,10 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
     """Create a folder; 405 in `status_code` if it is there already.
 
     Raises:
+        InvalidArgumentError: Nextcloud does not allow the name.
         ConflictError: the folder above it does not exist, or a file has that name.
     """
+    check_new_name(path)
     try:
         response = await nextcloud.request("MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405})
     except ConflictError as error:
@@ -247,6 +252,7 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
     _refuse_nested(source, destination)
+    check_new_name(destination)
     replaces = overwrite and await _is_file(nextcloud, source, destination)
     headers = {
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),

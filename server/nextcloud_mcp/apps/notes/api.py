@@ -100,12 +100,14 @@ async def update(
 ) -> Note:
     """Change the fields that are not None, if the note is still the one with this ETag.
 
+    A blank title, which Notes would replace by "New note", means None; an empty category is none at all.
+
     Raises:
         ConflictError: it has changed since; nothing was written.
         InvalidArgumentError: the ETag is invalid, for example empty; or a part of the category is too long.
     """
     _check_category(category or "")
-    changes = {"title": title, "content": content, "category": category}
+    changes = {"title": title if title and title.strip() else None, "content": content, "category": category}
     response = await nextcloud.request(
         "PUT",
         f"{API}/{note_id}",
@@ -132,9 +134,12 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
     """Add to the end of a note, below a rule; whatever others write meanwhile is kept.
 
     Raises:
+        InvalidArgumentError: there is no text to add.
         ConflictError: the note kept changing while this tried.
         LockedError: others kept writing to it.
     """
+    if not content.strip():
+        raise InvalidArgumentError("content is empty, and nothing was added: pass the text to add to the note.")
     async with nextcloud.turn("note", note_id):
         return await _patient((ConflictError, LockedError), _append_once, nextcloud, note_id, content)
 

@@ -45,11 +45,14 @@ _OF_A_DAY: Final = {None, "00:00", "23:59"}
 LINK: Final = 3
 """The share type of a public link."""
 
+EMAIL: Final = 4
+"""The share type of a mail address."""
+
 KINDS: Final[Mapping[int, str]] = {
     USER: "user",
     GROUP: "group",
     LINK: "link",
-    4: "email",
+    EMAIL: "email",
     6: "remote",
     7: "team",
     9: "remote_group",
@@ -57,6 +60,10 @@ KINDS: Final[Mapping[int, str]] = {
     12: "deck",
 }
 """Share types by their numbers, which are those of Nextcloud's PHP interface `IShare`."""
+
+
+_CREATED: Final = frozenset({USER, GROUP, LINK, EMAIL})
+"""Share types of new shares. The others need apps, and ids that no tool here shows; a wrong one is HTTP 500."""
 
 
 class Permission(IntFlag):
@@ -183,6 +190,11 @@ async def create(
     if share_type == LINK and share_with:
         raise InvalidArgumentError(
             "A public link has no recipient: leave share_with empty, or pass share_type 0 for a user or 1 for a group."
+        )
+    if share_type not in _CREATED:
+        raise InvalidArgumentError(
+            f"Invalid share_type {share_type}: pass 0 for a user, 1 for a group, 3 for a public link or 4 for an email "
+            "address."
         )
     day = _day(expires)
     body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(permissions, password)

@@ -188,7 +188,8 @@ async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_pe
         listed = data[name] if isinstance(data[name], list) else [data[name]]
         if sum(isinstance(each, str) for each in listed) > MAX_PEOPLE:
             raise InvalidArgumentError(f"data[{quoted(name)}] names more than {MAX_PEOPLE} people: pass fewer.")
-        uids = [await find_person(each) if isinstance(each, str) and each else each for each in listed]
+        given = [each.strip() if isinstance(each, str) else each for each in listed]
+        uids = [await find_person(each) if isinstance(each, str) and each else each for each in given]
         found[name] = uids if isinstance(data[name], list) else uids[0]
     return found
 

@@ -192,6 +192,7 @@ _COMPARED: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
 def _column(name: str, columns: Sequence[Column]) -> Column:
     matching = [column for column in columns if str(column.id) == name]
     matching = matching or [column for column in columns if column.title == name]
+    matching = matching or [column for column in columns if str(column.id) == name.strip()]
     matching = matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
     if not matching:
         known = ", ".join(repr(known) for known in names(columns).values())
@@ -204,11 +205,19 @@ def _column(name: str, columns: Sequence[Column]) -> Column:
 
 def _stored(column: Column, name: str, value: Any) -> Any:
     try:
-        if value in (None, "", []):
+        if value in (None, "", []) or (column.type in _WITHOUT_BLANKS and _stripped(value) == ""):
             return _emptied(column)
         return _WRITTEN.get(column.type, _unchanged)(column, value)
     except ValueError as error:
         raise InvalidArgumentError(f"data[{quoted(name)}] {error}.") from None
+
+
+_WITHOUT_BLANKS: Final = frozenset({"datetime", "usergroup"})
+"""Types of columns in which blanks around a text mean nothing."""
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _emptied(column: Column) -> None:
@@ -268,7 +277,7 @@ def _between(low: float | None, high: float | None) -> str:
 def _selection(column: Column, value: Any) -> Any:
     if column.subtype == "check":
         try:
-            return str(_TRUTH.validate_python(value)).lower()
+            return str(_TRUTH.validate_python(_stripped(value))).lower()
         except ValidationError:
             raise ValueError("must be true or false") from None
     if column.subtype == "multi":
@@ -277,22 +286,35 @@ def _selection(column: Column, value: Any) -> Any:
 
 
 def _option(column: Column, value: Any) -> int:
-    found = [option.id for option in column.selection_options if value == option.label]
+    """Return the id of the option that a value names: a text or number is a label first, then an id.
+
+    Where options share a label, reading shows their ids, as numbers, and what reading shows counts before all else.
+    """
+    shown = _option_values(column)
+    read = [each for each, label in shown.items() if type(label) is type(value) and label == value]
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    found = read or [option.id for option in column.selection_options if text == option.label]
     if len(found) > 1:
         raise ValueError(f"is the label of more than one option: pass one of the ids {', '.join(map(str, found))}")
-    found = found or [option.id for option in column.selection_options if str(value) == str(option.id)]
-    alike = [each for each in column.selection_options if folded(each.label.strip()) == folded(str(value).strip())]
-    found = found or [option.id for option in alike if len(alike) == 1]
+    alike = [each.id for each in column.selection_options if folded(each.label.strip()) == folded(text.strip())]
+    found = found or (alike if len(alike) == 1 else [])
+    found = found or [option.id for option in column.selection_options if text.strip() == str(option.id)]
     if not found:
         labels = ", ".join(repr(option.label) for option in column.selection_options)
         raise ValueError(f"must be one of {labels}")
     return found[0]
 
 
+def _option_values(column: Column) -> dict[int, str | int]:
+    """Return what reading shows of each option, by id: its label, or the id itself where others have that label."""
+    counts = Counter(option.label for option in column.selection_options)
+    return {option.id: option.label if counts[option.label] == 1 else option.id for option in column.selection_options}
+
+
 def _datetime(column: Column, value: Any) -> str:
     form, read, written = _FORMS.get(column.subtype or "", _FORMS[""])
     try:
-        found = read(value)
+        found = read(_stripped(value))
     except (TypeError, ValueError):  # a number is neither a day nor a time
         raise ValueError(f"must be {form}") from None
     text = written(found)
@@ -313,7 +335,7 @@ def _aware(column: Column, value: Any) -> datetime | None:
     if column.type != "datetime" or column.subtype or not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
     return found if found.tzinfo else None
@@ -348,7 +370,7 @@ def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:
 
 def _member(value: Any) -> dict[str, Any]:
     """Return who is meant; a text is a user's id."""
-    value = {"id": value, "type": _USER} if isinstance(value, str) else value
+    value = {"id": value.strip(), "type": _USER} if isinstance(value, str) else value
     kind = value.get("type") if isinstance(value, dict) else None
     if isinstance(kind, bool) or str(kind) not in {"0", "1", "2"} or not isinstance(value.get("id"), str):
         raise ValueError('must be user ids, or {"id": …, "type": 0 for a user, 1 for a group, 2 for a team}')
@@ -377,9 +399,8 @@ def _shown(column: Column, value: Any) -> Any:
 def _shown_selection(column: Column, value: Any) -> Any:
     if column.subtype == "check":
         return str(value).lower() == "true"
-    labels = {str(option.id): option.label for option in column.selection_options}
-    unique = {label for label, count in Counter(labels.values()).items() if count == 1}
-    read = [labels[str(each)] if labels.get(str(each)) in unique else each for each in _as_list(value)]
+    options = {str(number): label for number, label in _option_values(column).items()}
+    read = [options.get(str(each), each) for each in _as_list(value)]
     return read if isinstance(value, list) else read[0]
 
 

@@ -76,6 +76,46 @@ async def test_leaves_an_address_book_that_somebody_shared(server: Server) -> No
     )
 
 
+@pytest.mark.parametrize("name", ["z-app-generated--contactsinteraction--recent", "z-server-generated--system"])
+async def test_what_nextcloud_makes_stays(server: Server, name: str) -> None:
+    """It has no owner to ask, and Nextcloud would answer with HTTP 500."""
+    book = dav_book(name, "<d:displayname>Recently contacted</d:displayname><oc:read-only>1</oc:read-only>")
+    server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
+    server.nextcloud.on(
+        "PROPFIND", f"{HOME}/{name}/ann.vcf", answer(207, content=multistatus(dav_card(f"{HOME}/{name}/ann.vcf")))
+    )
+    server.nextcloud.on("DELETE", f"{HOME}/{name}/ann.vcf", answer(403))
+    assert await server.misuse("nc_contacts_delete_addressbook", {"name": name}) == (
+        f"The address book '{name}' is made by Nextcloud and can't be deleted."
+    )
+    contact = {"addressbook": name, "uid": "ann"}
+    for tool, more in {
+        "nc_contacts_create_contact": {"contact_data": {"fn": "Ann"}},
+        "nc_contacts_update_contact": {"contact_data": {"note": "x"}},
+        "nc_contacts_delete_contact": {},
+    }.items():
+        assert await server.misuse(tool, {**contact, **more}) == (
+            f"The address book '{name}' is made by Nextcloud and can't be changed: take another from "
+            "nc_contacts_list_addressbooks."
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a/b", "so choose one without '/' and control characters, such as work-contacts."),
+        ("a\nb", "so choose one without '/' and control characters, such as work-contacts."),
+        ("", "so choose one without '/' and control characters, such as work-contacts."),
+        ("z-app-generated--x", "Nextcloud keeps such names for address books of its own; choose another."),
+    ],
+)
+async def test_a_name_that_no_new_address_book_can_have(server: Server, name: str, reason: str) -> None:
+    """The sentence says what it may be, and not that it is not in the list."""
+    said = await server.misuse("nc_contacts_create_addressbook", {"name": name, "display_name": "X"})
+    assert said.startswith(f"Invalid name {name!r}: ")
+    assert said.endswith(reason)
+
+
 async def test_creates_a_contact(server: Server) -> None:
     """With the UID that the caller gives."""
     server.nextcloud.on("PUT", ANN, answer(201, headers={"ETag": '"e1"'}))
@@ -144,10 +184,12 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
     arguments = {"addressbook": "contacts", "uid": "", "contact_data": data}
     said = await server.misuse("nc_contacts_create_contact", arguments)
     assert said.startswith(
-        'contact_data.fn is wrong: pass text. contact_data.email.0 is wrong: pass text or {"value", "type"}. '
-        "contact_data.adr.0.street is wrong: pass text. contact_data.org is wrong: pass text, or a list of texts. "
-        "contact_data.url.0.value is missing: pass text. "
-        "contact_data.url.0.valu is no field of a contact: leave it out. "
+        "Invalid contact_data.fn (a list): pass text. "
+        'Invalid item 1 of contact_data.email (5): pass text or {"value", "type"}. '
+        "Invalid street of contact_data.adr (5): pass text. "
+        "Invalid contact_data.org (5): pass text, or a list of texts. "
+        "Missing value in item 1 of contact_data.url: pass text. "
+        "Unknown 'valu' in item 1 of contact_data.url: leave it out. "
         "contact_data.shoe is no field of a contact: use fn, "
     ), said
     assert server.nextcloud.asked() == []
@@ -164,13 +206,23 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
         ),
         (
             {"bday": "1990-13-01"},
-            "contact_data.bday is wrong: must be a day of the calendar, which 1990-13-01 is not.",
+            "Invalid contact_data.bday: must be a day of the calendar, which 1990-13-01 is not.",
         ),
-        ({"bday": 19900101}, "contact_data.bday is wrong: pass text, YYYY-MM-DD or --MM-DD."),
-        ({"tel": 441234}, 'contact_data.tel is wrong: pass text or {"value", "type"}, or a list of these.'),
-        ({"phone": [{"value": 441234}]}, "contact_data.phone.0.value is wrong: pass text."),
-        ({"kind": "robot"}, "contact_data.kind is wrong: pass one of individual, group, org, location."),
-        ({"email": [{"value": "a@example.org", "type": 5}]}, "contact_data.email.0.type is wrong: pass a word such"),
+        ({"bday": 19900101}, "Invalid contact_data.bday (19900101): pass text, YYYY-MM-DD or --MM-DD."),
+        ({"tel": 441234}, 'Invalid contact_data.tel (441234): pass text or {"value", "type"}, or a list of these.'),
+        ({"phone": [{"value": 441234}]}, "Invalid value of item 1 of contact_data.phone (441234): pass text."),
+        ({"kind": "robot"}, "Invalid contact_data.kind (a text): pass one of individual, group, org, location."),
+        (
+            {"email": [{"value": "a@example.org", "type": 5}]},
+            "Invalid type of item 1 of contact_data.email (5): pass a word such as home, or a list of words.",
+        ),
+        (
+            {"email": ["", None, {"value": None}]},
+            "Invalid value of item 3 of contact_data.email (null): pass text.",
+        ),
+        ({"email": [{"type": "home"}]}, "Missing value in item 1 of contact_data.email: pass text."),
+        ({"categories": ["a", 1]}, "Invalid item 2 of contact_data.categories (1): pass text."),
+        ({"org": ["", 1]}, "Invalid item 2 of contact_data.org (1): pass text."),
     ],
     ids=str,
 )

@@ -241,7 +241,6 @@ async def test_imports(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
         pytest.param({"folder": "Cooking/New/"}, {"folder": "/Cooking/New"}, id="folder"),
         pytest.param({"update_interval": 1}, {"update_interval": 1}, id="interval"),
         pytest.param({"print_image": False}, {"print_image": False}, id="no picture"),
-        pytest.param({}, {}, id="nothing"),
     ],
 )
 async def test_changes_settings(
@@ -269,6 +268,25 @@ async def test_settings_that_would_break(
 ) -> None:
     """Cookbook stores such a folder and fails from then on; such an interval it ignores."""
     with pytest.raises(InvalidArgumentError, match=f"^{argument} must be"):
+        await cookbook.set_config(
+            nextcloud, **({"folder": None, "update_interval": None, "print_image": None} | settings)
+        )
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        pytest.param({}, "^Nothing to change: pass folder, update_interval or print_image", id="nothing"),
+        pytest.param({"folder": "/a\\b"}, r"^Invalid folder '/a\\\\b': Nextcloud does not allow", id="a backslash"),
+        pytest.param({"folder": "/a\nb"}, r"^Invalid folder '/a\\nb': Nextcloud does not allow", id="a line break"),
+    ],
+)
+async def test_settings_that_change_nothing_or_can_t_be(
+    nextcloud: Nextcloud, fake: FakeNextcloud, settings: dict[str, Any], sentence: str
+) -> None:
+    """Cookbook says "OK" to each."""
+    with pytest.raises(InvalidArgumentError, match=sentence):
         await cookbook.set_config(
             nextcloud, **({"folder": None, "update_interval": None, "print_image": None} | settings)
         )

@@ -29,6 +29,12 @@ LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "card
 Call = Callable[[Nextcloud], Awaitable[Any]]
 
 
+@pytest.fixture(autouse=True)
+def stack_is_there(fake: FakeNextcloud) -> None:
+    """The stack of the card; before a card is changed, its stack is read too."""
+    fake.on("GET", STACK, answer(json=stack()))
+
+
 def refused(status: int, message: str) -> Answer:
     """Answer as Deck refuses."""
     return answer(status, json={"status": status, "message": message})
@@ -172,8 +178,8 @@ async def test_a_card_elsewhere_is_left_alone(nextcloud: Nextcloud, fake: FakeNe
 async def test_changes_of_a_card(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: str, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    """Each is one request besides the reading."""
-    fake.on("GET", CARD, answer(json=card(labels=[label()])))
+    """Each is one request besides the reading of card and stack."""
+    fake.on("GET", CARD, answer(json=card(labels=[label()] if change == "remove a label" else [])))
     fake.on(method, path, answer(json=None))
     await CHANGES[change](nextcloud)
     assert fake.asked(method) == [f"{method} {path}"]
@@ -183,10 +189,79 @@ async def test_changes_of_a_card(
 
 async def test_a_label_that_the_card_has_not(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Deck answers 200 to that; a mistaken id would go for done."""
-    fake.on("GET", CARD, answer(json=card(labels=[label(id=7)])))
-    with pytest.raises(NotFoundError, match=r"^card 11 does not have label 6: its labels are 7 'Soon'"):
+    fake.on("GET", CARD, answer(json=card(labels=[label(id=7)])), answer(json=card()))
+    with pytest.raises(NotFoundError, match=r"^Card 11 does not have label 6: it has 7 \(Soon\)\.$"):
+        await deck.remove_label(nextcloud, PLACE, 6)
+    with pytest.raises(NotFoundError, match=r"^Card 11 does not have label 6: it has no labels\.$"):
         await deck.remove_label(nextcloud, PLACE, 6)
     assert fake.asked("PUT") == []
+
+
+async def test_a_label_is_assigned_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck shows one that it is given twice twice."""
+    fake.on("GET", CARD, answer(json=card(labels=[label()])))
+    await deck.assign_label(nextcloud, PLACE, 6)
+    assert fake.asked("PUT") == []
+
+
+IN_STACK: Final[dict[str, Call]] = {
+    **CHANGES,
+    "create": lambda nextcloud: deck.create_card(
+        nextcloud, 2, 9, title="New", kind="plain", order=1, description=None, duedate=None
+    ),
+}
+
+
+@pytest.mark.parametrize("change", IN_STACK)
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        pytest.param({"deletedAt": 1795447683}, r"^Stack 9 is deleted: restore it in Deck first", id="deleted"),
+        pytest.param(
+            {"boardId": 3}, "^board_id is wrong, and nothing was changed: stack 9 is on board 3", id="elsewhere"
+        ),
+    ],
+)
+async def test_a_stack_that_nobody_sees_takes_no_cards(
+    nextcloud: Nextcloud, fake: FakeNextcloud, change: str, fields: dict[str, int], sentence: str
+) -> None:
+    """Deck would create or change a card there that is in no list."""
+    fake.on("GET", CARD, answer(json=card()))
+    fake.on("GET", STACK, answer(json=stack(**fields)))
+    with pytest.raises(NextcloudMCPError, match=sentence):
+        await IN_STACK[change](nextcloud)
+    assert {request.method for request in fake.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "sentence"),
+    [
+        pytest.param(
+            lambda nextcloud: deck.create_stack(nextcloud, 2, title="New", order=1),
+            f"{BOARDS}/2/stacks",
+            "^Deck has no board 2 for you",
+            id="a stack's board",
+        ),
+        pytest.param(
+            lambda nextcloud: deck.create_label(nextcloud, 2, title="New", color="ff0000"),
+            f"{BOARDS}/2/labels",
+            "^Deck has no board 2 for you",
+            id="a label's board",
+        ),
+        pytest.param(
+            CHANGES["assign a label"], f"{CARD}/assignLabel", "^Deck has no label 6 for you", id="a card's label"
+        ),
+    ],
+)
+async def test_the_thing_that_is_missing_is_named(
+    nextcloud: Nextcloud, fake: FakeNextcloud, change: Call, path: str, sentence: str
+) -> None:
+    """Not what was to be made there."""
+    fake.on("GET", CARD, answer(json=card()))
+    for method in ("POST", "PUT"):
+        fake.on(method, path, refused(403, "Permission denied"))
+    with pytest.raises(ForbiddenError, match=sentence):
+        await change(nextcloud)
 
 
 def label(**changes: Any) -> dict[str, Any]:
@@ -252,7 +327,7 @@ async def test_ending_an_assignment(nextcloud: Nextcloud, fake: FakeNextcloud) -
     fake.on("PUT", f"{CARD}/unassignUser", answer(json={}))
     await deck.unassign_user(nextcloud, PLACE, "bob")
     assert sent(fake) == {"userId": "bob"}
-    with pytest.raises(NotFoundError, match=r"^card 11 is not assigned to 'carol': it is assigned to bob"):
+    with pytest.raises(NotFoundError, match=r"^Card 11 is not assigned to 'carol': it is assigned to bob"):
         await deck.unassign_user(nextcloud, PLACE, "carol")
     fake.on("GET", CARD, answer(json=card(assignedUsers=None)))
     with pytest.raises(NotFoundError, match="is assigned to nobody"):
@@ -299,7 +374,7 @@ STACK_CHANGES: Final[dict[str, Call]] = {
         pytest.param(
             {"boardId": 3}, "board_id is wrong, and nothing was changed: stack 9 is on board 3", id="elsewhere"
         ),
-        pytest.param({"deletedAt": 1795447683}, "stack 9 is deleted", id="in the trash"),
+        pytest.param({"deletedAt": 1795447683}, "Stack 9 is deleted", id="in the trash"),
     ],
 )
 async def test_a_stack_elsewhere_is_left_alone(

@@ -18,6 +18,12 @@ AT: Final = {"board_id": 2, "stack_id": 9, "card_id": 11}
 LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": None}
 
 
+@pytest.fixture(autouse=True)
+def stack_is_there(server: Server) -> None:
+    """The stack of the card; before a card is changed, its stack is read too."""
+    server.nextcloud.on("GET", STACK, answer(json=stack()))
+
+
 def cards(count: int, **fields: Any) -> list[dict[str, Any]]:
     """Return so many cards."""
     return [card(id=number, **fields) for number in range(1, count + 1)]
@@ -132,11 +138,12 @@ PARTICIPANT: Final = {"participant": {"primaryKey": "bob", "uid": "bob", "displa
 async def test_creates(
     server: Server, tool: str, arguments: dict[str, Any], path: str, row: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """One request, and the answer has what was made."""
+    """One request, and for a card the reading of its stack; the answer has what was made."""
     server.nextcloud.on("POST", path, answer(json=row))
     result = await server.use(tool, arguments)
     assert {name: result[name] for name in expected} == expected
-    assert server.nextcloud.asked() == [f"POST {path}"]
+    assert server.nextcloud.asked("POST") == [f"POST {path}"]
+    assert server.nextcloud.asked("GET") == ([f"GET {STACK}"] if "card" in tool else [])
 
 
 async def test_a_resource_lists_all(server: Server) -> None:
@@ -181,19 +188,21 @@ async def test_a_new_card_is_sent_whole(server: Server) -> None:
 async def test_changes_a_card(
     server: Server, tool: str, arguments: dict[str, Any], method: str, action: str, body: dict[str, Any] | None
 ) -> None:
-    """The card is read, changed, and named in the answer."""
+    """The card and its stack are read, the card is changed, and named in the answer."""
     assigned = {
         "id": 1,
         "type": 0,
         "cardId": 11,
         "participant": {"primaryKey": "eve", "uid": "eve", "displayname": "E"},
     }
-    server.nextcloud.on("GET", CARD, answer(json=card(assignedUsers=[assigned], labels=[LABEL])))
+    server.nextcloud.on(
+        "GET", CARD, answer(json=card(assignedUsers=[assigned], labels=[LABEL] if "remove" in action else []))
+    )
     server.nextcloud.on(method, CARD + action, answer(json=None))
     result = await server.use(tool, AT | arguments)
     assert {name: result[name] for name in AT} == AT
     assert (result["status_code"], "11" in result["message"]) == (200, True)
-    assert server.nextcloud.asked() == [f"GET {CARD}", f"{method} {CARD}{action}"]
+    assert server.nextcloud.asked() == [f"GET {CARD}", f"GET {STACK}", f"{method} {CARD}{action}"]
     assert body is None or json.loads(server.nextcloud.requests[-1].content) == body
 
 
@@ -223,6 +232,13 @@ async def test_an_assignment_ends_by_what_people_are_called(server: Server, call
     server.nextcloud.on("PUT", f"{CARD}/unassignUser", answer(json={}))
     await server.use("deck_unassign_user_from_card", AT | {"user_id": called})
     assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
+
+
+async def test_nobody_is_assigned(server: Server) -> None:
+    """The sentence is plain."""
+    server.nextcloud.on("GET", CARD, answer(json=card()))
+    said = await server.misuse("deck_unassign_user_from_card", AT | {"user_id": "alice"})
+    assert said == "No assignee 'alice': no assignee exists here."
 
 
 async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:

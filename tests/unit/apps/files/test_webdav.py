@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 import pytest
 
-from nextcloud_mcp.apps.files import webdav
+from nextcloud_mcp.apps.files import upload, webdav
 from nextcloud_mcp.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -63,9 +63,10 @@ async def test_a_path_is_encoded_once_and_stays_below_the_users_root(
     nextcloud: Nextcloud, fake: FakeNextcloud, path: str, url: str
 ) -> None:
     """Every character of a name arrives as it is, and no name can lead elsewhere."""
-    fake.on("MKCOL", FILES + url, answer(201))
-    await webdav.create_directory(nextcloud, path)
-    assert fake.asked() == [f"MKCOL {FILES}{url}"]
+    fake.on("PROPFIND", FILES + url, answer(404))
+    with pytest.raises(NotFoundError):
+        await webdav.list_directory(nextcloud, path)
+    assert fake.asked() == [f"PROPFIND {FILES}{url}"]
 
 
 @pytest.mark.parametrize("path", ["..", ".", "a/../b", "../bob/x", "a/.", "/./a", "a/..", "a\0b", "a/b\0/../c"])
@@ -532,3 +533,23 @@ async def test_a_path_with_a_nul_character(nextcloud: Nextcloud, fake: FakeNextc
     with pytest.raises(InvalidArgumentError, match=r"^Invalid path 'a\\x00b': write it without NUL characters\.$"):
         await webdav.list_directory(nextcloud, "a\0b")
     assert fake.asked() == []
+
+
+@pytest.mark.parametrize("name", ["new\nline", "a\tb", "a\x1bb"])
+async def test_a_name_with_control_characters(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
+    """Nextcloud says of a new one that its folder is missing; what is there already can be read and deleted."""
+    path = f"dir/{name}"
+    for refused in (
+        webdav.write_file(nextcloud, path, b"", content_type=None, etag=None),
+        webdav.create_directory(nextcloud, path),
+        webdav.move(nextcloud, "a.txt", path, overwrite=False),
+        webdav.copy(nextcloud, "a.txt", path, overwrite=False),
+        upload.begin(nextcloud, path),
+    ):
+        with pytest.raises(InvalidArgumentError) as said:
+            await refused
+        assert str(said.value) == (
+            f"Nextcloud does not allow line breaks and other control characters in names, as in {name!r}: choose "
+            "another name."
+        )
+    assert fake.requests == []

@@ -47,6 +47,15 @@ async def test_updates_a_note(server: Server) -> None:
     assert request.headers["If-Match"] == '"old"'
 
 
+@pytest.mark.parametrize("title", ["", "  "])
+async def test_an_empty_title_stays(server: Server, title: str) -> None:
+    """Notes would rename the note to "New note"; an empty category means none, and is sent."""
+    server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note(etag="new")))
+    arguments = {"note_id": 7, "etag": "old", "title": title, "content": "c", "category": ""}
+    await server.use("nc_notes_update_note", arguments)
+    assert json.loads(server.nextcloud.requests[-1].content) == {"content": "c", "category": ""}
+
+
 async def test_a_stale_update_is_refused(server: Server) -> None:
     """The caller learns that the note has changed and what to do; nothing is written."""
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(412, json=note()))
@@ -60,6 +69,15 @@ async def test_appends_to_a_note(server: Server) -> None:
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
     assert (await server.use("nc_notes_append_content", {"note_id": 7, "content": "two"}))["id"] == 7
     assert json.loads(server.nextcloud.requests[-1].content) == {"content": "one\n\n---\n\ntwo"}
+
+
+@pytest.mark.parametrize("content", ["", " \n"])
+async def test_nothing_can_t_be_appended(server: Server, content: str) -> None:
+    """A rule without text below it is of no use."""
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note(content="one")))
+    server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
+    sentence = await server.misuse("nc_notes_append_content", {"note_id": 7, "content": content})
+    assert sentence == "content is empty, and nothing was added: pass the text to add to the note."
 
 
 NOTEBOOK = [

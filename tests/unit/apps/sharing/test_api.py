@@ -315,3 +315,11 @@ async def test_a_refusal_says_why(
         fake.on(method, f"{SHARES}/5", refused)
     with pytest.raises(error, match=sentence):
         await call(nextcloud)
+
+
+@pytest.mark.parametrize("share_type", [-1, 2, 5, 6, 7, 10, 12, 99])
+async def test_a_share_type_that_can_t_be_made(nextcloud: Nextcloud, fake: FakeNextcloud, share_type: int) -> None:
+    """Of a team that there is not, Nextcloud says HTTP 500; the sentence has the types that there are."""
+    with pytest.raises(InvalidArgumentError, match=rf"^Invalid share_type {share_type}: pass 0 for a user, 1 for a gr"):
+        await create(nextcloud, share_type=share_type, share_with="x")
+    assert fake.requests == []

@@ -265,6 +265,67 @@ def test_odd_values_are_shown_as_they_are(number: int, value: Any, read: Any) ->
     assert list(cells.shown([Cell(column_id=number, value=value)], COLUMNS).values()) == [read]
 
 
+@pytest.mark.parametrize(
+    ("value", "option"),
+    [
+        pytest.param(3, 2, id="a number is the label"),
+        pytest.param("3", 2, id="as is a number in text"),
+        pytest.param(" 3 ", 2, id="with spaces around it"),
+        pytest.param(3.0, 2, id="a number with an empty fraction"),
+        pytest.param(0, 0, id="no label, so an id"),
+    ],
+)
+def test_numbers_are_labels_before_they_are_ids(value: Any, option: int) -> None:
+    """Of options labeled 1 to 5, with the ids 0 to 4, a 3 is the one that people see as 3."""
+    options = [{"id": number, "label": str(number + 1)} for number in range(5)]
+    marks = [column(1, "Mark", "selection", selectionOptions=options)]
+    assert stored({"Mark": value}, columns=marks) == {1: option}
+    assert stored(
+        {"Mark": [value]}, columns=[column(1, "Mark", "selection", subtype="multi", selectionOptions=options)]
+    ) == {1: [option]}
+
+
+@pytest.mark.parametrize("kind", ["", "multi"])
+def test_an_option_as_reading_shows_it_is_that_option(kind: str) -> None:
+    """Also where options share a label, so that they are read as ids, and another is labeled like such an id."""
+    labels = ["a", "a", "0"]
+    options = [{"id": number, "label": label} for number, label in enumerate(labels)]
+    marks = [column(1, "Mark", "selection", subtype=kind, selectionOptions=options)]
+    for option in range(len(labels)):
+        value = [option] if kind == "multi" else option
+        read = cells.shown([Cell(column_id=1, value=value)], marks)
+        assert stored(read, columns=marks) == {1: value}, read
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        pytest.param("Moment", " 2027-01-31 10:00 ", "2027-01-31 10:00", id="a time"),
+        pytest.param("Day", " 2027-01-31\n", "2027-01-31", id="a day"),
+        pytest.param("Hour", " 10:00", "10:00", id="an hour"),
+        pytest.param("Moment", "  ", None, id="no time"),
+        pytest.param("Owner", "alice ", [{"id": "alice", "type": 0}], id="a person"),
+        pytest.param("Team", ["alice ", " bob"], [{"id": "alice", "type": 0}, {"id": "bob", "type": 0}], id="people"),
+        pytest.param("Owner", " ", None, id="nobody"),
+        pytest.param("Done", " true ", "true", id="a check"),
+        pytest.param("Kind", " made ", 1, id="an option"),
+        pytest.param(" 9 ", "2027-01-31 10:00", "2027-01-31 10:00", id="a column's id"),
+        pytest.param(" Day ", "2027-01-31", "2027-01-31", id="a column's title"),
+        pytest.param("Text", " a ", " a ", id="a text keeps them"),
+    ],
+)
+def test_blanks_around_a_value_mean_nothing(name: str, value: Any, sent: Any) -> None:
+    """As in the calendar and in Deck."""
+    assert list(stored({name: value}).values()) == [sent]
+
+
+def test_blanks_around_a_time_with_an_offset_mean_nothing() -> None:
+    """The person's zone is needed all the same."""
+    data = {"Moment": " 2027-01-31T10:00Z "}
+    assert cells.has_offset(data, COLUMNS)
+    assert cells.stored(data, COLUMNS, new=False, zone=ZoneInfo("Europe/Berlin")) == {9: "2027-01-31 11:00"}
+
+
 def test_options_that_share_a_label_are_shown_by_id() -> None:
     """Else writing back what was read would choose another."""
     twins = [column(1, "Kind", "selection", selectionOptions=[{"id": 0, "label": "a"}, {"id": 1, "label": "a"}])]
