@@ -222,8 +222,16 @@ def _changed(
     return text, f"The series repeats by {rule} now, and its exceptions moved along." if followed else None
 
 
-async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> int:
-    """Delete an event with all its occurrences, or one occurrence. Returns the HTTP status.
+@dataclass(frozen=True)
+class Deleted:
+    """A deletion: the HTTP status, and whether the whole event is gone, as with the last occurrence of a series."""
+
+    status_code: int
+    is_whole: bool
+
+
+async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> Deleted:
+    """Delete an event with all its occurrences, or one occurrence.
 
     Raises:
         ConflictError: as for `update`.
@@ -232,12 +240,12 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
     return await remove(nextcloud, await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
 
 
-async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> int:
+async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> Deleted:
     """Delete these occurrences of an object; an empty name means all of it."""
     left = await aside(_without, stored, recurrence_ids) if all(recurrence_ids) else None
     if left is None:
-        return await caldav.delete(nextcloud, stored)
-    return (await caldav.replace(nextcloud, stored, left)).status_code
+        return Deleted(await caldav.delete(nextcloud, stored), is_whole=True)
+    return Deleted((await caldav.replace(nextcloud, stored, left)).status_code, is_whole=False)
 
 
 def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:

@@ -5,13 +5,14 @@ occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves 
 deleted occurrences would come back, and changed ones appear twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from heapq import merge
 from typing import Any, Final
 
-from icalendar import Component, vDDDLists, vRecur
+from icalendar import Component, Todo, vDDDLists, vRecur
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, timed, written_rule
@@ -119,7 +120,41 @@ def without(series: Series, recurrence_id: str) -> bool:
     series.drop(lambda each: _is_occurrence(each, gone.dt))
     if "RECURRENCE-ID" not in series.main:
         series.main.add("exdate", _dates([gone.dt], gone))
-    return bool(series.calendar.events)
+    return has_occurrences(series)
+
+
+def has_occurrences(series: Series) -> bool:
+    """Tell whether a series still has an occurrence. Nextcloud refuses to store one that has none.
+
+    A rule that is not expanded counts as one that goes on.
+    """
+    if series.changed_occurrences or "RECURRENCE-ID" in series.main:
+        return bool(series.changed_occurrences)
+    if not all(meant(rule) for rule in series.main.rrules):
+        return True
+    return next(remaining_occurrences(series.main, at(series.main, "DTSTART").dt), None) is not None
+
+
+def remaining_occurrences(component: VEvent | Todo, start: Moment) -> Iterator[datetime]:
+    """Yield when an event or a task happens by its rules and dates, by the clock on the wall, without what was deleted.
+
+    Args:
+        component: It; `often.meant` must hold for all its rules.
+        start: The time from which it repeats, which is its first occurrence (RFC 5545 section 3.8.2.4).
+    """
+    first = by_the_clock(start)
+    deleted = {told(each, start) for each in component.exdates}
+    days = {each for each in component.exdates if moments.is_day(each)}
+    dates = sorted(told(each[0] if isinstance(each, tuple) else each, start) for each in component.rdates)
+    walks = [_walk(rule, first, start) for rule in component.rrules]
+    for each in merge([first], dates, *walks):
+        if each not in deleted and each.date() not in days:
+            yield each
+
+
+def _walk(rule: vRecur, first: datetime, start: Moment) -> Iterator[datetime]:
+    walked = occurrences(rule, first)
+    return up_to(walked, last_by_rule(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked
 
 
 def _is_occurrence(component: Component, moment: Moment) -> bool:

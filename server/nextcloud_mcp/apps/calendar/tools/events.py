@@ -332,9 +332,12 @@ async def nc_calendar_delete_event(
     """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
     are told.
     """  # noqa: D205 - a description for a model, not a summary with details
-    status = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
+    deleted = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
     what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
-    return EventDeleted(status_code=status, message=f"{what} {event_uid} is deleted.")
+    message = f"{what} {event_uid} is deleted."
+    if recurrence_id and deleted.is_whole:
+        message += " It was the last one, so the whole event is deleted."
+    return EventDeleted(status_code=deleted.status_code, message=message)
 
 
 @writes("Create a meeting", scopes="calendar:write", destructive=False, idempotent=False)

@@ -9,7 +9,7 @@ import pytest
 
 from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed, new, written
 from nextcloud_mcp.apps.calendar.ical.event import Series, at
-from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.apps.calendar.ical.rules import has_occurrences, without
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from tests.support.ics import (
@@ -421,6 +421,22 @@ def test_one_occurrence_is_deleted(ical: str, recurrence_id: str, come: str) -> 
     after = unfolded(written(series.calendar))
     assert come in after
     assert not any(line.startswith("RECURRENCE-ID") and come.partition(":")[2] in line for line in after)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(("RRULE:FREQ=DAILY",), id="it has no end"),
+        pytest.param(("RRULE:FREQ=MINUTELY;COUNT=2",), id="it is not expanded"),
+        pytest.param(("RRULE:FREQ=DAILY;COUNT=1", "RDATE:20301012T080000Z"), id="one was added"),
+        pytest.param(("RRULE:FREQ=DAILY;UNTIL=20301008T080000Z",), id="the last one"),
+    ],
+)
+def test_a_series_has_something_left(lines: tuple[str, ...]) -> None:
+    """Without its first occurrence it goes on."""
+    series = Series(stored(ics("DTSTART:20301007T080000Z", *lines)))
+    series.main.add("exdate", series.main.start)
+    assert has_occurrences(series)
 
 
 def test_what_was_changed_with_all_that_follow_is_left_alone() -> None:

@@ -583,6 +583,66 @@ async def test_deletes_the_only_occurrence(server: Server) -> None:
     assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
 
 
+LAST_ONES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "the only one": (("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=1"), "2030-10-07T10:00:00Z"),
+    "all others are deleted, and it was changed": (
+        (
+            *("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:20301007T100000Z", "END:VEVENT"),
+            *("BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "RECURRENCE-ID:20301008T100000Z"),
+            "DTSTART:20301008T120000Z",
+        ),
+        "2030-10-08T10:00:00Z",
+    ),
+    "a whole day": (
+        ("DTSTART;VALUE=DATE:20301007", "RRULE:FREQ=DAILY;UNTIL=20301008", "EXDATE;VALUE=DATE:20301008"),
+        "2030-10-07",
+    ),
+    "one that was added": (
+        ("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=1", "RDATE:20301012T100000Z", "EXDATE:20301007T100000Z"),
+        "2030-10-12T10:00:00Z",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "recurrence_id"), LAST_ONES.values(), ids=LAST_ONES.keys())
+async def test_deletes_the_last_occurrence(server: Server, lines: tuple[str, ...], recurrence_id: str) -> None:
+    """Nextcloud stores no series that has none, so the event goes, and the answer says so."""
+    holds(server.nextcloud, {"theirs": ics(*lines)})
+    takes_all(server)
+    result = await server.use("nc_calendar_delete_event", {**EVENT, "recurrence_id": recurrence_id})
+    assert server.nextcloud.asked("PUT") == []
+    assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
+    assert result["message"].endswith("It was the last one, so the whole event is deleted.")
+
+
+async def test_deletes_all_occurrences_in_a_time(server: Server) -> None:
+    """Where no other is left, the event goes."""
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    holds(server.nextcloud, {"theirs": ics("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=3")})
+    takes_all(server)
+    october = {"calendar_name": "work", "start_date": "2030-10-01", "end_date": "2030-10-31"}
+    result = await server.use("nc_calendar_bulk_operations", {"operation": "delete", **october})
+    assert (result["deleted_count"], server.nextcloud.asked("PUT")) == (3, [])
+    assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
+
+
+INVALID: Final[Mapping[str, tuple[int, str]]] = {
+    "a rule": (403, "This recurrence rule does not generate any valid instances"),
+    "its size": (403, "VEvent or VTodo object exceeds 10485760 bytes"),
+    "anything else": (415, "Validation error in iCalendar: RRULE MUST NOT appear more than once"),
+}
+
+
+@pytest.mark.parametrize(("status", "why"), INVALID.values(), ids=INVALID.keys())
+async def test_what_nextcloud_does_not_store_is_no_matter_of_permissions(server: Server, status: int, why: str) -> None:
+    """The sentence has Nextcloud's reason, and sends nobody to ask for rights."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    server.nextcloud.on("PUT", THEIRS, answer(status, content=dav_error("Sabre\\DAV\\Exception", why)))
+    assert await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x"}) == (
+        f"Nextcloud does not store calendar object 'theirs.ics' with these values ({why}): pass other values."
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
