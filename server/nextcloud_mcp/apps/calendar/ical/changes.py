@@ -62,11 +62,15 @@ _MADE_UNTRUE: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STR
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The fields of an event that are to be different, as tools take them; None leaves one as it is."""
+    """The fields of an event that are to be different, as tools take them; None leaves one as it is.
+
+    `duration_minutes` is for a new event, in place of `end_datetime`.
+    """
 
     title: str | None = None
     start_datetime: str | None = None
     end_datetime: str | None = None
+    duration_minutes: int | None = None
     all_day: bool | None = None
     description: str | None = None
     location: str | None = None
@@ -229,7 +233,15 @@ def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
     )
     if whose.named:
         start, end = (moments.meant_in(each, whose.zone) for each in (start, end))
-    set_times(event, start, end, all_day=change.all_day, zone=whose.zone)
+    set_times(
+        event,
+        start,
+        end,
+        all_day=change.all_day,
+        zone=whose.zone,
+        length=timedelta(minutes=change.duration_minutes) if change.duration_minutes else None,
+        repeats=bool(change.recurrence_rule or change.recurring or (change.recurring is None and "RRULE" in event)),
+    )
 
 
 def _set_rule(event: VEvent, change: Change) -> None:

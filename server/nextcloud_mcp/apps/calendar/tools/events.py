@@ -363,7 +363,7 @@ async def nc_calendar_create_meeting(
     change = Change(
         title=title,
         start_datetime=start.isoformat(),
-        end_datetime=(start + timedelta(minutes=duration_minutes)).isoformat(),
+        duration_minutes=duration_minutes,
         attendees=attendees,
         location=location,
         description=description,

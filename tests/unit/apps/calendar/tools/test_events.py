@@ -129,6 +129,25 @@ async def test_says_what_may_not_have_been_meant(
     )
 
 
+async def test_an_hour_that_the_clock_skips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A meeting then takes as long as it was to, and the answer says when it is."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    takes_all(server, NEW, THEIRS)
+    meeting = {"title": "M", "date": "2027-03-28", "time": "02:30", "calendar_name": "work", "duration_minutes": 30}
+    said = (
+        "The clock in Europe/Berlin skips 2027-03-28T02:30:00, so the event starts at 2027-03-28T03:30:00+02:00, and "
+        "lasts as long as it would have."
+    )
+    assert (await server.use("nc_calendar_create_meeting", meeting))["message"] == said
+    lines = unfolded(sent(server.nextcloud).content.decode())
+    assert {"DTSTART;TZID=Europe/Berlin:20270328T033000", "DTEND;TZID=Europe/Berlin:20270328T040000"} <= set(lines)
+    holds(server.nextcloud, {"theirs": ics("DTSTART;TZID=Europe/Berlin:20270327T120000", "DURATION:PT1H")})
+    there = {**EVENT, "start_datetime": "2027-03-28T02:30"}
+    assert (await server.use("nc_calendar_update_event", there))["message"] == said
+
+
 def by_query(**objects: str) -> Answer:
     """Answer each REPORT with the objects for what it has: a time-range, or a property's name."""
 
