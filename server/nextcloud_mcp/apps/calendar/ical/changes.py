@@ -30,7 +30,7 @@ from nextcloud_mcp.apps.calendar.ical.event import (
     told_rules,
     written_rule,
 )
-from nextcloud_mcp.apps.calendar.ical.moved import occurrences
+from nextcloud_mcp.apps.calendar.ical.moved import is_on_the_day_of_its_start, occurrences
 from nextcloud_mcp.apps.calendar.ical.parsed import own_zones, parsed, readable
 from nextcloud_mcp.apps.calendar.ical.rules import (
     end_repetition,
@@ -188,6 +188,8 @@ def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> b
     """Tell whether a caller gave back the present rule with a start that it does not give: the rule is to follow."""
     if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
         return False
+    if all(is_on_the_day_of_its_start(rule) for rule in old_rules):
+        return True
     start = moments.by_the_clock(event.start)
     return not all(next(occurrences(rule, start), None) == start for rule in old_rules)
 

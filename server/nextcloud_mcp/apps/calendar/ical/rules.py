@@ -20,6 +20,7 @@ from nextcloud_mcp.apps.calendar.ical.moved import (
     FAR,
     Move,
     Shift,
+    check_months,
     moved_rule,
     moved_until,
     occurrences,
@@ -276,9 +277,10 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
     """Move one rule; return where its occurrences go."""
     before = deepcopy(rule)
     result = moved_rule(rule, move)
+    last = last_by_rule(rule["UNTIL"][0], old) if "UNTIL" in rule else FAR
+    check_months(rule, result, move, last)
     if "UNTIL" in rule:
         until: Moment = rule["UNTIL"][0]
-        last = last_by_rule(until, old)
         moved = moved_until(rule, result, move, last)
         has_kind = moments.is_day(until) == moments.is_day(new) and (zone_of(until) is None) == (zone_of(new) is None)
         if moved != last or zone_of(old) != zone_of(new) or not has_kind:

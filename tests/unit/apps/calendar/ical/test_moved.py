@@ -515,13 +515,49 @@ def test_a_whole_day_of_the_week_is_moved() -> None:
     assert "EXDATE;VALUE=DATE:20261014" in unfolded(moved)
 
 
-def test_a_month_without_the_day() -> None:
-    """An exception in it has no place any more; a changed occurrence is not lost without a word."""
-    start = ("DTSTART;TZID=Europe/Berlin:20261030T101500", "RRULE:FREQ=MONTHLY;BYMONTHDAY=30;COUNT=4")
-    deleted = after(ics(*start, "EXDATE;TZID=Europe/Berlin:20261130T101500"), start_datetime="2026-10-31T10:15")
-    assert "EXDATE" not in deleted
-    with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-11-30T10:15:00.01:00 was changed"):
-        after(ics(*start, *override("20261130T101500", "20261130T101500")), start_datetime="2026-10-31T10:15")
+SHORT_MONTHS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "a month later in the series": ("20270128T101500", "FREQ=MONTHLY;BYMONTHDAY=28;COUNT=5", "2027-01-29T10:15"),
+    "without BYMONTHDAY": ("20270128T101500", "FREQ=MONTHLY;UNTIL=20270601T000000Z", "2027-01-30T10:15"),
+    "back into another month": ("20270201T101500", "FREQ=MONTHLY;BYMONTHDAY=1;COUNT=4", "2027-01-31T10:15"),
+    "from one that some do not have": ("20261030T101500", "FREQ=MONTHLY;BYMONTHDAY=30", "2026-10-31T10:15"),
+    "29 February": ("20280228T101500", "FREQ=YEARLY", "2028-02-29T10:15"),
+    "29 February, by its date": ("20280301T101500", "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=1", "2028-02-29T10:15"),
+}
+
+
+@pytest.mark.parametrize(("start", "before", "to"), SHORT_MONTHS.values(), ids=SHORT_MONTHS.keys())
+@pytest.mark.parametrize("is_given_back", [True, False])
+def test_a_month_without_the_day(start: str, before: str, to: str, *, is_given_back: bool) -> None:
+    """The series would lose an occurrence, so the caller is asked for the rule, also if the old one is given back."""
+    ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
+    with pytest.raises(
+        InvalidArgumentError, match=r"has a day \d\d, and BYMONTHDAY=-1 .*Pass recurrence_rule together"
+    ):
+        after(ical, start_datetime=to, **({"recurrence_rule": before} if is_given_back else {}))
+    last_days = after(ical, start_datetime="2027-01-31T10:15", recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3")
+    assert listed(last_days, 2027) == ["2027-01-31T10:15", "2027-02-28T10:15", "2027-03-31T10:15"]
+
+
+LONG_MONTHS: Final[Mapping[str, tuple[str, str, str, int]]] = {
+    "a day of a year": ("20270128T101500", "FREQ=YEARLY;COUNT=5", "2027-01-31T10:15", 5),
+    "few occurrences": ("20270728T101500", "FREQ=MONTHLY;BYMONTHDAY=28;COUNT=2", "2027-07-31T10:15", 2),
+    "an end before the first short one": (
+        "20270728T101500",
+        "FREQ=MONTHLY;UNTIL=20270829T000000Z",
+        "2027-07-31T10:15",
+        2,
+    ),
+    "every fourth year": ("20280228T101500", "FREQ=YEARLY;INTERVAL=4;COUNT=3", "2028-02-29T10:15", 3),
+    "the last day": ("20270129T101500", "FREQ=MONTHLY;BYMONTHDAY=-3;COUNT=4", "2027-01-31T10:15", 4),
+    "a day that it has": ("20270131T101500", "FREQ=MONTHLY;BYMONTHDAY=31;COUNT=4", "2027-03-31T10:15", 4),
+}
+
+
+@pytest.mark.parametrize(("start", "before", "to", "count"), LONG_MONTHS.values(), ids=LONG_MONTHS.keys())
+def test_a_day_that_all_its_months_have(start: str, before: str, to: str, count: int) -> None:
+    """The series is moved, and keeps its occurrences."""
+    moved = listed(after(ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}"), start_datetime=to), 2027, 12)
+    assert (moved[0], len(moved)) == (to, count)
 
 
 ZONES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
