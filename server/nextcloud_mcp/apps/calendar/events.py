@@ -236,6 +236,7 @@ def _changed(
     followed = rule and rule != before and change.recurrence_rule in {None, before}
     event = series.occurrence(recurrence_ids[-1]) if recurrence_ids[-1] else series.main
     remarks = [
+        f"The event happens once now, at {event.start.isoformat()}." if before and not rule else None,
         f"The series repeats by {rule} now, and its exceptions moved along." if followed else None,
         _remark_on_skipped(change, zone_of(event.start)),
     ]

@@ -169,6 +169,8 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
 
 
 def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -> str:
+    if change.recurring is False and not recurrence_id:
+        end_repetition(series)
     event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
     old, old_rules = at(event, "DTSTART"), list(event.rrules)
     _set_when(event, change, whose)
@@ -207,9 +209,7 @@ def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Ch
 
 def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
     """Let what belongs to a series follow the start and the rule that it has from now on."""
-    if change.recurring is False:
-        end_repetition(series)
-    elif change.recurrence_rule:
+    if change.recurrence_rule:
         follow_rule(series, old, old_rules)
     else:
         move_along(series, old)

@@ -105,10 +105,40 @@ def _until(last: Moment, start: Moment) -> Moment:
 
 
 def end_repetition(series: Series) -> None:
-    """Make an event of a series that happens once: when the first occurrence did."""
-    for name in ("RRULE", "RDATE", "EXDATE", "EXRULE"):
-        series.main.pop(name, None)
-    series.drop(lambda each: each is not series.main and "RECURRENCE-ID" in each)
+    """Make a series an event that happens once: when its first occurrence does that was not deleted, as it was changed.
+
+    Raises:
+        InvalidArgumentError: the rule is not expanded, so that occurrence is not known.
+    """
+    if "RECURRENCE-ID" in series.main:
+        return
+    kept = _first_occurrence(series)
+    for name in ("RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"):
+        kept.pop(name, None)
+    series.drop(lambda each: isinstance(each, VEvent) and each is not kept)
+    series.main = kept
+
+
+def _first_occurrence(series: Series) -> VEvent:
+    """Return the first occurrence that is left of a series; it may be the event itself, put where that happens."""
+    start = at(series.main, "DTSTART")
+    if "EXDATE" not in series.main and not series.changed_occurrences and "RDATE" not in series.main:
+        return series.main
+    if not all(meant(rule) for rule in series.main.rrules):
+        raise InvalidArgumentError(
+            "The series happens too often to find its first occurrence: pass start_datetime and recurrence_rule for a "
+            "short series first, or delete it and create the event."
+        )
+    first = next(remaining_occurrences(series.main, start.dt), None)
+    if first is None:  # only what was changed of others is left
+        return min(series.changed_occurrences, key=lambda each: moments.instant(each.start), default=series.main)
+    by_rule = _in_zone(first, start.dt)
+    for each in series.changed_occurrences:
+        if _is_occurrence(each, by_rule):
+            return each
+    if by_rule != start.dt:
+        _put_occurrence(series.main, first - by_the_clock(start.dt), start)
+    return series.main
 
 
 def without(series: Series, recurrence_id: str) -> bool:

@@ -473,6 +473,47 @@ def test_a_series_that_never_happens_is_refused(never: str) -> None:
         after(ical, recurrence_rule=never)
 
 
+ENDED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "the first": (TUESDAYS, "2026-10-06T10:15"),
+    "the second": ((*TUESDAYS[:3], "EXDATE;TZID=Europe/Berlin:20261006T101500"), "2026-10-13T10:15"),
+    "the first, as it was changed": (
+        (*TUESDAYS, *override("20261006T101500", "20261007T140000")),
+        "2026-10-07T14:00*",
+    ),
+    "the second, as it was changed": (
+        (
+            *(*TUESDAYS[:3], "EXDATE;TZID=Europe/Berlin:20261006T101500"),
+            *override("20261013T101500", "20261014T140000"),
+        ),
+        "2026-10-14T14:00*",
+    ),
+    "the first, of which another was changed": (
+        (*TUESDAYS, *override("20261020T101500", "20261005T140000")),
+        "2026-10-06T10:15",
+    ),
+    "one that was added before": ((*TUESDAYS, "RDATE;TZID=Europe/Berlin:20261002T101500"), "2026-10-02T10:15"),
+    "a day": (("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=DAILY", "EXDATE;VALUE=DATE:20261006"), "2026-10-07"),
+}
+
+
+@pytest.mark.parametrize(("lines", "there"), ENDED.values(), ids=ENDED.keys())
+def test_a_series_that_ends_leaves_its_first_occurrence(lines: tuple[str, ...], there: str) -> None:
+    """One that was deleted does not come back, and what was changed of it stays changed; a new start is taken."""
+    once = after(ics(*lines), recurring=False)
+    assert listed(once) == [there]
+    assert not any(line.startswith(("RRULE", "EXDATE", "RDATE", "RECURRENCE-ID")) for line in unfolded(once))
+    if "T" in there:
+        moved = after(ics(*lines), recurring=False, start_datetime="2026-12-01T09:00")
+        assert [each[:16] for each in listed(moved)] == ["2026-12-01T09:00"]
+
+
+def test_a_series_that_is_not_expanded_has_no_first_occurrence() -> None:
+    """With exceptions it is not known, so the caller is told what to do."""
+    ical = ics("DTSTART:20261006T101500Z", "RRULE:FREQ=MINUTELY", "EXDATE:20261006T101500Z")
+    with pytest.raises(InvalidArgumentError, match="happens too often to find its first occurrence"):
+        after(ical, recurring=False)
+
+
 def test_an_empty_rule_does_not_say_what_becomes_of_a_series() -> None:
     """It is refused with both ways out; of an event that happens once, an empty rule is what reading gives."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;COUNT=3")
