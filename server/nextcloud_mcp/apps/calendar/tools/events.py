@@ -463,7 +463,7 @@ async def nc_calendar_bulk_operations(
     new_reminder_minutes: int | None = None,
     target_calendar: CalendarName | None = None,
 ) -> BulkDone:
-    """update, delete or move all events that match; reports on each."""
+    """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
         raise InvalidArgumentError(
             "No filter says which events to change: pass at least one of title_contains, categories, "
@@ -473,10 +473,10 @@ async def nc_calendar_bulk_operations(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
     )
     change = Change(
-        title=new_title,
-        description=new_description,
-        location=new_location,
-        categories=new_categories,
+        title=new_title or None,  # an empty text is no value here: it would take that of every match away
+        description=new_description or None,
+        location=new_location or None,
+        categories=new_categories or None,
         priority=new_priority,
         reminder_minutes=new_reminder_minutes,
     )

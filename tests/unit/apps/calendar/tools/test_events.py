@@ -737,6 +737,22 @@ async def test_changes_all_that_match(server: Server) -> None:
     assert "locked" in outcomes["trip"][1]
 
 
+EMPTY: Final = {"new_title": "", "new_description": "", "new_location": "", "new_categories": ""}
+
+
+async def test_an_empty_text_takes_nothing_from_all_that_match(server: Server) -> None:
+    """Some clients send it for what is not given; alone it is a change of nothing."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD})
+    takes_all(server)
+    await server.use("nc_calendar_bulk_operations", BULK | {name: "" for name in EMPTY if name != "new_location"})
+    lines = set(unfolded(sent(server.nextcloud).content.decode()))
+    assert {"SUMMARY:Team meeting", "CATEGORIES:Work,Team", "LOCATION:Room 9"} <= lines
+    server.nextcloud.requests.clear()
+    nothing = {"operation": "update", "calendar_name": "work", **EMPTY}
+    assert "pass at least one of the new_" in await server.misuse("nc_calendar_bulk_operations", nothing)
+    assert server.nextcloud.asked("PUT") == []
+
+
 async def test_in_a_time_only_what_happens_then_is_changed(server: Server) -> None:
     """A series is not changed as a whole because one of its occurrences lies in the range."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
