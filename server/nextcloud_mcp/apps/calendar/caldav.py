@@ -27,10 +27,10 @@ from nextcloud_mcp.errors import (
     NotFoundError,
     quoted,
 )
-from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud import dav, reasons
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.refusals import error_for
+from nextcloud_mcp.nextcloud.refusals import NOT_LOGGED, error_for
 
 C: Final = "{urn:ietf:params:xml:ns:caldav}"
 CS: Final = "{http://calendarserver.org/ns/}"
@@ -480,16 +480,39 @@ async def _write(
 
     Raises:
         ForbiddenError: the calendar can only be read. Nextcloud says 403 to that, or of one that is shared, 404.
+        NextcloudError: the iCalendar in `content` is not valid for Nextcloud.
     """
     path = await _path(nextcloud, *place)
     try:
         async with nextcloud.turn(dav.OBJECTS):
-            return await nextcloud.request(method, path, about=about, headers=headers, content=content, also_ok=also_ok)
+            response = await nextcloud.request(
+                method, path, about=about, headers=headers, content=content, also_ok=also_ok | _MAY_BE_INVALID
+            )
+        _check_object(response, about)
     except (ForbiddenError, NotFoundError) as error:
         for calendar in filter(None, (place[0], target)):
             if (refused := await _read_only(nextcloud, calendar)) is not None:
                 raise refused from error
         raise
+    return response
+
+
+_MAY_BE_INVALID: Final = frozenset({403, 415})
+_INVALID: Final = re.compile(r"recurrence rule does not generate|object exceeds \d+ bytes")
+"""What Nextcloud says with 403 of an object that it does not store, whoever writes it (measured on 34.0.1)."""
+
+
+def _check_object(response: httpx.Response, about: str) -> None:
+    """Raise the error for iCalendar that Nextcloud does not store, or the usual one for another refusal."""
+    if response.status_code not in _MAY_BE_INVALID:
+        return
+    why = reasons.reason(response)
+    if response.status_code == httpx.codes.FORBIDDEN and not _INVALID.search(why):
+        raise error_for(response, about)
+    sentence = "Nextcloud does not store {about} with these values{why}: pass other values."
+    raise NextcloudError(
+        sentence.format(about=about, why=f" ({why})" if why else ""), reason=sentence.format(about=NOT_LOGGED, why="")
+    )
 
 
 async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:

@@ -7,7 +7,7 @@ the caller does not name stays, and what somebody else writes meanwhile is a con
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from functools import partial
 
 from icalendar import Event as VEvent
@@ -26,6 +26,7 @@ from nextcloud_mcp.apps.calendar.ical.event import (
 )
 from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
 from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.apps.calendar.ical.times import existing, skipped_in, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.aside import aside
@@ -158,9 +159,23 @@ def _remark(change: Change, person: Whose) -> str | None:
         remarks.append(
             "The event has no time zone, because none is set in Nextcloud: pass time_zone or an offset to set one."
         )
+    if skipped := _remark_on_skipped(change, person.zone):
+        remarks.append(skipped)
     if change.attendees and person.mailto is None:
         remarks.append("Nobody is invited, because Nextcloud does not know your mail address: enter it there.")
     return " ".join(remarks) or None
+
+
+def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
+    """Return what to say of a start that does not exist in the zone of the event."""
+    start = moments.read(change.start_datetime or "", "start_datetime") if change.start_datetime else None
+    if change.all_day or start is None or not skipped_in(start, where):
+        return None
+    there = existing(moments.placed(start, where))
+    return (
+        f"The clock in {where} skips {start.isoformat()}, so the event starts at {there.isoformat()}, and lasts as "
+        "long as it would have."
+    )
 
 
 @dataclass(frozen=True)
@@ -219,11 +234,25 @@ def _changed(
     text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
     rule = told_rules(series.main.rrules)
     followed = rule and rule != before and change.recurrence_rule in {None, before}
-    return text, f"The series repeats by {rule} now, and its exceptions moved along." if followed else None
+    event = series.occurrence(recurrence_ids[-1]) if recurrence_ids[-1] else series.main
+    remarks = [
+        f"The event happens once now, at {event.start.isoformat()}." if before and not rule else None,
+        f"The series repeats by {rule} now, and its exceptions moved along." if followed else None,
+        _remark_on_skipped(change, zone_of(event.start)),
+    ]
+    return text, " ".join(filter(None, remarks)) or None
 
 
-async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> int:
-    """Delete an event with all its occurrences, or one occurrence. Returns the HTTP status.
+@dataclass(frozen=True)
+class Deleted:
+    """A deletion: the HTTP status, and whether the whole event is gone, as with the last occurrence of a series."""
+
+    status_code: int
+    is_whole: bool
+
+
+async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "", recurrence_id: str = "") -> Deleted:
+    """Delete an event with all its occurrences, or one occurrence.
 
     Raises:
         ConflictError: as for `update`.
@@ -232,12 +261,12 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
     return await remove(nextcloud, await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
 
 
-async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> int:
+async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> Deleted:
     """Delete these occurrences of an object; an empty name means all of it."""
     left = await aside(_without, stored, recurrence_ids) if all(recurrence_ids) else None
     if left is None:
-        return await caldav.delete(nextcloud, stored)
-    return (await caldav.replace(nextcloud, stored, left)).status_code
+        return Deleted(await caldav.delete(nextcloud, stored), is_whole=True)
+    return Deleted((await caldav.replace(nextcloud, stored, left)).status_code, is_whole=False)
 
 
 def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:

@@ -47,9 +47,6 @@ ALL: Final = 100
 """Percent: RFC 5545 section 3.8.1.8."""
 
 
-_PROGRESS: Final = {"status", "percent_complete", "completed"}
-
-
 class Todo(BaseModel):
     """A task. Times are ISO 8601; `priority` is 1 (highest) to 9, 0 for none; `categories` has commas between."""
 
@@ -220,8 +217,6 @@ def _differing(stored: CalendarObject, change: Change) -> Change:
     told = _todo(stored, "")
     named = {name: value for name, value in vars(change).items() if value is not None}
     others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name) or "")}
-    if others & _PROGRESS:
-        others |= named.keys() & _PROGRESS  # together they may contradict each other
     return Change(**{name: value for name, value in named.items() if name in others})
 
 

@@ -30,7 +30,7 @@ from nextcloud_mcp.apps.calendar.ical.event import (
     told_rules,
     written_rule,
 )
-from nextcloud_mcp.apps.calendar.ical.moved import occurrences
+from nextcloud_mcp.apps.calendar.ical.moved import is_on_the_day_of_its_start, occurrences
 from nextcloud_mcp.apps.calendar.ical.parsed import own_zones, parsed, readable
 from nextcloud_mcp.apps.calendar.ical.rules import (
     end_repetition,
@@ -62,11 +62,15 @@ _MADE_UNTRUE: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STR
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The fields of an event that are to be different, as tools take them; None leaves one as it is."""
+    """The fields of an event that are to be different, as tools take them; None leaves one as it is.
+
+    `duration_minutes` is for a new event, in place of `end_datetime`.
+    """
 
     title: str | None = None
     start_datetime: str | None = None
     end_datetime: str | None = None
+    duration_minutes: int | None = None
     all_day: bool | None = None
     description: str | None = None
     location: str | None = None
@@ -165,6 +169,8 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
 
 
 def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -> str:
+    if change.recurring is False and not recurrence_id:
+        end_repetition(series)
     event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
     old, old_rules = at(event, "DTSTART"), list(event.rrules)
     _set_when(event, change, whose)
@@ -184,6 +190,8 @@ def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> b
     """Tell whether a caller gave back the present rule with a start that it does not give: the rule is to follow."""
     if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
         return False
+    if all(is_on_the_day_of_its_start(rule) for rule in old_rules):
+        return True
     start = moments.by_the_clock(event.start)
     return not all(next(occurrences(rule, start), None) == start for rule in old_rules)
 
@@ -201,9 +209,7 @@ def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Ch
 
 def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
     """Let what belongs to a series follow the start and the rule that it has from now on."""
-    if change.recurring is False:
-        end_repetition(series)
-    elif change.recurrence_rule:
+    if change.recurrence_rule:
         follow_rule(series, old, old_rules)
     else:
         move_along(series, old)
@@ -229,7 +235,15 @@ def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
     )
     if whose.named:
         start, end = (moments.meant_in(each, whose.zone) for each in (start, end))
-    set_times(event, start, end, all_day=change.all_day, zone=whose.zone)
+    set_times(
+        event,
+        start,
+        end,
+        all_day=change.all_day,
+        zone=whose.zone,
+        length=timedelta(minutes=change.duration_minutes) if change.duration_minutes else None,
+        repeats=bool(change.recurrence_rule or change.recurring or (change.recurring is None and "RRULE" in event)),
+    )
 
 
 def _set_rule(event: VEvent, change: Change) -> None:

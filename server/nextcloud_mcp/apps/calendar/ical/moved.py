@@ -35,6 +35,9 @@ FAR: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has 
 _COMPARED: Final = 400
 """Occurrences by which two rules are compared: those of a year by the day, of 33 years by the month."""
 
+_CHECKED: Final = timedelta(days=40 * 365)
+"""How far a series is looked at for months that do not have a day: all kinds of years have come by then."""
+
 _A_WEEK: Final = 7
 _SHORTEST_MONTH: Final = 28
 _SHORTEST_YEAR: Final = 365
@@ -92,6 +95,11 @@ def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
     if endless.get("COUNT", [1])[0] < 1:
         endless.pop("COUNT")
     return islice(rrulestr(written_rule(endless), dtstart=start), MOST_WALKED)
+
+
+def is_on_the_day_of_its_start(rule: vRecur) -> bool:
+    """Tell whether a rule happens by the month or the year, and pins no day: then it is on the start's."""
+    return rule.get("FREQ", [""])[0] in {"MONTHLY", "YEARLY"} and not any(part in rule for part in _DAYS)
 
 
 def moved_rule(rule: vRecur, move: Move) -> vRecur:
@@ -293,6 +301,31 @@ def shift_for(rule: vRecur, result: vRecur, move: Move) -> Shift:
         return others[there.index(moment)] if len(others) == len(there) else None
 
     return shift
+
+
+def check_months(rule: vRecur, result: vRecur, move: Move, last: datetime) -> None:
+    """Refuse a day of the month that a month of the series does not have: its occurrence would be lost.
+
+    Args:
+        rule: The rule so far.
+        result: The rule from now on.
+        move: How the series is moved.
+        last: The end of the series, by the clock on the wall.
+
+    Raises:
+        InvalidArgumentError: there is such a month; it says which, and what the caller can do.
+    """
+    if move.new.day <= max(move.old.day, _SHORTEST_MONTH) or not meant(rule):
+        return
+    shift = shift_for(rule, result, move)
+    for each in up_to(occurrences(rule, move.old), min(last, move.old + _CHECKED)):
+        if shift(each) is None:
+            raise _unclear(
+                rule,
+                move,
+                f"not every month in which it happens has a day {move.new.day}, and BYMONTHDAY=-1 would be the last "
+                "day of each",
+            )
 
 
 class _Periods:

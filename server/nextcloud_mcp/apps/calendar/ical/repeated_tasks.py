@@ -5,11 +5,9 @@ Evolution and Tasks.org: DTSTART and DUE move to the next occurrence, and what w
 Thunderbird marks single occurrences with a RECURRENCE-ID instead; tasks in which it has done so are left to it.
 """
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from heapq import merge
 
 from icalendar import Alarm, Component, vDDDTypes, vRecur, vText
 from icalendar import Calendar as VCalendar
@@ -18,7 +16,7 @@ from icalendar import Todo as VTodo
 from nextcloud_mcp.apps.calendar.ical.event import Timed, alarms, at, timed
 from nextcloud_mcp.apps.calendar.ical.moved import Move, occurrences, up_to
 from nextcloud_mcp.apps.calendar.ical.often import meant
-from nextcloud_mcp.apps.calendar.ical.rules import has_exceptions, last_by_rule, move_dates, move_rules, told
+from nextcloud_mcp.apps.calendar.ical.rules import has_exceptions, move_dates, move_rules, remaining_occurrences
 from nextcloud_mcp.apps.calendar.ical.times import value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
@@ -96,18 +94,7 @@ def _rules(task: VTodo) -> list[vRecur]:
 
 def _next(task: VTodo, old: datetime, start: Moment) -> datetime | None:
     """Return the next occurrence by the clock on the wall."""
-    deleted = {told(each, start) for each in task.exdates}
-    days = {each for each in task.exdates if moments.is_day(each)}
-    dates = sorted(told(each[0] if isinstance(each, tuple) else each, start) for each in task.rdates)
-    walks = [_walk(rule, old, start) for rule in _rules(task)]
-    return next(
-        (each for each in merge(dates, *walks) if each > old and each not in deleted and each.date() not in days), None
-    )
-
-
-def _walk(rule: vRecur, old: datetime, start: Moment) -> Iterator[datetime]:
-    walked = occurrences(rule, old)
-    return up_to(walked, last_by_rule(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked
+    return next((each for each in remaining_occurrences(task, start) if each > old), None)
 
 
 def _count_down(task: VTodo, old: datetime, next_one: datetime) -> None:

@@ -5,13 +5,14 @@ occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves 
 deleted occurrences would come back, and changed ones appear twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from heapq import merge
 from typing import Any, Final
 
-from icalendar import Component, vDDDLists, vRecur
+from icalendar import Component, Todo, vDDDLists, vRecur
 from icalendar import Event as VEvent
 
 from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, timed, written_rule
@@ -19,6 +20,7 @@ from nextcloud_mcp.apps.calendar.ical.moved import (
     FAR,
     Move,
     Shift,
+    check_months,
     moved_rule,
     moved_until,
     occurrences,
@@ -103,10 +105,40 @@ def _until(last: Moment, start: Moment) -> Moment:
 
 
 def end_repetition(series: Series) -> None:
-    """Make an event of a series that happens once: when the first occurrence did."""
-    for name in ("RRULE", "RDATE", "EXDATE", "EXRULE"):
-        series.main.pop(name, None)
-    series.drop(lambda each: each is not series.main and "RECURRENCE-ID" in each)
+    """Make a series an event that happens once: when its first occurrence does that was not deleted, as it was changed.
+
+    Raises:
+        InvalidArgumentError: the rule is not expanded, so that occurrence is not known.
+    """
+    if "RECURRENCE-ID" in series.main:
+        return
+    kept = _first_occurrence(series)
+    for name in ("RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"):
+        kept.pop(name, None)
+    series.drop(lambda each: isinstance(each, VEvent) and each is not kept)
+    series.main = kept
+
+
+def _first_occurrence(series: Series) -> VEvent:
+    """Return the first occurrence that is left of a series; it may be the event itself, put where that happens."""
+    start = at(series.main, "DTSTART")
+    if "EXDATE" not in series.main and not series.changed_occurrences and "RDATE" not in series.main:
+        return series.main
+    if not all(meant(rule) for rule in series.main.rrules):
+        raise InvalidArgumentError(
+            "The series happens too often to find its first occurrence: pass start_datetime and recurrence_rule for a "
+            "short series first, or delete it and create the event."
+        )
+    first = next(remaining_occurrences(series.main, start.dt), None)
+    if first is None:  # only what was changed of others is left
+        return min(series.changed_occurrences, key=lambda each: moments.instant(each.start), default=series.main)
+    by_rule = _in_zone(first, start.dt)
+    for each in series.changed_occurrences:
+        if _is_occurrence(each, by_rule):
+            return each
+    if by_rule != start.dt:
+        _put_occurrence(series.main, first - by_the_clock(start.dt), start)
+    return series.main
 
 
 def without(series: Series, recurrence_id: str) -> bool:
@@ -119,7 +151,41 @@ def without(series: Series, recurrence_id: str) -> bool:
     series.drop(lambda each: _is_occurrence(each, gone.dt))
     if "RECURRENCE-ID" not in series.main:
         series.main.add("exdate", _dates([gone.dt], gone))
-    return bool(series.calendar.events)
+    return has_occurrences(series)
+
+
+def has_occurrences(series: Series) -> bool:
+    """Tell whether a series still has an occurrence. Nextcloud refuses to store one that has none.
+
+    A rule that is not expanded counts as one that goes on.
+    """
+    if series.changed_occurrences or "RECURRENCE-ID" in series.main:
+        return bool(series.changed_occurrences)
+    if not all(meant(rule) for rule in series.main.rrules):
+        return True
+    return next(remaining_occurrences(series.main, at(series.main, "DTSTART").dt), None) is not None
+
+
+def remaining_occurrences(component: VEvent | Todo, start: Moment) -> Iterator[datetime]:
+    """Yield when an event or a task happens by its rules and dates, by the clock on the wall, without what was deleted.
+
+    Args:
+        component: It; `often.meant` must hold for all its rules.
+        start: The time from which it repeats, which is its first occurrence (RFC 5545 section 3.8.2.4).
+    """
+    first = by_the_clock(start)
+    deleted = {told(each, start) for each in component.exdates}
+    days = {each for each in component.exdates if moments.is_day(each)}
+    dates = sorted(told(each[0] if isinstance(each, tuple) else each, start) for each in component.rdates)
+    walks = [_walk(rule, first, start) for rule in component.rrules]
+    for each in merge([first], dates, *walks):
+        if each not in deleted and each.date() not in days:
+            yield each
+
+
+def _walk(rule: vRecur, first: datetime, start: Moment) -> Iterator[datetime]:
+    walked = occurrences(rule, first)
+    return up_to(walked, last_by_rule(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked
 
 
 def _is_occurrence(component: Component, moment: Moment) -> bool:
@@ -241,9 +307,10 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
     """Move one rule; return where its occurrences go."""
     before = deepcopy(rule)
     result = moved_rule(rule, move)
+    last = last_by_rule(rule["UNTIL"][0], old) if "UNTIL" in rule else FAR
+    check_months(rule, result, move, last)
     if "UNTIL" in rule:
         until: Moment = rule["UNTIL"][0]
-        last = last_by_rule(until, old)
         moved = moved_until(rule, result, move, last)
         has_kind = moments.is_day(until) == moments.is_day(new) and (zone_of(until) is None) == (zone_of(new) is None)
         if moved != last or zone_of(old) != zone_of(new) or not has_kind:

@@ -1,9 +1,13 @@
 """Setting when an event is: DTSTART and DTEND (RFC 5545 sections 3.8.2.2 and 3.8.2.4).
 
-An event keeps its zone, under the name that its program gave it, and its length where no new end is named.
+An event keeps its zone, under the name that its program gave it, and its length where no new end is named: whole days
+by the clock on the wall, and the rest as time that passes.
+
+A time that the clock skips is read with the offset before the gap (RFC 5545 section 3.3.5), and written as the time
+that this is. An end that the clock shows for the second time is written in UTC, for a local time means the first.
 """
 
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from icalendar import Event as VEvent
@@ -19,9 +23,25 @@ USUAL_LENGTH: Final = timedelta(hours=1)
 
 
 def set_times(
-    event: VEvent, start: Moment | None, end: Moment | None, *, all_day: bool | None, zone: tzinfo | None
+    event: VEvent,
+    start: Moment | None,
+    end: Moment | None,
+    *,
+    all_day: bool | None,
+    zone: tzinfo | None,
+    length: timedelta | None = None,
+    repeats: bool = False,
 ) -> None:
     """Set the start, the end or the kind of an event; None leaves each as it is.
+
+    Args:
+        event: It.
+        start: Its start from now on.
+        end: Its end from now on.
+        all_day: Whether it is all day from now on.
+        zone: The zone for times that have none, unless the event has one.
+        length: How long a new event takes whose end is not named; default `USUAL_LENGTH`.
+        repeats: Whether the event is a series, or becomes one.
 
     Raises:
         InvalidArgumentError: they do not fit together, or what the event is.
@@ -36,7 +56,18 @@ def set_times(
     if all_day:
         _set_days(event, old, start, end, zone)
     else:
-        _set_hours(event, old, start, end, zone)
+        _set_hours(event, old, start, end, zone, length or USUAL_LENGTH)
+        _check_series_start(event, start, repeats=repeats)
+
+
+def _check_series_start(event: VEvent, start: Moment | None, *, repeats: bool) -> None:
+    """Refuse a series that starts in an hour that the clock skips: all of it would be where the first one goes."""
+    begins: Moment = event.start
+    if repeats and start is not None and skipped_in(start, zone_of(begins)):
+        raise InvalidArgumentError(
+            f"The clock in {zone_of(begins)} skips {start.isoformat()}, so no series can start then: pass a "
+            "start_datetime on another day."
+        )
 
 
 def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Moment | None, zone: tzinfo | None) -> None:
@@ -58,7 +89,14 @@ def _where_one_is(moment: Moment, like: Timed | None, zone: tzinfo | None) -> Mo
     return moments.placed(moment, zone) if in_utc and zone else moment
 
 
-def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Moment | None, zone: tzinfo | None) -> None:
+def _set_hours(
+    event: VEvent,
+    old: Timed | None,
+    start: Moment | None,
+    end: Moment | None,
+    zone: tzinfo | None,
+    length: timedelta,
+) -> None:
     if any(each is not None and moments.is_day(each) for each in (start, end)):
         raise InvalidArgumentError("start_datetime and end_datetime need a time, such as T10:00, or pass all_day=true.")
     if old is not None and moments.is_day(old.dt):
@@ -66,20 +104,73 @@ def _set_hours(event: VEvent, old: Timed | None, start: Moment | None, end: Mome
     if start is None and old is None:
         raise InvalidArgumentError("An all-day event needs a start_datetime with a time to become a timed one.")
     old_end = (timed(event, "DTEND") or old) if old else None
-    begins = placed_like(start, old, zone) if start is not None or old is None else old.dt
+    begins = existing(placed_like(start, old, zone)) if start is not None or old is None else old.dt
     if end is not None:
-        ends = placed_like(end, old_end, zone)
+        ends = _given_end(existing(placed_like(end, old_end, zone)), end, start, begins, zone)
     elif old is None:
-        ends = begins + USUAL_LENGTH
-    elif (zone_of(begins) is None) != (zone_of(old.dt) is None):
-        ends = begins + moments.between(old.dt, event.end)
+        ends = _later(begins, length)
     else:
-        ends = event.end + (begins - old.dt)
-        if zone_of(event.end) == zone_of(old.dt) is not None:
-            ends = moments.placed(ends, zone_of(begins))
-    if end is not None:
-        _in_order(moments.instant(begins, zone), moments.instant(ends, zone))
+        ends = _kept_end(begins, old.dt, event.end)
+    ends = _writable(ends)
     _put(event, value(begins, old), None if end is None and old and "DTEND" not in event else value(ends, old_end))
+
+
+def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, zone: tzinfo | None) -> Moment:
+    """Return the end that a caller named; where the clock skips the start, it is put after that if it must.
+
+    Raises:
+        InvalidArgumentError: it is not after the start.
+    """
+    first, last = (moments.instant(each, zone).astimezone(UTC) for each in (begins, ends))
+    if last <= first and start is not None and zone_of(start) == zone_of(end) and skipped_in(start, zone_of(begins)):
+        meant = moments.by_the_clock(end) - moments.by_the_clock(start)
+        ends, last = _later(begins, meant), first + meant
+    _in_order(first, last)
+    return ends
+
+
+def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
+    """Return the end of an event that took from `old` to `end`, and begins at another time."""
+    if (zone_of(begins) is None) != (zone_of(old) is None):
+        return _later(begins, moments.between(old, end))
+    if zone_of(end) is None or zone_of(old) is None:
+        return end + (moments.by_the_clock(begins) - moments.by_the_clock(old))
+    ends = _as_long(begins, old, end)
+    return ends if zone_of(end) == zone_of(old) else moments.placed(ends, zone_of(end))
+
+
+def _as_long(begins: Moment, old: Moment, end: Moment) -> Moment:
+    """Return the end of what took from `old` to `end`: as many days later by the clock, and as much time more."""
+    days = timedelta((moments.by_the_clock(moments.placed(end, zone_of(old))) - moments.by_the_clock(old)).days)
+    return _later(existing(begins + days), moments.between(old + days, end))
+
+
+def _later(moment: Moment, length: timedelta) -> Moment:
+    """Return a time when so much time has passed, also where the clock changes."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        return moment + length
+    return (moment.astimezone(UTC) + length).astimezone(moment.tzinfo)
+
+
+def existing(moment: Moment) -> Moment:
+    """Return a time that the clock skips as the one that it is by the offset before the gap; any other as it is."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        return moment
+    shown = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    return moment if moments.by_the_clock(shown) == moments.by_the_clock(moment) else shown
+
+
+def skipped_in(moment: Moment, where: tzinfo | None) -> bool:
+    """Tell whether a clock skips a time that a caller wrote: that of its own zone, or of `where` if it has none."""
+    there = moments.meant_in(moment, where) or moment
+    return moments.by_the_clock(existing(there)) != moments.by_the_clock(there)
+
+
+def _writable(moment: Moment) -> Moment:
+    """Return a time that the clock shows for the second time in UTC: in its zone it would be the first."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None or not moment.fold:
+        return moment
+    return moment if moment.utcoffset() == moment.replace(fold=0).utcoffset() else moment.astimezone(UTC)
 
 
 def placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:

@@ -332,9 +332,12 @@ async def nc_calendar_delete_event(
     """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
     are told.
     """  # noqa: D205 - a description for a model, not a summary with details
-    status = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
+    deleted = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
     what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
-    return EventDeleted(status_code=status, message=f"{what} {event_uid} is deleted.")
+    message = f"{what} {event_uid} is deleted."
+    if recurrence_id and deleted.is_whole:
+        message += " It was the last one, so the whole event is deleted."
+    return EventDeleted(status_code=deleted.status_code, message=message)
 
 
 @writes("Create a meeting", scopes="calendar:write", destructive=False, idempotent=False)
@@ -360,7 +363,7 @@ async def nc_calendar_create_meeting(
     change = Change(
         title=title,
         start_datetime=start.isoformat(),
-        end_datetime=(start + timedelta(minutes=duration_minutes)).isoformat(),
+        duration_minutes=duration_minutes,
         attendees=attendees,
         location=location,
         description=description,
@@ -460,7 +463,7 @@ async def nc_calendar_bulk_operations(
     new_reminder_minutes: int | None = None,
     target_calendar: CalendarName | None = None,
 ) -> BulkDone:
-    """update, delete or move all events that match; reports on each."""
+    """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
         raise InvalidArgumentError(
             "No filter says which events to change: pass at least one of title_contains, categories, "
@@ -470,10 +473,10 @@ async def nc_calendar_bulk_operations(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
     )
     change = Change(
-        title=new_title,
-        description=new_description,
-        location=new_location,
-        categories=new_categories,
+        title=new_title or None,  # an empty text is no value here: it would take that of every match away
+        description=new_description or None,
+        location=new_location or None,
+        categories=new_categories or None,
         priority=new_priority,
         reminder_minutes=new_reminder_minutes,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed, new, written
 from nextcloud_mcp.apps.calendar.ical.event import Series, at
-from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.apps.calendar.ical.rules import has_occurrences, without
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from tests.support.ics import (
@@ -308,6 +308,80 @@ def test_an_event_is_moved(ical: str, fields: dict[str, Any], gone: set[str], co
     assert {line for line in came if line.startswith(("DTSTART;", "DTSTART:2", "DTEND"))} >= come
 
 
+SKIPPED: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any], str, str]]] = {
+    "moved there": (
+        ("DTSTART;TZID=Europe/Berlin:20270327T023000", "DTEND;TZID=Europe/Berlin:20270327T030000"),
+        {"start_datetime": "2027-03-28T02:30"},
+        "DTSTART;TZID=Europe/Berlin:20270328T033000",
+        "DTEND;TZID=Europe/Berlin:20270328T040000",
+    ),
+    "moved there, with a duration": (
+        ("DTSTART;TZID=Europe/Berlin:20270327T023000", "DURATION:PT30M"),
+        {"start_datetime": "2027-03-28T02:30"},
+        "DTSTART;TZID=Europe/Berlin:20270328T033000",
+        "DURATION:PT30M",
+    ),
+    "its end moved there": (
+        ("DTSTART;TZID=Europe/Berlin:20270328T010000", "DTEND;TZID=Europe/Berlin:20270328T013000"),
+        {"end_datetime": "2027-03-28T02:30"},
+        "DTSTART;TZID=Europe/Berlin:20270328T010000",
+        "DTEND;TZID=Europe/Berlin:20270328T033000",
+    ),
+    "moved across it": (
+        ("DTSTART;TZID=Europe/Berlin:20270327T013000", "DTEND;TZID=Europe/Berlin:20270327T030000"),
+        {"start_datetime": "2027-03-28T01:30"},
+        "DTSTART;TZID=Europe/Berlin:20270328T013000",
+        "DTEND;TZID=Europe/Berlin:20270328T040000",
+    ),
+    "days that go across it": (
+        ("DTSTART;TZID=Europe/Berlin:20270320T090000", "DTEND;TZID=Europe/Berlin:20270322T170000"),
+        {"start_datetime": "2027-03-27T09:00"},
+        "DTSTART;TZID=Europe/Berlin:20270327T090000",
+        "DTEND;TZID=Europe/Berlin:20270329T170000",
+    ),
+    "moved into the hour that comes twice": (
+        ("DTSTART;TZID=Europe/Berlin:20261024T023000", "DTEND;TZID=Europe/Berlin:20261024T030000"),
+        {"start_datetime": "2026-10-25T02:30"},
+        "DTSTART;TZID=Europe/Berlin:20261025T023000",
+        "DTEND:20261025T010000Z",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "fields", "start", "end"), SKIPPED.values(), ids=SKIPPED.keys())
+def test_an_event_keeps_its_length_where_the_clock_changes(
+    lines: tuple[str, ...], fields: dict[str, Any], start: str, end: str
+) -> None:
+    """A time that the clock skips is the one by the offset before (RFC 5545 section 3.3.5)."""
+    assert {start, end} <= set(unfolded(changed(Series(stored(ics(*lines))), Change(**fields), ALICE)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        pytest.param({}, "043000", id="an hour"),
+        pytest.param({"duration_minutes": 30}, "040000", id="a duration"),
+        pytest.param({"end_datetime": "2027-03-28T03:00"}, "040000", id="an end before it"),
+        pytest.param({"end_datetime": "2027-03-28T03:30"}, "043000", id="an end at the same time"),
+        pytest.param({"end_datetime": "2027-03-28T10:00"}, "100000", id="an end after it"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_an_event_is_made_in_the_hour_that_the_clock_skips(fields: dict[str, Any], end: str, *, named: bool) -> None:
+    """It starts an hour later by the clock, and ends after that."""
+    made = created(start_datetime="2027-03-28T02:30", whose=Whose(BERLIN, named=named), **fields)
+    assert {"DTSTART;TZID=Europe/Berlin:20270328T033000", f"DTEND;TZID=Europe/Berlin:20270328T{end}"} <= made
+
+
+def test_no_series_starts_in_the_hour_that_the_clock_skips() -> None:
+    """All of it would be where that one occurrence goes."""
+    start = "2027-03-28T02:30"
+    with pytest.raises(InvalidArgumentError, match="The clock in Europe/Berlin skips 2027-03-28T02:30:00"):
+        created(recurrence_rule="FREQ=DAILY", start_datetime=start)
+    with pytest.raises(InvalidArgumentError, match="pass a start_datetime on another day"):
+        change(ics("DTSTART;TZID=Europe/Berlin:20270327T023000", "RRULE:FREQ=DAILY"), start_datetime=start)
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -421,6 +495,22 @@ def test_one_occurrence_is_deleted(ical: str, recurrence_id: str, come: str) -> 
     after = unfolded(written(series.calendar))
     assert come in after
     assert not any(line.startswith("RECURRENCE-ID") and come.partition(":")[2] in line for line in after)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(("RRULE:FREQ=DAILY",), id="it has no end"),
+        pytest.param(("RRULE:FREQ=MINUTELY;COUNT=2",), id="it is not expanded"),
+        pytest.param(("RRULE:FREQ=DAILY;COUNT=1", "RDATE:20301012T080000Z"), id="one was added"),
+        pytest.param(("RRULE:FREQ=DAILY;UNTIL=20301008T080000Z",), id="the last one"),
+    ],
+)
+def test_a_series_has_something_left(lines: tuple[str, ...]) -> None:
+    """Without its first occurrence it goes on."""
+    series = Series(stored(ics("DTSTART:20301007T080000Z", *lines)))
+    series.main.add("exdate", series.main.start)
+    assert has_occurrences(series)
 
 
 def test_what_was_changed_with_all_that_follow_is_left_alone() -> None:

@@ -473,6 +473,47 @@ def test_a_series_that_never_happens_is_refused(never: str) -> None:
         after(ical, recurrence_rule=never)
 
 
+ENDED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "the first": (TUESDAYS, "2026-10-06T10:15"),
+    "the second": ((*TUESDAYS[:3], "EXDATE;TZID=Europe/Berlin:20261006T101500"), "2026-10-13T10:15"),
+    "the first, as it was changed": (
+        (*TUESDAYS, *override("20261006T101500", "20261007T140000")),
+        "2026-10-07T14:00*",
+    ),
+    "the second, as it was changed": (
+        (
+            *(*TUESDAYS[:3], "EXDATE;TZID=Europe/Berlin:20261006T101500"),
+            *override("20261013T101500", "20261014T140000"),
+        ),
+        "2026-10-14T14:00*",
+    ),
+    "the first, of which another was changed": (
+        (*TUESDAYS, *override("20261020T101500", "20261005T140000")),
+        "2026-10-06T10:15",
+    ),
+    "one that was added before": ((*TUESDAYS, "RDATE;TZID=Europe/Berlin:20261002T101500"), "2026-10-02T10:15"),
+    "a day": (("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=DAILY", "EXDATE;VALUE=DATE:20261006"), "2026-10-07"),
+}
+
+
+@pytest.mark.parametrize(("lines", "there"), ENDED.values(), ids=ENDED.keys())
+def test_a_series_that_ends_leaves_its_first_occurrence(lines: tuple[str, ...], there: str) -> None:
+    """One that was deleted does not come back, and what was changed of it stays changed; a new start is taken."""
+    once = after(ics(*lines), recurring=False)
+    assert listed(once) == [there]
+    assert not any(line.startswith(("RRULE", "EXDATE", "RDATE", "RECURRENCE-ID")) for line in unfolded(once))
+    if "T" in there:
+        moved = after(ics(*lines), recurring=False, start_datetime="2026-12-01T09:00")
+        assert [each[:16] for each in listed(moved)] == ["2026-12-01T09:00"]
+
+
+def test_a_series_that_is_not_expanded_has_no_first_occurrence() -> None:
+    """With exceptions it is not known, so the caller is told what to do."""
+    ical = ics("DTSTART:20261006T101500Z", "RRULE:FREQ=MINUTELY", "EXDATE:20261006T101500Z")
+    with pytest.raises(InvalidArgumentError, match="happens too often to find its first occurrence"):
+        after(ical, recurring=False)
+
+
 def test_an_empty_rule_does_not_say_what_becomes_of_a_series() -> None:
     """It is refused with both ways out; of an event that happens once, an empty rule is what reading gives."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;COUNT=3")
@@ -515,13 +556,49 @@ def test_a_whole_day_of_the_week_is_moved() -> None:
     assert "EXDATE;VALUE=DATE:20261014" in unfolded(moved)
 
 
-def test_a_month_without_the_day() -> None:
-    """An exception in it has no place any more; a changed occurrence is not lost without a word."""
-    start = ("DTSTART;TZID=Europe/Berlin:20261030T101500", "RRULE:FREQ=MONTHLY;BYMONTHDAY=30;COUNT=4")
-    deleted = after(ics(*start, "EXDATE;TZID=Europe/Berlin:20261130T101500"), start_datetime="2026-10-31T10:15")
-    assert "EXDATE" not in deleted
-    with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-11-30T10:15:00.01:00 was changed"):
-        after(ics(*start, *override("20261130T101500", "20261130T101500")), start_datetime="2026-10-31T10:15")
+SHORT_MONTHS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "a month later in the series": ("20270128T101500", "FREQ=MONTHLY;BYMONTHDAY=28;COUNT=5", "2027-01-29T10:15"),
+    "without BYMONTHDAY": ("20270128T101500", "FREQ=MONTHLY;UNTIL=20270601T000000Z", "2027-01-30T10:15"),
+    "back into another month": ("20270201T101500", "FREQ=MONTHLY;BYMONTHDAY=1;COUNT=4", "2027-01-31T10:15"),
+    "from one that some do not have": ("20261030T101500", "FREQ=MONTHLY;BYMONTHDAY=30", "2026-10-31T10:15"),
+    "29 February": ("20280228T101500", "FREQ=YEARLY", "2028-02-29T10:15"),
+    "29 February, by its date": ("20280301T101500", "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=1", "2028-02-29T10:15"),
+}
+
+
+@pytest.mark.parametrize(("start", "before", "to"), SHORT_MONTHS.values(), ids=SHORT_MONTHS.keys())
+@pytest.mark.parametrize("is_given_back", [True, False])
+def test_a_month_without_the_day(start: str, before: str, to: str, *, is_given_back: bool) -> None:
+    """The series would lose an occurrence, so the caller is asked for the rule, also if the old one is given back."""
+    ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
+    with pytest.raises(
+        InvalidArgumentError, match=r"has a day \d\d, and BYMONTHDAY=-1 .*Pass recurrence_rule together"
+    ):
+        after(ical, start_datetime=to, **({"recurrence_rule": before} if is_given_back else {}))
+    last_days = after(ical, start_datetime="2027-01-31T10:15", recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3")
+    assert listed(last_days, 2027) == ["2027-01-31T10:15", "2027-02-28T10:15", "2027-03-31T10:15"]
+
+
+LONG_MONTHS: Final[Mapping[str, tuple[str, str, str, int]]] = {
+    "a day of a year": ("20270128T101500", "FREQ=YEARLY;COUNT=5", "2027-01-31T10:15", 5),
+    "few occurrences": ("20270728T101500", "FREQ=MONTHLY;BYMONTHDAY=28;COUNT=2", "2027-07-31T10:15", 2),
+    "an end before the first short one": (
+        "20270728T101500",
+        "FREQ=MONTHLY;UNTIL=20270829T000000Z",
+        "2027-07-31T10:15",
+        2,
+    ),
+    "every fourth year": ("20280228T101500", "FREQ=YEARLY;INTERVAL=4;COUNT=3", "2028-02-29T10:15", 3),
+    "the last day": ("20270129T101500", "FREQ=MONTHLY;BYMONTHDAY=-3;COUNT=4", "2027-01-31T10:15", 4),
+    "a day that it has": ("20270131T101500", "FREQ=MONTHLY;BYMONTHDAY=31;COUNT=4", "2027-03-31T10:15", 4),
+}
+
+
+@pytest.mark.parametrize(("start", "before", "to", "count"), LONG_MONTHS.values(), ids=LONG_MONTHS.keys())
+def test_a_day_that_all_its_months_have(start: str, before: str, to: str, count: int) -> None:
+    """The series is moved, and keeps its occurrences."""
+    moved = listed(after(ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}"), start_datetime=to), 2027, 12)
+    assert (moved[0], len(moved)) == (to, count)
 
 
 ZONES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {

@@ -129,6 +129,25 @@ async def test_says_what_may_not_have_been_meant(
     )
 
 
+async def test_an_hour_that_the_clock_skips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A meeting then takes as long as it was to, and the answer says when it is."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    takes_all(server, NEW, THEIRS)
+    meeting = {"title": "M", "date": "2027-03-28", "time": "02:30", "calendar_name": "work", "duration_minutes": 30}
+    said = (
+        "The clock in Europe/Berlin skips 2027-03-28T02:30:00, so the event starts at 2027-03-28T03:30:00+02:00, and "
+        "lasts as long as it would have."
+    )
+    assert (await server.use("nc_calendar_create_meeting", meeting))["message"] == said
+    lines = unfolded(sent(server.nextcloud).content.decode())
+    assert {"DTSTART;TZID=Europe/Berlin:20270328T033000", "DTEND;TZID=Europe/Berlin:20270328T040000"} <= set(lines)
+    holds(server.nextcloud, {"theirs": ics("DTSTART;TZID=Europe/Berlin:20270327T120000", "DURATION:PT1H")})
+    there = {**EVENT, "start_datetime": "2027-03-28T02:30"}
+    assert (await server.use("nc_calendar_update_event", there))["message"] == said
+
+
 def by_query(**objects: str) -> Answer:
     """Answer each REPORT with the objects for what it has: a time-range, or a property's name."""
 
@@ -583,6 +602,66 @@ async def test_deletes_the_only_occurrence(server: Server) -> None:
     assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
 
 
+LAST_ONES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "the only one": (("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=1"), "2030-10-07T10:00:00Z"),
+    "all others are deleted, and it was changed": (
+        (
+            *("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:20301007T100000Z", "END:VEVENT"),
+            *("BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "RECURRENCE-ID:20301008T100000Z"),
+            "DTSTART:20301008T120000Z",
+        ),
+        "2030-10-08T10:00:00Z",
+    ),
+    "a whole day": (
+        ("DTSTART;VALUE=DATE:20301007", "RRULE:FREQ=DAILY;UNTIL=20301008", "EXDATE;VALUE=DATE:20301008"),
+        "2030-10-07",
+    ),
+    "one that was added": (
+        ("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=1", "RDATE:20301012T100000Z", "EXDATE:20301007T100000Z"),
+        "2030-10-12T10:00:00Z",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "recurrence_id"), LAST_ONES.values(), ids=LAST_ONES.keys())
+async def test_deletes_the_last_occurrence(server: Server, lines: tuple[str, ...], recurrence_id: str) -> None:
+    """Nextcloud stores no series that has none, so the event goes, and the answer says so."""
+    holds(server.nextcloud, {"theirs": ics(*lines)})
+    takes_all(server)
+    result = await server.use("nc_calendar_delete_event", {**EVENT, "recurrence_id": recurrence_id})
+    assert server.nextcloud.asked("PUT") == []
+    assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
+    assert result["message"].endswith("It was the last one, so the whole event is deleted.")
+
+
+async def test_deletes_all_occurrences_in_a_time(server: Server) -> None:
+    """Where no other is left, the event goes."""
+    server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
+    holds(server.nextcloud, {"theirs": ics("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=3")})
+    takes_all(server)
+    october = {"calendar_name": "work", "start_date": "2030-10-01", "end_date": "2030-10-31"}
+    result = await server.use("nc_calendar_bulk_operations", {"operation": "delete", **october})
+    assert (result["deleted_count"], server.nextcloud.asked("PUT")) == (3, [])
+    assert server.nextcloud.asked("DELETE") == [f"DELETE {THEIRS}"]
+
+
+INVALID: Final[Mapping[str, tuple[int, str]]] = {
+    "a rule": (403, "This recurrence rule does not generate any valid instances"),
+    "its size": (403, "VEvent or VTodo object exceeds 10485760 bytes"),
+    "anything else": (415, "Validation error in iCalendar: RRULE MUST NOT appear more than once"),
+}
+
+
+@pytest.mark.parametrize(("status", "why"), INVALID.values(), ids=INVALID.keys())
+async def test_what_nextcloud_does_not_store_is_no_matter_of_permissions(server: Server, status: int, why: str) -> None:
+    """The sentence has Nextcloud's reason, and sends nobody to ask for rights."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    server.nextcloud.on("PUT", THEIRS, answer(status, content=dav_error("Sabre\\DAV\\Exception", why)))
+    assert await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x"}) == (
+        f"Nextcloud does not store calendar object 'theirs.ics' with these values ({why}): pass other values."
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
@@ -656,6 +735,22 @@ async def test_changes_all_that_match(server: Server) -> None:
     assert not any(b"CATEGORIES" in request.content for request in server.nextcloud.requests)
     assert outcomes["trip"][0] == "failed"
     assert "locked" in outcomes["trip"][1]
+
+
+EMPTY: Final = {"new_title": "", "new_description": "", "new_location": "", "new_categories": ""}
+
+
+async def test_an_empty_text_takes_nothing_from_all_that_match(server: Server) -> None:
+    """Some clients send it for what is not given; alone it is a change of nothing."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD})
+    takes_all(server)
+    await server.use("nc_calendar_bulk_operations", BULK | {name: "" for name in EMPTY if name != "new_location"})
+    lines = set(unfolded(sent(server.nextcloud).content.decode()))
+    assert {"SUMMARY:Team meeting", "CATEGORIES:Work,Team", "LOCATION:Room 9"} <= lines
+    server.nextcloud.requests.clear()
+    nothing = {"operation": "update", "calendar_name": "work", **EMPTY}
+    assert "pass at least one of the new_" in await server.misuse("nc_calendar_bulk_operations", nothing)
+    assert server.nextcloud.asked("PUT") == []
 
 
 async def test_in_a_time_only_what_happens_then_is_changed(server: Server) -> None:

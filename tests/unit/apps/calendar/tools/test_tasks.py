@@ -171,6 +171,24 @@ CHANGED: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"PERCENT-COMPLETE:90"},
         {"PERCENT-COMPLETE:100"},
     ),
+    "done, with the progress that was read": (
+        NEXTCLOUDS_OWN,
+        {"status": "COMPLETED", "percent_complete": 40, "completed": "2030-10-02T10:00Z"},
+        {"STATUS:IN-PROCESS", "PERCENT-COMPLETE:40"},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301002T100000Z"},
+    ),
+    "not done after all, with the progress that was read": (
+        DONE,
+        {"status": "NEEDS-ACTION", "percent_complete": 100, "completed": "2030-10-01T08:00:00+00:00"},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
+        {"STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:0"},
+    ),
+    "half done after all, with the status that was read": (
+        DONE,
+        {"status": "COMPLETED", "percent_complete": 50},
+        {"STATUS:COMPLETED", "PERCENT-COMPLETE:100", "COMPLETED:20301001T080000Z"},
+        {"STATUS:IN-PROCESS", "PERCENT-COMPLETE:50"},
+    ),
     "never due": (NEXTCLOUDS_OWN, {"due": ""}, {"DUE;TZID=Europe/Berlin:20301031T180000"}, set()),
     "due instead of lasting": (
         ics("DTSTART:20301001T100000Z", "DURATION:PT1H", kind="VTODO"),
@@ -450,7 +468,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "too much": ({"percent_complete": 101}, "Invalid percent_complete 101: use 0 to 100"),
     "half completed": ({"status": "COMPLETED", "percent_complete": 50}, "leave out what contradicts that"),
     "completed at a time, and not": (
-        {"status": "IN-PROCESS", "completed": "2030-10-02"},
+        {"status": "CANCELLED", "completed": "2030-10-02"},
         "leave out what contradicts that",
     ),
     "a priority": ({"priority": -1}, "Invalid priority -1: use 1 (highest)"),
