@@ -153,6 +153,8 @@ class _Request:
             raise DAVError(HTTP_NOT_FOUND, self.path)
         self._check_partial()
         if self.method in {"PUT", "MKCOL"}:
+            if "\n" in self.path:
+                raise DAVError(HTTP_NOT_FOUND, self.path)
             _check_name(self.path)
         if self.method == "PUT":
             self._check_put()
@@ -260,7 +262,7 @@ def _check_name(path: str) -> None:
     if len(name.encode()) > _LONGEST_NAME:
         raise _NameError("Filename is too long")
     if _CONTROL.search(name):
-        raise DAVError(HTTP_NOT_FOUND, path)  # of which Nextcloud says no more
+        raise _NameError("Invalid path")
     if name == ".htaccess":
         raise _NameError("Filename is a reserved word")
     if name.endswith((_PARTIAL, ".filepart")):

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from nextcloud_mcp.boundary.addresses import below
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Translated
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import files
 
 _ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
-_PORTS: Final = {"http": 80, "https": 443}
 
 _BY_ID: Final = re.compile(r"(?:/index\.php)?/(?:f|apps/files/files)/([0-9]{1,18})/?")
 """The addresses of a file or folder by its id: the internal link, and that of the web page, which has `dir` besides."""
@@ -93,26 +93,9 @@ def _split(given: str, roots: tuple[str, ...]) -> tuple[SplitResult, str]:
         address = urlsplit(given)
     except ValueError:  # a host that cannot be one
         address = urlsplit("https:")
-    path = _below(address, roots) if address.scheme else address.path
+    path = below(address, roots) if address.scheme else address.path
     if path is None:
         raise InvalidArgumentError(
             f"{quoted(given)} is not an address of this Nextcloud: pass the path, as nc_webdav_list_directory shows it."
         )
     return address, path
-
-
-def _below(address: SplitResult, roots: tuple[str, ...]) -> str | None:
-    """Return the part of an address that comes after one of this Nextcloud's."""
-    for root in map(urlsplit, roots):
-        base = root.path.rstrip("/")
-        if _host(root) == _host(address) and (address.path + "/").startswith(base + "/"):
-            return address.path[len(base) :] or "/"
-    return None
-
-
-def _host(address: SplitResult) -> tuple[str | None, int | None]:
-    try:
-        port = address.port
-    except ValueError:  # not a number
-        return None, None
-    return address.hostname, port or _PORTS.get(address.scheme.lower())

@@ -8,6 +8,7 @@ the function has found nothing under it, for most are right, and looking costs a
 or is there more than once, is refused with a list of them, for callers whose token may read it.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -71,7 +72,11 @@ class Lookups:
             if isinstance(found.get(name), str):
                 found[name] = await translated.translate(call, found[name], found)
         for name, marker in self._named.items():
-            if name in self.numbers and isinstance(found.get(name), str):
+            if name not in self.numbers or not isinstance(found.get(name), str):
+                continue
+            if re.fullmatch("[0-9]{1,18}", found[name]):  # from an address
+                found[name] = int(found[name])
+            else:
                 things = await marker.list_things(call.nextcloud(), found)
                 found[name] = int(_find(marker, found[name], things, call))
         return found

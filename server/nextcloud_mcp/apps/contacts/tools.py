@@ -7,6 +7,7 @@ from uuid import uuid4
 from nextcloud_mcp.apps.contacts import api
 from nextcloud_mcp.apps.contacts.api import AddressBook, Contact, Written
 from nextcloud_mcp.apps.contacts.vcard import contact_data as read_fields
+from nextcloud_mcp.boundary.addresses import at_address
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
@@ -56,7 +57,11 @@ async def _address_books(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thi
     return [Thing(book.name, book.display_name) for book in await api.list_address_books(nextcloud)]
 
 
-AddressBookName = Annotated[str, Named("address book", _address_books, scope="contacts:read")]
+AddressBookName = Annotated[
+    str,
+    at_address(r"/remote\.php/(?:dav|carddav)/addressbooks/(?:users/)?(?P<owner>[^/]+)/([^/]+)(?:/.*)?"),
+    Named("address book", _address_books, scope="contacts:read"),
+]
 
 
 @reads("List address books", scopes="contacts:read")

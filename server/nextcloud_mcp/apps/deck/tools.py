@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from nextcloud_mcp.apps.deck import api
 from nextcloud_mcp.apps.deck.api import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
+from nextcloud_mcp.boundary.addresses import at_address
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser, Call
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
@@ -20,6 +21,9 @@ from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Page, Paged, page
 from nextcloud_mcp.boundary.people import as_uid, find_person
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, folded
+
+_PAGE: Final = r"/apps/deck/?(?:#!?)?/?"
+"""Begins the address of Deck's web page, whose older versions have the rest in the fragment."""
 
 
 async def _boards(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
@@ -66,9 +70,15 @@ def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> li
     return [Thing(str(each.id), each.title) for each in found]
 
 
-BoardId = Annotated[int, Named("board", _boards, scope="deck:read")]
+BoardId = Annotated[
+    int, at_address(rf"{_PAGE}board/([0-9]{{1,18}})(?:/.*)?"), Named("board", _boards, scope="deck:read")
+]
 StackId = Annotated[int, Named("stack", _stacks, scope="deck:read", exists=_is_stack)]
-CardId = Annotated[int, Named("card", _cards, scope="deck:read", exists=_is_card)]
+CardId = Annotated[
+    int,
+    at_address(rf"{_PAGE}(?:board/[0-9]+/)?card/([0-9]{{1,18}})(?:/.*)?"),
+    Named("card", _cards, scope="deck:read", exists=_is_card),
+]
 LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
 Owner = Annotated[NonEmptyText, BeforeValidator(as_uid)]
 OnBoard = Annotated[

@@ -1,17 +1,28 @@
 """The tools for Nextcloud Notes."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
 from nextcloud_mcp.apps.notes import api
 from nextcloud_mcp.apps.notes.api import Heading, Note, Settings
 from nextcloud_mcp.boundary import large
+from nextcloud_mcp.boundary.addresses import at_address
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
+from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
-from nextcloud_mcp.nextcloud.names import folded
+from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import Thing, folded
+
+
+async def _notes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
+    return [Thing(str(note.id), note.title) for note in await api.list_headings(nextcloud)]
+
+
+NoteId = Annotated[int, at_address(r"/apps/notes/?#?/?note/([0-9]{1,18})/?"), Named("note", _notes, scope="notes:read")]
 
 
 class NoteWritten(Result):
@@ -61,7 +72,7 @@ async def nc_notes_create_note(title: str, content: str, category: str, nextclou
 
 @writes("Change a note", scopes="notes:write", destructive=True, idempotent=True)
 async def nc_notes_update_note(
-    note_id: int, etag: str, title: str | None, content: str | None, category: str | None, nextcloud: AsUser
+    note_id: NoteId, etag: str, title: str | None, content: str | None, category: str | None, nextcloud: AsUser
 ) -> NoteWritten:
     """Replace a note's title, content or category; null, or an empty title, leaves one as it is. Needs the ETag from
     reading it.
@@ -71,7 +82,7 @@ async def nc_notes_update_note(
 
 
 @writes("Add to a note", scopes="notes:write", destructive=False, idempotent=False)
-async def nc_notes_append_content(note_id: int, content: str, nextcloud: AsUser) -> NoteWritten:
+async def nc_notes_append_content(note_id: NoteId, content: str, nextcloud: AsUser) -> NoteWritten:
     """Add text to the end of a note, below a rule (---). Needs no ETag: nothing that others write is lost."""
     return NoteWritten.of(await api.append(nextcloud, note_id, content))
 
@@ -104,13 +115,13 @@ def _score(note: Heading, words: list[str]) -> float | None:
 
 
 @reads("Read a note", scopes="notes:read")
-async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note:
+async def nc_notes_get_note(note_id: NoteId, nextcloud: AsUser) -> Note:
     """Read a note: content in Markdown, and the ETag that an update needs."""
     return await api.get(nextcloud, note_id)
 
 
 @reads("Read a note's attachment", scopes="notes:read")
-async def nc_notes_get_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
+async def nc_notes_get_attachment(note_id: NoteId, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
     """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
     async with large.turn():
         content, media_type = await api.attachment(nextcloud, note_id, attachment_filename)
@@ -122,7 +133,7 @@ async def nc_notes_get_attachment(note_id: int, attachment_filename: str, nextcl
 
 
 @writes("Delete a note", scopes="notes:write", destructive=True, idempotent=True)
-async def nc_notes_delete_note(note_id: int, nextcloud: AsUser) -> NoteDeleted:
+async def nc_notes_delete_note(note_id: NoteId, nextcloud: AsUser) -> NoteDeleted:
     """Delete a note. Its file goes to the user's trash, from where it can be restored in Nextcloud."""
     await api.delete(nextcloud, note_id)
     return NoteDeleted(deleted_id=note_id, status_code=200, message=f"Note {note_id} is deleted.")

@@ -1,0 +1,70 @@
+"""Addresses of this Nextcloud, as a browser or a DAV client shows them, in the place of ids and names.
+
+BoardId = Annotated[int, at_address("/apps/deck/board/([0-9]+)"), Named("board", list_boards, scope="deck:read")]
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from nextcloud_mcp.boundary.call import Call
+from nextcloud_mcp.boundary.lookup import Translated
+
+_SCHEMES: Final = frozenset({"http", "https"})
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def at_address(pattern: str) -> Translated:
+    """Return the marker of an argument that may be an address, of which the pattern's last group is the id or name.
+
+    What is not an address of this Nextcloud that fits stays as it is, and so does one whose group `owner` is not the
+    person.
+
+    Args:
+        pattern: a regular expression of the address's path below Nextcloud, with its fragment: `/apps/x/#/y/([0-9]+)`.
+    """
+    compiled = re.compile(rf"(?:/index\.php)?(?:{pattern})")
+
+    async def translate(call: Call, given: str, _: Mapping[str, Any]) -> str:
+        found = compiled.fullmatch(_place(given.strip(), call.services.addresses) or "")
+        if found is None:
+            return given
+        owner = found.groupdict().get("owner")
+        if owner is not None and unquote(owner) != await call.nextcloud().user_id():
+            return given
+        return unquote(found[compiled.groups])
+
+    return Translated(translate)
+
+
+def _place(given: str, roots: tuple[str, ...]) -> str | None:
+    """Return the path and fragment of an address of this Nextcloud, which may lack its host; None if it is none."""
+    try:
+        address = urlsplit(given)
+    except ValueError:  # a host that cannot be one
+        return None
+    if address.scheme.lower() in _SCHEMES:
+        path = below(address, roots)
+    else:
+        path = given.partition("#")[0].partition("?")[0] if given.startswith("/") else None
+    if path is None:
+        return None
+    return f"{path}#{address.fragment}" if address.fragment else path
+
+
+def below(address: SplitResult, roots: tuple[str, ...]) -> str | None:
+    """Return the part of an address that comes after one of this Nextcloud's; None if it is another server's."""
+    for root in map(urlsplit, roots):
+        base = root.path.rstrip("/")
+        if _host(root) == _host(address) and (address.path + "/").startswith(base + "/"):
+            return address.path[len(base) :] or "/"
+    return None
+
+
+def _host(address: SplitResult) -> tuple[str | None, int | None]:
+    try:
+        port = address.port
+    except ValueError:  # not a number
+        return None, None
+    return address.hostname, port or _PORTS.get(address.scheme.lower())

@@ -1,0 +1,139 @@
+"""`boundary.addresses`: what an address of this Nextcloud leads to is accepted for an id or a name."""
+
+from typing import Final
+
+import pytest
+
+from tests.support.deck import BOARDS, board, card, stack
+from tests.support.issuer import answer
+from tests.support.nextcloud import NOTES, note
+from tests.support.server import Server
+
+CLOUD: Final = "https://cloud.test"
+ELSEWHERE: Final = "https://elsewhere.test"
+BOOK: Final = "/remote.php/dav/addressbooks/users/alice"
+TABLES: Final = "/index.php/apps/tables/api/1/tables"
+RECIPES: Final = "/index.php/apps/cookbook/api/v1/recipes"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{CLOUD}/apps/deck/board/2",
+        f"{CLOUD}/index.php/apps/deck/board/2/card/11",
+        f"{CLOUD}/apps/deck/#/board/2",
+        f"{CLOUD}/apps/deck/#!/board/2/",
+        f"{CLOUD}/index.php/apps/deck#/board/2/card/11",
+        f" {CLOUD}:443/apps/deck/board/2 ",
+        "/apps/deck/board/2",
+        "/index.php/apps/deck/#/board/2",
+    ],
+)
+async def test_a_board_s_address(server: Server, address: str) -> None:
+    """Of every version of the web page; nothing is looked up, for it has the id."""
+    server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board()))
+    assert (await server.use("deck_get_board", {"board_id": address}))["id"] == 2
+    assert server.nextcloud.asked() == [f"GET {BOARDS}/2"]
+
+
+async def test_a_card_s_address(server: Server) -> None:
+    """It names the board too, and not the stack."""
+    path = f"{BOARDS}/2/stacks/9"
+    server.nextcloud.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(title="To do")]))
+    server.nextcloud.on("GET", f"{path}/cards/11", answer(json=card()))
+    address = f"{CLOUD}/apps/deck/board/2/card/11"
+    read = await server.use("deck_get_card", {"board_id": address, "stack_id": "To do", "card_id": address})
+    assert read["id"] == 11
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument", "address", "path", "row"),
+    [
+        ("nc_notes_get_note", "note_id", "/apps/notes/note/7", f"{NOTES}/7", note()),
+        ("nc_notes_get_note", "note_id", "/index.php/apps/notes/#/note/7", f"{NOTES}/7", note()),
+        (
+            "nc_tables_get_schema",
+            "table_id",
+            "/apps/tables/#/table/3",
+            f"{TABLES}/3/scheme",
+            {"title": "T", "columns": []},
+        ),
+        (
+            "nc_tables_get_schema",
+            "table_id",
+            "/apps/tables/#/table/3/row/1",
+            f"{TABLES}/3/scheme",
+            {"title": "T", "columns": []},
+        ),
+        (
+            "nc_cookbook_get_recipe",
+            "recipe_id",
+            "/apps/cookbook/#/recipe/5",
+            f"{RECIPES}/5",
+            {"id": "5", "name": "Soup"},
+        ),
+        (
+            "nc_cookbook_get_recipe",
+            "recipe_id",
+            "/index.php/apps/cookbook/#/recipe/5/edit",
+            f"{RECIPES}/5",
+            {"id": "5", "name": "Soup"},
+        ),
+    ],
+)
+async def test_an_address_of_other_apps(
+    server: Server, tool: str, argument: str, address: str, path: str, row: dict[str, object]
+) -> None:
+    """With and without the host."""
+    server.nextcloud.on("GET", path, answer(json=row))
+    for given in (CLOUD + address, address):
+        await server.use(tool, {argument: given})
+    assert server.nextcloud.asked() == [f"GET {path}"] * 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{CLOUD}{BOOK}/con%20tacts/",
+        f"{CLOUD}{BOOK}/con%20tacts",
+        f"{CLOUD}{BOOK}/con%20tacts/ann.vcf",
+        f"{CLOUD}/remote.php/carddav/addressbooks/alice/con%20tacts/",
+        f"{BOOK}/con%20tacts/",
+    ],
+)
+async def test_an_address_book_s_address(server: Server, address: str) -> None:
+    """As a CardDAV client shows it."""
+    empty = b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"/>'
+    server.nextcloud.on("REPORT", f"{BOOK}/con%20tacts/", answer(207, content=empty))
+    found = await server.use("nc_contacts_list_contacts", {"addressbook": address})
+    assert (found["addressbook"], found["contacts"]) == ("con tacts", [])
+
+
+@pytest.mark.parametrize(
+    "address", [f"{ELSEWHERE}/apps/deck/board/2", f"{CLOUD}/apps/deck/", "http://[/apps/deck/board/2"]
+)
+async def test_an_address_that_leads_to_no_board(server: Server, address: str) -> None:
+    """Another server's, or that of the whole app: what there is is told."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board()]))
+    said = await server.misuse("deck_get_board", {"board_id": address})
+    assert said == f"No board {address!r}: choose from 2 (Project)."
+
+
+@pytest.mark.parametrize("address", [f"{ELSEWHERE}{BOOK}/contacts/", f"{CLOUD}{BOOK[:-5]}bob/contacts/"])
+async def test_an_address_that_leads_to_no_address_book_of_the_person(server: Server, address: str) -> None:
+    """Another server's, or in somebody else's home."""
+    said = await server.misuse("nc_contacts_list_contacts", {"addressbook": address})
+    assert said.startswith("There is no address book ")
+
+
+async def test_a_note_is_found_by_its_title(server: Server) -> None:
+    """As boards and tables are; of two of a title, the ids are told."""
+    notes = [note(id=7, title="Plans"), note(id=8, title="Twice"), note(id=9, title="Twice"), note(id=10, title="2027")]
+    server.nextcloud.on("GET", NOTES, answer(json=notes))
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(json=notes[0]))
+    server.nextcloud.on("GET", f"{NOTES}/10", answer(json=notes[3]))
+    server.nextcloud.on("GET", f"{NOTES}/2027", answer(404))
+    assert (await server.use("nc_notes_get_note", {"note_id": "plans"}))["id"] == 7
+    assert (await server.use("nc_notes_get_note", {"note_id": "2027"}))["id"] == 10
+    said = await server.misuse("nc_notes_get_note", {"note_id": "Twice"})
+    assert said == "More than one note is called 'Twice': pass one of 8 (Twice), 9 (Twice)."
