@@ -571,10 +571,11 @@ SHORT_MONTHS: Final[Mapping[str, tuple[str, str, str]]] = {
 def test_a_month_without_the_day(start: str, before: str, to: str, *, is_given_back: bool) -> None:
     """The series would lose an occurrence, so the caller is asked for the rule, also if the old one is given back."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
+    given = before if is_given_back else None
     with pytest.raises(
         InvalidArgumentError, match=r"has a day \d\d, and BYMONTHDAY=-1 .*Pass recurrence_rule together"
     ):
-        after(ical, start_datetime=to, **({"recurrence_rule": before} if is_given_back else {}))
+        after(ical, start_datetime=to, recurrence_rule=given)
     last_days = after(ical, start_datetime="2027-01-31T10:15", recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3")
     assert listed(last_days, 2027) == ["2027-01-31T10:15", "2027-02-28T10:15", "2027-03-31T10:15"]
 
