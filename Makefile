@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit conformance chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit figures conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ types: $(INSTALLED)
 
 unit: $(INSTALLED) ## the tests that need no Keycloak
 	$(BIN)/pytest tests/unit
+
+figures: $(INSTALLED) ## how large the server's parts are, beside what the house wants to keep
+	@$(BIN)/python -m tests.figures
 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance
