@@ -40,7 +40,8 @@ async def test_a_use_is_counted_by_its_outcome(server: Server) -> None:
     change = Change()
     token = server.keycloak.mint(scope=EVERYTHING)
     await server.call("nc_whoami", token=token)
-    await server.call("nc_notes_get_note", {"note_id": "seven"}, token=token)
+    await server.call("nc_notes_get_note", {"note_id": "7.5"}, token=token)
+    server.nextcloud.on("GET", NOTES, answer(404))
     for path, told in (("7", answer(404)), ("8", crash)):
         server.nextcloud.on("GET", f"{NOTES}/{path}", told)
         await server.call("nc_notes_get_note", {"note_id": int(path)}, token=token)

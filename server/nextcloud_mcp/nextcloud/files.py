@@ -87,7 +87,7 @@ def segments(path: str) -> list[str]:
 def check_new_name(path: str) -> None:
     """Refuse a name with control characters for what is to be made; what others have made may have one.
 
-    Nextcloud refuses it too, but says that something was not found (PUT and MKCOL, measured on 34.0.1).
+    Nextcloud refuses it too, but says of a line break that something was not found (PUT, MKCOL; 34.0.1).
 
     Raises:
         InvalidArgumentError: the last name of the path has one.

@@ -275,13 +275,17 @@ async def test_a_note_whose_content_is_json_is_stored(server: Server, version: s
 
 async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> None:
     """The caller gets the sentence, the log the names of those that the tool has, and Nextcloud nothing."""
-    arguments = {"note_id": "hunter2", "pasword": "hunter2", "hunter2": 1}
+    arguments = {"share_id": "hunter2", "pasword": "hunter2", "hunter2": 1}
     token = server.keycloak.mint(scope=EVERYTHING)
     with capture_logs() as events:
-        said = refusal(await server.call("nc_notes_get_note", arguments, token=token))
-    assert said.startswith("Invalid note_id 'hunter2': pass a whole number. Unknown argument 'pasword': ")
+        said = refusal(await server.call("nc_share_get", arguments, token=token))
+    assert said.startswith("Invalid share_id 'hunter2': pass a whole number. Unknown argument 'pasword': ")
     (failed,) = [event for event in events if event["event"] == "tool.failed"]
-    assert (failed["code"], failed["rejected"], failed["lengths"]) == ("argument.invalid", ["note_id"], {"note_id": 7})
+    assert (failed["code"], failed["rejected"], failed["lengths"]) == (
+        "argument.invalid",
+        ["share_id"],
+        {"share_id": 7},
+    )
     assert "hunter2" not in repr(failed)
     assert server.nextcloud.requests == []
 

@@ -200,6 +200,7 @@ async def test_without_an_admission_for_it_no_tool_runs(admission: object) -> No
 async def test_an_error_of_nextcloud_is_a_sentence_for_the_caller(server: Server) -> None:
     """What Nextcloud answered becomes a tool error with the next step, in HTTP 200 as MCP has it."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
+    server.nextcloud.on("GET", NOTES, answer(404))
     assert await server.misuse("nc_notes_get_note", {"note_id": 7}) == (
         "Nextcloud did not find note 7 among what you may see: check the name, or list what is there."
     )
@@ -232,7 +233,7 @@ async def test_a_defect_tells_the_caller_nothing(server: Server) -> None:
     "arguments",
     [
         pytest.param({}, id="missing"),
-        pytest.param({"note_id": "seven"}, id="a word for a number"),
+        pytest.param({"note_id": "7.5"}, id="no whole number"),
         pytest.param({"note_id": None}, id="null"),
         pytest.param({"note_id": [7]}, id="a list"),
     ],

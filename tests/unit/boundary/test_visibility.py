@@ -99,6 +99,7 @@ async def test_a_list_does_not_wait_for_long(server: Server, monkeypatch: pytest
 async def test_a_call_says_that_its_app_is_not_there(server: Server) -> None:
     """A client that calls a tool all the same learns why it fails, and who can change that."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
+    server.nextcloud.on("GET", NOTES, answer(404))
     server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core", "files"))
     with capture_logs() as events:
         sentence = await server.misuse("nc_notes_get_note", {"note_id": 7})
@@ -120,6 +121,7 @@ async def test_what_is_not_there_is_no_matter_of_the_app(server: Server, apps: l
     """With the app there, or nobody to ask, the error is about the note."""
     server.nextcloud.on("GET", CAPABILITIES_PATH, *apps)
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
+    server.nextcloud.on("GET", NOTES, answer(404))
     await listed(server, "tools/list")
     assert (await server.misuse("nc_notes_get_note", {"note_id": 7})).startswith("Nextcloud did not find note 7")
 
