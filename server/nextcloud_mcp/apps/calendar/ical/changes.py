@@ -440,14 +440,20 @@ def _invited(address: str, name: str) -> vCalAddress:
 def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
     """Set when the first reminder comes, and whether one comes by mail; further reminders stay.
 
-    0 takes all away, unless it is what reading gives: then the first comes at the start, and `NO_REMINDER` takes it.
+    0 is at the start, as reading gives it, and `NO_REMINDER` takes all away.
     """
     minutes, email = change.reminder_minutes, change.reminder_email
     if minutes is not None and not NO_REMINDER <= minutes <= EARLIEST_REMINDER:
         raise InvalidArgumentError(
-            "reminder_minutes counts back from the start: pass 0 or -1 for no reminder, or up to a year's."
+            f"Invalid reminder_minutes {minutes}: pass how many minutes before the start it comes, from 0 (at the "
+            f"start) to {EARLIEST_REMINDER} (a year), or {NO_REMINDER} for no reminder."
         )
-    if minutes in {0, NO_REMINDER}:
+    if minutes == NO_REMINDER and email:
+        raise InvalidArgumentError(
+            f"reminder_minutes {NO_REMINDER} (no reminder) and reminder_email=true contradict each other: pass one of "
+            "them."
+        )
+    if minutes == NO_REMINDER:
         _keep_alarms(event, lambda _: False)
     elif minutes is not None:
         _move_first(event, minutes)
