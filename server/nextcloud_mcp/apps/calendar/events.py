@@ -207,15 +207,22 @@ async def update(
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
     stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
     different, own_zone = await aside(_differing, stored, change, recurrence_id)
-    person = await whose(nextcloud, different, "" if time_zone == own_zone else time_zone)
-    return await change_stored(nextcloud, stored, different, person, [recurrence_id])
+    person = await whose(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)
+    done = await change_stored(nextcloud, stored, different, person, [recurrence_id])
+    if person.named and own_zone and own_zone != time_zone and different.start_datetime is None:
+        stays = (
+            f"The event stays in the time zone {own_zone}: pass time_zone together with a new start_datetime to move "
+            "the event into it."
+        )
+        return Changed(done.written, " ".join(filter(None, [done.remark, stays])))
+    return done
 
 
 def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
-    """Return what of a change is different from what is there, and the zone that the event is in."""
+    """Return what of a change is different from what is there, and the zone that the event is in: UTC also."""
     series = Series(stored)
     event = series.occurrence(recurrence_id) if recurrence_id else series.main
-    return differing(series, change, recurrence_id), name_of_zone(event)
+    return differing(series, change, recurrence_id), name_of_zone(event) or ("UTC" if zone_of(event.start) else None)
 
 
 async def change_stored(

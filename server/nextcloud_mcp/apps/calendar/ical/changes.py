@@ -95,7 +95,8 @@ class Whose:
     Attributes:
         zone: The zone in which they mean times, if known.
         mailto: Their `mailto:` address, if known.
-        named: Whether the call names the zone: then times are meant there, whatever zone the event has.
+        named: Whether the call names the zone: then times are meant there, whatever zone the event has, and a new start
+            moves the event into it.
     """
 
     zone: tzinfo | None
@@ -241,6 +242,7 @@ def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
         end,
         all_day=change.all_day,
         zone=whose.zone,
+        moves_zone=whose.named and start is not None,
         length=timedelta(minutes=change.duration_minutes) if change.duration_minutes else None,
         repeats=bool(change.recurrence_rule or change.recurring or (change.recurring is None and "RRULE" in event)),
     )

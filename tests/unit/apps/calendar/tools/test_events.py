@@ -535,6 +535,20 @@ async def test_changes_an_event(server: Server) -> None:
     assert {"LOCATION:Room 2", "SUMMARY:Interview"} <= set(unfolded(request.content.decode()))
 
 
+async def test_a_time_zone_without_a_start_does_not_move_an_event(server: Server) -> None:
+    """The answer says so, and how it is moved; with a start it is, and nothing is to be said."""
+    holds(server.nextcloud, {"theirs": ics("DTSTART;TZID=Europe/Berlin:20301007T100000", "DURATION:PT1H")})
+    takes_all(server)
+    tokyo = {**EVENT, "time_zone": "Asia/Tokyo"}
+    said = (await server.use("nc_calendar_update_event", {**tokyo, "title": "x"}))["message"]
+    assert said.startswith("The event stays in the time zone Europe/Berlin: pass time_zone together with a new start")
+    moved = await server.use("nc_calendar_update_event", {**tokyo, "start_datetime": "2030-10-07T20:00"})
+    assert moved["message"] is None
+    assert "DTSTART;TZID=Asia/Tokyo:20301007T200000" in unfolded(sent(server.nextcloud).content.decode())
+    same = {**EVENT, "time_zone": "Europe/Berlin", "title": "y"}
+    assert (await server.use("nc_calendar_update_event", same))["message"] is None
+
+
 async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
     """With an old ETag nothing is written; the sentence sends the caller to read."""
     holds(server.nextcloud, {"theirs": GOOGLE})
