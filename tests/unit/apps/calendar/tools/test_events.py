@@ -549,6 +549,26 @@ async def test_a_time_zone_without_a_start_does_not_move_an_event(server: Server
     assert (await server.use("nc_calendar_update_event", same))["message"] is None
 
 
+async def test_says_what_a_shorter_series_loses(server: Server) -> None:
+    """What was changed of occurrences after its new end is gone, and counted."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD})
+    takes_all(server)
+    shorter = {**EVENT, "recurrence_rule": "FREQ=WEEKLY;BYDAY=MO;COUNT=1"}
+    said = (await server.use("nc_calendar_update_event", shorter))["message"]
+    assert said == "1 occurrence that was changed is gone, for the series ends before."
+
+
+async def test_says_that_a_day_that_gets_a_time_has_no_zone(server: Server) -> None:
+    """As when it is made."""
+    server.nextcloud.on("GET", USER_PATH, user())
+    holds(server.nextcloud, {"theirs": ics("DTSTART;VALUE=DATE:20301007")})
+    takes_all(server)
+    timed = {**EVENT, "all_day": False, "start_datetime": "2030-10-07T10:00"}
+    said = (await server.use("nc_calendar_update_event", timed))["message"]
+    assert said.startswith("The event has no time zone, because none is set in Nextcloud")
+    assert "DTSTART:20301007T100000" in unfolded(sent(server.nextcloud).content.decode())
+
+
 async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
     """With an old ETag nothing is written; the sentence sends the caller to read."""
     holds(server.nextcloud, {"theirs": GOOGLE})

@@ -488,6 +488,17 @@ async def test_bad_arguments_change_nothing(server: Server, arguments: dict[str,
     assert server.nextcloud.asked("PUT") == []
 
 
+async def test_says_how_the_rule_of_a_task_followed(server: Server) -> None:
+    """Its weekday moves with its due date, as that of an event does."""
+    zone(server.nextcloud, "")
+    days = ("DTSTART;VALUE=DATE:20301005", "DUE;VALUE=DATE:20301006", "RRULE:FREQ=WEEKLY;BYDAY=SA")
+    holds(server.nextcloud, {"theirs": ics(*days, kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    moved = {**TASK, "dtstart": "2030-10-06", "due": "2030-10-07"}
+    said = (await server.use("nc_calendar_update_todo", moved))["message"]
+    assert said == "The task repeats by FREQ=WEEKLY;BYDAY=SU now, and its exceptions moved along."
+
+
 async def test_deletes_a_task(server: Server) -> None:
     """That which was read, and no later one; one that is not there is an error."""
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
