@@ -574,8 +574,8 @@ async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
     holds(server.nextcloud, {"theirs": GOOGLE})
     sentence = await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x", "etag": "old"})
     assert sentence == (
-        "It has changed since you read it, and nothing was written: read it again, then repeat the change with the "
-        "ETag from reading."
+        "Event 'theirs' in calendar 'work' has changed since you read it, and nothing was written: read it again, then "
+        "repeat the change with the ETag from reading."
     )
     assert server.nextcloud.asked("PUT") == []
 
@@ -589,7 +589,7 @@ async def test_a_change_between_reading_and_writing_is_refused(server: Server, t
     server.nextcloud.on(method, THEIRS, answer(412))
     arguments = {**EVENT, "title": "x"} if method == "PUT" else EVENT
     sentence = await server.misuse(tool, arguments)
-    assert "It has changed since you read it" in sentence
+    assert "Event 'theirs' in calendar 'work' has changed since you read it" in sentence
     assert "e1" not in sentence
 
 
@@ -894,6 +894,26 @@ async def test_creates_a_calendar(server: Server) -> None:
     assert (result["status_code"], result["message"]) == (201, "Calendar new one is created.")
     body = sent(server.nextcloud, "MKCALENDAR").content.decode()
     assert all(part in body for part in ("A &amp; B", "#1976D2", 'name="VEVENT"', 'name="VTODO"'))
+
+
+NEW_NAMES: Final = {
+    **dict.fromkeys(
+        ("inbox", "outbox", "trashbin", "app-generated--x"), "Nextcloud reserves inbox, outbox, trashbin and"
+    ),
+    **dict.fromkeys(
+        ("a/b", ".", "..", "", "a\n"), "a new calendar needs a name that is not '.' or '..', without slashes"
+    ),
+    **dict.fromkeys(("a" * 256, "é" * 128), "is too long: pass at most 255 bytes, and a longer text as display_name."),
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), NEW_NAMES.items())
+async def test_a_name_that_no_new_calendar_can_have(server: Server, name: str, sentence: str) -> None:
+    """It is refused with the reason, before Nextcloud is asked."""
+    said = await server.misuse("nc_calendar_manage_calendar", {"action": "create", "calendar_name": name})
+    assert sentence in said
+    assert "nc_calendar_list_calendars" not in said
+    assert server.nextcloud.asked("MKCALENDAR") == []
 
 
 async def test_a_name_that_is_taken(server: Server) -> None:

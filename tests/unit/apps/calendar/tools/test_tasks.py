@@ -475,7 +475,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "no date": ({"due": "soon"}, "Invalid due 'soon': pass a date or a time"),
     "due before it starts": ({"due": "2030-09-01T10:00"}, "is before dtstart"),
     "due on a day, started at a time": ({"due": "2030-12-01"}, "due and dtstart must both be dates, or both"),
-    "an old ETag": ({"summary": "x", "etag": "old"}, "has changed since you read it"),
+    "an old ETag": ({"summary": "x", "etag": "old"}, "Task 'theirs' in calendar 'work' has changed since you read it"),
 }
 
 
@@ -515,7 +515,9 @@ async def test_a_task_that_changed_meanwhile_stays(server: Server) -> None:
     """Nextcloud sees it, and the sentence sends the caller to read."""
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     server.nextcloud.on("DELETE", THEIRS, answer(412))
-    assert "has changed since you read it" in await server.misuse("nc_calendar_delete_todo", TASK)
+    assert "Task 'theirs' in calendar 'work' has changed since you read it" in await server.misuse(
+        "nc_calendar_delete_todo", TASK
+    )
 
 
 async def test_a_task_that_can_not_be_read(server: Server) -> None:
