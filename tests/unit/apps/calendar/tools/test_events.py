@@ -505,6 +505,31 @@ async def test_reads_an_event(server: Server) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "address", [WORK, WORK.rstrip("/"), "work/", f"https://cloud.test{WORK}", f"HTTPS://Cloud.test{WORK}"]
+)
+async def test_a_calendar_by_its_address(server: Server, address: str) -> None:
+    """As a list of calendars gives it, or as CalDAV clients have it."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    event = await server.use("nc_calendar_get_event", {**EVENT, "calendar_name": address})
+    assert event["calendar_name"] == "work"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        WORK.replace("alice", "bob"),
+        f"https://cloud.test.example.org{WORK}",
+        f"{HOME}app%2Dgenerated--deck--board-7/",
+        f"{WORK}theirs.ics",
+    ],
+)
+async def test_an_address_of_something_else(server: Server, address: str) -> None:
+    """Somebody else's, another server's, one that hides what its scope is checked for, or no calendar's."""
+    said = await server.misuse("nc_calendar_get_event", {**EVENT, "calendar_name": address})
+    assert said.startswith("Invalid calendar name")
+
+
 async def test_reads_one_occurrence(server: Server) -> None:
     """With what was changed of it."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD})
