@@ -574,7 +574,7 @@ def test_a_month_without_the_day(start: str, before: str, to: str, *, is_given_b
     with pytest.raises(
         InvalidArgumentError, match=r"has a day \d\d, and BYMONTHDAY=-1 .*Pass recurrence_rule together"
     ):
-        after(ical, start_datetime=to, **({"recurrence_rule": before} if is_given_back else {}))
+        after(ical, start_datetime=to, recurrence_rule=before if is_given_back else None)
     last_days = after(ical, start_datetime="2027-01-31T10:15", recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3")
     assert listed(last_days, 2027) == ["2027-01-31T10:15", "2027-02-28T10:15", "2027-03-31T10:15"]
 
