@@ -41,6 +41,12 @@ TASK: Final = "VTODO"
 _GENERATED: Final = "app-generated--"
 """Begins the names of calendars that an app makes of its own data, before its id (`ExternalCalendar` in Nextcloud)."""
 
+_RESERVED: Final = frozenset({"inbox", "outbox", "trashbin"})
+"""The names of what is in the home of the calendars besides those (measured on 34.0.1)."""
+
+MAX_NAME: Final = 255
+"""Bytes of the name of a new calendar; Nextcloud answers HTTP 500 to a longer one (measured on 34.0.1)."""
+
 _KINDS: Final = {EVENT: "event", TASK: "task"}
 _UNIQUE: Final = re.compile(r"SQLSTATE\[23")
 """What every database says of a second one where there must be one (class 23 of SQL:2023)."""
@@ -178,9 +184,11 @@ async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str,
     """Create a calendar for events and tasks.
 
     Raises:
+        InvalidArgumentError: no calendar can have that name.
         ConflictError: there is one of that name, or was until a while ago.
         ForbiddenError: the user has as many as the administrator allows.
     """
+    _check_new_name(name)
     document = Element(f"{C}mkcalendar")
     properties = _set(document, display_name=display_name, description=description, color=color)
     components = SubElement(properties, f"{C}supported-calendar-component-set")
@@ -194,6 +202,28 @@ async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str,
             f"The {_about(name)} exists already, perhaps in the trash bin of Nextcloud's calendar app, which keeps the "
             "name for 30 days: choose another name, or restore it there."
         )
+
+
+def _check_new_name(name: str) -> None:
+    if name in _RESERVED or name.startswith(_GENERATED):
+        raise InvalidArgumentError(
+            f"Invalid calendar name {quoted(name)}: Nextcloud reserves {', '.join(sorted(_RESERVED))} and names that "
+            f"begin with {_GENERATED}. Choose another name."
+        )
+    if _is_impossible(name):
+        raise InvalidArgumentError(
+            f"Invalid calendar name {quoted(name)}: a new calendar needs a name that is not '.' or '..', without "
+            "slashes, line breaks and other control characters, such as 'work'. display_name may be any text."
+        )
+    if len(name.encode()) > MAX_NAME:
+        raise InvalidArgumentError(
+            f"The calendar name {quoted(name)} is too long: pass at most {MAX_NAME} bytes, and a longer text as "
+            "display_name."
+        )
+
+
+def _is_impossible(name: str) -> bool:
+    return name in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", name) is not None
 
 
 async def change_calendar(
@@ -291,7 +321,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
         )
     stored = found[0]
     if etag and dav.given(etag) != stored.etag:
-        raise dav.changed("It")
+        raise _changed(stored)
     return stored
 
 
@@ -330,7 +360,7 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
         content=text.encode(),
         also_ok={412},
     )
-    _no_conflict(response)
+    _no_conflict(response, there)
     return await _written(nextcloud, response, there.calendar, there.name)
 
 
@@ -348,7 +378,7 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
         headers={"If-Match": dav.quoted(there.etag)},
         also_ok={412},
     )
-    _no_conflict(response)
+    _no_conflict(response, there)
     return response.status_code
 
 
@@ -388,7 +418,7 @@ async def _not_moved(
         )
     if status == httpx.codes.PRECONDITION_FAILED:
         present = await _etag(nextcloud, there.calendar, there.name)
-        return dav.changed("It") if present != there.etag else _there_already(target, "has one of the same name")
+        return _changed(there) if present != there.etag else _there_already(target, "has one of the same name")
     if status == httpx.codes.BAD_REQUEST:
         return _there_already(target, "has one of the same UID")
     if _UNIQUE.search(response.text):
@@ -535,9 +565,15 @@ async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
     )
 
 
-def _no_conflict(response: httpx.Response) -> None:
+def _no_conflict(response: httpx.Response, there: CalendarObject) -> None:
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        raise dav.changed("It")
+        raise _changed(there)
+
+
+def _changed(there: CalendarObject) -> ConflictError:
+    """Return the error for an object that is not as the caller has read it."""
+    kind = "Task" if re.search(r"^BEGIN:VTODO", there.text, re.MULTILINE | re.IGNORECASE) else "Event"
+    return dav.changed(f"{kind} {quoted(_uid(there.text) or there.name)} in {_about(there.calendar)}")
 
 
 async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:
@@ -562,7 +598,7 @@ async def _home(nextcloud: Nextcloud) -> str:
 
 
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
-    if calendar in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", calendar):
+    if _is_impossible(calendar):
         raise InvalidArgumentError(
             f"Invalid calendar name {quoted(calendar)}: nc_calendar_list_calendars shows the names, such as 'personal'."
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from functools import partial
+from typing import Final
 
 from icalendar import Event as VEvent
 
@@ -152,18 +153,29 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zo
     return Created(uid, stored, _remark(change, person))
 
 
+_NO_TIME_ZONE: Final = (
+    "The event has no time zone, because none is set in Nextcloud: pass time_zone or an offset to set one."
+)
+
+
 def _remark(change: Change, person: Whose) -> str | None:
     remarks = []
     start = moments.read(change.start_datetime or "", "start_datetime")
     if isinstance(start, datetime) and start.tzinfo is None and person.zone is None:
-        remarks.append(
-            "The event has no time zone, because none is set in Nextcloud: pass time_zone or an offset to set one."
-        )
+        remarks.append(_NO_TIME_ZONE)
     if skipped := _remark_on_skipped(change, person.zone):
         remarks.append(skipped)
     if change.attendees and person.mailto is None:
         remarks.append("Nobody is invited, because Nextcloud does not know your mail address: enter it there.")
     return " ".join(remarks) or None
+
+
+def _remark_on_dropped(count: int) -> str | None:
+    """Return what to say of occurrences that were changed, and are after the new end of their series."""
+    if count <= 0:
+        return None
+    were = "1 occurrence that was changed is" if count == 1 else f"{count} occurrences that were changed are"
+    return f"{were} gone, for the series ends before."
 
 
 def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
@@ -207,15 +219,22 @@ async def update(
         raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
     stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
     different, own_zone = await aside(_differing, stored, change, recurrence_id)
-    person = await whose(nextcloud, different, "" if time_zone == own_zone else time_zone)
-    return await change_stored(nextcloud, stored, different, person, [recurrence_id])
+    person = await whose(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)
+    done = await change_stored(nextcloud, stored, different, person, [recurrence_id])
+    if person.named and own_zone and own_zone != time_zone and different.start_datetime is None:
+        stays = (
+            f"The event stays in the time zone {own_zone}: pass time_zone together with a new start_datetime to move "
+            "the event into it."
+        )
+        return Changed(done.written, " ".join(filter(None, [done.remark, stays])))
+    return done
 
 
 def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
-    """Return what of a change is different from what is there, and the zone that the event is in."""
+    """Return what of a change is different from what is there, and the zone that the event is in: UTC also."""
     series = Series(stored)
     event = series.occurrence(recurrence_id) if recurrence_id else series.main
-    return differing(series, change, recurrence_id), name_of_zone(event)
+    return differing(series, change, recurrence_id), name_of_zone(event) or ("UTC" if zone_of(event.start) else None)
 
 
 async def change_stored(
@@ -231,6 +250,7 @@ def _changed(
 ) -> tuple[str, str | None]:
     series = Series(stored)
     before = told_rules(series.main.rrules)
+    exceptions, was_day = len(series.changed_occurrences), moments.is_day(series.main.start)
     text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
     rule = told_rules(series.main.rrules)
     followed = rule and rule != before and change.recurrence_rule in {None, before}
@@ -238,7 +258,9 @@ def _changed(
     remarks = [
         f"The event happens once now, at {event.start.isoformat()}." if before and not rule else None,
         f"The series repeats by {rule} now, and its exceptions moved along." if followed else None,
+        _remark_on_dropped(exceptions - len(series.changed_occurrences)) if rule else None,
         _remark_on_skipped(change, zone_of(event.start)),
+        _NO_TIME_ZONE if was_day and not moments.is_day(event.start) and zone_of(event.start) is None else None,
     ]
     return text, " ".join(filter(None, remarks)) or None
 

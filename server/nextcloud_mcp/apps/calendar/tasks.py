@@ -29,7 +29,7 @@ from nextcloud_mcp.apps.calendar.ical.changes import (
     stamp,
     written,
 )
-from nextcloud_mcp.apps.calendar.ical.event import categories, number, text, timed, written_rule
+from nextcloud_mcp.apps.calendar.ical.event import categories, number, text, timed, told_rules, written_rule
 from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
 from nextcloud_mcp.apps.calendar.ical.repeated_tasks import as_done, begins, follow, repeats, roll_on
 from nextcloud_mcp.apps.calendar.ical.times import placed_like, value
@@ -234,6 +234,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         vcalendar, task = _read(stored)
         untold = vcalendar.get_missing_tzids()
         was_done = text(task, "STATUS").upper() == DONE
+        before = told_rules(task.rrules)
         if change != Change():
             old = begins(task)
             _apply(task, change, zone)
@@ -243,7 +244,9 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         stamp(task)
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
             return _rolled(stored, vcalendar, task, untold)
-        return _Result(written(vcalendar, untold_zones=untold, original=stored.text))
+        rule = told_rules(task.rrules)
+        followed = f"The task repeats by {rule} now, and its exceptions moved along." if rule != before else None
+        return _Result(written(vcalendar, untold_zones=untold, original=stored.text), remark=followed)
 
 
 def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:

@@ -95,7 +95,8 @@ class Whose:
     Attributes:
         zone: The zone in which they mean times, if known.
         mailto: Their `mailto:` address, if known.
-        named: Whether the call names the zone: then times are meant there, whatever zone the event has.
+        named: Whether the call names the zone: then times are meant there, whatever zone the event has, and a new start
+            moves the event into it.
     """
 
     zone: tzinfo | None
@@ -241,6 +242,7 @@ def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
         end,
         all_day=change.all_day,
         zone=whose.zone,
+        moves_zone=whose.named and start is not None,
         length=timedelta(minutes=change.duration_minutes) if change.duration_minutes else None,
         repeats=bool(change.recurrence_rule or change.recurring or (change.recurring is None and "RRULE" in event)),
     )
@@ -440,14 +442,20 @@ def _invited(address: str, name: str) -> vCalAddress:
 def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
     """Set when the first reminder comes, and whether one comes by mail; further reminders stay.
 
-    0 takes all away, unless it is what reading gives: then the first comes at the start, and `NO_REMINDER` takes it.
+    0 is at the start, as reading gives it, and `NO_REMINDER` takes all away.
     """
     minutes, email = change.reminder_minutes, change.reminder_email
     if minutes is not None and not NO_REMINDER <= minutes <= EARLIEST_REMINDER:
         raise InvalidArgumentError(
-            "reminder_minutes counts back from the start: pass 0 or -1 for no reminder, or up to a year's."
+            f"Invalid reminder_minutes {minutes}: pass how many minutes before the start it comes, from 0 (at the "
+            f"start) to {EARLIEST_REMINDER} (a year), or {NO_REMINDER} for no reminder."
         )
-    if minutes in {0, NO_REMINDER}:
+    if minutes == NO_REMINDER and email:
+        raise InvalidArgumentError(
+            f"reminder_minutes {NO_REMINDER} (no reminder) and reminder_email=true contradict each other: pass one of "
+            "them."
+        )
+    if minutes == NO_REMINDER:
         _keep_alarms(event, lambda _: False)
     elif minutes is not None:
         _move_first(event, minutes)

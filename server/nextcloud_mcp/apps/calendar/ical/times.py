@@ -29,6 +29,7 @@ def set_times(
     *,
     all_day: bool | None,
     zone: tzinfo | None,
+    moves_zone: bool = False,
     length: timedelta | None = None,
     repeats: bool = False,
 ) -> None:
@@ -40,6 +41,7 @@ def set_times(
         end: Its end from now on.
         all_day: Whether it is all day from now on.
         zone: The zone for times that have none, unless the event has one.
+        moves_zone: Whether it is in `zone` from now on, whatever zone it has.
         length: How long a new event takes whose end is not named; default `USUAL_LENGTH`.
         repeats: Whether the event is a series, or becomes one.
 
@@ -56,7 +58,7 @@ def set_times(
     if all_day:
         _set_days(event, old, start, end, zone)
     else:
-        _set_hours(event, old, start, end, zone, length or USUAL_LENGTH)
+        _set_hours(event, old, start, end, zone, length or USUAL_LENGTH, moves_zone=moves_zone)
         _check_series_start(event, start, repeats=repeats)
 
 
@@ -96,6 +98,8 @@ def _set_hours(
     end: Moment | None,
     zone: tzinfo | None,
     length: timedelta,
+    *,
+    moves_zone: bool,
 ) -> None:
     if any(each is not None and moments.is_day(each) for each in (start, end)):
         raise InvalidArgumentError("start_datetime and end_datetime need a time, such as T10:00, or pass all_day=true.")
@@ -104,9 +108,10 @@ def _set_hours(
     if start is None and old is None:
         raise InvalidArgumentError("An all-day event needs a start_datetime with a time to become a timed one.")
     old_end = (timed(event, "DTEND") or old) if old else None
-    begins = existing(placed_like(start, old, zone)) if start is not None or old is None else old.dt
+    like, end_like = (None, None) if moves_zone else (old, old_end)
+    begins = existing(placed_like(start, like, zone)) if start is not None or old is None else old.dt
     if end is not None:
-        ends = _given_end(existing(placed_like(end, old_end, zone)), end, start, begins, zone)
+        ends = _given_end(existing(placed_like(end, end_like, zone)), end, start, begins, zone)
     elif old is None:
         ends = _later(begins, length)
     else:

@@ -155,8 +155,8 @@ async def nc_calendar_create_event(
     color: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Create an event. ISO 8601 times, in time_zone or with an offset; a date alone is all day, end_datetime excluded.
-    Nextcloud mails attendees.
+    """Create an event and mail attendees. ISO 8601 times, in time_zone or with offset; a date is all day, end excluded.
+    reminder_minutes -1: none.
     """  # noqa: D205 - a description for a model, not a summary with details
     change = Change(
         title=title,
@@ -292,7 +292,9 @@ async def nc_calendar_update_event(
     recurrence_id: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Change an event; what is null stays, "" clears. With recurrence_id only that occurrence of a series."""
+    """Change an event; what is null stays, "" clears, reminder_minutes -1 takes reminders away. With recurrence_id only
+    that occurrence of a series.
+    """  # noqa: D205 - a description for a model, not a summary with details
     change = Change(
         title=title,
         start_datetime=start_datetime,

@@ -1,13 +1,16 @@
 """Calendars by the names that people see, and those that need another app's scope."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
+from urllib.parse import unquote
 
 from nextcloud_mcp.apps.calendar import caldav
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.boundary import declaration
-from nextcloud_mcp.boundary.lookup import Named
+from nextcloud_mcp.boundary.call import Call
+from nextcloud_mcp.boundary.lookup import Named, Translated
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
 
@@ -47,4 +50,30 @@ async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list
     ]
 
 
-CalendarName = Annotated[str, Named("calendar", _calendars, scope="calendar:read")]
+_ADDRESS: Final = re.compile(r"[^?#]*/remote\.php/dav/calendars/([^/?#]+)/([^/?#]+)/?")
+"""The address of a calendar for CalDAV, with or without its host."""
+
+
+async def _by_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
+    """Return the name of a calendar of the person's that is given by its address, or with a slash; else what is given.
+
+    A calendar of Deck's must be recognizable as such in what is given: for that its scope is checked.
+    """
+    text = given.strip()
+    found = _ADDRESS.fullmatch(text)
+    if found is None:
+        return text[:-1] if text.endswith("/") and "/" not in text[:-1] else given
+    is_here = text.startswith("/") or any(_is_below(text, root) for root in call.services.addresses)
+    owner, name = unquote(found[1]), unquote(found[2])
+    hides_deck = DECK_CALENDAR in name.casefold() and DECK_CALENDAR not in given.casefold()
+    if not is_here or hides_deck or owner != await call.nextcloud().user_id():
+        return given
+    return name
+
+
+def _is_below(address: str, root: str) -> bool:
+    """Tell whether an address is one of the Nextcloud at `root`; in hosts case does not matter."""
+    return address.casefold().startswith(root.rstrip("/").casefold() + "/")
+
+
+CalendarName = Annotated[str, Translated(_by_address), Named("calendar", _calendars, scope="calendar:read")]

@@ -148,9 +148,10 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"ACTION:DISPLAY", "ACTION:EMAIL", "TRIGGER:-PT1H", "SUMMARY:T", "ATTENDEE:mailto:alice@example.org"},
     ),
     "nothing of what is empty": (
-        {"description": "", "location": "", "attendees": "", "reminder_minutes": 0, "recurrence_rule": ""},
+        {"description": "", "location": "", "attendees": "", "reminder_minutes": -1, "recurrence_rule": ""},
         set(),
     ),
+    "a reminder at the start": ({"reminder_minutes": 0}, {"BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:P0D"}),
 }
 
 
@@ -220,8 +221,12 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "an address with a comma": ({"attendees": '"doe, jane"@example.org'}, "Invalid mail address"),
     "an attendee with two addresses": ({"attendees": "A <a@b> <c@d>"}, "Invalid mail address"),
     "an attendee with a name and no address": ({"attendees": "Jane <jane>"}, "Invalid mail address 'Jane <jane>'"),
-    "a reminder after the start": ({"reminder_minutes": -5}, "reminder_minutes counts back"),
-    "a reminder of another life": ({"reminder_minutes": 10**12}, "reminder_minutes counts back"),
+    "a reminder after the start": (
+        {"reminder_minutes": -5},
+        "Invalid reminder_minutes -5: pass how many minutes before the start it comes, from 0 ",
+    ),
+    "a reminder of another life": ({"reminder_minutes": 10**12}, "Invalid reminder_minutes 1000000000000: pass how"),
+    "no reminder, and one by mail": ({"reminder_minutes": -1, "reminder_email": True}, "contradict each other"),
     "a reminder by mail to nobody": (
         {"reminder_email": True, "whose": Whose(BERLIN)},
         "reminder_email needs a mail address",
@@ -597,11 +602,13 @@ def test_a_field_is_changed(ical: str, fields: dict[str, Any], gone: set[str], c
 AT_START: Final = ics("DTSTART:20301007T080000Z", "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:PT0S", "END:VALARM")
 
 
-def test_a_reminder_at_the_start_is_no_reminder_less() -> None:
-    """Reading gives 0 for it, so 0 leaves it; -1 takes it away, and each of both takes any other."""
+def test_a_reminder_at_the_start() -> None:
+    """Reading gives 0 for it, and 0 writes it, for a new event as for one that has another; -1 takes it away."""
     assert change(AT_START, title="T", reminder_minutes=0) == (set(), {"SUMMARY:T"})
+    assert change(THUNDERBIRD, reminder_minutes=0) == ({"TRIGGER:-PT15M"}, {"TRIGGER:P0D"})
     assert "BEGIN:VALARM" not in changed(Series(stored(AT_START)), Change(reminder_minutes=-1), ALICE)
-    assert "BEGIN:VALARM" not in changed(Series(stored(THUNDERBIRD)), Change(reminder_minutes=0), ALICE)
+    copy = Series(stored(new("theirs", Change(start_datetime="2030-10-07T10:00", reminder_minutes=0), ALICE)))
+    assert copy.event(copy.main).reminder_minutes == 0
 
 
 @pytest.mark.parametrize(
@@ -667,8 +674,8 @@ RULE: Final = "FREQ=WEEKLY;COUNT=6;BYDAY=MO"
 
 
 def test_all_reminders_are_taken_away() -> None:
-    """0 means none, of whatever kind."""
-    assert "BEGIN:VALARM" not in unfolded(changed(Series(stored(APPLE)), Change(reminder_minutes=0), ALICE))
+    """-1 means none, of whatever kind."""
+    assert "BEGIN:VALARM" not in unfolded(changed(Series(stored(APPLE)), Change(reminder_minutes=-1), ALICE))
 
 
 def test_a_reminder_is_added_where_there_is_none_to_move() -> None:

@@ -628,11 +628,25 @@ def test_another_zone_across_midnight(start: str, pinned: str, zone: str, to: st
     assert len(listed(moved, years=2)) == 4
 
 
-def test_a_time_in_a_zone_that_is_named_is_meant_there() -> None:
-    """The event keeps its own: 05:00 of Wednesday in Tokyo is 22:00 of Tuesday in Berlin."""
-    moved = after(ics(*TUESDAYS), start_datetime="2026-10-07T05:00", whose=Whose(ZoneInfo("Asia/Tokyo"), named=True))
-    assert "DTSTART;TZID=Europe/Berlin:20261006T220000" in unfolded(moved)
-    assert rule(moved) == "BYDAY=TU;COUNT=6;FREQ=WEEKLY"
+TOKYO: Final = Whose(ZoneInfo("Asia/Tokyo"), named=True)
+
+
+@pytest.mark.parametrize("start", ["2026-10-07T05:00", "2026-10-06T22:00+02:00"])
+def test_a_new_start_in_a_zone_that_is_named_moves_the_event_there(start: str) -> None:
+    """With its rule, its end and its exceptions: 05:00 of Wednesday in Tokyo."""
+    ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T140000"))
+    moved = after(ical, start_datetime=start, whose=TOKYO)
+    lines = set(unfolded(moved))
+    assert {"DTSTART;TZID=Asia/Tokyo:20261007T050000", "DTEND;TZID=Asia/Tokyo:20261007T060000"} <= lines
+    assert {"EXDATE;TZID=Asia/Tokyo:20261014T050000", "RECURRENCE-ID;TZID=Asia/Tokyo:20261021T050000"} <= lines
+    assert rule(moved) == "BYDAY=WE;COUNT=6;FREQ=WEEKLY"
+    assert len(listed(moved)) == len(listed(ical))
+
+
+def test_a_new_end_in_a_zone_that_is_named_is_meant_there() -> None:
+    """The event stays in its own: 19:00 in Tokyo is noon in Berlin."""
+    moved = after(ics(*TUESDAYS[:2]), end_datetime="2026-10-06T19:00", whose=TOKYO)
+    assert "DTEND;TZID=Europe/Berlin:20261006T120000" in unfolded(moved)
 
 
 def test_an_event_in_utc_is_all_day_where_the_person_is() -> None:

@@ -505,6 +505,31 @@ async def test_reads_an_event(server: Server) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "address", [WORK, WORK.rstrip("/"), "work/", f"https://cloud.test{WORK}", f"HTTPS://Cloud.test{WORK}"]
+)
+async def test_a_calendar_by_its_address(server: Server, address: str) -> None:
+    """As a list of calendars gives it, or as CalDAV clients have it."""
+    holds(server.nextcloud, {"theirs": GOOGLE})
+    event = await server.use("nc_calendar_get_event", {**EVENT, "calendar_name": address})
+    assert event["calendar_name"] == "work"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        WORK.replace("alice", "bob"),
+        f"https://cloud.test.example.org{WORK}",
+        f"{HOME}app%2Dgenerated--deck--board-7/",
+        f"{WORK}theirs.ics",
+    ],
+)
+async def test_an_address_of_something_else(server: Server, address: str) -> None:
+    """Somebody else's, another server's, one that hides what its scope is checked for, or no calendar's."""
+    said = await server.misuse("nc_calendar_get_event", {**EVENT, "calendar_name": address})
+    assert said.startswith("Invalid calendar name")
+
+
 async def test_reads_one_occurrence(server: Server) -> None:
     """With what was changed of it."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD})
@@ -535,13 +560,47 @@ async def test_changes_an_event(server: Server) -> None:
     assert {"LOCATION:Room 2", "SUMMARY:Interview"} <= set(unfolded(request.content.decode()))
 
 
+async def test_a_time_zone_without_a_start_does_not_move_an_event(server: Server) -> None:
+    """The answer says so, and how it is moved; with a start it is, and nothing is to be said."""
+    holds(server.nextcloud, {"theirs": ics("DTSTART;TZID=Europe/Berlin:20301007T100000", "DURATION:PT1H")})
+    takes_all(server)
+    tokyo = {**EVENT, "time_zone": "Asia/Tokyo"}
+    said = (await server.use("nc_calendar_update_event", {**tokyo, "title": "x"}))["message"]
+    assert said.startswith("The event stays in the time zone Europe/Berlin: pass time_zone together with a new start")
+    moved = await server.use("nc_calendar_update_event", {**tokyo, "start_datetime": "2030-10-07T20:00"})
+    assert moved["message"] is None
+    assert "DTSTART;TZID=Asia/Tokyo:20301007T200000" in unfolded(sent(server.nextcloud).content.decode())
+    same = {**EVENT, "time_zone": "Europe/Berlin", "title": "y"}
+    assert (await server.use("nc_calendar_update_event", same))["message"] is None
+
+
+async def test_says_what_a_shorter_series_loses(server: Server) -> None:
+    """What was changed of occurrences after its new end is gone, and counted."""
+    holds(server.nextcloud, {"theirs": THUNDERBIRD})
+    takes_all(server)
+    shorter = {**EVENT, "recurrence_rule": "FREQ=WEEKLY;BYDAY=MO;COUNT=1"}
+    said = (await server.use("nc_calendar_update_event", shorter))["message"]
+    assert said == "1 occurrence that was changed is gone, for the series ends before."
+
+
+async def test_says_that_a_day_that_gets_a_time_has_no_zone(server: Server) -> None:
+    """As when it is made."""
+    server.nextcloud.on("GET", USER_PATH, user())
+    holds(server.nextcloud, {"theirs": ics("DTSTART;VALUE=DATE:20301007")})
+    takes_all(server)
+    timed = {**EVENT, "all_day": False, "start_datetime": "2030-10-07T10:00"}
+    said = (await server.use("nc_calendar_update_event", timed))["message"]
+    assert said.startswith("The event has no time zone, because none is set in Nextcloud")
+    assert "DTSTART:20301007T100000" in unfolded(sent(server.nextcloud).content.decode())
+
+
 async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
     """With an old ETag nothing is written; the sentence sends the caller to read."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     sentence = await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x", "etag": "old"})
     assert sentence == (
-        "It has changed since you read it, and nothing was written: read it again, then repeat the change with the "
-        "ETag from reading."
+        "Event 'theirs' in calendar 'work' has changed since you read it, and nothing was written: read it again, then "
+        "repeat the change with the ETag from reading."
     )
     assert server.nextcloud.asked("PUT") == []
 
@@ -555,7 +614,7 @@ async def test_a_change_between_reading_and_writing_is_refused(server: Server, t
     server.nextcloud.on(method, THEIRS, answer(412))
     arguments = {**EVENT, "title": "x"} if method == "PUT" else EVENT
     sentence = await server.misuse(tool, arguments)
-    assert "It has changed since you read it" in sentence
+    assert "Event 'theirs' in calendar 'work' has changed since you read it" in sentence
     assert "e1" not in sentence
 
 
@@ -860,6 +919,26 @@ async def test_creates_a_calendar(server: Server) -> None:
     assert (result["status_code"], result["message"]) == (201, "Calendar new one is created.")
     body = sent(server.nextcloud, "MKCALENDAR").content.decode()
     assert all(part in body for part in ("A &amp; B", "#1976D2", 'name="VEVENT"', 'name="VTODO"'))
+
+
+NEW_NAMES: Final = {
+    **dict.fromkeys(
+        ("inbox", "outbox", "trashbin", "app-generated--x"), "Nextcloud reserves inbox, outbox, trashbin and"
+    ),
+    **dict.fromkeys(
+        ("a/b", ".", "..", "", "a\n"), "a new calendar needs a name that is not '.' or '..', without slashes"
+    ),
+    **dict.fromkeys(("a" * 256, "é" * 128), "is too long: pass at most 255 bytes, and a longer text as display_name."),
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), NEW_NAMES.items())
+async def test_a_name_that_no_new_calendar_can_have(server: Server, name: str, sentence: str) -> None:
+    """It is refused with the reason, before Nextcloud is asked."""
+    said = await server.misuse("nc_calendar_manage_calendar", {"action": "create", "calendar_name": name})
+    assert sentence in said
+    assert "nc_calendar_list_calendars" not in said
+    assert server.nextcloud.asked("MKCALENDAR") == []
 
 
 async def test_a_name_that_is_taken(server: Server) -> None:

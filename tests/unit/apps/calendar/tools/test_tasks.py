@@ -475,7 +475,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "no date": ({"due": "soon"}, "Invalid due 'soon': pass a date or a time"),
     "due before it starts": ({"due": "2030-09-01T10:00"}, "is before dtstart"),
     "due on a day, started at a time": ({"due": "2030-12-01"}, "due and dtstart must both be dates, or both"),
-    "an old ETag": ({"summary": "x", "etag": "old"}, "has changed since you read it"),
+    "an old ETag": ({"summary": "x", "etag": "old"}, "Task 'theirs' in calendar 'work' has changed since you read it"),
 }
 
 
@@ -486,6 +486,17 @@ async def test_bad_arguments_change_nothing(server: Server, arguments: dict[str,
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     assert sentence in await server.misuse("nc_calendar_update_todo", {**TASK, **arguments})
     assert server.nextcloud.asked("PUT") == []
+
+
+async def test_says_how_the_rule_of_a_task_followed(server: Server) -> None:
+    """Its weekday moves with its due date, as that of an event does."""
+    zone(server.nextcloud, "")
+    days = ("DTSTART;VALUE=DATE:20301005", "DUE;VALUE=DATE:20301006", "RRULE:FREQ=WEEKLY;BYDAY=SA")
+    holds(server.nextcloud, {"theirs": ics(*days, kind="VTODO")})
+    server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
+    moved = {**TASK, "dtstart": "2030-10-06", "due": "2030-10-07"}
+    said = (await server.use("nc_calendar_update_todo", moved))["message"]
+    assert said == "The task repeats by FREQ=WEEKLY;BYDAY=SU now, and its exceptions moved along."
 
 
 async def test_deletes_a_task(server: Server) -> None:
@@ -504,7 +515,9 @@ async def test_a_task_that_changed_meanwhile_stays(server: Server) -> None:
     """Nextcloud sees it, and the sentence sends the caller to read."""
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     server.nextcloud.on("DELETE", THEIRS, answer(412))
-    assert "has changed since you read it" in await server.misuse("nc_calendar_delete_todo", TASK)
+    assert "Task 'theirs' in calendar 'work' has changed since you read it" in await server.misuse(
+        "nc_calendar_delete_todo", TASK
+    )
 
 
 async def test_a_task_that_can_not_be_read(server: Server) -> None:
