@@ -74,7 +74,7 @@ class Tool(Generic[Given, Returned]):
         self.annotations = annotations
         self.requirement = Requirement(Feature("tool", self.name), frozenset(scopes.split()), more_scopes)
         self._call = function
-        self._function = Function(function, self.name, empty_is_default=bool(annotations.read_only_hint))
+        self._function = Function(function, self.name, reads=bool(annotations.read_only_hint))
         self._results = Results(function)
         self.arguments = self._function.arguments
         self.parameters = input_schema(self.arguments.schema())

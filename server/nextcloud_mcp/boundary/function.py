@@ -17,16 +17,22 @@ class Function:
         function: Callable[..., Awaitable[Any]],
         name: str,
         *,
-        empty_is_default: bool = False,
+        reads: bool = False,
         place: str = "",
     ) -> None:
-        """Prepare `function`; for the other arguments see `Arguments`."""
+        """Prepare `function`.
+
+        Args:
+            function: what is run.
+            name: what sentences call it.
+            reads: whether it changes nothing: then an empty text means no value, and a number may be a title.
+            place: as for `Arguments`.
+        """
         parameters, self._injected = split_parameters(function)
         self._function = function
+        self._reads = reads
         self._lookups = Lookups({} if place else parameters)  # a URI has ids
-        self.arguments = Arguments(
-            name, parameters, named=self._lookups.numbers, empty_is_default=empty_is_default, place=place
-        )
+        self.arguments = Arguments(name, parameters, named=self._lookups.numbers, empty_is_default=reads, place=place)
 
     async def run(self, given: Mapping[str, Any], call: Call) -> Any:
         """Return what the function returns.
@@ -36,15 +42,25 @@ class Function:
             NotFoundError: there is nothing of a name that is given.
         """
         arguments = await self._lookups.before(self.arguments.read(given), call)
+        ids = self._ids(given)
         try:
             return await self._call(arguments, call)
         except (NotFoundError, ForbiddenError) as error:
-            arguments = await self._lookups.after(error, arguments, call)
+            arguments = await self._lookups.after(error, arguments, call, ids=ids)
         try:
             return await self._call(arguments, call)
         except NotFoundError as error:  # for a text that is a name, after a number that was one
-            arguments = await self._lookups.after(error, arguments, call)
+            arguments = await self._lookups.after(error, arguments, call, ids=ids)
         return await self._call(arguments, call)
+
+    def _ids(self, given: Mapping[str, Any]) -> frozenset[str]:
+        """Return the numbers that were not written as text, where something changes: they are ids alone.
+
+        What has such a number for a title must not be changed in the place of what is gone.
+        """
+        if self._reads:
+            return frozenset()
+        return frozenset(name for name in self._lookups.numbers if not isinstance(given.get(name), str))
 
     async def _call(self, arguments: Mapping[str, Any], call: Call) -> Any:
         return await self._function(**arguments, **inject(self._injected, call))

@@ -81,11 +81,13 @@ class Lookups:
                 found[name] = int(_find(marker, found[name], things, call))
         return found
 
-    async def after(self, error: NotFoundError | ForbiddenError, arguments: Arguments, call: Call) -> dict[str, Any]:
+    async def after(
+        self, error: NotFoundError | ForbiddenError, arguments: Arguments, call: Call, *, ids: AbstractSet[str]
+    ) -> dict[str, Any]:
         """Return the arguments to try again with, after the function has raised `error`.
 
         Texts come first. Numbers are looked up where no text was the name of something, also where Nextcloud forbids
-        the call, which is how Deck answers for what is not there.
+        the call, which is how Deck answers for what is not there. Those in `ids` are ids and never titles.
 
         Raises:
             NotFoundError, ForbiddenError: `error`, if all that may be a name is there; else as `before`.
@@ -94,6 +96,7 @@ class Lookups:
         found = await self._found(texts, arguments, call)
         if found == arguments:
             found = await self._found(self.numbers, arguments, call)
+        found |= {name: arguments[name] for name in ids & found.keys()}
         if found == arguments:
             raise error
         return found

@@ -111,6 +111,17 @@ async def test_a_title_of_digits_is_found_where_no_id_is(server: Server, given: 
     assert (await server.misuse("deck_get_board", {"board_id": 4})).startswith("Deck has no board 4 for you")
 
 
+@pytest.mark.parametrize(("given", "is_changed"), [("2027", True), (2027, False)])
+async def test_what_is_changed_is_not_guessed(server: Server, given: object, *, is_changed: bool) -> None:
+    """The id of a board that is gone does not become the title of another: only a text can be one."""
+    server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027")]))
+    server.nextcloud.on("POST", f"{BOARDS}/2027/stacks", DENIED)
+    server.nextcloud.on("POST", f"{BOARDS}/3/stacks", answer(json=stack(id=9, title="New")))
+    call = server.use if is_changed else server.misuse
+    await call("deck_create_stack", {"board_id": given, "title": "New", "order": 1})
+    assert (f"POST {BOARDS}/3/stacks" in server.nextcloud.asked("POST")) == is_changed
+
+
 async def test_titles_of_digits_are_found_at_every_level(server: Server) -> None:
     """A board's, its stack's and its card's, and then the person by name."""
     path = f"{BOARDS}/3/stacks/9"
