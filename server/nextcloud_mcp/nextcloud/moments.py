@@ -134,9 +134,11 @@ def between(start: Moment, end: Moment) -> timedelta:
 
 
 async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
-    """Return when a moment is. Without an offset it is meant in the zone that the person has set in Nextcloud, else in
-    UTC; a day stands for its first moment.
-    """  # noqa: D205 - one rule, which takes two sentences
+    """Return when a moment is.
+
+    Without an offset it is meant in the zone that the person has set in Nextcloud, else in UTC; a day stands for its
+    first moment.
+    """
     is_aware = isinstance(moment, datetime) and moment.tzinfo is not None
     where = None if is_aware else await zone_for(nextcloud)
     try:

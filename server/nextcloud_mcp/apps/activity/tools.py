@@ -20,10 +20,12 @@ class ActivitiesListed(Paged):
 async def nc_activity_list(
     nextcloud: AsUser, since: str = "", kind: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> ActivitiesListed:
-    """List what changed in the user's Nextcloud, by whom and where, newest first. since: a date or time, else no bound.
-    kind: files, files_sharing, calendar, contacts, deck, self (by the user), by (by others) and more. Similar changes
-    are one entry, with the time of the newest, so a page can have fewer than limit.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """List what changed in the user's Nextcloud, by whom and where, newest first.
+
+    since: a date or time, else no bound. kind: files, files_sharing, calendar, contacts, deck, self (by the user), by
+    (by others) and more. Similar changes are one entry, with the time of the newest, so a page can have fewer than
+    limit.
+    """
     after = start_of(cursor, limit)
     start = await moments.in_utc(nextcloud, moments.read(since, "since")) if since else None
     found, last_id = await api.list_page(nextcloud, kind=kind, after=after, limit=limit)

@@ -74,9 +74,10 @@ async def nc_contacts_list_addressbooks(nextcloud: AsUser) -> AddressBooks:
 async def nc_contacts_list_contacts(
     addressbook: AddressBookName, nextcloud: AsUser, query: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
 ) -> Contacts:
-    """List contacts by name, or only those with the query's text in name, e-mail, phone, organization, category or
-    note. Gives each contact's uid and ETag; photos are left out.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """List contacts by name, each with its uid and ETag, without photos.
+
+    With query only those that have its text in name, e-mail, phone, organization, category or note.
+    """
     found = await api.list_contacts(nextcloud, addressbook, query)
     shown = page(found, limit, cursor)
     return Contacts(
@@ -93,9 +94,10 @@ async def nc_contacts_create_addressbook(name: str, display_name: str, nextcloud
 
 @writes("Delete an address book", scopes="contacts:write", destructive=True, idempotent=True)
 async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUser) -> AddressBookChanged:
-    """Delete an address book with all its contacts, for good: there is no trash for them. One that somebody shared is
-    left, not deleted.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Delete an address book with all its contacts, for good: there is no trash for them.
+
+    One that somebody shared is left, not deleted.
+    """
     shared_by = await api.delete_address_book(nextcloud, name)
     if shared_by:
         return AddressBookChanged(name=name, message=left(f"the address book {name}", shared_by))
@@ -106,10 +108,12 @@ async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUse
 async def nc_contacts_create_contact(
     addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser
 ) -> ContactChanged:
-    """Create a contact; an empty uid makes one. contact_data takes fn (the name shown), n, nickname, email, tel, adr,
-    org, title, role, bday, url, note, categories (its groups), kind, members. Lists may hold texts or
-    {"value", "type"}; adr has street, city, region, postcode, country.
-    """  # noqa: D205 - as above
+    """Create a contact; an empty uid makes one.
+
+    contact_data takes fn (the name shown), n, nickname, email, tel, adr, org, title, role, bday, url, note, categories
+    (its groups), kind, members. Lists may hold texts or {"value", "type"}; adr has street, city, region, postcode,
+    country.
+    """
     data = read_fields(contact_data)
     return _changed(await api.create(nextcloud, addressbook, uid or str(uuid4()), data))
 
@@ -118,9 +122,11 @@ async def nc_contacts_create_contact(
 async def nc_contacts_update_contact(
     addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser, etag: str = ""
 ) -> ContactChanged:
-    """Change a contact's fields, named as listing and creating name them: a list replaces the whole list, null removes
-    a field, and what is not named stays. With an ETag, only if nobody has changed it since.
-    """  # noqa: D205 - as above
+    """Change a contact's fields, named as listing and creating name them.
+
+    A list replaces the whole list, null removes a field, and what is not named stays. With an ETag, only if nobody has
+    changed it since.
+    """
     return _changed(await api.update(nextcloud, addressbook, uid, contact_data, etag=etag))
 
 

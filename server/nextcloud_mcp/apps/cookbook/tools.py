@@ -233,9 +233,10 @@ async def nc_cookbook_get_recipes_with_keywords(
 async def nc_cookbook_set_config(
     nextcloud: AsUser, folder: str | None = None, update_interval: int | None = None, print_image: bool | None = None
 ) -> Done:
-    """Change settings of Cookbook; what is null stays. folder is where recipes are kept, such as /Recipes: changing
-    it moves none. update_interval is in minutes.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Change settings of Cookbook; what is null stays.
+
+    folder is where recipes are kept, such as /Recipes: changing it moves none. update_interval is in minutes.
+    """
     await api.set_config(nextcloud, folder=folder, update_interval=update_interval, print_image=print_image)
     return Done(message="The settings of Cookbook are changed.")
 

@@ -198,9 +198,10 @@ async def deck_get_board(board_id: BoardId, nextcloud: AsUser) -> DeckBoard:
 
 @reads("Read a board's stacks and cards", scopes="deck:read")
 async def deck_get_stacks(board_id: BoardId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Stacks:
-    """Read a whole board: its stacks (columns) with their cards, without archived ones. limit counts cards; a
-    description that is null is long: see deck_get_card.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Read a whole board: its stacks (columns) with their cards, without archived ones.
+
+    limit counts cards; a description that is null is long: see deck_get_card.
+    """
     stacks, next_cursor = _paged(await api.stacks(nextcloud, board_id), limit, cursor)
     return Stacks(result=stacks, next_cursor=next_cursor)
 
@@ -317,9 +318,10 @@ async def deck_create_card(
     description: str | None = None,
     duedate: str | None = None,
 ) -> CardCreated:
-    """Create a card: description in Markdown, duedate in ISO 8601 (without an offset in the user's time zone), order
-    from 0 for the top.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Create a card.
+
+    description is Markdown, duedate ISO 8601 (without an offset in the user's time zone), order 0 the top.
+    """
     card = await api.create_card(
         nextcloud,
         board_id,
@@ -351,9 +353,11 @@ async def deck_update_card(
     done: str | None = None,
     etag: NonEmptyText = None,
 ) -> CardChanged:
-    """Change a card; what is null stays. duedate and done (when it was done) as for creating, or "" for none. With the
-    etag from reading it, only if nobody changed it since. The owner can't change. To move it: deck_reorder_card.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Change a card; what is null stays.
+
+    duedate and done (when it was done) as for creating, or "" for none. With the etag from reading it, only if nobody
+    changed it since. The owner can't change. To move it: deck_reorder_card.
+    """
     place = Place(board_id, stack_id, card_id)
     changes = {
         "title": title,

@@ -74,9 +74,10 @@ async def nc_notes_create_note(title: str, content: str, category: str, nextclou
 async def nc_notes_update_note(
     note_id: NoteId, etag: str, title: str | None, content: str | None, category: str | None, nextcloud: AsUser
 ) -> NoteWritten:
-    """Replace a note's title, content or category; null, or an empty title, leaves one as it is. Needs the ETag from
-    reading it.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Replace a note's title, content or category; null, or an empty title, leaves one as it is.
+
+    Needs the ETag from reading it.
+    """
     note = await api.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
     return NoteWritten.of(note)
 

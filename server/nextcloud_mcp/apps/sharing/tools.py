@@ -88,10 +88,12 @@ async def nc_share_create(
     password: Annotated[str | None, SECRET] = None,
     expires: NonEmptyText = None,
 ) -> ShareResult:
-    """Share a file or folder with a user (share_type 0), a group (1), an email address (4) or, with share_with "",
-    whoever has the link (3: result has its url). permissions: sum of 1 read, 2 update, 4 create, 8 delete, 16 share.
-    expires: the last day, YYYY-MM-DD. A share with the same user or group is returned as it was.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Share a file or folder.
+
+    With a user (share_type 0), a group (1), an email address (4) or, with share_with "", whoever has the link (3:
+    result has its url). permissions: sum of 1 read, 2 update, 4 create, 8 delete, 16 share. expires: the last day,
+    YYYY-MM-DD. A share with the same user or group is returned as it was.
+    """
     share = await api.create(
         nextcloud,
         path,
@@ -139,8 +141,9 @@ async def nc_share_update(
     password: Annotated[str | None, SECRET] = None,
     expires: str | None = None,
 ) -> ShareResult:
-    """Change what a share allows (see nc_share_create; a file has no 4 and 8), and its password or its last day, as
-    YYYY-MM-DD; "" takes these away.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Change what a share allows, and its password or its last day.
+
+    permissions as in nc_share_create (a file has no 4 and 8), expires as YYYY-MM-DD; "" takes password or day away.
+    """
     share = await api.update(nextcloud, share_id, permissions=permissions, password=password, expires=expires)
     return ShareResult.of(share)

@@ -87,9 +87,10 @@ async def nc_tables_get_schema(table_id: TableId, nextcloud: AsUser) -> TableSch
 async def nc_tables_read_table(
     table_id: TableId, nextcloud: AsUser, limit: int | None = None, offset: int | None = None
 ) -> TableRows:
-    """Read a table's rows, 100 unless limit says otherwise: values by column title, selections by label. For more,
-    pass next_offset as offset.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Read a table's rows, 100 unless limit says otherwise: values by column title, selections by label.
+
+    For more, pass next_offset as offset.
+    """
     size, start = DEFAULT_LIMIT if limit is None else limit, offset or 0
     if not 1 <= size <= MAX_LIMIT:
         raise InvalidArgumentError(f"limit must be from 1 to {MAX_LIMIT}; for more, pass next_offset as offset.")
@@ -103,9 +104,11 @@ async def nc_tables_read_table(
 async def nc_tables_insert_row(
     table_id: TableId, data: dict[str, Any], nextcloud: AsUser, admission: Admitted
 ) -> RowWritten:
-    """Add a row: data is values by column title or id. Selections take a label, dates YYYY-MM-DD, times HH:MM or
-    YYYY-MM-DD HH:MM, checks true or false, people their user id.
-    """  # noqa: D205 - as above
+    """Add a row: data is values by column title or id.
+
+    Selections take a label, dates YYYY-MM-DD, times HH:MM or YYYY-MM-DD HH:MM, checks true or false, people their user
+    id.
+    """
     finding = partial(find_person, nextcloud, admission)
     return RowWritten(row=await api.insert(nextcloud, table_id, data, find_person=finding))
 

@@ -155,9 +155,10 @@ async def nc_calendar_create_event(
     color: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Create an event and mail attendees. ISO 8601 times, in time_zone or with offset; a date is all day, end excluded.
-    reminder_minutes -1: none.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Create an event and mail attendees.
+
+    ISO 8601 times, in time_zone or with offset; a date is all day, end excluded. reminder_minutes -1: none.
+    """
     change = Change(
         title=title,
         start_datetime=start_datetime,
@@ -210,9 +211,11 @@ async def nc_calendar_list_events(
     time_zone: str = "",
     cursor: str = "",
 ) -> EventsFound:
-    """Find events by time, category or text. With a date, each occurrence of a series (a year if only one is given,
-    end_date included); without, each series once. nc_calendar_get_event has descriptions and attendees.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Find events by time, category or text.
+
+    With a date, each occurrence of a series (a year if only one is given, end_date included); without, each series
+    once. nc_calendar_get_event has descriptions and attendees.
+    """
     within = await _within(nextcloud, start_date, end_date, time_zone)
     wanted = Filter(
         min_attendees=min_attendees,
@@ -292,9 +295,10 @@ async def nc_calendar_update_event(
     recurrence_id: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Change an event; what is null stays, "" clears, reminder_minutes -1 takes reminders away. With recurrence_id only
-    that occurrence of a series.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Change an event; what is null stays, "" clears, reminder_minutes -1 takes reminders away.
+
+    With recurrence_id only that occurrence of a series.
+    """
     change = Change(
         title=title,
         start_datetime=start_datetime,
@@ -331,9 +335,10 @@ async def nc_calendar_update_event(
 async def nc_calendar_delete_event(
     calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
 ) -> EventDeleted:
-    """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence. Attendees
-    are told.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence.
+
+    Attendees are told.
+    """
     deleted = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
     what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
     message = f"{what} {event_uid} is deleted."
@@ -404,8 +409,9 @@ async def nc_calendar_find_availability(
     time_zone: str = "",
 ) -> AvailabilityFound:
     """Find when the person and attendees (mail addresses) are all free, within a week unless dates are given.
+
     Business hours are 09:00-17:00; preferred_times (09:00-12:00,14:00-17:00) replaces them.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """
     zone = await moments.zone_for(nextcloud, time_zone) or UTC
     now = datetime.now(zone).replace(microsecond=0)
     first = date_range_start or _today_or_before(now, date_range_end)
@@ -516,9 +522,10 @@ async def nc_calendar_manage_calendar(
     description: str = "",
     color: str = USUAL_COLOR,
 ) -> CalendarManaged:
-    """Create, update, delete or list calendars. A new one takes events and tasks; a deleted one goes to the trash bin
-    with all its events. color is #RRGGBB.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Create, update, delete or list calendars.
+
+    A new one takes events and tasks; a deleted one goes to the trash bin with all its events. color is #RRGGBB.
+    """
     if action == "list":
         found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
         return CalendarManaged(

@@ -99,9 +99,10 @@ async def nc_calendar_update_todo(
     categories: CommaList | None = None,
     etag: str = "",
 ) -> TodoWritten:
-    """Change a task; what is null stays, "" clears. status COMPLETED alone does it: percent and time follow, and one
-    that repeats is open again for its next date.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Change a task; what is null stays, "" clears.
+
+    status COMPLETED alone does it: percent and time follow, and one that repeats is open again for its next date.
+    """
     change = Change(
         summary=summary,
         description=description,

@@ -96,10 +96,11 @@ def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
 async def nc_webdav_read_file(
     path: FilePath, nextcloud: AsUser, offset: int = 0, length: int | None = None
 ) -> Annotated[CallToolResult, FileRead]:
-    """Read a file: text as text, all else in base64. Over 64 KiB, text comes in pieces (go on at next_offset), all
-    else as a link to a resource, unless offset or length (bytes) ask for a piece. Only whole files give the etag that
-    overwriting needs.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Read a file: text as text, all else in base64.
+
+    Over 64 KiB, text comes in pieces (go on at next_offset), all else as a link to a resource, unless offset or length
+    (bytes) ask for a piece. Only whole files give the etag that overwriting needs.
+    """
     if length is not None and not 1 <= length <= MAX_PIECE:
         raise InvalidArgumentError(f"length must be from 1 to {MAX_PIECE} bytes; go on at next_offset for more.")
     if length is None or length <= PIECE:
@@ -172,9 +173,10 @@ async def file_paths(value: str, nextcloud: AsUser) -> list[str]:
 async def nc_webdav_write_file(
     path: FilePath, content: str, nextcloud: AsUser, content_type: str | None = None, etag: str | None = None
 ) -> Changed:
-    """Create a file; with the etag from reading it, replace one. For binary content, send base64 and a
-    content_type that ends in ";base64". The folder must exist.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Create a file; with the etag from reading it, replace one.
+
+    For binary content, send base64 and a content_type that ends in ";base64". The folder must exist.
+    """
     media_type, is_base64 = _media_type(content_type)
     written = await webdav.write_file(
         nextcloud,
@@ -241,9 +243,10 @@ async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Change
 async def nc_webdav_move_resource(
     source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
-    """Move or rename a file or folder. The destination is the full new path; its folder must exist. What overwrite
-    replaces goes to the trash.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Move or rename a file or folder.
+
+    The destination is the full new path; its folder must exist. What overwrite replaces goes to the trash.
+    """
     written = await webdav.move(nextcloud, source_path, destination_path, overwrite=overwrite)
     return _changed(written, f"{source_path} is now {destination_path}.")
 
@@ -252,9 +255,10 @@ async def nc_webdav_move_resource(
 async def nc_webdav_copy_resource(
     source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
-    """Copy a file or folder within Nextcloud. The destination is the full new path; its folder must exist. What
-    overwrite replaces goes to the trash.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Copy a file or folder within Nextcloud.
+
+    The destination is the full new path; its folder must exist. What overwrite replaces goes to the trash.
+    """
     written = await webdav.copy(nextcloud, source_path, destination_path, overwrite=overwrite)
     return _changed(written, f"{source_path} is copied to {destination_path}.")
 

@@ -34,9 +34,10 @@ async def nc_webdav_search_files(
     modified_before: datetime | None = None,
     cursor: str = "",
 ) -> FilesFound:
-    """Find files and folders below the folder scope by name (%report%.pdf), type (image/%), date or star, newest
-    first. Does not look into files.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Find files and folders below the folder scope by name (%report%.pdf), type (image/%), date or star, newest first.
+
+    Does not look into files.
+    """
     wanted = Wanted(
         name_pattern=name_pattern,
         mime_type=mime_type,
@@ -51,9 +52,10 @@ async def nc_webdav_search_files(
 async def nc_webdav_find_by_name(
     pattern: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
 ) -> FilesFound:
-    """Find files and folders whose name contains pattern, newest first. With %, which stands for any characters, it is
-    the whole name: %.pdf.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Find files and folders whose name contains pattern, newest first.
+
+    With %, which stands for any characters, it is the whole name: %.pdf.
+    """
     return await _found(nextcloud, scope, Wanted(name_pattern=pattern), limit, cursor)
 
 

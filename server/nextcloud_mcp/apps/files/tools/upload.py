@@ -29,10 +29,11 @@ async def nc_webdav_upload_part(
     size: int | None = None,
     etag: NonEmptyText = None,
 ) -> PartUploaded:
-    """Write a file that is too large for one call (3 MB), part by part: content in base64, part from 1, upload as the
-    result of part 1 says. With the last part give size, the whole file's bytes: then it is created; with the etag
-    from reading it, replaced.
-    """  # noqa: D205 - a description for a model, not a summary with details
+    """Write a file that is too large for one call (3 MB), part by part.
+
+    content is base64, part counts from 1, upload is as the result of part 1 says. With the last part give size, the
+    whole file's bytes: then it is created; with the etag from reading it, replaced.
+    """
     if not upload and part != 1:
         raise InvalidArgumentError("upload is missing: pass what the result of part 1 said.")
     data = decoded(content)
