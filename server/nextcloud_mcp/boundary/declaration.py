@@ -7,7 +7,7 @@ Its tools stand in its `tools.py`, each with its title, its scopes and what it m
 
 and its `__init__.py` says what belongs to the app:
 
-    APP = App("notes", tools=tools_in(tools), resources=tools.RESOURCES)
+    APP = App("notes", key="notes", tools=tools_in(tools), resources=tools.RESOURCES)
 
 A resource is declared as `Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", scopes="notes:read")`. Its
 function is written like that of a tool, and may be one: what the URI fills in are its arguments. It returns a model,
@@ -144,14 +144,19 @@ class App:
     """One app, and all that it offers.
 
     Attributes:
+        name: what its scopes and people call it.
         key: what Nextcloud's capabilities call it.
         tools: in the order in which clients see them.
         resources: likewise.
+        probe: a request that changes nothing, by which the doctor finds out whether its API answers, such as
+            `GET /index.php/apps/deck/api/v1.1/boards`; `{user}` in it is the person's id.
     """
 
+    name: str
     key: str
     tools: tuple[AnyTool, ...]
     resources: tuple[Resource, ...] = ()
+    probe: str | None = None
 
     @property
     def requirements(self) -> list[Requirement]:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import httpx
 
+from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, divided, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, json_object, network_cause, unverified
 from nextcloud_mcp.doctor.report import Step
@@ -26,20 +27,8 @@ LOOK: Final = (
 )
 """Where the cause lies when a Nextcloud that runs fails, or does not answer."""
 
-APIS: Final = {
-    "files": ("PROPFIND", "/remote.php/dav/files/{user}/"),
-    "calendar": ("PROPFIND", "/remote.php/dav/calendars/{user}/"),
-    "contacts": ("PROPFIND", "/remote.php/dav/addressbooks/users/{user}/"),
-    "sharing": ("GET", "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json"),
-    "notes": ("GET", "/index.php/apps/notes/api/v1/notes?exclude=title,content"),
-    "deck": ("GET", "/index.php/apps/deck/api/v1.1/boards"),
-    "tables": ("GET", "/index.php/apps/tables/api/1/tables"),
-    "cookbook": ("GET", "/index.php/apps/cookbook/api/v1/config"),
-}
-"""One call of each that changes nothing."""
-
-_CAPABILITY: Final = {"sharing": "files_sharing", "calendar": "dav", "contacts": "dav"}
-"""By which capability an app is known, where that is not its own name."""
+_PROBED: Final = {app.name: (app.key, app.probe) for app in APPS if app.probe is not None}
+"""The apps whose API is called: by which capability each is known, and the call, which changes nothing."""
 
 
 async def status(patient: Patient) -> Finding:
@@ -149,21 +138,18 @@ async def apps(patient: Patient) -> Finding:
         patient.apps = await capabilities.apps(_cloud(patient))
     except NextcloudError as error:
         raise _fault(error) from error
-    there = [app for app in APIS if _is_there(patient, app)]
-    missing = [app for app in APIS if app not in there]
+    there = [app for app, (key, _) in _PROBED.items() if key in patient.apps]
+    missing = [app for app in _PROBED if app not in there]
     return Finding(", ".join(there) + (f"; without {', '.join(missing)}" if missing else ""))
-
-
-def _is_there(patient: Patient, app: str) -> bool:
-    return app == "files" or _CAPABILITY.get(app, app) in patient.apps
 
 
 async def apis(patient: Patient) -> Finding:
     """Call each API of the apps that are there."""
     problems, works = [], []
-    for app, (method, path) in APIS.items():
-        if not _is_there(patient, app):
+    for app, (key, probe) in _PROBED.items():
+        if key not in patient.apps:
             continue
+        method, _, path = probe.partition(" ")
         try:
             await _call(patient, method, path.format(user=quote(patient.user_id, safe="")), app)
             works.append(app)
