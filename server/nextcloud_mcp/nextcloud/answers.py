@@ -12,7 +12,7 @@ from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 
 Model = TypeVar("Model")
 
-MOST_BYTES: Final = 16 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of an answer: a folder of 36,000 files has as many, and reading them as XML takes the eightfold of memory."""
 
 LARGE_BYTES: Final = 1024 * 1024
@@ -25,21 +25,21 @@ MEMORY_TIMEOUT: Final = 25.0
 """Seconds for which a large answer waits for memory."""
 
 
-async def read(streamed: httpx.Response, about: str, most_bytes: int) -> httpx.Response:
+async def read(streamed: httpx.Response, about: str, max_bytes: int) -> httpx.Response:
     """Return a response with its body, which counts as it is when it is no longer compressed.
 
     Raises:
-        NextcloudError: it goes on after `most_bytes`.
+        NextcloudError: it goes on after `max_bytes`.
     """
     chunks, size = [], 0
     async for chunk in streamed.aiter_bytes():
         if size <= LARGE_BYTES < size + len(chunk):
-            await memory.take(ANSWER_WEIGHT * _expected(streamed, most_bytes), max_wait=MEMORY_TIMEOUT)
+            await memory.take(ANSWER_WEIGHT * _expected(streamed, max_bytes), max_wait=MEMORY_TIMEOUT)
         chunks.append(chunk)
         size += len(chunk)
-        if size > most_bytes:
+        if size > max_bytes:
             raise NextcloudError(
-                f"Nextcloud's answer about {about} has more than the {most_bytes} bytes that are read at once: ask for "
+                f"Nextcloud's answer about {about} has more than the {max_bytes} bytes that are read at once: ask for "
                 "less, or open it in Nextcloud."
             )
     # as bytes: Nextcloud writes user ids into headers as they are, in UTF-8
@@ -47,11 +47,11 @@ async def read(streamed: httpx.Response, about: str, most_bytes: int) -> httpx.R
     return httpx.Response(streamed.status_code, headers=headers, content=b"".join(chunks), request=streamed.request)
 
 
-def _expected(streamed: httpx.Response, most_bytes: int) -> int:
+def _expected(streamed: httpx.Response, max_bytes: int) -> int:
     """Return how many bytes an answer may have: what it declares, or the most that is read."""
     declared = streamed.headers.get("content-length", "")
     is_known = re.fullmatch("[0-9]{1,18}", declared) and "content-encoding" not in streamed.headers
-    return min(int(declared), most_bytes) if is_known else most_bytes
+    return min(int(declared), max_bytes) if is_known else max_bytes
 
 
 def parse(model: type[Model], response: httpx.Response) -> Model:

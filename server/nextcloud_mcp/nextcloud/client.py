@@ -24,7 +24,7 @@ from nextcloud_mcp.errors import (
 )
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 from nextcloud_mcp.nextcloud import bearer, user_ids
-from nextcloud_mcp.nextcloud.answers import MOST_BYTES, parse, read
+from nextcloud_mcp.nextcloud.answers import MAX_BYTES, parse, read
 from nextcloud_mcp.nextcloud.refusals import error_for, name_too_long, no_answer
 from nextcloud_mcp.nextcloud.repetition import PASSING, persistent, worth_repeating
 from nextcloud_mcp.nextcloud.users import Account, People
@@ -135,7 +135,7 @@ class Nextcloud:
         content: bytes | None = None,
         json: Any = None,
         also_ok: AbstractSet[int] = frozenset(),
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = MAX_BYTES,
     ) -> httpx.Response:
         """Send one request and return its successful response.
 
@@ -148,7 +148,7 @@ class Nextcloud:
             content: the body, as bytes.
             json: the body, as JSON.
             also_ok: statuses that are no error here although they are none of 2xx.
-            most_bytes: of the answer's body; a longer one is not read to its end.
+            max_bytes: of the answer's body; a longer one is not read to its end.
 
         Raises:
             InvalidArgumentError: a header has a value that HTTP can't carry.
@@ -164,7 +164,7 @@ class Nextcloud:
             content=content,
             json=json,
             also_ok=also_ok,
-            most_bytes=most_bytes,
+            max_bytes=max_bytes,
         )
 
     async def _request(
@@ -175,7 +175,7 @@ class Nextcloud:
         about: str,
         also_ok: AbstractSet[int],
         headers: Mapping[str, str] | None = None,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = MAX_BYTES,
         **parts: Any,
     ) -> httpx.Response:
         """Send one request, whether or not the account is made."""
@@ -189,7 +189,7 @@ class Nextcloud:
                 path,
                 headers={**(headers or {}), "Authorization": f"Bearer {self._token}"},
                 about=about,
-                most_bytes=most_bytes,
+                max_bytes=max_bytes,
                 **parts,
             )
         except httpx.InvalidURL:  # longer than any web server takes
@@ -234,11 +234,11 @@ class Nextcloud:
         if self._user_id not in {None, present}:
             raise AccountChangedError(assumed, present)
 
-    async def _once(self, method: str, path: str, *, about: str, most_bytes: int, **parts: Any) -> httpx.Response:
+    async def _once(self, method: str, path: str, *, about: str, max_bytes: int, **parts: Any) -> httpx.Response:
         """Send a request; raises for the statuses that may pass by themselves."""
         with UPSTREAM_SECONDS.labels("nextcloud").time():
             async with self._http.stream(method, path, **parts) as streamed:
-                response = await read(streamed, about, most_bytes)
+                response = await read(streamed, about, max_bytes)
         if response.status_code in PASSING:
             response.raise_for_status()
         return response

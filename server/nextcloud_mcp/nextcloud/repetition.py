@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 import stamina
 
-LONGEST_PAUSE: Final = 2
+MAX_PAUSE: Final = 2
 """Seconds for which a call waits by itself when Nextcloud asks for a pause."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
@@ -50,7 +50,7 @@ def _short_pause(response: httpx.Response) -> bool | float:
     if "retry-after" not in response.headers:
         return response.status_code == httpx.codes.SERVICE_UNAVAILABLE
     seconds = retry_after(response)
-    return float(seconds) if seconds is not None and seconds <= LONGEST_PAUSE else False
+    return float(seconds) if seconds is not None and seconds <= MAX_PAUSE else False
 
 
 def retry_after(response: httpx.Response) -> int | None:

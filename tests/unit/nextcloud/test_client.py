@@ -27,7 +27,7 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.answers import MOST_BYTES
+from nextcloud_mcp.nextcloud.answers import MAX_BYTES
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
 from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
@@ -356,7 +356,7 @@ async def test_an_answer_without_end_is_given_up(nextcloud: Nextcloud, fake: Fak
     body = Endless()
     fake.on("GET", THING, answer(stream=body))
     with pytest.raises(NextcloudError, match=r"about film\.mp4 has more than the 9999 bytes .* open it in Nextcloud"):
-        await nextcloud.request("GET", THING, about="film.mp4", most_bytes=9999)
+        await nextcloud.request("GET", THING, about="film.mp4", max_bytes=9999)
     assert body.taken < 20_000
     assert len(fake.requests) == 1
 
@@ -365,24 +365,24 @@ async def test_every_answer_has_a_bound(nextcloud: Nextcloud, fake: FakeNextclou
     """Also where nobody names one, and whatever its status."""
     body = Endless()
     fake.on("GET", THING, answer(500, stream=body))
-    with pytest.raises(NextcloudError, match=f"more than the {MOST_BYTES} bytes"):
+    with pytest.raises(NextcloudError, match=f"more than the {MAX_BYTES} bytes"):
         await nextcloud.request("GET", THING, about="it")
-    assert body.taken < MOST_BYTES + 2000
+    assert body.taken < MAX_BYTES + 2000
 
 
 async def test_an_answer_as_large_as_may_be_is_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The last byte that fits is no byte too many."""
     fake.on("GET", THING, answer(content=b"x" * 9999))
-    assert len((await nextcloud.request("GET", THING, about="it", most_bytes=9999)).content) == 9999
+    assert len((await nextcloud.request("GET", THING, about="it", max_bytes=9999)).content) == 9999
 
 
 async def test_what_was_compressed_counts_as_it_is(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """It is read as it was before, and a little that grows to a lot is a lot."""
     compressed, gzipped = gzip.compress(b"x" * 9999), {"Content-Encoding": "gzip"}
     fake.on("GET", THING, answer(content=compressed, headers=gzipped))
-    assert (await nextcloud.request("GET", THING, about="it", most_bytes=9999)).content == b"x" * 9999
+    assert (await nextcloud.request("GET", THING, about="it", max_bytes=9999)).content == b"x" * 9999
     with pytest.raises(NextcloudError, match="more than the 9998 bytes"):
-        await nextcloud.request("GET", THING, about="it", most_bytes=9998)
+        await nextcloud.request("GET", THING, about="it", max_bytes=9998)
 
 
 @pytest.mark.parametrize("value", ["é", "a\r\nX-Evil: 1", "a\0b", "tab\there"])

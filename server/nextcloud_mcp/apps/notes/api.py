@@ -174,7 +174,7 @@ async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple
         f"{ATTACHMENTS}/{note_id}",
         about=f"attachment {quoted(filename)} of note {note_id}",
         params={"path": path},
-        most_bytes=MAX_ATTACHMENT,
+        max_bytes=MAX_ATTACHMENT,
     )
     return response.content, response.headers.get("content-type", "application/octet-stream")
 
