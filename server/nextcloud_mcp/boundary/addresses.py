@@ -39,7 +39,7 @@ def at_address(pattern: str) -> Translated:
 
 
 def _place(given: str, roots: tuple[str, ...]) -> str | None:
-    """Return the path and fragment of an address of this Nextcloud, which may lack its host; None if it is none."""
+    """Return the path and fragment of an address of this Nextcloud, with or without its host; None for other texts."""
     try:
         address = urlsplit(given)
     except ValueError:  # a host that cannot be one

@@ -152,6 +152,11 @@ def _path(href: str) -> str:
     return urlsplit(href).path.rstrip("/")
 
 
+def is_segment(name: str) -> bool:
+    """Return whether a name can be one part of a path: it is not empty, leads nowhere else, and can be sent."""
+    return name not in {"", ".", ".."} and re.search(r"[/\x00-\x1f\x7f]", name) is None
+
+
 def last_part(response: Element) -> str:
     """Return the name that the address of a `d:response` ends in."""
     return unquote(urlsplit(response.findtext(f"{D}href", "")).path.rstrip("/").rpartition("/")[2])

@@ -30,7 +30,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import dav, reasons
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.refusals import NOT_LOGGED, error_for
+from nextcloud_mcp.nextcloud.refusals import error_for, refusal
 
 C: Final = "{urn:ietf:params:xml:ns:caldav}"
 CS: Final = "{http://calendarserver.org/ns/}"
@@ -210,7 +210,7 @@ def _check_new_name(name: str) -> None:
             f"Invalid calendar name {quoted(name)}: Nextcloud reserves {', '.join(sorted(_RESERVED))} and names that "
             f"begin with {_GENERATED}. Choose another name."
         )
-    if _is_impossible(name):
+    if not dav.is_segment(name):
         raise InvalidArgumentError(
             f"Invalid calendar name {quoted(name)}: a new calendar needs a name that is not '.' or '..', without "
             "slashes, line breaks and other control characters, such as 'work'. display_name may be any text."
@@ -220,10 +220,6 @@ def _check_new_name(name: str) -> None:
             f"The calendar name {quoted(name)} is too long: pass at most {MAX_NAME} bytes, and a longer text as "
             "display_name."
         )
-
-
-def _is_impossible(name: str) -> bool:
-    return name in {"", ".", ".."} or re.search(r"[/\x00-\x1f\x7f]", name) is not None
 
 
 async def change_calendar(
@@ -540,9 +536,7 @@ def _check_object(response: httpx.Response, about: str) -> None:
     if response.status_code == httpx.codes.FORBIDDEN and not _INVALID.search(why):
         raise error_for(response, about)
     sentence = "Nextcloud does not store {about} with these values{why}: pass other values."
-    raise NextcloudError(
-        sentence.format(about=about, why=f" ({why})" if why else ""), reason=sentence.format(about=NOT_LOGGED, why="")
-    )
+    raise refusal(NextcloudError, sentence, about=about, why=why)
 
 
 async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
@@ -598,7 +592,7 @@ async def _home(nextcloud: Nextcloud) -> str:
 
 
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
-    if _is_impossible(calendar):
+    if not dav.is_segment(calendar):
         raise InvalidArgumentError(
             f"Invalid calendar name {quoted(calendar)}: nc_calendar_list_calendars shows the names, such as 'personal'."
         )

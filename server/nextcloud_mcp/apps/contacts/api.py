@@ -8,7 +8,6 @@ convert.
 Nextcloud keeps no trash for contacts.
 """
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
@@ -110,7 +109,7 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
         InvalidArgumentError: no address book can have that name.
         ConflictError: there is one of that name.
     """
-    if not _is_name(name):
+    if not dav.is_segment(name):
         raise InvalidArgumentError(
             f"Invalid name {quoted(name)}: a new address book's name is part of its address, so choose one without '/' "
             "and control characters, such as work-contacts."
@@ -362,18 +361,13 @@ def _etag(properties: dict[str, Element]) -> str | None:
 
 
 async def _url(nextcloud: Nextcloud, *names: str) -> str:
-    if not all(map(_is_name, names)):
+    if not all(map(dav.is_segment, names)):
         raise InvalidArgumentError(
             f"There is no address book {quoted(names[0])}: pass a name from nc_contacts_list_addressbooks."
         )
     parts = "".join(f"{quote(name, safe='')}/" for name in names)
     address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"
     return address.rstrip("/") if len(names) > 1 else address
-
-
-def _is_name(name: str) -> bool:
-    """Return whether something can have this name in an address."""
-    return name not in {"", ".", ".."} and not re.search(r"[/\x00-\x1f\x7f]", name)
 
 
 def _book(name: str) -> str:
