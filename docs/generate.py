@@ -7,6 +7,7 @@ from mcp_types import ToolAnnotations
 
 from nextcloud_mcp import errors
 from nextcloud_mcp.apps.calendar.tools.names import DECK_CALENDAR
+from nextcloud_mcp.boundary.results import ERROR_KEY
 from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.doctor.walk import STEPS
 from nextcloud_mcp.metrics import ENDED_CONNECTIONS, RESPONSES, UPSTREAM_SECONDS, USES
@@ -121,7 +122,22 @@ def errors_page() -> str:
     rows = [
         "# Errors",
         "",
-        "The caller gets one sentence with the cause and the next step. The log gets one event with the `code`.",
+        "The caller gets one sentence with the cause and the next step. [The log](log.md) gets one event.",
+        "",
+        "For programs, the result of a tool that failed has the parts of the error in `_meta`, under",
+        f"`{ERROR_KEY}`; the error of a resource has them in `data`, under `error`:",
+        "",
+        "| part | |",
+        "| --- | --- |",
+        "| `code` | One of those below. |",
+        "| `cause`, `remedy` | What failed, and what to do; the sentence is `cause: remedy.` |",
+        "| `argument` | The name of the argument that is wrong, if it is one. |",
+        "| `resource` | What it is about, such as `note 7`. |",
+        "| `method`, `status` | Of the request to Nextcloud that failed. |",
+        "| `retry_after` | Seconds after which another try may succeed. |",
+        "| `errors` | The parts of each, if several arguments are wrong. |",
+        "",
+        "Why not in `structuredContent`: [decision 14](../decisions/0014-errors-have-parts.md).",
         "",
         "| code | |",
         "| --- | --- |",

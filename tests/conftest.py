@@ -23,6 +23,7 @@ from tests.support.documents import Documents, run_documents
 from tests.support.featured import run_featured
 from tests.support.oauth import ALICE, BOB, sign_in
 from tests.support.recipe_page import RecipePage, known_page, page_in_container, page_on_this_machine
+from tests.support.secrets_in_logs import check_logs
 
 __all__ = ["docker_cleanup", "docker_compose_file", "docker_setup", "project"]  # fixtures
 
@@ -62,27 +63,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         composed.summary(terminalreporter, images, config.stash.get(composed.RAN, []))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look into the logs when all else is done."""
-    items.sort(key=lambda item: item.path.name == "test_secrets_in_logs.py")
+class FewChains(LoadScopeScheduling):
+    """Where several processes run the tests (`-n 2`), divides what uses a chain in two; all else is divided by files.
 
-
-class OneChain(LoadScopeScheduling):
-    """Where several processes run the tests (`-n 2`), one has all that use the chain; the others are divided by files.
-
-    So there is one chain, and its logs hold all that was done.
+    Each process has a chain of its own, but of a Nextcloud that is given there is only one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if WITHOUT_CHAIN.intersection(file.split("/")) else "chain"
+        folders = file.split("/")
+        if WITHOUT_CHAIN.intersection(folders):
+            return file
+        return "e2e" if "e2e" in folders and "NEXTCLOUD_URL" not in os.environ else "all others with a chain"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneChain:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FewChains:
     """Divide the tests so."""
-    return OneChain(config, log)
+    return FewChains(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -118,8 +116,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 @pytest.fixture(scope="session")
-def chain(config: Config, request: pytest.FixtureRequest) -> Iterator[Chain]:
-    """The whole chain, for the whole run."""
+def chain(config: Config, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """The whole chain, for the whole run, none of whose logs may have a secret."""
     kind = request.config.getoption("chain")
     if kind == "compose":
         project: composed.Project = request.getfixturevalue("project")
@@ -133,6 +131,7 @@ def chain(config: Config, request: pytest.FixtureRequest) -> Iterator[Chain]:
     else:
         with run_chain(config) as running:
             yield running
+    check_logs(tmp_path_factory.getbasetemp().rglob("*.log"))
 
 
 @pytest.fixture(scope="session")

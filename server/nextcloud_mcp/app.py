@@ -124,15 +124,16 @@ def offered(settings: Settings) -> Offer:
     """
     there = catalogue.app_names()
     if unknown := sorted(set(settings.apps) - set(there)):
-        raise SettingsError(f"MCP_APPS: there is no app {unknown[0]}; there are {' '.join(there)}.")
+        raise SettingsError("MCP_APPS", f"there is no app {unknown[0]}; there are {' '.join(there)}")
     offer = catalogue.offer(read_only=settings.read_only, apps=settings.apps)
     left = {app_of(scope) for scope in offer.scopes()}
     for app in settings.apps:
         if app not in left:
             needed = ", ".join(catalogue.scopes_of(app))
             raise SettingsError(
-                f"MCP_APPS: nothing of {app} is left, for its tools need {needed}: name those apps as well, "
-                f"leave {app} out, or see MCP_READ_ONLY."
+                "MCP_APPS",
+                f"nothing of {app} is left, for its tools need {needed}; name those apps as well, leave {app} out, or "
+                "see MCP_READ_ONLY",
             )
     return offer
 
@@ -145,7 +146,7 @@ def _first_scopes(settings: Settings, offer: Offer) -> list[str]:
     """
     unknown = sorted(set(settings.first_scopes) - set(offer.scopes()))
     if unknown:
-        raise SettingsError(f"MCP_FIRST_SCOPES: no tool needs {unknown[0]}; there are {' '.join(offer.scopes())}.")
+        raise SettingsError("MCP_FIRST_SCOPES", f"no tool needs {unknown[0]}; there are {' '.join(offer.scopes())}")
     return list(settings.first_scopes) or offer.scopes()
 
 
@@ -181,7 +182,7 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
         return ClientKey.read(settings.client_private_key_file)
     if settings.client_secret is not None:
         return ClientSecret(settings.client_secret, settings.client_secret_file)
-    raise SettingsError("OIDC_CLIENT_SECRET: is needed with ENABLE_TOKEN_EXCHANGE=true.")
+    raise SettingsError("OIDC_CLIENT_SECRET", "is needed with ENABLE_TOKEN_EXCHANGE=true")
 
 
 def _spellings(path: str) -> list[str]:
@@ -197,7 +198,7 @@ def _metadata_routes(challenge: Challenge, issuer: Issuer) -> list[Route]:
         try:
             return JSONResponse(challenge.metadata((await issuer.metadata()).issuer))
         except IssuerUnavailableError as error:
-            log.warning("metadata.failed", code=error.code, reason=error.reason)
+            log.warning("metadata.failed", **error.log_fields)
             return challenge.issuer_unavailable(error)
 
     return [Route(path, metadata) for path in _spellings(challenge.metadata_path)]

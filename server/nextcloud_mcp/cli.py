@@ -83,5 +83,5 @@ def _bind_metrics(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise SettingsError(f"MCP_METRICS_PORT: {host}:{port} can't be listened on ({error.strerror}).") from error
+        raise SettingsError("MCP_METRICS_PORT", f"{host}:{port} can't be listened on ({error.strerror})") from error
     return listener

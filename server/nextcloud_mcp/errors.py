@@ -14,6 +14,7 @@
     └── NextcloudError                 Nextcloud's answer, or the lack of one
         ├── NextcloudUnavailableError  no answer, or maintenance
         ├── TokenNotAcceptedError      401: Nextcloud does not trust the token, or has a local account of that name
+        │   └── UnsupportedByUserOidcError  the same, for it cannot verify tokens signed so
         ├── AccountDisabledError       401 too, with the person's name in it
         ├── AccountChangedError        the person has another account than the call began with
         ├── ForbiddenError             403
@@ -24,43 +25,122 @@
         ├── RateLimitedError           429
         └── QuotaExceededError         507
 
-A message is one sentence for the caller: the cause and the next step. It never holds a token, a secret or
-the content of a file. It may quote what the caller sent, such as a path: the log gets the `code` and the `reason`,
-which quotes nothing.
+An error is raised with its parts, a `cause` and a `remedy`; the sentence for the caller is made of them here. Both are
+templates: `{name}` stands for a value that the caller reads. Where a value may be what somebody sent or has stored, the
+log gets the cause with `…` in its place. Neither holds a token, a secret or the content of a file.
 """
 
-from collections.abc import Iterable
-from typing import ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final, Self
+
+NOT_LOGGED: Final = "…"
+"""Stands in the log where the caller's sentence has a text."""
+
+_PEOPLES: Final = frozenset({"resource", "why"})
+"""Values that are never logged: what it is about, and what Nextcloud says of it."""
 
 
 class NextcloudMCPError(Exception):
-    """Base of all errors that this server raises on purpose."""
+    """Base of all errors that this server raises on purpose.
+
+    Attributes:
+        code: for programs; each class has its own.
+        cause: what failed, without a full stop.
+        remedy: what the caller can do, without a full stop.
+        logged_cause: the cause for the log.
+        logged_remedy: the remedy for the log.
+        argument: the name of the tool's argument that is wrong.
+        resource: what it is about: `note 7`, `'/Photos'`.
+        method: of the HTTP request that failed.
+        status: of the answer (HTTP).
+    """
 
     code: ClassVar[str] = "error"
+    retry_after: int | None = None
+    """Seconds after which another try may succeed."""
+    hides_texts: ClassVar[bool] = False
+    """Whether texts in the cause are not logged, as they are people's."""
 
-    quotes_caller: ClassVar[bool] = False
-    """Whether the sentences of this class may quote what the caller sent, or what Nextcloud has of theirs."""
-
-    def __init__(self, sentence: str, *, reason: str | None = None) -> None:
-        """Say what failed.
+    def __init__(
+        self,
+        cause: str,
+        remedy: str,
+        *,
+        argument: str | None = None,
+        resource: str | None = None,
+        method: str | None = None,
+        status: int | None = None,
+        **values: object,
+    ) -> None:
+        """Say what failed, and what to do.
 
         Args:
-            sentence: for the caller.
-            reason: for the log, where the sentence is not: the same without what it quotes.
+            cause: a template of the attribute.
+            remedy: a template of the attribute.
+            argument: as the attribute; it may stand in the templates, as the next three may.
+            resource: as the attribute.
+            method: as the attribute.
+            status: as the attribute.
+            values: what else the templates name.
         """
-        super().__init__(sentence)
-        self._reason = reason
+        self.argument, self.resource, self.method, self.status = argument, resource, method, status
+        public = {"argument": argument, "method": method, "status": status}
+        told = values | public | {"resource": resource}
+        self.cause = _begun(cause, told)
+        self.remedy = remedy.format_map(told)
+        logged = self._logged(told) | public
+        self.logged_cause, self.logged_remedy = _begun(cause, logged), remedy.format_map(logged)
+        super().__init__(self.cause, self.remedy)
+
+    def __str__(self) -> str:
+        """Return the sentence for the caller."""
+        return f"{self.cause}: {self.remedy}" + ("" if self.remedy.endswith("?") else ".")
+
+    def _logged(self, values: Mapping[str, object]) -> dict[str, object]:
+        return {
+            name: _Hidden() if value and (name in _PEOPLES or (self.hides_texts and isinstance(value, str))) else value
+            for name, value in values.items()
+        }
+
+    def again(self) -> Self:
+        """Return the same error, to be raised in another call."""
+        twin = type(self).__new__(type(self), *self.args)
+        vars(twin).update(vars(self))
+        return twin
 
     @property
-    def reason(self) -> str | None:
-        """What the log may say besides the code; None where the sentence may quote the caller and there is no other."""
-        return self._reason if self._reason is not None or self.quotes_caller else str(self)
+    def parts(self) -> dict[str, Any]:
+        """What is known of it, for programs of the caller's."""
+        known = {
+            "status": self.status,
+            "method": self.method,
+            "resource": self.resource,
+            "argument": self.argument,
+            "retry_after": self.retry_after,
+        }
+        return {"code": self.code, "cause": self.cause, "remedy": self.remedy} | _without_none(known)
+
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """What the log has of it."""
+        known = {"status": self.status, "method": self.method, "argument": self.argument}
+        told = {"code": self.code, "cause": self.logged_cause, "remedy": self.logged_remedy}
+        return told | _without_none(known)
 
 
 class SettingsError(NextcloudMCPError):
-    """A setting is wrong or missing; the message names it."""
+    """A setting is wrong or missing; `setting` is its name."""
 
     code = "settings.invalid"
+
+    def __init__(self, setting: str, problem: str) -> None:
+        """Name the setting; `problem` continues the sentence, without a full stop, and never quotes a secret."""
+        super().__init__("{setting}: {problem}", "correct the setting", setting=setting, problem=problem)
+        self.setting = setting
+
+    def __str__(self) -> str:
+        """Return one line, as the command line prints it."""
+        return f"{self.cause}."
 
 
 class InvalidTokenError(NextcloudMCPError):
@@ -85,7 +165,10 @@ class InsufficientScopeError(NextcloudMCPError):
         self.granted = sorted(granted)
         self.missing = sorted(missing)
         super().__init__(
-            f"{feature} needs the scope {' '.join(self.missing)}, which this token lacks: sign in again and grant it."
+            "{feature} needs the scope {missing}, which this token lacks",
+            "sign in again and grant it",
+            feature=feature,
+            missing=" ".join(self.missing),
         )
 
 
@@ -102,15 +185,35 @@ class TokenExchangeError(NextcloudMCPError):
 
 
 class InvalidArgumentError(NextcloudMCPError):
-    """An argument is missing, unknown, of the wrong type, or has an impossible value."""
+    """An argument is missing, unknown, of the wrong type, or has an impossible value; `each` has those of several."""
 
     code = "argument.invalid"
-    quotes_caller = True
+    hides_texts = True
+    each: tuple["InvalidArgumentError", ...] = ()
 
-    def __init__(self, sentence: str, *, reason: str | None = None, rejected: Iterable[str] = ()) -> None:
-        """Say what is wrong; `rejected` are the names of the arguments that do not fit the tool's schema."""
-        super().__init__(sentence, reason=reason)
-        self.rejected = tuple(rejected)
+    @classmethod
+    def of_all(cls, errors: Iterable[Self]) -> Self:
+        """Return one error for one or several; its sentence has those of all."""
+        each = tuple(errors)
+        if len(each) == 1:
+            return each[0]
+        names = dict.fromkeys(error.argument for error in each if error.argument is not None)
+        error = cls(
+            "{sentences}", "correct these arguments", argument=", ".join(names) or None, sentences=_joined(each)
+        )
+        error.each = each
+        error.logged_cause = " ".join(f"{one.logged_cause}." for one in each)
+        return error
+
+    def __str__(self) -> str:
+        """Return the sentence for the caller, or those of all arguments."""
+        return _joined(self.each) if self.each else super().__str__()
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What is known of it, and of each argument under `errors`."""
+        errors = [error.parts for error in self.each]
+        return super().parts | ({"errors": errors} if errors else {})
 
 
 class DefectError(NextcloudMCPError):
@@ -119,40 +222,42 @@ class DefectError(NextcloudMCPError):
     code = "crashed"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} failed because of a defect in this server: its administrator finds it in the log.")
+        super().__init__(
+            "{name} failed because of a defect in this server", "its administrator finds it in the log", name=name
+        )
 
 
 class NextcloudError(NextcloudMCPError):
-    """Nextcloud answered with an error that has no class of its own.
-
-    Attributes:
-        status: of its answer (HTTP), None where there was none.
-    """
+    """Nextcloud answered with an error that has no class of its own."""
 
     code = "nextcloud.error"
-    quotes_caller = True
-    status: int | None = None
+    hides_texts = True
 
 
 class NextcloudUnavailableError(NextcloudError):
     """Nextcloud gave no usable answer: unreachable, too slow, in maintenance or broken."""
 
     code = "nextcloud.unavailable"
-    quotes_caller = False
+    hides_texts = False
 
 
 class TokenNotAcceptedError(NextcloudError):
     """Nextcloud refused the token: it does not trust the realm, or has a local account of that name."""
 
     code = "nextcloud.token_not_accepted"
-    quotes_caller = False
+    hides_texts = False
+
+
+class UnsupportedByUserOidcError(TokenNotAcceptedError):
+    """Nextcloud's app user_oidc has no means to verify tokens that are signed as this one is."""
+
+    code = "nextcloud.algorithm_unsupported"
 
 
 class AccountDisabledError(NextcloudError):
     """The person's account is disabled in Nextcloud."""
 
     code = "nextcloud.account_disabled"
-    quotes_caller = False
 
 
 class AccountChangedError(NextcloudError):
@@ -161,9 +266,8 @@ class AccountChangedError(NextcloudError):
     code = "nextcloud.account_changed"
 
     def __init__(self, before: str, now: str) -> None:
-        sentence = "Your account in Nextcloud is now {now} and no longer {before}: call again."
         super().__init__(
-            sentence.format(now=repr(now), before=repr(before)), reason=sentence.format(now="…", before="…")
+            "Your account in Nextcloud is now {now!r} and no longer {before!r}", "call again", now=now, before=before
         )
 
 
@@ -183,10 +287,9 @@ class AppMissingError(NotFoundError):
     """The app that it takes is not enabled in this Nextcloud, or not for this user."""
 
     code = "nextcloud.app_missing"
-    quotes_caller = False
 
     def __init__(self, app: str) -> None:
-        super().__init__(f"This Nextcloud does not have the app {app} for you: its administrator can enable it.")
+        super().__init__(f"This Nextcloud does not have the app {app} for you", "its administrator can enable it")
 
 
 class ConflictError(NextcloudError):
@@ -205,7 +308,6 @@ class RateLimitedError(NextcloudError):
     """Nextcloud asks for a pause (RFC 6585 section 4)."""
 
     code = "nextcloud.rate_limited"
-    quotes_caller = False
 
 
 class QuotaExceededError(NextcloudError):
@@ -219,8 +321,8 @@ class TooManyCallsError(NextcloudMCPError):
 
     code = "limit.person"
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(f"{message} Try again in {retry_after} s.")
+    def __init__(self, cause: str, remedy: str, *, retry_after: int) -> None:
+        super().__init__(cause, f"{remedy}; try again in {retry_after} s")
         self.retry_after = retry_after
 
 
@@ -238,3 +340,29 @@ MAX_QUOTED: Final = 60
 def quoted(text: str) -> str:
     """Return text of a caller's for an error: on one line, and not longer than can be read."""
     return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
+
+
+def _joined(errors: Iterable[NextcloudMCPError]) -> str:
+    return " ".join(str(error) for error in errors)
+
+
+def _begun(template: str, values: Mapping[str, object]) -> str:
+    """Fill in a template; the resource begins a sentence with a capital, the name of an argument never."""
+    text = template.format_map(values)
+    return text[:1].upper() + text[1:] if template.startswith("{resource}") else text
+
+
+class _Hidden:
+    """A text of which the log has `…`, however it is formatted."""
+
+    def __format__(self, _: str) -> str:
+        return NOT_LOGGED
+
+    def __repr__(self) -> str:
+        return NOT_LOGGED
+
+    __str__ = __repr__
+
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

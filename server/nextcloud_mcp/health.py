@@ -81,7 +81,7 @@ async def _client(credentials: PassThrough | TokenExchange) -> str:
     except IssuerUnavailableError:
         return "unknown"
     except NextcloudMCPError as error:
-        log.warning("health.client_refused", code=error.code, reason=error.reason)
+        log.warning("health.client_refused", **error.log_fields)
         return "refused"
     return "ok"
 
@@ -93,7 +93,7 @@ async def _nextcloud(http: httpx.AsyncClient) -> str:
         status = response.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         url = str(http.base_url)
-        log.warning("health.nextcloud_unavailable", url=url, error=type(error).__name__, cause=cause_of(error))
+        log.warning("health.nextcloud_unavailable", url=url, error=type(error).__name__, detail=cause_of(error))
         return "unavailable"
     if not isinstance(status, dict) or status.get("installed") is not True:
         return "not installed"

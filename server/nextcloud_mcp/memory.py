@@ -48,7 +48,7 @@ class ByteBudget:
                     self._free -= size
                     self._held[owner] = self._held.get(owner, 0) + size
         except TimeoutError:
-            raise OverloadedError("Too many large requests are under way: try again shortly.") from None
+            raise OverloadedError("Too many large requests are under way", "try again shortly") from None
         try:
             yield
         finally:

@@ -158,26 +158,26 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     settings = read_settings(environ)
     if isinstance(settings, Settings):
         return settings
-    raise SettingsError(settings[0])
+    raise settings[0]
 
 
-def read_settings(environ: Mapping[str, str]) -> Settings | list[str]:
-    """Return the settings, or all that is wrong with them: a line for each, which names the setting."""
+def read_settings(environ: Mapping[str, str]) -> Settings | list[SettingsError]:
+    """Return the settings, or an error for each that is wrong."""
     values = {name: value for name, value in environ.items() if value}
-    lines = []
+    errors = []
     for name in SECRETS:
         try:
             _read_secret_file(values, name)
         except SettingsError as error:
-            lines.append(str(error))
+            errors.append(error)
             values[name] = "unread"  # so that it does not count as missing besides
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:  # its text would show the values, secrets among them
         found = error.errors(include_input=False, include_url=False)
         # a default that follows from a setting which is wrong itself is not a mistake of its own
-        return lines + [_describe(each) for each in found if each["type"] != "default_factory_not_called"]
-    return lines or settings
+        return errors + [_describe(each) for each in found if each["type"] != "default_factory_not_called"]
+    return errors or settings
 
 
 def _read_secret_file(values: dict[str, str], name: str) -> None:
@@ -186,7 +186,7 @@ def _read_secret_file(values: dict[str, str], name: str) -> None:
     if path is None:
         return
     if name in values:
-        raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them.")
+        raise SettingsError(name, f"{name}_FILE is set too; keep one of them")
     values[name] = read_secrets(f"{name}_FILE", Path(path))[0]
 
 
@@ -199,9 +199,9 @@ def read_secret(name: str, path: Path) -> str:
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name}: {path} can't be read ({type(error).__name__}).") from error
+        raise SettingsError(name, f"{path} can't be read ({type(error).__name__})") from error
     if not secret:
-        raise SettingsError(f"{name}: {path} is empty.")
+        raise SettingsError(name, f"{path} is empty")
     return secret
 
 
@@ -214,9 +214,9 @@ def read_secrets(name: str, path: Path) -> list[str]:
     return [line.strip() for line in read_secret(name, path).splitlines() if line.strip()]
 
 
-def _describe(error: ErrorDetails) -> str:
-    """Turn what pydantic reports into one line: the setting's name and what is wrong with it."""
+def _describe(error: ErrorDetails) -> SettingsError:
+    """Turn what pydantic reports into the setting's name and what is wrong with it."""
     reason = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         reason = "is not set, and has no default"
-    return f"{' '.join(str(part) for part in error['loc'])}: {reason}."
+    return SettingsError(" ".join(str(part) for part in error["loc"]), reason)

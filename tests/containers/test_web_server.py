@@ -24,6 +24,7 @@ from nextcloud_mcp.apps.sharing import api as sharing
 from nextcloud_mcp.errors import (
     LockedError,
     NextcloudError,
+    NextcloudMCPError,
     NextcloudUnavailableError,
     NotFoundError,
     RateLimitedError,
@@ -239,7 +240,7 @@ async def test_names_that_nextcloud_refuses(alice: Nextcloud, folder: str, name:
         lambda: webdav.create_directory(alice, f"{folder}/{name}"),
     )
     for attempt in attempts:
-        with pytest.raises(NextcloudError, match=r"(?s)does not allow the name of .*choose another name"):
+        with pytest.raises(NextcloudMCPError, match=r"(?s)does not allow .* name.*choose another name"):
             await attempt()
     assert [file.name for file in await webdav.list_directory(alice, folder)] == ["a.txt"]
 

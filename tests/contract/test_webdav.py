@@ -226,12 +226,14 @@ async def test_a_folder_is_no_file(alice: Person, folder: str) -> None:
     assert answer.status_code == 409
 
 
-@pytest.mark.parametrize(("name", "status"), [("a\nb", 404), ("a\tb", 400)])
+@pytest.mark.parametrize(("name", "statuses"), [("a\nb", {404, 400}), ("a\tb", {400})])
 @pytest.mark.parametrize("method", ["PUT", "MKCOL"])
-async def test_a_name_with_a_control_character(alice: Person, folder: str, name: str, status: int, method: str) -> None:
-    """Nextcloud allows no such name, and of a line break it says only that something was not found."""
+async def test_a_name_with_a_control_character(
+    alice: Person, folder: str, name: str, statuses: set[int], method: str
+) -> None:
+    """Nextcloud allows no such name; of a line break it says that something was not found (not behind Apache)."""
     answer = await alice.http.request(method, alice.path(folder, name))
-    assert answer.status_code == status
+    assert answer.status_code in statuses
     listed = await alice.http.request("PROPFIND", alice.path(folder), headers={"Depth": "1"})
     assert listed.text.count("<d:response>") == 1
 

@@ -108,8 +108,8 @@ def test_an_issuer_that_is_not_there_is_logged_at_the_start() -> None:
         process.send_signal(signal.SIGINT)
         _, log = process.communicate(timeout=120)
     (event,) = [json.loads(line) for line in log.splitlines() if '"issuer.unavailable"' in line][:1]
-    assert "Connect call failed ('127.0.0.1', 1)" in event["cause"]
-    assert "http://127.0.0.1:1/" in event["reason"]
+    assert "Connect call failed ('127.0.0.1', 1)" in event["detail"]
+    assert "http://127.0.0.1:1/" in event["cause"]
     assert "Traceback" not in log
 
 

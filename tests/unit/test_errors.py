@@ -1,11 +1,22 @@
 """`errors`: one tree, each leaf with a code of its own."""
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Iterator
+from inspect import signature
+from pathlib import Path
+from string import Formatter
+from typing import Final
 
 import pytest
 
 from nextcloud_mcp import errors
-from nextcloud_mcp.errors import InsufficientScopeError, InvalidArgumentError, NextcloudMCPError
+from nextcloud_mcp.errors import (
+    InsufficientScopeError,
+    InvalidArgumentError,
+    NextcloudMCPError,
+    NextcloudUnavailableError,
+    TokenExchangeError,
+)
 from nextcloud_mcp.nextcloud import files, moments
 
 
@@ -55,3 +66,119 @@ def test_what_a_caller_sent_is_quoted_in_part(refuse: Callable[[], object]) -> N
         refuse()
     assert "…" in str(caught.value)
     assert len(str(caught.value)) < 250
+
+
+def test_the_log_has_no_text_of_the_callers() -> None:
+    """The caller reads the value; the log has the sentence without it, and the argument's name."""
+    error = InvalidArgumentError(
+        "Invalid {argument} {color}", "pass #{example}", argument="color", color="'blue'", example="f00"
+    )
+    assert str(error) == "Invalid color 'blue': pass #f00."
+    assert error.parts == {
+        "code": "argument.invalid",
+        "cause": "Invalid color 'blue'",
+        "remedy": "pass #f00",
+        "argument": "color",
+    }
+    assert error.log_fields == {
+        "code": "argument.invalid",
+        "cause": "Invalid color …",
+        "remedy": "pass #…",
+        "argument": "color",
+    }
+
+
+def test_the_log_has_what_keycloak_says() -> None:
+    """An error that has nothing of the caller's in it is logged as it is."""
+    error = TokenExchangeError(
+        "Keycloak answered {answer!r}", "ask {who}", answer="invalid_client", who="the administrator"
+    )
+    assert error.log_fields == {
+        "code": "token_exchange.failed",
+        "cause": "Keycloak answered 'invalid_client'",
+        "remedy": "ask the administrator",
+    }
+
+
+def test_what_nextcloud_says_is_never_logged() -> None:
+    """Not even of an outage: it may name a file, as the resource does; status and method are."""
+    error = NextcloudUnavailableError(
+        "{resource} failed with HTTP {status}{why}",
+        "{x:g}",
+        resource="note 7",
+        method="GET",
+        status=502,
+        why=" (n)",
+        x=5.0,
+    )
+    assert str(error) == "Note 7 failed with HTTP 502 (n): 5."
+    assert error.log_fields == {
+        "code": "nextcloud.unavailable",
+        "cause": "… failed with HTTP 502…",
+        "remedy": "5",
+        "status": 502,
+        "method": "GET",
+    }
+
+
+def test_braces_in_a_value_are_a_value() -> None:
+    """What a caller sends is never a template."""
+    error = InvalidArgumentError("Invalid {given}", "{given}", given="{argument}{0}")
+    assert str(error) == "Invalid {argument}{0}: {argument}{0}."
+
+
+def test_an_error_is_raised_again_as_it_is() -> None:
+    """Another call gets an error of its own, with all that is known."""
+    error = NextcloudUnavailableError("{a}", "b", a="{x}", status=502)
+    again = error.again()
+    assert again is not error
+    assert (str(again), again.parts, again.log_fields) == (str(error), error.parts, error.log_fields)
+
+
+def test_several_wrong_arguments_are_one_error() -> None:
+    """With the sentence of each, and the parts of each."""
+    each = [InvalidArgumentError(f"Invalid {name}", "pass text", argument=name) for name in ("a", "b")]
+    error = InvalidArgumentError.of_all(each)
+    assert str(error) == "Invalid a: pass text. Invalid b: pass text."
+    assert (error.argument, error.parts["errors"]) == ("a, b", [one.parts for one in each])
+    assert error.log_fields["cause"] == "Invalid a. Invalid b."
+    assert InvalidArgumentError.of_all(each[:1]) is each[0]
+
+
+SERVER: Final = Path(errors.__file__).parent
+
+KEPT: Final = {"argument", "resource", "method", "status"}
+"""What an error keeps, whether or not its templates name it."""
+
+
+def raised() -> Iterator[tuple[str, ast.Call]]:
+    """Return where the server makes an error of two templates."""
+    names = {error.__name__ for error in family(NextcloudMCPError) if "cause" in signature(error).parameters}
+    for path in sorted(SERVER.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names:
+                yield f"{path.relative_to(SERVER)}:{call.lineno}", call
+
+
+def placeholders(template: ast.expr) -> set[str] | None:
+    """Return what a template names; None if it is put together elsewhere."""
+    parts = template.values if isinstance(template, ast.JoinedStr) else [template]
+    texts = [part.value if isinstance(part, ast.Constant) else "" for part in parts]
+    if not all(isinstance(part, ast.Constant | ast.FormattedValue) for part in parts):
+        return None
+    return {name for _, name, _, _ in Formatter().parse("".join(map(str, texts))) if name}
+
+
+def test_templates_name_the_values_that_they_get() -> None:
+    """Each value has its place in cause or remedy, each place its value; and no text of a caller's is in a template."""
+    found = dict(raised())
+    for place, call in found.items():
+        cause, remedy = (placeholders(template) for template in call.args[:2])
+        given = {keyword.arg for keyword in call.keywords} - {"retry_after"}
+        if cause is not None and remedy is not None and None not in given:
+            assert cause | remedy <= given | KEPT, place
+            assert given - KEPT <= cause | remedy, place
+        for template in call.args[:2]:
+            called = {getattr(each.func, "id", "") for each in ast.walk(template) if isinstance(each, ast.Call)}
+            assert not called & {"quoted", "shown", "repr", "str"}, place
+    assert len(found) > 200

@@ -42,8 +42,8 @@ async def test_not_ready_with_a_client_that_is_refused(server: Server) -> None:
     assert response.status_code == 503
     assert response.json()["checks"] == {"issuer": "ok", "client": "refused", "nextcloud": "ok"}
     (event, again) = [event for event in events if event["event"] == "health.client_refused"]
-    assert "set OIDC_CLIENT_SECRET to its present secret" in event["reason"]
-    assert again["reason"] == event["reason"]
+    assert "set OIDC_CLIENT_SECRET to its present secret" in event["remedy"]
+    assert again["remedy"] == event["remedy"]
     assert "s3cret" not in str(events)
     assert len(server.keycloak.exchanges()) == 1, "the second check should not have asked Keycloak again"
 

@@ -201,7 +201,7 @@ def test_a_secret_in_two_places_stops_the_start(tmp_path: Path) -> None:
     file.write_text(SECRET)
     with pytest.raises(SettingsError) as caught:
         load_settings({**EXCHANGE, "OIDC_CLIENT_SECRET_FILE": str(file)})
-    assert str(caught.value) == "OIDC_CLIENT_SECRET and OIDC_CLIENT_SECRET_FILE are both set: keep one of them."
+    assert str(caught.value) == "OIDC_CLIENT_SECRET: OIDC_CLIENT_SECRET_FILE is set too; keep one of them."
 
 
 def test_exchange_works_with_a_private_key_in_place_of_a_secret() -> None:

@@ -158,13 +158,7 @@ class AdmissionControl:
 
 def _log_failure(error: NextcloudMCPError, use: Use, principal: Principal) -> None:
     """Log why a call ends here; any other failed exchange is logged where the tool reports it."""
-    log.warning(
-        use.feature.event("failed"),
-        **use.feature.label,
-        **principal.log_fields,
-        code=error.code,
-        reason=error.reason,
-    )
+    log.warning(use.feature.event("failed"), **use.feature.label, **principal.log_fields, **error.log_fields)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -40,8 +40,8 @@ class BearerAuth:
         try:
             return await self._verifier.verify(token.strip())
         except InvalidTokenError as error:
-            log.info("token.refused", code=error.code, reason=error.reason)
+            log.info("token.refused", **error.log_fields)
             return self._challenge.invalid_token(error)
         except IssuerUnavailableError as error:
-            log.warning("token.not_checked", code=error.code, reason=error.reason)
+            log.warning("token.not_checked", **error.log_fields)
             return self._challenge.issuer_unavailable(error)

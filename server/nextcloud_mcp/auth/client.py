@@ -115,8 +115,8 @@ class ClientKey:
         key = _private_key(read_secret("OIDC_CLIENT_PRIVATE_KEY_FILE", file))
         if key is None:
             raise SettingsError(
-                f"OIDC_CLIENT_PRIVATE_KEY_FILE: {file} holds no private key in PEM, unencrypted, RSA of "
-                f"{LEAST_RSA_BITS} bits or more or EC on P-256."
+                "OIDC_CLIENT_PRIVATE_KEY_FILE",
+                f"{file} holds no private key in PEM, unencrypted, RSA of {LEAST_RSA_BITS} bits or more or EC on P-256",
             )
         digest = hashlib.sha256(key.as_der(private=False)).digest()
         return cls(file, base64.urlsafe_b64encode(digest).decode().rstrip("="), key)

@@ -52,7 +52,7 @@ class PassThrough:
                 whom an HTTP 401 makes refresh, can only be shown a failed call.
         """
         if principal.expires_at < time.time():
-            raise InvalidTokenError("The token has expired: refresh it or sign in again.")
+            raise InvalidTokenError("The token has expired", "refresh it or sign in again")
         return principal.token
 
     async def check(self) -> None:
@@ -124,8 +124,8 @@ class TokenExchange:
         except ValidationError:
             # not chained: the error's text would quote the answer, and with it the token
             raise TokenExchangeError(
-                "Keycloak's token endpoint answered with something that is no token response: "
-                "check OIDC_DISCOVERY_URL, and that nothing rewrites answers in between."
+                "Keycloak's token endpoint answered with something that is no token response",
+                "check OIDC_DISCOVERY_URL, and that nothing rewrites answers in between",
             ) from None
         self._check(issued)
         return issued.access_token
@@ -177,7 +177,9 @@ class TokenExchange:
             return self._client.reload()
         except SettingsError as error:
             raise TokenExchangeError(
-                f"Keycloak refuses this server's credentials; the administrator must give it new ones: {error}"
+                "Keycloak refuses this server's credentials; the administrator must give it new ones",
+                "{error}",
+                error=error,
             ) from error
 
     async def _send(self, subject_token: str, client: ClientAuthentication) -> httpx.Response:
@@ -199,7 +201,9 @@ class TokenExchange:
                 )
         except httpx.HTTPError as error:
             raise TokenExchangeError(
-                f"Keycloak can't be reached for the token exchange ({type(error).__name__}): try again shortly."
+                "Keycloak can't be reached for the token exchange ({failure})",
+                "try again shortly",
+                failure=type(error).__name__,
             ) from error
 
     def _refused(self, response: httpx.Response) -> TokenExchangeError | SubjectTokenRefusedError:
@@ -207,17 +211,20 @@ class TokenExchange:
         refusal = _refusal(response)
         if refusal is None:
             return TokenExchangeError(
-                f"Keycloak failed at the token exchange with HTTP {response.status_code}: try again shortly, "
-                "and look into Keycloak's log if it stays so."
+                "Keycloak failed at the token exchange with HTTP {status}",
+                "try again shortly, and look into Keycloak's log if it stays so",
+                status=response.status_code,
             )
         answer = f"{refusal.error}: {refusal.error_description}" if refusal.error_description else refusal.error
         if _blames_the_subject_token(refusal):
             return SubjectTokenRefusedError(
-                f"Keycloak no longer honours this token (it answered {answer!r}): sign in again."
+                "Keycloak no longer honours this token (it answered {answer!r})", "sign in again", answer=answer
             )
         return TokenExchangeError(
-            f"Keycloak refused to exchange the token (it answered {answer!r}): "
-            f"{self._advice(response.status_code, refusal)}."
+            "Keycloak refused to exchange the token (it answered {answer!r})",
+            "{advice}",
+            answer=answer,
+            advice=self._advice(response.status_code, refusal),
         )
 
     def _advice(self, status: int, refusal: _Refusal) -> str:
@@ -250,15 +257,18 @@ class TokenExchange:
         """Refuse a token that opens more than Nextcloud; the realm is wrong then, and the call must not go on."""
         if issued.token_type.lower() != "bearer" or issued.issued_token_type != ACCESS_TOKEN_TYPE:
             raise TokenExchangeError(
-                f"Keycloak answered the exchange with a token of type {issued.token_type!r}: "
-                "the administrator must let it issue bearer access tokens."
+                "Keycloak answered the exchange with a token of type {token_type!r}",
+                "the administrator must let it issue bearer access tokens",
+                token_type=issued.token_type,
             )
         audience = _claims(issued.access_token).get("aud")
         if audience not in (self._audience, [self._audience]):
             raise TokenExchangeError(
-                f"Keycloak exchanged the token for one with the audience {audience!r} in place of "
-                f"{self._audience!r} alone: the administrator must correct the scopes of the client "
-                f"{self._client_id}."
+                "Keycloak exchanged the token for one with the audience {audience!r} in place of {wanted!r} alone",
+                "the administrator must correct the scopes of the client {client}",
+                audience=audience,
+                wanted=self._audience,
+                client=self._client_id,
             )
 
 

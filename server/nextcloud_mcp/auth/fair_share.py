@@ -109,14 +109,14 @@ class FairShare:
         person = self._person(account)
         self._count(person)
         if person.calls >= MAX_CONCURRENT_CALLS + MAX_WAITING_CALLS:
-            raise TooManyCallsError("You have too many calls under way: wait for their answers.", 1)
+            raise TooManyCallsError("You have too many calls under way", "wait for their answers", retry_after=1)
         person.calls += 1
         try:
             try:
                 with anyio.fail_after(WAIT_TIMEOUT):
                     await person.running.acquire()
             except TimeoutError:
-                raise TooManyCallsError("Your other calls take long: wait for their answers.", 5) from None
+                raise TooManyCallsError("Your other calls take long", "wait for their answers", retry_after=5) from None
             try:
                 yield
             finally:
@@ -141,7 +141,9 @@ class FairShare:
         person.at = now
         if person.allowance < 1:
             seconds = math.ceil((1 - person.allowance) / a_second)
-            raise TooManyCallsError(f"You make more than {self._calls_per_minute} calls a minute.", seconds)
+            raise TooManyCallsError(
+                f"You make more than {self._calls_per_minute} calls a minute", "make fewer", retry_after=seconds
+            )
         person.allowance -= 1
 
 

@@ -92,9 +92,7 @@ class Issuer:
             try:
                 await self._current()
             except IssuerUnavailableError as error:
-                log.warning(
-                    "issuer.unavailable", code=error.code, reason=error.reason, cause=self._cause, again_in=pause
-                )
+                log.warning("issuer.unavailable", **error.log_fields, detail=self._cause, again_in=pause)
                 await anyio.sleep(pause)
                 pause = min(2 * pause, MAX_LOG_PAUSE)
 
@@ -110,11 +108,12 @@ class Issuer:
             snapshot = await self._newer_than(snapshot, for_key=key_id)
         if key_id in snapshot.unusable:
             raise InvalidTokenError(
-                f"The token is signed with a key of the realm that can't be used ({snapshot.unusable[key_id]}): the "
-                "administrator must replace it in Keycloak (Realm settings > Keys)."
+                "The token is signed with a key of the realm that can't be used ({problem})",
+                "the administrator must replace it in Keycloak (Realm settings > Keys)",
+                problem=snapshot.unusable[key_id],
             )
         if key_id not in snapshot.keys:
-            raise InvalidTokenError("The token is signed with a key that the issuer does not publish: sign in again.")
+            raise InvalidTokenError("The token is signed with a key that the issuer does not publish", "sign in again")
         return snapshot.keys[key_id]
 
     async def _current(self) -> _Snapshot:
@@ -128,7 +127,7 @@ class Issuer:
             return await self._newer_than(snapshot)
         except IssuerUnavailableError as error:
             if error.__cause__ is not None:  # asked just now, and not within `RETRY_INTERVAL` of that
-                log.warning("issuer.not_refreshed", code=error.code, reason=error.reason, cause=self._cause)
+                log.warning("issuer.not_refreshed", **error.log_fields, detail=self._cause)
             return snapshot
 
     async def _newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:
@@ -154,8 +153,10 @@ class Issuer:
 
     def _unavailable(self) -> IssuerUnavailableError:
         return IssuerUnavailableError(
-            f"Keycloak gives no metadata or keys at {self._discovery_url} ({self._failure}), so no token can be "
-            "checked: try again shortly."
+            "Keycloak gives no metadata or keys at {url} ({failure}), so no token can be checked",
+            "try again shortly",
+            url=self._discovery_url,
+            failure=self._failure,
         )
 
     async def _fetch(self, now: float) -> _Snapshot:

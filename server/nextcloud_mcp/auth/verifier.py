@@ -79,7 +79,7 @@ class TokenVerifier:
         try:
             claims = jwt.decode(token, key, registry=_REGISTRY).claims
         except (JoseError, ValueError) as error:
-            raise InvalidTokenError("The token's signature is not the issuer's: sign in again.") from error
+            raise InvalidTokenError("The token's signature is not the issuer's", "sign in again") from error
         _check_claims(claims, metadata.issuer)
         _check_type(header, claims)
         self._check_audience(claims["aud"])
@@ -99,12 +99,13 @@ class TokenVerifier:
         audiences = {claim} if isinstance(claim, str) else set(claim)
         if not audiences & self._audiences:
             raise InvalidTokenError(
-                "The token is not meant for this server: sign in with the scope that this server asks for."
+                "The token is not meant for this server", "sign in with the scope that this server asks for"
             )
         if self._also_required is not None and self._also_required not in audiences:
             raise InvalidTokenError(
-                f"The token does not name {self._also_required} as audience, which Nextcloud requires in "
-                "pass-through mode: sign in with the scope that this server asks for."
+                "The token does not name {_also_required} as audience, which Nextcloud requires in pass-through mode",
+                "sign in with the scope that this server asks for",
+                _also_required=self._also_required,
             )
 
 
@@ -115,10 +116,12 @@ def _header(token: str) -> Mapping[str, Any]:
         _check_encoding(urlsafe_b64decode(compact.segments["header"] + b"=="))
         _check_encoding(urlsafe_b64decode(compact.segments["payload"] + b"=="))
     except (JoseError, ValueError) as error:
-        raise InvalidTokenError("The bearer token is not a signed JWT: sign in again.") from error
+        raise InvalidTokenError("The bearer token is not a signed JWT", "sign in again") from error
     header = compact.headers()
     if "crit" in header:  # extensions that must be understood, and none is here (RFC 7515 section 4.1.11)
-        raise InvalidTokenError("The token's header asks for extensions that this server does not know.")
+        raise InvalidTokenError(
+            "The token's header asks for extensions that this server does not know", "sign in again"
+        )
     return header
 
 
@@ -139,9 +142,13 @@ def _check_algorithm(header: Mapping[str, Any]) -> None:
         return
     is_name = isinstance(algorithm, str) and re.fullmatch("[A-Za-z0-9+-]{1,20}", algorithm)
     raise InvalidTokenError(
-        f"The token is signed with {algorithm if is_name else 'an unknown algorithm'}, which this server does not "
-        f"accept: the administrator must let Keycloak sign access tokens with one of {', '.join(ALGORITHMS)} (Realm "
-        "settings > Tokens > Default signature algorithm, or the client's own under Advanced)."
+        "The token is signed with {algorithm}, which this server does not accept",
+        (
+            "the administrator must let Keycloak sign access tokens with one of {algorithms} (Realm settings > "
+            "Tokens > Default signature algorithm, or the client's own under Advanced)"
+        ),
+        algorithm=algorithm if is_name else "an unknown algorithm",
+        algorithms=", ".join(ALGORITHMS),
     )
 
 
@@ -161,7 +168,7 @@ _REGISTRY: Final = _Registry()
 def _key_id(header: Mapping[str, Any]) -> str:
     key_id = header.get("kid")
     if not isinstance(key_id, str) or not key_id:
-        raise InvalidTokenError("The token does not name its signing key: sign in again.")
+        raise InvalidTokenError("The token does not name its signing key", "sign in again")
     return key_id
 
 
@@ -177,9 +184,11 @@ def _check_claims(claims: dict[str, Any], issuer: str) -> None:
     try:
         registry.validate(claims)
     except ExpiredTokenError as error:
-        raise InvalidTokenError("The token has expired: refresh it or sign in again.") from error
+        raise InvalidTokenError("The token has expired", "refresh it or sign in again") from error
     except JoseError as error:
-        raise InvalidTokenError(f"The token's claims are not acceptable ({error.description}).") from error
+        raise InvalidTokenError(
+            "The token's claims are not acceptable ({description})", "sign in again", description=error.description
+        ) from error
 
 
 def _check_type(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
@@ -193,11 +202,11 @@ def _check_type(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
         return
     if header_type == "jwt" and claims.get("typ") == "Bearer":
         return
-    raise InvalidTokenError("The token is not an access token: send the access token.")
+    raise InvalidTokenError("The token is not an access token", "send the access token")
 
 
 def _optional_string(claims: Mapping[str, Any], name: str) -> str | None:
     value = claims.get(name)
     if value is not None and not isinstance(value, str):
-        raise InvalidTokenError(f"The token's claim {name} is not a string.")
+        raise InvalidTokenError("The token's claim {name} is not a string", "sign in again", name=name)
     return value

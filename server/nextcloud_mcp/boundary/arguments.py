@@ -7,7 +7,7 @@ once, and without the words of pydantic.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -142,20 +142,23 @@ class _Argument:
             raise ValueError  # pydantic takes numbers for seconds since 1970
         return given
 
-    def wrong(self, given: Any, error: ErrorDetails | None = None) -> str:
-        """Return the sentence for a value that does not fit."""
+    def wrong(self, given: Any, error: ErrorDetails | None = None) -> InvalidArgumentError:
+        """Return the error for a value that does not fit."""
         location = error["loc"] if error is not None else ()
         if error is not None and error["type"] in {"too_long", "string_too_long"}:
             most, parts = error["ctx"]["max_length"], "characters" if self.kind is str else "items"
-            return f"Invalid {self.name}: pass at most {most:,} {parts}."
+            return self._invalid("", f"pass at most {most:,} {parts}")
         if error is not None and error["type"] == "value_error":
-            return f"Invalid {self.name}: {error['ctx']['error']}."
+            return self._invalid("", "{rule}", rule=str(error["ctx"]["error"]))
         if error is not None and len(location) > 1 and isinstance(location[1], int):
             item = f"item {location[1] + 1} is {_described(error['input'])}"
-            return f"Invalid {self.name}: {item}; pass {self.expected}."
+            return self._invalid("", "{item}; pass {expected}", item=item, expected=self.expected)
         if self.kind is int and _is_too_large(given):
-            return f"Invalid {self.name}, which is too large: pass a whole number below {LARGEST:,}."
-        return f"Invalid {self.name}{self._quoted(given)}: pass {self.expected}."
+            return self._invalid(", which is too large", f"pass a whole number below {LARGEST:,}")
+        return self._invalid("{given}", "pass {expected}", given=self._quoted(given), expected=self.expected)
+
+    def _invalid(self, detail: str, remedy: str, **values: Any) -> InvalidArgumentError:
+        return InvalidArgumentError("Invalid {argument}" + detail, remedy, argument=self.name, **values)
 
     def _quoted(self, given: Any) -> str:
         if isinstance(given, str) and self.kind in {list, dict}:
@@ -222,15 +225,14 @@ class Arguments:
             wrong |= self._rejected(error, given, wrong)
         unknown = [name for name in given if name not in self._arguments]
         if wrong or unknown:
-            rejected = [name for name in self._arguments if name in wrong]
-            sentences = [*(wrong[name] for name in rejected), *self._unknown(unknown)]
-            raise InvalidArgumentError(" ".join(sentences), rejected=rejected)
+            errors = (wrong[name] for name in self._arguments if name in wrong)
+            raise InvalidArgumentError.of_all([*errors, *self._unknown(unknown)])
         return {name: getattr(model, name) for name in model.model_fields_set} | names
 
-    def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, InvalidArgumentError]]:
         """Return the values to validate, and what is wrong already."""
         values: dict[str, Any] = {}
-        wrong: dict[str, str] = {}
+        wrong: dict[str, InvalidArgumentError] = {}
         for name, argument in self._arguments.items():
             if name not in given:
                 continue
@@ -243,28 +245,36 @@ class Arguments:
                 values[name] = value
         return values, wrong
 
-    def _rejected(self, error: ValidationError, given: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
-        """Return the sentences for what pydantic refused, one for each argument."""
-        sentences: dict[str, str] = {}
+    def _rejected(
+        self, error: ValidationError, given: Mapping[str, Any], known: Container[str]
+    ) -> dict[str, InvalidArgumentError]:
+        """Return the errors for what pydantic refused, one for each argument."""
+        errors: dict[str, InvalidArgumentError] = {}
         for each in error.errors(include_url=False):
             argument = self._arguments[str(each["loc"][0])]
-            if argument.name in known or argument.name in sentences:
+            if argument.name in known or argument.name in errors:
                 continue
             if argument.name in given:
-                sentences[argument.name] = argument.wrong(given[argument.name], each)
+                errors[argument.name] = argument.wrong(given[argument.name], each)
             else:
-                sentences[argument.name] = f"Missing {argument.name}{self._place}: pass {argument.expected}."
-        return sentences
+                errors[argument.name] = InvalidArgumentError(
+                    f"Missing {{argument}}{self._place}",
+                    "pass {expected}",
+                    argument=argument.name,
+                    expected=argument.expected,
+                )
+        return errors
 
-    def _unknown(self, names: list[str]) -> Iterator[str]:
+    def _unknown(self, names: list[str]) -> Iterator[InvalidArgumentError]:
         for name in names[:MAX_UNKNOWN]:
             near = self._nearest(_plain(name[:MAX_QUOTED]))
             if near is not None:
-                yield f"Unknown argument {quoted(name)}: did you mean {near}?"
+                remedy = f"did you mean {near}?"
             else:
-                yield f"Unknown argument {quoted(name)}: {self._name} takes {', '.join(self._arguments) or 'none'}."
+                remedy = f"{self._name} takes {', '.join(self._arguments) or 'none'}"
+            yield InvalidArgumentError("Unknown argument {name}", "{advice}", name=quoted(name), advice=remedy)
         if len(names) > MAX_UNKNOWN:
-            yield f"{len(names) - MAX_UNKNOWN} more arguments are unknown."
+            yield InvalidArgumentError(f"{len(names) - MAX_UNKNOWN} more arguments are unknown", "leave them out")
 
     def _nearest(self, plain: str) -> str | None:
         """Return the argument whose name begins so, as `start_date` does with `start`, or is spelt most alike."""

@@ -49,7 +49,9 @@ async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
     if found := _DAV.fullmatch(path):
         owner = unquote(found[1]) if found[1] is not None else None
         if owner is not None and owner != await call.nextcloud().user_id():
-            raise InvalidArgumentError(f"{quoted(given)} is in somebody else's files: pass a path of your own.")
+            raise InvalidArgumentError(
+                "{given} is in somebody else's files", "pass a path of your own", given=quoted(given)
+            )
         return unquote(found[2] or "/")
     query = parse_qs(address.query)
     folder = query.get("dir", [""])[0]
@@ -57,7 +59,7 @@ async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
         return await _path_of(call, file_id, folder)
     if _PAGE.fullmatch(path):
         return folder or "/"
-    raise InvalidArgumentError(f"{quoted(given)} is not the address of a file or folder: pass its path.")
+    raise InvalidArgumentError("{given} is not the address of a file or folder", "pass its path", given=quoted(given))
 
 
 FilePath = Annotated[str, Translated(_path_at)]
@@ -96,6 +98,8 @@ def _split(given: str, roots: tuple[str, ...]) -> tuple[SplitResult, str]:
     path = below(address, roots) if address.scheme else address.path
     if path is None:
         raise InvalidArgumentError(
-            f"{quoted(given)} is not an address of this Nextcloud: pass the path, as nc_webdav_list_directory shows it."
+            "{given} is not an address of this Nextcloud",
+            "pass the path, as nc_webdav_list_directory shows it",
+            given=quoted(given),
         )
     return address, path

@@ -31,5 +31,5 @@ async def turn() -> AsyncIterator[None]:
                 yield
     except TimeoutError:
         raise NextcloudUnavailableError(
-            f"Large files take too long to read now, more than {PATIENCE:g} s: try again shortly, or ask for less."
+            f"Large files take too long to read now, more than {PATIENCE:g} s", "try again shortly, or ask for less"
         ) from None

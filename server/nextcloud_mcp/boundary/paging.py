@@ -61,7 +61,12 @@ def start_of(cursor: str, limit: int) -> int:
         InvalidArgumentError: the cursor is none of ours, or the limit is out of bounds.
     """
     if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidArgumentError(f"limit must be from 1 to {MAX_LIMIT}; for more, pass next_cursor as cursor.")
+        raise InvalidArgumentError(
+            "Invalid limit {limit}",
+            f"pass a number from 1 to {MAX_LIMIT}, and for more, next_cursor as cursor",
+            limit=limit,
+            argument="limit",
+        )
     return _decoded(cursor) if cursor else 0
 
 
@@ -78,6 +83,8 @@ def _decoded(cursor: str) -> int:
     position = _POSITION.fullmatch(text)
     if position is None:
         raise InvalidArgumentError(
-            "Invalid cursor: pass next_cursor of the previous page, or leave it out for the first page."
+            "Invalid cursor",
+            "pass next_cursor of the previous page, or leave it out for the first page",
+            argument="cursor",
         )
     return int(position[1])

@@ -9,7 +9,7 @@ import anyio
 import structlog
 
 from nextcloud_mcp.boundary.call import Call
-from nextcloud_mcp.errors import DefectError, InvalidArgumentError, NextcloudMCPError
+from nextcloud_mcp.errors import DefectError, NextcloudMCPError
 from nextcloud_mcp.metrics import USES
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
         outcome = "done"
     except NextcloudMCPError as error:
         outcome = error.code
-        event.warning(feature.event("failed"), code=error.code, **_why(error, arguments), **_who(call))
+        event.warning(feature.event("failed"), **error.log_fields, lengths=_lengths(arguments), **_who(call))
         raise
     except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
         outcome = "cancelled"
@@ -43,16 +43,6 @@ def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
     finally:
         USES.labels(*feature, outcome).inc()
     event.info(feature.event("done"), ms=_milliseconds_since(started), **_who(call))
-
-
-def _why(error: NextcloudMCPError, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the log says of an error besides its code."""
-    rejected = list(error.rejected) if isinstance(error, InvalidArgumentError) else []
-    return (
-        ({"reason": error.reason} if error.reason else {})
-        | ({"rejected": rejected} if rejected else {})
-        | {"lengths": _lengths(arguments)}
-    )
 
 
 def _who(call: Call) -> dict[str, Any]:

@@ -71,7 +71,13 @@ class Reader:
         for name in (variable, *known):
             if name not in self._variables:
                 variables = ", ".join(sorted(self._variables)) or "no variables"
-                raise InvalidArgumentError(f"Unknown argument {quoted(name)}: {self.resource.uri} has {variables}.")
+                raise InvalidArgumentError(
+                    "Unknown argument {name}",
+                    "{uri} has {variables}",
+                    name=quoted(name),
+                    uri=self.resource.uri,
+                    variables=variables,
+                )
         if variable not in self._completions:
             return Completion(values=[], total=0, has_more=False)
         function = self._completions[variable]

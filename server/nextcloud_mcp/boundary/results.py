@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from inspect import signature
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from mcp_types import CallToolResult, TextContent
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from nextcloud_mcp.boundary.schemas import without_titles
+from nextcloud_mcp.errors import NextcloudMCPError
 
 
 class Results:
@@ -32,6 +33,16 @@ class Results:
         return CallToolResult(content=[text], structured_content=structured)
 
 
-def failed(sentence: str) -> CallToolResult:
-    """Return the result of a call that has failed, for the caller to read."""
-    return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)
+ERROR_KEY: Final = "nextcloud-mcp/error"
+"""Where the parts of an error stand in `_meta` of a result.
+
+They are not its structured content: clients on the TypeScript SDK check that against the tool's output schema also in a
+result that is an error, and throw the result away.
+"""
+
+
+def failed(error: NextcloudMCPError) -> CallToolResult:
+    """Return the result of a call that has failed: the sentence for the caller to read, the parts for programs."""
+    return CallToolResult(
+        content=[TextContent(type="text", text=str(error))], is_error=True, _meta={ERROR_KEY: error.parts}
+    )

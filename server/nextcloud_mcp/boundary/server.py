@@ -70,7 +70,11 @@ class Boundary:
         """Call a tool; what fails is told in the result."""
         call = _call(context, Feature("tool", params.name))
         if call is None or params.name not in self._tools:
-            return failed(f"There is no tool {quoted(params.name)}: call one that tools/list shows.")
+            return failed(
+                InvalidArgumentError(
+                    "There is no tool {tool}", "call one that tools/list shows", tool=quoted(params.name)
+                )
+            )
         tool, arguments = self._tools[params.name], params.arguments or {}
         known = {name: arguments[name] for name in tool.parameters["properties"].keys() & arguments.keys()}
         try:
@@ -78,7 +82,7 @@ class Boundary:
                 self._check_scopes(call, arguments)
                 return await self._naming_missing_app(tool.run(arguments, call), call)
         except NextcloudMCPError as error:
-            return failed(str(error))
+            return failed(error)
 
     def _check_scopes(self, call: Call, arguments: Mapping[str, Any]) -> None:
         """Raise `InsufficientScopeError` if the admission saw other arguments than the SDK did."""
@@ -129,15 +133,17 @@ class Boundary:
         if call is None or template not in self._readers:
             raise _refused(
                 InvalidArgumentError(
-                    f"There is no resource {uri[:200]}: resources/list and resources/templates/list show what there is."
+                    "There is no resource {uri}",
+                    "resources/list and resources/templates/list show what there is",
+                    uri=uri[:200],
                 ),
-                uri,
+                uri=uri,
             )
         try:
             with recorded(call, values):
                 return await self._naming_missing_app(self._readers[template].read(uri, values, call), call)
         except NextcloudMCPError as error:
-            raise _refused(error, uri) from None
+            raise _refused(error, uri=uri) from None
 
     async def complete(self, context: Context, params: mcp.CompleteRequestParams) -> mcp.CompleteResult:
         """Propose values for a variable of a resource's URI; prompts take what people type.
@@ -150,8 +156,8 @@ class Boundary:
         template, argument = params.ref.uri, params.argument
         call = _call(context, Feature("completion", template))
         if call is None or template not in self._readers:
-            raise MCPError(
-                mcp.INVALID_PARAMS, "There is nothing to complete: name a template of resources/templates/list."
+            raise _refused(
+                InvalidArgumentError("There is nothing to complete", "name a template of resources/templates/list")
             )
         known = (params.context and params.context.arguments) or {}
         try:
@@ -159,7 +165,7 @@ class Boundary:
                 proposed = self._readers[template].complete(argument.name, argument.value, known, call)
                 return mcp.CompleteResult(completion=await self._naming_missing_app(proposed, call))
         except NextcloudMCPError as error:
-            raise MCPError(_code(error), str(error)) from None
+            raise _refused(error) from None
 
     async def list_prompts(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListPromptsResult:
         """Return the prompts of which the caller can use every tool."""
@@ -175,13 +181,15 @@ class Boundary:
             MCPError: there is no such prompt, or its arguments do not fit; with the sentence for the caller.
         """
         if params.name not in self.prompts:
-            raise MCPError(
-                mcp.INVALID_PARAMS, f"There is no prompt {quoted(params.name)}: prompts/list shows what there is."
+            raise _refused(
+                InvalidArgumentError(
+                    "There is no prompt {prompt}", "prompts/list shows what there is", prompt=quoted(params.name)
+                )
             )
         try:
             return self.prompts[params.name].write(dict(params.arguments or {}))
         except InvalidArgumentError as error:
-            raise MCPError(mcp.INVALID_PARAMS, str(error)) from None
+            raise _refused(error) from None
 
 
 def create_server(
@@ -231,8 +239,8 @@ def _listed(tool: AnyTool) -> mcp.Tool:
     )
 
 
-def _refused(error: NextcloudMCPError, uri: str) -> MCPError:
-    return MCPError(_code(error), str(error), {"uri": uri})
+def _refused(error: NextcloudMCPError, **named: str) -> MCPError:
+    return MCPError(_code(error), str(error), {**named, "error": error.parts})
 
 
 def _code(error: NextcloudMCPError) -> int:

@@ -15,7 +15,14 @@ from nextcloud_mcp.auth.credentials import account_with
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.boundary.call import Call, Services
-from nextcloud_mcp.errors import AppMissingError, ForbiddenError, NextcloudError, NextcloudMCPError, NotFoundError
+from nextcloud_mcp.errors import (
+    AppMissingError,
+    ForbiddenError,
+    NextcloudError,
+    NextcloudMCPError,
+    NextcloudUnavailableError,
+    NotFoundError,
+)
 from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
@@ -76,9 +83,11 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
         try:
             return await _ask(services, principal, await services.credentials.for_nextcloud(principal))
         except NextcloudMCPError as error:
-            _log_unknown(principal, error.code, error.reason)
+            _log_unknown(principal, **error.log_fields)
             return None
-    _log_unknown(principal, "nextcloud.unavailable", f"Nextcloud did not answer within {APPS_TIMEOUT:g} s.")
+    _log_unknown(
+        principal, code=NextcloudUnavailableError.code, cause=f"Nextcloud did not answer within {APPS_TIMEOUT:g} s"
+    )
     return None
 
 
@@ -89,5 +98,5 @@ async def _ask(services: Services, principal: Principal, token: str) -> frozense
     return known
 
 
-def _log_unknown(principal: Principal, code: str, reason: str | None) -> None:
-    log.warning("apps.unknown", **principal.log_fields, code=code, reason=reason)
+def _log_unknown(principal: Principal, **why: Any) -> None:
+    log.warning("apps.unknown", **principal.log_fields, **why)

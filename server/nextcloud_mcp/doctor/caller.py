@@ -13,10 +13,10 @@ from nextcloud_mcp.app import credentials, verifier
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.clocks import skew
-from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, divided, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, unverified
 from nextcloud_mcp.doctor.report import Step
-from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, TokenExchangeError
+from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, NextcloudMCPError, TokenExchangeError
 
 LIST_TOOLS: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 HEADERS: Final = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
@@ -30,17 +30,16 @@ async def accepted(patient: Patient) -> Finding:
     try:
         patient.principal = await verifier(patient.settings, issuer).verify(patient.options.token)
     except (InvalidTokenError, IssuerUnavailableError) as error:
-        raise Fault(*_with_remedy(patient, str(error)), saw=_seen(patient.options.token)) from error
+        raise Fault(error.cause, _remedy(patient, error), saw=_seen(patient.options.token)) from error
     seconds = patient.principal.expires_at - time.time()
     return Finding(f"meant for this server, good for {seconds:.0f} s, given to {patient.principal.client_id}")
 
 
-def _with_remedy(patient: Patient, sentence: str) -> tuple[str, str]:
-    """Return cause and next step: the sentence's own, where that is the administrator's."""
-    cause, step = divided(sentence)
-    if step.startswith("the administrator"):
-        return cause, step
-    return sentence.rstrip("."), f"ask for a new one with the scope {patient.settings.server_scope}"
+def _remedy(patient: Patient, error: NextcloudMCPError) -> str:
+    """Return what the error says is to be done, where that is the administrator's to do; else a new token is needed."""
+    if error.remedy.startswith("the administrator"):
+        return error.remedy
+    return f"ask for a new one with the scope {patient.settings.server_scope}"
 
 
 def _seen(token: str) -> str:
@@ -90,7 +89,7 @@ async def for_nextcloud(patient: Patient) -> Finding:
     try:
         token = await credentials(settings, patient.http, issuer).for_nextcloud(_principal(patient))
     except (TokenExchangeError, InvalidTokenError, IssuerUnavailableError) as error:
-        raise Fault(*divided(str(error)), saw="no token for Nextcloud") from error
+        raise Fault(error.cause, error.remedy, saw="no token for Nextcloud") from error
     patient.nextcloud_token = token
     claims = unverified(token)
     if settings.enable_token_exchange and "iat" in claims:

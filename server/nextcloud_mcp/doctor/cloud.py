@@ -6,12 +6,16 @@ from urllib.parse import quote
 import httpx
 
 from nextcloud_mcp.catalogue import APPS
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, divided, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
 from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, json_object, network_cause, unverified
 from nextcloud_mcp.doctor.report import Step
-from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError, TokenNotAcceptedError
+from nextcloud_mcp.errors import (
+    NextcloudError,
+    NextcloudUnavailableError,
+    TokenNotAcceptedError,
+    UnsupportedByUserOidcError,
+)
 from nextcloud_mcp.nextcloud import capabilities
-from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from nextcloud_mcp.nextcloud.users import People
@@ -101,7 +105,7 @@ def _fault(error: NextcloudError) -> Fault:
 
 
 def _sentence(error: NextcloudError) -> str:
-    return str(error).removesuffix(".").removesuffix(f"; {IF_IT_GOES_ON}")
+    return f"{error.cause}: {error.remedy}".removesuffix(f"; {IF_IT_GOES_ON}")
 
 
 async def user(patient: Patient) -> Finding:
@@ -109,8 +113,8 @@ async def user(patient: Patient) -> Finding:
     try:
         found = await _cloud(patient).user()
     except TokenNotAcceptedError as error:
-        if not str(error).startswith(NOT_ACCEPTED):  # it names the token's algorithm
-            raise Fault(*divided(str(error)), saw="HTTP 401") from error
+        if isinstance(error, UnsupportedByUserOidcError):
+            raise Fault(error.cause, error.remedy, saw="HTTP 401") from error
         raise Fault(
             "Nextcloud does not accept the token, or has a local account of this name",
             "run nextcloud/setup.sh again, which makes user_oidc trust the realm and fetch its present keys; "

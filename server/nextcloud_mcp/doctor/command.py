@@ -68,7 +68,7 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
     try:
         occ = tuple(shlex.split(arguments.occ))
     except ValueError as error:
-        raise SettingsError(f"--occ: {error}.") from error
+        raise SettingsError("--occ", str(error)) from error
     return Options(
         token=_token() if arguments.token_stdin else None,
         occ=occ,
@@ -82,7 +82,7 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
 def _token() -> str:
     token = sys.stdin.read().strip().removeprefix("Bearer ")
     if not token:
-        raise SettingsError("--token-stdin: there is no token on standard input.")
+        raise SettingsError("--token-stdin", "there is no token on standard input")
     return token
 
 
@@ -90,7 +90,7 @@ def _admin(environ: Mapping[str, str]) -> tuple[str, str] | None:
     name, password = environ.get("KEYCLOAK_ADMIN"), environ.get("KEYCLOAK_ADMIN_PASSWORD")
     file = environ.get("KEYCLOAK_ADMIN_PASSWORD_FILE")
     if password and file:
-        raise SettingsError("KEYCLOAK_ADMIN_PASSWORD and KEYCLOAK_ADMIN_PASSWORD_FILE are both set: keep one of them.")
+        raise SettingsError("KEYCLOAK_ADMIN_PASSWORD", "KEYCLOAK_ADMIN_PASSWORD_FILE is set too; keep one of them")
     if file:
         password = read_secret("KEYCLOAK_ADMIN_PASSWORD_FILE", Path(file))
     if not name or not password:

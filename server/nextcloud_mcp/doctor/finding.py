@@ -72,9 +72,3 @@ class Skip(Exception):  # noqa: N818 - the same
 def warning(cause: str, mend: str) -> Problem:
     """Return a problem with which calls work all the same."""
     return Problem(cause, mend, Outcome.WARNING)
-
-
-def divided(sentence: str) -> tuple[str, str]:
-    """Divide an error's sentence into its cause and its next step, which stands after the last colon."""
-    cause, colon, step = sentence.rstrip(".").rpartition(": ")
-    return (cause, step) if colon else (step, "see the server's log")

@@ -69,18 +69,18 @@ async def examine(environ: Mapping[str, str], options: Options) -> Report:
         return Report([first, *await _walk(Patient(settings, options, http, nextcloud))])
 
 
-def _unstartable(settings: Settings) -> list[str]:
+def _unstartable(settings: Settings) -> list[SettingsError]:
     """Return why the server would not start, if it would not."""
     try:
         create_app(settings)
     except SettingsError as error:
-        return [str(error)]
+        return [error]
     return []
 
 
-def _stopped(lines: list[str]) -> Report:
+def _stopped(errors: list[SettingsError]) -> Report:
     mend = "set it for the server and for the doctor; docs/reference/settings.md has them all"
-    found = Finding("the server would not start", tuple(Problem(line.rstrip("."), mend) for line in lines))
+    found = Finding("the server would not start", tuple(Problem(error.cause, mend) for error in errors))
     rest = [Result(step, _waiting(SETTINGS.code)) for step in WALK]
     return Report([Result(SETTINGS, found), *rest])
 

@@ -39,8 +39,10 @@ async def read(streamed: httpx.Response, about: str, max_bytes: int) -> httpx.Re
         size += len(chunk)
         if size > max_bytes:
             raise NextcloudError(
-                f"Nextcloud's answer about {about} has more than the {max_bytes} bytes that are read at once: ask for "
-                "less, or open it in Nextcloud."
+                "Nextcloud's answer about {resource} has more than the {max_bytes} bytes that are read at once",
+                "ask for less, or open it in Nextcloud",
+                resource=about,
+                max_bytes=max_bytes,
             )
     # as bytes: Nextcloud writes user ids into headers as they are, in UTF-8
     headers = [(name, value) for name, value in streamed.headers.raw if name.lower() != b"content-encoding"]
@@ -66,10 +68,14 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         # not chained: the error's text would quote the answer
         if not response.content:  # as when its Redis breaks connections off (measured on 34.0.1)
             raise NextcloudUnavailableError(
-                f"Nextcloud's answer is empty (HTTP {response.status_code}): try again shortly; {IF_IT_GOES_ON}."
+                "Nextcloud's answer is empty (HTTP {status})",
+                "try again shortly; {if_it_goes_on}",
+                status=response.status_code,
+                if_it_goes_on=IF_IT_GOES_ON,
             ) from None
         raise NextcloudUnavailableError(
-            f"Nextcloud's answer has an unexpected form (HTTP {response.status_code}, "
-            f"{response.headers.get('content-type', 'no content type')}): the administrator must check "
-            "NEXTCLOUD_HOST and what stands in front of it."
+            "Nextcloud's answer has an unexpected form (HTTP {status}, {headers})",
+            "the administrator must check NEXTCLOUD_HOST and what stands in front of it",
+            status=response.status_code,
+            headers=response.headers.get("content-type", "no content type"),
         ) from None

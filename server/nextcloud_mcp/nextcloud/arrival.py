@@ -54,7 +54,7 @@ class Arrivals:
                 return await self._ask(account, ask)
             await flight.landed.wait()
             if flight.failure is not None:
-                raise NextcloudUnavailableError(str(flight.failure), reason=flight.failure.reason)
+                raise flight.failure.again()
         return None
 
     async def _ask(self, account: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:

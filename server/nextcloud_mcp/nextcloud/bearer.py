@@ -5,15 +5,18 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Final
 
-from nextcloud_mcp.errors import TokenNotAcceptedError
+from nextcloud_mcp.errors import TokenNotAcceptedError, UnsupportedByUserOidcError
 
 NOT_ACCEPTED: Final = (
-    "Nextcloud did not accept the token: either it has a local account of your name, which may not be used through "
-    "Keycloak (ask the administrator for another user name), or it does not trust this realm's present signing keys "
-    "(the administrator must run nextcloud/setup.sh again), or it does not reach its Redis. The doctor says which, "
-    "given --occ."
+    "Nextcloud did not accept the token, for one of three reasons: it has a local account of your name, which may not "
+    "be used through Keycloak; it does not trust this realm's present signing keys; or it does not reach its Redis"
 )
 """Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
+
+REMEDY: Final = (
+    "ask the administrator, whom `nextcloud-mcp doctor --occ` tells which it is (another user name for you, "
+    "nextcloud/setup.sh run again, or Nextcloud's Redis)"
+)
 
 USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
 """What user_oidc verifies (measured with 8.10.1): it lists ES512 too, for which its library has no curve."""
@@ -36,15 +39,25 @@ def not_accepted(token: str) -> TokenNotAcceptedError:
     algorithm, client = _algorithm_and_client(token)
     if algorithm in DISTURBED_BY:
         return TokenNotAcceptedError(
-            f"{NOT_ACCEPTED} With {algorithm}, by which this token is signed, there is one cause more: user_oidc "
-            f"refuses it while the realm has a key for {DISTURBED_BY[algorithm]} too."
+            (
+                f"{NOT_ACCEPTED}. With {{algorithm}}, by which this token is signed, there is a fourth: user_oidc "
+                "refuses it while the realm has a key for {other} too"
+            ),
+            REMEDY,
+            algorithm=algorithm,
+            other=DISTURBED_BY[algorithm],
         )
     if algorithm in {"", *USER_OIDC_ALGORITHMS}:
-        return TokenNotAcceptedError(NOT_ACCEPTED)
-    return TokenNotAcceptedError(
-        f"Nextcloud's app user_oidc does not verify tokens signed with {algorithm}: the administrator must "
-        f"let Keycloak sign the access tokens of {client} with one of {', '.join(USER_OIDC_ALGORITHMS)} "
-        "(Realm settings > Tokens > Default signature algorithm, or the client's own under Advanced)."
+        return TokenNotAcceptedError(NOT_ACCEPTED, REMEDY)
+    return UnsupportedByUserOidcError(
+        "Nextcloud's app user_oidc does not verify tokens signed with {algorithm}",
+        (
+            "the administrator must let Keycloak sign the access tokens of {client} with one of "
+            f"{', '.join(USER_OIDC_ALGORITHMS)} (Realm settings > Tokens > Default signature algorithm, or the "
+            "client's own under Advanced)"
+        ),
+        algorithm=algorithm,
+        client=client,
     )
 
 

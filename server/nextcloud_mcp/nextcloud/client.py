@@ -8,6 +8,7 @@ token to wherever they point.
 
 from collections.abc import Hashable, Mapping
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any, Final
 
 import anyio
@@ -25,7 +26,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 from nextcloud_mcp.nextcloud import bearer, user_ids
 from nextcloud_mcp.nextcloud.answers import MAX_BYTES, parse, read
-from nextcloud_mcp.nextcloud.refusals import error_for, name_too_long, no_answer
+from nextcloud_mcp.nextcloud.refusals import Refusal, error_for, name_too_long, no_answer
 from nextcloud_mcp.nextcloud.repetition import PASSING, persistent, worth_repeating
 from nextcloud_mcp.nextcloud.users import Account, People
 
@@ -112,8 +113,8 @@ class Nextcloud:
         )
         if response.status_code == httpx.codes.NOT_FOUND:
             raise NextcloudUnavailableError(
-                "There is no Nextcloud at the configured address (its user API answers HTTP 404): the administrator "
-                "must check NEXTCLOUD_HOST."
+                "There is no Nextcloud at the configured address (its user API answers HTTP 404)",
+                "the administrator must check NEXTCLOUD_HOST",
             )
         user = parse(_OCSUser, response).ocs.data
         self._people.remember_user_id(self._account, user.id)
@@ -135,6 +136,7 @@ class Nextcloud:
         content: bytes | None = None,
         json: Any = None,
         also_ok: AbstractSet[int] = frozenset(),
+        errors: Mapping[int, Refusal] = MappingProxyType({}),
         max_bytes: int = MAX_BYTES,
     ) -> httpx.Response:
         """Send one request and return its successful response.
@@ -148,6 +150,7 @@ class Nextcloud:
             content: the body, as bytes.
             json: the body, as JSON.
             also_ok: statuses that are no error here although they are none of 2xx.
+            errors: what statuses mean here, where that is not what they mean elsewhere.
             max_bytes: of the answer's body; a longer one is not read to its end.
 
         Raises:
@@ -164,6 +167,7 @@ class Nextcloud:
             content=content,
             json=json,
             also_ok=also_ok,
+            errors=errors,
             max_bytes=max_bytes,
         )
 
@@ -174,13 +178,16 @@ class Nextcloud:
         *,
         about: str,
         also_ok: AbstractSet[int],
+        errors: Mapping[int, Refusal] = MappingProxyType({}),
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
         **parts: Any,
     ) -> httpx.Response:
         """Send one request, whether or not the account is made."""
         if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
-            raise InvalidArgumentError(f"Invalid ETag or content type for {about}: use printable ASCII characters.")
+            raise InvalidArgumentError(
+                "Invalid ETag or content type for {resource}", "use printable ASCII characters", resource=about
+            )
         try:
             response = await persistent(
                 worth_repeating(method),
@@ -200,7 +207,7 @@ class Nextcloud:
             raise no_answer(error, method, about) from error
         await self._check_user_id(response)
         if not response.is_success and response.status_code not in also_ok:
-            failure = error_for(response, about)
+            failure = error_for(response, about, errors=errors)
             raise self.not_accepted() if isinstance(failure, TokenNotAcceptedError) else failure
         return response
 

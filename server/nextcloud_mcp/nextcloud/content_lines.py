@@ -126,7 +126,7 @@ def write(line: str) -> ContentLine:
     """
     written = parse(fold(one_line(line, "A field of the object")))
     if not written.name:
-        raise InvalidArgumentError("A field of the object has a value that cannot be written: check the arguments.")
+        raise InvalidArgumentError("A field of the object has a value that cannot be written", "check the arguments")
     return written
 
 
@@ -149,7 +149,7 @@ def one_line(value: str, what: str) -> str:
         InvalidArgumentError: it has a character that may end the line, or that no object can hold.
     """
     if "\n" in value or _CONTROLS.search(value):
-        raise InvalidArgumentError(f"{what} contains a line end or another control character: leave it out.")
+        raise InvalidArgumentError("{what} contains a line end or another control character", "leave it out", what=what)
     return value
 
 

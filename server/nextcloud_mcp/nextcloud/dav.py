@@ -49,7 +49,9 @@ def body(document: Element | str) -> bytes:
     if found := _NOT_XML.search(text):
         value = text[text.rfind(">", 0, found.start()) + 1 :].partition("<")[0]
         raise InvalidArgumentError(
-            f"{quoted_text(unescape(value))} contains a control character that WebDAV does not allow: leave it out."
+            "{value} contains a control character that WebDAV does not allow",
+            "leave it out",
+            value=quoted_text(unescape(value)),
         )
     return text.encode()
 
@@ -117,7 +119,7 @@ def document(response: httpx.Response, root: str) -> Element:
 def not_webdav() -> NoReturn:
     """Raise the error for an answer that is something else."""
     raise NextcloudUnavailableError(
-        "Nextcloud's answer is not WebDAV: the administrator must check NEXTCLOUD_HOST and what stands in front."
+        "Nextcloud's answer is not WebDAV", "the administrator must check NEXTCLOUD_HOST and what stands in front"
     )
 
 
@@ -180,7 +182,9 @@ def given(etag: str) -> str:
     """
     tag = unquoted(etag) or ""
     if tag == "*" or not _OPAQUE_TAG.fullmatch(tag):
-        raise InvalidArgumentError(f"Invalid etag {etag[:100]!r}: pass the ETag as you were given it.")
+        raise InvalidArgumentError(
+            "Invalid etag {etag!r}", "pass the ETag as you were given it", argument="etag", etag=etag[:100]
+        )
     return tag
 
 
@@ -199,6 +203,7 @@ def changed(what: str) -> ConflictError:
     It does not have the present ETag: that would overwrite what the caller has not seen.
     """
     return ConflictError(
-        f"{what} has changed since you read it, and nothing was written: read it again, then repeat the change with "
-        "the ETag from reading."
+        "{resource} has changed since you read it, and nothing was written",
+        "read it again, then repeat the change with the ETag from reading",
+        resource=what,
     )

@@ -78,9 +78,13 @@ def segments(path: str) -> list[str]:
     """Split a path; no segment may climb out of the user's root or hide a part of the name."""
     names = [composed(name) for name in path.split("/") if name]
     if any("\0" in name for name in names):
-        raise InvalidArgumentError(f"Invalid path {quoted(path)}: write it without NUL characters.")
+        raise InvalidArgumentError(
+            "Invalid path {path}", "write it without NUL characters", argument="path", path=quoted(path)
+        )
     if any(name in {".", ".."} for name in names):
-        raise InvalidArgumentError(f"Invalid path {quoted(path)}: write it without '.' and '..'.")
+        raise InvalidArgumentError(
+            "Invalid path {path}", "write it without '.' and '..'", argument="path", path=quoted(path)
+        )
     return names
 
 
@@ -95,8 +99,9 @@ def check_new_name(path: str) -> None:
     name = (segments(path) or [""])[-1]
     if CONTROL_CHARACTERS.search(name):
         raise InvalidArgumentError(
-            f"Nextcloud does not allow line breaks and other control characters in names, as in {quoted(name)}: choose "
-            "another name."
+            "Nextcloud does not allow line breaks and other control characters in names, as in {name}",
+            "choose another name",
+            name=quoted(name),
         )
 
 
@@ -139,7 +144,11 @@ async def path_of(nextcloud: Nextcloud, file_id: int) -> str:
     """
     found = await files_where(nextcloud, "", _WITH_ID.format(file_id), start=0, rows=1)
     if not found:
-        raise NotFoundError(f"There is no file or folder with the id {file_id} among what you may see.")
+        raise NotFoundError(
+            "There is no file or folder with the id {file_id} among what you may see",
+            "list a folder for its file_id",
+            file_id=file_id,
+        )
     return found[0].path
 
 
@@ -176,7 +185,9 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
     )
     if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
         if b"only supported on directories" in response.content:
-            raise InvalidArgumentError(f"{shown(folder)} is a file, not a folder: search the one it is in.")
+            raise InvalidArgumentError(
+                "{folder} is a file, not a folder", "search the one it is in", folder=shown(folder)
+            )
         raise error_for(response, shown(folder))
     return await aside(file_infos, response, root)
 

@@ -37,12 +37,20 @@ def read(text: str, argument: str) -> Moment:
         found = _read(text.strip())
     except ValueError:
         raise InvalidArgumentError(
-            f"Invalid {argument} {quoted(text)}: pass a date or a time, such as 2026-12-24 or 2026-12-24T18:30, with "
-            "an offset such as +01:00 or Z if needed."
+            "Invalid {argument} {text}",
+            (
+                "pass a date or a time, such as 2026-12-24 or 2026-12-24T18:30, with an offset such as +01:00 or Z "
+                "if needed"
+            ),
+            argument=argument,
+            text=quoted(text),
         ) from None
     if not FIRST_DAY.year <= found.year <= LAST_DAY.year:
         raise InvalidArgumentError(
-            f"{argument} {quoted(text)} is out of range: pass a year from {FIRST_DAY.year} to {LAST_DAY.year}."
+            "{argument} {text} is out of range",
+            f"pass a year from {FIRST_DAY.year} to {LAST_DAY.year}",
+            argument=argument,
+            text=quoted(text),
         )
     return found
 
@@ -68,7 +76,10 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidArgumentError(
-            f"Unknown time_zone {quoted(name)}: use a name such as Europe/Berlin, or UTC."
+            "Unknown time_zone {name}",
+            "use a name such as Europe/Berlin, or UTC",
+            argument="time_zone",
+            name=quoted(name),
         ) from None
 
 
@@ -145,7 +156,7 @@ async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
         return instant(moment, where).astimezone(UTC)
     except OverflowError:
         raise InvalidArgumentError(
-            f"The time {moment.isoformat()} is out of range: pass a year from 1 to 9999."
+            "The time {moment} is out of range", "pass a year from 1 to 9999", moment=moment.isoformat()
         ) from None
 
 
@@ -159,15 +170,24 @@ def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) 
     begins, ends = instant(first, where), instant(last + A_DAY if is_day(last) else last, where)
     if ends == begins:
         raise InvalidArgumentError(
-            f"{names[0]} and {names[1]} are the same time, {quoted(start)}: pass a later {names[1]}."
+            f"{names[0]} and {names[1]} are the same time, {{start}}",
+            f"pass a later {names[1]}",
+            argument=names[1],
+            start=quoted(start),
         )
     if ends < begins:
         raise InvalidArgumentError(
-            f"{names[1]} {quoted(end)} is before {names[0]} {quoted(start)}: swap them, or leave one out."
+            f"{names[1]} {{end}} is before {names[0]} {{start}}",
+            "swap them, or leave one out",
+            argument=names[1],
+            start=quoted(start),
+            end=quoted(end),
         )
     if ends - begins > LONGEST_RANGE:
         raise InvalidArgumentError(
-            f"The range from {names[0]} to {names[1]} is longer than three years: pass a shorter one."
+            f"The range from {names[0]} to {names[1]} is longer than three years",
+            "pass a shorter one",
+            argument=names[1],
         )
     return begins, ends
 

@@ -59,12 +59,14 @@ def find_named(given: str, things: Iterable[Thing], *, kind: str, may_list: bool
             return candidates.pop()
         if candidates:
             ids = _listed(each for each in known if each.id in candidates) if may_list else "their ids"
-            raise InvalidArgumentError(f"More than one {kind} is called {quoted(given)}: pass one of {ids}.")
+            raise InvalidArgumentError(
+                "More than one {kind} is called {given}", "pass one of {ids}", kind=kind, given=quoted(given), ids=ids
+            )
     if not may_list:
-        remedy = f"pass the id of a {kind}"
+        advice = f"pass the id of a {kind}"
     else:
-        remedy = f"choose from {_listed(known)}" if known else f"no {kind} exists here"
-    raise NotFoundError(f"No {kind} {quoted(given)}: {remedy}.")
+        advice = f"choose from {_listed(known)}" if known else f"no {kind} exists here"
+    raise NotFoundError("No {kind} {given}", "{advice}", kind=kind, given=quoted(given), advice=advice)
 
 
 def _plain(text: str) -> str:

@@ -89,6 +89,10 @@ def only_one(known: Mapping[str, str], given: str, share_type: int) -> str:
     if len(known) > 1:
         ids = ", ".join(f"{share_with} ({label})" for share_with, label in sorted(known.items())[:20])
         raise InvalidArgumentError(
-            f"More than one {_SEARCHED[share_type]} is called {quoted(given)}: pass one of {ids}."
+            "More than one {searched} is called {given}",
+            "pass one of {ids}",
+            searched=_SEARCHED[share_type],
+            given=quoted(given),
+            ids=ids,
         )
     return next(iter(known))

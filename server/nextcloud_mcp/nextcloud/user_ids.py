@@ -8,7 +8,6 @@ from urllib.parse import quote, unquote_plus
 import httpx
 
 from nextcloud_mcp.errors import NextcloudError
-from nextcloud_mcp.nextcloud.refusals import refusal
 
 _TWICE_DECODED: Final = re.compile("[+]|%(?=[0-9A-Fa-f]{2})")
 
@@ -45,11 +44,10 @@ def principal_name(user_id: str) -> str:
 
 def _impossible(user_id: str, what: str, characters: str) -> NextcloudError:
     """Return the error for a user id that user_oidc allows and the rest of Nextcloud does not."""
-    return refusal(
-        NextcloudError,
-        f"Nextcloud has no {what} for user ids with {characters}, such as yours, {{about}}: the administrator must "
-        "give you another user name, or map user ids by another claim (mapping-uid).",
-        about=repr(user_id),
+    return NextcloudError(
+        f"Nextcloud has no {what} for user ids with {characters}, such as yours, {{user_id!r}}",
+        "the administrator must give you another user name, or map user ids by another claim (mapping-uid)",
+        user_id=user_id,
     )
 
 

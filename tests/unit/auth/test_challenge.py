@@ -138,7 +138,7 @@ def test_the_well_known_part_goes_before_the_path(resource: str, metadata_url: s
 def test_a_reason_cannot_break_out_of_its_quotes(reason: str) -> None:
     """Whatever a sentence holds, the header stays one bearer challenge."""
     described = Challenge(SERVER_URL, server_scope="s", tool_scopes=["t"], first_scopes=["t"])
-    response = described.invalid_token(InvalidTokenError(reason))
+    response = described.invalid_token(InvalidTokenError("{reason}", "sign in again", reason=reason))
     parameters = challenge(httpx.Response(401, headers=response.headers.items()))
     assert parameters.keys() == {"error", "error_description", "scope", "resource_metadata"}
 

@@ -34,7 +34,9 @@ async def test_calls_beyond_the_rate_are_refused_before_the_exchange(strict: Ser
 
     assert response.status_code == 429
     assert 0 < int(response.headers["retry-after"]) <= 60 // LIMIT
-    assert response.json()["error"]["message"].startswith(f"You make more than {LIMIT} calls a minute.")
+    assert response.json()["error"]["message"].startswith(
+        f"You make more than {LIMIT} calls a minute: make fewer; try again in "
+    )
     assert len(strict.keycloak.exchanges()) == exchanges
     assert [event["code"] for event in events if event["event"] == "request.limited"] == ["limit.person"]
 

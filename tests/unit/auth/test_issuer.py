@@ -322,5 +322,5 @@ async def test_an_issuer_that_is_not_there_is_logged_until_it_is(
 
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 64, 64]
     assert [event["event"] for event in events] == ["issuer.unavailable"] * 9 + ["issuer.fetched"]
-    assert {event["cause"] for event in events[:-1]} == {"HTTP 404"}
-    assert all(DISCOVERY_URL in event["reason"] for event in events[:-1])
+    assert {event["detail"] for event in events[:-1]} == {"HTTP 404"}
+    assert all(DISCOVERY_URL in event["cause"] for event in events[:-1])

@@ -212,7 +212,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         'Invalid names 7: pass a list of texts such as ["a", "b"]. '
         "Unknown argument 'colour': did you mean color?"
     )
-    assert refused.value.rejected == ("text", "number", "names")
+    assert refused.value.argument == "text, number, names"
+    assert [error.get("argument") for error in refused.value.parts["errors"]] == ["text", "number", "names", None]
 
 
 def test_a_secret_is_not_repeated() -> None:
@@ -228,7 +229,9 @@ def test_a_secret_is_not_repeated() -> None:
 def test_a_sentence_stays_short() -> None:
     """However much is wrong, and however long it is."""
     assert len(sentence(**{f"{number}" + "x" * 10_000: "y" * 10_000 for number in range(10_000)})) < 4000
-    assert f"{10_000 - MAX_UNKNOWN} more arguments are unknown." in sentence(**{f"x{n}": 1 for n in range(10_000)})
+    assert f"{10_000 - MAX_UNKNOWN} more arguments are unknown: leave them out." in sentence(
+        **{f"x{n}": 1 for n in range(10_000)}
+    )
     assert len(sentence(names=[7] * 50_000, fields="x" * 100_000, number="y" * 100_000)) < 500
 
 
@@ -281,9 +284,9 @@ async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> 
         said = refusal(await server.call("nc_share_get", arguments, token=token))
     assert said.startswith("Invalid share_id 'hunter2': pass a whole number. Unknown argument 'pasword': ")
     (failed,) = [event for event in events if event["event"] == "tool.failed"]
-    assert (failed["code"], failed["rejected"], failed["lengths"]) == (
+    assert (failed["code"], failed["argument"], failed["lengths"]) == (
         "argument.invalid",
-        ["share_id"],
+        "share_id",
         {"share_id": 7},
     )
     assert "hunter2" not in repr(failed)

@@ -69,7 +69,7 @@ async def test_a_folder_whose_id_is_not_found_is_where_the_address_says(server: 
     address = f"{CLOUD}/apps/files/files/2?dir=/Photos/2026%20%C3%BC"
     assert (await server.use("nc_webdav_list_directory", {"path": address}))["files_count"] == 1
     said = await server.misuse("nc_webdav_list_directory", {"path": f"{CLOUD}/f/2"})
-    assert said == "There is no file or folder with the id 2 among what you may see."
+    assert said == "There is no file or folder with the id 2 among what you may see: list a folder for its file_id."
 
 
 async def test_a_file_that_is_gone_is_not_its_folder(server: Server) -> None:
@@ -81,7 +81,9 @@ async def test_a_file_that_is_gone_is_not_its_folder(server: Server) -> None:
         "files/?dir=/Photos/2026%20%C3%BC&openfile=12",
     ):
         said = await server.misuse("nc_webdav_delete_resource", {"path": f"{CLOUD}/apps/{address}"})
-        assert said == "There is no file or folder with the id 12 among what you may see."
+        assert (
+            said == "There is no file or folder with the id 12 among what you may see: list a folder for its file_id."
+        )
     assert server.nextcloud.asked("DELETE") == []
 
 

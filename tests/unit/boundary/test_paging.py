@@ -54,5 +54,5 @@ def test_a_cursor_of_somebody_elses_is_refused(cursor: str) -> None:
 @pytest.mark.parametrize("limit", [-1, 0, MAX_LIMIT + 1])
 def test_a_limit_has_bounds(limit: int) -> None:
     """The error names the argument, its bounds, and the way to more."""
-    with pytest.raises(InvalidArgumentError, match=rf"^limit must be from 1 to {MAX_LIMIT}"):
+    with pytest.raises(InvalidArgumentError, match=rf"^Invalid limit {limit}: pass a number from 1 to {MAX_LIMIT}"):
         page([1], limit)

@@ -111,7 +111,8 @@ async def test_what_fails_is_told(server: Server, nextcloud: int, keycloak: int,
     assert shown[0] == code
     assert shown[1].startswith(sentence)
     (failed,) = [event for event in events if event["event"] == "resource.failed"]
-    assert (failed["resource"], failed["reason"]) == (NOTE, re.sub("[Nn]ote 7", "…", shown[1]))
+    told = f"{failed['cause']}: {failed['remedy']}."
+    assert (failed["resource"], told) == (NOTE, re.sub("[Nn]ote 7", "…", shown[1]))
 
 
 @pytest.mark.parametrize(

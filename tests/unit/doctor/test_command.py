@@ -62,7 +62,7 @@ def test_the_screen_is_plain_where_nobody_looks(capsys: pytest.CaptureFixture[st
         pytest.param(
             [],
             {"KEYCLOAK_ADMIN_PASSWORD": SECRET, "KEYCLOAK_ADMIN_PASSWORD_FILE": "/run/secrets/x"},
-            "KEYCLOAK_ADMIN_PASSWORD and KEYCLOAK_ADMIN_PASSWORD_FILE are both set: keep one of them.",
+            "KEYCLOAK_ADMIN_PASSWORD: KEYCLOAK_ADMIN_PASSWORD_FILE is set too; keep one of them.",
             id="two passwords",
         ),
         pytest.param(

@@ -36,9 +36,7 @@ class Asking:
 
 def unavailable(status: int | None) -> NextcloudUnavailableError:
     """Return the error for an answer with this status."""
-    error = NextcloudUnavailableError("It is out of order.")
-    error.status = status
-    return error
+    return NextcloudUnavailableError("It is out of order", "try again", status=status)
 
 
 @pytest.fixture(autouse=True)
@@ -102,14 +100,14 @@ async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
             group.start_soon(come)
         await anyio.wait_all_tasks_blocked()
         asking.may_answer.set()
-    assert (asking.times, failures) == (1, ["It is out of order."] * 3)
+    assert (asking.times, failures) == (1, ["It is out of order: try again."] * 3)
     await come()
     assert (asking.times, len(failures)) == (2, 3)
 
 
 async def test_a_refused_token_is_the_callers_own() -> None:
     """Who waited for somebody with another token, which Nextcloud refuses, asks with their own."""
-    arrivals, asking = Arrivals(LIMIT), Asking(TokenNotAcceptedError("Sign in."))
+    arrivals, asking = Arrivals(LIMIT), Asking(TokenNotAcceptedError("Nextcloud refuses it", "sign in"))
     refused = []
 
     async def come() -> None:

@@ -401,7 +401,7 @@ async def test_a_path_that_no_url_can_hold_is_said_to_be_too_long(nextcloud: Nex
     with pytest.raises(NextcloudError) as caught:
         await nextcloud.request("GET", path, about="file 7")
     assert str(caught.value).startswith("The name of file 7 is too long for the web server")
-    assert caught.value.reason == str(caught.value).replace("file 7", "…")
+    assert caught.value.logged_cause == caught.value.cause.replace("file 7", "…")
     assert fake.requests == []
 
 
@@ -487,7 +487,7 @@ async def test_answer_about_another_account_is_an_error(
     with pytest.raises(AccountChangedError) as caught:
         await nextcloud.request(method, path, about="it", headers=headers)
     assert str(caught.value) == "Your account in Nextcloud is now 'smith-bügel' and no longer 'bügel': call again."
-    assert "bügel" not in str(caught.value.reason)
+    assert "bügel" not in caught.value.logged_cause
     assert await Nextcloud(http, people, account=ALICE, token="t").user_id() == "smith-bügel"
 
 
@@ -583,7 +583,7 @@ async def test_an_algorithm_that_nextcloud_verifies_is_not_the_cause(
     fake.on("GET", USER_PATH, answer(401))
     with pytest.raises(TokenNotAcceptedError) as caught:
         await Nextcloud(http, People(), account=ALICE, token=token).user_id()
-    assert str(caught.value) == NOT_ACCEPTED
+    assert caught.value.cause == NOT_ACCEPTED
 
 
 @pytest.mark.parametrize(("algorithm", "size", "other"), [("ES256", 64, "ES512"), ("EdDSA", 64, "EdDSA with Ed448")])
@@ -595,7 +595,7 @@ async def test_a_key_that_disturbs_others_is_named(
     token = token_signed_with(algorithm, bytes(size))
     with pytest.raises(TokenNotAcceptedError) as caught:
         await Nextcloud(http, People(), account=ALICE, token=token).user_id()
-    assert str(caught.value).endswith(f"refuses it while the realm has a key for {other} too.")
+    assert caught.value.cause.endswith(f"refuses it while the realm has a key for {other} too")
 
 
 @pytest.mark.parametrize(
@@ -625,7 +625,7 @@ async def test_user_ids_in_paths(
         with pytest.raises(NextcloudError, match="the administrator must give you another user name") as caught:
             await name()
         assert repr(user_id) in str(caught.value)
-        assert repr(user_id) not in str(caught.value.reason)
+        assert repr(user_id) not in caught.value.logged_cause
 
 
 async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

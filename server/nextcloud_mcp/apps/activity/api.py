@@ -84,8 +84,12 @@ async def list_page(nextcloud: Nextcloud, *, kind: str, after: int, limit: int) 
     # Nextcloud starts with the newest again where it does not know the id, and then says which that is
     if after and (response.status_code == httpx.codes.FORBIDDEN or "x-activity-first-known" in response.headers):
         raise InvalidArgumentError(
-            "Invalid cursor: Nextcloud does not have the activity at which that page begins. Leave cursor out to start "
-            "with the newest activities."
+            "Invalid cursor",
+            (
+                "Nextcloud does not have the activity at which that page begins. Leave cursor out to start with the "
+                "newest activities"
+            ),
+            argument="cursor",
         )
     if response.status_code == httpx.codes.FORBIDDEN:
         raise error_for(response, about)
@@ -104,4 +108,6 @@ async def _check_kind(nextcloud: Nextcloud, kind: str) -> None:
     )
     known = [each.id for each in parse(_OCSFilters, response).ocs.data]
     if kind not in known:
-        raise InvalidArgumentError(f"Unknown kind {quoted(kind)}: use one of {', '.join(known)}.")
+        raise InvalidArgumentError(
+            "Unknown kind {kind}", "use one of {known}", kind=quoted(kind), known=", ".join(known)
+        )

@@ -37,7 +37,7 @@ async def update(
 ) -> list[BulkItem]:
     """Change all that matches in the same way."""
     if change == Change():
-        raise InvalidArgumentError("Nothing is to be changed: pass at least one of the new_… arguments.")
+        raise InvalidArgumentError("Nothing is to be changed", "pass at least one of the new_… arguments")
     whose = Whose(None)
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
@@ -64,7 +64,7 @@ async def move(
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
         if recurrence_ids != [""]:
-            raise InvalidArgumentError("A series can only be moved whole: leave start_date and end_date out.")
+            raise InvalidArgumentError("A series can only be moved whole", "leave start_date and end_date out")
         await caldav.move(nextcloud, match.stored, target)
 
     await caldav.get_calendar(nextcloud, target, takes=caldav.EVENT)
@@ -79,7 +79,10 @@ async def _each(
     count = sum(len(match.events) for match in matches)
     if count > MOST:
         raise InvalidArgumentError(
-            f"{count} events match, and one call changes at most {MOST}: narrow the selection by dates or text."
+            "{count} events match, and one call changes at most {most}",
+            "narrow the selection by dates or text",
+            count=count,
+            most=MOST,
         )
     items = [item for match in matches for item in await _report(match, within, work, done)]
     return items + [_failed(href) for href in unreadable]
@@ -112,7 +115,7 @@ def _names(match: Match) -> list[str]:
     """
     if any(event.recurring and not event.recurrence_id for event in match.events):
         raise InvalidArgumentError(
-            "The series happens too often to change a part of it: leave start_date and end_date out to change all."
+            "The series happens too often to change a part of it", "leave start_date and end_date out to change all"
         )
     return [event.recurrence_id or "" for event in match.events]
 

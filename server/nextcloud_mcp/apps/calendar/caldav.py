@@ -30,7 +30,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import dav, reasons
 from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.refusals import error_for, refusal
+from nextcloud_mcp.nextcloud.refusals import error_for, in_brackets
 
 C: Final = "{urn:ietf:params:xml:ns:caldav}"
 CS: Final = "{http://calendarserver.org/ns/}"
@@ -170,12 +170,18 @@ async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = N
     )
     found = dav.responses(response)[0]
     if not _is_calendar(found):
-        raise NotFoundError(f"No {_about(name)}: nc_calendar_list_calendars shows the names.")
+        raise NotFoundError("No {resource}", "nc_calendar_list_calendars shows the names", resource=_about(name))
     calendar = _calendar(found)
     if takes and takes not in calendar.components:
         raise InvalidArgumentError(
-            f"The {_about(name)} takes no {_KINDS[takes]}s: use one that nc_calendar_list_calendars shows with {takes} "
-            "in components, or create one with nc_calendar_manage_calendar."
+            "The {resource} takes no {kinds}s",
+            (
+                "use one that nc_calendar_list_calendars shows with {takes} in components, or create one with "
+                "nc_calendar_manage_calendar"
+            ),
+            resource=_about(name),
+            kinds=_KINDS[takes],
+            takes=takes,
         )
     return calendar
 
@@ -199,26 +205,41 @@ async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str,
     )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         raise ConflictError(
-            f"The {_about(name)} exists already, perhaps in the trash bin of Nextcloud's calendar app, which keeps the "
-            "name for 30 days: choose another name, or restore it there."
+            (
+                "The {resource} exists already, perhaps in the trash bin of Nextcloud's calendar app, which keeps "
+                "the name for 30 days"
+            ),
+            "choose another name, or restore it there",
+            resource=_about(name),
         )
 
 
 def _check_new_name(name: str) -> None:
     if name in _RESERVED or name.startswith(_GENERATED):
         raise InvalidArgumentError(
-            f"Invalid calendar name {quoted(name)}: Nextcloud reserves {', '.join(sorted(_RESERVED))} and names that "
-            f"begin with {_GENERATED}. Choose another name."
+            "Invalid calendar name {name}",
+            "Nextcloud reserves {reserved} and names that begin with {generated}. Choose another name",
+            argument="calendar",
+            name=quoted(name),
+            reserved=", ".join(sorted(_RESERVED)),
+            generated=_GENERATED,
         )
     if not dav.is_segment(name):
         raise InvalidArgumentError(
-            f"Invalid calendar name {quoted(name)}: a new calendar needs a name that is not '.' or '..', without "
-            "slashes, line breaks and other control characters, such as 'work'. display_name may be any text."
+            "Invalid calendar name {name}",
+            (
+                "a new calendar needs a name that is not '.' or '..', without slashes, line breaks and other control "
+                "characters, such as 'work'. display_name may be any text"
+            ),
+            argument="calendar",
+            name=quoted(name),
         )
     if len(name.encode()) > MAX_NAME:
         raise InvalidArgumentError(
-            f"The calendar name {quoted(name)} is too long: pass at most {MAX_NAME} bytes, and a longer text as "
-            "display_name."
+            "The calendar name {name} is too long",
+            "pass at most {max_name} bytes, and a longer text as display_name",
+            name=quoted(name),
+            max_name=MAX_NAME,
         )
 
 
@@ -238,7 +259,7 @@ async def change_calendar(
     statuses = [each.text or "" for each in dav.responses(response)[0].iter(f"{dav.D}status")]
     if not all(" 200 " in status for status in statuses):
         raise await _read_only(nextcloud, name) or ForbiddenError(
-            f"Nextcloud does not let you change {_about(name)}: ask its owner."
+            "Nextcloud does not let you change {resource}", "ask its owner", resource=_about(name)
         )
 
 
@@ -313,7 +334,11 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
     found = [each for each in await _query(nextcloud, calendar, condition) if _uid(each.text) == uid]
     if not found:
         raise NotFoundError(
-            f"No {_KINDS[component]} {quoted(uid)} in {_about(calendar)}: check both, or list the {_KINDS[component]}s."
+            "No {kinds} {uid} in {resource}",
+            "check both, or list the {kinds}s",
+            kinds=_KINDS[component],
+            uid=quoted(uid),
+            resource=_about(calendar),
         )
     stored = found[0]
     if etag and dav.given(etag) != stored.etag:
@@ -405,12 +430,14 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
 
 async def _not_moved(
     nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject, target: str
-) -> NextcloudError:
+) -> NextcloudError | InvalidArgumentError:
     """Return why an object was not moved, as Nextcloud 32 tells: 400 for its UID, and 412 for two reasons."""
     status = response.status_code
     if status == httpx.codes.CONFLICT:
         return NotFoundError(
-            f"The event can't be moved: no {_about(target)}. nc_calendar_list_calendars shows the names."
+            "The event can't be moved",
+            "no {resource}. nc_calendar_list_calendars shows the names",
+            resource=_about(target),
         )
     if status == httpx.codes.PRECONDITION_FAILED:
         present = await _etag(nextcloud, there.calendar, there.name)
@@ -424,7 +451,10 @@ async def _not_moved(
 
 def _there_already(target: str, what: str) -> ConflictError:
     return ConflictError(
-        f"The event can't be moved: {_about(target)} {what}. Delete that one permanently first, or leave this one here."
+        "The event can't be moved",
+        "{resource} {obstacle}. Delete that one permanently first, or leave this one here",
+        resource=_about(target),
+        obstacle=what,
     )
 
 
@@ -535,8 +565,13 @@ def _check_object(response: httpx.Response, about: str) -> None:
     why = reasons.reason(response)
     if response.status_code == httpx.codes.FORBIDDEN and not _INVALID.search(why):
         raise error_for(response, about)
-    sentence = "Nextcloud does not store {about} with these values{why}: pass other values."
-    raise refusal(NextcloudError, sentence, about=about, why=why)
+    raise NextcloudError(
+        "Nextcloud does not store {resource} with these values{why}",
+        "pass other values",
+        resource=about,
+        why=in_brackets(why),
+        status=response.status_code,
+    )
 
 
 async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
@@ -550,12 +585,17 @@ async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
     if name.startswith(_GENERATED):
         app = name.removeprefix(_GENERATED).partition("--")[0]
         return ForbiddenError(
-            f"The {_about(name)} is made by the app {app} and can only be read: change what it shows in that app"
-            f"{', with the tools for Deck' if app == 'deck' else ''}."
+            "The {resource} is made by the app {app} and can only be read",
+            "change what it shows in that app{tools}",
+            resource=_about(name),
+            app=app,
+            tools=", with the tools for Deck" if app == "deck" else "",
         )
     return ForbiddenError(
-        f"You may only read the {_about(name)}: ask {calendar.shared_by or 'its owner'} to let you write, or take "
-        "another from nc_calendar_list_calendars."
+        "You may only read the {resource}",
+        "ask {owner} to let you write, or take another from nc_calendar_list_calendars",
+        resource=_about(name),
+        owner=calendar.shared_by or "its owner",
     )
 
 
@@ -594,7 +634,10 @@ async def _home(nextcloud: Nextcloud) -> str:
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
     if not dav.is_segment(calendar):
         raise InvalidArgumentError(
-            f"Invalid calendar name {quoted(calendar)}: nc_calendar_list_calendars shows the names, such as 'personal'."
+            "Invalid calendar name {calendar}",
+            "nc_calendar_list_calendars shows the names, such as 'personal'",
+            argument="calendar",
+            calendar=quoted(calendar),
         )
     return f"{await _home(nextcloud)}{quote(calendar, safe='')}/{quote(name, safe='')}"
 
@@ -606,7 +649,9 @@ def _about(calendar: str) -> str:
 def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:
     """Write those properties that are not empty, and return their parent."""
     if color and not re.fullmatch("#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?", color):  # Apple's programs write how opaque it is
-        raise InvalidArgumentError(f"Invalid color {quoted(color)}: use #RRGGBB, such as #1976D2.")
+        raise InvalidArgumentError(
+            "Invalid color {color}", "use #RRGGBB, such as #1976D2", argument="color", color=quoted(color)
+        )
     properties = SubElement(SubElement(document, f"{dav.D}set"), f"{dav.D}prop")
     values = {
         f"{dav.D}displayname": display_name,

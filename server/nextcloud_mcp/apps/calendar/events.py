@@ -216,7 +216,7 @@ async def update(
         InvalidArgumentError: a field has an impossible value, or none is named.
     """
     if change == Change():
-        raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as title.")
+        raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as title")
     stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
     different, own_zone = await aside(_differing, stored, change, recurrence_id)
     person = await whose(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)

@@ -67,11 +67,15 @@ async def find(
     """
     if within[1] - within[0] > LONGEST:
         raise InvalidArgumentError(
-            "The range from date_range_start to date_range_end is longer than three months: pass a shorter one."
+            "The range from date_range_start to date_range_end is longer than three months", "pass a shorter one"
         )
     if not 0 < minutes <= LONGEST / timedelta(minutes=1):
         raise InvalidArgumentError(
-            f"Invalid duration_minutes {minutes}: pass a number from 1 to {LONGEST // timedelta(minutes=1)}."
+            "Invalid duration_minutes {minutes}",
+            "pass a number from 1 to {longest}",
+            argument="duration_minutes",
+            minutes=minutes,
+            longest=LONGEST // timedelta(minutes=1),
         )
     own = await caldav.mail_address(nextcloud)
     replies = (
@@ -99,8 +103,8 @@ async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[s
     """Ask the calendars of somebody without a mail address one by one; nobody can be asked about others then."""
     if split(attendees):
         raise InvalidArgumentError(
-            "Nextcloud does not know your mail address, by which it asks for attendees: enter it in the personal "
-            "settings there, or leave attendees out."
+            "Nextcloud does not know your mail address, by which it asks for attendees",
+            "enter it in the personal settings there, or leave attendees out",
         )
     own = await caldav.list_calendars(nextcloud, takes=EVENT, writable=True, opaque=True)
     return {calendar.name: await caldav.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
@@ -149,8 +153,10 @@ def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
         hours = []
     if not hours or any(start >= end or start.tzinfo or end.tzinfo for start, end in hours):
         raise InvalidArgumentError(
-            f"Invalid preferred_times {quoted(preferred_times)}: use ranges such as 09:00-12:00,14:00-17:00, each "
-            "within a day."
+            "Invalid preferred_times {preferred_times}",
+            "use ranges such as 09:00-12:00,14:00-17:00, each within a day",
+            argument="preferred_times",
+            preferred_times=quoted(preferred_times),
         )
     return hours
 
@@ -175,7 +181,7 @@ def _busy(replies: Iterable[str]) -> list[Span]:
     try:
         return [span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _told(answer)]
     except UNREADABLE:
-        raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable: try again later.") from None
+        raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable", "try again later") from None
 
 
 def _told(answer: Component) -> Iterator[Span]:

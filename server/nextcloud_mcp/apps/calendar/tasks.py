@@ -192,7 +192,7 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
         InvalidArgumentError: a field has an impossible value, or none is named.
     """
     if change == Change():
-        raise InvalidArgumentError("Nothing is to be changed: pass at least one field, such as status.")
+        raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as status")
     stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
     different = await aside(_differing, stored, change)
     result = await aside(_changed, stored, different, await _zone(nextcloud, different))
@@ -357,11 +357,15 @@ def _check_order(task: VTodo) -> None:
         return
     if moments.is_day(start.dt) != moments.is_day(due.dt):
         raise InvalidArgumentError(
-            "due and dtstart must both be dates, or both have a time: pass both in the same form."
+            "due and dtstart must both be dates, or both have a time", "pass both in the same form", argument="due"
         )
     if moments.instant(due.dt) < moments.instant(start.dt):
         raise InvalidArgumentError(
-            f"due {quoted(str(due.dt))} is before dtstart {quoted(str(start.dt))}: pass a later due."
+            "due {due} is before dtstart {start}",
+            "pass a later due",
+            argument="due",
+            due=quoted(str(due.dt)),
+            start=quoted(str(start.dt)),
         )
 
 
@@ -393,13 +397,21 @@ def _status(task: VTodo, change: Change) -> str | None:
     """
     status, percent = change.status.upper() if change.status else None, change.percent_complete
     if status and status not in STATUSES:
-        raise InvalidArgumentError(f"Invalid status {quoted(str(change.status))}: use one of {', '.join(STATUSES)}.")
+        raise InvalidArgumentError(
+            "Invalid status {given}",
+            "use one of {statuses}",
+            argument="status",
+            given=quoted(str(change.status)),
+            statuses=", ".join(STATUSES),
+        )
     if percent is not None and not 0 <= percent <= ALL:
-        raise InvalidArgumentError(f"Invalid percent_complete {percent}: use 0 to 100.")
+        raise InvalidArgumentError(
+            "Invalid percent_complete {percent}", "use 0 to 100", argument="percent_complete", percent=percent
+        )
     done = status == DONE or bool(change.completed)
     if done and (status or DONE, ALL if percent is None else percent) != (DONE, ALL):
         raise InvalidArgumentError(
-            "A completed task has the status COMPLETED and percent_complete 100: leave out what contradicts that."
+            "A completed task has the status COMPLETED and percent_complete 100", "leave out what contradicts that"
         )
     if status is None and (done or percent == ALL):
         return DONE

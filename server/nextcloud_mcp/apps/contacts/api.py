@@ -111,12 +111,20 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
     """
     if not dav.is_segment(name):
         raise InvalidArgumentError(
-            f"Invalid name {quoted(name)}: a new address book's name is part of its address, so choose one without '/' "
-            "and control characters, such as work-contacts."
+            "Invalid name {name}",
+            (
+                "a new address book's name is part of its address, so choose one without '/' and control characters, "
+                "such as work-contacts"
+            ),
+            argument="name",
+            name=quoted(name),
         )
     if name.startswith(_MADE_BY_NEXTCLOUD):
         raise InvalidArgumentError(
-            f"Invalid name {quoted(name)}: Nextcloud keeps such names for address books of its own; choose another."
+            "Invalid name {name}",
+            "Nextcloud keeps such names for address books of its own; choose another",
+            argument="name",
+            name=quoted(name),
         )
     body = Element(f"{dav.D}mkcol")
     properties = SubElement(SubElement(body, f"{dav.D}set"), f"{dav.D}prop")
@@ -128,7 +136,7 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
         "MKCOL", await _url(nextcloud, name), about=_book(name), content=dav.body(body), headers=_XML, also_ok={405}
     )
     if response.status_code == 405:  # noqa: PLR2004
-        raise ConflictError(f"The {_book(name)} exists already: choose another name.")
+        raise ConflictError("The {resource} exists already", "choose another name", resource=_book(name))
 
 
 async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
@@ -138,7 +146,9 @@ async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
         ForbiddenError: Nextcloud makes it.
     """
     if name.startswith(_MADE_BY_NEXTCLOUD):
-        raise ForbiddenError(f"The {_book(name)} is made by Nextcloud and can't be deleted.")
+        raise ForbiddenError(
+            "The {resource} is made by Nextcloud and can't be deleted", "delete one of your own", resource=_book(name)
+        )
     url = await _url(nextcloud, name)
     shared_by = next((each.shared_by for each in await list_address_books(nextcloud) if each.name == name), None)
     async with _changing(nextcloud, name):
@@ -176,7 +186,10 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
         )
     if not response.is_success:  # 400: a card of another name has this UID
         raise ConflictError(
-            f"The {_book(address_book)} has a contact {quoted(uid)} already: change that, or choose another uid."
+            "The {resource} has a contact {uid} already",
+            "change that, or choose another uid",
+            resource=_book(address_book),
+            uid=quoted(uid),
         )
     return Written(uid=uid, etag=dav.etag(response.headers), status_code=response.status_code)
 
@@ -242,23 +255,26 @@ async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[No
                 raise _not_changeable(address_book) from error
             if each.name == address_book and each.read_only:
                 raise ForbiddenError(
-                    f"You may only read the {_book(address_book)}: ask {each.shared_by or 'its owner'} to let you "
-                    "write, or take another from nc_contacts_list_addressbooks."
+                    "You may only read the {resource}",
+                    "ask {owner} to let you write, or take another from nc_contacts_list_addressbooks",
+                    resource=_book(address_book),
+                    owner=each.shared_by or "its owner",
                 ) from error
         raise
 
 
 def _not_changeable(address_book: str) -> ForbiddenError:
     return ForbiddenError(
-        f"The {_book(address_book)} is made by Nextcloud and can't be changed: take another from "
-        "nc_contacts_list_addressbooks."
+        "The {resource} is made by Nextcloud and can't be changed",
+        "take another from nc_contacts_list_addressbooks",
+        resource=_book(address_book),
     )
 
 
 async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
     """Return the card with this UID: where it is expected to be, or else wherever it is."""
     if not uid.strip():
-        raise InvalidArgumentError("uid is empty: pass the one that the list of contacts gives.")
+        raise InvalidArgumentError("uid is empty", "pass the one that the list of contacts gives", argument="uid")
     card = await _expected(nextcloud, address_book, uid)
     if card is not None and vcard.uid_of(card.text) == uid:
         return card
@@ -266,7 +282,12 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
     for element in dav.matches(response):
         if _contact(dav.properties(element)).uid == uid:
             return await _card(nextcloud, await _url(nextcloud, address_book, dav.last_part(element)), uid)
-    raise NotFoundError(f"The {_book(address_book)} has no {_about(uid)}: list its contacts for their uid.")
+    raise NotFoundError(
+        "The {address_book} has no {resource}",
+        "list its contacts for their uid",
+        resource=_about(uid),
+        address_book=_book(address_book),
+    )
 
 
 async def _expected(nextcloud: Nextcloud, address_book: str, uid: str) -> Card | None:
@@ -363,7 +384,7 @@ def _etag(properties: dict[str, Element]) -> str | None:
 async def _url(nextcloud: Nextcloud, *names: str) -> str:
     if not all(map(dav.is_segment, names)):
         raise InvalidArgumentError(
-            f"There is no address book {quoted(names[0])}: pass a name from nc_contacts_list_addressbooks."
+            "There is no address book {names}", "pass a name from nc_contacts_list_addressbooks", names=quoted(names[0])
         )
     parts = "".join(f"{quote(name, safe='')}/" for name in names)
     address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"

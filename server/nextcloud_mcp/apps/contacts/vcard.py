@@ -212,20 +212,28 @@ def check_names(fields: Mapping[str, Any]) -> None:
     for other, name in _OTHER_NAMES.items():
         if other in fields and name in fields:
             raise InvalidArgumentError(
-                f"contact_data has {other!r} and {name!r}, which are the same field: pass {name} alone."
+                "contact_data has {other!r} and {name!r}, which are the same field",
+                "pass {name} alone",
+                argument="contact_data",
+                other=other,
+                name=name,
             )
     names = {*ContactData.model_fields, *_OTHER_NAMES}
     for name in fields:
         if name not in names:
             raise InvalidArgumentError(
-                f"contact_data.{name} is no field of a contact: use {', '.join(ContactData.model_fields)}."
+                "contact_data.{name} is no field of a contact",
+                "use {model_fields}",
+                argument="contact_data",
+                name=name,
+                model_fields=", ".join(ContactData.model_fields),
             )
 
 
 _OTHER_NAMES: Final = {"phone": "tel", "organization": "org"}
 
 
-_MAX_SENTENCES: Final = 10
+_MAX_ERRORS: Final = 10
 """Wrong fields that an error names."""
 
 _VALUES: Final = 'text or {"value", "type"}, or a list of these'
@@ -257,11 +265,11 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = fr
         return ContactData.model_validate(fields, context=known)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-    sentences: dict[str, str] = {}
+    errors: dict[str, InvalidArgumentError] = {}
     for problem in problems:
         place = _Place.of(problem, fields)
-        sentences.setdefault(place.name, _sentence(place, problem))
-    raise InvalidArgumentError(" ".join([*sentences.values()][:_MAX_SENTENCES]))
+        errors.setdefault(place.name, _error(place, problem))
+    raise InvalidArgumentError.of_all([*errors.values()][:_MAX_ERRORS])
 
 
 class _Place(NamedTuple):
@@ -298,17 +306,34 @@ class _Place(NamedTuple):
         return [step for step in (self.part, item, f"contact_data.{self.field}") if step is not None]
 
 
-def _sentence(place: _Place, problem: ErrorDetails) -> str:
+def _error(place: _Place, problem: ErrorDetails) -> InvalidArgumentError:
+    cause, remedy = _cause_and_remedy(place, problem)
+    return InvalidArgumentError(
+        cause,
+        remedy,
+        argument="contact_data",
+        place=place.name,
+        outside=place.outside,
+        part=place.part or "",
+        quoted_part=quoted(place.part or ""),
+        given=_described(problem["input"]),
+        rule=problem["msg"].removeprefix("Value error, "),
+        expected=_expected(place, problem),
+    )
+
+
+def _cause_and_remedy(place: _Place, problem: ErrorDetails) -> tuple[str, str]:
+    """Return the templates for a problem that pydantic has found."""
     kind = problem["type"]
     if kind == "extra_forbidden" and place.part is None:
-        return f"{place.name} is no field of a contact: use {', '.join(ContactData.model_fields)}."
+        return "{place} is no field of a contact", f"use {', '.join(ContactData.model_fields)}"
     if kind == "extra_forbidden":
-        return f"Unknown {quoted(place.part or '')} in {place.outside}: leave it out."
+        return "Unknown {quoted_part} in {outside}", "leave it out"
     if kind == "value_error":
-        return f"Invalid {place.name}: {problem['msg'].removeprefix('Value error, ')}."
+        return "Invalid {place}", "{rule}"
     if kind == "missing":
-        return f"Missing {place.part} in {place.outside}: pass {_expected(place, problem)}."
-    return f"Invalid {place.name} ({_described(problem['input'])}): pass {_expected(place, problem)}."
+        return "Missing {part} in {outside}", "pass {expected}"
+    return "Invalid {place} ({given})", "pass {expected}"
 
 
 def _described(value: Any) -> str:
@@ -388,10 +413,17 @@ def create(uid: str, data: ContactData) -> str:
         InvalidArgumentError: the contact would have no name to show, or the UID is none.
     """
     if not re.fullmatch(r"[!-.0-~]{1,200}", uid):
-        raise InvalidArgumentError("uid must be up to 200 letters, digits and signs without blanks and slashes.")
+        raise InvalidArgumentError(
+            "Invalid uid {uid}",
+            "pass up to 200 letters, digits and signs, without blanks and slashes",
+            argument="uid",
+            uid=quoted(uid),
+        )
     shown = data.fn or _shown_name(data)
     if not shown:
-        raise InvalidArgumentError("contact_data.fn is missing: it is the name under which the contact is shown.")
+        raise InvalidArgumentError(
+            "contact_data.fn is missing", "it is the name under which the contact is shown", argument="contact_data"
+        )
     names = data.n if data.n and data.n.model_dump() else _name_from(shown, data.kind)
     frame = f"BEGIN:VCARD\r\nVERSION:4.0\r\n{write(f'UID:{escape(uid)}').raw}\r\nEND:VCARD\r\n"
     return change(frame, ContactData(**{**_set_fields(data), "fn": shown, "n": names}))
@@ -421,12 +453,18 @@ def change(card: str, data: ContactData) -> str:
     fields = _set_fields(data)
     lines = was = read_lines(card)
     if len(lines) == MAX_LINES:
-        raise NextcloudError(f"The contact has {MAX_LINES} lines or more: change it in Nextcloud Contacts.")
+        raise NextcloudError(f"The contact has {MAX_LINES} lines or more", "change it in Nextcloud Contacts")
     version = next((line.value.strip() for line in lines if line.name == "VERSION"), "")
     if version not in {"3.0", "4.0"}:
-        raise NextcloudError(f"The contact is a vCard {version or 'without version'}: change it in Nextcloud Contacts.")
+        raise NextcloudError(
+            "The contact is a vCard {version}", "change it in Nextcloud Contacts", version=version or "without version"
+        )
     if "fn" in fields and not fields["fn"]:
-        raise InvalidArgumentError("contact_data.fn is empty: a contact can't be without the name that it is shown by.")
+        raise InvalidArgumentError(
+            "contact_data.fn is empty",
+            "a contact can't be without the name that it is shown by",
+            argument="contact_data",
+        )
     before = read(card)
     if "n" not in fields and fields.get("fn") and before.n == _name_from(before.fn or "", before.kind):
         fields["n"] = _name_from(fields["fn"], before.kind)

@@ -175,9 +175,14 @@ async def set_config(
         InvalidArgumentError: Cookbook would break, or take no notice; or there is nothing to change.
     """
     if folder is None and update_interval is None and print_image is None:
-        raise InvalidArgumentError("Nothing to change: pass folder, update_interval or print_image.")
+        raise InvalidArgumentError("Nothing to change", "pass folder, update_interval or print_image")
     if update_interval is not None and update_interval < 1:
-        raise InvalidArgumentError("update_interval must be 1 minute or more.")
+        raise InvalidArgumentError(
+            "Invalid update_interval {minutes}",
+            "pass 1 minute or more",
+            argument="update_interval",
+            minutes=update_interval,
+        )
     changes = {
         "folder": None if folder is None else _folder(folder),
         "update_interval": update_interval,
@@ -299,9 +304,12 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
     if response.status_code == httpx.codes.BAD_REQUEST:
         # Cookbook's own words are in the user's language, and quote the page
         raise InvalidArgumentError(
-            "Cookbook got no recipe from url: it must be a public http or https address by host name (no localhost, "
-            "no IP address), which Nextcloud can reach, of a page with a recipe in schema.org's form; otherwise "
-            "read the page and create the recipe."
+            "Cookbook got no recipe from url",
+            (
+                "it must be a public http or https address by host name (no localhost, no IP address), which "
+                "Nextcloud can reach, of a page with a recipe in schema.org's form; otherwise read the page and "
+                "create the recipe"
+            ),
         )
     if response.status_code == httpx.codes.CONFLICT:
         raise _taken(f"The recipe at {url}")
@@ -319,7 +327,7 @@ async def _read(nextcloud: Nextcloud, recipe_id: int) -> httpx.Response:
 async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[str, Any]) -> int:
     name = str(document.get("name") or "")
     if not name.strip():
-        raise InvalidArgumentError("name must not be empty: a recipe needs a name of its own.")
+        raise InvalidArgumentError("name must not be empty", "a recipe needs a name of its own", argument="name")
     response = await nextcloud.request(method, API + path, about=f"recipe {quoted(name)}", json=document, also_ok={409})
     if response.status_code == httpx.codes.CONFLICT:
         raise _taken(repr(name))
@@ -328,8 +336,9 @@ async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[st
 
 def _taken(what: str) -> ConflictError:
     return ConflictError(
-        f"{what} has the name of a recipe that is there, and nothing was written: choose another name, or update "
-        "that one."
+        "{resource} has the name of a recipe that is there, and nothing was written",
+        "choose another name, or update that one",
+        resource=what,
     )
 
 
@@ -345,7 +354,9 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
     for name in given.keys() & _TEXTS.keys():
         _check_text(_TEXTS[name], given[name])
     if "/" in given.get("recipeCategory", ""):
-        raise InvalidArgumentError("Invalid category: Cookbook writes '_' in place of '/'; leave '/' out.")
+        raise InvalidArgumentError(
+            "Invalid category", "Cookbook writes '_' in place of '/'; leave '/' out", argument="category"
+        )
     if given.get("url"):
         given["url"] = _url(given["url"])
     if "recipeYield" in given:
@@ -365,8 +376,10 @@ def _servings(value: str) -> int:
     """
     if not _WHOLE.fullmatch(value):
         raise InvalidArgumentError(
-            f"Invalid recipe_yield {quoted(value)}: pass a whole number; Cookbook keeps no words, which can stand in "
-            "the description."
+            "Invalid recipe_yield {given}",
+            "pass a whole number; Cookbook keeps no words, which can stand in the description",
+            argument="recipe_yield",
+            given=quoted(value),
         )
     return int(value)
 
@@ -375,7 +388,12 @@ def _duration(name: str, value: str) -> str:
     """Return a duration in hours, minutes and seconds, which is all that Cookbook reads."""
     found = _DURATION.fullmatch(value)
     if found is None:
-        raise InvalidArgumentError(f"{name.removesuffix('Time')}_time must be a duration in ISO 8601, such as PT1H30M.")
+        raise InvalidArgumentError(
+            "Invalid {argument} {given}",
+            "pass a duration in ISO 8601, such as PT1H30M",
+            argument=f"{name.removesuffix('Time')}_time",
+            given=quoted(value),
+        )
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     if not weeks and not days:
         return value
@@ -386,11 +404,13 @@ def _check_text(argument: str, value: str | list[str]) -> None:
     for text in value if isinstance(value, list) else [value]:
         if found := _CHANGED.search(text):
             raise InvalidArgumentError(
-                f"Invalid {argument}: Cookbook would not keep {found[0]!r}. Write no HTML, no '\\', and a space "
-                "after '<'."
+                "Invalid {argument}",
+                "Cookbook would not keep {found!r}. Write no HTML, no '\\', and a space after '<'",
+                argument=argument,
+                found=found[0],
             )
     if argument == "name" and len(str(value).encode()) > _MAX_NAME:
-        raise InvalidArgumentError(f"name is too long: Cookbook keeps {_MAX_NAME} bytes of it.")
+        raise InvalidArgumentError("name is too long", f"Cookbook keeps {_MAX_NAME} bytes of it", argument="name")
 
 
 def _url(value: str) -> str:
@@ -405,7 +425,10 @@ def _url(value: str) -> str:
         url = httpx.URL("")
     if url.scheme not in {"http", "https"} or not _HOST.fullmatch(url.raw_host.decode()):
         raise InvalidArgumentError(
-            f"Invalid url {value[:200]!r}: write an http or https address, https://example.org/soup."
+            "Invalid url {url!r}",
+            "write an http or https address, https://example.org/soup",
+            argument="url",
+            url=value[:200],
         )
     return str(url)
 
@@ -414,11 +437,18 @@ def _folder(folder: str) -> str:
     """Return a folder as Cookbook has it; one that leads out of the user's files would break the app for them."""
     names = [name for name in folder.split("/") if name]
     if not names or {".", ".."} & set(names):
-        raise InvalidArgumentError("folder must be a path below the user's root folder, such as /Recipes.")
+        raise InvalidArgumentError(
+            "Invalid folder {folder}",
+            "pass a path below your root folder, such as /Recipes",
+            argument="folder",
+            folder=quoted(folder),
+        )
     if "\\" in folder or CONTROL_CHARACTERS.search(folder):
         raise InvalidArgumentError(
-            f"Invalid folder {quoted(folder)}: Nextcloud does not allow '\\' and control characters in the names of "
-            "folders."
+            "Invalid folder {folder}",
+            "Nextcloud does not allow '\\' and control characters in the names of folders",
+            argument="folder",
+            folder=quoted(folder),
         )
     return "/" + "/".join(names)
 

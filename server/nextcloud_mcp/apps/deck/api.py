@@ -349,14 +349,16 @@ async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target
     To another board Deck would move it with the labels of this one, so that is refused.
     """
     if order < 0:
-        raise InvalidArgumentError("order must be 0 or more: 0 is the top of the stack.")
+        raise InvalidArgumentError("order must be 0 or more", "0 is the top of the stack", argument="order")
     present = await stacks(nextcloud, place.board_id)
     source = _stack_of(present, place.board_id, place.stack_id)
     _stack_of(present, place.board_id, target_stack_id, argument="target_stack_id")
     if place.card_id not in {each.id for each in source.cards or ()}:
         raise NotFoundError(
-            f"There is no {place.about} in stack {place.stack_id}, unless archived: check card_id and stack_id, or "
-            "list the stack's cards."
+            "There is no {resource} in stack {stack_id}, unless archived",
+            "check card_id and stack_id, or list the stack's cards",
+            resource=place.about,
+            stack_id=place.stack_id,
         )
     # the target goes into the path, too: with user_oidc enabled, that one counts, and without it the body's
     path = place._replace(stack_id=target_stack_id).path
@@ -383,7 +385,13 @@ async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
     if label_id not in {each.id for each in present.labels or ()}:
         names = ", ".join(f"{each.id} ({each.title})" for each in present.labels or ())
         known = f"it has {names}" if names else "it has no labels"
-        raise NotFoundError(f"Card {place.card_id} does not have label {label_id}: {known}.")
+        raise NotFoundError(
+            "Card {card_id} does not have label {label_id}",
+            "{known}",
+            card_id=place.card_id,
+            label_id=label_id,
+            known=known,
+        )
     await _ask(nextcloud, "PUT", f"{place.path}/removeLabel", {"labelId": label_id}, about=place.about)
 
 
@@ -400,8 +408,11 @@ async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
     if response.status_code == httpx.codes.BAD_REQUEST:
         reason = reasons.reason(response) or "the user is not part of the board"
         raise NotFoundError(
-            f"Deck can't assign {place.about} to {quoted(user_id)} ({reason}): pass the uid of somebody whom "
-            "deck_get_board lists."
+            "Deck can't assign {resource} to {user_id} ({reason})",
+            "pass the uid of somebody whom deck_get_board lists",
+            resource=place.about,
+            user_id=quoted(user_id),
+            reason=reason,
         )
     if not response.is_success:
         raise _refusal(response, place.about)
@@ -416,7 +427,13 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
     present = {each.uid for each in assigned(await _present_card(nextcloud, place))}
     if user_id not in present:
         people = ", ".join(sorted(present)) or "nobody"
-        raise NotFoundError(f"Card {place.card_id} is not assigned to {quoted(user_id)}: it is assigned to {people}.")
+        raise NotFoundError(
+            "Card {card_id} is not assigned to {user_id}",
+            "it is assigned to {people}",
+            card_id=place.card_id,
+            user_id=quoted(user_id),
+            people=people,
+        )
     await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
 
 
@@ -433,7 +450,13 @@ async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel
     """Return one label of a board."""
     found = parse(DeckLabel, await _ask(nextcloud, "GET", f"/{board_id}/labels/{label_id}", about=f"label {label_id}"))
     if found.board_id != board_id:
-        raise InvalidArgumentError(f"label_id is of another board: label {label_id} is on board {found.board_id}.")
+        raise InvalidArgumentError(
+            "label_id is of another board",
+            "label {label_id} is on board {board_id}",
+            argument="label_id",
+            label_id=label_id,
+            board_id=found.board_id,
+        )
     return found
 
 
@@ -467,7 +490,13 @@ def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, arg
     for each in present:
         if each.id == stack_id:
             return each
-    raise NotFoundError(f"Board {board_id} has no stack {stack_id}: check {argument}, or list the board's stacks.")
+    raise NotFoundError(
+        "Board {board_id} has no stack {stack_id}",
+        "check {argument}, or list the board's stacks",
+        board_id=board_id,
+        stack_id=stack_id,
+        argument=argument,
+    )
 
 
 async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
@@ -475,10 +504,16 @@ async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> 
     path, about = f"/{board_id}/stacks/{stack_id}", f"stack {stack_id}"
     present = parse(DeckStack, await _ask(nextcloud, "GET", path, about=about))
     if present.deleted_at:
-        raise NotFoundError(f"Stack {stack_id} is deleted: restore it in Deck first, or list the board's stacks.")
+        raise NotFoundError(
+            "Stack {stack_id} is deleted", "restore it in Deck first, or list the board's stacks", stack_id=stack_id
+        )
     if present.board_id != board_id:
         raise InvalidArgumentError(
-            f"board_id is wrong, and nothing was changed: {about} is on board {present.board_id}."
+            "board_id is wrong, and nothing was changed",
+            "{resource} is on board {board_id}",
+            argument="board_id",
+            resource=about,
+            board_id=present.board_id,
         )
     return present
 
@@ -493,8 +528,12 @@ async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
     present = await card(nextcloud, place)
     if present.stack_id != place.stack_id:
         raise InvalidArgumentError(
-            f"stack_id or card_id is wrong, and nothing was changed: {place.about}, {present.title!r}, is in stack "
-            f"{present.stack_id}."
+            "stack_id or card_id is wrong, and nothing was changed",
+            "{resource}, {title!r}, is in stack {stack_id}",
+            argument="stack_id",
+            resource=place.about,
+            title=present.title,
+            stack_id=present.stack_id,
         )
     await _present_stack(nextcloud, place.board_id, place.stack_id)
     return present
@@ -516,7 +555,12 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
     names = {owner} if isinstance(present.owner, str) else {owner, present.owner.displayname}
     wanted = {name: value for name, value in changes.items() if value is not None}
     if wanted.pop("owner", owner) not in names:
-        raise InvalidArgumentError(f"owner can't be changed: Deck keeps {owner!r} as the card's owner; leave it out.")
+        raise InvalidArgumentError(
+            "owner can't be changed",
+            "Deck keeps {owner!r} as the card's owner; leave it out",
+            argument="owner",
+            owner=owner,
+        )
     if wanted.get("archived") == present.archived:
         del wanted["archived"]
     for name in wanted.keys() & _MOMENTS:
@@ -536,7 +580,12 @@ def _hex(color: str) -> str:
     """Return a color as Deck has it, which takes any six characters for one."""
     digits = color.removeprefix("#")
     if not re.fullmatch("[0-9A-Fa-f]{6}", digits):
-        raise InvalidArgumentError("color must be six hexadecimal digits, such as 0082c9.")
+        raise InvalidArgumentError(
+            "Invalid color {color}",
+            "pass six hexadecimal digits, such as 0082c9",
+            argument="color",
+            color=quoted(color),
+        )
     return digits
 
 
@@ -574,12 +623,21 @@ def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
     reason = reasons.reason(response)
     if response.status_code == httpx.codes.FORBIDDEN:
         return ForbiddenError(
-            f"Deck has no {about} for you ({reason}): it is missing, deleted or not shared with you, or you may only "
-            "read; check the ids, or list what is there."
+            "Deck has no {resource} for you ({reason})",
+            "it is missing, deleted or not shared with you, or you may only read; check the ids, or list what is there",
+            resource=about,
+            reason=reason,
         )
     if response.status_code == httpx.codes.BAD_REQUEST and reason:
-        return InvalidArgumentError(f"Deck refused {about}: {reason}; correct that argument.")
+        return InvalidArgumentError(
+            "Deck refused {resource}", "{reason}; correct that argument", resource=about, reason=reason
+        )
     if reason.startswith(_NOT_ALLOWED):
         reason = reason.removeprefix(_NOT_ALLOWED).rstrip(".")
-        return ConflictError(f"Deck allows no such change of {about} ({reason}): undo that first, or choose another.")
+        return ConflictError(
+            "Deck allows no such change of {resource} ({reason})",
+            "undo that first, or choose another",
+            resource=about,
+            reason=reason,
+        )
     return error_for(response, about)

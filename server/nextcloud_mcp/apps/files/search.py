@@ -94,7 +94,7 @@ def _media_type(text: str) -> str:
     """Return a media type as Nextcloud takes it: it answers 500 to other patterns, and knows them in lower case."""
     if _MEDIA_TYPE.fullmatch(text) is None:
         raise InvalidArgumentError(
-            f"{quoted(text)} is no media type: write mime_type like image/png, or image/% for all."
+            "{text} is no media type", "write mime_type like image/png, or image/% for all", text=quoted(text)
         )
     return text.lower()
 

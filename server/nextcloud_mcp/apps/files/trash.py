@@ -47,7 +47,7 @@ async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
         )
     except NotFoundError as error:
         await _check_account(nextcloud)
-        raise NotFoundError("This Nextcloud has no trash: what is deleted is gone.") from error
+        raise NotFoundError("This Nextcloud has no trash", "what is deleted is gone") from error
     return await aside(_all_trashed, response)
 
 
@@ -61,7 +61,9 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
         InvalidArgumentError: it is no id.
     """
     if trash_id in {"", ".", ".."} or "/" in trash_id:
-        raise InvalidArgumentError(f"Invalid trash_id {quoted(trash_id)}: use one that nc_webdav_list_trash returned.")
+        raise InvalidArgumentError(
+            "Invalid trash_id {trash_id}", "use one that nc_webdav_list_trash returned", trash_id=quoted(trash_id)
+        )
     root, name = await _root(nextcloud), quote(trash_id, safe="")
     headers = {"Destination": nextcloud.absolute(f"{root}/restore/{name}")}
     await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{quoted(trash_id)} in the trash", headers=headers)

@@ -15,7 +15,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundEr
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import check_new_name, shown, url_of
-from nextcloud_mcp.nextcloud.refusals import error_for
+from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 
 MAX_PARTS: Final = 10_000
 """Parts of one upload, as Nextcloud counts them."""
@@ -45,15 +45,20 @@ async def put(nextcloud: Nextcloud, upload: str, path: str, part: int, content: 
         InvalidArgumentError: `upload` or `part` is impossible.
     """
     if not 1 <= part <= MAX_PARTS:
-        raise InvalidArgumentError(f"part must be from 1 to {MAX_PARTS}.")
+        raise InvalidArgumentError(
+            "Invalid part {part}", f"pass a number from 1 to {MAX_PARTS}", part=part, argument="part"
+        )
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
     place = f"{await _place(nextcloud, upload)}/{part:05}"
-    try:
-        await nextcloud.request("PUT", place, about=shown(path), headers=headers, content=content)
-    except NotFoundError as error:
-        raise NotFoundError(
-            f"There is no upload {upload}, or no folder for {shown(path)}: create the folder, then begin with part 1."
-        ) from error
+    missing = Refusal(
+        NotFoundError,
+        "There is no upload {upload}, or no folder for {resource}",
+        "create the folder, then begin with part 1",
+        {"upload": upload},
+    )
+    await nextcloud.request(
+        "PUT", place, about=shown(path), headers=headers, content=content, errors={httpx.codes.NOT_FOUND: missing}
+    )
 
 
 async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, etag: str | None) -> Written:
@@ -78,13 +83,15 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
         if _OTHER_SIZE not in response.content:  # such as a name that Nextcloud does not allow
             raise error_for(response, shown(path))
         raise InvalidArgumentError(
-            f"The parts of {shown(path)} are not {size} bytes together, and nothing was written: send what is missing, "
-            "then the last part again with the right size."
+            "The parts of {path} are not {size} bytes together, and nothing was written",
+            "send what is missing, then the last part again with the right size",
+            path=shown(path),
+            size=size,
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
 async def _place(nextcloud: Nextcloud, upload: str) -> str:
     if _ID.fullmatch(upload) is None:
-        raise InvalidArgumentError("Unknown upload id: use the one that the first part returned.")
+        raise InvalidArgumentError("Unknown upload id", "use the one that the first part returned", argument="upload")
     return f"/remote.php/dav/uploads/{await nextcloud.home_name()}/{upload}"

@@ -3,6 +3,7 @@
 Paths are those that the user sees, `/` being their own root.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -25,7 +26,7 @@ from nextcloud_mcp.nextcloud.files import (
     stat,
     url_of,
 )
-from nextcloud_mcp.nextcloud.refusals import error_for
+from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 
 _DELETING: Final = dav.propfind(
     f"{dav.D}resourcetype",
@@ -84,7 +85,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
     root = await root_of(nextcloud)
     itself, *members = await aside(file_infos, response, root) or dav.not_webdav()
     if not itself.is_directory:
-        raise InvalidArgumentError(f"{shown(path)} is a file, not a folder: read it, or list its folder.")
+        raise InvalidArgumentError("{path} is a file, not a folder", "read it, or list its folder", path=shown(path))
     return members
 
 
@@ -98,14 +99,24 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
     info = await stat(nextcloud, path)
     size = info.size or 0
     if info.is_directory:
-        raise InvalidArgumentError(f"{shown(path)} is a folder, not a file: list it.")
+        raise InvalidArgumentError("{path} is a folder, not a file", "list it", path=shown(path))
     if whole and size > length:
         raise InvalidArgumentError(
-            f"{shown(path)} has {size} bytes, and at most {length} can be read at once: read it in pieces, or "
-            "open it in Nextcloud."
+            "{path} has {size} bytes, and at most {length} can be read at once",
+            "read it in pieces, or open it in Nextcloud",
+            path=shown(path),
+            size=size,
+            length=length,
         )
     if not 0 <= offset <= size:
-        raise InvalidArgumentError(f"offset must be from 0 to {size}, the size of {shown(path)} in bytes.")
+        raise InvalidArgumentError(
+            "Invalid offset {offset}",
+            "pass a number from 0 to {size}, the size of {path} in bytes",
+            offset=offset,
+            argument="offset",
+            size=size,
+            path=shown(path),
+        )
     file = File(content=b"", content_type=info.content_type or _UNKNOWN, etag=info.etag, size=size, offset=offset)
     if offset == size:
         return file  # there is no range that Nextcloud would not refuse
@@ -118,6 +129,13 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
         file.content = response.content
     file.etag = dav.etag(response.headers) or info.etag
     return file
+
+
+_NO_FOLDER: Final[Mapping[int, Refusal]] = {
+    404: Refusal(NotFoundError, "The folder for {resource} does not exist", "create that first"),
+    409: Refusal(ConflictError, "The folder above {resource} does not exist", "create that first"),
+}
+"""What is meant by the status of a PUT (404) and of an MKCOL (409, RFC 4918 section 9.3.1)."""
 
 
 async def write_file(
@@ -141,9 +159,8 @@ async def write_file(
             about=shown(path),
             headers=headers,
             content=content,
+            errors=_NO_FOLDER,
         )
-    except NotFoundError as error:
-        raise NotFoundError(f"The folder for {shown(path)} does not exist: create that first.") from error
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
@@ -153,13 +170,15 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Nextclo
     """Say what stands where the caller wanted to write; the ETag that replaces it comes from reading it."""
     info = await stat(nextcloud, path)
     if info.is_directory:
-        return ConflictError(f"{shown(path)} is a folder: choose another name.")
+        return ConflictError("{path} is a folder", "choose another name", path=shown(path))
     if _is_reserved(info):
         return _reserved(path)
     if etag:
         return dav.changed(shown(path))
     return ConflictError(
-        f"{shown(path)} exists already, and nothing was written: to replace it, read it and pass the ETag from reading."
+        "{path} exists already, and nothing was written",
+        "to replace it, read it and pass the ETag from reading",
+        path=shown(path),
     )
 
 
@@ -170,8 +189,9 @@ def _is_reserved(info: FileInfo) -> bool:
 
 def _reserved(path: str) -> NextcloudError:
     return NextcloudError(
-        f"Nextcloud does not allow the name of {shown(path)} (it is for uploads that are not complete): choose another "
-        "name."
+        "Nextcloud does not allow the name of {path} (it is for uploads that are not complete)",
+        "choose another name",
+        path=shown(path),
     )
 
 
@@ -183,10 +203,9 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
         ConflictError: the folder above it does not exist, or a file has that name.
     """
     check_new_name(path)
-    try:
-        response = await nextcloud.request("MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405})
-    except ConflictError as error:
-        raise ConflictError(f"The folder above {shown(path)} does not exist: create that first.") from error
+    response = await nextcloud.request(
+        "MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405}, errors=_NO_FOLDER
+    )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         await _check_is_folder(nextcloud, path)
     return Written(status_code=response.status_code)
@@ -198,7 +217,7 @@ async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
     if _is_reserved(there):
         raise _reserved(path)
     if not there.is_directory:
-        raise ConflictError(f"{shown(path)} is a file, and no folder was created: choose another name.")
+        raise ConflictError("{path} is a file, and no folder was created", "choose another name", path=shown(path))
 
 
 async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
@@ -210,13 +229,13 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
         NotFoundError: there is no such file or folder.
     """
     if not segments(path):
-        raise InvalidArgumentError("The root folder can't be deleted: name what is in it.")
+        raise InvalidArgumentError("The root folder can't be deleted", "name what is in it")
     url = await url_of(nextcloud, path)
     about = shown(path)
     there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETING)
     found = dav.responses(there)[0]
     if path.endswith(_PARTIAL) and _is_reserved(file_info(found, await root_of(nextcloud))):
-        raise NotFoundError(f"Nextcloud did not find {about}: list its folder.")
+        raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=about)
     response = await nextcloud.request("DELETE", url, about=about)
     return Deleted(status_code=response.status_code, shared_by=_shared_by(found))
 
@@ -265,13 +284,16 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
         raise error_for(response, shown(destination))
     if response.status_code == httpx.codes.CONFLICT:
         raise ConflictError(
-            f"The parent folder of {shown(destination)} does not exist, and nothing was done: create it first."
+            "The parent folder of {destination} does not exist, and nothing was done",
+            "create it first",
+            destination=shown(destination),
         )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
         await _is_file(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(
-            f"{shown(destination)} exists already, and nothing was done: pass overwrite=true to replace it, or take "
-            "another name."
+            "{destination} exists already, and nothing was done",
+            "pass overwrite=true to replace it, or take another name",
+            destination=shown(destination),
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
@@ -280,12 +302,17 @@ def _refuse_nested(source: str, destination: str) -> None:
     """Refuse what has no sense, or would delete the source with the folder that it lies in."""
     origin, target = segments(source), segments(destination)
     if not origin or not target:
-        raise InvalidArgumentError("The root folder can be neither source nor destination: name a file or folder.")
+        raise InvalidArgumentError("The root folder can be neither source nor destination", "name a file or folder")
     if origin == target:
-        raise InvalidArgumentError(f"{shown(source)} is both source and destination: name another destination.")
+        raise InvalidArgumentError(
+            "{source} is both source and destination", "name another destination", source=shown(source)
+        )
     if origin[: len(target)] == target or target[: len(origin)] == origin:
         raise InvalidArgumentError(
-            f"{shown(source)} and {shown(destination)} are nested: pass the full new path as destination."
+            "{source} and {destination} are nested",
+            "pass the full new path as destination",
+            source=shown(source),
+            destination=shown(destination),
         )
 
 
@@ -303,8 +330,10 @@ async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
     if there.is_directory:
         inside = f"{shown(destination)}/{segments(source)[-1]}"
         raise ConflictError(
-            f"{shown(destination)} is a folder, and nothing was done: to put it in there, name the full new path "
-            f"{inside}."
+            "{destination} is a folder, and nothing was done",
+            "to put it in there, name the full new path {inside}",
+            destination=shown(destination),
+            inside=inside,
         )
     if _is_reserved(there):
         raise _reserved(destination)

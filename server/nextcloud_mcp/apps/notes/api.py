@@ -125,8 +125,8 @@ def _check_category(category: str) -> None:
     """Refuse what becomes a folder with too long a name, of which Notes says nothing but HTTP 500."""
     if any(len(name.encode()) > _MAX_FOLDER_NAME for name in category.split("/")):
         raise InvalidArgumentError(
-            f"A part of category has more than {_MAX_FOLDER_NAME} bytes, too many for the name of a folder: choose a "
-            "shorter one."
+            f"A part of category has more than {_MAX_FOLDER_NAME} bytes, too many for the name of a folder",
+            "choose a shorter one",
         )
 
 
@@ -139,7 +139,9 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
         LockedError: others kept writing to it.
     """
     if not content.strip():
-        raise InvalidArgumentError("content is empty, and nothing was added: pass the text to add to the note.")
+        raise InvalidArgumentError(
+            "content is empty, and nothing was added", "pass the text to add to the note", argument="content"
+        )
     async with nextcloud.turn("note", note_id):
         return await _patient((ConflictError, LockedError), _append_once, nextcloud, note_id, content)
 

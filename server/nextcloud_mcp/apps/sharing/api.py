@@ -27,7 +27,7 @@ from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import shown
-from nextcloud_mcp.nextcloud.refusals import error_for
+from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.sharees import GROUP, USER
 
 _PATH: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
@@ -185,12 +185,17 @@ async def create(
     """
     if share_type == LINK and share_with:
         raise InvalidArgumentError(
-            "A public link has no recipient: leave share_with empty, or pass share_type 0 for a user or 1 for a group."
+            "A public link has no recipient", "leave share_with empty, or pass share_type 0 for a user or 1 for a group"
         )
     if share_type not in KINDS:
         raise InvalidArgumentError(
-            f"Invalid share_type {share_type}: pass 0 for a user, 1 for a group, 3 for a public link, 4 for an email "
-            "address, 6 for somebody on another Nextcloud, 7 for a team or 10 for a conversation."
+            "Invalid share_type {share_type}",
+            (
+                "pass 0 for a user, 1 for a group, 3 for a public link, 4 for an email address, 6 for somebody on "
+                "another Nextcloud, 7 for a team or 10 for a conversation"
+            ),
+            argument="share_type",
+            share_type=share_type,
         )
     day = _day(expires)
     body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(permissions, password)
@@ -198,7 +203,9 @@ async def create(
         return await _send(nextcloud, "POST", "", about=f"a share of {shown(path)}", body=body, last_day=day)
     except NextcloudError as error:
         if share_type == _TEAM and error.status == httpx.codes.INTERNAL_SERVER_ERROR:
-            raise NotFoundError(f"Nextcloud found no team {quoted(share_with)}: pass the id of a team.") from error
+            raise NotFoundError(
+                "Nextcloud found no team {share_with}", "pass the id of a team", share_with=quoted(share_with)
+            ) from error
         raise
 
 
@@ -211,7 +218,7 @@ async def get(nextcloud: Nextcloud, share_id: int) -> Share:
     response = await _request(nextcloud, "GET", f"/{share_id}", about=f"share {share_id}")
     shares = parse(_OCSMany, response).ocs.data  # a list, of one
     if not shares:
-        raise NotFoundError(f"Nextcloud did not find share {share_id}: list the shares.")
+        raise NotFoundError("Nextcloud did not find share {share_id}", "list the shares", share_id=share_id)
     return shares[0]
 
 
@@ -285,8 +292,9 @@ async def _today(nextcloud: Nextcloud, last_day: date) -> date:
         now = now.astimezone(await moments.zone_for(nextcloud) or UTC)
     if last_day < now.date():
         raise InvalidArgumentError(
-            f"expires {quoted(last_day.isoformat())} is in the past: write the last day on which the share works, "
-            "today at the earliest."
+            "expires {last_day} is in the past",
+            "write the last day on which the share works, today at the earliest",
+            last_day=quoted(last_day.isoformat()),
         )
     return now.date()
 
@@ -308,11 +316,14 @@ def _day(expires: str | None) -> date | None:
     except ValueError:
         day = None
     if day is None or found is None or day == date.max:
-        raise InvalidArgumentError(f"Invalid expires {quoted(str(expires))}: write the last day as YYYY-MM-DD.")
+        raise InvalidArgumentError(
+            "Invalid expires {expires}", "write the last day as YYYY-MM-DD", expires=quoted(str(expires))
+        )
     if found[2] not in _OF_A_DAY:
         raise InvalidArgumentError(
-            f"Invalid expires {quoted(str(expires))}: a share ends with a day and not at a time, so write the last day "
-            "as YYYY-MM-DD."
+            "Invalid expires {expires}",
+            "a share ends with a day and not at a time, so write the last day as YYYY-MM-DD",
+            expires=quoted(str(expires)),
         )
     return day
 
@@ -331,16 +342,22 @@ def _settings(permissions: int, password: str | None) -> dict[str, Any]:
     """Return what creating and changing have in common; Nextcloud leaves alone what is not there."""
     if not 1 <= permissions <= sum(Permission):
         names = ", ".join(f"{flag.value} {flag.name}".lower() for flag in Permission)
-        raise InvalidArgumentError(f"Invalid permissions {permissions}: pass the sum of what is allowed ({names}).")
+        raise InvalidArgumentError(
+            "Invalid permissions {permissions}",
+            "pass the sum of what is allowed ({names})",
+            argument="permissions",
+            permissions=permissions,
+            names=names,
+        )
     given = {"permissions": permissions, "password": password}
     return {name: value for name, value in given.items() if value is not None}
 
 
-_ERRORS: Final[Mapping[int, type[NextcloudError | InvalidArgumentError]]] = {
-    400: InvalidArgumentError,
-    403: ForbiddenError,
-    404: NotFoundError,
+_EXPLAINED: Final[Mapping[int, Refusal]] = {
+    status: Refusal(error, "Nextcloud refused {resource}{why}", "correct what it names")
+    for status, error in ((400, InvalidArgumentError), (403, ForbiddenError), (404, NotFoundError))
 }
+"""What is meant where Nextcloud says more in its own sentence, which is in the person's language."""
 
 
 async def _request(
@@ -355,11 +372,8 @@ async def _request(
     """Send a request; raises with Nextcloud's own sentence, in the user's language, where it has one."""
     params = {"format": "json", **(params or {})}
     response = await nextcloud.request(
-        method, _PATH + path, about=about, params=params, json=json, also_ok=_ERRORS.keys()
+        method, _PATH + path, about=about, params=params, json=json, also_ok=_EXPLAINED.keys()
     )
     if response.is_success:
         return response
-    why = reasons.reason(response)
-    if not why:
-        raise error_for(response, about)
-    raise _ERRORS[response.status_code](f"Nextcloud refused {about}: {why}.")
+    raise error_for(response, about, errors=_EXPLAINED if reasons.reason(response) else {})

@@ -187,7 +187,13 @@ async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_pe
     for name in cells.of_people(data, columns):
         listed = data[name] if isinstance(data[name], list) else [data[name]]
         if sum(isinstance(each, str) for each in listed) > MAX_PEOPLE:
-            raise InvalidArgumentError(f"data[{quoted(name)}] names more than {MAX_PEOPLE} people: pass fewer.")
+            raise InvalidArgumentError(
+                "data[{name}] names more than {max_people} people",
+                "pass fewer",
+                argument="data",
+                name=quoted(name),
+                max_people=MAX_PEOPLE,
+            )
         given = [each.strip() if isinstance(each, str) else each for each in listed]
         uids = [await find_person(each) if isinstance(each, str) and each else each for each in given]
         found[name] = uids if isinstance(data[name], list) else uids[0]
@@ -204,7 +210,9 @@ async def _stored(
 
 def _not_kept(lost: Sequence[str]) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"Tables stored {'; '.join(lost)}, so the change was taken back: write a value that the column can hold."
+        "Tables stored {lost}, so the change was taken back",
+        "write a value that the column can hold",
+        lost="; ".join(lost),
     )
 
 
@@ -212,7 +220,9 @@ async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
     """Return a table's columns; a table that does not exist is as forbidden as one that is not shared."""
     response = await nextcloud.request("GET", f"{API}/tables/{table_id}/columns", about=_table(table_id), also_ok={403})
     if response.status_code == httpx.codes.FORBIDDEN:
-        raise NotFoundError(f"Nextcloud did not find {_table(table_id)} among what you may see: list the tables.")
+        raise NotFoundError(
+            "Nextcloud did not find {resource} among what you may see", "list the tables", resource=_table(table_id)
+        )
     return parse(list[Column], response)
 
 
@@ -227,7 +237,7 @@ async def _write(nextcloud: Nextcloud, method: str, path: str, about: str, sent:
     if response.status_code == httpx.codes.BAD_REQUEST:
         why = reasons.reason(response) or "it does not say why"
         hint = ". People are written by their uid" if why.lower().startswith("user not found") else ""
-        raise InvalidArgumentError(f"Tables refuses data, and nothing was written: {why}{hint}.")
+        raise InvalidArgumentError("Tables refuses data, and nothing was written", "{why}{hint}", why=why, hint=hint)
     return parse(_Row, response)
 
 

@@ -135,13 +135,20 @@ def stored(
     for column, times in Counter(column.id for column in called.values()).items():
         if times > 1:
             names_given = " and ".join(repr(name) for name, each in called.items() if each.id == column)
-            raise InvalidArgumentError(f"data has {names_given}, which are the same column: name it once.")
+            raise InvalidArgumentError(
+                "data has {names_given}, which are the same column",
+                "name it once",
+                argument="data",
+                names_given=names_given,
+            )
     cells = {
         column.id: _stored(column, name, _in_zone(column, name, data[name], zone)) for name, column in called.items()
     }
     missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
     if missing:
-        raise InvalidArgumentError(f"data lacks {', '.join(map(repr, missing))}: these columns are mandatory.")
+        raise InvalidArgumentError(
+            "data lacks {map}", "these columns are mandatory", argument="data", map=", ".join(map(repr, missing))
+        )
     return cells
 
 
@@ -196,10 +203,12 @@ def _column(name: str, columns: Sequence[Column]) -> Column:
     matching = matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
     if not matching:
         known = ", ".join(repr(known) for known in names(columns).values())
-        raise InvalidArgumentError(f"The table has no column {quoted(name)}: use {known}.")
+        raise InvalidArgumentError("The table has no column {name}", "use {known}", name=quoted(name), known=known)
     if len(matching) > 1:
         ids = " or ".join(str(column.id) for column in matching)
-        raise InvalidArgumentError(f"The table has more than one column {quoted(name)}: use its id, {ids}.")
+        raise InvalidArgumentError(
+            "The table has more than one column {name}", "use its id, {ids}", name=quoted(name), ids=ids
+        )
     return matching[0]
 
 
@@ -209,7 +218,9 @@ def _stored(column: Column, name: str, value: Any) -> Any:
             return _emptied(column)
         return _WRITTEN.get(column.type, _unchanged)(column, value)
     except ValueError as error:
-        raise InvalidArgumentError(f"data[{quoted(name)}] {error}.") from None
+        raise InvalidArgumentError(
+            "data[{name}] {problem}", "correct that value", argument="data", name=quoted(name), problem=str(error)
+        ) from None
 
 
 _WITHOUT_BLANKS: Final = frozenset({"datetime", "usergroup"})
@@ -348,13 +359,17 @@ def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
         return value
     if zone is None:
         raise InvalidArgumentError(
-            f"data[{quoted(name)}] has an offset, and you have set no time zone in Nextcloud: write the time without "
-            "it, as people are to see it."
+            "data[{name}] has an offset, and you have set no time zone in Nextcloud",
+            "write the time without it, as people are to see it",
+            argument="data",
+            name=quoted(name),
         )
     try:
         return found.astimezone(zone).replace(tzinfo=None).isoformat(" ")
     except OverflowError:
-        raise InvalidArgumentError(f"data[{quoted(name)}] is outside of the years 1 to 9999.") from None
+        raise InvalidArgumentError(
+            "data[{name}] is outside of the years 1 to 9999", "pass another date", argument="data", name=quoted(name)
+        ) from None
 
 
 def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:

@@ -93,9 +93,14 @@ async def nc_tables_read_table(
     """
     size, start = DEFAULT_LIMIT if limit is None else limit, offset or 0
     if not 1 <= size <= MAX_LIMIT:
-        raise InvalidArgumentError(f"limit must be from 1 to {MAX_LIMIT}; for more, pass next_offset as offset.")
+        raise InvalidArgumentError(
+            "Invalid limit {limit}",
+            f"pass a number from 1 to {MAX_LIMIT}, and for more, next_offset as offset",
+            limit=size,
+            argument="limit",
+        )
     if start < 0:
-        raise InvalidArgumentError("offset must be 0 or more: the number of rows to pass over.")
+        raise InvalidArgumentError("offset must be 0 or more", "the number of rows to pass over", argument="offset")
     found = await api.read(nextcloud, table_id, limit=size, offset=start)
     return TableRows(rows=found.rows, next_offset=start + size if found.more else None)
 

@@ -86,7 +86,7 @@ async def test_what_nextcloud_makes_stays(server: Server, name: str) -> None:
     )
     server.nextcloud.on("DELETE", f"{HOME}/{name}/ann.vcf", answer(403))
     assert await server.misuse("nc_contacts_delete_addressbook", {"name": name}) == (
-        f"The address book '{name}' is made by Nextcloud and can't be deleted."
+        f"The address book '{name}' is made by Nextcloud and can't be deleted: delete one of your own."
     )
     contact = {"addressbook": name, "uid": "ann"}
     for tool, more in {

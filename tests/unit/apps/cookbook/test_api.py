@@ -168,7 +168,7 @@ async def test_what_is_no_duration(
     nextcloud: Nextcloud, fake: FakeNextcloud, field: str, argument: str, duration: str
 ) -> None:
     """Cookbook would drop it without a word."""
-    with pytest.raises(InvalidArgumentError, match=f"^{argument} must be a duration in ISO 8601, such as PT1H30M"):
+    with pytest.raises(InvalidArgumentError, match=f"^Invalid {argument} '{duration}': pass a duration in ISO 8601"):
         await cookbook.create(nextcloud, "Toast", {field: duration})
     assert fake.requests == []
 
@@ -267,7 +267,7 @@ async def test_settings_that_would_break(
     nextcloud: Nextcloud, fake: FakeNextcloud, settings: dict[str, Any], argument: str
 ) -> None:
     """Cookbook stores such a folder and fails from then on; such an interval it ignores."""
-    with pytest.raises(InvalidArgumentError, match=f"^{argument} must be"):
+    with pytest.raises(InvalidArgumentError, match=f"^Invalid {argument} "):
         await cookbook.set_config(
             nextcloud, **({"folder": None, "update_interval": None, "print_image": None} | settings)
         )

@@ -419,7 +419,7 @@ async def test_another_board_s_label_is_left_alone(nextcloud: Nextcloud, fake: F
 @pytest.mark.parametrize("color", ["red", "#fff", "ff00zz", "", "ff0000ff"])
 async def test_a_color_is_six_digits(nextcloud: Nextcloud, fake: FakeNextcloud, color: str) -> None:
     """Deck takes any six characters for a color; here only colors are."""
-    with pytest.raises(InvalidArgumentError, match=r"^color must be six hexadecimal digits"):
+    with pytest.raises(InvalidArgumentError, match=r"^Invalid color .*: pass six hexadecimal digits"):
         await deck.create_board(nextcloud, title="x", color=color)
     assert fake.requests == []
 

@@ -38,7 +38,7 @@ async def test_sends_a_part(nextcloud: Nextcloud, fake: FakeNextcloud, part: int
 @pytest.mark.parametrize("part", [0, -1, 10_001])
 async def test_a_part_out_of_bounds_is_named(nextcloud: Nextcloud, fake: FakeNextcloud, part: int) -> None:
     """Nothing is sent."""
-    with pytest.raises(InvalidArgumentError, match="part must be from 1 to 10000"):
+    with pytest.raises(InvalidArgumentError, match=f"Invalid part {part}: pass a number from 1 to 10000"):
         await uploads.put(nextcloud, ID, "a", part, b"")
     assert fake.asked() == []
 

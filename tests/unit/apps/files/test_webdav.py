@@ -280,7 +280,7 @@ async def test_there_is_nothing_at_the_end(nextcloud: Nextcloud, fake: FakeNextc
 async def test_a_file_ends_before_the_offset(nextcloud: Nextcloud, fake: FakeNextcloud, offset: int) -> None:
     """The sentence names the argument and the size."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
-    with pytest.raises(InvalidArgumentError, match="offset must be from 0 to 6"):
+    with pytest.raises(InvalidArgumentError, match=f"Invalid offset {offset}: pass a number from 0 to 6"):
         await webdav.read_file(nextcloud, "a", offset=offset, length=9)
     assert fake.asked("GET") == []
 

@@ -142,7 +142,7 @@ def test_values_are_taken_as_any_argument_is(name: str, value: Any, sent: Any) -
         pytest.param("Number", float("nan"), "must be a number", id="not a number"),
         pytest.param("Whole", 10**400, "must be a number", id="larger than any number"),
         pytest.param("Number", 100.5, "must be at least 0 and at most 100", id="too large"),
-        pytest.param("Whole", 0, "must be at least 1.", id="too small"),
+        pytest.param("Whole", 0, "must be at least 1:", id="too small"),
         pytest.param("Capped", 4, "must be at most 3", id="above the only bound"),
         pytest.param("Number", 1.234, "would be rounded: the column keeps 2 decimals", id="too exact"),
         pytest.param("Whole", 1.5, "keeps 0 decimals", id="no whole number"),

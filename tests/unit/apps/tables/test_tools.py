@@ -69,7 +69,7 @@ async def test_reads_rows_in_parts(
 @pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 1001), ("offset", -1)])
 async def test_parts_have_bounds(server: Server, name: str, value: int) -> None:
     """The error names the argument."""
-    assert (await server.misuse("nc_tables_read_table", {"table_id": 2, name: value})).startswith(f"{name} must be")
+    assert name in await server.misuse("nc_tables_read_table", {"table_id": 2, name: value})
     assert server.nextcloud.requests == []
 
 
@@ -159,4 +159,4 @@ async def test_people_who_are_not_clear(server: Server) -> None:
 async def test_a_limit_out_of_bounds(server: Server, limit: int) -> None:
     """The sentence names what this tool has: it takes no cursor."""
     said = await server.misuse("nc_tables_read_table", {"table_id": 2, "limit": limit})
-    assert said == "limit must be from 1 to 1000; for more, pass next_offset as offset."
+    assert said == f"Invalid limit {limit}: pass a number from 1 to 1000, and for more, next_offset as offset."

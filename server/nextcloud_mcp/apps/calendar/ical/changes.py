@@ -220,7 +220,9 @@ def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEven
     """Return the VEVENT of one occurrence, a new one if it was like the others so far."""
     if change.recurring is not None or change.recurrence_rule:
         raise InvalidArgumentError(
-            "recurring and recurrence_rule apply to the whole series: leave them out, or recurrence_id."
+            "recurring and recurrence_rule apply to the whole series",
+            "leave them out, or recurrence_id",
+            argument="recurring",
         )
     occurrence = series.single_out(recurrence_id)
     if not any(occurrence is each for each in series.changed_occurrences):
@@ -299,7 +301,13 @@ def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
 def _one_of(name: str, value: str | None) -> str | None:
     argument, choices = _ONE_OF[name]
     if value is not None and value.upper() not in choices:
-        raise InvalidArgumentError(f"Invalid {argument} {quoted(value)}: use one of {', '.join(choices)}.")
+        raise InvalidArgumentError(
+            "Invalid {argument} {given}",
+            "use one of {choices}",
+            argument=argument,
+            given=quoted(value),
+            choices=", ".join(choices),
+        )
     return value.upper() if value is not None else None
 
 
@@ -320,7 +328,12 @@ def set_priority(component: Component, priority: int | None) -> None:
     if priority is None:
         return
     if not 0 <= priority <= 9:  # noqa: PLR2004 - RFC 5545 section 3.8.1.9
-        raise InvalidArgumentError(f"Invalid priority {priority}: use 1 (highest) to 9 (lowest), or 0 for no priority.")
+        raise InvalidArgumentError(
+            "Invalid priority {priority}",
+            "use 1 (highest) to 9 (lowest), or 0 for no priority",
+            argument="priority",
+            priority=priority,
+        )
     component.pop("PRIORITY", None)
     component.add("priority", priority)
 
@@ -362,7 +375,7 @@ def split(listed: str) -> list[str]:
         InvalidArgumentError: it has more than `MAX_PARTS`.
     """
     if listed.count(",") >= MAX_PARTS:
-        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts: pass fewer.")
+        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts", "pass fewer")
     return parts(listed)
 
 
@@ -383,7 +396,7 @@ def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str
     """
     text = content_lines.one_line(listed, "attendees")
     if text.count(",") >= MAX_PARTS:
-        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts: pass fewer.")
+        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts", "pass fewer")
     items = [item for found in _ATTENDEE.findall(text) if (item := found.strip())]
     together = {", ".join(parts(each)): each for each in known if "," in each}
     people: dict[str, str] = {}
@@ -392,8 +405,12 @@ def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str
         is_address = "@" in address.strip("@") and not any(each in address for each in ' "<>')
         if item.lower() not in known and not (is_address and not any(each in name for each in "<>")):
             raise InvalidArgumentError(
-                f"Invalid mail address {item[:100]!r} in attendees: pass addresses separated by commas, or names with "
-                'addresses, in quotes where they have a comma: "Doe, Jane" <jane@example.org>.'
+                (
+                    "Invalid mail address {item!r} in attendees: pass addresses separated by commas, or names with "
+                    "addresses, in quotes where they have a comma"
+                ),
+                '"Doe, Jane" <jane@example.org>',
+                item=item[:100],
             )
         people.setdefault(item if item.lower() in known else address, name)
     return people
@@ -447,13 +464,21 @@ def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
     minutes, email = change.reminder_minutes, change.reminder_email
     if minutes is not None and not NO_REMINDER <= minutes <= EARLIEST_REMINDER:
         raise InvalidArgumentError(
-            f"Invalid reminder_minutes {minutes}: pass how many minutes before the start it comes, from 0 (at the "
-            f"start) to {EARLIEST_REMINDER} (a year), or {NO_REMINDER} for no reminder."
+            "Invalid reminder_minutes {minutes}",
+            (
+                "pass how many minutes before the start it comes, from 0 (at the start) to {earliest_reminder} (a "
+                "year), or {no_reminder} for no reminder"
+            ),
+            argument="reminder_minutes",
+            minutes=minutes,
+            earliest_reminder=EARLIEST_REMINDER,
+            no_reminder=NO_REMINDER,
         )
     if minutes == NO_REMINDER and email:
         raise InvalidArgumentError(
-            f"reminder_minutes {NO_REMINDER} (no reminder) and reminder_email=true contradict each other: pass one of "
-            "them."
+            f"reminder_minutes {NO_REMINDER} (no reminder) and reminder_email=true contradict each other",
+            "pass one of them",
+            argument="reminder_minutes",
         )
     if minutes == NO_REMINDER:
         _keep_alarms(event, lambda _: False)
@@ -464,7 +489,9 @@ def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
     elif email and not any(text(alarm, "ACTION").upper() == "EMAIL" for alarm in alarms(event)):
         if mailto is None:
             raise InvalidArgumentError(
-                "reminder_email needs a mail address: enter one in Nextcloud's personal settings."
+                "reminder_email needs a mail address",
+                "enter one in Nextcloud's personal settings",
+                argument="reminder_email",
             )
         event.add_component(_alarm("EMAIL", minutes if minutes is not None else _first(event), event, mailto))
 

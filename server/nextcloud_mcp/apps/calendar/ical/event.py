@@ -154,7 +154,7 @@ class Series:
         """
         asked = moments.read(recurrence_id, "recurrence_id")
         if not self.recurring:
-            raise InvalidArgumentError("recurrence_id is for series, and this event happens once: leave it out.")
+            raise InvalidArgumentError("recurrence_id is for series, and this event happens once", "leave it out")
         around = moments.instant(moments.placed(asked, _zone(self.main)))
         moved = max(map(_moved, self.changed_occurrences), default=timedelta())
         near = timedelta(days=2) + min(moved, moments.LONGEST_RANGE)
@@ -164,7 +164,9 @@ class Series:
             if identity and moments.same_occurrence(asked, identity.dt):
                 return each
         raise NotFoundError(
-            f"The series has no occurrence at {quoted(recurrence_id)}: nc_calendar_list_events shows which there are."
+            "The series has no occurrence at {recurrence_id}",
+            "nc_calendar_list_events shows which there are",
+            recurrence_id=quoted(recurrence_id),
         )
 
     def single_out(self, recurrence_id: str) -> VEvent:
@@ -176,8 +178,8 @@ class Series:
         """
         if any("RANGE" in at(event, "RECURRENCE-ID").params for event in self.changed_occurrences):
             raise InvalidArgumentError(
-                "Some occurrences of this series were changed together with all that follow: change it in the program "
-                "that did, or leave recurrence_id out to change the whole series."
+                "Some occurrences of this series were changed together with all that follow",
+                "change it in the program that did, or leave recurrence_id out to change the whole series",
             )
         return self.occurrence(recurrence_id)
 

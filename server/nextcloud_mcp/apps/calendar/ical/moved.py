@@ -66,7 +66,7 @@ class Move:
     all_day: bool = False
     by_zone: int = 0
     keeps_all: bool = False
-    remedy: str = "Pass recurrence_rule together with start_datetime, or move single occurrences with recurrence_id."
+    remedy: str = "pass recurrence_rule together with start_datetime, or move single occurrences with recurrence_id"
 
     @classmethod
     def between(cls, old: Moment, new: Moment) -> Self:
@@ -120,8 +120,10 @@ def moved_rule(rule: vRecur, move: Move) -> vRecur:
 
 def _unclear(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"The series repeats by {written_rule(rule)}, and its new start alone does not say how that rule changes: "
-        f"{reason}. {move.remedy}"
+        "The series repeats by {rule}, and its new start alone does not say how that rule changes, as {reason}",
+        move.remedy,
+        rule=written_rule(rule),
+        reason=reason,
     )
 
 

@@ -150,8 +150,10 @@ def readable(stored: CalendarObject) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         raise NextcloudError(
-            f"{stored.name} in calendar {stored.calendar!r} is not readable iCalendar: open it in Nextcloud and save "
-            "it."
+            "{name} in calendar {calendar!r} is not readable iCalendar",
+            "open it in Nextcloud and save it",
+            name=stored.name,
+            calendar=stored.calendar,
         ) from error
 
 

@@ -42,16 +42,16 @@ def follow(vcalendar: VCalendar, task: VTodo, old: Timed) -> None:
     new = begins(task)
     if new is None or moments.is_day(new.dt) != moments.is_day(old.dt):
         raise InvalidArgumentError(
-            "The task repeats from its dtstart or due, which has to stay, and to stay a date or a time: pass another "
-            "of the same kind."
+            "The task repeats from its dtstart or due, which has to stay, and to stay a date or a time",
+            "pass another of the same kind",
         )
     if new.dt != old.dt:
         if len(vcalendar.todos) > 1:
             raise InvalidArgumentError(
-                "The task repeats, and single occurrences of it were changed, which would be left behind: move it in "
-                "the program that made it."
+                "The task repeats, and single occurrences of it were changed, which would be left behind",
+                "move it in the program that made it",
             )
-        remedy = "Move the task in the program that made it."
+        remedy = "move the task in the program that made it"
         move = replace(Move.between(old.dt, new.dt), remedy=remedy, keeps_all=has_exceptions(task))
         move_dates(task, move_rules(task, move, old.dt, new.dt), old.dt, new)
 
@@ -76,8 +76,11 @@ def roll_on(vcalendar: VCalendar, task: VTodo) -> bool:
     start = begins(task)
     if start is None or len(vcalendar.todos) > 1 or not all(meant(rule) for rule in _rules(task)):
         raise InvalidArgumentError(
-            "The task repeats, and single occurrences of it were changed, or its rule has no start or is not one that "
-            "is followed here: complete it in the program that made it."
+            (
+                "The task repeats, and single occurrences of it were changed, or its rule has no start or is not one "
+                "that is followed here"
+            ),
+            "complete it in the program that made it",
         )
     old = moments.by_the_clock(start.dt)
     next_one = _next(task, old, start.dt)

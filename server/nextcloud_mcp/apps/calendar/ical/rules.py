@@ -42,15 +42,20 @@ def set_rule(event: VEvent, *, recurring: bool | None, rule: str | None, last_da
     """
     if rule == "" and recurring is not False and "RRULE" in event:
         raise InvalidArgumentError(
-            "recurrence_rule is empty, and the event is a series: pass recurring=false to have it happen once, or "
-            "leave recurrence_rule out to keep its rule."
+            "recurrence_rule is empty, and the event is a series",
+            "pass recurring=false to have it happen once, or leave recurrence_rule out to keep its rule",
+            argument="recurrence_rule",
         )
     if rule:
         if recurring is False:
-            raise InvalidArgumentError("recurrence_rule and recurring=false contradict each other: pass one of them.")
+            raise InvalidArgumentError(
+                "recurrence_rule and recurring=false contradict each other",
+                "pass one of them",
+                argument="recurrence_rule",
+            )
         event["RRULE"] = _rule(rule, last_day, at(event, "DTSTART").dt)
     elif last_day or (recurring and "RRULE" not in event and "RDATE" not in event):
-        raise InvalidArgumentError("A series needs a recurrence_rule, such as FREQ=WEEKLY;BYDAY=MO,WE: pass one.")
+        raise InvalidArgumentError("A series needs a recurrence_rule, such as FREQ=WEEKLY;BYDAY=MO,WE", "pass one")
 
 
 def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
@@ -61,14 +66,21 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur()
     if not meant(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
         raise InvalidArgumentError(
-            f"Invalid recurrence_rule {quoted(text)}: it is not a rule of RFC 5545, never happens, or happens more "
-            "than once an hour. Use a rule such as FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY "
-            "or YEARLY, and COUNT or UNTIL but not both."
+            "Invalid recurrence_rule {text}",
+            (
+                "it is not a rule of RFC 5545, never happens, or happens more than once an hour. Use a rule such as "
+                "FREQ=WEEKLY;BYDAY=MO;COUNT=10, with HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY, and COUNT or UNTIL "
+                "but not both"
+            ),
+            argument="recurrence_rule",
+            text=quoted(text),
         )
     if last_day:
         if "COUNT" in rule:
             raise InvalidArgumentError(
-                "recurrence_end_date and COUNT in recurrence_rule exclude each other: pass one of them."
+                "recurrence_end_date and COUNT in recurrence_rule exclude each other",
+                "pass one of them",
+                argument="recurrence_end_date",
             )
         rule["UNTIL"] = [moments.read(last_day, "recurrence_end_date")]
     if "UNTIL" in rule:
@@ -76,8 +88,8 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         first = next(occurrences(rule, by_the_clock(start)), None)
         if first is None or told(rule["UNTIL"][0], start) < first:
             raise InvalidArgumentError(
-                "The series would end before it happens once: pass a later recurrence_end_date, or a later UNTIL in "
-                "recurrence_rule."
+                "The series would end before it happens once",
+                "pass a later recurrence_end_date, or a later UNTIL in recurrence_rule",
             )
     return rule
 
@@ -126,8 +138,8 @@ def _first_occurrence(series: Series) -> VEvent:
         return series.main
     if not all(meant(rule) for rule in series.main.rrules):
         raise InvalidArgumentError(
-            "The series happens too often to find its first occurrence: pass start_datetime and recurrence_rule for a "
-            "short series first, or delete it and create the event."
+            "The series happens too often to find its first occurrence",
+            "pass start_datetime and recurrence_rule for a short series first, or delete it and create the event",
         )
     first = next(remaining_occurrences(series.main, start.dt), None)
     if first is None:  # only what was changed of others is left
@@ -290,7 +302,7 @@ def _check_kind(series: Series, old: Moment, new: Moment) -> None:
         series.changed_occurrences or "EXDATE" in series.main or "RDATE" in series.main
     ):
         raise InvalidArgumentError(
-            "Single occurrences of this series were changed or deleted, which all_day would undo: create a new one."
+            "Single occurrences of this series were changed or deleted, which all_day would undo", "create a new one"
         )
 
 
@@ -353,8 +365,9 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
     moved = shift(by_rule)
     if moved is None:
         raise InvalidArgumentError(
-            f"The occurrence {identity.dt.isoformat()} was changed, and after this change the series has none in its "
-            "place: delete it first with its recurrence_id, or pass another rule or start."
+            "The occurrence {dt} was changed, and after this change the series has none in its place",
+            "delete it first with its recurrence_id, or pass another rule or start",
+            dt=identity.dt.isoformat(),
         )
     params = dict(identity.params)
     event["RECURRENCE-ID"] = value(_in_zone(moved, new.dt), new)

@@ -67,15 +67,17 @@ def _check_series_start(event: VEvent, start: Moment | None, *, repeats: bool) -
     begins: Moment = event.start
     if repeats and start is not None and skipped_in(start, zone_of(begins)):
         raise InvalidArgumentError(
-            f"The clock in {zone_of(begins)} skips {start.isoformat()}, so no series can start then: pass a "
-            "start_datetime on another day."
+            "The clock in {zone_of} skips {start}, so no series can start then",
+            "pass a start_datetime on another day",
+            zone_of=zone_of(begins),
+            start=start.isoformat(),
         )
 
 
 def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Moment | None, zone: tzinfo | None) -> None:
     were_days = old is not None and moments.is_day(old.dt)
     if were_days and any(isinstance(each, datetime) and each.time() != time() for each in (start, end)):
-        raise InvalidArgumentError("The event is all day, and a time was given: pass all_day=false with it.")
+        raise InvalidArgumentError("The event is all day, and a time was given", "pass all_day=false with it")
     first = day_of(start if start is not None else _where_one_is(event.start, old, zone))
     after = day_of(end) if end is not None else first + (event.end - event.start if were_days else A_DAY)
     if after == first:  # meant as the last day
@@ -102,11 +104,19 @@ def _set_hours(
     moves_zone: bool,
 ) -> None:
     if any(each is not None and moments.is_day(each) for each in (start, end)):
-        raise InvalidArgumentError("start_datetime and end_datetime need a time, such as T10:00, or pass all_day=true.")
+        raise InvalidArgumentError(
+            "A timed event needs start_datetime and end_datetime with a time",
+            "add one, such as T10:00, or pass all_day=true",
+            argument="start_datetime",
+        )
     if old is not None and moments.is_day(old.dt):
         old = None
     if start is None and old is None:
-        raise InvalidArgumentError("An all-day event needs a start_datetime with a time to become a timed one.")
+        raise InvalidArgumentError(
+            "An all-day event needs a start_datetime with a time to become a timed one",
+            "pass it",
+            argument="start_datetime",
+        )
     old_end = (timed(event, "DTEND") or old) if old else None
     like, end_like = (None, None) if moves_zone else (old, old_end)
     begins = existing(placed_like(start, like, zone)) if start is not None or old is None else old.dt
@@ -192,7 +202,9 @@ def placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) 
 def _in_order(start: Moment, end: Moment) -> None:
     if end <= start:
         raise InvalidArgumentError(
-            "end_datetime must be after start_datetime; of an all-day event it is the day after the last."
+            "end_datetime is not after start_datetime",
+            "pass a later end_datetime; of an all-day event it is the day after the last",
+            argument="end_datetime",
         )
 
 

@@ -365,7 +365,11 @@ async def nc_calendar_create_meeting(
     start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
     if not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
         raise InvalidArgumentError(
-            f"Invalid duration_minutes {duration_minutes}: pass a number from 1 to {A_YEAR // timedelta(minutes=1)}."
+            "Invalid duration_minutes {duration_minutes}",
+            "pass a number from 1 to {a_year}",
+            argument="duration_minutes",
+            duration_minutes=duration_minutes,
+            a_year=A_YEAR // timedelta(minutes=1),
         )
     change = Change(
         title=title,
@@ -386,7 +390,13 @@ async def nc_calendar_get_upcoming_events(
 ) -> UpcomingEvents:
     """List what happens from now on for some days, in one calendar or in all (an empty calendar_name)."""
     if not 1 <= days_ahead <= A_YEAR.days:
-        raise InvalidArgumentError(f"Invalid days_ahead {days_ahead}: use 1 to {A_YEAR.days}.")
+        raise InvalidArgumentError(
+            "Invalid days_ahead {days_ahead}",
+            "use 1 to {days}",
+            argument="days_ahead",
+            days_ahead=days_ahead,
+            days=A_YEAR.days,
+        )
     now = datetime.now(await moments.zone_for(nextcloud) or UTC)
     calendars = [calendar_name] if calendar_name else await _names(nextcloud)
     found = await events.search(nextcloud, calendars, (now, now + timedelta(days=days_ahead)), Filter())
@@ -419,7 +429,12 @@ async def nc_calendar_find_availability(
     begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
     if ends <= now:
         argument, given = ("date_range_end", last) if date_range_end else ("date_range_start", first)
-        raise InvalidArgumentError(f"{argument} {quoted(given)} is in the past: pass a later one, or leave it out.")
+        raise InvalidArgumentError(
+            "{argument} {given} is in the past",
+            "pass a later one, or leave it out",
+            argument=argument,
+            given=quoted(given),
+        )
     found = await freebusy.find(
         nextcloud,
         attendees,
@@ -474,8 +489,11 @@ async def nc_calendar_bulk_operations(
     """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
         raise InvalidArgumentError(
-            "No filter says which events to change: pass at least one of title_contains, categories, "
-            "calendar_name, start_date, end_date, status and location_contains."
+            "No filter says which events to change",
+            (
+                "pass at least one of title_contains, categories, calendar_name, start_date, end_date, status and "
+                "location_contains"
+            ),
         )
     wanted = Filter(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
@@ -498,7 +516,10 @@ async def nc_calendar_bulk_operations(
         items = await bulk.move(nextcloud, calendars, within, wanted, target_calendar)
     else:
         raise InvalidArgumentError(
-            f"Invalid operation {quoted(operation)}: use update, delete, or move with a target_calendar."
+            "Invalid operation {operation}",
+            "use update, delete, or move with a target_calendar",
+            argument="operation",
+            operation=quoted(operation),
         )
     return _bulk_done(operation, items)
 
@@ -539,7 +560,7 @@ async def nc_calendar_manage_calendar(
     if action == "update":
         kept = "" if color == USUAL_COLOR else color
         if not (display_name or description or kept):
-            raise InvalidArgumentError("Nothing is to be changed: pass display_name, description or another color.")
+            raise InvalidArgumentError("Nothing is to be changed", "pass display_name, description or another color")
         await caldav.change_calendar(
             nextcloud, calendar_name, display_name=display_name, description=description, color=kept
         )
@@ -550,7 +571,9 @@ async def nc_calendar_manage_calendar(
         if shared_by is not None:
             deleted.message = left(f"the calendar {calendar_name}", shared_by)
         return deleted
-    raise InvalidArgumentError(f"Invalid action {quoted(action)}: use create, update, delete or list.")
+    raise InvalidArgumentError(
+        "Invalid action {action}", "use create, update, delete or list", argument="action", action=quoted(action)
+    )
 
 
 def _managed(action: str, calendar_name: str, status: int, done: str) -> CalendarManaged:

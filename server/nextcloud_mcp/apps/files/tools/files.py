@@ -102,7 +102,12 @@ async def nc_webdav_read_file(
     (bytes) ask for a piece. Only whole files give the etag that overwriting needs.
     """
     if length is not None and not 1 <= length <= MAX_PIECE:
-        raise InvalidArgumentError(f"length must be from 1 to {MAX_PIECE} bytes; go on at next_offset for more.")
+        raise InvalidArgumentError(
+            "Invalid length {length}",
+            f"pass a number of bytes from 1 to {MAX_PIECE}, and go on at next_offset for more",
+            length=length,
+            argument="length",
+        )
     if length is None or length <= PIECE:
         return await _read(nextcloud, path, offset, length)
     async with large.turn():
@@ -203,8 +208,10 @@ def _media_type(content_type: str | None) -> tuple[str | None, bool]:
     media_type = "; ".join(kept)
     if media_type and not _MEDIA_TYPE.fullmatch(media_type):
         raise InvalidArgumentError(
-            f"Invalid content_type {quoted(content_type or '')}: pass a media type such as text/plain, or for base64 "
-            "image/png;base64."
+            "Invalid content_type {content_type}",
+            "pass a media type such as text/plain, or for base64 image/png;base64",
+            argument="content_type",
+            content_type=quoted(content_type or ""),
         )
     return media_type or None, len(kept) < len(parts)
 
@@ -219,7 +226,7 @@ def decoded(content: str) -> bytes:
         return base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidArgumentError(
-            "content is not base64: encode it, or of text, leave ';base64' away in content_type."
+            "content is not base64", "encode it, or of text, leave ';base64' away in content_type", argument="content"
         ) from error
 
 

@@ -35,7 +35,7 @@ async def nc_webdav_upload_part(
     whole file's bytes: then it is created; with the etag from reading it, replaced.
     """
     if not upload and part != 1:
-        raise InvalidArgumentError("upload is missing: pass what the result of part 1 said.")
+        raise InvalidArgumentError("upload is missing", "pass what the result of part 1 said", argument="upload")
     data = decoded(content)
     upload = upload or await uploads.begin(nextcloud, path)
     await uploads.put(nextcloud, upload, path, part, data)

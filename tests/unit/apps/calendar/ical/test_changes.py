@@ -179,12 +179,12 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     ),
     "a year that nobody means": ({"start_datetime": "0001-01-01"}, "start_datetime '0001-01-01'"),
     "no end": ({"end_datetime": "later"}, "end_datetime 'later'"),
-    "an end before the start": ({"end_datetime": "2030-10-07T09:00"}, "end_datetime must be after start_datetime"),
+    "an end before the start": ({"end_datetime": "2030-10-07T09:00"}, "end_datetime is not after start_datetime"),
     "an end before the start, in days": (
         {"start_datetime": "2030-10-07", "end_datetime": "2030-10-05"},
-        "end_datetime must be after",
+        "end_datetime is not after",
     ),
-    "a day as the end of a time": ({"end_datetime": "2030-10-08"}, "need a time, such as T10:00, or pass all_day=true"),
+    "a day as the end of a time": ({"end_datetime": "2030-10-08"}, "add one, such as T10:00, or pass all_day=true"),
     "no rule": (
         {"recurrence_rule": "every monday"},
         "Invalid recurrence_rule 'every monday': it is not a rule of RFC 5545",

@@ -325,7 +325,7 @@ UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
 def test_what_a_start_does_not_tell_is_asked_for(start: str, before: str, to: str) -> None:
     """Nothing is changed, and the sentence says the rule and what the caller can do."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
-    with pytest.raises(InvalidArgumentError, match=r"repeats by .*Pass recurrence_rule together with start_datetime"):
+    with pytest.raises(InvalidArgumentError, match=r"repeats by .*pass recurrence_rule together with start_datetime"):
         after(ical, start_datetime=to)
     told = after(ical, start_datetime=to, recurrence_rule="FREQ=DAILY;COUNT=2")
     assert listed(told)[0] == to
@@ -351,7 +351,7 @@ def test_a_series_has_its_end_after_a_move(pinned: str, until: str, to: str, cou
 def test_a_day_that_only_leap_years_have_is_asked_for() -> None:
     """The series would happen every fourth year from then on."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20281230T101500", "RRULE:FREQ=YEARLY;BYYEARDAY=365")
-    with pytest.raises(InvalidArgumentError, match=r"there is not always a day number 366\. Pass recurrence_rule"):
+    with pytest.raises(InvalidArgumentError, match=r"there is not always a day number 366: pass recurrence_rule"):
         after(ical, start_datetime="2028-12-31T10:15")
 
 
@@ -573,7 +573,7 @@ def test_a_month_without_the_day(start: str, before: str, to: str, *, is_given_b
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
     given = before if is_given_back else None
     with pytest.raises(
-        InvalidArgumentError, match=r"has a day \d\d, and BYMONTHDAY=-1 .*Pass recurrence_rule together"
+        InvalidArgumentError, match=r"has a day \d\d, and BYMONTHDAY=-1 .*pass recurrence_rule together"
     ):
         after(ical, start_datetime=to, recurrence_rule=given)
     last_days = after(ical, start_datetime="2027-01-31T10:15", recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3")

@@ -444,7 +444,7 @@ async def test_a_task_that_repeats_is_moved_with_its_rule(server: Server) -> Non
     assert moved <= set(unfolded(sent(server.nextcloud).content.decode()))
     holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO").replace("BYDAY=TU", "BYDAY=TU,TH")})
     refusal = await server.misuse("nc_calendar_update_todo", {**TASK, "due": "2026-10-07"})
-    assert refusal.endswith("it has several weekdays. Move the task in the program that made it.")
+    assert refusal.endswith("as it has several weekdays: move the task in the program that made it.")
     assert "which has to stay" in await server.misuse("nc_calendar_update_todo", {**TASK, "due": ""})
 
 

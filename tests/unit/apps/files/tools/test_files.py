@@ -178,7 +178,9 @@ async def test_proposes_paths(server: Server, typed: str, proposed: list[str]) -
 async def test_a_length_out_of_bounds_is_named(server: Server, length: int) -> None:
     """Nothing is read."""
     arguments = {"path": "a", "length": length}
-    assert f"length must be from 1 to {MAX_PIECE}" in await server.misuse("nc_webdav_read_file", arguments)
+    assert f"Invalid length {length}: pass a number of bytes from 1 to {MAX_PIECE}" in await server.misuse(
+        "nc_webdav_read_file", arguments
+    )
     assert server.nextcloud.asked() == []
 
 
