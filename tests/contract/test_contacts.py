@@ -13,7 +13,7 @@ from defusedxml.ElementTree import fromstring
 from nextcloud_mcp.apps.contacts.vcard import READ_PROPERTIES, read
 from stack.chain import Chain
 from stack.standin.app import HEADER
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 from tests.support.vcards import CARDS
 
 DAV, CARD = "{DAV:}", "{urn:ietf:params:xml:ns:carddav}"
