@@ -103,7 +103,7 @@ class Calendars:
         refusal = refused_calendar(_parts(environ)[-1])
         if refusal:
             return _refused(start_response, refusal)
-        exists = self._place(environ["PATH_INFO"]).is_dir()
+        exists = self._components(f"{environ['PATH_INFO'].rstrip('/')}/object") is not None
         if exists or environ["PATH_INFO"].strip("/") in self._deleted():
             return _refuse(start_response, 405, EXISTS)
         return self._inner(environ, start_response)

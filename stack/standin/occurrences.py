@@ -48,7 +48,7 @@ def has_none(ical: str) -> bool:
 def _first_starts(event: VEvent, number: int) -> list[datetime]:
     start = _instant(event.start)
     try:
-        rule: bytes = event.rrules[0].to_ical()  # type: ignore[no-untyped-call]
+        rule: bytes = event.rrules[0].to_ical()
         local = event.start if isinstance(event.start, datetime) else start
         walked = rrulestr(rule.decode(), dtstart=local)
         return [start, *(_instant(each) for each in islice(walked, number))]
