@@ -22,7 +22,8 @@ from xml.sax.saxutils import escape
 from defusedxml.ElementTree import fromstring
 
 from stack.standin.gate import Account, account_of
-from stack.standin.occurrences import left_out, missed_starts
+from stack.standin.occurrences import has_none, left_out, missed_starts
+from stack.standin.reserved import EXISTS, FIXED, Refusal, fixed, refused_calendar, refused_write
 from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
 CALENDARS = "/remote.php/dav/calendars"
@@ -73,6 +74,7 @@ class Calendars:
             "MKCALENDAR": self._make,
             "DELETE": self._delete,
             "MOVE": self._move,
+            "PROPFIND": self._find,
             "REPORT": self._report,
         }
         if environ["REQUEST_METHOD"] == "POST":
@@ -82,6 +84,9 @@ class Calendars:
 
     def _put(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         text = _body(environ).decode(errors="replace")
+        refusal = refused_write("PUT", _parts(environ))
+        if refusal:
+            return _refused(start_response, refusal)
         takes = self._components(environ["PATH_INFO"])
         if takes is None:
             return _refuse(start_response, 404, "Node with that name could not be found")
@@ -89,16 +94,24 @@ class Calendars:
             message = f"iCalendar objects must at least have a component of type {' or '.join(takes)}"
             reason = b'  <cal:supported-calendar-component xmlns:cal="urn:ietf:params:xml:ns:caldav"/>\n</d:error>'
             return _refuse(start_response, 403, message, lambda body: body.replace(b"</d:error>", reason))
+        if has_none(text):
+            return _refuse(start_response, 403, "This recurrence rule does not generate any valid instances")
         scheduled = "ORGANIZER" in text and "ATTENDEE" in text
         return self._inner(environ, _without_etag(start_response) if scheduled else start_response)
 
     def _make(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        exists = self._place(environ["PATH_INFO"]).is_dir()
+        refusal = refused_calendar(_parts(environ)[-1])
+        if refusal:
+            return _refused(start_response, refusal)
+        exists = self._components(f"{environ['PATH_INFO'].rstrip('/')}/object") is not None
         if exists or environ["PATH_INFO"].strip("/") in self._deleted():
-            return _refuse(start_response, 405, "The resource you tried to create already exists")
+            return _refuse(start_response, 405, EXISTS)
         return self._inner(environ, start_response)
 
     def _delete(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        refusal = refused_write("DELETE", _parts(environ))
+        if refusal:
+            return _refused(start_response, refusal)
         path = environ["PATH_INFO"].strip("/")
         if path.count("/") == 1 and self._place(path).is_dir():
             self._trash.write_text(json.dumps([*self._deleted(), path]))
@@ -123,6 +136,14 @@ class Calendars:
             return _refuse(start_response, 400, "Calendar object with uid already exists in this calendar collection.")
         start_response(told[0], told[1])
         return [told[2]]
+
+    def _find(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        name = _parts(environ)[-1]
+        if name not in FIXED:
+            return self._inner(environ, start_response)
+        body = fixed(quote(environ["SCRIPT_NAME"] + environ["PATH_INFO"]), name)
+        start_response("207 Multi-Status", [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))])
+        return [body]
 
     def _report(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         question = _body(environ).decode(errors="replace")
@@ -259,6 +280,12 @@ def create_principals_app() -> WsgiApp:
     return principals
 
 
+def _parts(environ: Environ) -> list[str]:
+    """The user id, and the names below."""
+    path: str = environ["PATH_INFO"]
+    return path.strip("/").split("/")
+
+
 def _with_length(headers: list[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
     return [*(pair for pair in headers if pair[0] != "Content-Length"), ("Content-Length", str(len(body)))]
 
@@ -285,6 +312,11 @@ def _without_etag(start_response: StartResponse) -> StartResponse:
         return start_response(status, [pair for pair in headers if pair[0].lower() != "etag"], *rest)
 
     return start
+
+
+def _refused(start_response: StartResponse, refusal: Refusal) -> Iterable[bytes]:
+    body = error_body(refusal.status, refusal.message, exception=refusal.exception)
+    return _refuse(start_response, refusal.status, refusal.message, lambda _: body)
 
 
 def _refuse(

@@ -16,6 +16,7 @@ from radicale.app import Application
 
 from stack.standin.caldav import Calendars
 from stack.standin.gate import account_of
+from stack.standin.reserved import GENERATED_BOOKS
 from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
 ADDRESS_BOOKS = "/remote.php/dav/addressbooks/users"
@@ -30,7 +31,10 @@ _FIRST_CALENDAR = {
         "ICAL:calendar-color": "#00679e",
     }
 }
-_FIRST_ADDRESS_BOOK = {"contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"}}
+_FIRST_ADDRESS_BOOKS = {
+    name: {"tag": "VADDRESSBOOK", "D:displayname": title}
+    for name, title in {"contacts": "Contacts", **GENERATED_BOOKS}.items()
+}
 
 
 def create_calendars_app(folder: Path) -> WsgiApp:
@@ -39,8 +43,8 @@ def create_calendars_app(folder: Path) -> WsgiApp:
 
 
 def create_address_books_app(folder: Path) -> WsgiApp:
-    """The WSGI app to mount at `ADDRESS_BOOKS`; each person has the address book `contacts`."""
-    return _Own(folder, _FIRST_ADDRESS_BOOK)
+    """The WSGI app to mount at `ADDRESS_BOOKS`; each has `contacts`, and what Nextcloud fills by itself."""
+    return _Own(folder, _FIRST_ADDRESS_BOOKS)
 
 
 class _Own:

@@ -2,12 +2,13 @@
 
 Errors have sabre's status and form. A card is kept byte for byte as it was sent, where Radicale writes it anew and
 loses parts of vCard 4; PROPFIND gives it so, and REPORT only with the properties that it asks for. Not played:
-conversion between versions of vCard, and the address books that Nextcloud fills by itself.
+conversion between versions of vCard, and cards in the address books that Nextcloud fills by itself.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from defusedxml.ElementTree import fromstring
 
 from stack.standin.calendars import Environ, WsgiApp, create_address_books_app
+from stack.standin.reserved import Refusal, refused_address_book, refused_book_write
 from stack.standin.sabre import MEDIA_TYPE, error_body
 
 _DAV, _CARD = "{DAV:}", "{urn:ietf:params:xml:ns:carddav}"
@@ -50,6 +52,9 @@ class _LikeNextcloud:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
         sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        refusal = _refusal(method, environ["PATH_INFO"].strip("/").split("/"))
+        if refusal:
+            return _refuse(start_response, refusal)
         status, headers, body = _ask(
             self._radicale, _as_radicale_takes_it(environ, sent) | {"HTTP_ACCEPT_ENCODING": ""}
         )
@@ -88,6 +93,19 @@ class _LikeNextcloud:
 
     def _file(self, path: str, etag: str) -> Path:
         return self._cards / sha256(f"{path}\0{etag}".encode()).hexdigest()
+
+
+def _refusal(method: str, path: list[str]) -> Refusal | None:
+    if method == "MKCOL":
+        return refused_address_book(path[-1])
+    return refused_book_write(method, path[1]) if method in {"PUT", "DELETE"} and len(path) > 1 else None
+
+
+def _refuse(start_response: Callable[..., Any], refusal: Refusal) -> Iterable[bytes]:
+    body = error_body(refusal.status, refusal.message, exception=refusal.exception)
+    headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))]
+    start_response(f"{refusal.status} {HTTPStatus(refusal.status).phrase}", headers)
+    return [body]
 
 
 def _as_radicale_takes_it(environ: Environ, sent: bytes) -> Environ:

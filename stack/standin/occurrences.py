@@ -29,6 +29,33 @@ def left_out(ical: str, start: str, end: str) -> bool:
     return bool(series) and len(events) == 1 and not _is_found(series[0], begins, ends)
 
 
+def has_none(ical: str) -> bool:
+    """Tell whether an object is a series that exceptions leave without any occurrence, which Nextcloud refuses.
+
+    It looks only at events with RRULE, and there at RDATE alone where there is one; DTSTART counts in any case.
+    """
+    try:
+        events = Calendar.from_ical(ical).events
+    except ValueError:
+        return False
+    if len(events) != 1 or "RRULE" not in events[0]:
+        return False
+    left_away = {_instant(each) for each in events[0].exdates}
+    starts = _dates_seen(events[0]) if "RDATE" in events[0] else _first_starts(events[0], len(left_away) + 1)
+    return left_away.issuperset(starts)
+
+
+def _first_starts(event: VEvent, number: int) -> list[datetime]:
+    start = _instant(event.start)
+    try:
+        rule: bytes = event.rrules[0].to_ical()
+        local = event.start if isinstance(event.start, datetime) else start
+        walked = rrulestr(rule.decode(), dtstart=local)
+        return [start, *(_instant(each) for each in islice(walked, number))]
+    except ValueError:
+        return [start]
+
+
 def missed_starts(ical: str, start: str, end: str) -> set[str]:
     """Return when the occurrences start that Nextcloud's free/busy answers miss, as those write times.
 

@@ -9,37 +9,17 @@ import uuid
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from urllib.parse import quote
 
 import httpx
 import pytest
 
+from tests.contract.calendars import Place, make
+from tests.contract.people import Person
 from tests.support.http import patient_client
 
 TokenFor = Callable[[str], Awaitable[str]]
 NOTES = "/index.php/apps/notes/api/v1/notes"
 _LONGEST_TEST = 20  # seconds
-
-
-class Person:
-    """Somebody's HTTP client: their token, `OCS-APIRequest: true`, and never a cookie.
-
-    Attributes:
-        http: The client; it knows the address of Nextcloud.
-        user: The user id.
-    """
-
-    def __init__(self, http: httpx.AsyncClient, user: str) -> None:
-        self.http = http
-        self.user = user
-
-    def path(self, *names: str) -> str:
-        """The path of a file or folder of theirs, from its names."""
-        return "/".join((f"/remote.php/dav/files/{quote(self.user)}", *(quote(name, safe="") for name in names)))
-
-    def address(self, *names: str) -> str:
-        """The same as a whole URL, as `Destination` wants it."""
-        return str(self.http.base_url).rstrip("/") + self.path(*names)
 
 
 @pytest.fixture
@@ -112,3 +92,28 @@ async def _person(client: httpx.AsyncClient) -> Person:
     answer = await client.get("/ocs/v2.php/cloud/user", params={"format": "json"})
     assert answer.status_code == 200, answer.text
     return Person(client, answer.json()["ocs"]["data"]["id"])
+
+
+@pytest.fixture(scope="session")
+def shelf() -> dict[str, str]:
+    """The names of the calendars of this run: Nextcloud lets nobody make more than ten an hour."""
+    return {}
+
+
+@pytest.fixture
+async def place(alice: Person, shelf: dict[str, str]) -> AsyncIterator[Place]:
+    """An empty calendar of Alice's for events and tasks."""
+    if "place" not in shelf:
+        shelf["place"] = f"contract-{uuid.uuid4().hex[:8]}"
+        assert (await make(alice, shelf["place"], "VEVENT", "VTODO")).status_code == 201
+    place = Place(alice, shelf["place"])
+    yield place
+    for kind in ("VEVENT", "VTODO"):
+        for name in await place.query("", kind):
+            await place.http.delete(f"{place.path}{name}.ics")
+
+
+@pytest.fixture
+def uid() -> str:
+    """A UID that nothing ever had: deleted ones can't be used again while they are in the trash bin."""
+    return uuid.uuid4().hex

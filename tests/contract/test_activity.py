@@ -6,7 +6,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 ACTIVITY: Final = "/ocs/v2.php/apps/activity/api/v2/activity"
 LAST_GIVEN: Final = "X-Activity-Last-Given"

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from typing import Final
 from unicodedata import normalize
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -11,9 +12,8 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from nextcloud_mcp.apps.contacts.vcard import READ_PROPERTIES, read
-from stack.chain import Chain
 from stack.standin.app import HEADER
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 from tests.support.vcards import CARDS
 
 DAV, CARD = "{DAV:}", "{urn:ietf:params:xml:ns:carddav}"
@@ -263,11 +263,31 @@ async def test_a_search_compares_spellings_byte_by_byte(book: Book) -> None:
 
 
 @pytest.mark.parametrize("name", MADE_BY_NEXTCLOUD)
-async def test_what_nextcloud_makes_can_t_be_deleted(alice: Person, chain: Chain, name: str) -> None:
-    """It is among the address books, and a DELETE is refused, with 403 or with 500."""
-    if chain.nextcloud.kind == "stand-in":
-        pytest.skip("the stand-in fills no address books by itself")
-    path = f"/remote.php/dav/addressbooks/users/{quote(alice.user)}/{name}/"
-    assert (await alice.http.request("PROPFIND", path, headers={"Depth": "0"}, content=BOOKS)).status_code == 207
+async def test_what_nextcloud_makes_can_t_be_changed(alice: Person, book: Book, name: str) -> None:
+    """It is among the address books; it takes no card, and a DELETE is refused, with 403 or with 500."""
+    path = f"{book.home}/{name}/"
+    listing = await alice.http.request("PROPFIND", f"{book.home}/", content=BOOKS, headers={"Depth": "1"})
+    assert path in [each.findtext(f"{DAV}href") for each in fromstring(listing.content).iter(f"{DAV}response")]
+    vcard = SIMPLE.format(uid=book.uid, fn="Carol")
+    written = await alice.http.put(f"{path}{book.uid}.vcf", content=vcard, headers={"Content-Type": "text/vcard"})
+    assert written.status_code in {403, 404}
     assert (await alice.http.delete(path)).status_code in {403, 500}
     assert (await alice.http.request("PROPFIND", path, headers={"Depth": "0"}, content=BOOKS)).status_code == 207
+
+
+NO_NEW_BOOK: Final = {
+    "z-app-generated--x": (405, "has a reserved name"),
+    "z-app-generatedx": (405, "has a reserved name"),
+    "z-app-generated--contactsinteraction--recent": (405, "already exists"),
+    "z-server-generated--system": (405, "already exists"),
+    "n" * 256: (400, "URI too long. Address book not created"),
+    "ü" * 128: (400, "URI too long. Address book not created"),
+}
+
+
+@pytest.mark.parametrize(("name", "refusal"), NO_NEW_BOOK.items())
+async def test_a_name_that_no_new_address_book_can_have(alice: Person, name: str, refusal: tuple[int, str]) -> None:
+    """Only the message tells a reserved name from one that is taken; one of more than 255 bytes is 400."""
+    url = f"/remote.php/dav/addressbooks/users/{quote(alice.user)}/{quote(name)}/"
+    answer = await alice.http.request("MKCOL", url, content=MKCOL, headers={"Content-Type": "application/xml"})
+    assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 from tests.support.recipe_page import NAME, RecipePage
 
 API = "/index.php/apps/cookbook/api/v1"

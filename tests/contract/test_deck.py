@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 BOARDS = "/index.php/apps/deck/api/v1.1/boards"
 BOARD_FIELDS = {

@@ -7,9 +7,9 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.calendars import Place, ics
 from tests.contract.multistatus import exception, properties
-from tests.contract.test_calendar import Place, ics
+from tests.contract.people import Person
 from tests.contract.test_contacts import SIMPLE
 
 HOLD: Final = {"*": "any", "{etag}": "the ETag", '"old", {etag}': "the ETag in a list"}

@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
-from tests.contract.conftest import NOTES, Person
+from tests.contract.conftest import NOTES
 from tests.contract.multistatus import exception, propfind
+from tests.contract.people import Person
 
 USER = "/ocs/v2.php/cloud/user?format=json"
 CAPABILITIES = "/ocs/v2.php/cloud/capabilities?format=json"

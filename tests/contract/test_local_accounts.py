@@ -19,7 +19,7 @@ import pytest
 from stack.chain import Chain
 from stack.keycloak import Keycloak
 from tests.contract.conftest import NOTES
-from tests.contract.conftest import Person as Signed
+from tests.contract.people import Person as Signed
 from tests.support.administration import somebody_new
 from tests.support.browser import Browser
 from tests.support.http import patient_client

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.conftest import NOTES, Person
+from tests.contract.conftest import NOTES
 from tests.contract.multistatus import properties
+from tests.contract.people import Person
 
 ATTACHMENT = "/index.php/apps/notes/api/v1.4/attachment"
 FIELDS = {"id", "title", "modified", "category", "favorite", "readonly", "content", "etag"}

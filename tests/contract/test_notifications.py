@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 API: Final = "/ocs/v2.php/apps/notifications/api"
 NOTIFICATIONS: Final = f"{API}/v2/notifications"

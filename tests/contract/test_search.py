@@ -13,7 +13,7 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 ALL: Final = "<d:like><d:prop><d:displayname/></d:prop><d:literal>%</d:literal></d:like>"
 NEWEST_FIRST: Final = (

@@ -9,8 +9,8 @@ import pytest
 
 from nextcloud_mcp.nextcloud import dav
 from stack.chain import Chain
-from tests.contract.conftest import Person
 from tests.contract.multistatus import propfind
+from tests.contract.people import Person
 from tests.contract.test_sharing import ask, data
 
 SHARE: Final = (

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 USER, GROUP, LINK = 0, 1, 3

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 V1 = "/index.php/apps/tables/api/1"
 COLUMNS = "/ocs/v2.php/apps/tables/api/2/columns"

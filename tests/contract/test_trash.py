@@ -10,7 +10,7 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from tests.contract.conftest import Person
+from tests.contract.people import Person
 
 _PROPFIND = (
     '<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>'

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
 from tests.contract.multistatus import exception, properties
+from tests.contract.people import Person
 
 
 class Upload:

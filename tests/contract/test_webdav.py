@@ -12,8 +12,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.contract.conftest import Person
 from tests.contract.multistatus import exception, properties, propfind
+from tests.contract.people import Person
 
 ODD_NAMES = ["two words.txt", "größe 数 🗒.txt", "100%.txt", "a#b.txt", "what?.txt", "a&b;c=d+e,f.txt", "%41.txt"]
 

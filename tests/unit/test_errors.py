@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from nextcloud_mcp import errors
+from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.errors import (
     InsufficientScopeError,
     InvalidArgumentError,
@@ -182,3 +183,15 @@ def test_templates_name_the_values_that_they_get() -> None:
             called = {getattr(each.func, "id", "") for each in ast.walk(template) if isinstance(each, ast.Call)}
             assert not called & {"quoted", "shown", "repr", "str"}, place
     assert len(found) > 200
+
+
+def test_the_argument_at_fault_is_one_of_a_tool() -> None:
+    """A program finds the argument that it passed by the name that the error has."""
+    taken = {name for app in APPS for tool in app.tools for name in tool.parameters["properties"]}
+    named = {
+        keyword.value.value
+        for _, call in raised()
+        for keyword in call.keywords
+        if keyword.arg == "argument" and isinstance(keyword.value, ast.Constant)
+    }
+    assert named <= taken

@@ -121,6 +121,20 @@ def by_the_clock(moment: Moment) -> datetime:
     return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
 
 
+def existing(moment: Moment) -> Moment:
+    """Return a time that the clock skips as the one that it is by the offset before the gap; any other as it is.
+
+    RFC 5545 section 3.3.5 reads such times so.
+    """
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        return moment
+    try:
+        shown = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    except OverflowError:  # at the beginning or the end of Python's calendar
+        return moment
+    return moment if by_the_clock(shown) == by_the_clock(moment) else shown
+
+
 def meant_in(moment: Moment | None, where: tzinfo | None) -> Moment | None:
     """Give a time without an offset the zone in which it is meant; leave all else as it is."""
     floats = isinstance(moment, datetime) and moment.tzinfo is None

@@ -27,7 +27,7 @@ from nextcloud_mcp.apps.calendar.ical.event import (
 )
 from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
 from nextcloud_mcp.apps.calendar.ical.rules import without
-from nextcloud_mcp.apps.calendar.ical.times import existing, skipped_in, zone_of
+from nextcloud_mcp.apps.calendar.ical.times import skipped_in, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.aside import aside
@@ -183,7 +183,7 @@ def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
     start = moments.read(change.start_datetime or "", "start_datetime") if change.start_datetime else None
     if change.all_day or start is None or not skipped_in(start, where):
         return None
-    there = existing(moments.placed(start, where))
+    there = moments.existing(moments.placed(start, where))
     return (
         f"The clock in {where} skips {start.isoformat()}, so the event starts at {there.isoformat()}, and lasts as "
         "long as it would have."

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from nextcloud_mcp.apps.calendar import caldav
 from nextcloud_mcp.apps.calendar.caldav import EVENT, CalendarObject
 from nextcloud_mcp.apps.calendar.ical.changes import PRODID, mail_addresses, split
-from nextcloud_mcp.apps.calendar.ical.event import Series, address, text
+from nextcloud_mcp.apps.calendar.ical.event import Series, address, start_and_end, text
 from nextcloud_mcp.apps.calendar.ical.parsed import UNREADABLE, parsed, read_all, readable
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -126,7 +126,8 @@ def _occurrences(stored: CalendarObject, within: Span) -> list[Span]:
     found = [each for each in series.occurrences(*within) if series.is_expanded(each) and _is_busy(each)]
     zone = within[0].tzinfo
     with readable(stored):
-        return [(_in_utc(each.start, zone), _in_utc(each.end, zone)) for each in found]
+        spans = [start_and_end(each) for each in found]
+        return [(_in_utc(start, zone), _in_utc(end, zone)) for start, end in spans]
 
 
 def _in_utc(moment: Moment, zone: tzinfo | None) -> datetime:

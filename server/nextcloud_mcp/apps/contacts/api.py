@@ -37,7 +37,7 @@ CS: Final = "{http://calendarserver.org/ns/}"
 _XML: Final = {"Content-Type": "application/xml; charset=utf-8"}
 _VCARD: Final = {"Content-Type": "text/vcard; charset=utf-8"}
 
-_MADE_BY_NEXTCLOUD: Final = ("z-server-generated--", "z-app-generated--")
+_MADE_BY_NEXTCLOUD: Final = ("z-server-generated--", "z-app-generated")
 """Begin the names of address books that Nextcloud makes: of all accounts, and of those somebody wrote to lately.
 Deleting the latter, or adding to it, is HTTP 500 (34.0.1)."""
 

@@ -50,10 +50,10 @@ READ: Final[Mapping[str, tuple[tuple[str, ...], str, int]]] = {
         "2030-10-07T08:00:00+00:00",
         3,
     ),
-    "an end before its start": ((START, "DTEND:20301007T070000Z"), "2030-10-07T07:00:00+00:00", 1),
+    "an end before its start": ((START, "DTEND:20301007T070000Z"), "2030-10-07T08:00:00+00:00", 1),
     "a series that ends before it starts": (
         (START, "DTEND:20301007T070000Z", "RRULE:FREQ=WEEKLY"),
-        "2030-10-07T07:00:00+00:00",
+        "2030-10-07T08:00:00+00:00",
         4,
     ),
     "a sequence that is none": ((START, "SEQUENCE:first"), "2030-10-07T08:00:00+00:00", 1),

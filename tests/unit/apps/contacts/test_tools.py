@@ -106,6 +106,7 @@ async def test_what_nextcloud_makes_stays(server: Server, name: str) -> None:
         ("a/b", "so choose one without '/' and control characters, such as work-contacts."),
         ("a\nb", "so choose one without '/' and control characters, such as work-contacts."),
         ("", "so choose one without '/' and control characters, such as work-contacts."),
+        ("z-app-generatedx", "Nextcloud keeps such names for address books of its own; choose another."),
         ("z-app-generated--x", "Nextcloud keeps such names for address books of its own; choose another."),
     ],
 )

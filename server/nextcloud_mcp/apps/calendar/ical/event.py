@@ -185,7 +185,7 @@ class Series:
 
     def summary(self, event: VEvent) -> EventSummary:
         """Return what a list shows of an event or an occurrence."""
-        start, end = event.start, event.end
+        start, end = start_and_end(event)
         identity = timed(event, "RECURRENCE-ID") if self.recurring else None
         return EventSummary(
             uid=text(event, "UID"),
@@ -228,6 +228,17 @@ class Series:
             reminder_email=any(text(alarm, "ACTION") == "EMAIL" for alarm in alarms(event)),
             href=self.stored.href,
         )
+
+
+def start_and_end(event: VEvent) -> tuple[Moment, Moment]:
+    """Return when an event starts and ends: at times that its clock shows, and with no end before the start.
+
+    A program may write a start that the clock skips, which is later than it looks, with an end that is before then.
+    """
+    start, end = moments.existing(event.start), moments.existing(event.end)
+    is_floating = [not isinstance(each, datetime) or each.tzinfo is None for each in (start, end)]
+    is_before = is_floating[0] == is_floating[1] and moments.instant(end) < moments.instant(start)
+    return start, start if is_before else end
 
 
 def text(component: Component, name: str) -> str:
@@ -296,7 +307,7 @@ def _moved(event: VEvent) -> timedelta:
 
 
 def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:
-    start, end = sorted(moments.instant(each, begins.tzinfo) for each in (event.start, event.end))
+    start, end = (moments.instant(each, begins.tzinfo) for each in start_and_end(event))
     return begins <= start < ends if start == end else start < ends and begins < end
 
 

@@ -119,9 +119,9 @@ def _set_hours(
         )
     old_end = (timed(event, "DTEND") or old) if old else None
     like, end_like = (None, None) if moves_zone else (old, old_end)
-    begins = existing(placed_like(start, like, zone)) if start is not None or old is None else old.dt
+    begins = moments.existing(placed_like(start, like, zone)) if start is not None or old is None else old.dt
     if end is not None:
-        ends = _given_end(existing(placed_like(end, end_like, zone)), end, start, begins, zone)
+        ends = _given_end(moments.existing(placed_like(end, end_like, zone)), end, start, begins, zone)
     elif old is None:
         ends = _later(begins, length)
     else:
@@ -146,6 +146,8 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
 
 def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return the end of an event that took from `old` to `end`, and begins at another time."""
+    if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # by the clock alone it is after
+        return _later(begins, max(moments.by_the_clock(end) - moments.by_the_clock(old), timedelta()))
     if (zone_of(begins) is None) != (zone_of(old) is None):
         return _later(begins, moments.between(old, end))
     if zone_of(end) is None or zone_of(old) is None:
@@ -157,7 +159,7 @@ def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
 def _as_long(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return the end of what took from `old` to `end`: as many days later by the clock, and as much time more."""
     days = timedelta((moments.by_the_clock(moments.placed(end, zone_of(old))) - moments.by_the_clock(old)).days)
-    return _later(existing(begins + days), moments.between(old + days, end))
+    return _later(moments.existing(begins + days), moments.between(old + days, end))
 
 
 def _later(moment: Moment, length: timedelta) -> Moment:
@@ -167,18 +169,10 @@ def _later(moment: Moment, length: timedelta) -> Moment:
     return (moment.astimezone(UTC) + length).astimezone(moment.tzinfo)
 
 
-def existing(moment: Moment) -> Moment:
-    """Return a time that the clock skips as the one that it is by the offset before the gap; any other as it is."""
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
-        return moment
-    shown = moment.astimezone(UTC).astimezone(moment.tzinfo)
-    return moment if moments.by_the_clock(shown) == moments.by_the_clock(moment) else shown
-
-
 def skipped_in(moment: Moment, where: tzinfo | None) -> bool:
     """Tell whether a clock skips a time that a caller wrote: that of its own zone, or of `where` if it has none."""
     there = moments.meant_in(moment, where) or moment
-    return moments.by_the_clock(existing(there)) != moments.by_the_clock(there)
+    return moments.by_the_clock(moments.existing(there)) != moments.by_the_clock(there)
 
 
 def _writable(moment: Moment) -> Moment:

@@ -344,6 +344,12 @@ SKIPPED: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any], str, str]]] =
         "DTSTART;TZID=Europe/Berlin:20270327T090000",
         "DTEND;TZID=Europe/Berlin:20270329T170000",
     ),
+    "moved out of the hour that the clock skips, with an end before its start": (
+        ("DTSTART;TZID=Europe/Berlin:20270328T023000", "DTEND;TZID=Europe/Berlin:20270328T031500"),
+        {"start_datetime": "2027-03-29T02:30"},
+        "DTSTART;TZID=Europe/Berlin:20270329T023000",
+        "DTEND;TZID=Europe/Berlin:20270329T031500",
+    ),
     "moved into the hour that comes twice": (
         ("DTSTART;TZID=Europe/Berlin:20261024T023000", "DTEND;TZID=Europe/Berlin:20261024T030000"),
         {"start_datetime": "2026-10-25T02:30"},

@@ -250,6 +250,32 @@ def test_what_a_list_names_is_found(start: str, there: str, *, described: bool) 
     ]
 
 
+IN_THE_GAP: Final = {
+    "the start": ("20270328T023000", "20270328T040000", "03:30:00+02:00", "04:00:00+02:00"),
+    "the end": ("20270328T013000", "20270328T023000", "01:30:00+01:00", "03:30:00+02:00"),
+    "both": ("20270328T021500", "20270328T024500", "03:15:00+02:00", "03:45:00+02:00"),
+    "the start, and the end is before that": (
+        *("20270328T023000", "20270328T031500", "03:30:00+02:00", "03:30:00+02:00"),
+    ),
+    "neither": ("20270328T033000", "20270328T040000", "03:30:00+02:00", "04:00:00+02:00"),
+    "no gap, and an end before the start": (
+        *("20270329T033000", "20270329T030000", "03:30:00+02:00", "03:30:00+02:00"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("start", "end", "starts", "ends"), IN_THE_GAP.values(), ids=IN_THE_GAP.keys())
+def test_what_another_program_wrote_into_the_hour_that_the_clock_skips(
+    start: str, end: str, starts: str, ends: str
+) -> None:
+    """It is read by the offset before the gap (RFC 5545 section 3.3.5), and does not end before it starts."""
+    series = Series(stored(ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"DTEND;TZID=Europe/Berlin:{end}")))
+    (found,) = series.occurrences(datetime(2027, 3, 28, tzinfo=UTC), datetime(2027, 3, 30, tzinfo=UTC))
+    read = series.summary(found)
+    day = "2027-03-29" if start.startswith("20270329") else "2027-03-28"
+    assert (read.start_datetime, read.end_datetime) == (f"{day}T{starts}", f"{day}T{ends}")
+
+
 def test_each_that_follows_a_change_has_its_own_name() -> None:
     """Of those that were changed together, a list names each, and by its name each is read."""
     series = Series(stored(THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")))

@@ -923,7 +923,8 @@ async def test_creates_a_calendar(server: Server) -> None:
 
 NEW_NAMES: Final = {
     **dict.fromkeys(
-        ("inbox", "outbox", "trashbin", "app-generated--x"), "Nextcloud reserves inbox, outbox, trashbin and"
+        ("inbox", "outbox", "trashbin", "app-generated--x", "app-generatedx"),
+        "Nextcloud reserves inbox, outbox, trashbin and names that begin with app-generated; choose another name.",
     ),
     **dict.fromkeys(
         ("a/b", ".", "..", "", "a\n"), "a new calendar needs a name that is not '.' or '..', without slashes"

@@ -1,0 +1,113 @@
+"""What calendars refuse, and in which words: names of calendars, and objects that are not stored."""
+
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.contract.calendars import Place, ics, look, make
+from tests.contract.people import Person
+
+EXISTS: Final = "The resource you tried to create already exists"
+RESERVED: Final = "The resource you tried to create has a reserved name"
+TOO_LONG: Final = "URI too long. Calendar not created"
+NAMES: Final = {
+    "inbox": (405, EXISTS),
+    "outbox": (405, EXISTS),
+    "trashbin": (405, EXISTS),
+    "personal": (405, EXISTS),
+    "app-generatedx": (405, RESERVED),
+}
+
+
+@pytest.mark.parametrize(("name", "refusal"), NAMES.items())
+async def test_a_name_that_no_new_calendar_can_have(alice: Person, name: str, refusal: tuple[int, str]) -> None:
+    """405, as for one that exists, whether or not anything is there; only the message tells."""
+    answer = await make(alice, name, "VEVENT")
+    skip_if_limited(answer)
+    assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True)
+
+
+async def test_a_name_has_at_most_255_bytes(alice: Person) -> None:
+    """A longer one, here of 128 letters, is HTTP 500, so whoever makes a calendar has to count."""
+    answer = await make(alice, quote("\u00fc" * 128), "VEVENT")
+    skip_if_limited(answer)
+    assert (answer.status_code, TOO_LONG in answer.text) == (500, True)
+
+
+def skip_if_limited(answer: httpx.Response) -> None:
+    """End a test without a result, if Alice has made her ten calendars of this hour: refused ones count."""
+    if answer.status_code == 429:
+        pytest.skip("Nextcloud lets nobody ask for more than ten calendars an hour")
+
+
+@pytest.mark.parametrize("name", ["inbox", "outbox", "trashbin"])
+async def test_what_is_no_calendar_among_them(alice: Person, name: str, uid: str) -> None:
+    """It is there, with another resource type; it takes nothing, and can't be deleted: 403."""
+    fixed = Place(alice, name)
+    (there,) = await look(alice, fixed.path)
+    assert there.find(".//{DAV:}resourcetype/{urn:ietf:params:xml:ns:caldav}calendar") is None
+    assert (await fixed.put(uid, ics(uid))).status_code == 403
+    assert (await alice.http.delete(fixed.path)).status_code == 403
+
+
+FIRST: Final = ("DTSTART:20301001T100000Z", "DURATION:PT1H")
+WITHOUT_ANY: Final = {
+    "one, left out": (*FIRST, "RRULE:FREQ=DAILY;COUNT=1", "EXDATE:20301001T100000Z"),
+    "two, left out": (*FIRST, "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:20301001T100000Z,20301002T100000Z"),
+    "two in a zone, left out": (
+        "DTSTART;TZID=Europe/Berlin:20301026T100000",
+        "DURATION:PT1H",
+        "RRULE:FREQ=DAILY;COUNT=2",
+        "EXDATE;TZID=Europe/Berlin:20301026T100000,20301027T100000",
+    ),
+    "two days, left out": (
+        "DTSTART;VALUE=DATE:20301001",
+        "RRULE:FREQ=DAILY;COUNT=2",
+        "EXDATE;VALUE=DATE:20301001,20301002",
+    ),
+    "one that ends before it starts, left out": (
+        *(*FIRST, "RRULE:FREQ=DAILY;UNTIL=20300901T000000Z", "EXDATE:20301001T100000Z"),
+    ),
+    "one by rule and one by date, left out": (
+        *(*FIRST, "RRULE:FREQ=DAILY;COUNT=1", "RDATE:20301003T100000Z"),
+        "EXDATE:20301001T100000Z,20301003T100000Z",
+    ),
+    "a rule that goes on, and all dates left out": (
+        *(*FIRST, "RRULE:FREQ=DAILY;COUNT=2", "RDATE:20301003T100000Z"),
+        "EXDATE:20301001T100000Z,20301003T100000Z",
+    ),
+}
+WITH_ONE: Final = {
+    "the second of two": (*FIRST, "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:20301001T100000Z"),
+    "of a rule without end": (*FIRST, "RRULE:FREQ=DAILY", "EXDATE:20301001T100000Z,20301002T100000Z"),
+    "none, and no rule": (*FIRST, "EXDATE:20301001T100000Z"),
+    "none, and dates alone": (*FIRST, "RDATE:20301003T100000Z", "EXDATE:20301001T100000Z,20301003T100000Z"),
+}
+
+
+@pytest.mark.parametrize("lines", WITHOUT_ANY.values(), ids=WITHOUT_ANY.keys())
+async def test_a_series_without_an_occurrence_is_not_stored(place: Place, uid: str, lines: tuple[str, ...]) -> None:
+    """403 with the reason; of a series with RDATE, its rule is not looked at."""
+    answer = await place.put(uid, ics(uid, *lines))
+    assert (answer.status_code, "This recurrence rule does not generate any valid instances" in answer.text) == (
+        403,
+        True,
+    )
+    assert await place.query("") == {}
+
+
+@pytest.mark.parametrize("lines", WITH_ONE.values(), ids=WITH_ONE.keys())
+async def test_a_series_with_an_occurrence_is_stored(place: Place, uid: str, lines: tuple[str, ...]) -> None:
+    """The start counts as one, whether or not the rule has it; what has no rule is not looked at."""
+    assert (await place.put(uid, ics(uid, *lines))).status_code == 201
+    assert (await place.query("")).keys() == {uid}
+
+
+async def test_a_changed_occurrence_counts(place: Place, uid: str) -> None:
+    """A series of which nothing but that is left is stored."""
+    changed = ics(uid, "RECURRENCE-ID:20301001T100000Z", "DTSTART:20301001T120000Z", "DURATION:PT1H")
+    event = changed[changed.index("BEGIN:VEVENT") :]
+    series = ics(uid, *WITHOUT_ANY["one, left out"]).replace("END:VCALENDAR\r\n", event)
+    assert (await place.put(uid, series)).status_code == 201
