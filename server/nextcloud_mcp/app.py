@@ -38,7 +38,7 @@ from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
-from nextcloud_mcp.metrics import CountResponses, begin_at_zero
+from nextcloud_mcp.metrics import CountResponses, preregister_series
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import Settings
@@ -73,7 +73,7 @@ def create_app(
         tool_scopes=offer.scopes(),
         first_scopes=_first_scopes(settings, offer),
     )
-    begin_at_zero([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
+    preregister_series([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
     addresses = tuple(url for url in (settings.nextcloud_url, settings.public_nextcloud_url) if url)
     services = Services(nextcloud, People(), tokens, settings.mode, offer, addresses)
 

@@ -59,7 +59,7 @@ ProcessCollector(registry=REGISTRY)  # memory, CPU and open files
 WORTH_AN_ALERT: Final = ("crashed", TokenExchangeError.code, TokenNotAcceptedError.code)
 
 
-def begin_at_zero(features: Iterable[tuple[str, str]]) -> None:
+def preregister_series(features: Iterable[tuple[str, str]]) -> None:
     """Have the outcomes that are worth an alert there from the start: a series that begins with 1 has not increased.
 
     Args:

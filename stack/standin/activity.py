@@ -81,7 +81,7 @@ class Log:
         return [change for change in reversed(self._changes) if change.user == user]
 
     def owner(self, number: int) -> str | None:
-        """Whose the activity with this id is."""
+        """Author the activity with this id is."""
         return next((change.user for change in self._changes if change.id == number), None)
 
 

@@ -45,7 +45,7 @@ ARRIVAL_SECONDS = 0.2
 _SCOPE_KEY = "standin.account"
 # user_oidc allows any character; here an id is a folder's name too, which rules out paths such as `..`
 _USER_ID = re.compile(r"[^/\0.\s][^/\0]*")
-_LONGEST_USER_ID = 64  # bytes; of a longer one Nextcloud has the SHA-256
+_MAX_USER_ID = 64  # bytes; of a longer one Nextcloud has the SHA-256
 _CORS_REFUSAL = "CORS requires basic auth"
 _ANONYMOUS_REFUSAL = "Current user is not logged in"
 
@@ -224,7 +224,7 @@ def _account_from(claims: dict[str, Any]) -> Account | None:
     if not isinstance(user, str) or not _USER_ID.fullmatch(user) or user.lower() in LOCAL_ACCOUNTS:
         return None
     encoded = user.encode()
-    user_id = hashlib.sha256(encoded).hexdigest() if len(encoded) > _LONGEST_USER_ID else user
+    user_id = hashlib.sha256(encoded).hexdigest() if len(encoded) > _MAX_USER_ID else user
     return Account(user_id, str(claims.get("name") or user), claims.get("email"))
 
 

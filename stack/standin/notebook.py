@@ -18,7 +18,7 @@ from stack.standin.tree import Tree
 _SUFFIXES = {".txt", ".org", ".markdown", ".md", ".note"}
 _FORBIDDEN = str.maketrans("", "", '*|/\\:"<>?')
 _NUMBERED = re.compile(r"\s\((\d+)\)$")
-_LONGEST_TITLE = 100
+_MAX_TITLE = 100
 _UNTITLED = "New note"
 
 
@@ -31,7 +31,7 @@ class Notebook:
 
     Args:
         tree: Where the files are.
-        user: Whose notes.
+        user: Author notes.
     """
 
     def __init__(self, tree: Tree, user: str) -> None:
@@ -196,13 +196,13 @@ def _free_path(folder: Path, title: str, suffix: str, own: Path | None = None) -
         number = _NUMBERED.search(title)
         base = title[: number.start()] if number else title
         addition = f" ({int(number.group(1)) + 1 if number else 2})"
-        title = base[: _LONGEST_TITLE - len(addition)] + addition
+        title = base[: _MAX_TITLE - len(addition)] + addition
     return path
 
 
 def _safe_title(title: str) -> str:
     first_line = _clean(title).splitlines()[:1]
-    title = re.sub(r"\s", " ", "".join(first_line).strip())[:_LONGEST_TITLE]
+    title = re.sub(r"\s", " ", "".join(first_line).strip())[:_MAX_TITLE]
     # `0` is empty to PHP
     return _UNTITLED if title in {"", "0"} else title
 

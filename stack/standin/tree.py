@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     note_seen INTEGER
 )
 """
-_LONGEST_NAME = 240  # bytes, so that a time after it leaves a name that a disk takes
+_MAX_NAME_BYTES = 240  # bytes, so that a time after it leaves a name that a disk takes
 _TRASH = "CREATE TABLE IF NOT EXISTS trash (user TEXT, name TEXT, location TEXT, time INTEGER, UNIQUE (user, name))"
 _README = (
     "# Welcome\n\n"
@@ -149,7 +149,7 @@ class Tree:
         user, *names = path.relative_to(self.files).parts
         folder, second = self._trash / user, int(time.time())
         folder.mkdir(parents=True, exist_ok=True)
-        name = path.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+        name = path.name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
         while (folder / f"{name}.d{second}").exists():
             second += 1
         place = folder / f"{name}.d{second}"

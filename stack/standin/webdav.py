@@ -33,7 +33,7 @@ MOUNT = "/remote.php/dav/files"
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-_LONGEST_NAME = 250
+_MAX_NAME_BYTES = 250
 _PARTIAL = ".part"
 _CONTROL = re.compile(r"[\x00-\x1f]")
 # what WsgiDAV says of a failed condition -> what sabre/dav says, and the header it names
@@ -259,7 +259,7 @@ def _check_name(path: str) -> None:
     name = path.rstrip("/").rpartition("/")[2]
     if "\\" in name:
         raise _NameError('"\\" is not allowed inside a file or folder name.')
-    if len(name.encode()) > _LONGEST_NAME:
+    if len(name.encode()) > _MAX_NAME_BYTES:
         raise _NameError("Filename is too long")
     if _CONTROL.search(name):
         raise _NameError("Invalid path")
@@ -271,7 +271,7 @@ def _check_name(path: str) -> None:
 
 def _is_too_long(path: str) -> bool:
     """Whether nothing can have such a path: the file system would not even look."""
-    return any(len(name.encode()) > _LONGEST_NAME for name in path.split("/"))
+    return any(len(name.encode()) > _MAX_NAME_BYTES for name in path.split("/"))
 
 
 def _owner(path: str) -> str:

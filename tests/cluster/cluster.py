@@ -18,9 +18,9 @@ from tests.support.mcp_http import HEADERS, message
 RELEASE: Final = "nextcloud-mcp"
 CALLERS: Final = "callers"
 SECRET: Final = "nextcloud-mcp-proof"
-PATIENCE: Final = 300.0
+TIMEOUT: Final = 300.0
 """Seconds in which whatever is awaited has happened, on a busy machine too."""
-WAIT: Final = ("--wait", "--timeout", f"{PATIENCE:.0f}s")
+WAIT: Final = ("--wait", "--timeout", f"{TIMEOUT:.0f}s")
 TAKING_OVER: Final = ("--server-side=true", "--force-conflicts")
 """Helm's options to set what somebody else has set since, such as the number of replicas."""
 
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 def eventually(ask: Callable[[], T | None], *, what: str) -> T:
     """Ask until there is an answer, which takes minutes at most."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not (answer := ask()):
-        assert time.monotonic() < end, f"{what}: not after {PATIENCE:.0f} s"
+        assert time.monotonic() < end, f"{what}: not after {TIMEOUT:.0f} s"
         time.sleep(0.5)  # between two questions to the cluster, which tells nobody by itself
     return answer
 
@@ -98,7 +98,7 @@ class Cluster:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=2 * TIMEOUT,
             check=False,
         )
 
@@ -154,7 +154,7 @@ class Cluster:
     def uninstall(self) -> None:
         """Take the release away, pods included."""
         self.run(self.helm, "uninstall", RELEASE, "--ignore-not-found", *WAIT)
-        self.run("kubectl", "wait", "pods", "--selector", _SELECTOR, "--for", "delete", f"--timeout={PATIENCE:.0f}s")
+        self.run("kubectl", "wait", "pods", "--selector", _SELECTOR, "--for", "delete", f"--timeout={TIMEOUT:.0f}s")
 
     @property
     def revision(self) -> int:
@@ -179,7 +179,7 @@ class Cluster:
 
     def finished(self) -> None:
         """Wait until a rollout has ended."""
-        self.run("kubectl", "rollout", "status", f"deployment/{RELEASE}", f"--timeout={PATIENCE:.0f}s")
+        self.run("kubectl", "rollout", "status", f"deployment/{RELEASE}", f"--timeout={TIMEOUT:.0f}s")
 
     @contextmanager
     def watched(self) -> Iterator[list[int]]:

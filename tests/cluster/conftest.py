@@ -22,10 +22,10 @@ import yaml
 from stack.keycloak import Keycloak
 from tests.cluster.cluster import (
     CALLERS,
-    PATIENCE,
     RELEASE,
     SECRET,
     TAKING_OVER,
+    TIMEOUT,
     WAIT,
     Cluster,
     Installed,
@@ -90,10 +90,10 @@ def cluster(
         cluster.apply(
             _secret(SECRET, neighbours.client_secret), _secret("wrong", "not-the-secret"), _callers(neighbours)
         )
-        cluster.run("kubectl", "wait", "pod", CALLERS, "--for", "condition=Ready", f"--timeout={PATIENCE:.0f}s")
+        cluster.run("kubectl", "wait", "pod", CALLERS, "--for", "condition=Ready", f"--timeout={TIMEOUT:.0f}s")
         yield cluster
     finally:
-        cluster.run("kubectl", "delete", "namespace", namespace, f"--timeout={PATIENCE:.0f}s")
+        cluster.run("kubectl", "delete", "namespace", namespace, f"--timeout={TIMEOUT:.0f}s")
 
 
 def _secret(name: str, value: str) -> dict[str, Any]:

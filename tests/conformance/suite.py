@@ -18,7 +18,7 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 PINS: Final = (HERE / "package.json", HERE / "package-lock.json")
 
-LEAST_NODE: Final = 22
+MIN_NODE: Final = 22
 """The suite's first release of Node that runs it."""
 
 PROBLEMS: Final = frozenset({"FAILURE", "WARNING"})
@@ -45,8 +45,8 @@ def missing() -> str | None:
     """Say what this machine lacks to run the suite, if it lacks anything."""
     if shutil.which("npm") is None:
         return "the MCP conformance suite needs Node: there is no npm"
-    if _bundled_node() is None and _installed_node() < LEAST_NODE:
-        return f"the MCP conformance suite needs Node {LEAST_NODE} or newer"
+    if _bundled_node() is None and _installed_node() < MIN_NODE:
+        return f"the MCP conformance suite needs Node {MIN_NODE} or newer"
     return None
 
 
@@ -66,7 +66,7 @@ def install(cache: Path) -> list[str]:
             Path(unfinished).mkdir()  # for TemporaryDirectory to remove
     modules = folder / "node_modules"
     bundled = _bundled_node()
-    node = "node" if bundled is None or _installed_node() >= LEAST_NODE else str(modules / bundled / "bin" / "node")
+    node = "node" if bundled is None or _installed_node() >= MIN_NODE else str(modules / bundled / "bin" / "node")
     return [node, str(modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js")]
 
 
@@ -100,7 +100,7 @@ def _npm_ci(folder: Path) -> None:
     """Install exactly what the lock file says, and run none of its scripts."""
     for pin in PINS:
         shutil.copy(pin, folder)
-    omit = ["--omit=optional"] if _installed_node() >= LEAST_NODE else []
+    omit = ["--omit=optional"] if _installed_node() >= MIN_NODE else []
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", *omit]
     subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the arguments are our own
 

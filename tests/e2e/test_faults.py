@@ -26,7 +26,7 @@ from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
 from tests.e2e.conftest import EVERYTHING, Server
-from tests.support.eventually import MOST_SECONDS, eventually
+from tests.support.eventually import MAX_SECONDS, eventually
 from tests.support.front import Fault, Front, run_front
 from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request
@@ -308,7 +308,7 @@ async def test_nextcloud_slow(
     before = len(patient.nextcloud.requests)
     with patient.nextcloud.holding() as held:
         response = await patient.call(*call)
-        with anyio.fail_after(MOST_SECONDS):
+        with anyio.fail_after(MAX_SECONDS):
             await held.gone.wait()
     asked = patient.nextcloud.requests[before:]
     await patient.works()
@@ -495,10 +495,10 @@ async def test_client_gone(patient: Patient, call: tuple[str, dict[str, str]], v
     with patient.nextcloud.holding() as held:
         async with anyio.create_task_group() as client:
             client.start_soon(partial(patient.call, *call, version=version, request_id=unique))
-            with anyio.fail_after(MOST_SECONDS):
+            with anyio.fail_after(MAX_SECONDS):
                 await held.arrived.wait()
             client.cancel_scope.cancel()
-        with anyio.fail_after(MOST_SECONDS):
+        with anyio.fail_after(MAX_SECONDS):
             await held.gone.wait()
         (event,) = await eventually(partial(patient.logged, unique))
     await patient.works()
@@ -516,7 +516,7 @@ async def test_client_gone_during_the_exchange(patient: Patient, version: str, u
     with patient.keycloak.holding() as held:
         async with anyio.create_task_group() as client:
             client.start_soon(partial(patient.call, *WRITE, version=version, request_id=unique))
-            with anyio.fail_after(MOST_SECONDS):
+            with anyio.fail_after(MAX_SECONDS):
                 await held.arrived.wait()
             client.cancel_scope.cancel()
     (event,) = await eventually(partial(patient.logged, unique))

@@ -24,7 +24,7 @@ from stack.process import free_port
 from stack.servers import run_server
 from tests.e2e.conftest import EVERYTHING, Server, TokenFor
 from tests.support.browser import Browser
-from tests.support.eventually import MOST_SECONDS, eventually
+from tests.support.eventually import MAX_SECONDS, eventually
 from tests.support.front import Front, run_front
 from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request
@@ -243,7 +243,7 @@ async def test_no_token_stays_in_memory(watched: Watched, token_of: TokenFor, ve
         with watched.nextcloud.holding() as held:
             async with anyio.create_task_group() as group:
                 group.start_soon(partial(http.post, watched.url, **call("nc_whoami", {})))
-                with anyio.fail_after(MOST_SECONDS):
+                with anyio.fail_after(MAX_SECONDS):
                     await held.arrived.wait()
                 during = await watched.holders()
                 held.released.set()

@@ -15,7 +15,7 @@ import httpx
 
 from tests.support.http import patient_client
 
-MOST_PAGES = 10
+MAX_PAGES = 10
 
 
 class BrowserError(AssertionError):
@@ -103,7 +103,7 @@ class Browser:
         keycloak = _origin(authorization_url)
         async with patient_client() as http:
             response = await self._send(http, "GET", authorization_url)
-            for _ in range(MOST_PAGES):
+            for _ in range(MAX_PAGES):
                 if response.has_redirect_location:
                     target = urljoin(str(response.url), response.headers["location"])
                     if _origin(target) != keycloak:
@@ -112,7 +112,7 @@ class Browser:
                 else:
                     action, data = self._fill_in(response, username, password)
                     response = await self._send(http, "POST", action, data)
-        raise BrowserError(f"Keycloak showed {MOST_PAGES} pages without an end, the last at {response.url}")
+        raise BrowserError(f"Keycloak showed {MAX_PAGES} pages without an end, the last at {response.url}")
 
     def _fill_in(self, response: httpx.Response, username: str, password: str) -> tuple[str, dict[str, str]]:
         page = Page(response.text)

@@ -31,7 +31,7 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME: Final = 60
 """Seconds until an assertion expires; Keycloak takes it once within them."""
 
-LEAST_RSA_BITS: Final = 2048
+MIN_RSA_BITS: Final = 2048
 """RFC 7518 section 3.5."""
 
 
@@ -116,7 +116,7 @@ class ClientKey:
         if key is None:
             raise SettingsError(
                 "OIDC_CLIENT_PRIVATE_KEY_FILE",
-                f"{file} holds no private key in PEM, unencrypted, RSA of {LEAST_RSA_BITS} bits or more or EC on P-256",
+                f"{file} holds no private key in PEM, unencrypted, RSA of {MIN_RSA_BITS} bits or more or EC on P-256",
             )
         digest = hashlib.sha256(key.as_der(private=False)).digest()
         return cls(file, base64.urlsafe_b64encode(digest).decode().rstrip("="), key)
@@ -151,7 +151,7 @@ def _private_key(pem: str) -> RSAKey | ECKey | None:
     """Return the key, or None if it is none that signs assertions."""
     with suppress(JoseError, ValueError, TypeError):
         rsa = RSAKey.import_key(pem)
-        return rsa if rsa.is_private and rsa.raw_value.key_size >= LEAST_RSA_BITS else None
+        return rsa if rsa.is_private and rsa.raw_value.key_size >= MIN_RSA_BITS else None
     with suppress(JoseError, ValueError, TypeError):
         ec = ECKey.import_key(pem)
         return ec if ec.is_private and ec.curve_name == "P-256" else None

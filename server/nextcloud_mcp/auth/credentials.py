@@ -146,7 +146,7 @@ class TokenExchange:
             raise known.error
         response = await self._post(NO_TOKEN)
         refusal = _refusal(response)
-        if refusal is not None and _blames_the_subject_token(refusal):
+        if refusal is not None and _is_subject_token_error(refusal):
             self._accepted, self._refusal = True, None
             log.info("client.accepted", client=self._client_id)
             return
@@ -159,14 +159,14 @@ class TokenExchange:
         """Ask once; if Keycloak refuses this server itself, once more with each other proof that the file has now."""
         used = self._client
         response = await self._send(subject_token, used)
-        if not _blames_this_client(response):
+        if not _is_client_authentication_error(response):
             return response
         clients = self._reloaded()
         for client in clients:
             if client == used:
                 continue
             other = await self._send(subject_token, client)
-            if not _blames_this_client(other):
+            if not _is_client_authentication_error(other):
                 self._client = client
                 return other
         self._client, self._accepted = clients[0], False
@@ -216,7 +216,7 @@ class TokenExchange:
                 status=response.status_code,
             )
         answer = f"{refusal.error}: {refusal.error_description}" if refusal.error_description else refusal.error
-        if _blames_the_subject_token(refusal):
+        if _is_subject_token_error(refusal):
             return SubjectTokenRefusedError(
                 "Keycloak no longer honours this token (it answered {answer!r})", "sign in again", answer=answer
             )
@@ -280,7 +280,7 @@ def _refusal(response: httpx.Response) -> _Refusal | None:
         return None
 
 
-def _blames_this_client(response: httpx.Response) -> bool:
+def _is_client_authentication_error(response: httpx.Response) -> bool:
     """Say whether it may be this server's own secret or key: 401, or 400 for an assertion (RFC 7523 section 3.2)."""
     if response.status_code == httpx.codes.UNAUTHORIZED:
         return True
@@ -288,7 +288,7 @@ def _blames_this_client(response: httpx.Response) -> bool:
     return refusal is not None and refusal.error == "invalid_client"
 
 
-def _blames_the_subject_token(refusal: _Refusal) -> bool:
+def _is_subject_token_error(refusal: _Refusal) -> bool:
     """Say whether signing in again would help.
 
     RFC 8693 section 2.2.2 has `invalid_request` for a bad subject token as for any bad request, so the words must

@@ -1,4 +1,4 @@
-"""Whose documents Keycloak takes for clients (Client ID Metadata Document; keycloak/README.md has what is shipped).
+"""Author documents Keycloak takes for clients (Client ID Metadata Document; keycloak/README.md has what is shipped).
 
 With the feature `cimd` the issuer's metadata says that clients may bring one, whatever the realm is like. Whether one
 is taken, from where, and what it may ask for, is up to client policies, which an administrator alone sees.

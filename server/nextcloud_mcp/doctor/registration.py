@@ -23,7 +23,7 @@ CLIENT: Final = {
 """As MCP clients on a desktop register themselves."""
 
 STRANGER: Final = CLIENT | {"redirect_uris": ["https://stranger.invalid/callback"]}
-"""Whose codes would go to an address that nobody knows."""
+"""Author codes would go to an address that nobody knows."""
 
 _POLICIES: Final = "Clients > Client registration > Anonymous access policies in Keycloak's console"
 _BY_HAND: Final = f"allow it in {_POLICIES} (Trusted hosts: localhost), or tell people to use the client id mcp-client"

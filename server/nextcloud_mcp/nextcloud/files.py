@@ -15,10 +15,10 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import composed
 from nextcloud_mcp.nextcloud.refusals import error_for
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 _PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
 <oc:size/><oc:fileid/><oc:favorite/>"""
@@ -189,7 +189,7 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
                 "{folder} is a file, not a folder", "search the one it is in", folder=shown(folder)
             )
         raise error_for(response, shown(folder))
-    return await aside(file_infos, response, root)
+    return await run_in_worker_thread(file_infos, response, root)
 
 
 def file_infos(multistatus: httpx.Response, root: str) -> list[FileInfo]:

@@ -23,7 +23,7 @@ FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2200, 12, 31)
 """What an argument may name: Python's calendar ends in 9999, and arithmetic needs room on both sides."""
 
-LONGEST_RANGE = timedelta(days=3 * 366)
+MAX_RANGE = timedelta(days=3 * 366)
 """Between the start and the end of what is expanded at once."""
 
 
@@ -107,7 +107,7 @@ def is_same(text: str, told: str) -> bool:
     return is_day(one) == is_day(other) and aware[0] == aware[1] and one == other
 
 
-def placed(moment: Moment, where: tzinfo | None) -> Moment:
+def in_zone(moment: Moment, where: tzinfo | None) -> Moment:
     """Put a time into a zone: one without an offset is meant there, another is the same instant, told there."""
     if not isinstance(moment, datetime):
         return moment
@@ -121,7 +121,7 @@ def by_the_clock(moment: Moment) -> datetime:
     return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
 
 
-def existing(moment: Moment) -> Moment:
+def skip_clock_gap(moment: Moment) -> Moment:
     """Return a time that the clock skips as the one that it is by the offset before the gap; any other as it is.
 
     RFC 5545 section 3.3.5 reads such times so.
@@ -135,13 +135,13 @@ def existing(moment: Moment) -> Moment:
     return moment if by_the_clock(shown) == by_the_clock(moment) else shown
 
 
-def meant_in(moment: Moment | None, where: tzinfo | None) -> Moment | None:
+def with_default_zone(moment: Moment | None, where: tzinfo | None) -> Moment | None:
     """Give a time without an offset the zone in which it is meant; leave all else as it is."""
     floats = isinstance(moment, datetime) and moment.tzinfo is None
     return moment.replace(tzinfo=where) if isinstance(moment, datetime) and floats else moment
 
 
-def instant(moment: Moment, where: tzinfo | None = None) -> datetime:
+def to_aware(moment: Moment, where: tzinfo | None = None) -> datetime:
     """Return a time that can be compared with any other; days and floating times are taken to be in `where`, or UTC."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
@@ -153,7 +153,7 @@ def between(start: Moment, end: Moment) -> timedelta:
 
     Python subtracts what the clock shows if both are in the same zone.
     """
-    first, last = instant(start), instant(end)
+    first, last = to_aware(start), to_aware(end)
     change = (last.utcoffset() or timedelta()) - (first.utcoffset() or timedelta())
     return by_the_clock(last) - by_the_clock(first) - change
 
@@ -167,7 +167,7 @@ async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
     is_aware = isinstance(moment, datetime) and moment.tzinfo is not None
     where = None if is_aware else await zone_for(nextcloud)
     try:
-        return instant(moment, where).astimezone(UTC)
+        return to_aware(moment, where).astimezone(UTC)
     except OverflowError:
         raise InvalidArgumentError(
             "The time {moment} is out of range", "pass a year from 1 to 9999", moment=moment.isoformat()
@@ -181,7 +181,7 @@ def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) 
         InvalidArgumentError: one is no date or time, the end is not after the start, or the range is too long.
     """
     first, last = read(start, names[0]), read(end, names[1])
-    begins, ends = instant(first, where), instant(last + A_DAY if is_day(last) else last, where)
+    begins, ends = to_aware(first, where), to_aware(last + A_DAY if is_day(last) else last, where)
     if ends == begins:
         raise InvalidArgumentError(
             f"{names[0]} and {names[1]} are the same time, {{start}}",
@@ -197,7 +197,7 @@ def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) 
             start=quoted(start),
             end=quoted(end),
         )
-    if ends - begins > LONGEST_RANGE:
+    if ends - begins > MAX_RANGE:
         raise InvalidArgumentError(
             f"The range from {names[0]} to {names[1]} is longer than three years",
             "pass a shorter one",

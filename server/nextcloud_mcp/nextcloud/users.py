@@ -32,7 +32,7 @@ class People:
     """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt.
 
     Attributes:
-        arrivals: Whose accounts are made.
+        arrivals: Author accounts are made.
         turns: The locks for what an account changes one request at a time.
     """
 

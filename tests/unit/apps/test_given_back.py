@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextcloud_mcp.apps import deck
-from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed
+from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed
 from nextcloud_mcp.apps.calendar.ical.event import Event, Series
 from nextcloud_mcp.apps.contacts import vcard
 from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent
@@ -77,7 +77,7 @@ def test_any_fields_of_an_event_are_given_back(program: str, names: set[str]) ->
     ical = WRITTEN_BY[program]
     series = Series(stored(ical))
     told = series.event(series.main).model_dump()
-    assert kept(changed(series, Change(**{name: told[name] for name in names}), Whose(None))) == kept(ical)
+    assert kept(changed(series, Change(**{name: told[name] for name in names}), Author(None))) == kept(ical)
 
 
 @pytest.mark.parametrize("ical", TASKS.values(), ids=TASKS.keys())

@@ -52,7 +52,7 @@ def test_many_may_read_at_once(method: str, params: dict[str, Any], byte: bytes)
 
 
 async def test_slow_reads_do_not_keep_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whose file does not come, and who waits behind them, is told after a while; then there is room again."""
+    """Author file does not come, and who waits behind them, is told after a while; then there is room again."""
     told: list[str] = []
 
     async def read() -> None:
@@ -61,7 +61,7 @@ async def test_slow_reads_do_not_keep_the_places(monkeypatch: pytest.MonkeyPatch
                 await anyio.sleep_forever()
         told.append(str(caught.value))
 
-    monkeypatch.setattr(large, "PATIENCE", 0.05)
+    monkeypatch.setattr(large, "TIMEOUT", 0.05)
     async with anyio.create_task_group() as readers:
         for _ in range(5):
             readers.start_soon(read)

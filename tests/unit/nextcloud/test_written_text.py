@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nextcloud_mcp.apps.calendar import caldav, freebusy, tasks
 from nextcloud_mcp.apps.calendar.ical import changes as vevent_changes
-from nextcloud_mcp.apps.calendar.ical.changes import Whose
+from nextcloud_mcp.apps.calendar.ical.changes import Author
 from nextcloud_mcp.apps.calendar.ical.event import Series
 from nextcloud_mcp.apps.files import search, webdav
 from nextcloud_mcp.apps.files.search import Wanted
@@ -81,7 +81,7 @@ def test_no_field_of_an_event_writes_another_line(field: str, suffix: str) -> No
     """Of a new event, with reminders that repeat its title, and of one that is changed."""
     usual = {"title": "T", "start_datetime": USUAL["start_datetime"], "recurrence_rule": USUAL["recurrence_rule"]}
     fields: dict[str, Any] = usual | {field: USUAL.get(field, "x") + suffix}
-    whose = Whose(None, "mailto:alice@example.org")
+    whose = Author(None, "mailto:alice@example.org")
     change = vevent_changes.Change(reminder_minutes=10, reminder_email=True, **fields)
     with suppress(InvalidArgumentError):
         check(vevent_changes.new("theirs", change, whose), 4)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.apps.calendar import caldav, events
 from nextcloud_mcp.apps.calendar.events import Filter, Match, Range
-from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose
+from nextcloud_mcp.apps.calendar.ical.changes import Author, Change
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
@@ -38,10 +38,10 @@ async def update(
     """Change all that matches in the same way."""
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one of the new_… arguments")
-    whose = Whose(None)
+    author = Author(None)
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
-        await events.change_stored(nextcloud, match.stored, change, whose, recurrence_ids)
+        await events.change_stored(nextcloud, match.stored, change, author, recurrence_ids)
 
     return await _each(nextcloud, calendars, within, wanted, work, done="updated")
 

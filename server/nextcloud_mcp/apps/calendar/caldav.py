@@ -28,9 +28,9 @@ from nextcloud_mcp.errors import (
     quoted,
 )
 from nextcloud_mcp.nextcloud import dav, reasons
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.refusals import error_for, in_brackets
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 C: Final = "{urn:ietf:params:xml:ns:caldav}"
 CS: Final = "{http://calendarserver.org/ns/}"
@@ -520,7 +520,7 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
         headers={"Depth": "1"},
         content=dav.body(document),
     )
-    return await aside(_objects, calendar, response)  # thousands take tenths of seconds
+    return await run_in_worker_thread(_objects, calendar, response)  # thousands take tenths of seconds
 
 
 async def _write(

@@ -15,7 +15,7 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.apps.calendar import caldav
 from nextcloud_mcp.apps.calendar.caldav import EVENT, CalendarObject, Written
-from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed, differing, new, split, stamp, written
+from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed, differing, new, split, stamp, written
 from nextcloud_mcp.apps.calendar.ical.event import (
     Event,
     EventSummary,
@@ -30,9 +30,9 @@ from nextcloud_mcp.apps.calendar.ical.rules import without
 from nextcloud_mcp.apps.calendar.ical.times import skipped_in, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import folded
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 Range = tuple[datetime, datetime]
 
@@ -87,7 +87,7 @@ async def search(nextcloud: Nextcloud, calendars: Iterable[str], within: Range |
 
 def _begin(event: EventSummary, within: Range | None) -> datetime:
     kind = date if event.all_day else datetime
-    return moments.instant(kind.fromisoformat(event.start_datetime), within[0].tzinfo if within else None)
+    return moments.to_aware(kind.fromisoformat(event.start_datetime), within[0].tzinfo if within else None)
 
 
 async def matching(
@@ -123,7 +123,7 @@ async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: s
     Raises:
         NotFoundError: there is none.
     """
-    return await aside(_event, await caldav.find(nextcloud, calendar, EVENT, uid), recurrence_id)
+    return await run_in_worker_thread(_event, await caldav.find(nextcloud, calendar, EVENT, uid), recurrence_id)
 
 
 def _event(stored: CalendarObject, recurrence_id: str) -> Event:
@@ -147,8 +147,8 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zo
         InvalidArgumentError: a field has an impossible value, or the calendar takes no events.
     """
     uid = str(uuid.uuid4())
-    person = await whose(nextcloud, change, time_zone)
-    ical = await aside(new, uid, change, person)
+    person = await resolve_author(nextcloud, change, time_zone)
+    ical = await run_in_worker_thread(new, uid, change, person)
     stored = await caldav.create(nextcloud, calendar, EVENT, uid, ical)
     return Created(uid, stored, _remark(change, person))
 
@@ -158,7 +158,7 @@ _NO_TIME_ZONE: Final = (
 )
 
 
-def _remark(change: Change, person: Whose) -> str | None:
+def _remark(change: Change, person: Author) -> str | None:
     remarks = []
     start = moments.read(change.start_datetime or "", "start_datetime")
     if isinstance(start, datetime) and start.tzinfo is None and person.zone is None:
@@ -183,7 +183,7 @@ def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
     start = moments.read(change.start_datetime or "", "start_datetime") if change.start_datetime else None
     if change.all_day or start is None or not skipped_in(start, where):
         return None
-    there = moments.existing(moments.placed(start, where))
+    there = moments.skip_clock_gap(moments.in_zone(start, where))
     return (
         f"The clock in {where} skips {start.isoformat()}, so the event starts at {there.isoformat()}, and lasts as "
         "long as it would have."
@@ -218,8 +218,8 @@ async def update(
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as title")
     stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
-    different, own_zone = await aside(_differing, stored, change, recurrence_id)
-    person = await whose(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)
+    different, own_zone = await run_in_worker_thread(_differing, stored, change, recurrence_id)
+    person = await resolve_author(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)
     done = await change_stored(nextcloud, stored, different, person, [recurrence_id])
     if person.named and own_zone and own_zone != time_zone and different.start_datetime is None:
         stays = (
@@ -238,15 +238,15 @@ def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tu
 
 
 async def change_stored(
-    nextcloud: Nextcloud, stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
+    nextcloud: Nextcloud, stored: CalendarObject, change: Change, person: Author, recurrence_ids: list[str]
 ) -> Changed:
     """Change these occurrences of an object; an empty name means all of it."""
-    text, remark = await aside(_changed, stored, change, person, recurrence_ids)
+    text, remark = await run_in_worker_thread(_changed, stored, change, person, recurrence_ids)
     return Changed(await caldav.replace(nextcloud, stored, text), remark)
 
 
 def _changed(
-    stored: CalendarObject, change: Change, person: Whose, recurrence_ids: list[str]
+    stored: CalendarObject, change: Change, person: Author, recurrence_ids: list[str]
 ) -> tuple[str, str | None]:
     series = Series(stored)
     before = told_rules(series.main.rrules)
@@ -285,7 +285,7 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
 
 async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> Deleted:
     """Delete these occurrences of an object; an empty name means all of it."""
-    left = await aside(_without, stored, recurrence_ids) if all(recurrence_ids) else None
+    left = await run_in_worker_thread(_without, stored, recurrence_ids) if all(recurrence_ids) else None
     if left is None:
         return Deleted(await caldav.delete(nextcloud, stored), is_whole=True)
     return Deleted((await caldav.replace(nextcloud, stored, left)).status_code, is_whole=False)
@@ -298,16 +298,16 @@ def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
         if not all(without(series, recurrence_id) for recurrence_id in recurrence_ids):
             return None
         stamp(series.main)
-        return written(series.calendar, untold_zones=series.untold_zones, original=stored.text)
+        return written(series.calendar, missing_tzids=series.missing_tzids, original=stored.text)
 
 
-async def whose(nextcloud: Nextcloud, change: Change, time_zone: str) -> Whose:
+async def resolve_author(nextcloud: Nextcloud, change: Change, time_zone: str) -> Author:
     """Ask for what the change needs to know of the person, and no more."""
     told = {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}
     times = [moments.read(value, argument) for argument, value in told.items() if value is not None]
     needs_zone = time_zone or change.all_day or any(not moments.is_day(each) for each in times)
     needs_address = bool(change.attendees) or change.reminder_email
-    return Whose(
+    return Author(
         await moments.zone_for(nextcloud, time_zone) if needs_zone else None,
         await caldav.mail_address(nextcloud) if needs_address else None,
         named=bool(time_zone),

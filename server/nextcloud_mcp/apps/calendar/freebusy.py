@@ -26,9 +26,9 @@ from nextcloud_mcp.apps.calendar.ical.event import Series, address, start_and_en
 from nextcloud_mcp.apps.calendar.ical.parsed import UNREADABLE, parsed, read_all, readable
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError, quoted
 from nextcloud_mcp.nextcloud import moments
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.moments import Moment
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 Span = tuple[datetime, datetime]
 Hours = list[tuple[time, time]]
@@ -83,7 +83,7 @@ async def find(
         if own
         else await _ask_own(nextcloud, attendees, within)
     )
-    busy = await aside(_busy, [reply for reply in replies.values() if reply is not None])
+    busy = await run_in_worker_thread(_busy, [reply for reply in replies.values() if reply is not None])
     busy += await _busy_in_missed_series(nextcloud, within)
     wanted = _wanted(within, hours, weekends=weekends)
     free = [each for each in _without(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
@@ -131,7 +131,7 @@ def _occurrences(stored: CalendarObject, within: Span) -> list[Span]:
 
 
 def _in_utc(moment: Moment, zone: tzinfo | None) -> datetime:
-    return moments.instant(moment, zone).astimezone(UTC)
+    return moments.to_aware(moment, zone).astimezone(UTC)
 
 
 def _is_busy(event: VEvent) -> bool:
@@ -201,7 +201,7 @@ def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
         if weekends or day.weekday() < SATURDAY:
             for start, end in hours:
                 last = (
-                    moments.instant(day + moments.A_DAY, zone) if end == time.max else datetime.combine(day, end, zone)
+                    moments.to_aware(day + moments.A_DAY, zone) if end == time.max else datetime.combine(day, end, zone)
                 )
                 opens = max(earliest, datetime.combine(day, start, zone).astimezone(UTC))
                 closes = min(latest, last.astimezone(UTC))

@@ -32,12 +32,12 @@ from nextcloud_mcp.apps.calendar.ical.changes import (
 from nextcloud_mcp.apps.calendar.ical.event import categories, number, text, timed, told_rules, written_rule
 from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
 from nextcloud_mcp.apps.calendar.ical.repeated_tasks import as_done, begins, follow, repeats, roll_on
-from nextcloud_mcp.apps.calendar.ical.times import placed_like, value
+from nextcloud_mcp.apps.calendar.ical.times import in_zone_like, value
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, quoted
 from nextcloud_mcp.nextcloud import moments
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import folded
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 OPEN: Final = "NEEDS-ACTION"
 DONE: Final = "COMPLETED"
@@ -165,7 +165,7 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[s
         InvalidArgumentError: a field has an impossible value, or the calendar takes no tasks.
     """
     uid = str(uuid.uuid4())
-    ical = await aside(_new, uid, change, await _zone(nextcloud, change))
+    ical = await run_in_worker_thread(_new, uid, change, await _zone(nextcloud, change))
     return uid, await caldav.create(nextcloud, calendar, TASK, uid, ical)
 
 
@@ -194,8 +194,8 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as status")
     stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
-    different = await aside(_differing, stored, change)
-    result = await aside(_changed, stored, different, await _zone(nextcloud, different))
+    different = await run_in_worker_thread(_differing, stored, change)
+    result = await run_in_worker_thread(_changed, stored, different, await _zone(nextcloud, different))
     written = await caldav.replace(nextcloud, stored, result.text)
     return Changed(written, await _keep(nextcloud, calendar, result))
 
@@ -246,7 +246,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
             return _rolled(stored, vcalendar, task, untold)
         rule = told_rules(task.rrules)
         followed = f"The task repeats by {rule} now, and its exceptions moved along." if rule != before else None
-        return _Result(written(vcalendar, untold_zones=untold, original=stored.text), remark=followed)
+        return _Result(written(vcalendar, missing_tzids=untold, original=stored.text), remark=followed)
 
 
 def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
@@ -255,7 +255,7 @@ def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: A
     done = as_done(vcalendar, uid)
     if not roll_on(vcalendar, task):
         return _Result(
-            written(vcalendar, untold_zones=untold, original=stored.text),
+            written(vcalendar, missing_tzids=untold, original=stored.text),
             remark="This was the last time that the task repeats.",
         )
     task.pop("COMPLETED", None)
@@ -264,8 +264,8 @@ def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: A
     due = _iso(task, "DUE") or _iso(task, "DTSTART")
     remark = f"The task repeats, so it is open again, for {due}."
     return _Result(
-        written(vcalendar, untold_zones=untold, original=stored.text),
-        (uid, written(done, untold_zones=untold, original=stored.text)),
+        written(vcalendar, missing_tzids=untold, original=stored.text),
+        (uid, written(done, missing_tzids=untold, original=stored.text)),
         remark,
     )
 
@@ -345,7 +345,7 @@ def _set_moment(task: VTodo, name: str, text: str, zone: tzinfo | None) -> None:
     task.pop(name, None)
     if not text:
         return
-    task[name] = value(placed_like(moments.read(text, name.lower()), like, zone), like)
+    task[name] = value(in_zone_like(moments.read(text, name.lower()), like, zone), like)
     if name == "DUE":
         task.pop("DURATION", None)  # RFC 5545 section 3.6.2: one of both
 
@@ -359,7 +359,7 @@ def _check_order(task: VTodo) -> None:
         raise InvalidArgumentError(
             "due and dtstart must both be dates, or both have a time", "pass both in the same form", argument="due"
         )
-    if moments.instant(due.dt) < moments.instant(start.dt):
+    if moments.to_aware(due.dt) < moments.to_aware(start.dt):
         raise InvalidArgumentError(
             "due {due} is before dtstart {start}",
             "pass a later due",
@@ -386,7 +386,7 @@ def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
     if percent is not None:
         task["PERCENT-COMPLETE"] = percent
     if completed is not None:  # a time in UTC: RFC 5545 section 3.8.2.1
-        task["COMPLETED"] = vDDDTypes(moments.instant(moments.placed(completed, zone)).astimezone(UTC))
+        task["COMPLETED"] = vDDDTypes(moments.to_aware(moments.in_zone(completed, zone)).astimezone(UTC))
 
 
 def _status(task: VTodo, change: Change) -> str | None:

@@ -28,9 +28,9 @@ from nextcloud_mcp.errors import (
     quoted,
 )
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import spellings
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
 CS: Final = "{http://calendarserver.org/ns/}"
@@ -160,7 +160,7 @@ async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = ""
     """Return the contacts of an address book by name, or those that have `query` in what people search for."""
     filters = [(name, text, "contains") for name in SEARCHED for text in spellings(query)] if query else []
     response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
-    return await aside(_contacts, response)  # thousands take seconds
+    return await run_in_worker_thread(_contacts, response)  # thousands take seconds
 
 
 async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: ContactData) -> Written:
@@ -173,7 +173,7 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
     """
     if address_book.startswith(_MADE_BY_NEXTCLOUD):
         raise _not_changeable(address_book)
-    card = await aside(vcard.create, uid, data)
+    card = await run_in_worker_thread(vcard.create, uid, data)
     url = await _url(nextcloud, address_book, f"{uid}.vcf")
     async with _changing(nextcloud, address_book):
         response = await nextcloud.request(
@@ -209,7 +209,7 @@ async def update(
         raise _not_changeable(address_book)
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)
-    changed = await aside(vcard.change_fields, card.text, fields)
+    changed = await run_in_worker_thread(vcard.change_fields, card.text, fields)
     async with _changing(nextcloud, address_book):
         response = await nextcloud.request(
             "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
@@ -230,7 +230,7 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
     _check(card, etag, uid)
     async with _changing(nextcloud, address_book):
         await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
-    return await aside(vcard.read, card.text)
+    return await run_in_worker_thread(vcard.read, card.text)
 
 
 @asynccontextmanager

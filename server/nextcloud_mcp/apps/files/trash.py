@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 _PROPFIND: Final = b"""<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>
@@ -48,7 +48,7 @@ async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
     except NotFoundError as error:
         await _check_account(nextcloud)
         raise NotFoundError("This Nextcloud has no trash", "what is deleted is gone") from error
-    return await aside(_all_trashed, response)
+    return await run_in_worker_thread(_all_trashed, response)
 
 
 async def restore(nextcloud: Nextcloud, trash_id: str) -> None:

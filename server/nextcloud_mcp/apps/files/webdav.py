@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
-from nextcloud_mcp.nextcloud.aside import aside
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import (
     PROPFIND,
@@ -27,6 +26,7 @@ from nextcloud_mcp.nextcloud.files import (
     url_of,
 )
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 _DELETING: Final = dav.propfind(
     f"{dav.D}resourcetype",
@@ -83,7 +83,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=PROPFIND
     )
     root = await root_of(nextcloud)
-    itself, *members = await aside(file_infos, response, root) or dav.not_webdav()
+    itself, *members = await run_in_worker_thread(file_infos, response, root) or dav.not_webdav()
     if not itself.is_directory:
         raise InvalidArgumentError("{path} is a file, not a folder", "read it, or list its folder", path=shown(path))
     return members

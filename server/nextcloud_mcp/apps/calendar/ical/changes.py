@@ -56,7 +56,7 @@ _ONE_OF: Final = {
     "STATUS": ("status", ("CONFIRMED", "TENTATIVE", "CANCELLED")),
     "CLASS": ("privacy", ("PUBLIC", "PRIVATE", "CONFIDENTIAL")),
 }
-_MADE_UNTRUE: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STRUCTURED-LOCATION",)}
+_VENDOR_DUPLICATES: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STRUCTURED-LOCATION",)}
 """The same said a second time, which other programs show instead."""
 
 
@@ -89,7 +89,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Whose:
+class Author:
     """The person who changes an event.
 
     Attributes:
@@ -104,7 +104,7 @@ class Whose:
     named: bool = False
 
 
-def new(uid: str, change: Change, whose: Whose) -> str:
+def new(uid: str, change: Change, author: Author) -> str:
     """Return the iCalendar of a new event.
 
     Raises:
@@ -116,9 +116,9 @@ def new(uid: str, change: Change, whose: Whose) -> str:
     calendar.add_component(event)
     event.add("uid", uid)
     event.add("created", datetime.now(UTC))
-    _set_when(event, change, whose)
+    _set_when(event, change, author)
     _set_rule(event, change)
-    _set_fields(event, change, whose)
+    _set_fields(event, change, author)
     return written(calendar)
 
 
@@ -151,7 +151,7 @@ def _is_told(name: str, value: object, told: object) -> bool:
     return told == value
 
 
-def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str = "") -> str:
+def changed(series: Series, change: Change, author: Author, *, recurrence_id: str = "") -> str:
     """Return the iCalendar of an event after a change: of all of it, or of one occurrence.
 
     Of what does not differ from what is there, only the time of the change is written.
@@ -165,26 +165,26 @@ def changed(series: Series, change: Change, whose: Whose, *, recurrence_id: str 
     with readable(series.stored):
         if change == Change():
             stamp(series.main)
-            return written(series.calendar, untold_zones=series.untold_zones, original=series.stored.text)
-        return _changed(series, change, whose, recurrence_id)
+            return written(series.calendar, missing_tzids=series.missing_tzids, original=series.stored.text)
+        return _changed(series, change, author, recurrence_id)
 
 
-def _changed(series: Series, change: Change, whose: Whose, recurrence_id: str) -> str:
+def _changed(series: Series, change: Change, author: Author, recurrence_id: str) -> str:
     if change.recurring is False and not recurrence_id:
         end_repetition(series)
     event = _own_occurrence(series, change, recurrence_id) if recurrence_id else series.main
     old, old_rules = at(event, "DTSTART"), list(event.rrules)
-    _set_when(event, change, whose)
+    _set_when(event, change, author)
     if not recurrence_id:
         if _is_left_behind(event, change, old_rules):
             change = replace(change, recurrence_rule=None)
         change = _with_stored_end(change, old.dt, old_rules)
         _set_rule(event, change)
         _move_rest(series, change, old, old_rules)
-    _set_fields(event, change, whose)
+    _set_fields(event, change, author)
     if change != Change(reminder_minutes=change.reminder_minutes, reminder_email=change.reminder_email):
         event["SEQUENCE"] = number(text(event, "SEQUENCE")) + 1  # RFC 5546 section 2.1.4: newer than what was sent
-    return written(series.calendar, untold_zones=series.untold_zones, original=series.stored.text)
+    return written(series.calendar, missing_tzids=series.missing_tzids, original=series.stored.text)
 
 
 def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
@@ -231,20 +231,20 @@ def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEven
     return occurrence
 
 
-def _set_when(event: VEvent, change: Change, whose: Whose) -> None:
+def _set_when(event: VEvent, change: Change, author: Author) -> None:
     start, end = (
         moments.read(value, argument) if value is not None else None
         for argument, value in {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}.items()
     )
-    if whose.named:
-        start, end = (moments.meant_in(each, whose.zone) for each in (start, end))
+    if author.named:
+        start, end = (moments.with_default_zone(each, author.zone) for each in (start, end))
     set_times(
         event,
         start,
         end,
         all_day=change.all_day,
-        zone=whose.zone,
-        moves_zone=whose.named and start is not None,
+        zone=author.zone,
+        moves_zone=author.named and start is not None,
         length=timedelta(minutes=change.duration_minutes) if change.duration_minutes else None,
         repeats=bool(change.recurrence_rule or change.recurring or (change.recurring is None and "RRULE" in event)),
     )
@@ -254,13 +254,13 @@ def _set_rule(event: VEvent, change: Change) -> None:
     set_rule(event, recurring=change.recurring, rule=change.recurrence_rule, last_day=change.recurrence_end_date)
 
 
-def written(calendar: VCalendar, *, untold_zones: AbstractSet[str] = frozenset(), original: str = "") -> str:
+def written(calendar: VCalendar, *, missing_tzids: AbstractSet[str] = frozenset(), original: str = "") -> str:
     """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it.
 
     Lines that say what they said in the `original` stay as they were written there.
     """
     starts = [start.dt.year for each in calendar.subcomponents if (start := timed(each, "DTSTART"))]
-    if calendar.get_missing_tzids() - untold_zones:
+    if calendar.get_missing_tzids() - missing_tzids:
         with own_zones():
             calendar.add_missing_timezones(first_date=date(max(min(starts, default=1971) - 1, 1), 1, 1))
     text = _text(calendar)
@@ -278,7 +278,7 @@ def stamp(component: Component) -> None:
         component[name] = vDDDTypes(datetime.now(UTC).replace(microsecond=0))
 
 
-def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
+def _set_fields(event: VEvent, change: Change, author: Author) -> None:
     texts = {
         "SUMMARY": change.title,
         "DESCRIPTION": change.description,
@@ -293,8 +293,8 @@ def _set_fields(event: VEvent, change: Change, whose: Whose) -> None:
             set_text(event, name, value)
     set_priority(event, change.priority)
     set_categories(event, change.categories)
-    _set_attendees(event, change.attendees, whose.mailto)
-    _set_reminders(event, change, whose.mailto)
+    _set_attendees(event, change.attendees, author.mailto)
+    _set_reminders(event, change, author.mailto)
     stamp(event)
 
 
@@ -313,7 +313,7 @@ def _one_of(name: str, value: str | None) -> str | None:
 
 def set_text(component: Component, name: str, value: str) -> None:
     """Set a property, or take it away if `value` is empty; control characters in it become blanks."""
-    for other in (name, *_MADE_UNTRUE.get(name, ())):
+    for other in (name, *_VENDOR_DUPLICATES.get(name, ())):
         component.pop(other, None)
     if text := content_lines.text(value):
         component[name] = vText(text)

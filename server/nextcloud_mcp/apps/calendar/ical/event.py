@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
 
 from nextcloud_mcp.apps.calendar.caldav import CalendarObject
-from nextcloud_mcp.apps.calendar.ical.often import expandable, meant
+from nextcloud_mcp.apps.calendar.ical.often import expandable, is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.parsed import parsed, readable
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -71,7 +71,7 @@ class Series:
         stored: The object as it is in the calendar.
         calendar: Its iCalendar, to be changed and written again.
         main: The event itself; of a series to which only single occurrences are shared, one of those.
-        untold_zones: The zones that its program did not describe, and nobody else need.
+        missing_tzids: The zones that its program did not describe, and nobody else need.
     """
 
     def __init__(self, stored: CalendarObject) -> None:
@@ -85,8 +85,8 @@ class Series:
             self.calendar = parsed(stored.text)
             self.main: VEvent = min(self.calendar.events, key=lambda event: "RECURRENCE-ID" in event)
             for event in self.calendar.events:  # what is read later must be there
-                _ = self.summary(event), [meant(rule) for rule in event.rrules]
-            self.untold_zones = self.calendar.get_missing_tzids()
+                _ = self.summary(event), [is_expandable_rule(rule) for rule in event.rrules]
+            self.missing_tzids = self.calendar.get_missing_tzids()
 
     @property
     def recurring(self) -> bool:
@@ -123,10 +123,10 @@ class Series:
         """Tell whether a series that is not expanded can have an occurrence between two times."""
         if self.changed_occurrences or "RDATE" in self.main:
             return True
-        reach = moments.instant(self.main.end) - moments.instant(self.main.start) + moments.A_DAY
+        reach = moments.to_aware(self.main.end) - moments.to_aware(self.main.start) + moments.A_DAY
         untils = [rule["UNTIL"][0] if "UNTIL" in rule else None for rule in self.main.rrules]
-        ended = all(each is not None and moments.instant(each) < begins - reach for each in untils)
-        return moments.instant(self.main.start) < ends + moments.A_DAY and not ended
+        ended = all(each is not None and moments.to_aware(each) < begins - reach for each in untils)
+        return moments.to_aware(self.main.start) < ends + moments.A_DAY and not ended
 
     def is_expanded(self, event: VEvent) -> bool:
         """Tell whether what `occurrences` gave is an occurrence, and not a series as a whole."""
@@ -155,9 +155,9 @@ class Series:
         asked = moments.read(recurrence_id, "recurrence_id")
         if not self.recurring:
             raise InvalidArgumentError("recurrence_id is for series, and this event happens once", "leave it out")
-        around = moments.instant(moments.placed(asked, _zone(self.main)))
+        around = moments.to_aware(moments.in_zone(asked, _zone(self.main)))
         moved = max(map(_moved, self.changed_occurrences), default=timedelta())
-        near = timedelta(days=2) + min(moved, moments.LONGEST_RANGE)
+        near = timedelta(days=2) + min(moved, moments.MAX_RANGE)
         expanded = self.occurrences(around - near, around + near)
         for each in (*self.changed_occurrences, *expanded):
             identity = timed(each, "RECURRENCE-ID")
@@ -235,9 +235,9 @@ def start_and_end(event: VEvent) -> tuple[Moment, Moment]:
 
     A program may write a start that the clock skips, which is later than it looks, with an end that is before then.
     """
-    start, end = moments.existing(event.start), moments.existing(event.end)
+    start, end = moments.skip_clock_gap(event.start), moments.skip_clock_gap(event.end)
     is_floating = [not isinstance(each, datetime) or each.tzinfo is None for each in (start, end)]
-    is_before = is_floating[0] == is_floating[1] and moments.instant(end) < moments.instant(start)
+    is_before = is_floating[0] == is_floating[1] and moments.to_aware(end) < moments.to_aware(start)
     return start, start if is_before else end
 
 
@@ -303,11 +303,11 @@ def written_rule(rule: vRecur) -> str:
 
 def _moved(event: VEvent) -> timedelta:
     """Return how far an occurrence was moved from where it is by rule."""
-    return abs(moments.instant(event.start) - moments.instant(at(event, "RECURRENCE-ID").dt))
+    return abs(moments.to_aware(event.start) - moments.to_aware(at(event, "RECURRENCE-ID").dt))
 
 
 def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:
-    start, end = (moments.instant(each, begins.tzinfo) for each in start_and_end(event))
+    start, end = (moments.to_aware(each, begins.tzinfo) for each in start_and_end(event))
     return begins <= start < ends if start == end else start < ends and begins < end
 
 

@@ -21,7 +21,7 @@ from icalendar import vRecur
 from icalendar.prop import vWeekday
 
 from nextcloud_mcp.apps.calendar.ical.event import written_rule
-from nextcloud_mcp.apps.calendar.ical.often import MOST_WALKED, meant
+from nextcloud_mcp.apps.calendar.ical.often import MAX_CANDIDATES, is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.times import zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
@@ -94,7 +94,7 @@ def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
     endless.pop("UNTIL", None)
     if endless.get("COUNT", [1])[0] < 1:
         endless.pop("COUNT")
-    return islice(rrulestr(written_rule(endless), dtstart=start), MOST_WALKED)
+    return islice(rrulestr(written_rule(endless), dtstart=start), MAX_CANDIDATES)
 
 
 def is_on_the_day_of_its_start(rule: vRecur) -> bool:
@@ -111,7 +111,7 @@ def moved_rule(rule: vRecur, move: Move) -> vRecur:
     result = deepcopy(rule)
     _move_hours(result, move)
     if move.days and any(part in rule for part in _DAYS):
-        if not meant(rule) or next(occurrences(rule, move.old), None) != move.old:
+        if not is_expandable_rule(rule) or next(occurrences(rule, move.old), None) != move.old:
             raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
         _move_days(result, move)
         _compare(rule, result, move)
@@ -317,7 +317,7 @@ def check_months(rule: vRecur, result: vRecur, move: Move, last: datetime) -> No
     Raises:
         InvalidArgumentError: there is such a month; it says which, and what the caller can do.
     """
-    if move.new.day <= max(move.old.day, _SHORTEST_MONTH) or not meant(rule):
+    if move.new.day <= max(move.old.day, _SHORTEST_MONTH) or not is_expandable_rule(rule):
         return
     shift = shift_for(rule, result, move)
     for each in up_to(occurrences(rule, move.old), min(last, move.old + _CHECKED)):
@@ -356,7 +356,7 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
     """
     if not move.days:
         return until + move.distance
-    if not meant(rule):
+    if not is_expandable_rule(rule):
         return until + move.distance
     if (
         not move.keeps_all

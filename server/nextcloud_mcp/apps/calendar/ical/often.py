@@ -15,17 +15,17 @@ from icalendar import Event as VEvent
 
 from nextcloud_mcp.nextcloud import moments
 
-MOST_A_DAY: Final = 24
-MOST_FOUND: Final = 5_000
+MAX_PER_DAY: Final = 24
+MAX_OCCURRENCES: Final = 5_000
 """Occurrences of one object in the time that is asked for."""
 
-MOST_WALKED: Final = 200_000
+MAX_CANDIDATES: Final = 200_000
 """Occurrences up to the end of that time: those of 22 years by the hour, or of 547 years by the day."""
 
 _MOST_RULES: Final = 2
-_MOST_VALUES: Final = 366
-_MOST_POSITIONS: Final = 7
-_MOST_CHANGES: Final = 2_000
+_MAX_VALUES: Final = 366
+_MAX_POSITIONS: Final = 7
+_MAX_CHANGES: Final = 2_000
 _LAST_YEAR: Final = 2100
 _A_WEEK: Final = 7
 
@@ -45,15 +45,15 @@ _MONTHS: Final = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 """How many days each has at most."""
 
 
-def meant(rule: vRecur) -> bool:
+def is_expandable_rule(rule: vRecur) -> bool:
     """Tell whether somebody can mean a rule: it happens, and not more than once an hour."""
     return (
         _frequency(rule) in _PARTS
         and set(rule) <= _PARTS[_frequency(rule)]
         and _interval(rule) >= 1
-        and all(len(values) <= _MOST_VALUES for values in rule.values())
-        and len(rule.get("BYSETPOS", ())) <= _MOST_POSITIONS
-        and _times_a_day(rule) <= MOST_A_DAY
+        and all(len(values) <= _MAX_VALUES for values in rule.values())
+        and len(rule.get("BYSETPOS", ())) <= _MAX_POSITIONS
+        and _times_a_day(rule) <= MAX_PER_DAY
         and _has_days(rule)
     )
 
@@ -83,26 +83,26 @@ def expandable(events: Sequence[VEvent], begins: datetime, ends: datetime) -> bo
     series = [event for event in events if "RECURRENCE-ID" not in event]
     changed = [event for event in events if "RECURRENCE-ID" in event]
     rules = [rule for event in series for rule in event.rrules]
-    if len(rules) > _MOST_RULES or not all(meant(rule) for rule in rules):
+    if len(rules) > _MOST_RULES or not all(is_expandable_rule(rule) for rule in rules):
         return False
     reach = max((_reach(event) for event in (*series, *filter(_moves_others, changed))), default=timedelta())
     found = sum(_most(event, ends - begins + 2 * reach) for event in series) + len(changed)
     looked_for = [_by_rule(event) for event in changed if any(name in event for name in ("RRULE", "RDATE", "EXDATE"))]
     last = max([ends + reach, *looked_for])  # the rule is walked up to each of them anew
-    walked = sum(_most(event, last - moments.instant(event.start)) for event in series) * (1 + len(looked_for))
-    return found <= MOST_FOUND and walked <= MOST_WALKED
+    walked = sum(_most(event, last - moments.to_aware(event.start)) for event in series) * (1 + len(looked_for))
+    return found <= MAX_OCCURRENCES and walked <= MAX_CANDIDATES
 
 
 def _reach(event: VEvent) -> timedelta:
     """Return how far from where the rule puts an occurrence it still happens: by its length, and as it was moved."""
-    start = moments.instant(event.start)
-    return abs(moments.instant(event.end) - start) + abs(_by_rule(event) - start)
+    start = moments.to_aware(event.start)
+    return abs(moments.to_aware(event.end) - start) + abs(_by_rule(event) - start)
 
 
 def _by_rule(event: VEvent) -> datetime:
     """Return when an event happens by rule, also if it was moved from there."""
     identity: Any = event.get("RECURRENCE-ID")
-    return moments.instant(identity.dt if identity else event.start)
+    return moments.to_aware(identity.dt if identity else event.start)
 
 
 def _moves_others(event: VEvent) -> bool:
@@ -114,7 +114,7 @@ def _most(event: VEvent, during: timedelta) -> int:
     """Return how many occurrences there can be in a time of this length."""
     days = max(during.days, 0) + 1
     return _listed(event) + sum(
-        min(days * _times_a_day(rule), _count(rule) or MOST_WALKED + 1) for rule in event.rrules
+        min(days * _times_a_day(rule), _count(rule) or MAX_CANDIDATES + 1) for rule in event.rrules
     )
 
 
@@ -127,16 +127,16 @@ def _listed(component: Component) -> int:
     return sum(len(each.dts) for each in (dates if isinstance(dates, list) else [dates]))
 
 
-def plain(zone: Timezone) -> bool:
+def has_bounded_transitions(zone: Timezone) -> bool:
     """Tell whether a zone changes its clock as zones do: not too often, by a rule on one day of a year."""
-    return sum(_changes(each) for each in (*zone.standard, *zone.daylight)) <= _MOST_CHANGES
+    return sum(_changes(each) for each in (*zone.standard, *zone.daylight)) <= _MAX_CHANGES
 
 
 def _changes(observance: Any) -> int:
     """Return how often a zone comes to this time of a year, more than is possible where a rule is odd."""
     rules = observance.rrules
     if not all(_once_a_year(rule) for rule in rules):
-        return _MOST_CHANGES + 1
+        return _MAX_CHANGES + 1
     lasts = [rule["UNTIL"][0].year if "UNTIL" in rule else _LAST_YEAR for rule in rules]
     years: list[int] = [max(last - observance.DTSTART.year, 0) for last in lasts]
     return 1 + _listed(observance) + sum(years)
@@ -148,7 +148,7 @@ def _once_a_year(rule: vRecur) -> bool:
     return (
         _frequency(rule) == "YEARLY"
         and set(rule) <= _OF_ZONES
-        and meant(rule)
+        and is_expandable_rule(rule)
         and len(rule.get("BYMONTH", ())) <= 1
         and len(weekdays) <= 1
         and len(days) <= (_A_WEEK if weekdays else 1)

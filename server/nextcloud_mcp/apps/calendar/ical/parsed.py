@@ -23,10 +23,10 @@ from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from nextcloud_mcp.apps.calendar.caldav import CalendarObject
-from nextcloud_mcp.apps.calendar.ical.often import plain
+from nextcloud_mcp.apps.calendar.ical.often import has_bounded_transitions
 from nextcloud_mcp.errors import NextcloudError
 from nextcloud_mcp.nextcloud import content_lines
-from nextcloud_mcp.nextcloud.aside import aside
+from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 Result = TypeVar("Result")
 
@@ -75,7 +75,7 @@ class _Zones(ZONEINFO):
         self._known: LRUCache[bytes, tzinfo] = LRUCache(_MOST_ZONES)
 
     def create_timezone(self, tz: Timezone) -> tzinfo:  # type: ignore[override]  # as ZONEINFO has it, unlike its base
-        if not plain(tz):  # before any time in it is looked at
+        if not has_bounded_transitions(tz):  # before any time in it is looked at
             raise ValueError("a zone that changes too often")
         described = sha256(tz.to_ical()).digest()
         known = self._known.get(described)
@@ -106,7 +106,7 @@ def parsed(ical: str) -> VCalendar:
             raise ValueError("components nested too deeply") from None
     if not isinstance(found, VCalendar):
         raise ValueError("not a calendar")  # noqa: TRY004 - of the content, like the parser's own
-    if not all(map(plain, found.timezones)):
+    if not all(map(has_bounded_transitions, found.timezones)):
         raise ValueError("a zone that changes too often")
     _check_depth(found)
     return found
@@ -164,7 +164,7 @@ async def read_all(
     results: list[Result] = []
     unreadable: list[str] = []
     waiting = iter(objects)
-    while await aside(_read_some, waiting, read, results, unreadable):
+    while await run_in_worker_thread(_read_some, waiting, read, results, unreadable):
         pass
     return results, unreadable
 

@@ -15,7 +15,7 @@ from icalendar import Todo as VTodo
 
 from nextcloud_mcp.apps.calendar.ical.event import Timed, alarms, at, timed
 from nextcloud_mcp.apps.calendar.ical.moved import Move, occurrences, up_to
-from nextcloud_mcp.apps.calendar.ical.often import meant
+from nextcloud_mcp.apps.calendar.ical.often import is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.rules import has_exceptions, move_dates, move_rules, remaining_occurrences
 from nextcloud_mcp.apps.calendar.ical.times import value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -74,7 +74,7 @@ def roll_on(vcalendar: VCalendar, task: VTodo) -> bool:
         InvalidArgumentError: it can't be told which that is.
     """
     start = begins(task)
-    if start is None or len(vcalendar.todos) > 1 or not all(meant(rule) for rule in _rules(task)):
+    if start is None or len(vcalendar.todos) > 1 or not all(is_expandable_rule(rule) for rule in _rules(task)):
         raise InvalidArgumentError(
             (
                 "The task repeats, and single occurrences of it were changed, or its rule has no start or is not one "

@@ -27,7 +27,7 @@ from nextcloud_mcp.apps.calendar.ical.moved import (
     shift_for,
     up_to,
 )
-from nextcloud_mcp.apps.calendar.ical.often import meant
+from nextcloud_mcp.apps.calendar.ical.often import is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.times import day_of, value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -64,7 +64,7 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur.from_ical(text.strip().removeprefix("RRULE:"))
     except ValueError:
         rule = vRecur()
-    if not meant(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
+    if not is_expandable_rule(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
         raise InvalidArgumentError(
             "Invalid recurrence_rule {text}",
             (
@@ -113,7 +113,7 @@ def _until(last: Moment, start: Moment) -> Moment:
         last = datetime.combine(last, time(23, 59, 59))
     if start.tzinfo is None:
         return last.replace(tzinfo=None)
-    return moments.instant(last, start.tzinfo).astimezone(UTC)
+    return moments.to_aware(last, start.tzinfo).astimezone(UTC)
 
 
 def end_repetition(series: Series) -> None:
@@ -136,14 +136,14 @@ def _first_occurrence(series: Series) -> VEvent:
     start = at(series.main, "DTSTART")
     if "EXDATE" not in series.main and not series.changed_occurrences and "RDATE" not in series.main:
         return series.main
-    if not all(meant(rule) for rule in series.main.rrules):
+    if not all(is_expandable_rule(rule) for rule in series.main.rrules):
         raise InvalidArgumentError(
             "The series happens too often to find its first occurrence",
             "pass start_datetime and recurrence_rule for a short series first, or delete it and create the event",
         )
     first = next(remaining_occurrences(series.main, start.dt), None)
     if first is None:  # only what was changed of others is left
-        return min(series.changed_occurrences, key=lambda each: moments.instant(each.start), default=series.main)
+        return min(series.changed_occurrences, key=lambda each: moments.to_aware(each.start), default=series.main)
     by_rule = _in_zone(first, start.dt)
     for each in series.changed_occurrences:
         if _is_occurrence(each, by_rule):
@@ -173,7 +173,7 @@ def has_occurrences(series: Series) -> bool:
     """
     if series.changed_occurrences or "RECURRENCE-ID" in series.main:
         return bool(series.changed_occurrences)
-    if not all(meant(rule) for rule in series.main.rrules):
+    if not all(is_expandable_rule(rule) for rule in series.main.rrules):
         return True
     return next(remaining_occurrences(series.main, at(series.main, "DTSTART").dt), None) is not None
 

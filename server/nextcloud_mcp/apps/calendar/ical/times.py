@@ -90,7 +90,7 @@ def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Momen
 def _where_one_is(moment: Moment, like: Timed | None, zone: tzinfo | None) -> Moment:
     """Tell a time in UTC, which is no zone that somebody chose, in the person's zone: there it may be another day."""
     in_utc = zone_of(moment) is not None and like is not None and "TZID" not in like.params
-    return moments.placed(moment, zone) if in_utc and zone else moment
+    return moments.in_zone(moment, zone) if in_utc and zone else moment
 
 
 def _set_hours(
@@ -119,9 +119,9 @@ def _set_hours(
         )
     old_end = (timed(event, "DTEND") or old) if old else None
     like, end_like = (None, None) if moves_zone else (old, old_end)
-    begins = moments.existing(placed_like(start, like, zone)) if start is not None or old is None else old.dt
+    begins = moments.skip_clock_gap(in_zone_like(start, like, zone)) if start is not None or old is None else old.dt
     if end is not None:
-        ends = _given_end(moments.existing(placed_like(end, end_like, zone)), end, start, begins, zone)
+        ends = _given_end(moments.skip_clock_gap(in_zone_like(end, end_like, zone)), end, start, begins, zone)
     elif old is None:
         ends = _later(begins, length)
     else:
@@ -136,7 +136,7 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
     Raises:
         InvalidArgumentError: it is not after the start.
     """
-    first, last = (moments.instant(each, zone).astimezone(UTC) for each in (begins, ends))
+    first, last = (moments.to_aware(each, zone).astimezone(UTC) for each in (begins, ends))
     if last <= first and start is not None and zone_of(start) == zone_of(end) and skipped_in(start, zone_of(begins)):
         meant = moments.by_the_clock(end) - moments.by_the_clock(start)
         ends, last = _later(begins, meant), first + meant
@@ -153,13 +153,13 @@ def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
     if zone_of(end) is None or zone_of(old) is None:
         return end + (moments.by_the_clock(begins) - moments.by_the_clock(old))
     ends = _as_long(begins, old, end)
-    return ends if zone_of(end) == zone_of(old) else moments.placed(ends, zone_of(end))
+    return ends if zone_of(end) == zone_of(old) else moments.in_zone(ends, zone_of(end))
 
 
 def _as_long(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return the end of what took from `old` to `end`: as many days later by the clock, and as much time more."""
-    days = timedelta((moments.by_the_clock(moments.placed(end, zone_of(old))) - moments.by_the_clock(old)).days)
-    return _later(moments.existing(begins + days), moments.between(old + days, end))
+    days = timedelta((moments.by_the_clock(moments.in_zone(end, zone_of(old))) - moments.by_the_clock(old)).days)
+    return _later(moments.skip_clock_gap(begins + days), moments.between(old + days, end))
 
 
 def _later(moment: Moment, length: timedelta) -> Moment:
@@ -171,8 +171,8 @@ def _later(moment: Moment, length: timedelta) -> Moment:
 
 def skipped_in(moment: Moment, where: tzinfo | None) -> bool:
     """Tell whether a clock skips a time that a caller wrote: that of its own zone, or of `where` if it has none."""
-    there = moments.meant_in(moment, where) or moment
-    return moments.by_the_clock(moments.existing(there)) != moments.by_the_clock(there)
+    there = moments.with_default_zone(moment, where) or moment
+    return moments.by_the_clock(moments.skip_clock_gap(there)) != moments.by_the_clock(there)
 
 
 def _writable(moment: Moment) -> Moment:
@@ -182,7 +182,7 @@ def _writable(moment: Moment) -> Moment:
     return moment if moment.utcoffset() == moment.replace(fold=0).utcoffset() else moment.astimezone(UTC)
 
 
-def placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:
+def in_zone_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:
     """Put a time that a caller wrote into the zone of `like`; one without an offset floats where `like` does.
 
     UTC is no zone that somebody chose: then it is put into `zone`.
@@ -190,7 +190,7 @@ def placed_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) 
     has = like.dt.tzinfo if like and isinstance(like.dt, datetime) else None
     floats = has is None and zone_of(moment or date.min) is None
     chosen = like is not None and ("TZID" in like.params or floats)
-    return moments.placed(moment or date.min, has if chosen else zone or has)
+    return moments.in_zone(moment or date.min, has if chosen else zone or has)
 
 
 def _in_order(start: Moment, end: Moment) -> None:

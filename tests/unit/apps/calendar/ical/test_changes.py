@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed, new, written
+from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed, new, written
 from nextcloud_mcp.apps.calendar.ical.event import Series, at
 from nextcloud_mcp.apps.calendar.ical.rules import has_occurrences, without
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -27,7 +27,7 @@ from tests.support.ics import (
 )
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
-ALICE: Final = Whose(BERLIN, "mailto:alice@example.org")
+ALICE: Final = Author(BERLIN, "mailto:alice@example.org")
 ALWAYS: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
 """What every change touches."""
 
@@ -38,16 +38,16 @@ def difference(before: str, after: str) -> tuple[set[str], set[str]]:
     return tuple({line for line in lines if not line.startswith(ALWAYS)} for lines in (old - new, new - old))  # type: ignore[return-value]
 
 
-def change(ical: str, *, whose: Whose = ALICE, recurrence_id: str = "", **fields: Any) -> tuple[set[str], set[str]]:
+def change(ical: str, *, author: Author = ALICE, recurrence_id: str = "", **fields: Any) -> tuple[set[str], set[str]]:
     """Change an event and return the lines that went and those that came."""
-    after = changed(Series(stored(ical)), Change(**fields), whose, recurrence_id=recurrence_id)
+    after = changed(Series(stored(ical)), Change(**fields), author, recurrence_id=recurrence_id)
     Series(stored(after))
     return difference(ical, after)
 
 
-def created(*, whose: Whose = ALICE, **fields: Any) -> set[str]:
+def created(*, author: Author = ALICE, **fields: Any) -> set[str]:
     """Make an event and return its lines, without those that are in each."""
-    ical = new("theirs", Change(**{"title": "T", "start_datetime": "2030-10-07T10:00", **fields}), whose)
+    ical = new("theirs", Change(**{"title": "T", "start_datetime": "2030-10-07T10:00", **fields}), author)
     Series(stored(ical))
     lines = unfolded(ical)
     inside = lines[lines.index("BEGIN:VEVENT") + 1 : lines.index("END:VEVENT")]
@@ -57,7 +57,7 @@ def created(*, whose: Whose = ALICE, **fields: Any) -> set[str]:
 @pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
 def test_another_programs_event_is_kept(ical: str) -> None:
     """A change of the title changes the title: what we do not understand is as it was, in the order in which it was."""
-    after = changed(Series(stored(ical)), Change(title="Ours"), Whose(None))
+    after = changed(Series(stored(ical)), Change(title="Ours"), Author(None))
     gone, come = difference(ical, after)
     assert [line.partition(":")[0].partition(";")[0] for line in gone] == ["SUMMARY"]
     assert come == {"SUMMARY:Ours"}
@@ -70,7 +70,7 @@ def test_writing_what_was_read_changes_nothing(ical: str) -> None:
     """Byte for byte, long lines and values that can be written in two ways included."""
     series = Series(stored(ical))
     original = series.stored.text
-    assert written(series.calendar, untold_zones=series.untold_zones, original=original) == original
+    assert written(series.calendar, missing_tzids=series.missing_tzids, original=original) == original
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_change_is_newer(fields: dict[str, Any], sequence: int) -> None:
     """Who was invited takes it for an update of what they have."""
     event = Series(stored(changed(Series(stored(THUNDERBIRD)), Change(**fields), ALICE))).main
     assert event["SEQUENCE"] == sequence
-    stamps = [moments.instant(at(event, name).dt) for name in ("DTSTAMP", "LAST-MODIFIED")]
+    stamps = [moments.to_aware(at(event, name).dt) for name in ("DTSTAMP", "LAST-MODIFIED")]
     assert min(stamps) > datetime.now(UTC) - timedelta(minutes=1)
 
 
@@ -97,9 +97,9 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"start_datetime": "2030-10-07T10:00Z", "end_datetime": "2030-10-07T08:30:00-03:00"},
         {"DTSTART;TZID=Europe/Berlin:20301007T120000", "DTEND;TZID=Europe/Berlin:20301007T133000"},
     ),
-    "wherever one is": ({"whose": Whose(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
+    "wherever one is": ({"whose": Author(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
     "an instant, no zone known": (
-        {"whose": Whose(None), "start_datetime": "2030-10-07T10:00+02:00"},
+        {"whose": Author(None), "start_datetime": "2030-10-07T10:00+02:00"},
         {"DTSTART:20301007T080000Z", "DTEND:20301007T090000Z"},
     ),
     "a day": (
@@ -123,7 +123,7 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"RRULE:FREQ=DAILY;UNTIL=20301231"},
     ),
     "a floating rule": (
-        {"whose": Whose(None), "recurrence_rule": "FREQ=DAILY;UNTIL=20301231"},
+        {"whose": Author(None), "recurrence_rule": "FREQ=DAILY;UNTIL=20301231"},
         {"RRULE:FREQ=DAILY;UNTIL=20301231T235959"},
     ),
     "texts": (
@@ -228,7 +228,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "a reminder of another life": ({"reminder_minutes": 10**12}, "Invalid reminder_minutes 1000000000000: pass how"),
     "no reminder, and one by mail": ({"reminder_minutes": -1, "reminder_email": True}, "contradict each other"),
     "a reminder by mail to nobody": (
-        {"reminder_email": True, "whose": Whose(BERLIN)},
+        {"reminder_email": True, "whose": Author(BERLIN)},
         "reminder_email needs a mail address",
     ),
 }
@@ -380,7 +380,7 @@ def test_an_event_keeps_its_length_where_the_clock_changes(
 @pytest.mark.parametrize("named", [True, False])
 def test_an_event_is_made_in_the_hour_that_the_clock_skips(fields: dict[str, Any], end: str, *, named: bool) -> None:
     """It starts an hour later by the clock, and ends after that."""
-    made = created(start_datetime="2027-03-28T02:30", whose=Whose(BERLIN, named=named), **fields)
+    made = created(start_datetime="2027-03-28T02:30", author=Author(BERLIN, named=named), **fields)
     assert {"DTSTART;TZID=Europe/Berlin:20270328T033000", f"DTEND;TZID=Europe/Berlin:20270328T{end}"} <= made
 
 
@@ -446,7 +446,7 @@ def test_a_series_with_exceptions_stays_of_its_kind() -> None:
 def test_the_end_of_a_series_stays_when_it_is_moved_by_days() -> None:
     """UNTIL is a date that somebody meant."""
     plain = ics("DTSTART:20301007T080000Z", "DTEND:20301007T090000Z", "RRULE:FREQ=DAILY;UNTIL=20301031T080000Z")
-    _, come = change(plain, start_datetime="2030-10-14T08:00Z", whose=Whose(None))
+    _, come = change(plain, start_datetime="2030-10-14T08:00Z", author=Author(None))
     assert not any(line.startswith("RRULE") for line in come)
 
 
@@ -668,7 +668,7 @@ def test_a_series_that_is_given_back_with_another_start_is_moved() -> None:
     assert "RRULE:BYDAY=TU;FREQ=WEEKLY;UNTIL=20301231T090000Z" in come
     workdays = "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR"
     ical = ics("DTSTART:20301007T080000Z", f"RRULE:{workdays}", "EXDATE:20301009T080000Z")
-    _, come = change(ical, start_datetime="2030-10-08T08:00Z", recurrence_rule=workdays, whose=Whose(None))
+    _, come = change(ical, start_datetime="2030-10-08T08:00Z", recurrence_rule=workdays, author=Author(None))
     assert come == {"DTSTART:20301008T080000Z"}
     _, come = change(
         OUTLOOK, recurrence_id="2030-10-14", start_datetime="2030-10-15T10:00", recurring=True, recurrence_rule=RULE

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import vRecur
 
-from nextcloud_mcp.apps.calendar.ical.changes import Change, Whose, changed
+from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed
 from nextcloud_mcp.apps.calendar.ical.event import Series
 from nextcloud_mcp.apps.calendar.ical.moved import Move, moved_rule
 from nextcloud_mcp.apps.calendar.ical.rules import is_same_rule
@@ -16,7 +16,7 @@ from nextcloud_mcp.errors import InvalidArgumentError
 from tests.support.ics import ics, stored, unfolded
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
-ALICE: Final = Whose(BERLIN)
+ALICE: Final = Author(BERLIN)
 TUESDAYS: Final = (
     "DTSTART;TZID=Europe/Berlin:20261006T101500",
     "DTEND;TZID=Europe/Berlin:20261006T111500",
@@ -49,9 +49,9 @@ def listed(ical: str, year: int = 2026, years: int = 1) -> list[str]:
     return sorted(f"{each.start_datetime[:16]}{'*' if each.title else ''}" for each in found)
 
 
-def after(ical: str, *, whose: Whose = ALICE, **fields: Any) -> str:
+def after(ical: str, *, author: Author = ALICE, **fields: Any) -> str:
     """The object after a change of all of it."""
-    return changed(Series(stored(ical)), Change(**fields), whose)
+    return changed(Series(stored(ical)), Change(**fields), author)
 
 
 def rule(ical: str) -> str:
@@ -622,20 +622,20 @@ def test_another_zone_across_midnight(start: str, pinned: str, zone: str, to: st
     """What is the next day in the zone in which the series is told from now on is the next day in its rule."""
     frequency = "MONTHLY" if "MONTH" in pinned else "WEEKLY"
     ical = ics(f"DTSTART:{start}", f"RRULE:FREQ={frequency};{pinned};COUNT=4")
-    moved = after(ical, start_datetime=to, whose=Whose(ZoneInfo(zone)))
+    moved = after(ical, start_datetime=to, author=Author(ZoneInfo(zone)))
     assert there in rule(moved)
     assert listed(moved, years=2)[0] == to
     assert len(listed(moved, years=2)) == 4
 
 
-TOKYO: Final = Whose(ZoneInfo("Asia/Tokyo"), named=True)
+TOKYO: Final = Author(ZoneInfo("Asia/Tokyo"), named=True)
 
 
 @pytest.mark.parametrize("start", ["2026-10-07T05:00", "2026-10-06T22:00+02:00"])
 def test_a_new_start_in_a_zone_that_is_named_moves_the_event_there(start: str) -> None:
     """With its rule, its end and its exceptions: 05:00 of Wednesday in Tokyo."""
     ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T140000"))
-    moved = after(ical, start_datetime=start, whose=TOKYO)
+    moved = after(ical, start_datetime=start, author=TOKYO)
     lines = set(unfolded(moved))
     assert {"DTSTART;TZID=Asia/Tokyo:20261007T050000", "DTEND;TZID=Asia/Tokyo:20261007T060000"} <= lines
     assert {"EXDATE;TZID=Asia/Tokyo:20261014T050000", "RECURRENCE-ID;TZID=Asia/Tokyo:20261021T050000"} <= lines
@@ -645,7 +645,7 @@ def test_a_new_start_in_a_zone_that_is_named_moves_the_event_there(start: str) -
 
 def test_a_new_end_in_a_zone_that_is_named_is_meant_there() -> None:
     """The event stays in its own: 19:00 in Tokyo is noon in Berlin."""
-    moved = after(ics(*TUESDAYS[:2]), end_datetime="2026-10-06T19:00", whose=TOKYO)
+    moved = after(ics(*TUESDAYS[:2]), end_datetime="2026-10-06T19:00", author=TOKYO)
     assert "DTEND;TZID=Europe/Berlin:20261006T120000" in unfolded(moved)
 
 

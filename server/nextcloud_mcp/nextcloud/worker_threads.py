@@ -11,6 +11,6 @@ _THREADS: Final = CapacityLimiter(2)
 """Python runs one at a time: each more would slow the event loop down, and hold one more answer in memory."""
 
 
-async def aside(work: Callable[..., Result], *arguments: object) -> Result:
+async def run_in_worker_thread(work: Callable[..., Result], *arguments: object) -> Result:
     """Do what takes computing in a thread."""
     return await to_thread.run_sync(work, *arguments, limiter=_THREADS)
