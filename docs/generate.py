@@ -24,14 +24,14 @@ A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 i
 
 | member | |
 | --- | --- |
-| `version` | 1 |
+| `version` | 2 |
 | `healthy` | whether no step failed |
 | `counts` | how many steps ended `ok`, `skipped`, `warning`, `failed` |
 | `steps` | each step, in the order of the table: |
 | `steps[].code`, `.title` | which it is |
 | `steps[].outcome` | `ok`, `skipped`, `warning` (calls work all the same) or `failed` |
-| `steps[].saw` | what was seen, for people; of a skipped step, why it was not judged |
-| `steps[].problems[]` | `outcome` (`warning` or `failed`), `cause`, and `mend`: a command, a setting, a place |
+| `steps[].observed` | what was seen, for people; of a skipped step, why it was not judged |
+| `steps[].problems[]` | `outcome` (`warning` or `failed`), `cause`, and `fix`: a command, a setting, a place |
 
 No token, secret or password is ever in it.
 """
@@ -158,7 +158,7 @@ def doctor_page() -> str:
     ]
     for step in STEPS:
         needs = ", ".join(f"`{code}`" for code in step.needs)
-        rows.append(f"| `{step.code}` | {_one_line(step.demands)} | {needs} |")
+        rows.append(f"| `{step.code}` | {_one_line(step.requirement)} | {needs} |")
     return "\n".join(rows) + DOCTOR_JSON
 
 

@@ -18,21 +18,21 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 from starlette.responses import Response
 
+from nextcloud_mcp.doctor.deployment import Options
 from nextcloud_mcp.doctor.finding import Outcome
-from nextcloud_mcp.doctor.patient import Options
 from stack.chain import Chain
 from stack.process import LOOPBACK, free_port
-from tests.doctor.ward import Ward, complaints, first_complaint, run_ward
+from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_ward
 from tests.support.administration import client_with, realm_with
 from tests.support.certificates import self_signed
 from tests.support.front import Fault, Front
 
-Broken = Callable[[Ward], AbstractAsyncContextManager[Mapping[str, str]]]
+Broken = Callable[[BreakableChain], AbstractAsyncContextManager[Mapping[str, str]]]
 """Breaks a ward for as long as the block lasts, and returns the settings that the doctor gets in place of the real."""
 
 
 @pytest.fixture(scope="module")
-async def ward(chain: Chain) -> AsyncIterator[Ward]:
+async def target(chain: Chain) -> AsyncIterator[BreakableChain]:
     """The chain that each test breaks and mends."""
     async with run_ward(chain) as running:
         yield running
@@ -42,12 +42,12 @@ def settings(**values: str) -> Broken:
     """Give the doctor other settings than the server has; `{name}` stands for a part's address."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
         addresses = {
-            "keycloak": ward.keycloak.url,
-            "server": ward.server.url,
-            "nextcloud": ward.nextcloud.url,
-            "server_port": ward.server.url.rpartition(":")[2],
+            "keycloak": target.keycloak.url,
+            "server": target.server.url,
+            "nextcloud": target.nextcloud.url,
+            "server_port": target.server.url.rpartition(":")[2],
             "nobody": f"http://localhost:{free_port()}",
         }
         yield {name: value.format(**addresses) for name, value in values.items()}
@@ -55,23 +55,23 @@ def settings(**values: str) -> Broken:
     return broken
 
 
-def at(change: Callable[[Ward], AbstractContextManager[object]]) -> Broken:
+def at(change: Callable[[BreakableChain], AbstractContextManager[object]]) -> Broken:
     """Break by something that is put back at the end of a block."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        with change(ward):
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
+        with change(target):
             yield {}
 
     return broken
 
 
-def away(part: Callable[[Ward], Front]) -> Broken:
+def away(part: Callable[[BreakableChain], Front]) -> Broken:
     """Take a part down."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        async with part(ward).away():
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
+        async with part(target).away():
             yield {}
 
     return broken
@@ -81,9 +81,9 @@ def both(*breakages: Broken) -> Broken:
     """Break in two ways at once."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
         first, second = breakages
-        async with first(ward) as given, second(ward) as more:
+        async with first(target) as given, second(target) as more:
             yield {**given, **more}
 
     return broken
@@ -115,8 +115,8 @@ def hanging(path: str) -> Broken:
     """Let Nextcloud answer nothing under one path; the doctor waits for a second."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        with pytest.MonkeyPatch.context() as patch, ward.nextcloud.holding(path):
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
+        with pytest.MonkeyPatch.context() as patch, target.nextcloud.holding(path):
             patch.setattr("nextcloud_mcp.nextcloud.client.TIMEOUT", httpx.Timeout(1.0, connect=5.0))
             yield {}
 
@@ -140,8 +140,8 @@ def with_tls(*, trusted: bool, **certificate: Any) -> Broken:
     """Put Nextcloud behind TLS with such a certificate."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        file, key = self_signed(ward.chain.config.state, **certificate)
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
+        file, key = self_signed(target.chain.config.state, **certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file, key)
         server = await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, 0, ssl=context)
@@ -161,17 +161,17 @@ def with_tls(*, trusted: bool, **certificate: Any) -> Broken:
 def client_attribute(name: str, value: str) -> Broken:
     """Set an attribute of the exchange server's client."""
 
-    def change(ward: Ward) -> AbstractContextManager[None]:
-        key = ward.admin.get_client_id(ward.exchange_client)
-        attributes = ward.admin.get_client(str(key))["attributes"] | {name: value}
-        return client_with(ward.admin, ward.exchange_client, attributes=attributes)
+    def change(target: BreakableChain) -> AbstractContextManager[None]:
+        key = target.admin.get_client_id(target.exchange_client)
+        attributes = target.admin.get_client(str(key))["attributes"] | {name: value}
+        return client_with(target.admin, target.exchange_client, attributes=attributes)
 
     return at(change)
 
 
 def authenticated_by(kind: str) -> Broken:
     """Let the exchange server's client prove in another way who it is."""
-    return at(lambda ward: client_with(ward.admin, ward.exchange_client, clientAuthenticatorType=kind))
+    return at(lambda target: client_with(target.admin, target.exchange_client, clientAuthenticatorType=kind))
 
 
 def signing(*, registered: ECKey | RSAKey | None) -> Broken:
@@ -179,8 +179,8 @@ def signing(*, registered: ECKey | RSAKey | None) -> Broken:
     public = "".join(registered.as_pem(private=False).decode().splitlines()[1:-1]) if registered else ""
 
     @asynccontextmanager
-    async def given(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        file = ward.chain.config.state / "key.pem"
+    async def given(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
+        file = target.chain.config.state / "key.pem"
         file.write_bytes(KEY.as_pem(private=True))
         yield {"OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_PRIVATE_KEY_FILE": str(file)}
 
@@ -192,8 +192,8 @@ def secret_in_a_file(secret: str) -> Broken:
     """Give the secret by a file."""
 
     @asynccontextmanager
-    async def broken(ward: Ward) -> AsyncIterator[Mapping[str, str]]:
-        file = ward.chain.config.state / "secret"
+    async def broken(target: BreakableChain) -> AsyncIterator[Mapping[str, str]]:
+        file = target.chain.config.state / "secret"
         file.write_text(secret)
         yield {"OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(file)}
 
@@ -201,28 +201,28 @@ def secret_in_a_file(secret: str) -> Broken:
 
 
 @contextmanager
-def without_default_scope(ward: Ward) -> Iterator[None]:
+def without_default_scope(target: BreakableChain) -> Iterator[None]:
     """Take the scope `nextcloud` from the exchange server's client."""
-    key, scope = str(ward.admin.get_client_id(ward.exchange_client)), _scope(ward, "nextcloud")["id"]
-    ward.admin.delete_client_default_client_scope(key, scope)
+    key, scope = str(target.admin.get_client_id(target.exchange_client)), _scope(target, "nextcloud")["id"]
+    target.admin.delete_client_default_client_scope(key, scope)
     try:
         yield
     finally:
-        ward.admin.add_client_default_client_scope(key, scope, {})
+        target.admin.add_client_default_client_scope(key, scope, {})
 
 
 def without_mapper(scope_name: str, mapper_name: str) -> Broken:
     """Take a mapper from a client scope."""
 
     @contextmanager
-    def change(ward: Ward) -> Iterator[None]:
-        scope = _scope(ward, scope_name)
+    def change(target: BreakableChain) -> Iterator[None]:
+        scope = _scope(target, scope_name)
         (mapper,) = [each for each in scope["protocolMappers"] if each["name"] == mapper_name]
-        ward.admin.delete_mapper_from_client_scope(scope["id"], mapper["id"])
+        target.admin.delete_mapper_from_client_scope(scope["id"], mapper["id"])
         try:
             yield
         finally:
-            ward.admin.add_mapper_to_client_scope(scope["id"], {**mapper, "id": None})
+            target.admin.add_mapper_to_client_scope(scope["id"], {**mapper, "id": None})
 
     return at(change)
 
@@ -231,14 +231,14 @@ def with_mapper(scope_name: str, mapper: dict[str, Any]) -> Broken:
     """Give a client scope a mapper too many."""
 
     @contextmanager
-    def change(ward: Ward) -> Iterator[None]:
-        scope = _scope(ward, scope_name)
-        ward.admin.add_mapper_to_client_scope(scope["id"], mapper)
+    def change(target: BreakableChain) -> Iterator[None]:
+        scope = _scope(target, scope_name)
+        target.admin.add_mapper_to_client_scope(scope["id"], mapper)
         try:
             yield
         finally:
-            (added,) = [m for m in _scope(ward, scope_name)["protocolMappers"] if m["name"] == mapper["name"]]
-            ward.admin.delete_mapper_from_client_scope(scope["id"], added["id"])
+            (added,) = [m for m in _scope(target, scope_name)["protocolMappers"] if m["name"] == mapper["name"]]
+            target.admin.delete_mapper_from_client_scope(scope["id"], added["id"])
 
     return at(change)
 
@@ -247,20 +247,20 @@ def scope_attribute(scope_name: str, name: str, value: str) -> Broken:
     """Set an attribute of a client scope, which is true by default."""
 
     @contextmanager
-    def change(ward: Ward) -> Iterator[None]:
-        scope = _scope(ward, scope_name)
+    def change(target: BreakableChain) -> Iterator[None]:
+        scope = _scope(target, scope_name)
         before = {name: "true", **scope["attributes"]}  # Keycloak keeps an attribute that an update does not mention
-        ward.admin.update_client_scope(scope["id"], scope | {"attributes": before | {name: value}})
+        target.admin.update_client_scope(scope["id"], scope | {"attributes": before | {name: value}})
         try:
             yield
         finally:
-            ward.admin.update_client_scope(scope["id"], scope | {"attributes": before})
+            target.admin.update_client_scope(scope["id"], scope | {"attributes": before})
 
     return at(change)
 
 
-def _scope(ward: Ward, name: str) -> dict[str, Any]:
-    (scope,) = [each for each in ward.admin.get_client_scopes() if each["name"] == name]
+def _scope(target: BreakableChain, name: str) -> dict[str, Any]:
+    (scope,) = [each for each in target.admin.get_client_scopes() if each["name"] == name]
     return dict(scope)
 
 
@@ -268,15 +268,15 @@ def without_policy(name: str) -> Broken:
     """Take a client policy away."""
 
     @contextmanager
-    def change(ward: Ward) -> Iterator[None]:
-        path = f"admin/realms/{ward.chain.keycloak.realm}/client-policies/policies"
-        before = ward.admin.connection.raw_get(path).json()
+    def change(target: BreakableChain) -> Iterator[None]:
+        path = f"admin/realms/{target.chain.keycloak.realm}/client-policies/policies"
+        before = target.admin.connection.raw_get(path).json()
         others = [policy for policy in before["policies"] if policy["name"] != name]
-        ward.admin.connection.raw_put(path, data=json.dumps({"policies": others})).raise_for_status()
+        target.admin.connection.raw_put(path, data=json.dumps({"policies": others})).raise_for_status()
         try:
             yield
         finally:
-            ward.admin.connection.raw_put(path, data=json.dumps(before)).raise_for_status()
+            target.admin.connection.raw_put(path, data=json.dumps(before)).raise_for_status()
 
     return at(change)
 
@@ -285,19 +285,19 @@ def registration_policy(provider: str, **config: list[str]) -> Broken:
     """Configure a policy of anonymous registration in another way."""
 
     @contextmanager
-    def change(ward: Ward) -> Iterator[None]:
+    def change(target: BreakableChain) -> Iterator[None]:
         (policy,) = [
             each
-            for each in ward.admin.get_components({"name": provider})
+            for each in target.admin.get_components({"name": provider})
             if each["providerId"] == provider or each["name"] == provider
             if each["subType"] == "anonymous"
         ]
         names = {name.replace("_", "-"): value for name, value in config.items()}
-        ward.admin.update_component(policy["id"], policy | {"config": policy["config"] | names})
+        target.admin.update_component(policy["id"], policy | {"config": policy["config"] | names})
         try:
             yield
         finally:
-            ward.admin.update_component(policy["id"], policy)
+            target.admin.update_component(policy["id"], policy)
 
     return at(change)
 
@@ -313,7 +313,7 @@ class Case:
         broken: breaks it.
         code: of the step that complains first.
         cause: part of the cause; `{client}` and the like stand for what only the run knows.
-        mend: part of what mends it.
+        mend: part of what fixes it.
         outcome: what the step is.
         scope: of the token that the doctor is given; None gives it none.
         admin: whether it has admin access.
@@ -322,7 +322,7 @@ class Case:
     broken: Broken
     code: str
     cause: str
-    mend: str
+    fix: str
     outcome: Outcome = Outcome.FAILED
     scope: str | None = None
     admin: bool = False
@@ -355,7 +355,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     # the network
     "Keycloak: down": Case(
-        away(lambda ward: ward.keycloak), "network.keycloak", "nothing listens there", "OIDC_DISCOVERY_URL"
+        away(lambda target: target.keycloak), "network.keycloak", "nothing listens there", "OIDC_DISCOVERY_URL"
     ),
     "Keycloak: a name that does not resolve": Case(
         settings(OIDC_DISCOVERY_URL=f"https://keycloak.invalid/{KEYCLOAK}"),
@@ -363,9 +363,11 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "the name does not resolve",
         "OIDC_DISCOVERY_URL",
     ),
-    "server: does not run": Case(away(lambda ward: ward.server), "network.server", "nothing listens there", "start it"),
+    "server: does not run": Case(
+        away(lambda target: target.server), "network.server", "nothing listens there", "start it"
+    ),
     "Nextcloud: down": Case(
-        away(lambda ward: ward.nextcloud), "network.nextcloud", "nothing listens there", "NEXTCLOUD_HOST"
+        away(lambda target: target.nextcloud), "network.nextcloud", "nothing listens there", "NEXTCLOUD_HOST"
     ),
     "TLS: expired": Case(
         with_tls(trusted=True, ends=timedelta(days=-1)), "network.nextcloud", "certificate has expired", "renew"
@@ -404,7 +406,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "issuer: two names": Case(
         at(
-            lambda ward: ward.keycloak.meddling(
+            lambda target: target.keycloak.meddling(
                 rewriting(KEYCLOAK, lambda it: it | {"issuer": it["issuer"].replace("localhost", LOOPBACK)})
             )
         ),
@@ -413,13 +415,16 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "--hostname-backchannel-dynamic=true",
     ),
     "issuer: no keys": Case(
-        at(lambda ward: ward.keycloak.meddling(rewriting("/certs", lambda _: {"keys": []}))),
+        at(lambda target: target.keycloak.meddling(rewriting("/certs", lambda _: {"keys": []}))),
         "issuer.keys",
         "no signing key of an accepted algorithm",
         "Add providers",
     ),
     "issuer: keys out of reach": Case(
-        at(lambda ward: ward.keycloak.meddling(answering("/certs", Fault(404)))), "issuer.keys", "HTTP 404", "reachable"
+        at(lambda target: target.keycloak.meddling(answering("/certs", Fault(404)))),
+        "issuer.keys",
+        "HTTP 404",
+        "reachable",
     ),
     "issuer: a tool's scope is missing": Case(
         scope_attribute("notes:write", "include.in.openid.provider.metadata", "false"),
@@ -441,14 +446,14 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "Host on unchanged",
     ),
     "server: a proxy hides the 401": Case(
-        at(lambda ward: ward.server.meddling(header("www-authenticate", None))),
+        at(lambda target: target.server.meddling(header("www-authenticate", None))),
         "server.challenge",
         "no WWW-Authenticate",
         "pass the header WWW-Authenticate on",
     ),
     "server: a proxy's login instead": Case(
         at(
-            lambda ward: ward.server.meddling(
+            lambda target: target.server.meddling(
                 answering("/mcp", Fault(302, headers={"Location": "https://sso.example.org/"}))
             )
         ),
@@ -457,26 +462,30 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "https://sso.example.org/",
     ),
     "server: a proxy without a server": Case(
-        at(lambda ward: ward.server.meddling(answering("/mcp", Fault(502)))),
+        at(lambda target: target.server.meddling(answering("/mcp", Fault(502)))),
         "server.challenge",
         "HTTP 502 in place of 401",
         "proxy in front reaches the server",
     ),
     "server: a proxy hides the metadata": Case(
-        at(lambda ward: ward.server.meddling(answering(METADATA, Fault(404)))),
+        at(lambda target: target.server.meddling(answering(METADATA, Fault(404)))),
         "server.metadata",
         "HTTP 404",
         f"let the proxy pass {METADATA} on",
     ),
     "server: calls itself otherwise": Case(
-        at(lambda ward: ward.server.meddling(rewriting(METADATA, lambda it: it | {"resource": f"{it['resource']}/"}))),
+        at(
+            lambda target: target.server.meddling(
+                rewriting(METADATA, lambda it: it | {"resource": f"{it['resource']}/"})
+            )
+        ),
         "server.metadata",
         "The server calls itself {server}/mcp/",
         "NEXTCLOUD_MCP_SERVER_URL={server}/mcp",
     ),
     "server: of another issuer": Case(
         at(
-            lambda ward: ward.server.meddling(
+            lambda target: target.server.meddling(
                 rewriting(METADATA, lambda it: it | {"authorization_servers": ["https://old.example.org"]})
             )
         ),
@@ -491,7 +500,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "ENABLE_TOKEN_EXCHANGE",
     ),
     "server: a proxy drops Origin": Case(
-        at(lambda ward: ward.server.dropping("Origin")),
+        at(lambda target: target.server.dropping("Origin")),
         "server.pages",
         "gets HTTP 401 where 403 is expected",
         "pass the header Origin on",
@@ -551,7 +560,10 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "-s clientAuthenticatorType=client-jwt",
     ),
     "exchange: signed by a client that is disabled": Case(
-        both(signing(registered=KEY), at(lambda ward: client_with(ward.admin, ward.exchange_client, enabled=False))),
+        both(
+            signing(registered=KEY),
+            at(lambda target: client_with(target.admin, target.exchange_client, enabled=False)),
+        ),
         "exchange.client",
         "knows no enabled client",
         "-s enabled=true",
@@ -566,7 +578,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         settings(OIDC_CLIENT_ID="nobody"), "exchange.client", "knows no enabled client nobody", "set OIDC_CLIENT_ID"
     ),
     "exchange: client disabled": Case(
-        at(lambda ward: client_with(ward.admin, ward.exchange_client, enabled=False)),
+        at(lambda target: client_with(target.admin, target.exchange_client, enabled=False)),
         "exchange.client",
         "knows no enabled client",
         "-s enabled=true",
@@ -613,14 +625,14 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         settings(NEXTCLOUD_HOST="{keycloak}"), "nextcloud.status", "is no JSON object: HTTP 404", "set NEXTCLOUD_HOST"
     ),
     "Nextcloud: in maintenance": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering(STATUS, Fault(200, MAINTENANCE, JSON)))),
+        at(lambda target: target.nextcloud.meddling(answering(STATUS, Fault(200, MAINTENANCE, JSON)))),
         "nextcloud.status",
         "in maintenance mode",
         "occ maintenance:mode --off",
     ),
     "Nextcloud: redirects": Case(
         at(
-            lambda ward: ward.nextcloud.failing(
+            lambda target: target.nextcloud.failing(
                 Fault(301, headers={"Location": "https://cloud.example.org/status.php"})
             )
         ),
@@ -629,19 +641,19 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
     ),
     "Nextcloud: name not trusted": Case(
-        at(lambda ward: ward.nextcloud.failing(Fault(400, b'{"error":"Trusted domain error.","code":15}', JSON))),
+        at(lambda target: target.nextcloud.failing(Fault(400, b'{"error":"Trusted domain error.","code":15}', JSON))),
         "nextcloud.status",
         "does not trust the name localhost",
         "occ config:system:set trusted_domains",
     ),
     "Nextcloud: a proxy drops OCS-APIRequest": Case(
-        at(lambda ward: ward.nextcloud.dropping("OCS-APIRequest")),
+        at(lambda target: target.nextcloud.dropping("OCS-APIRequest")),
         "nextcloud.ocs",
         "HTTP 412",
         "passes the header OCS-APIRequest on",
     ),
     "Nextcloud: no database": Case(
-        at(lambda ward: ward.nextcloud.failing(Fault(500, headers=HTML))),
+        at(lambda target: target.nextcloud.failing(Fault(500, headers=HTML))),
         "nextcloud.status",
         "answers status.php with HTTP 500",
         "the database runs",
@@ -653,39 +665,47 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "see that Redis runs and takes Nextcloud's password",
     ),
     "Nextcloud: fails without Redis": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering(CAPABILITIES, Fault(500, b"Internal Server Error", HTML)))),
+        at(
+            lambda target: target.nextcloud.meddling(
+                answering(CAPABILITIES, Fault(500, b"Internal Server Error", HTML))
+            )
+        ),
         "nextcloud.ocs",
         "gives HTTP 500",
         "see that Redis runs and takes Nextcloud's password",
     ),
     "Nextcloud: is unavailable but for status.php": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering(CAPABILITIES, Fault(503, b"<html>", HTML)))),
+        at(lambda target: target.nextcloud.meddling(answering(CAPABILITIES, Fault(503, b"<html>", HTML)))),
         "nextcloud.ocs",
         "gives HTTP 503",
         "no disk is full",
     ),
     "Nextcloud: answers with nothing": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering(CAPABILITIES, Fault(200, headers=HTML)))),
+        at(lambda target: target.nextcloud.meddling(answering(CAPABILITIES, Fault(200, headers=HTML)))),
         "nextcloud.ocs",
         "gives HTTP 200, an empty answer",
         "see that Redis runs and takes Nextcloud's password",
     ),
     "Nextcloud: fails with a token": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering("/cloud/user", Fault(500, b"Internal Server Error", HTML)))),
+        at(
+            lambda target: target.nextcloud.meddling(
+                answering("/cloud/user", Fault(500, b"Internal Server Error", HTML))
+            )
+        ),
         "nextcloud.user",
         "Nextcloud failed with HTTP 500 at your account: try again shortly",
         "the database runs and can be written",
         scope=SCOPE,
     ),
     "Nextcloud: a proxy drops the token": Case(
-        at(lambda ward: ward.nextcloud.dropping("Authorization")),
+        at(lambda target: target.nextcloud.dropping("Authorization")),
         "nextcloud.user",
         "does not accept the token",
         "nextcloud/setup.sh",
         scope=SCOPE,
     ),
     "Nextcloud: a proxy stops WebDAV": Case(
-        at(lambda ward: ward.nextcloud.meddling(answering("/remote.php/dav/files/alice/", Fault(405)))),
+        at(lambda target: target.nextcloud.meddling(answering("/remote.php/dav/files/alice/", Fault(405)))),
         "nextcloud.apis",
         "PROPFIND /remote.php/dav/files/{{user}}/",
         "WebDAV's methods",
@@ -693,7 +713,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "Nextcloud: another account": Case(
         at(
-            lambda ward: ward.nextcloud.meddling(
+            lambda target: target.nextcloud.meddling(
                 rewriting("/ocs/v2.php/cloud/user", lambda it: {"ocs": {**it["ocs"], "data": {"id": "5e884898da28"}}})
             )
         ),
@@ -705,7 +725,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     # the clocks
     "clock: Nextcloud's is off": Case(
-        at(lambda ward: ward.nextcloud.meddling(header("date", "Mon, 01 Jan 2024 00:00:00 GMT"))),
+        at(lambda target: target.nextcloud.meddling(header("date", "Mon, 01 Jan 2024 00:00:00 GMT"))),
         "clocks.agree",
         "behind this machine's",
         "timedatectl set-ntp true",
@@ -734,7 +754,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         admin=True,
     ),
     "drift: full scope allowed": Case(
-        at(lambda ward: client_with(ward.admin, "mcp-client", fullScopeAllowed=True)),
+        at(lambda target: client_with(target.admin, "mcp-client", fullScopeAllowed=True)),
         "drift.clients",
         "The client mcp-client has fullScopeAllowed true in place of false",
         "-s fullScopeAllowed=false",
@@ -742,8 +762,8 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "drift: a redirect too many": Case(
         at(
-            lambda ward: client_with(
-                ward.admin, "mcp-client", redirectUris=["http://localhost/callback", "https://stranger.invalid/*"]
+            lambda target: client_with(
+                target.admin, "mcp-client", redirectUris=["http://localhost/callback", "https://stranger.invalid/*"]
             )
         ),
         "drift.clients",
@@ -759,7 +779,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         admin=True,
     ),
     "drift: refresh tokens work twice": Case(
-        at(lambda ward: realm_with(ward.admin, revokeRefreshToken=False)),
+        at(lambda target: realm_with(target.admin, revokeRefreshToken=False)),
         "drift.realm",
         "has revokeRefreshToken false in place of true",
         "kcadm.sh update realms/nextcloud-mcp -s revokeRefreshToken=true",
@@ -776,32 +796,32 @@ BREAKAGES: Final[Mapping[str, Case]] = {
 
 
 @pytest.mark.parametrize("case", BREAKAGES.values(), ids=BREAKAGES.keys())
-async def test_diagnosis(ward: Ward, case: Case) -> None:
-    """The first complaint names the step, the cause, and what mends it; and all is as before afterwards."""
-    async with case.broken(ward) as environ:
-        token = await ward.token(case.scope) if case.scope else None
-        credentials = (ward.chain.keycloak.admin_user, ward.chain.keycloak.admin_password) if case.admin else None
-        report = await ward.examined(environ, Options(token=token, admin=credentials))
+async def test_diagnosis(target: BreakableChain, case: Case) -> None:
+    """The first complaint names the step, the cause, and what fixes it; and all is as before afterwards."""
+    async with case.broken(target) as environ:
+        token = await target.token(case.scope) if case.scope else None
+        credentials = (target.chain.keycloak.admin_user, target.chain.keycloak.admin_password) if case.admin else None
+        report = await target.examined(environ, Options(token=token, admin=credentials))
 
-    names = {"server": ward.server.url, "exchange": ward.exchange_client}
+    names = {"server": target.server.url, "exchange": target.exchange_client}
     result = first_complaint(report)
     assert (result.step.code, result.finding.outcome) == (case.code, case.outcome), complaints(report)
     found = [problem for problem in result.finding.problems if case.cause.format(**names) in problem.cause]
     assert found, complaints(report)
-    assert case.mend.format(**names) in found[0].mend
+    assert case.fix.format(**names) in found[0].fix
 
 
-async def test_a_key_in_order(ward: Ward) -> None:
+async def test_a_key_in_order(target: BreakableChain) -> None:
     """A server that signs is told that all is well once Keycloak has the public half of its key."""
-    async with signing(registered=KEY)(ward) as environ:
-        report = await ward.examined(environ, Options())
+    async with signing(registered=KEY)(target) as environ:
+        report = await target.examined(environ, Options())
     assert complaints(report) == []
 
 
-async def test_the_ward_is_healthy(ward: Ward) -> None:
+async def test_the_ward_is_healthy(target: BreakableChain) -> None:
     """Nothing is left of the breakages, and without one there is nothing to complain of."""
-    credentials = (ward.chain.keycloak.admin_user, ward.chain.keycloak.admin_password)
-    report = await ward.examined({}, Options(token=await ward.token(), admin=credentials))
+    credentials = (target.chain.keycloak.admin_user, target.chain.keycloak.admin_password)
+    report = await target.examined({}, Options(token=await target.token(), admin=credentials))
     assert complaints(report) == []
-    registered = [client["clientId"] for client in ward.admin.get_clients() if "doctor" in str(client.get("name"))]
+    registered = [client["clientId"] for client in target.admin.get_clients() if "doctor" in str(client.get("name"))]
     assert registered == []

@@ -13,7 +13,7 @@ import pytest
 from nextcloud_mcp.doctor.finding import Finding, Outcome
 from stack.chain import Chain
 from stack.keycloak import Keycloak
-from tests.doctor.ward import examined_by_its_administrator
+from tests.doctor.breakable import examined_by_its_administrator
 from tests.support.browser import Browser, BrowserError
 from tests.support.documents import CLAUDE_CODE, Documents
 from tests.support.oauth import ALICE, Pkce, authorize
@@ -106,15 +106,15 @@ FAULTS: Final[Mapping[str, tuple[Callable[[Lists], None], Outcome, str, str]]] =
 }
 
 
-@pytest.mark.parametrize(("change", "outcome", "cause", "mend"), FAULTS.values(), ids=FAULTS.keys())
-async def test_fault(featured: Chain, change: Callable[[Lists], None], outcome: Outcome, cause: str, mend: str) -> None:
-    """What is wrong is found, once, with what mends it."""
+@pytest.mark.parametrize(("change", "outcome", "cause", "fix"), FAULTS.values(), ids=FAULTS.keys())
+async def test_fault(featured: Chain, change: Callable[[Lists], None], outcome: Outcome, cause: str, fix: str) -> None:
+    """What is wrong is found, once, with what fixes it."""
     with changed(featured.keycloak, change):
         finding = await found(featured)
     (problem,) = finding.problems
     assert problem.outcome is outcome
     assert cause in problem.cause
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 @pytest.mark.parametrize(

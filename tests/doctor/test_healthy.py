@@ -104,5 +104,5 @@ async def test_who_has_a_second_factor_is_refused(chain: Chain) -> None:
         access, *others = await drift_as(chain, reader)
     (problem,) = access["problems"]
     assert "refuses reader the administration of nextcloud-mcp (HTTP 400)" in problem["cause"]
-    assert "who has no second factor" in problem["mend"]
+    assert "who has no second factor" in problem["fix"]
     assert {step["outcome"] for step in others} == {"skipped"}

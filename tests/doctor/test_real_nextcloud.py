@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nextcloud_mcp.doctor.patient import Options
+from nextcloud_mcp.doctor.deployment import Options
 from stack.chain import Chain
-from tests.doctor.ward import Ward, complaints, first_complaint, run_ward
+from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_ward
 
 PROVIDER: Final = os.environ.get("OIDC_PROVIDER_NAME") or "keycloak"
 REMEMBERED: Final = json.dumps({"keys": [{"kid": "key-of-yesterday"}]})
@@ -29,14 +29,14 @@ class Case:
         right: puts it back.
         code: of the step that complains first.
         cause: part of the cause.
-        mend: part of what mends it.
+        mend: part of what fixes it.
     """
 
     wrong: str
     right: str
     code: str
     cause: str
-    mend: str
+    fix: str
 
 
 CASES: Final[Mapping[str, Case]] = {
@@ -96,7 +96,7 @@ CASES: Final[Mapping[str, Case]] = {
 
 
 @pytest.fixture(scope="module")
-async def ward(chain: Chain) -> AsyncIterator[Ward]:
+async def target(chain: Chain) -> AsyncIterator[BreakableChain]:
     """The chain with a Nextcloud that occ can break."""
     if chain.config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to break")
@@ -104,44 +104,44 @@ async def ward(chain: Chain) -> AsyncIterator[Ward]:
         yield running
 
 
-def occ(ward: Ward, arguments: str) -> str:
+def occ(target: BreakableChain, arguments: str) -> str:
     """Run occ."""
-    command = [*shlex.split(str(ward.chain.config.nextcloud_occ)), "--no-interaction", *shlex.split(arguments)]
+    command = [*shlex.split(str(target.chain.config.nextcloud_occ)), "--no-interaction", *shlex.split(arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the one given
 
 
 @contextmanager
-def broken(ward: Ward, case: Case) -> Iterator[None]:
+def broken(target: BreakableChain, case: Case) -> Iterator[None]:
     """Break it for as long as the block lasts."""
-    shown: dict[str, Any] = json.loads(occ(ward, f"user_oidc:provider {PROVIDER} --output=json"))
-    occ(ward, case.wrong.replace("ID", str(shown["id"])))
+    shown: dict[str, Any] = json.loads(occ(target, f"user_oidc:provider {PROVIDER} --output=json"))
+    occ(target, case.wrong.replace("ID", str(shown["id"])))
     try:
         yield
     finally:
-        occ(ward, case.right.replace("ID", str(shown["id"])))
+        occ(target, case.right.replace("ID", str(shown["id"])))
 
 
-def options(ward: Ward) -> Options:
+def options(target: BreakableChain) -> Options:
     """Give the doctor occ."""
-    return Options(occ=tuple(shlex.split(str(ward.chain.config.nextcloud_occ))), provider=PROVIDER)
+    return Options(occ=tuple(shlex.split(str(target.chain.config.nextcloud_occ))), provider=PROVIDER)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-async def test_diagnosis(ward: Ward, case: Case) -> None:
-    """The first complaint names the step, the cause, and what mends it."""
-    with broken(ward, case):
-        report = await ward.examined({}, options(ward))
+async def test_diagnosis(target: BreakableChain, case: Case) -> None:
+    """The first complaint names the step, the cause, and what fixes it."""
+    with broken(target, case):
+        report = await target.examined({}, options(target))
     result = first_complaint(report)
     assert result.step.code == case.code, complaints(report)
     assert case.cause in result.finding.problems[0].cause
-    assert case.mend in result.finding.problems[0].mend
+    assert case.fix in result.finding.problems[0].fix
 
 
-async def test_a_name_that_nextcloud_does_not_trust(ward: Ward) -> None:
+async def test_a_name_that_nextcloud_does_not_trust(target: BreakableChain) -> None:
     """Loopback by a name that nobody has listed among the trusted domains."""
-    port = urlsplit(ward.chain.nextcloud.url).port
-    report = await ward.examined({"NEXTCLOUD_HOST": f"http://127.1:{port}"}, Options())
+    port = urlsplit(target.chain.nextcloud.url).port
+    report = await target.examined({"NEXTCLOUD_HOST": f"http://127.1:{port}"}, Options())
     result = first_complaint(report)
     assert result.step.code == "nextcloud.status", complaints(report)
     assert "does not trust the name 127.1" in result.finding.problems[0].cause
-    assert "trusted_domains" in result.finding.problems[0].mend
+    assert "trusted_domains" in result.finding.problems[0].fix

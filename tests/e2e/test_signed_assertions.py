@@ -142,7 +142,7 @@ async def test_the_secret_works_no_more(keycloak: Keycloak, signing: Signing, se
 
 async def test_an_assertion_works_once(keycloak: Keycloak, signing: Signing) -> None:
     """Whoever records a request can't send it again (RFC 7523 section 3: `jti`)."""
-    proof = ClientKey.read(signing.key_file).prove(signing.url, keycloak.issuer)
+    proof = ClientKey.read(signing.key_file).authenticate(signing.url, keycloak.issuer)
     first = await _exchange(keycloak, signing, proof.form["client_assertion"])
     second = await _exchange(keycloak, signing, proof.form["client_assertion"])
     assert first.status_code == 200, first.text

@@ -36,7 +36,7 @@ MIN_RSA_BITS: Final = 2048
 
 
 @dataclass(frozen=True)
-class Proof:
+class ClientParameters:
     """What a request to the token endpoint carries besides its own parameters."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -46,7 +46,7 @@ class Proof:
 class ClientAuthentication(Protocol):
     """The seam between the two ways."""
 
-    def prove(self, client_id: str, issuer: str) -> Proof:
+    def authenticate(self, client_id: str, issuer: str) -> ClientParameters:
         """Return the proof for one request: `client_id` is who asks, `issuer` is who is asked."""
         ...
 
@@ -71,10 +71,10 @@ class ClientSecret:
     value: SecretStr
     file: Path | None = None
 
-    def prove(self, client_id: str, issuer: str) -> Proof:  # noqa: ARG002 - the secret is the same for whoever asks
+    def authenticate(self, client_id: str, issuer: str) -> ClientParameters:  # noqa: ARG002 - the secret is the same for whoever asks
         """Return HTTP Basic client authentication; both parts are form-encoded first (RFC 6749 section 2.3.1)."""
         pair = f"{quote_plus(client_id)}:{quote_plus(self.value.get_secret_value())}"
-        return Proof(headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"})
+        return ClientParameters(headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"})
 
     def reload(self) -> Sequence[Self]:
         """Return the secrets that the file holds now."""
@@ -121,7 +121,7 @@ class ClientKey:
         digest = hashlib.sha256(key.as_der(private=False)).digest()
         return cls(file, base64.urlsafe_b64encode(digest).decode().rstrip("="), key)
 
-    def prove(self, client_id: str, issuer: str) -> Proof:
+    def authenticate(self, client_id: str, issuer: str) -> ClientParameters:
         """Return an assertion for one request (RFC 7523 section 3), meant for the issuer alone."""
         algorithm = "ES256" if isinstance(self.key, ECKey) else "PS256"
         now = int(time.time())
@@ -135,7 +135,7 @@ class ClientKey:
         }
         header = {"alg": algorithm, "typ": "JWT", "kid": self.kid}
         assertion = jwt.encode(header, claims, self.key, algorithms=[algorithm])
-        return Proof(form={"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion})
+        return ClientParameters(form={"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion})
 
     def reload(self) -> Sequence[Self]:
         """Return the key that the file holds now."""

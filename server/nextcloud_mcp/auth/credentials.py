@@ -184,7 +184,7 @@ class TokenExchange:
 
     async def _send(self, subject_token: str, client: ClientAuthentication) -> httpx.Response:
         metadata = await self._issuer.metadata()
-        proof = client.prove(self._client_id, metadata.issuer)
+        proof = client.authenticate(self._client_id, metadata.issuer)
         try:
             with UPSTREAM_SECONDS.labels("keycloak").time():
                 return await self._http.post(

@@ -11,7 +11,7 @@ import anyio
 
 from nextcloud_mcp.errors import NextcloudUnavailableError
 
-TIMEOUT: Final = 60.0
+READ_TIMEOUT: Final = 60.0
 """Seconds for which a call waits for its turn and reads, so that a slow storage can't keep the places for good."""
 
 _AT_ONCE: Final = anyio.CapacityLimiter(2)
@@ -19,17 +19,17 @@ _AT_ONCE: Final = anyio.CapacityLimiter(2)
 
 
 @asynccontextmanager
-async def turn() -> AsyncIterator[None]:
+async def read_slot() -> AsyncIterator[None]:
     """Read something large in the block.
 
     Raises:
         NextcloudUnavailableError: it is not there in time, or others take all of that.
     """
     try:
-        with anyio.fail_after(TIMEOUT):
+        with anyio.fail_after(READ_TIMEOUT):
             async with _AT_ONCE:
                 yield
     except TimeoutError:
         raise NextcloudUnavailableError(
-            f"Large files take too long to read now, more than {TIMEOUT:g} s", "try again shortly, or ask for less"
+            f"Large files take too long to read now, more than {READ_TIMEOUT:g} s", "try again shortly, or ask for less"
         ) from None

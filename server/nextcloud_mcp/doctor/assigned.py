@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Problem
-from nextcloud_mcp.doctor.patient import Patient
 
 CLIENT: Final = {"default": "defaultClientScopes", "optional": "optionalClientScopes"}
 REALM: Final = {"default": "defaultDefaultClientScopes", "optional": "defaultOptionalClientScopes"}
@@ -34,7 +34,7 @@ class Holder:
 
 
 def problems(
-    patient: Patient, holder: Holder, wanted: Mapping[str, Any], found: Mapping[str, Any]
+    deployment: Deployment, holder: Holder, wanted: Mapping[str, Any], found: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Compare, scope by scope; a list that `wanted` leaves out may say anything."""
     want, have = _ways(holder, wanted), _ways(holder, found)
@@ -42,7 +42,7 @@ def problems(
     for scope in sorted(want.keys() | have.keys()):
         to, now = want.get(scope), have.get(scope)
         if to != now and (to or now in stated):
-            yield Problem(f"{holder.about} {_differs(scope, to, now)}", _mend(patient, holder, scope, to, now))
+            yield Problem(f"{holder.about} {_differs(scope, to, now)}", _fix(deployment, holder, scope, to, now))
 
 
 def _ways(holder: Holder, lists: Mapping[str, Any]) -> dict[str, str]:
@@ -56,21 +56,21 @@ def _differs(scope: str, to: str | None, now: str | None) -> str:
     return f"lacks the {to} scope {scope}" if to else f"has the {now} scope {scope} besides"
 
 
-def _mend(patient: Patient, holder: Holder, scope: str, to: str | None, now: str | None) -> str:
+def _fix(deployment: Deployment, holder: Holder, scope: str, to: str | None, now: str | None) -> str:
     """Return its commands, a line each: away from where it is, and to where it belongs."""
     steps = [("delete", now), ("update", to)]
     return "\n".join(
-        f"kcadm.sh {verb} {holder.path}{way}-client-scopes/{_key(patient, scope)} -r {patient.realm}"
+        f"kcadm.sh {verb} {holder.path}{way}-client-scopes/{_key(deployment, scope)} -r {deployment.realm}"
         for verb, way in steps
         if way
     )
 
 
-def _key(patient: Patient, scope: str) -> str:
+def _key(deployment: Deployment, scope: str) -> str:
     """Return the scope's key; the words of a shell stand for it where the scope is missing and is created first."""
-    for each in patient.live["clientScopes"]:
+    for each in deployment.live["clientScopes"]:
         if each["name"] == scope:
             return str(each["id"])
     own = shlex.quote(f'$1 == "{scope}" {{print $2}}')
-    listed = f"kcadm.sh get client-scopes -r {patient.realm} --fields name,id --format csv --noquotes"
+    listed = f"kcadm.sh get client-scopes -r {deployment.realm} --fields name,id --format csv --noquotes"
     return f"$({listed} | awk -F, {own})"

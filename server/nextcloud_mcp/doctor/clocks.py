@@ -11,31 +11,31 @@ from typing import Final
 import httpx
 
 from nextcloud_mcp.auth.verifier import LEEWAY
+from nextcloud_mcp.doctor.deployment import Deployment, ask_in_passing
 from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, Skip
-from nextcloud_mcp.doctor.patient import Patient, ask_in_passing
 from nextcloud_mcp.doctor.report import Step
 
 NOTABLE: Final = 5.0
 """Seconds; `Date` and `iat` have none smaller than one, and an answer takes a while."""
 
 
-async def agree(patient: Patient) -> Finding:
+async def agree(deployment: Deployment) -> Finding:
     """Compare every clock with this machine's, which is the server's if the doctor runs beside it."""
-    settings = patient.settings
+    settings = deployment.settings
     sources = (
-        ("Keycloak", patient.http, settings.discovery_url),
-        ("MCP server", patient.http, settings.server_url),
-        ("Nextcloud", patient.nextcloud, "/status.php"),
+        ("Keycloak", deployment.http, settings.discovery_url),
+        ("MCP server", deployment.http, settings.server_url),
+        ("Nextcloud", deployment.nextcloud, "/status.php"),
     )
     for name, http, url in sources:
         ahead = await _ahead(http, url)
         if ahead is not None:
-            patient.clocks[name] = ahead
-    if not patient.clocks:
+            deployment.clocks[name] = ahead
+    if not deployment.clocks:
         raise Skip("nobody tells the time: no answer has a Date")
-    told = ", ".join(f"{name} {seconds:+.0f} s" for name, seconds in sorted(patient.clocks.items()))
-    silent = [name for name, _, _ in sources if name not in patient.clocks]
-    problems = tuple(_problem(name, seconds) for name, seconds in sorted(patient.clocks.items()) if _is_off(seconds))
+    told = ", ".join(f"{name} {seconds:+.0f} s" for name, seconds in sorted(deployment.clocks.items()))
+    silent = [name for name, _, _ in sources if name not in deployment.clocks]
+    problems = tuple(_problem(name, seconds) for name, seconds in sorted(deployment.clocks.items()) if _is_off(seconds))
     return Finding(told + (f"; {', '.join(silent)} tells no time" if silent else ""), problems)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from nextcloud_mcp.doctor.patient import Options
+from nextcloud_mcp.doctor.deployment import Options
 from nextcloud_mcp.doctor.screen import Screen
 from nextcloud_mcp.doctor.walk import examine
 from nextcloud_mcp.errors import SettingsError
@@ -22,7 +22,7 @@ from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.settings import read_secret
 
 DESCRIPTION: Final = """\
-Walks the chain as a client would, and says for each step what it saw and what mends it. It is given the environment
+Walks the chain as a client would, and says for each step what it saw and what fixes it. It is given the environment
 of the server. Status 0: nothing failed; 1: something did; 2: this command line makes no sense.
 """
 EPILOG: Final = """\

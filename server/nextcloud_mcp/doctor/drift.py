@@ -15,8 +15,8 @@ from warnings import catch_warnings
 import anyio.to_thread
 
 from nextcloud_mcp.doctor import assigned, realm_file
+from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip
-from nextcloud_mcp.doctor.patient import Patient
 from nextcloud_mcp.doctor.realm_file import Comparison, Difference
 from nextcloud_mcp.doctor.report import Step
 
@@ -44,159 +44,161 @@ _CONSOLE_POLICIES: Final = "Realm settings > Client policies"
 _CONSOLE_REGISTRATION: Final = "Clients > Client registration"
 
 
-async def access(patient: Patient) -> Finding:
+async def access(deployment: Deployment) -> Finding:
     """Read the live realm, whole."""
-    patient.shipped = realm_file.read(patient.options.realm_file)
-    patient.live = await anyio.to_thread.run_sync(_read, patient)
-    patient.comparison = Comparison(_known(patient))
-    return Finding(f"{patient.realm} at {patient.keycloak_url}")
+    deployment.shipped = realm_file.read(deployment.options.realm_file)
+    deployment.live = await anyio.to_thread.run_sync(_read, deployment)
+    deployment.comparison = Comparison(_known(deployment))
+    return Finding(f"{deployment.realm} at {deployment.keycloak_url}")
 
 
-async def realm(patient: Patient) -> Finding:
+async def realm(deployment: Deployment) -> Finding:
     """Compare the realm's own settings."""
-    wanted = {name: value for name, value in patient.shipped.items() if name not in SETTINGS}
+    wanted = {name: value for name, value in deployment.shipped.items() if name not in SETTINGS}
     problems = [
-        Problem(_differs(f"the realm {patient.realm}", each), f"kcadm.sh update realms/{patient.realm} {_set(each)}")
-        for each in patient.comparison.differences(wanted, patient.live["realm"])
+        Problem(
+            _differs(f"the realm {deployment.realm}", each), f"kcadm.sh update realms/{deployment.realm} {_set(each)}"
+        )
+        for each in deployment.comparison.differences(wanted, deployment.live["realm"])
     ]
-    problems += _texts(patient)
+    problems += _texts(deployment)
     return _found(problems, f"{len(wanted)} settings")
 
 
-def _texts(patient: Patient) -> Iterator[Problem]:
+def _texts(deployment: Deployment) -> Iterator[Problem]:
     """Compare the realm's own texts for its pages, which its representation leaves out."""
-    wanted = patient.shipped.get("localizationTexts", {}).get("en", {})
-    for each in patient.comparison.differences(wanted, patient.live["localizationTexts"]):
+    wanted = deployment.shipped.get("localizationTexts", {}).get("en", {})
+    for each in deployment.comparison.differences(wanted, deployment.live["localizationTexts"]):
         body = shlex.quote(json.dumps({each.dotted: each.wanted}))
         yield Problem(
             _differs("the realm's texts in English", each),
-            f"kcadm.sh create localization/en -r {patient.realm} -b {body}",
+            f"kcadm.sh create localization/en -r {deployment.realm} -b {body}",
         )
 
 
-def _read(patient: Patient) -> dict[str, Any]:
+def _read(deployment: Deployment) -> dict[str, Any]:
     """Read by python-keycloak.
 
     Raises:
         Skip: there is no access.
         Fault: it is refused.
     """
-    if patient.options.admin is None:
+    if deployment.options.admin is None:
         raise Skip("needs admin access: KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE in the environment")
     try:
         keycloak = import_module("keycloak")
     except ModuleNotFoundError:
         raise Skip("needs python-keycloak: pip install 'nextcloud-mcp[doctor]'") from None
-    name, password = patient.options.admin
+    name, password = deployment.options.admin
     try:
         with catch_warnings(action="ignore", category=DeprecationWarning):  # it hands the file to httpx as well
             admin = keycloak.KeycloakAdmin(
-                server_url=f"{patient.keycloak_url}/",  # without the slash it forgets the path that Keycloak may have
+                server_url=f"{deployment.keycloak_url}/",  # without the slash it forgets the path
                 username=name,
                 password=password,
-                realm_name=patient.realm,
+                realm_name=deployment.realm,
                 user_realm_name="master",
                 verify=os.environ.get("SSL_CERT_FILE") or True,
             )
-            return {part: _get(patient, admin, path) for part, path in PARTS.items()}
+            return {part: _get(deployment, admin, path) for part, path in PARTS.items()}
     except keycloak.KeycloakError as error:
-        raise _refused(patient, f"HTTP {error.response_code}" if error.response_code else "no answer") from error
+        raise _refused(deployment, f"HTTP {error.response_code}" if error.response_code else "no answer") from error
 
 
-def _get(patient: Patient, admin: Any, path: str) -> Any:
+def _get(deployment: Deployment, admin: Any, path: str) -> Any:
     """Return a part of the live realm."""
-    response = admin.connection.raw_get(f"admin/realms/{patient.realm}{path}")
+    response = admin.connection.raw_get(f"admin/realms/{deployment.realm}{path}")
     try:
         part = response.json() if response.ok else None
     except ValueError:
         part = None
     if part is None:
         kind = response.headers.get("content-type", "no content type")
-        raise _refused(patient, f"HTTP {response.status_code}, {kind}")
+        raise _refused(deployment, f"HTTP {response.status_code}, {kind}")
     return part
 
 
-def _refused(patient: Patient, answer: str) -> Fault:
-    name, _ = patient.options.admin or ("nobody", "")
+def _refused(deployment: Deployment, answer: str) -> Fault:
+    name, _ = deployment.options.admin or ("nobody", "")
     return Fault(
-        f"Keycloak refuses {name} the administration of {patient.realm} ({answer})",
+        f"Keycloak refuses {name} the administration of {deployment.realm} ({answer})",
         "set KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE to an administrator of the realm master who has no second "
-        f"factor, and run the doctor where no proxy keeps {patient.keycloak_url}/admin back",
+        f"factor, and run the doctor where no proxy keeps {deployment.keycloak_url}/admin back",
     )
 
 
-def _known(patient: Patient) -> dict[str, str]:
+def _known(deployment: Deployment) -> dict[str, str]:
     """Return the placeholders that the settings tell; the others are learnt from the realm."""
-    settings = patient.settings
+    settings = deployment.settings
     return {f"MCP_{settings.mode.replace('-', '_').upper()}_URL": settings.client_id}
 
 
-async def scopes(patient: Patient) -> Finding:
+async def scopes(deployment: Deployment) -> Finding:
     """Compare the client scopes, with their mappers: they decide what a token says and opens."""
-    live = {scope["name"]: scope for scope in patient.live["clientScopes"]}
+    live = {scope["name"]: scope for scope in deployment.live["clientScopes"]}
     problems: list[Problem] = []
-    for scope in patient.shipped["clientScopes"]:
+    for scope in deployment.shipped["clientScopes"]:
         found = live.get(scope["name"])
-        problems += [_scope_missing(patient, scope)] if found is None else _scope(patient, scope, found)
-    new_clients = {name: [each["name"] for each in patient.live[name]] for name in assigned.REALM.values()}
+        problems += [_scope_missing(deployment, scope)] if found is None else _scope(deployment, scope, found)
+    new_clients = {name: [each["name"] for each in deployment.live[name]] for name in assigned.REALM.values()}
     holder = assigned.Holder("A new client", "default-", assigned.REALM)
-    problems += assigned.problems(patient, holder, patient.shipped, new_clients)
-    return _found(problems, f"{len(patient.shipped['clientScopes'])} client scopes")
+    problems += assigned.problems(deployment, holder, deployment.shipped, new_clients)
+    return _found(problems, f"{len(deployment.shipped['clientScopes'])} client scopes")
 
 
-def _scope_missing(patient: Patient, scope: dict[str, Any]) -> Problem:
-    body = patient.comparison.filled(json.dumps(scope)) or json.dumps(scope)
-    mend = f"kcadm.sh create client-scopes -r {patient.realm} -b {shlex.quote(body)}"
-    return Problem(f"The client scope {scope['name']} is missing", mend)
+def _scope_missing(deployment: Deployment, scope: dict[str, Any]) -> Problem:
+    body = deployment.comparison.filled(json.dumps(scope)) or json.dumps(scope)
+    fix = f"kcadm.sh create client-scopes -r {deployment.realm} -b {shlex.quote(body)}"
+    return Problem(f"The client scope {scope['name']} is missing", fix)
 
 
-def _scope(patient: Patient, scope: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
+def _scope(deployment: Deployment, scope: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
     plain = {name: value for name, value in scope.items() if name != "protocolMappers"}
-    resource = f"client-scopes/{live['id']} -r {patient.realm}"
+    resource = f"client-scopes/{live['id']} -r {deployment.realm}"
     about = f"the client scope {scope['name']}"
-    for each in patient.comparison.differences(plain, live):
+    for each in deployment.comparison.differences(plain, live):
         yield Problem(_differs(about, each), f"kcadm.sh update {resource} {_set(each)}")
-    yield from _mappers(patient, scope, live)
+    yield from _mappers(deployment, scope, live)
 
 
-def _mappers(patient: Patient, scope: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
+def _mappers(deployment: Deployment, scope: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
     models = f"client-scopes/{live['id']}/protocol-mappers/models"
     wanted = {mapper["name"]: mapper for mapper in scope.get("protocolMappers", [])}
     found = {mapper["name"]: mapper for mapper in live.get("protocolMappers", [])}
     for name in sorted(wanted.keys() - found.keys()):
-        body = patient.comparison.filled(json.dumps(wanted[name])) or json.dumps(wanted[name])
-        mend = f"kcadm.sh create {models} -r {patient.realm} -b {shlex.quote(body)}"
-        yield Problem(f"The mapper {name} of the client scope {scope['name']} is missing", mend)
+        body = deployment.comparison.filled(json.dumps(wanted[name])) or json.dumps(wanted[name])
+        fix = f"kcadm.sh create {models} -r {deployment.realm} -b {shlex.quote(body)}"
+        yield Problem(f"The mapper {name} of the client scope {scope['name']} is missing", fix)
     for name in sorted(found.keys() - wanted.keys()):
-        mend = f"kcadm.sh delete {models}/{found[name]['id']} -r {patient.realm}"
-        yield Problem(f"The client scope {scope['name']} has a mapper {name} that it should not have", mend)
+        fix = f"kcadm.sh delete {models}/{found[name]['id']} -r {deployment.realm}"
+        yield Problem(f"The client scope {scope['name']} has a mapper {name} that it should not have", fix)
     for name in sorted(wanted.keys() & found.keys()):
-        for each in patient.comparison.differences(wanted[name], found[name]):
-            mend = f"kcadm.sh update {models}/{found[name]['id']} -r {patient.realm} {_set(each)}"
-            yield Problem(_differs(f"the mapper {name} of the client scope {scope['name']}", each), mend)
+        for each in deployment.comparison.differences(wanted[name], found[name]):
+            fix = f"kcadm.sh update {models}/{found[name]['id']} -r {deployment.realm} {_set(each)}"
+            yield Problem(_differs(f"the mapper {name} of the client scope {scope['name']}", each), fix)
 
 
-async def clients(patient: Patient) -> Finding:
+async def clients(deployment: Deployment) -> Finding:
     """Compare the clients that the file has; those that registered are the policies' affair."""
-    live = {client["clientId"]: client for client in patient.live["clients"]}
+    live = {client["clientId"]: client for client in deployment.live["clients"]}
     problems: list[Problem] = []
-    for client in patient.shipped["clients"]:
-        client_id = patient.comparison.filled(client["clientId"]) or client["clientId"]
+    for client in deployment.shipped["clients"]:
+        client_id = deployment.comparison.filled(client["clientId"]) or client["clientId"]
         found = live.get(client_id)
         if found is None:
-            mend = f"Clients > Import client, with this of keycloak/realm-export.json: {client['clientId']}"
-            problems.append(Problem(f"The client {client_id} is missing", mend))
+            fix = f"Clients > Import client, with this of keycloak/realm-export.json: {client['clientId']}"
+            problems.append(Problem(f"The client {client_id} is missing", fix))
             continue
-        problems += _client(patient, client, found)
-    return _found(problems, f"{len(patient.shipped['clients'])} clients")
+        problems += _client(deployment, client, found)
+    return _found(problems, f"{len(deployment.shipped['clients'])} clients")
 
 
-def _client(patient: Patient, client: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
+def _client(deployment: Deployment, client: dict[str, Any], live: dict[str, Any]) -> Iterator[Problem]:
     about, path = f"the client {live['clientId']}", f"clients/{live['id']}"
-    for each in patient.comparison.differences(_stated(client), live):
-        yield Problem(_differs(about, each), f"kcadm.sh update {path} -r {patient.realm} {_set(each)}")
+    for each in deployment.comparison.differences(_stated(client), live):
+        yield Problem(_differs(about, each), f"kcadm.sh update {path} -r {deployment.realm} {_set(each)}")
     holder = assigned.Holder(_sentence(about), f"{path}/", assigned.CLIENT)
-    yield from assigned.problems(patient, holder, client, live)
+    yield from assigned.problems(deployment, holder, client, live)
 
 
 def _stated(client: dict[str, Any]) -> dict[str, Any]:
@@ -205,37 +207,37 @@ def _stated(client: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in client.items() if name not in left_out}
 
 
-async def policies(patient: Patient) -> Finding:
+async def policies(deployment: Deployment) -> Finding:
     """Compare the client policies and their profiles: PKCE, which grants, who may exchange."""
     problems: list[Problem] = []
     count = 0
     for kind, part in (("profile", "profiles"), ("policy", "policies")):
         top = f"client{part.capitalize()}"
-        live = {each["name"]: each for each in patient.live[top][part]}
-        wanted = {each["name"]: each for each in patient.shipped[top][part]}
+        live = {each["name"]: each for each in deployment.live[top][part]}
+        wanted = {each["name"]: each for each in deployment.shipped[top][part]}
         count += len(wanted)
         where = f"{_CONSOLE_POLICIES} > {part.capitalize()}"
         for name, each in wanted.items():
-            problems += _policy(patient, f"the client {kind} {name}", each, live.get(name), f"{where} > {name}")
+            problems += _policy(deployment, f"the client {kind} {name}", each, live.get(name), f"{where} > {name}")
     return _found(problems, f"{count} profiles and policies")
 
 
-def _policy(patient: Patient, about: str, wanted: dict[str, Any], found: Any, where: str) -> Iterator[Problem]:
+def _policy(deployment: Deployment, about: str, wanted: dict[str, Any], found: Any, where: str) -> Iterator[Problem]:
     if found is None:
         yield Problem(
             f"{_sentence(about)} is missing", f"{where}: add it as in keycloak/realm-export.json (JSON editor)"
         )
         return
-    for each in patient.comparison.differences(wanted, found):
+    for each in deployment.comparison.differences(wanted, found):
         yield Problem(
             _differs(about, each), f"{where}: set {each.dotted} as in keycloak/realm-export.json (JSON editor)"
         )
 
 
-async def registration(patient: Patient) -> Finding:
+async def registration(deployment: Deployment) -> Finding:
     """Compare the policies of client registration: who may register, and as what."""
-    live = {(each["providerId"], each.get("subType")): each for each in patient.live["components"]}
-    wanted = patient.shipped["components"][POLICIES]
+    live = {(each["providerId"], each.get("subType")): each for each in deployment.live["components"]}
+    wanted = deployment.shipped["components"][POLICIES]
     problems: list[Problem] = []
     for each in wanted:
         about = f"the registration policy {each['name']} ({each['subType']})"
@@ -248,8 +250,8 @@ async def registration(patient: Patient) -> Finding:
                 )
             )
             continue
-        for difference in patient.comparison.differences(each, found):
-            resource = f"components/{found['id']} -r {patient.realm}"
+        for difference in deployment.comparison.differences(each, found):
+            resource = f"components/{found['id']} -r {deployment.realm}"
             problems.append(Problem(_differs(about, difference), f"kcadm.sh update {resource} {_set(difference)}"))
     return _found(problems, f"{len(wanted)} policies")
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from nextcloud_mcp.auth.challenge import WELL_KNOWN
+from nextcloud_mcp.doctor.deployment import Deployment, ask, ask_json
 from nextcloud_mcp.doctor.finding import Fault, Finding, warning
-from nextcloud_mcp.doctor.patient import Patient, ask, ask_json
 from nextcloud_mcp.doctor.report import Step
 
 STRANGER: Final = "https://stranger.invalid"
@@ -21,32 +21,32 @@ STRANGER: Final = "https://stranger.invalid"
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
-async def challenge(patient: Patient) -> Finding:
+async def challenge(deployment: Deployment) -> Finding:
     """Ask without a token, and read the 401."""
-    response = await _post(patient)
+    response = await _post(deployment)
     if response.status_code != httpx.codes.UNAUTHORIZED:
-        raise _no_challenge(patient, response)
+        raise _no_challenge(deployment, response)
     header = response.headers.get("www-authenticate", "")
-    patient.challenge = dict(_PARAMETER.findall(header))
-    if not header.lower().startswith("bearer") or "resource_metadata" not in patient.challenge:
+    deployment.challenge = dict(_PARAMETER.findall(header))
+    if not header.lower().startswith("bearer") or "resource_metadata" not in deployment.challenge:
         raise Fault(
             "The 401 has no WWW-Authenticate that says where to sign in, so clients with nothing but the URL are lost",
             "let the proxy in front pass the header WWW-Authenticate on, and no login of its own stand in the way",
-            saw=f"401, WWW-Authenticate: {header or 'none'}",
+            observed=f"401, WWW-Authenticate: {header or 'none'}",
         )
-    return Finding(f"401; sign in for {patient.challenge.get('scope', 'no scope')}")
+    return Finding(f"401; sign in for {deployment.challenge.get('scope', 'no scope')}")
 
 
-async def _post(patient: Patient, **headers: str) -> httpx.Response:
-    url = patient.settings.server_url
-    return await ask(patient.http, "POST", url, mend="start the server: nextcloud-mcp serve", headers=headers)
+async def _post(deployment: Deployment, **headers: str) -> httpx.Response:
+    url = deployment.settings.server_url
+    return await ask(deployment.http, "POST", url, fix="start the server: nextcloud-mcp serve", headers=headers)
 
 
-def _no_challenge(patient: Patient, response: httpx.Response) -> Fault:
+def _no_challenge(deployment: Deployment, response: httpx.Response) -> Fault:
     """Say why the answer to a request without a token is another one than 401."""
-    url = patient.settings.server_url
+    url = deployment.settings.server_url
     status = response.status_code
-    cause, mend = {
+    cause, fix = {
         404: (
             f"There is no MCP endpoint at {url}",
             f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server too, and let the proxy pass on just that path",
@@ -55,11 +55,11 @@ def _no_challenge(patient: Patient, response: httpx.Response) -> Fault:
             "The server answers to another name: its NEXTCLOUD_MCP_SERVER_URL differs, or the proxy changes Host",
             f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server too, and let the proxy pass Host on unchanged",
         ),
-    }.get(status, (f"A request without a token gets HTTP {status} in place of 401", _mend(response)))
-    return Fault(cause, mend, saw=f"HTTP {status}")
+    }.get(status, (f"A request without a token gets HTTP {status} in place of 401", _fix(response)))
+    return Fault(cause, fix, observed=f"HTTP {status}")
 
 
-def _mend(response: httpx.Response) -> str:
+def _fix(response: httpx.Response) -> str:
     if response.is_redirect:
         location = response.headers.get("location", "nowhere")
         return f"set NEXTCLOUD_MCP_SERVER_URL to the address that answers itself (it redirects to {location})"
@@ -68,12 +68,12 @@ def _mend(response: httpx.Response) -> str:
     return "see what answers there: it is not this server, or something in front changes its answers"
 
 
-async def metadata(patient: Patient) -> Finding:
+async def metadata(deployment: Deployment) -> Finding:
     """Fetch the protected resource metadata from where the 401 says, and hold it against the URL."""
-    url = patient.settings.server_url
-    address = patient.challenge["resource_metadata"]
+    url = deployment.settings.server_url
+    address = deployment.challenge["resource_metadata"]
     parts = urlsplit(url)
-    mend = (
+    fix = (
         f"let the proxy pass {WELL_KNOWN}{parts.path} on to the server too; "
         "or, with HTTP 503, let the server reach Keycloak"
     )
@@ -82,51 +82,51 @@ async def metadata(patient: Patient) -> Finding:
             f"The 401 sends clients to {address}, which is not on {parts.scheme}://{parts.netloc}",
             f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it",
         )
-    patient.resource = await ask_json(patient.http, address, mend=mend)
-    resource = patient.resource.get("resource")
+    deployment.resource = await ask_json(deployment.http, address, fix=fix)
+    resource = deployment.resource.get("resource")
     if resource != url:
         raise Fault(
             f"The server calls itself {resource}, and clients that call it {url} refuse that (RFC 9728 section 3.3)",
             f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it; or give clients {resource}",
         )
-    return Finding(f"resource {resource}, {len(patient.resource.get('scopes_supported', []))} scopes")
+    return Finding(f"resource {resource}, {len(deployment.resource.get('scopes_supported', []))} scopes")
 
 
-async def issuer(patient: Patient) -> Finding:
+async def issuer(deployment: Deployment) -> Finding:
     """Compare the issuer that clients are sent to with the one that was found."""
-    named = patient.resource.get("authorization_servers", [])
-    found = patient.metadata["issuer"]
+    named = deployment.resource.get("authorization_servers", [])
+    found = deployment.metadata["issuer"]
     if named != [found]:
         raise Fault(
-            f"The server sends clients to {' '.join(map(str, named)) or 'no issuer'}; {patient.settings.discovery_url} "
-            f"is of {found}",
-            f"set OIDC_DISCOVERY_URL={patient.settings.discovery_url} for the server too, and restart it",
+            f"The server sends clients to {' '.join(map(str, named)) or 'no issuer'}; "
+            f"{deployment.settings.discovery_url} is of {found}",
+            f"set OIDC_DISCOVERY_URL={deployment.settings.discovery_url} for the server too, and restart it",
         )
     return Finding(f"clients are sent to {found}")
 
 
-async def mode(patient: Patient) -> Finding:
+async def mode(deployment: Deployment) -> Finding:
     """Compare the mode that runs with the one that the settings say; the server's scope tells."""
-    asked = patient.challenge.get("scope", "").split()
-    wanted = patient.settings.server_scope
+    asked = deployment.challenge.get("scope", "").split()
+    wanted = deployment.settings.server_scope
     if wanted not in asked:
         seen = ", ".join(scope for scope in asked if scope.startswith("nextcloud-mcp:")) or "none of nextcloud-mcp:…"
         raise Fault(
-            f"The server asks for the scope {seen}, and these settings ({patient.settings.mode}) for {wanted}",
+            f"The server asks for the scope {seen}, and these settings ({deployment.settings.mode}) for {wanted}",
             "give the doctor the server's own settings: ENABLE_TOKEN_EXCHANGE and OIDC_SERVER_SCOPE differ; "
             "or restart the server, which runs with older ones",
         )
-    return Finding(patient.settings.mode)
+    return Finding(deployment.settings.mode)
 
 
-async def pages(patient: Patient) -> Finding:
+async def pages(deployment: Deployment) -> Finding:
     """Ask as a stranger's web page would: it must be refused, whatever it brings (DNS rebinding)."""
-    response = await _post(patient, Origin=STRANGER)
+    response = await _post(deployment, Origin=STRANGER)
     if response.status_code == httpx.codes.FORBIDDEN:
         return Finding("pages of other origins are refused")
     cause = f"A web page of {STRANGER} gets HTTP {response.status_code} where 403 is expected"
-    mend = "let the proxy pass the header Origin on unchanged"
-    return Finding(f"HTTP {response.status_code}", (warning(cause, mend),))
+    fix = "let the proxy pass the header Origin on unchanged"
+    return Finding(f"HTTP {response.status_code}", (warning(cause, fix),))
 
 
 STEPS: Final = (

@@ -18,8 +18,8 @@ import httpx
 from nextcloud_mcp.app import client_authentication
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey
 from nextcloud_mcp.auth.credentials import ACCESS_TOKEN_TYPE, GRANT_TYPE
+from nextcloud_mcp.doctor.deployment import Deployment, ask
 from nextcloud_mcp.doctor.finding import Fault, Finding
-from nextcloud_mcp.doctor.patient import Patient, ask
 from nextcloud_mcp.doctor.report import Step
 
 USELESS: Final = "the-doctor-sends-no-token"
@@ -27,28 +27,28 @@ USELESS: Final = "the-doctor-sends-no-token"
 _WELL: Final = ("invalid_request", "Invalid token")
 
 
-async def client(patient: Patient) -> Finding:
+async def client(deployment: Deployment) -> Finding:
     """Ask for an exchange that must fail, and read why it does."""
-    settings = patient.settings
+    settings = deployment.settings
     if not settings.enable_token_exchange:
         return Finding("not needed: pass-through mode exchanges nothing")
     for authentication in client_authentication(settings).reload():
-        response = await _ask(patient, authentication)
+        response = await _ask(deployment, authentication)
         error, description = _refusal(response)
         if (error, description) == _WELL:
             return Finding(f"Keycloak knows {settings.client_id} and lets it exchange")
-    cause, mend = (
-        _not_allowed(patient, description)
-        or _not_authenticated(patient, authentication, response.status_code, error)
+    cause, fix = (
+        _not_allowed(deployment, description)
+        or _not_authenticated(deployment, authentication, response.status_code, error)
         or ("Keycloak refuses the exchange for another reason", "see Keycloak's log")
     )
-    raise Fault(cause, mend, saw=f"HTTP {response.status_code} {error}: {description}")
+    raise Fault(cause, fix, observed=f"HTTP {response.status_code} {error}: {description}")
 
 
-async def _ask(patient: Patient, client: ClientAuthentication) -> httpx.Response:
-    settings = patient.settings
-    proof = client.prove(settings.client_id, str(patient.metadata["issuer"]))
-    endpoint = str(patient.metadata["token_endpoint"])
+async def _ask(deployment: Deployment, client: ClientAuthentication) -> httpx.Response:
+    settings = deployment.settings
+    proof = client.authenticate(settings.client_id, str(deployment.metadata["issuer"]))
+    endpoint = str(deployment.metadata["token_endpoint"])
     form = {
         "grant_type": GRANT_TYPE,
         "subject_token": USELESS,
@@ -57,8 +57,8 @@ async def _ask(patient: Patient, client: ClientAuthentication) -> httpx.Response
         "audience": settings.nextcloud_audience,
         **proof.form,
     }
-    mend = f"make {endpoint}, which the issuer's metadata names, reachable from here"
-    return await ask(patient.http, "POST", endpoint, data=form, headers=proof.headers, mend=mend)
+    fix = f"make {endpoint}, which the issuer's metadata names, reachable from here"
+    return await ask(deployment.http, "POST", endpoint, data=form, headers=proof.headers, fix=fix)
 
 
 def _refusal(response: httpx.Response) -> tuple[str, str]:
@@ -69,13 +69,13 @@ def _refusal(response: httpx.Response) -> tuple[str, str]:
         return "none", "no answer of a token endpoint"
 
 
-def _not_allowed(patient: Patient, description: str) -> tuple[str, str] | None:
-    """Return why a client that Keycloak knows may not exchange, and what mends that."""
-    client_id = patient.settings.client_id
+def _not_allowed(deployment: Deployment, description: str) -> tuple[str, str] | None:
+    """Return why a client that Keycloak knows may not exchange, and what fixes that."""
+    client_id = deployment.settings.client_id
     return {
         "Standard token exchange is not enabled for the requested client": (
             f"Token exchange is not enabled for the client {client_id}",
-            f"{_update(patient)} -s 'attributes.\"standard.token.exchange.enabled\"=true'",
+            f"{_update(deployment)} -s 'attributes.\"standard.token.exchange.enabled\"=true'",
         ),
         "Request not allowed": (
             f"The realm's policies refuse the exchange: the client {client_id} lacks the default scope nextcloud",
@@ -85,49 +85,49 @@ def _not_allowed(patient: Patient, description: str) -> tuple[str, str] | None:
 
 
 def _not_authenticated(
-    patient: Patient, client: ClientAuthentication, status: int, error: str
+    deployment: Deployment, client: ClientAuthentication, status: int, error: str
 ) -> tuple[str, str] | None:
-    """Return why Keycloak does not believe that it is this client, and what mends that."""
+    """Return why Keycloak does not believe that it is this client, and what fixes that."""
     signs = isinstance(client, ClientKey)
     if error == "invalid_client" and status == httpx.codes.UNAUTHORIZED:
-        return _unknown_that_signs(patient) if signs else _unknown(patient)
+        return _unknown_that_signs(deployment) if signs else _unknown(deployment)
     if error == "invalid_client" and not signs:
-        return _expected_to_sign(patient)
-    return _refused(patient, client) if error in {"invalid_client", "unauthorized_client"} else None
+        return _expected_to_sign(deployment)
+    return _refused(deployment, client) if error in {"invalid_client", "unauthorized_client"} else None
 
 
-def _unknown(patient: Patient) -> tuple[str, str]:
-    cause = f"Keycloak knows no enabled client {patient.settings.client_id}"
-    mend = "set OIDC_CLIENT_ID to the exchange server's client in this realm, or enable it"
-    return cause, f"{mend}:\n{_update(patient)} -s enabled=true"
+def _unknown(deployment: Deployment) -> tuple[str, str]:
+    cause = f"Keycloak knows no enabled client {deployment.settings.client_id}"
+    fix = "set OIDC_CLIENT_ID to the exchange server's client in this realm, or enable it"
+    return cause, f"{fix}:\n{_update(deployment)} -s enabled=true"
 
 
-def _unknown_that_signs(patient: Patient) -> tuple[str, str]:
-    cause, mend = _unknown(patient)
-    return f"{cause} that signs (Signed Jwt)", f"{mend} -s clientAuthenticatorType=client-jwt"
+def _unknown_that_signs(deployment: Deployment) -> tuple[str, str]:
+    cause, fix = _unknown(deployment)
+    return f"{cause} that signs (Signed Jwt)", f"{fix} -s clientAuthenticatorType=client-jwt"
 
 
-def _expected_to_sign(patient: Patient) -> tuple[str, str]:
-    client_id = patient.settings.client_id
+def _expected_to_sign(deployment: Deployment) -> tuple[str, str]:
+    client_id = deployment.settings.client_id
     cause = f"Keycloak takes no secret from the client {client_id}: it expects it to sign with a private key"
     console = f"Clients > {client_id} > Credentials > Client Authenticator > Client Id and Secret"
     return cause, f"set OIDC_CLIENT_PRIVATE_KEY_FILE in place of the secret, or in Keycloak's console: {console}"
 
 
-def _refused(patient: Patient, client: ClientAuthentication) -> tuple[str, str]:
+def _refused(deployment: Deployment, client: ClientAuthentication) -> tuple[str, str]:
     what, tab = ("key", "Keys > Import") if isinstance(client, ClientKey) else ("secret", "Credentials")
-    client_id = patient.settings.client_id
+    client_id = deployment.settings.client_id
     cause = f"Keycloak refuses the {what} of the client {client_id}"
     return cause, f"{client.advice}; in Keycloak's console: Clients > {client_id} > {tab}"
 
 
-def _update(patient: Patient) -> str:
-    return f"kcadm.sh update clients/{kcadm_id(patient, patient.settings.client_id)} -r {patient.realm}"
+def _update(deployment: Deployment) -> str:
+    return f"kcadm.sh update clients/{kcadm_id(deployment, deployment.settings.client_id)} -r {deployment.realm}"
 
 
-def kcadm_id(patient: Patient, client_id: str) -> str:
+def kcadm_id(deployment: Deployment, client_id: str) -> str:
     """Return the words of a shell that stand for a client's key."""
-    return f"$(kcadm.sh get clients -r {patient.realm} -q clientId={client_id} --fields id --format csv --noquotes)"
+    return f"$(kcadm.sh get clients -r {deployment.realm} -q clientId={client_id} --fields id --format csv --noquotes)"
 
 
 STEPS: Final = (

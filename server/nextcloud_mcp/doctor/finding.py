@@ -1,6 +1,6 @@
 """What a step of the doctor finds: what was seen, and the problems in it.
 
-Each problem has a cause and what mends it: a command, a setting, or a place in Keycloak's console. A step that can't
+Each problem has a cause and what fixes it: a command, a setting, or a place in Keycloak's console. A step that can't
 be judged is skipped, with the reason.
 """
 
@@ -23,12 +23,12 @@ class Problem:
 
     Attributes:
         cause: what, in a sentence without its full stop.
-        mend: the command or setting that mends it.
+        fix: the command or setting that fixes it.
         outcome: what it makes of the step: `FAILED`, or `WARNING` where calls work all the same.
     """
 
     cause: str
-    mend: str
+    fix: str
     outcome: Outcome = Outcome.FAILED
 
 
@@ -37,13 +37,13 @@ class Finding:
     """What a step saw.
 
     Attributes:
-        saw: in a few words; if it was skipped, the reason why.
+        observed: in a few words; if it was skipped, the reason why.
         problems: what is wrong with that.
         skipped: whether it could not be judged.
         needs: codes of the steps on which it waits, if those were why.
     """
 
-    saw: str
+    observed: str
     problems: tuple[Problem, ...] = ()
     skipped: bool = False
     needs: tuple[str, ...] = ()
@@ -60,8 +60,8 @@ class Finding:
 class Fault(Exception):  # noqa: N818 - what the doctor finds is no error of the doctor's
     """Ends a step with one problem."""
 
-    def __init__(self, cause: str, mend: str, *, saw: str = "") -> None:
-        self.finding = Finding(saw or cause, (Problem(cause, mend),))
+    def __init__(self, cause: str, fix: str, *, observed: str = "") -> None:
+        self.finding = Finding(observed or cause, (Problem(cause, fix),))
         super().__init__(cause)
 
 
@@ -69,6 +69,6 @@ class Skip(Exception):  # noqa: N818 - the same
     """Ends a step that can't be judged; the message is the reason."""
 
 
-def warning(cause: str, mend: str) -> Problem:
+def warning(cause: str, fix: str) -> Problem:
     """Return a problem with which calls work all the same."""
-    return Problem(cause, mend, Outcome.WARNING)
+    return Problem(cause, fix, Outcome.WARNING)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from nextcloud_mcp.auth.issuer import UnusableKeyError, signing_key
 from nextcloud_mcp.auth.verifier import ALGORITHMS
+from nextcloud_mcp.doctor.deployment import Deployment, ask_in_passing, ask_json, is_loopback
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, ask_in_passing, ask_json, is_loopback
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.nextcloud.bearer import DISTURBED_BY, USER_OIDC_ALGORITHMS
 
@@ -25,15 +25,15 @@ _HOSTNAME: Final = "start Keycloak with --hostname=https://ITS.PUBLIC.NAME --hos
 """One issuer for all, and endpoints at the address that each was asked at."""
 
 
-async def metadata(patient: Patient) -> Finding:
+async def metadata(deployment: Deployment) -> Finding:
     """Read the discovery document."""
-    url = patient.settings.discovery_url
-    mend = f"set OIDC_DISCOVERY_URL to the realm's own: https://KEYCLOAK/realms/REALM{WELL_KNOWN}"
-    document = await ask_json(patient.http, url, mend=mend)
+    url = deployment.settings.discovery_url
+    fix = f"set OIDC_DISCOVERY_URL to the realm's own: https://KEYCLOAK/realms/REALM{WELL_KNOWN}"
+    document = await ask_json(deployment.http, url, fix=fix)
     missing = [name for name in NEEDED if not isinstance(document.get(name), str)]
     if missing:
-        raise Fault(f"{url} names no {' and no '.join(missing)}", mend, saw="no discovery document")
-    patient.metadata = document
+        raise Fault(f"{url} names no {' and no '.join(missing)}", fix, observed="no discovery document")
+    deployment.metadata = document
     if "S256" not in document.get("code_challenge_methods_supported", []):
         raise Fault(
             "The issuer offers no PKCE with S256, without which MCP clients refuse to sign in", "use Keycloak 26"
@@ -41,49 +41,49 @@ async def metadata(patient: Patient) -> Finding:
     return Finding(f"issuer {document['issuer']}")
 
 
-async def public(patient: Patient) -> Finding:
+async def public(deployment: Deployment) -> Finding:
     """Ask the issuer by its own name, as clients and browsers do."""
-    issuer = str(patient.metadata["issuer"])
+    issuer = str(deployment.metadata["issuer"])
     public_url = f"{issuer}{WELL_KNOWN}"
-    if public_url == patient.settings.discovery_url:
-        return await _one_name(patient, issuer)
-    if is_loopback(issuer) and not is_loopback(patient.settings.discovery_url):
+    if public_url == deployment.settings.discovery_url:
+        return await _one_name(deployment, issuer)
+    if is_loopback(issuer) and not is_loopback(deployment.settings.discovery_url):
         raise Skip(
             f"{issuer} is on loopback, and from here that is another machine: run the doctor where the browser is"
         )
-    document = await ask_json(patient.http, public_url, mend=f"make {issuer} reachable for clients, or {_HOSTNAME}")
+    document = await ask_json(deployment.http, public_url, fix=f"make {issuer} reachable for clients, or {_HOSTNAME}")
     if document.get("issuer") != issuer:
         raise Fault(
-            f"Asked at {patient.settings.discovery_url} the issuer is {issuer}, and asked there it is "
+            f"Asked at {deployment.settings.discovery_url} the issuer is {issuer}, and asked there it is "
             f"{document.get('issuer')}: tokens will not name the issuer that this server expects",
             _HOSTNAME,
-            saw="two issuers",
+            observed="two issuers",
         )
     return Finding(
-        f"the same at {urlsplit(issuer).netloc}, and internally at {urlsplit(patient.settings.discovery_url).netloc}"
+        f"the same at {urlsplit(issuer).netloc}, and internally at {urlsplit(deployment.settings.discovery_url).netloc}"
     )
 
 
-async def _one_name(patient: Patient, issuer: str) -> Finding:
+async def _one_name(deployment: Deployment, issuer: str) -> Finding:
     """See whether the issuer would be another one at another address.
 
     A Keycloak that has not been told its name takes it from each request; one that has keeps to it. A proxy may drop
     a name that it does not know, without an answer (nginx: `return 444`), and then nobody meets another issuer.
     """
-    saw = f"asked at its own address, {urlsplit(issuer).netloc}"
-    url = patient.settings.discovery_url
-    elsewhere = await ask_in_passing(patient.http, url, headers={"Host": "another-name.invalid"})
+    observed = f"asked at its own address, {urlsplit(issuer).netloc}"
+    url = deployment.settings.discovery_url
+    elsewhere = await ask_in_passing(deployment.http, url, headers={"Host": "another-name.invalid"})
     if elsewhere is not None and elsewhere.is_success and issuer not in elsewhere.text and '"issuer"' in elsewhere.text:
         cause = "Keycloak takes its name from each request, so whoever reaches it by another one meets another issuer"
-        return Finding(saw, (warning(cause, _HOSTNAME),))
-    return Finding(saw)
+        return Finding(observed, (warning(cause, _HOSTNAME),))
+    return Finding(observed)
 
 
-async def encrypted(patient: Patient) -> Finding:
+async def encrypted(deployment: Deployment) -> Finding:
     """See that passwords and tokens travel encrypted (MCP authorization, "Communication Security")."""
     urls = {
-        "NEXTCLOUD_MCP_SERVER_URL": patient.settings.server_url,
-        "the issuer": str(patient.metadata["issuer"]),
+        "NEXTCLOUD_MCP_SERVER_URL": deployment.settings.server_url,
+        "the issuer": str(deployment.metadata["issuer"]),
     }
     problems = tuple(
         Problem(
@@ -97,20 +97,20 @@ async def encrypted(patient: Patient) -> Finding:
     return Finding(f"{' and '.join(schemes)}{', on loopback' if 'http' in schemes and not problems else ''}", problems)
 
 
-async def keys(patient: Patient) -> Finding:
+async def keys(deployment: Deployment) -> Finding:
     """Read the signing keys: which this server can use, and which Nextcloud can."""
-    url = str(patient.metadata["jwks_uri"])
+    url = str(deployment.metadata["jwks_uri"])
     document = await ask_json(
-        patient.http, url, mend=f"make {url}, which the issuer's metadata names, reachable from here; or {_HOSTNAME}"
+        deployment.http, url, fix=f"make {url}, which the issuer's metadata names, reachable from here; or {_HOSTNAME}"
     )
     found = [jwk for jwk in document.get("keys", []) if _signs(jwk)]
     reasons = {jwk["kid"]: _reason_against(jwk) for jwk in found}
-    patient.keys = frozenset(kid for kid, reason in reasons.items() if not reason)
-    if not patient.keys:
+    deployment.keys = frozenset(kid for kid, reason in reasons.items() if not reason)
+    if not deployment.keys:
         raise Fault(
             f"{url} has no signing key of an accepted algorithm ({', '.join(ALGORITHMS)})",
             f"{_KEYS} > Add providers > rsa-generated, with RS256",
-            saw=f"{len(found)} keys, none of them of use",
+            observed=f"{len(found)} keys, none of them of use",
         )
     problems = [
         warning(
@@ -120,7 +120,7 @@ async def keys(patient: Patient) -> Finding:
         for kid, reason in reasons.items()
         if reason
     ]
-    kinds = sorted({_algorithm(jwk) for jwk in found if jwk["kid"] in patient.keys})
+    kinds = sorted({_algorithm(jwk) for jwk in found if jwk["kid"] in deployment.keys})
     refused = [kind for kind in kinds if kind not in {_UNTOLD, *USER_OIDC_ALGORITHMS}]
     problems += [_refused_by_nextcloud(refused, is_all=len(refused) == len(kinds))] if refused else []
     problems += [
@@ -131,15 +131,15 @@ async def keys(patient: Patient) -> Finding:
         for kind, other in DISTURBED_BY.items()
         if {kind, other} <= set(kinds)
     ]
-    return Finding(f"{len(patient.keys)} to verify with: {', '.join(kinds)}", tuple(problems))
+    return Finding(f"{len(deployment.keys)} to verify with: {', '.join(kinds)}", tuple(problems))
 
 
 def _refused_by_nextcloud(algorithms: list[str], *, is_all: bool) -> Problem:
     """Return what it means that the realm has keys for these algorithms."""
     cause = f"Nextcloud's app user_oidc does not verify {' or '.join(algorithms)}"
     if is_all:
-        mend = f"{_KEYS} > Add providers, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
-        return Problem(f"{cause}, and the realm has keys for nothing else, so each call gets 401", mend)
+        fix = f"{_KEYS} > Add providers, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
+        return Problem(f"{cause}, and the realm has keys for nothing else, so each call gets 401", fix)
     return warning(
         f"{cause}, for which the realm has keys: whoever has a token signed so gets 401",
         f"{_DEFAULT_ALGORITHM} to one of {', '.join(USER_OIDC_ALGORITHMS)}, and each client's own under Advanced too",
@@ -168,22 +168,22 @@ def _algorithm(jwk: dict[str, Any]) -> str:
     return f"EdDSA with {jwk.get('crv')}" if algorithm == "EdDSA" else str(algorithm)
 
 
-async def scopes(patient: Patient) -> Finding:
+async def scopes(deployment: Deployment) -> Finding:
     """Compare what the realm offers with what the tools ask for."""
-    offered = patient.metadata.get("scopes_supported")
+    offered = deployment.metadata.get("scopes_supported")
     if not isinstance(offered, list):
         raise Skip("the issuer's metadata lists no scopes")
-    wanted = [patient.settings.server_scope, *patient.offer.scopes()]
+    wanted = [deployment.settings.server_scope, *deployment.offer.scopes()]
     missing = [scope for scope in wanted if scope not in offered]
-    problems = tuple(_missing_scope(patient, scope) for scope in missing)
+    problems = tuple(_missing_scope(deployment, scope) for scope in missing)
     return Finding(f"{len(wanted) - len(missing)} of the {len(wanted)} that this server asks for", problems)
 
 
-def _missing_scope(patient: Patient, scope: str) -> Problem:
-    server = scope == patient.settings.server_scope
+def _missing_scope(deployment: Deployment, scope: str) -> Problem:
+    server = scope == deployment.settings.server_scope
     why = "without it no token is meant for this server" if server else "without it its tools can't be called"
     return Problem(
-        f"The realm {patient.realm} offers no scope {scope}: {why}",
+        f"The realm {deployment.realm} offers no scope {scope}: {why}",
         f"in Keycloak's console: Client scopes > Create client scope > {scope}, as keycloak/realm-export.json has it; "
         "with KEYCLOAK_ADMIN set the doctor gives the command",
     )

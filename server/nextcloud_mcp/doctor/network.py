@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from nextcloud_mcp.doctor.deployment import Deployment, is_loopback, network_cause
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, is_loopback, network_cause
 from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 10.0
@@ -20,30 +20,30 @@ _WHERE_CLIENTS_ARE: Final = "run the doctor where clients are"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-async def keycloak(patient: Patient) -> Finding:
+async def keycloak(deployment: Deployment) -> Finding:
     """Reach Keycloak; between this server and Keycloak, plain HTTP is for one machine or one container network."""
-    return await _reach(patient.settings.discovery_url, "OIDC_DISCOVERY_URL", "Keycloak")
+    return await _reach(deployment.settings.discovery_url, "OIDC_DISCOVERY_URL", "Keycloak")
 
 
-async def server(patient: Patient) -> Finding:
+async def server(deployment: Deployment) -> Finding:
     """Reach the server by its public URL.
 
     Raises:
         Fault: that fails.
         Skip: the URL is on loopback, and the other addresses say that this is a container, with a loopback of its own.
     """
-    url = patient.settings.server_url
+    url = deployment.settings.server_url
     try:
         return await _reach(url, "NEXTCLOUD_MCP_SERVER_URL", "the MCP server or the proxy in front of it")
     except Fault:
-        if is_loopback(url) and not is_loopback(patient.settings.discovery_url):
+        if is_loopback(url) and not is_loopback(deployment.settings.discovery_url):
             raise Skip(f"{url} is on loopback, and from here that is another machine: {_WHERE_CLIENTS_ARE}") from None
         raise
 
 
-async def nextcloud(patient: Patient) -> Finding:
+async def nextcloud(deployment: Deployment) -> Finding:
     """Reach Nextcloud."""
-    return await _reach(patient.settings.nextcloud_url, "NEXTCLOUD_HOST", "Nextcloud")
+    return await _reach(deployment.settings.nextcloud_url, "NEXTCLOUD_HOST", "Nextcloud")
 
 
 async def _reach(url: str, setting: str, what: str) -> Finding:
@@ -54,7 +54,7 @@ async def _reach(url: str, setting: str, what: str) -> Finding:
     """
     parts = urlsplit(url)
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    saw = f"{parts.hostname}:{port}"
+    observed = f"{parts.hostname}:{port}"
     context = httpx.create_ssl_context() if parts.scheme == "https" else None
     try:
         async with asyncio.timeout(SECONDS):
@@ -63,33 +63,35 @@ async def _reach(url: str, setting: str, what: str) -> Finding:
         raise _certificate(parts, error, setting) from error
     except OSError as error:
         cause = f"{what[0].upper()}{what[1:]} can't be reached at {parts.hostname}:{port}: {network_cause(error)}"
-        mend = f"start it, or correct {setting} (now {url})"
+        fix = f"start it, or correct {setting} (now {url})"
         if is_loopback(url):
-            mend += f"; in a container this is the container itself, so {_WHERE_CLIENTS_ARE}"
-        raise Fault(cause, mend, saw=saw) from error
+            fix += f"; in a container this is the container itself, so {_WHERE_CLIENTS_ARE}"
+        raise Fault(cause, fix, observed=observed) from error
     certificate = writer.get_extra_info("peercert")
     writer.close()
     if not certificate:
-        return Finding(f"{saw} answers, without TLS")
+        return Finding(f"{observed} answers, without TLS")
     days = _days_left(certificate)
     problems = () if days >= SOON else (_ends_soon(parts, days),)
-    return Finding(f"{saw} answers; its certificate is good for {days} days", problems)
+    return Finding(f"{observed} answers; its certificate is good for {days} days", problems)
 
 
 def _certificate(parts: SplitResult, error: ssl.SSLCertVerificationError, setting: str) -> Fault:
     host, code = parts.hostname, error.verify_code
-    mends = {
+    fixes = {
         _NOT_YET_VALID: f"set the clocks of {host} and of this machine right, or wait until the certificate begins",
         _EXPIRED: f"renew the certificate of {host}, and its authority's if that is the one",
         _OTHER_PURPOSE: f"give {host} a certificate for servers (extendedKeyUsage serverAuth)",
         _OTHER_NAME: f"give {host} a certificate with that name (subjectAltName), or set {setting} to the name it has",
     } | dict.fromkeys(_AGAINST_RFC_5280, _AUTHORITY_ANEW.format(host=host))
-    mend = mends.get(
+    fix = fixes.get(
         code,
         f"give {host} a certificate of a public authority, or set SSL_CERT_FILE to a file with your authority's, for "
         "this server and for the doctor",
     )
-    return Fault(f"The certificate of {host} is not trusted: {error.verify_message}", mend, saw=f"{host}: TLS fails")
+    return Fault(
+        f"The certificate of {host} is not trusted: {error.verify_message}", fix, observed=f"{host}: TLS fails"
+    )
 
 
 _NOT_YET_VALID: Final = 9

@@ -11,8 +11,8 @@ from typing import Any, Final
 import httpx
 
 from nextcloud_mcp.doctor.clocks import skew
+from nextcloud_mcp.doctor.deployment import Deployment, ask, json_object
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, ask, json_object
 from nextcloud_mcp.doctor.report import Step
 
 CLIENT: Final = {
@@ -29,29 +29,29 @@ _POLICIES: Final = "Clients > Client registration > Anonymous access policies in
 _BY_HAND: Final = f"allow it in {_POLICIES} (Trusted hosts: localhost), or tell people to use the client id mcp-client"
 
 
-async def registration(patient: Patient) -> Finding:
+async def registration(deployment: Deployment) -> Finding:
     """Register a client and delete it; then see that a stranger can't."""
-    if not patient.options.registration:
+    if not deployment.options.registration:
         raise Skip("--no-registration: no client is registered to see whether one can be")
-    endpoint = patient.metadata.get("registration_endpoint")
+    endpoint = deployment.metadata.get("registration_endpoint")
     if not isinstance(endpoint, str):
         return _closed("The issuer's metadata names no registration endpoint")
     asked = time.time()
-    answer = await _register(patient, endpoint, CLIENT)
+    answer = await _register(deployment, endpoint, CLIENT)
     client = _registered(answer)
     if client is None:
         return _closed(f"Keycloak lets nobody register from a desktop: {_words(answer)}")
     if isinstance(client.get("client_id_issued_at"), int):
-        patient.clocks["Keycloak"] = skew(client["client_id_issued_at"], asked)
-    problems = [*await _delete(patient, client), *_offers(patient, client)]
-    stranger = _registered(await _register(patient, endpoint, STRANGER))
+        deployment.clocks["Keycloak"] = skew(client["client_id_issued_at"], asked)
+    problems = [*await _delete(deployment, client), *_offers(deployment, client)]
+    stranger = _registered(await _register(deployment, endpoint, STRANGER))
     if stranger is not None:
-        problems += [*await _delete(patient, stranger), _open_to_strangers()]
+        problems += [*await _delete(deployment, stranger), _open_to_strangers()]
     return Finding("a client on a desktop may register; it was deleted again", tuple(problems))
 
 
-async def _register(patient: Patient, endpoint: str, client: dict[str, Any]) -> httpx.Response:
-    return await ask(patient.http, "POST", endpoint, json=client, mend=f"make {endpoint} reachable for clients")
+async def _register(deployment: Deployment, endpoint: str, client: dict[str, Any]) -> httpx.Response:
+    return await ask(deployment.http, "POST", endpoint, json=client, fix=f"make {endpoint} reachable for clients")
 
 
 def _registered(response: httpx.Response) -> dict[str, Any] | None:
@@ -59,28 +59,28 @@ def _registered(response: httpx.Response) -> dict[str, Any] | None:
     return json_object(response) if response.status_code == httpx.codes.CREATED else None
 
 
-async def _delete(patient: Patient, client: dict[str, Any]) -> list[Problem]:
+async def _delete(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
     """Delete what was registered; a client that stays is told of."""
     uri, token = str(client.get("registration_client_uri")), str(client.get("registration_access_token"))
     try:
-        response = await ask(patient.http, "DELETE", uri, headers={"Authorization": f"Bearer {token}"}, mend="")
+        response = await ask(deployment.http, "DELETE", uri, headers={"Authorization": f"Bearer {token}"}, fix="")
         if response.status_code == httpx.codes.NO_CONTENT:
             return []
         why = f"HTTP {response.status_code}"
     except Fault as fault:
         why = str(fault)
     client_id = client.get("client_id")
-    mend = (
-        f"kcadm.sh delete -r {patient.realm} clients/$(kcadm.sh get clients -r {patient.realm} "
+    fix = (
+        f"kcadm.sh delete -r {deployment.realm} clients/$(kcadm.sh get clients -r {deployment.realm} "
         f"-q clientId={client_id} --fields id --format csv --noquotes)"
     )
-    return [warning(f"The client {client_id} that was registered could not be deleted again ({why})", mend)]
+    return [warning(f"The client {client_id} that was registered could not be deleted again ({why})", fix)]
 
 
-def _offers(patient: Patient, client: dict[str, Any]) -> list[Problem]:
+def _offers(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
     """See that the client may ask for the server's scope: Keycloak answers with all that it may ask for."""
     scopes = str(client.get("scope", "")).split()
-    wanted = patient.settings.server_scope
+    wanted = deployment.settings.server_scope
     if not scopes or wanted in scopes:
         return []
     return [
@@ -111,9 +111,9 @@ def _words(response: httpx.Response) -> str:
     return f"HTTP {response.status_code}, {answer.get('error_description') or answer.get('error')}".rstrip(".")
 
 
-async def documents(patient: Patient) -> Finding:
+async def documents(deployment: Deployment) -> Finding:
     """Say whether clients may come with a document, which is experimental in Keycloak and needs nothing here."""
-    if patient.metadata.get("client_id_metadata_document_supported"):
+    if deployment.metadata.get("client_id_metadata_document_supported"):
         return Finding("clients may bring a metadata document; whose is taken, an administrator can see")
     return Finding("not offered; clients register, or have an id given by hand")
 

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Finding, Outcome
-from nextcloud_mcp.doctor.patient import Patient
 
-JSON_VERSION: Final = 1
+JSON_VERSION: Final = 2
 """Of the shape of `Report.as_json`; it rises when something in it is taken away or means something else."""
 
 
@@ -25,8 +25,8 @@ class Step:
 
     code: str
     title: str
-    demands: str
-    check: Callable[[Patient], Awaitable[Finding]]
+    requirement: str
+    check: Callable[[Deployment], Awaitable[Finding]]
     needs: tuple[str, ...] = ()
 
     @property
@@ -45,14 +45,14 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Return it as `--json` prints it."""
         problems = [
-            {"outcome": str(problem.outcome), "cause": problem.cause, "mend": problem.mend}
+            {"outcome": str(problem.outcome), "cause": problem.cause, "fix": problem.fix}
             for problem in self.finding.problems
         ]
         return {
             "code": self.step.code,
             "title": self.step.title,
             "outcome": str(self.finding.outcome),
-            "saw": self.finding.saw,
+            "observed": self.finding.observed,
             "problems": problems,
         }
 

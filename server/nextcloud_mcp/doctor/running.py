@@ -3,28 +3,28 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from nextcloud_mcp.doctor.deployment import Deployment, ask
 from nextcloud_mcp.doctor.finding import Finding, Problem, Skip
-from nextcloud_mcp.doctor.patient import Patient, ask
 from nextcloud_mcp.doctor.report import Step
 
 
-async def ready(patient: Patient) -> Finding:
+async def ready(deployment: Deployment) -> Finding:
     """Ask the running server whether it is ready."""
-    parts = urlsplit(patient.settings.server_url)
+    parts = urlsplit(deployment.settings.server_url)
     url = f"{parts.scheme}://{parts.netloc}/health/ready"
-    response = await ask(patient.http, "GET", url, mend="start the server: nextcloud-mcp serve")
+    response = await ask(deployment.http, "GET", url, fix="start the server: nextcloud-mcp serve")
     try:
         checks = dict(response.json()["checks"])
     except (ValueError, KeyError, TypeError):
         raise Skip(f"{url} is not shown to the outside") from None
-    problems = [_not_ready(patient, name, state) for name, state in sorted(checks.items()) if state != "ok"]
+    problems = [_not_ready(deployment, name, state) for name, state in sorted(checks.items()) if state != "ok"]
     return Finding(", ".join(f"{name}: {state}" for name, state in sorted(checks.items())), tuple(problems))
 
 
-def _not_ready(patient: Patient, name: str, state: str) -> Problem:
+def _not_ready(deployment: Deployment, name: str, state: str) -> Problem:
     setting, url = {
-        "issuer": ("OIDC_DISCOVERY_URL", patient.settings.discovery_url),
-        "nextcloud": ("NEXTCLOUD_HOST", patient.settings.nextcloud_url),
+        "issuer": ("OIDC_DISCOVERY_URL", deployment.settings.discovery_url),
+        "nextcloud": ("NEXTCLOUD_HOST", deployment.settings.nextcloud_url),
     }.get(name, ("its settings", ""))
     return Problem(
         f"The running server says of {name}: {state}",

@@ -1,4 +1,4 @@
-"""The report for a person at a terminal: a line a step, and under it what is wrong and what mends it."""
+"""The report for a person at a terminal: a line a step, and under it what is wrong and what fixes it."""
 
 import shutil
 import textwrap
@@ -50,7 +50,7 @@ class Screen:
             yield from self._row(Outcome.SKIPPED, "not judged", f"{titles}: first {', '.join(elsewhere)}")
 
     def _step(self, result: Result) -> Iterator[str]:
-        yield from self._row(result.finding.outcome, result.step.title, result.finding.saw)
+        yield from self._row(result.finding.outcome, result.step.title, result.finding.observed)
         for problem in result.finding.problems:
             yield from self._problem(result.step.code, problem)
 
@@ -62,10 +62,10 @@ class Screen:
         yield from (" " * indent + line for line in rest)
 
     def _problem(self, code: str, problem: Problem) -> Iterator[str]:
-        """Write the cause, wrapped, and what mends it, unbroken: it may be a command that somebody copies."""
+        """Write the cause, wrapped, and what fixes it, unbroken: it may be a command that somebody copies."""
         first, *rest = self._wrapped(f"{problem.cause}. ({code})", INDENT)
         yield from (" " * INDENT + self._painted(line, COLOURS[problem.outcome]) for line in (first, *rest))
-        yield from (f"{' ' * INDENT}→ {line}" for line in problem.mend.splitlines())
+        yield from (f"{' ' * INDENT}→ {line}" for line in problem.fix.splitlines())
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         return textwrap.wrap(text, self._width - indent, break_long_words=False, break_on_hyphens=False) or [""]
@@ -74,7 +74,7 @@ class Screen:
         words = {
             Outcome.OK: "in order",
             Outcome.WARNING: "to look at",
-            Outcome.FAILED: "to mend",
+            Outcome.FAILED: "to fix",
             Outcome.SKIPPED: "not judged",
         }
         parts = [f"{report.count(outcome)} {word}" for outcome, word in words.items() if report.count(outcome)]

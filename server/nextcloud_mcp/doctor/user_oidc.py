@@ -11,9 +11,9 @@ import shlex
 from contextlib import suppress
 from typing import Any, Final
 
-from nextcloud_mcp.doctor.cloud import LOOK
+from nextcloud_mcp.doctor.deployment import Deployment, unverified
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, unverified
+from nextcloud_mcp.doctor.nextcloud import LOOK
 from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 60.0
@@ -25,23 +25,23 @@ SET_UP: Final = "run nextcloud/setup.sh again, with the same settings as before"
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 
 
-async def version(patient: Patient) -> Finding:
+async def version(deployment: Deployment) -> Finding:
     """Ask for the app's version."""
-    if not patient.options.occ:
+    if not deployment.options.occ:
         raise Skip('needs occ: --occ "php occ", or what runs it where Nextcloud is')
-    found = await _occ(patient, "config:app:get", "user_oidc", "installed_version", "--default-value=")
-    enabled = await _occ(patient, "config:app:get", "user_oidc", "enabled", "--default-value=no")
+    found = await _occ(deployment, "config:app:get", "user_oidc", "installed_version", "--default-value=")
+    enabled = await _occ(deployment, "config:app:get", "user_oidc", "enabled", "--default-value=no")
     if not found or enabled == "no":
         raise Fault("The app user_oidc is not enabled", "occ app:enable user_oidc, then nextcloud/setup.sh")
     numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:2])
     if numbers < OLDEST:
-        raise Fault(f"user_oidc {found} is too old", "occ app:update user_oidc", saw=found)
+        raise Fault(f"user_oidc {found} is too old", "occ app:update user_oidc", observed=found)
     return Finding(found)
 
 
-async def audience(patient: Patient) -> Finding:
+async def audience(deployment: Deployment) -> Finding:
     """Look for the two lines of config.php that let in any token of the realm."""
-    settings = await _configuration(patient)
+    settings = await _configuration(deployment)
     problems = []
     if "selfencoded_bearer_validation_audience_check" in settings and not _true(
         settings["selfencoded_bearer_validation_audience_check"]
@@ -64,14 +64,14 @@ def _lets_all_in(name: str, does: str) -> Problem:
     )
 
 
-async def accounts(patient: Patient) -> Finding:
+async def accounts(deployment: Deployment) -> Finding:
     """See who gets Nextcloud's local accounts, and whether the token's user has the name of one."""
-    if await _links(patient):
+    if await _links(deployment):
         cause = "Whoever has the name of a local account in the realm gets that account, an administrator's too"
-        mend = "run nextcloud/setup.sh with NEXTCLOUD_LINK_LOCAL_ACCOUNTS=false, unless you have chosen this"
-        return Finding("linked to the realm's people of the same names", (warning(cause, mend),))
-    name = unverified(patient.nextcloud_token).get("preferred_username")
-    local = await _local_account(patient, name) if isinstance(name, str) else None
+        fix = "run nextcloud/setup.sh with NEXTCLOUD_LINK_LOCAL_ACCOUNTS=false, unless you have chosen this"
+        return Finding("linked to the realm's people of the same names", (warning(cause, fix),))
+    name = unverified(deployment.nextcloud_token).get("preferred_username")
+    local = await _local_account(deployment, name) if isinstance(name, str) else None
     if local is None:
         return Finding("closed to the realm's people")
     raise Fault(
@@ -81,68 +81,68 @@ async def accounts(patient: Patient) -> Finding:
     )
 
 
-async def _links(patient: Patient) -> bool:
+async def _links(deployment: Deployment) -> bool:
     """Say whether user_oidc gives local accounts to the realm's people: it does unless one line forbids it."""
-    settings = await _configuration(patient)
+    settings = await _configuration(deployment)
     makes_accounts = settings.get("auto_provision") is None or _true(settings["auto_provision"])
     links_accounts = settings.get("soft_auto_provision") is None or _true(settings["soft_auto_provision"])
     return links_accounts or not makes_accounts
 
 
-async def _local_account(patient: Patient, name: str) -> str | None:
+async def _local_account(deployment: Deployment, name: str) -> str | None:
     """Return the id of the local account that Nextcloud finds by this name, in whatever upper and lower case."""
     try:
-        found = _parsed(await _occ(patient, "user:info", name, "--output=json"))
+        found = _parsed(await _occ(deployment, "user:info", name, "--output=json"))
     except Fault:  # there is no account yet
         return None
     is_local = isinstance(found, dict) and found.get("backend") != "user_oidc"
     return str(found.get("user_id")) if is_local else None
 
 
-async def _configuration(patient: Patient) -> dict[str, Any]:
+async def _configuration(deployment: Deployment) -> dict[str, Any]:
     """Return what config.php says about user_oidc."""
-    found = _parsed(await _occ(patient, "config:system:get", "user_oidc", "--default-value={}", "--output=json"))
+    found = _parsed(await _occ(deployment, "config:system:get", "user_oidc", "--default-value={}", "--output=json"))
     return found if isinstance(found, dict) else {}
 
 
-async def provider(patient: Patient) -> Finding:
+async def provider(deployment: Deployment) -> Finding:
     """Find the realm among user_oidc's providers."""
-    listed = _parsed(await _occ(patient, "user_oidc:provider", "--output=json"))
-    found = _ours(patient, listed if isinstance(listed, list) else [])
+    listed = _parsed(await _occ(deployment, "user_oidc:provider", "--output=json"))
+    found = _ours(deployment, listed if isinstance(listed, list) else [])
     name = str(found.get("identifier"))
-    shown = _parsed(await _occ(patient, "user_oidc:provider", name, "--output=json"))
-    patient.provider = shown if isinstance(shown, dict) else found
-    saw = f"{name}, {found.get('discoveryEndpoint')}"
-    return Finding(saw)
+    shown = _parsed(await _occ(deployment, "user_oidc:provider", name, "--output=json"))
+    deployment.provider = shown if isinstance(shown, dict) else found
+    observed = f"{name}, {found.get('discoveryEndpoint')}"
+    return Finding(observed)
 
 
-async def client(patient: Patient) -> Finding:
+async def client(deployment: Deployment) -> Finding:
     """Compare the provider's client id with the audience of the tokens."""
-    found, audience = patient.provider.get("clientId"), patient.settings.nextcloud_audience
+    found, audience = deployment.provider.get("clientId"), deployment.settings.nextcloud_audience
     if found == audience:
         return Finding(f"{found}, the audience of tokens for Nextcloud")
     raise Fault(
         f"The provider's client id is {found}, and tokens for Nextcloud name {audience}: each call gets 401",
-        f"occ user_oidc:provider {patient.provider.get('identifier')} --clientid={audience}\n"
+        f"occ user_oidc:provider {deployment.provider.get('identifier')} --clientid={audience}\n"
         f"or, if Nextcloud's client is another in this realm: TOKEN_EXCHANGE_AUDIENCE={found}",
     )
 
 
-def _ours(patient: Patient, providers: list[dict[str, Any]]) -> dict[str, Any]:
+def _ours(deployment: Deployment, providers: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the provider of this name, or else of this realm; its address may be an inner one."""
-    wanted = patient.options.provider
-    path = f"/realms/{patient.realm}{_WELL_KNOWN}"
+    wanted = deployment.options.provider
+    path = f"/realms/{deployment.realm}{_WELL_KNOWN}"
     for each in providers:
         if each.get("identifier") == wanted if wanted else str(each.get("discoveryEndpoint")).endswith(path):
             return each
     names = ", ".join(f"{each.get('identifier')} ({each.get('discoveryEndpoint')})" for each in providers) or "none"
-    raise Fault(f"user_oidc has no provider for the realm {patient.realm}; it has {names}", SET_UP, saw=names)
+    raise Fault(f"user_oidc has no provider for the realm {deployment.realm}; it has {names}", SET_UP, observed=names)
 
 
-async def bearer(patient: Patient) -> Finding:
+async def bearer(deployment: Deployment) -> Finding:
     """See that the provider takes bearer tokens, and makes accounts for them."""
-    settings = _settings(patient)
-    name = patient.provider.get("identifier")
+    settings = _settings(deployment)
+    name = deployment.provider.get("identifier")
     problems = []
     if not settings.get("checkBearer"):
         cause = "The provider takes no bearer tokens, so each call gets 401"
@@ -153,51 +153,52 @@ async def bearer(patient: Patient) -> Finding:
     return Finding("bearer tokens are taken" if settings.get("checkBearer") else "off", tuple(problems))
 
 
-async def names(patient: Patient) -> Finding:
+async def names(deployment: Deployment) -> Finding:
     """See that accounts are named as the realm names people."""
-    settings = _settings(patient)
+    settings = _settings(deployment)
     mapping, unique = settings.get("mappingUid") or "sub", bool(settings.get("uniqueUid"))
-    saw = f"by {mapping}{', hashed' if unique else ''}"
+    observed = f"by {mapping}{', hashed' if unique else ''}"
     if mapping == "preferred_username" and not unique and not settings.get("providerBasedId"):
-        return Finding(saw)
+        return Finding(observed)
     cause = (
         "Accounts are not named by preferred_username, so people meet other accounts than those that have their files"
     )
-    mend = (
-        f"occ user_oidc:provider {patient.provider.get('identifier')} --mapping-uid=preferred_username --unique-uid=0\n"
+    fix = (
+        f"occ user_oidc:provider {deployment.provider.get('identifier')} "
+        "--mapping-uid=preferred_username --unique-uid=0\n"
         "but only if nobody has used it yet: who has would get a new, empty account"
     )
-    return Finding(saw, (Problem(cause, mend),))
+    return Finding(observed, (Problem(cause, fix),))
 
 
-async def keys(patient: Patient) -> Finding:
+async def keys(deployment: Deployment) -> Finding:
     """Compare the signing keys that user_oidc remembers with the realm's."""
-    setting = f"provider-{patient.provider.get('id')}-jwksCache"
-    remembered = _parsed(await _occ(patient, "config:app:get", "user_oidc", setting, "--default-value="))
+    setting = f"provider-{deployment.provider.get('id')}-jwksCache"
+    remembered = _parsed(await _occ(deployment, "config:app:get", "user_oidc", setting, "--default-value="))
     ids = {jwk.get("kid") for jwk in remembered.get("keys", [])} if isinstance(remembered, dict) else set()
     if not ids:
         return Finding("none remembered; they are fetched with the next token")
-    missing = patient.keys - ids
-    saw = f"{len(ids & patient.keys)} of the realm's {len(patient.keys)} remembered"
+    missing = deployment.keys - ids
+    observed = f"{len(ids & deployment.keys)} of the realm's {len(deployment.keys)} remembered"
     if not missing:
-        return Finding(saw)
+        return Finding(observed)
     cause = (
         f"Nextcloud remembers keys that lack {', '.join(sorted(missing))} of the realm's, and refuses what those sign"
     )
-    return Finding(saw, (Problem(cause, f"{SET_UP}: it drops what is remembered; or wait an hour"),))
+    return Finding(observed, (Problem(cause, f"{SET_UP}: it drops what is remembered; or wait an hour"),))
 
 
-async def cache(patient: Patient) -> Finding:
+async def cache(deployment: Deployment) -> Finding:
     """See that there is a memory cache, without which every call asks Keycloak for its metadata."""
-    found = await _occ(patient, "config:system:get", "memcache.local", "--default-value=")
+    found = await _occ(deployment, "config:system:get", "memcache.local", "--default-value=")
     if found:
         return Finding(found.rpartition("\\")[2])
     cause = "Nextcloud has no memory cache, so user_oidc asks Keycloak for its metadata at every call"
     return Finding("none", (warning(cause, r"occ config:system:set memcache.local --value='\OC\Memcache\APCu'"),))
 
 
-def _settings(patient: Patient) -> dict[str, Any]:
-    settings = patient.provider.get("settings")
+def _settings(deployment: Deployment) -> dict[str, Any]:
+    settings = deployment.provider.get("settings")
     return settings if isinstance(settings, dict) else {}
 
 
@@ -207,13 +208,13 @@ def _parsed(text: str) -> Any:
     return None
 
 
-async def _occ(patient: Patient, *arguments: str) -> str:
+async def _occ(deployment: Deployment, *arguments: str) -> str:
     """Run occ and return what it prints.
 
     Raises:
         Fault: it can't be run, or fails.
     """
-    command = [*patient.options.occ, "--no-interaction", *arguments]
+    command = [*deployment.options.occ, "--no-interaction", *arguments]
     shown = shlex.join(command)
     try:
         async with asyncio.timeout(SECONDS):

@@ -7,28 +7,28 @@ import httpx
 
 from nextcloud_mcp.app import KEYCLOAK_TIMEOUT, create_app
 from nextcloud_mcp.doctor import (
-    caller,
+    client_metadata,
     clocks,
-    cloud,
-    documents,
     drift,
     endpoint,
     exchange,
     issuer,
     network,
+    nextcloud,
     registration,
     running,
+    token,
     user_oidc,
 )
+from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Problem, Skip
-from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.doctor.report import Report, Result, Step
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.settings import Settings, read_settings
 
 
-async def _started(_: Patient) -> Finding:
+async def _started(_: Deployment) -> Finding:
     raise Skip("was judged before the walk began")
 
 
@@ -42,13 +42,13 @@ WALK: Final = (
     *endpoint.STEPS,
     *registration.STEPS,
     *exchange.STEPS,
-    *caller.STEPS,
-    *cloud.STEPS,
+    *token.STEPS,
+    *nextcloud.STEPS,
     *running.STEPS,
     *clocks.STEPS,
     *user_oidc.STEPS,
     *drift.STEPS,
-    *documents.STEPS,
+    *client_metadata.STEPS,
 )
 """The settings come first, and are judged before there is anything to walk."""
 
@@ -64,9 +64,9 @@ async def examine(environ: Mapping[str, str], options: Options) -> Report:
     first = Result(SETTINGS, Finding(f"{settings.mode} mode, at {settings.server_url}"))
     async with (
         httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT) as http,
-        http_client(settings.nextcloud_url) as nextcloud,
+        http_client(settings.nextcloud_url) as nextcloud_http,
     ):
-        return Report([first, *await _walk(Patient(settings, options, http, nextcloud))])
+        return Report([first, *await _walk(Deployment(settings, options, http, nextcloud_http))])
 
 
 def _unstartable(settings: Settings) -> list[SettingsError]:
@@ -79,17 +79,17 @@ def _unstartable(settings: Settings) -> list[SettingsError]:
 
 
 def _stopped(errors: list[SettingsError]) -> Report:
-    mend = "set it for the server and for the doctor; docs/reference/settings.md has them all"
-    found = Finding("the server would not start", tuple(Problem(error.cause, mend) for error in errors))
+    fix = "set it for the server and for the doctor; docs/reference/settings.md has them all"
+    found = Finding("the server would not start", tuple(Problem(error.cause, fix) for error in errors))
     rest = [Result(step, _waiting(SETTINGS.code)) for step in WALK]
     return Report([Result(SETTINGS, found), *rest])
 
 
-async def _walk(patient: Patient) -> list[Result]:
+async def _walk(deployment: Deployment) -> list[Result]:
     results: dict[str, Result] = {}
     for step in WALK:
         blocked = [need for need in step.needs if not _stands(results[need])]
-        results[step.code] = Result(step, _waiting(*blocked) if blocked else await _look(step, patient))
+        results[step.code] = Result(step, _waiting(*blocked) if blocked else await _look(step, deployment))
     return list(results.values())
 
 
@@ -102,9 +102,9 @@ def _stands(result: Result) -> bool:
     return result.finding.outcome in {Outcome.OK, Outcome.WARNING}
 
 
-async def _look(step: Step, patient: Patient) -> Finding:
+async def _look(step: Step, deployment: Deployment) -> Finding:
     try:
-        return await step.check(patient)
+        return await step.check(deployment)
     except Fault as fault:
         return fault.finding
     except Skip as skip:

@@ -68,7 +68,7 @@ def assertion_claims(assertion: str, key: RSAKey | ECKey) -> dict[str, Any]:
 def test_an_assertion_is_what_rfc_7523_says(tmp_path: Path, key: RSAKey | ECKey, algorithm: str) -> None:
     """Section 3: from and about this client, for the issuer alone, for a minute, with an id of its own; no secret."""
     before = int(time.time())
-    proof = ClientKey.read(mounted(tmp_path, key.as_pem(private=True))).prove(SERVER_URL, ISSUER)
+    proof = ClientKey.read(mounted(tmp_path, key.as_pem(private=True))).authenticate(SERVER_URL, ISSUER)
     assert proof.headers == {}
     assert proof.form.keys() == {"client_assertion_type", "client_assertion"}
     assert proof.form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -85,14 +85,14 @@ def test_an_assertion_names_its_key_as_keycloak_does(key_file: Path) -> None:
     """By the unpadded base64url SHA-256 of the public key's DER, which Keycloak derives where it is given the PEM."""
     der = base64.b64decode("".join(EC.as_pem(private=False).decode().splitlines()[1:-1]))
     expected = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
-    assertion = ClientKey.read(key_file).prove(SERVER_URL, ISSUER).form["client_assertion"]
+    assertion = ClientKey.read(key_file).authenticate(SERVER_URL, ISSUER).form["client_assertion"]
     assert jwt.decode(assertion, EC, algorithms=["ES256"]).header["kid"] == expected
 
 
 def test_no_two_assertions_are_alike(key_file: Path) -> None:
     """Each has a `jti` of its own, so that Keycloak can refuse one that comes twice (RFC 7523 section 3)."""
     key = ClientKey.read(key_file)
-    proofs = [key.prove(SERVER_URL, ISSUER).form["client_assertion"] for _ in range(20)]
+    proofs = [key.authenticate(SERVER_URL, ISSUER).form["client_assertion"] for _ in range(20)]
     assert len({assertion_claims(proof, EC)["jti"] for proof in proofs}) == 20
 
 
@@ -137,7 +137,7 @@ def test_a_missing_key_file_stops_the_start(tmp_path: Path) -> None:
 def test_a_key_is_not_in_its_repr(key_file: Path) -> None:
     """A traceback or a log gives no key and no assertion away."""
     key = ClientKey.read(key_file)
-    proof = key.prove(SERVER_URL, ISSUER)
+    proof = key.authenticate(SERVER_URL, ISSUER)
     assert str(EC.as_dict(private=True)["d"]) not in repr(key)
     assert proof.form["client_assertion"] not in repr(proof)
 

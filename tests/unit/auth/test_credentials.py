@@ -207,7 +207,7 @@ async def test_a_refusal_is_logged_by_who_answers_the_caller(exchange: TokenExch
 
 def takes(keycloak: FakeIssuer, secret: str, *, with_token: bool = True) -> None:
     """Let the realm take this secret and no other, and refuse the subject token unless it comes `with_token`."""
-    good = ClientSecret(SecretStr(secret)).prove(SERVER_URL, ISSUER).headers["Authorization"]
+    good = ClientSecret(SecretStr(secret)).authenticate(SERVER_URL, ISSUER).headers["Authorization"]
     refusal = answer(401, json=REFUSALS["wrong secret"][1])
 
     def decide(request: httpx.Request) -> httpx.Response:

@@ -57,16 +57,16 @@ async def test_slow_reads_do_not_keep_the_places(monkeypatch: pytest.MonkeyPatch
 
     async def read() -> None:
         with pytest.raises(NextcloudUnavailableError) as caught:
-            async with large.turn():
+            async with large.read_slot():
                 await anyio.sleep_forever()
         told.append(str(caught.value))
 
-    monkeypatch.setattr(large, "TIMEOUT", 0.05)
+    monkeypatch.setattr(large, "READ_TIMEOUT", 0.05)
     async with anyio.create_task_group() as readers:
         for _ in range(5):
             readers.start_soon(read)
     monkeypatch.undo()
     sentence = "Large files take too long to read now, more than 0.05 s: try again shortly, or ask for less."
     assert told == [sentence] * 5
-    async with large.turn():
+    async with large.read_slot():
         pass

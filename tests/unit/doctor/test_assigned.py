@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nextcloud_mcp.doctor import assigned
-from nextcloud_mcp.doctor.patient import Options, Patient
+from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.settings import load_settings
 from tests.support.http import patient_client
 from tests.support.server import EXCHANGE
@@ -29,8 +29,8 @@ LIVE = {"defaultClientScopes": ["basic"], "optionalClientScopes": ["notes:read"]
 async def test_what_is_left_out_may_say_anything(wanted: dict[str, Any], causes: list[str]) -> None:
     """A list that the file does not have is Keycloak's or the operator's; but no scope is assigned in both ways."""
     async with patient_client() as http:
-        patient = Patient(load_settings(EXCHANGE), Options(), http, http)
-        patient.live = {"clientScopes": [{"name": "basic", "id": "1"}, {"name": "notes:read", "id": "2"}]}
+        deployment = Deployment(load_settings(EXCHANGE), Options(), http, http)
+        deployment.live = {"clientScopes": [{"name": "basic", "id": "1"}, {"name": "notes:read", "id": "2"}]}
         holder = assigned.Holder("The client c", "clients/3/", assigned.CLIENT)
-        found = list(assigned.problems(patient, holder, wanted, LIVE))
+        found = list(assigned.problems(deployment, holder, wanted, LIVE))
     assert [problem.cause for problem in found] == causes

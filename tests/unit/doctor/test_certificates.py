@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from nextcloud_mcp.doctor import network
+from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.doctor.finding import Fault
-from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
 from tests.support.certificates import issued
 
@@ -33,7 +33,7 @@ class Defect:
     """
 
     cause: str
-    mend: str
+    fix: str
     certificate: dict[str, Any] = field(default_factory=dict)
 
 
@@ -79,7 +79,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def patient(folder: Path, **certificate: Any) -> AsyncIterator[Patient]:
+async def deployment(folder: Path, **certificate: Any) -> AsyncIterator[Deployment]:
     """Have a Nextcloud with such a certificate, whose authority the doctor trusts."""
     authority, file, key = issued(folder, **certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -93,24 +93,24 @@ async def patient(folder: Path, **certificate: Any) -> AsyncIterator[Patient]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(authority))
         async with server, httpx.AsyncClient(timeout=120) as http:
-            yield Patient(load_settings(settings), Options(), http, http)
+            yield Deployment(load_settings(settings), Options(), http, http)
 
 
 async def test_sound_certificate_is_trusted(tmp_path: Path) -> None:
     """What an authority of one's own has issued by the book is trusted once the authority is."""
-    async with patient(tmp_path) as with_a_certificate:
+    async with deployment(tmp_path) as with_a_certificate:
         finding = await network.nextcloud(with_a_certificate)
     assert finding.problems == ()
-    assert "good for 89 days" in finding.saw
+    assert "good for 89 days" in finding.observed
 
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
 async def test_defect_is_named_with_what_mends_it(tmp_path: Path, defect: Defect) -> None:
     """The cause is OpenSSL's own words, and the advice fits it: not to trust an authority that is trusted already."""
-    async with patient(tmp_path, **defect.certificate) as with_a_certificate:
+    async with deployment(tmp_path, **defect.certificate) as with_a_certificate:
         with pytest.raises(Fault) as fault:
             await network.nextcloud(with_a_certificate)
     (problem,) = fault.value.finding.problems
     assert defect.cause in problem.cause
-    assert defect.mend in problem.mend
-    assert "SSL_CERT_FILE" not in problem.mend
+    assert defect.fix in problem.fix
+    assert "SSL_CERT_FILE" not in problem.fix

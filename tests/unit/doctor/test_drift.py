@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from nextcloud_mcp.doctor import drift
+from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.doctor.finding import Fault
-from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
 from tests.support.http import patient_client
 from tests.support.listening import listening
@@ -20,7 +20,7 @@ from tests.support.server import EXCHANGE
 TOKEN: Final = {"access_token": "x", "expires_in": 60, "token_type": "Bearer"}
 
 
-async def read(answer: Callable[[Request], Response]) -> Patient:
+async def read(answer: Callable[[Request], Response]) -> Deployment:
     """Read a realm of a Keycloak under a path, whose administration answers so."""
     routes = [
         Route("/auth/realms/master/protocol/openid-connect/token", lambda _: JSONResponse(TOKEN), methods=["POST"]),
@@ -29,17 +29,17 @@ async def read(answer: Callable[[Request], Response]) -> Patient:
     async with listening(Starlette(routes=routes)) as url, patient_client() as http:
         issuer = f"{url}/auth/realms/cloud"
         environ = {**EXCHANGE, "OIDC_DISCOVERY_URL": f"{issuer}/.well-known/openid-configuration"}
-        patient = Patient(load_settings(environ), Options(admin=("root", "secret")), http, http)
-        patient.metadata = {"issuer": issuer}
-        await drift.access(patient)
-        return patient
+        deployment = Deployment(load_settings(environ), Options(admin=("root", "secret")), http, http)
+        deployment.metadata = {"issuer": issuer}
+        await drift.access(deployment)
+        return deployment
 
 
 async def test_a_keycloak_under_a_path() -> None:
     """Where Keycloak is not at the root of its host (`http-relative-path`), neither is its administration."""
-    patient = await read(lambda request: JSONResponse([request.url.path]))
-    assert patient.live["realm"] == ["/auth/admin/realms/cloud"]
-    assert patient.live["clients"] == ["/auth/admin/realms/cloud/clients"]
+    deployment = await read(lambda request: JSONResponse([request.url.path]))
+    assert deployment.live["realm"] == ["/auth/admin/realms/cloud"]
+    assert deployment.live["clients"] == ["/auth/admin/realms/cloud/clients"]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from nextcloud_mcp.doctor import caller, clocks, cloud, issuer, network, registration
+from nextcloud_mcp.doctor import clocks, issuer, network, nextcloud, registration
+from nextcloud_mcp.doctor import token as token_steps
+from nextcloud_mcp.doctor.deployment import Deployment, Options, network_cause, unverified
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
-from nextcloud_mcp.doctor.patient import Options, Patient, network_cause, unverified
 from nextcloud_mcp.settings import load_settings
 from stack.process import free_port
 from tests.support.http import patient_client
@@ -27,8 +28,8 @@ async def registered(answer: Callable[[httpx.Request], httpx.Response]) -> Findi
     """Take the step of registration with a Keycloak that answers so."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         metadata = {"issuer": "http://keycloak.test/realms/cloud", "registration_endpoint": CLIENTS}
-        patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata=metadata)
-        return await registration.registration(patient)
+        deployment = Deployment(load_settings(EXCHANGE), Options(), http, http, metadata=metadata)
+        return await registration.registration(deployment)
 
 
 def keycloak(*, scope: str = "nextcloud-mcp:exchange", deletes: int = 204) -> Callable[[httpx.Request], httpx.Response]:
@@ -55,9 +56,9 @@ async def test_server_on_the_loopback_of_another_machine(keycloak_host: str, end
         "OIDC_DISCOVERY_URL": f"http://{keycloak_host}/realms/cloud/.well-known/openid-configuration",
     }
     async with patient_client() as http:
-        patient = Patient(load_settings(settings), Options(), http, http)
+        deployment = Deployment(load_settings(settings), Options(), http, http)
         with pytest.raises(ending):
-            await network.server(patient)
+            await network.server(deployment)
 
 
 async def test_a_client_that_stays_is_told_of() -> None:
@@ -66,8 +67,8 @@ async def test_a_client_that_stays_is_told_of() -> None:
     (problem,) = finding.problems
     assert problem.outcome is Outcome.WARNING
     assert "The client c1 that was registered could not be deleted again (HTTP 500)" in problem.cause
-    assert "kcadm.sh delete -r cloud clients/$(kcadm.sh get clients -r cloud -q clientId=c1" in problem.mend
-    assert "of-the-client" not in problem.cause + problem.mend
+    assert "kcadm.sh delete -r cloud clients/$(kcadm.sh get clients -r cloud -q clientId=c1" in problem.fix
+    assert "of-the-client" not in problem.cause + problem.fix
 
 
 async def test_a_client_that_may_not_ask_for_the_server() -> None:
@@ -104,7 +105,7 @@ async def test_a_proxy_that_drops_unknown_names(error: httpx.HTTPError) -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(proxy)) as http:
         settings = load_settings(EXCHANGE)
         metadata = {"issuer": settings.discovery_url.removesuffix(issuer.WELL_KNOWN)}
-        finding = await issuer.public(Patient(settings, Options(), http, http, metadata=metadata))
+        finding = await issuer.public(Deployment(settings, Options(), http, http, metadata=metadata))
     assert asked == ["another-name.invalid"]
     assert finding.outcome is Outcome.OK
 
@@ -112,9 +113,11 @@ async def test_a_proxy_that_drops_unknown_names(error: httpx.HTTPError) -> None:
 async def test_an_address_that_is_none() -> None:
     """Metadata may name anything as an address; what httpx can't read is the step's fault, not a crash."""
     async with patient_client() as http:
-        patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata={"issuer": "x", "jwks_uri": "//[::"})
+        deployment = Deployment(
+            load_settings(EXCHANGE), Options(), http, http, metadata={"issuer": "x", "jwks_uri": "//[::"}
+        )
         with pytest.raises(Fault, match="is no address"):
-            await issuer.keys(patient)
+            await issuer.keys(deployment)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +170,9 @@ async def test_without_permission_nothing_is_registered() -> None:
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         metadata: dict[str, Any] = {"issuer": "x", "registration_endpoint": CLIENTS}
-        patient = Patient(load_settings(EXCHANGE), Options(registration=False), http, http, metadata=metadata)
+        deployment = Deployment(load_settings(EXCHANGE), Options(registration=False), http, http, metadata=metadata)
         with pytest.raises(Skip, match="--no-registration"):
-            await registration.registration(patient)
+            await registration.registration(deployment)
 
 
 def jwk(algorithm: str, kid: str, **changes: str) -> dict[str, Any]:
@@ -212,23 +215,25 @@ async def test_signing_keys(found: list[dict[str, Any]], cause: str, outcome: st
     """Keys that this server or user_oidc does not take are named, with the place where they are replaced."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"keys": found}))
     async with httpx.AsyncClient(transport=transport) as http:
-        patient = Patient(load_settings(EXCHANGE), Options(), http, http, metadata={"jwks_uri": "http://keycloak.test"})
-        finding = await issuer.keys(patient)
+        deployment = Deployment(
+            load_settings(EXCHANGE), Options(), http, http, metadata={"jwks_uri": "http://keycloak.test"}
+        )
+        finding = await issuer.keys(deployment)
     assert finding.outcome == (outcome or "ok")
     assert [cause in problem.cause for problem in finding.problems].count(True) == bool(cause)
-    assert all("Realm settings" in problem.mend for problem in finding.problems)
+    assert all("Realm settings" in problem.fix for problem in finding.problems)
 
 
 async def test_a_token_of_an_algorithm_that_is_not_accepted() -> None:
     """What the administrator must change stands after the arrow, and no advice to ask for another token."""
     token = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS512"}', b"{}", b"x"))
     async with patient_client() as http:
-        patient = Patient(load_settings(EXCHANGE), Options(token=token), http, http)
+        deployment = Deployment(load_settings(EXCHANGE), Options(token=token), http, http)
         with pytest.raises(Fault) as caught:
-            await caller.accepted(patient)
+            await token_steps.accepted(deployment)
     (problem,) = caught.value.finding.problems
     assert problem.cause == "The token is signed with HS512, which this server does not accept"
-    assert problem.mend.startswith("the administrator must let Keycloak sign access tokens with one of RS256, ")
+    assert problem.fix.startswith("the administrator must let Keycloak sign access tokens with one of RS256, ")
 
 
 async def test_a_token_of_an_algorithm_that_nextcloud_does_not_verify() -> None:
@@ -237,9 +242,9 @@ async def test_a_token_of_an_algorithm_that_nextcloud_does_not_verify() -> None:
     token = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     transport = httpx.MockTransport(lambda _: httpx.Response(401))
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
-        patient = Patient(load_settings(EXCHANGE), Options(), http, http, nextcloud_token=token)
+        deployment = Deployment(load_settings(EXCHANGE), Options(), http, http, nextcloud_token=token)
         with pytest.raises(Fault) as caught:
-            await cloud.user(patient)
+            await nextcloud.user(deployment)
     (problem,) = caught.value.finding.problems
     assert problem.cause == "Nextcloud's app user_oidc does not verify tokens signed with PS256"
-    assert "of the client http://localhost:8000/mcp with one of" in problem.mend
+    assert "of the client http://localhost:8000/mcp with one of" in problem.fix

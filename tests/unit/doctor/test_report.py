@@ -4,14 +4,14 @@ from typing import Final
 
 import pytest
 
+from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, warning
-from nextcloud_mcp.doctor.patient import Patient
 from nextcloud_mcp.doctor.report import Report, Result, Step
 from nextcloud_mcp.doctor.screen import Screen
 from nextcloud_mcp.doctor.walk import STEPS
 
 
-async def _never(_: Patient) -> Finding:
+async def _never(_: Deployment) -> Finding:
     raise AssertionError("nobody looks")
 
 
@@ -49,20 +49,20 @@ token
 drift
   - access            needs admin access
 
-1 in order, 1 to look at, 1 to mend, 2 not judged."""
+1 in order, 1 to look at, 1 to fix, 2 not judged."""
 
 
 def test_json_has_the_documented_shape() -> None:
     """`version`, `healthy`, `counts` and `steps`, and of each step what docs/reference/doctor.md lists."""
     shown = REPORT.as_json()
-    assert (shown["version"], shown["healthy"]) == (1, False)
+    assert (shown["version"], shown["healthy"]) == (2, False)
     assert shown["counts"] == {"ok": 1, "skipped": 2, "warning": 1, "failed": 1}
     assert shown["steps"][2] == {
         "code": "exchange.client",
         "title": "client",
         "outcome": "failed",
-        "saw": "HTTP 401",
-        "problems": [{"outcome": "failed", "cause": WRONG.cause, "mend": WRONG.mend}],
+        "observed": "HTTP 401",
+        "problems": [{"outcome": "failed", "cause": WRONG.cause, "fix": WRONG.fix}],
     }
     assert [each["outcome"] for each in shown["steps"]] == ["ok", "warning", "failed", "skipped", "skipped"]
 
@@ -79,7 +79,7 @@ def test_a_step_is_as_bad_as_its_worst_problem() -> None:
 
 
 def test_screen_says_all_of_it() -> None:
-    """A line a step, under it the cause and what mends it; what waits for another step takes one line a group."""
+    """A line a step, under it the cause and what fixes it; what waits for another step takes one line a group."""
     assert "\n".join(Screen(colour=False, width=80).lines(REPORT)) == SCREEN
 
 

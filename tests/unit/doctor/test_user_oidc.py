@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 from nextcloud_mcp.doctor import user_oidc
+from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.doctor.finding import Fault, Finding, Outcome, Skip
-from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.settings import load_settings
 from tests.support.http import patient_client
 from tests.support.minting import rsa_key, signed
@@ -54,23 +54,23 @@ STATE: Final[dict[str, Any]] = {
 
 
 @pytest.fixture
-async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
+async def deployment(tmp_path: Path) -> AsyncIterator[Deployment]:
     """A deployment whose realm has one key, and whose occ is played."""
     state = tmp_path / "state.json"
     options = Options(occ=(sys.executable, "-IS", str(FAKE_OCC), str(state)))
     async with patient_client() as http:
-        patient = Patient(load_settings(EXCHANGE), options, http, http, keys=KEYS)
-        patient.metadata = {"issuer": "http://keycloak.test/realms/cloud"}
-        yield patient
+        deployment = Deployment(load_settings(EXCHANGE), options, http, http, keys=KEYS)
+        deployment.metadata = {"issuer": "http://keycloak.test/realms/cloud"}
+        yield deployment
 
 
-async def examined(patient: Patient, state: Mapping[str, Any]) -> dict[str, Finding]:
+async def examined(deployment: Deployment, state: Mapping[str, Any]) -> dict[str, Finding]:
     """Take every step, up to the first that can't be gone past."""
-    await anyio.Path(patient.options.occ[-1]).write_text(json.dumps(state))
+    await anyio.Path(deployment.options.occ[-1]).write_text(json.dumps(state))
     findings: dict[str, Finding] = {}
     for step in user_oidc.STEPS:
         try:
-            findings[step.code] = await step.check(patient)
+            findings[step.code] = await step.check(deployment)
         except Fault as fault:
             findings[step.code] = fault.finding
             break
@@ -159,29 +159,31 @@ WARNINGS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str]]] = {
 }
 
 
-async def test_as_set_up(patient: Patient) -> None:
+async def test_as_set_up(deployment: Deployment) -> None:
     """What setup.sh leaves is in order, step by step."""
-    findings = await examined(patient, STATE)
+    findings = await examined(deployment, STATE)
     assert list(findings) == [step.code for step in user_oidc.STEPS]
     assert {finding.outcome for finding in findings.values()} == {Outcome.OK}
 
 
-@pytest.mark.parametrize(("state", "code", "cause", "mend"), FAULTS.values(), ids=FAULTS.keys())
-async def test_fault(patient: Patient, state: Callable[[], dict[str, Any]], code: str, cause: str, mend: str) -> None:
-    """The one thing that is wrong is found by its step alone, with what mends it."""
-    findings = await examined(patient, state())
+@pytest.mark.parametrize(("state", "code", "cause", "fix"), FAULTS.values(), ids=FAULTS.keys())
+async def test_fault(
+    deployment: Deployment, state: Callable[[], dict[str, Any]], code: str, cause: str, fix: str
+) -> None:
+    """The one thing that is wrong is found by its step alone, with what fixes it."""
+    findings = await examined(deployment, state())
     bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
     assert list(bad) == [code]
     (problem,) = bad[code].problems
     assert problem.outcome is Outcome.FAILED
     assert cause in problem.cause
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 @pytest.mark.parametrize(("state", "code", "cause"), WARNINGS.values(), ids=WARNINGS.keys())
-async def test_warning(patient: Patient, state: Callable[[], dict[str, Any]], code: str, cause: str) -> None:
+async def test_warning(deployment: Deployment, state: Callable[[], dict[str, Any]], code: str, cause: str) -> None:
     """With these, calls work all the same."""
-    findings = await examined(patient, state())
+    findings = await examined(deployment, state())
     bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
     assert {found: finding.outcome for found, finding in bad.items()} == {code: Outcome.WARNING}
     assert cause in bad[code].problems[0].cause
@@ -192,36 +194,36 @@ def token_of(name: str) -> str:
     return signed('{"alg":"RS256"}', json.dumps({"preferred_username": name}), KEY)
 
 
-async def test_a_local_accounts_name(patient: Patient) -> None:
+async def test_a_local_accounts_name(deployment: Deployment) -> None:
     """The doctor tells a local account, in whatever letters, from a realm that is not trusted."""
-    patient.nextcloud_token = token_of("admin")
-    (problem,) = (await examined(patient, STATE))["user_oidc.accounts"].problems
+    deployment.nextcloud_token = token_of("admin")
+    (problem,) = (await examined(deployment, STATE))["user_oidc.accounts"].problems
     assert "a local account Admin, which may not be used through Keycloak, so admin is refused" in problem.cause
-    assert "another user name" in problem.mend
+    assert "another user name" in problem.fix
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody-yet"])
-async def test_a_name_of_the_realms_own(patient: Patient, name: str) -> None:
+async def test_a_name_of_the_realms_own(deployment: Deployment, name: str) -> None:
     """Who has an account of user_oidc's, or none yet, is let in."""
-    patient.nextcloud_token = token_of(name)
-    assert (await examined(patient, STATE))["user_oidc.accounts"].outcome is Outcome.OK
+    deployment.nextcloud_token = token_of(name)
+    assert (await examined(deployment, STATE))["user_oidc.accounts"].outcome is Outcome.OK
 
 
-async def test_keys_not_remembered_yet(patient: Patient) -> None:
+async def test_keys_not_remembered_yet(deployment: Deployment) -> None:
     """Before the first token there are none, which is no fault."""
-    findings = await examined(patient, config(**{"user_oidc__provider-3-jwksCache": ""})())
+    findings = await examined(deployment, config(**{"user_oidc__provider-3-jwksCache": ""})())
     assert findings["user_oidc.keys"].outcome is Outcome.OK
 
 
-async def test_no_occ(patient: Patient) -> None:
+async def test_no_occ(deployment: Deployment) -> None:
     """Without occ the steps are skipped, with the option that gives it."""
-    patient.options = replace(patient.options, occ=())
+    deployment.options = replace(deployment.options, occ=())
     with pytest.raises(Skip, match="--occ"):
-        await user_oidc.version(patient)
+        await user_oidc.version(deployment)
 
 
-async def test_occ_that_is_none(patient: Patient) -> None:
+async def test_occ_that_is_none(deployment: Deployment) -> None:
     """A command that can't be run is named."""
-    patient.options = replace(patient.options, occ=("/nowhere/occ",))
+    deployment.options = replace(deployment.options, occ=("/nowhere/occ",))
     with pytest.raises(Fault, match=r"/nowhere/occ .* can't be run"):
-        await user_oidc.version(patient)
+        await user_oidc.version(deployment)

@@ -124,7 +124,7 @@ async def nc_notes_get_note(note_id: NoteId, nextcloud: AsUser) -> Note:
 @reads("Read a note's attachment", scopes="notes:read")
 async def nc_notes_get_attachment(note_id: NoteId, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
     """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
-    async with large.turn():
+    async with large.read_slot():
         content, media_type = await api.attachment(nextcloud, note_id, attachment_filename)
     return {
         "uri": f"nc://Notes/{note_id}/attachments/{attachment_filename}",
@@ -147,7 +147,7 @@ async def notes_settings(nextcloud: AsUser) -> Settings:
 
 async def note_attachment(note_id: int, attachment_filename: str, nextcloud: AsUser) -> Content:
     """Read a file that a note embeds."""
-    async with large.turn():
+    async with large.read_slot():
         return Content(*await api.attachment(nextcloud, note_id, attachment_filename))
 
 

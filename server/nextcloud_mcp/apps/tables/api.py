@@ -85,7 +85,7 @@ class _Row(Known):
 
     def by(self, columns: Sequence[Column]) -> Row:
         """Call the cells by their columns."""
-        return Row(**self.model_dump(exclude={"data"}), data=cells.shown(self.data, columns))
+        return Row(**self.model_dump(exclude={"data"}), data=cells.decode_row(self.data, columns))
 
 
 FindPerson = Callable[[str], Awaitable[str]]
@@ -205,7 +205,7 @@ async def _stored(
 ) -> dict[int, Any]:
     """Return the values to send; the person's zone is asked for where a time has an offset."""
     zone = await moments.zone_for(nextcloud) if cells.has_offset(data, columns) else None
-    return cells.stored(data, columns, new=new, zone=zone)
+    return cells.encode_row(data, columns, new=new, zone=zone)
 
 
 def _not_kept(lost: Sequence[str]) -> InvalidArgumentError:

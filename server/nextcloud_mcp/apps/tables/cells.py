@@ -114,7 +114,7 @@ def names(columns: Sequence[Column]) -> dict[int, str]:
     }
 
 
-def shown(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
+def decode_row(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
     """Return a row's values by column; those of columns that the person can't see are not there."""
     called = names(columns)
     by_id = {column.id: column for column in columns}
@@ -123,7 +123,7 @@ def shown(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
     }
 
 
-def stored(
+def encode_row(
     data: Mapping[str, Any], columns: Sequence[Column], *, new: bool, zone: tzinfo | None = None
 ) -> dict[int, Any]:
     """Return the values to send, by column id; a `new` row must have all that is mandatory.
@@ -301,8 +301,8 @@ def _option(column: Column, value: Any) -> int:
 
     Where options share a label, reading shows their ids, as numbers, and what reading shows counts before all else.
     """
-    shown = _option_values(column)
-    read = [each for each, label in shown.items() if type(label) is type(value) and label == value]
+    decode_row = _option_values(column)
+    read = [each for each, label in decode_row.items() if type(label) is type(value) and label == value]
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     found = read or [option.id for option in column.selection_options if text == option.label]
     if len(found) > 1:

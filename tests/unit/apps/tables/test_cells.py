@@ -37,9 +37,9 @@ COLUMNS = [
 ]
 
 
-def stored(data: dict[str, Any], *, columns: list[Column] = COLUMNS, new: bool = False) -> dict[int, Any]:
+def encode_row(data: dict[str, Any], *, columns: list[Column] = COLUMNS, new: bool = False) -> dict[int, Any]:
     """Return what would be sent."""
-    return cells.stored(data, columns, new=new)
+    return cells.encode_row(data, columns, new=new)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def stored(data: dict[str, Any], *, columns: list[Column] = COLUMNS, new: bool =
 def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> None:
     """Values are written as people write them, and read so that they can be written back."""
     (number,) = [column.id for column in COLUMNS if column.title == name]
-    assert stored({name: value}) == stored({str(number): value}) == {number: sent}
+    assert encode_row({name: value}) == encode_row({str(number): value}) == {number: sent}
     assert cells.lost({number: sent}, [Cell(column_id=number, value=sent)], COLUMNS) == []
-    assert cells.shown([Cell(column_id=number, value=sent)], COLUMNS) == {name: read}
-    assert stored({name: read}) == {number: sent}
+    assert cells.decode_row([Cell(column_id=number, value=sent)], COLUMNS) == {name: read}
+    assert encode_row({name: read}) == {number: sent}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
 )
 def test_values_are_taken_as_any_argument_is(name: str, value: Any, sent: Any) -> None:
     """A number or a truth may be written as text, inside of `data` too."""
-    assert list(stored({name: value}).values()) == [sent]
+    assert list(encode_row({name: value}).values()) == [sent]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_values_are_taken_as_any_argument_is(name: str, value: Any, sent: Any) -
 def test_what_a_column_cannot_hold(name: str, value: Any, complaint: str) -> None:
     """Tables would store nothing, or something else, without a word: the error names the column and what it takes."""
     with pytest.raises(InvalidArgumentError) as refused:
-        stored({name: value})
+        encode_row({name: value})
     assert f"data[{name!r}]" in str(refused.value)
     assert complaint in str(refused.value)
 
@@ -187,14 +187,14 @@ def test_a_time_with_an_offset(value: str, sent: str) -> None:
     """A table has no zones, so what is stored is what the person's clock shows then; Tables would drop the offset."""
     zone = ZoneInfo("Europe/Berlin")
     assert cells.has_offset({"Moment": value}, COLUMNS) is (len(value) > len("2027-01-31T18:00"))
-    (kept,) = cells.stored({"Moment": value}, COLUMNS, new=False, zone=zone).values()
+    (kept,) = cells.encode_row({"Moment": value}, COLUMNS, new=False, zone=zone).values()
     assert kept == sent
 
 
 def test_a_time_beyond_all_years() -> None:
     """The person's clock shows no such date."""
     with pytest.raises(InvalidArgumentError, match=r"data\['Moment'\] is outside of the years 1 to 9999"):
-        cells.stored({"Moment": "0001-01-01T00:00+14:00"}, COLUMNS, new=False, zone=ZoneInfo("UTC"))
+        cells.encode_row({"Moment": "0001-01-01T00:00+14:00"}, COLUMNS, new=False, zone=ZoneInfo("UTC"))
 
 
 @pytest.mark.parametrize(
@@ -227,16 +227,16 @@ MANDATORY = [column(1, "Name", "text", mandatory=True), column(2, "Note", "text"
 def test_mandatory_columns() -> None:
     """A new row must have them; none can be emptied; a change need not name them."""
     with pytest.raises(InvalidArgumentError, match="data lacks 'Name'"):
-        stored({"Note": "x"}, columns=MANDATORY, new=True)
+        encode_row({"Note": "x"}, columns=MANDATORY, new=True)
     with pytest.raises(InvalidArgumentError, match=r"data\['Name'\] is empty"):
-        stored({"Name": ""}, columns=MANDATORY)
-    assert stored({"Note": None}, columns=MANDATORY) == {2: None}
+        encode_row({"Name": ""}, columns=MANDATORY)
+    assert encode_row({"Note": None}, columns=MANDATORY) == {2: None}
 
 
 def test_an_unknown_column_is_named() -> None:
     """With those that there are."""
     with pytest.raises(InvalidArgumentError, match="no column 'Nmae': use 'Name', 'Note'"):
-        stored({"Nmae": "x"}, columns=MANDATORY)
+        encode_row({"Nmae": "x"}, columns=MANDATORY)
 
 
 TWINS = [column(1, "Name", "text"), column(2, "Name", "text"), column(3, "1", "text"), column(4, "", "text")]
@@ -244,11 +244,11 @@ TWINS = [column(1, "Name", "text"), column(2, "Name", "text"), column(3, "1", "t
 
 def test_columns_that_share_a_title_are_called_by_id() -> None:
     """So are those without a title, or with a title that is another's id: no value lands in the wrong column."""
-    shown = cells.shown([Cell(column_id=n, value=f"v{n}") for n in (1, 2, 3, 4, 99)], TWINS)
-    assert shown == {"1": "v1", "2": "v2", "3": "v3", "4": "v4"}
-    assert stored(shown, columns=TWINS) == {1: "v1", 2: "v2", 3: "v3", 4: "v4"}
+    decode_row = cells.decode_row([Cell(column_id=n, value=f"v{n}") for n in (1, 2, 3, 4, 99)], TWINS)
+    assert decode_row == {"1": "v1", "2": "v2", "3": "v3", "4": "v4"}
+    assert encode_row(decode_row, columns=TWINS) == {1: "v1", 2: "v2", 3: "v3", 4: "v4"}
     with pytest.raises(InvalidArgumentError, match="more than one column 'Name': use its id, 1 or 2"):
-        stored({"Name": "x"}, columns=TWINS)
+        encode_row({"Name": "x"}, columns=TWINS)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_columns_that_share_a_title_are_called_by_id() -> None:
 )
 def test_odd_values_are_shown_as_they_are(number: int, value: Any, read: Any) -> None:
     """What was stored by other means can't be better than it is."""
-    assert list(cells.shown([Cell(column_id=number, value=value)], COLUMNS).values()) == [read]
+    assert list(cells.decode_row([Cell(column_id=number, value=value)], COLUMNS).values()) == [read]
 
 
 @pytest.mark.parametrize(
@@ -279,8 +279,8 @@ def test_numbers_are_labels_before_they_are_ids(value: Any, option: int) -> None
     """Of options labeled 1 to 5, with the ids 0 to 4, a 3 is the one that people see as 3."""
     options = [{"id": number, "label": str(number + 1)} for number in range(5)]
     marks = [column(1, "Mark", "selection", selectionOptions=options)]
-    assert stored({"Mark": value}, columns=marks) == {1: option}
-    assert stored(
+    assert encode_row({"Mark": value}, columns=marks) == {1: option}
+    assert encode_row(
         {"Mark": [value]}, columns=[column(1, "Mark", "selection", subtype="multi", selectionOptions=options)]
     ) == {1: [option]}
 
@@ -293,8 +293,8 @@ def test_an_option_as_reading_shows_it_is_that_option(kind: str) -> None:
     marks = [column(1, "Mark", "selection", subtype=kind, selectionOptions=options)]
     for option in range(len(labels)):
         value = [option] if kind == "multi" else option
-        read = cells.shown([Cell(column_id=1, value=value)], marks)
-        assert stored(read, columns=marks) == {1: value}, read
+        read = cells.decode_row([Cell(column_id=1, value=value)], marks)
+        assert encode_row(read, columns=marks) == {1: value}, read
 
 
 @pytest.mark.parametrize(
@@ -316,18 +316,18 @@ def test_an_option_as_reading_shows_it_is_that_option(kind: str) -> None:
 )
 def test_blanks_around_a_value_mean_nothing(name: str, value: Any, sent: Any) -> None:
     """As in the calendar and in Deck."""
-    assert list(stored({name: value}).values()) == [sent]
+    assert list(encode_row({name: value}).values()) == [sent]
 
 
 def test_blanks_around_a_time_with_an_offset_mean_nothing() -> None:
     """The person's zone is needed all the same."""
     data = {"Moment": " 2027-01-31T10:00Z "}
     assert cells.has_offset(data, COLUMNS)
-    assert cells.stored(data, COLUMNS, new=False, zone=ZoneInfo("Europe/Berlin")) == {9: "2027-01-31 11:00"}
+    assert cells.encode_row(data, COLUMNS, new=False, zone=ZoneInfo("Europe/Berlin")) == {9: "2027-01-31 11:00"}
 
 
 def test_options_that_share_a_label_are_shown_by_id() -> None:
     """Else writing back what was read would choose another."""
     twins = [column(1, "Kind", "selection", selectionOptions=[{"id": 0, "label": "a"}, {"id": 1, "label": "a"}])]
-    assert cells.shown([Cell(column_id=1, value=1)], twins) == {"Kind": 1}
-    assert stored({"Kind": 1}, columns=twins) == {1: 1}
+    assert cells.decode_row([Cell(column_id=1, value=1)], twins) == {"Kind": 1}
+    assert encode_row({"Kind": 1}, columns=twins) == {1: 1}

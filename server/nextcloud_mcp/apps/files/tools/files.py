@@ -110,7 +110,7 @@ async def nc_webdav_read_file(
         )
     if length is None or length <= PIECE:
         return await _read(nextcloud, path, offset, length)
-    async with large.turn():
+    async with large.read_slot():
         return await _read(nextcloud, path, offset, length)
 
 
@@ -160,7 +160,7 @@ def _result(read: FileRead, *links: ResourceLink) -> CallToolResult:
 
 async def file_content(path: str, nextcloud: AsUser) -> Content:
     """Read a whole file, of up to 4 MiB."""
-    async with large.turn():
+    async with large.read_slot():
         file = await webdav.read_file(nextcloud, path, length=MAX_RESOURCE, whole=True)
     text = _text(file)
     return Content(file.content if text is None else text, file.content_type)

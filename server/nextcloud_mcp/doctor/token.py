@@ -13,8 +13,8 @@ from nextcloud_mcp.app import credentials, verifier
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.clocks import skew
+from nextcloud_mcp.doctor.deployment import Deployment, ask, unverified
 from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, warning
-from nextcloud_mcp.doctor.patient import Patient, ask, unverified
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, NextcloudMCPError, TokenExchangeError
 
@@ -22,24 +22,24 @@ LIST_TOOLS: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params"
 HEADERS: Final = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
 
 
-async def accepted(patient: Patient) -> Finding:
+async def accepted(deployment: Deployment) -> Finding:
     """Verify the token as the server does."""
-    if patient.options.token is None:
+    if deployment.options.token is None:
         raise Skip("no token was given: --token-stdin")
-    issuer = Issuer(patient.http, patient.settings.discovery_url)
+    issuer = Issuer(deployment.http, deployment.settings.discovery_url)
     try:
-        patient.principal = await verifier(patient.settings, issuer).verify(patient.options.token)
+        deployment.principal = await verifier(deployment.settings, issuer).verify(deployment.options.token)
     except (InvalidTokenError, IssuerUnavailableError) as error:
-        raise Fault(error.cause, _remedy(patient, error), saw=_seen(patient.options.token)) from error
-    seconds = patient.principal.expires_at - time.time()
-    return Finding(f"meant for this server, good for {seconds:.0f} s, given to {patient.principal.client_id}")
+        raise Fault(error.cause, _remedy(deployment, error), observed=_seen(deployment.options.token)) from error
+    seconds = deployment.principal.expires_at - time.time()
+    return Finding(f"meant for this server, good for {seconds:.0f} s, given to {deployment.principal.client_id}")
 
 
-def _remedy(patient: Patient, error: NextcloudMCPError) -> str:
+def _remedy(deployment: Deployment, error: NextcloudMCPError) -> str:
     """Return what the error says is to be done, where that is the administrator's to do; else a new token is needed."""
     if error.remedy.startswith("the administrator"):
         return error.remedy
-    return f"ask for a new one with the scope {patient.settings.server_scope}"
+    return f"ask for a new one with the scope {deployment.settings.server_scope}"
 
 
 def _seen(token: str) -> str:
@@ -48,29 +48,29 @@ def _seen(token: str) -> str:
     return f"it names aud {claims.get('aud')}, iss {claims.get('iss')}" if claims else "no JWT"
 
 
-async def scopes(patient: Patient) -> Finding:
+async def scopes(deployment: Deployment) -> Finding:
     """See which tools it opens."""
-    granted, tools = _principal(patient).scopes, patient.offer.tools
+    granted, tools = _principal(deployment).scopes, deployment.offer.tools
     opened = [tool for tool, needed in tools.items() if needed <= granted]
-    held = granted & set(patient.offer.scopes())
-    saw = f"{' '.join(sorted(held)) or 'none of the tools'}: {len(opened)} of {len(tools)} tools"
+    held = granted & set(deployment.offer.scopes())
+    observed = f"{' '.join(sorted(held)) or 'none of the tools'}: {len(opened)} of {len(tools)} tools"
     if held:
-        return Finding(saw)
-    mend = f"ask for the scopes of the tools too: {' '.join(patient.offer.scopes())}"
-    return Finding(saw, (warning("The token has no scope of a tool, so it opens next to nothing", mend),))
+        return Finding(observed)
+    fix = f"ask for the scopes of the tools too: {' '.join(deployment.offer.scopes())}"
+    return Finding(observed, (warning("The token has no scope of a tool, so it opens next to nothing", fix),))
 
 
-async def served(patient: Patient) -> Finding:
+async def served(deployment: Deployment) -> Finding:
     """Use it at the running server, for the list of its tools."""
-    url = patient.settings.server_url
-    headers = HEADERS | {"Authorization": f"Bearer {patient.options.token}"}
-    response = await ask(patient.http, "POST", url, mend="start the server", headers=headers, json=LIST_TOOLS)
+    url = deployment.settings.server_url
+    headers = HEADERS | {"Authorization": f"Bearer {deployment.options.token}"}
+    response = await ask(deployment.http, "POST", url, fix="start the server", headers=headers, json=LIST_TOOLS)
     if response.is_success:
         return Finding("the running server takes it")
     raise Fault(
         f"The running server refuses it with HTTP {response.status_code}: {_sentence(response)}",
         "see the server's log; its settings may differ from these, or it is older than they are",
-        saw=f"HTTP {response.status_code}",
+        observed=f"HTTP {response.status_code}",
     )
 
 
@@ -81,19 +81,19 @@ def _sentence(response: httpx.Response) -> str:
         return "without a word of the server's"
 
 
-async def for_nextcloud(patient: Patient) -> Finding:
+async def for_nextcloud(deployment: Deployment) -> Finding:
     """Get the token for Nextcloud as each call does, and look at what it says."""
-    settings = patient.settings
-    issuer = Issuer(patient.http, settings.discovery_url)
+    settings = deployment.settings
+    issuer = Issuer(deployment.http, settings.discovery_url)
     asked = time.time()
     try:
-        token = await credentials(settings, patient.http, issuer).for_nextcloud(_principal(patient))
+        token = await credentials(settings, deployment.http, issuer).for_nextcloud(_principal(deployment))
     except (TokenExchangeError, InvalidTokenError, IssuerUnavailableError) as error:
-        raise Fault(error.cause, error.remedy, saw="no token for Nextcloud") from error
-    patient.nextcloud_token = token
+        raise Fault(error.cause, error.remedy, observed="no token for Nextcloud") from error
+    deployment.nextcloud_token = token
     claims = unverified(token)
     if settings.enable_token_exchange and "iat" in claims:
-        patient.clocks["Keycloak"] = skew(float(claims["iat"]), asked)
+        deployment.clocks["Keycloak"] = skew(float(claims["iat"]), asked)
     if not claims.get("preferred_username"):
         raise Fault(
             "The token for Nextcloud carries no preferred_username, by which Nextcloud finds the account",
@@ -104,10 +104,10 @@ async def for_nextcloud(patient: Patient) -> Finding:
     return Finding(f"aud {claims['aud']}, azp {claims.get('azp')}, lives {lifetime} s")
 
 
-def _principal(patient: Patient) -> Principal:
-    if patient.principal is None:
+def _principal(deployment: Deployment) -> Principal:
+    if deployment.principal is None:
         raise Skip("the token was not accepted")
-    return patient.principal
+    return deployment.principal
 
 
 STEPS: Final = (

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import httpx
 
 from nextcloud_mcp.catalogue import APPS
+from nextcloud_mcp.doctor.deployment import Deployment, ask, ask_json, json_object, network_cause, unverified
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
-from nextcloud_mcp.doctor.patient import Patient, ask, ask_json, json_object, network_cause, unverified
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import (
     NextcloudError,
@@ -35,64 +35,64 @@ _PROBED: Final = {app.name: (app.key, app.probe) for app in APPS if app.probe is
 """The apps whose API is called: by which capability each is known, and the call, which changes nothing."""
 
 
-async def status(patient: Patient) -> Finding:
+async def status(deployment: Deployment) -> Finding:
     """Ask `status.php`, which needs no sign-in."""
-    url = patient.settings.nextcloud_url
-    response = await ask(patient.nextcloud, "GET", "/status.php", mend=f"start Nextcloud at {url}")
+    url = deployment.settings.nextcloud_url
+    response = await ask(deployment.nextcloud, "GET", "/status.php", fix=f"start Nextcloud at {url}")
     if response.is_redirect:
         raise Fault(
             f"Nextcloud redirects from {url} to {response.headers.get('location')}, which this server does not follow",
             "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
-            saw=f"HTTP {response.status_code}",
+            observed=f"HTTP {response.status_code}",
         )
     if response.status_code == httpx.codes.BAD_REQUEST:  # as for every address of its; measured on 32.0.1
-        host = patient.nextcloud.base_url.host
+        host = deployment.nextcloud.base_url.host
         raise Fault(
             f"Nextcloud does not trust the name {host}",
             f"occ config:system:set trusted_domains 9 --value={host}",
-            saw="HTTP 400",
+            observed="HTTP 400",
         )
     if response.is_server_error:
         raise Fault(f"Nextcloud answers status.php with HTTP {response.status_code}", LOOK)
-    mend = "set NEXTCLOUD_HOST to Nextcloud's address, with its path if it has one"
-    found = await ask_json(patient.nextcloud, "/status.php", mend=mend)
+    fix = "set NEXTCLOUD_HOST to Nextcloud's address, with its path if it has one"
+    found = await ask_json(deployment.nextcloud, "/status.php", fix=fix)
     if "installed" not in found or "versionstring" not in found:
-        raise Fault(f"What answers at {url} is no Nextcloud", mend)
+        raise Fault(f"What answers at {url} is no Nextcloud", fix)
     return _state(found)
 
 
 def _state(found: dict[str, Any]) -> Finding:
-    saw = f"{found.get('productname') or 'Nextcloud'} {found['versionstring']}"
-    for wrong, cause, mend in (
+    observed = f"{found.get('productname') or 'Nextcloud'} {found['versionstring']}"
+    for wrong, cause, fix in (
         (not found["installed"], "Nextcloud is not installed yet", "open it in a browser, or occ maintenance:install"),
         (found.get("maintenance"), "Nextcloud is in maintenance mode", "occ maintenance:mode --off"),
         (found.get("needsDbUpgrade"), "Nextcloud awaits its upgrade", "occ upgrade"),
     ):
         if wrong:
-            raise Fault(cause, mend, saw=saw)
+            raise Fault(cause, fix, observed=observed)
     major = str(found.get("version", "")).partition(".")[0]
     if major.isdigit() and int(major) < OLDEST:
         old = warning(f"Nextcloud {major} is older than any that this was run against", f"upgrade to {OLDEST} or newer")
-        return Finding(saw, (old,))
-    return Finding(saw)
+        return Finding(observed, (old,))
+    return Finding(observed)
 
 
-async def ocs(patient: Patient) -> Finding:
+async def ocs(deployment: Deployment) -> Finding:
     """Call an API that needs no sign-in, but a session, the database and the header which each of our requests has."""
     try:
-        response = await patient.nextcloud.get(CAPABILITIES, params={"format": "json"})
+        response = await deployment.nextcloud.get(CAPABILITIES, params={"format": "json"})
     except httpx.HTTPError as error:
         raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives no answer ({network_cause(error)})", LOOK) from error
     if response.is_success and json_object(response):
         return Finding("its OCS API answers")
     if response.is_server_error or not response.content:
         empty = "" if response.content else ", an empty answer"
-        saw = f"HTTP {response.status_code}{empty}"
-        raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives {saw}", LOOK, saw=saw)
+        observed = f"HTTP {response.status_code}{empty}"
+        raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives {observed}", LOOK, observed=observed)
     raise Fault(
         f"Nextcloud answers its OCS API with HTTP {response.status_code}",
         "see that what stands in front of it passes the header OCS-APIRequest on, and look into Nextcloud's log",
-        saw=f"HTTP {response.status_code}",
+        observed=f"HTTP {response.status_code}",
     )
 
 
@@ -108,65 +108,67 @@ def _sentence(error: NextcloudError) -> str:
     return f"{error.cause}: {error.remedy}".removesuffix(f"; {IF_IT_GOES_ON}")
 
 
-async def user(patient: Patient) -> Finding:
+async def user(deployment: Deployment) -> Finding:
     """Ask Nextcloud who the token's user is, and compare."""
     try:
-        found = await _cloud(patient).user()
+        found = await _cloud(deployment).user()
     except TokenNotAcceptedError as error:
         if isinstance(error, UnsupportedByUserOidcError):
-            raise Fault(error.cause, error.remedy, saw="HTTP 401") from error
+            raise Fault(error.cause, error.remedy, observed="HTTP 401") from error
         raise Fault(
             "Nextcloud does not accept the token, or has a local account of this name",
             "run nextcloud/setup.sh again, which makes user_oidc trust the realm and fetch its present keys; "
             'to see what is wrong, give --occ "php occ"',
-            saw="HTTP 401",
+            observed="HTTP 401",
         ) from error
     except NextcloudError as error:
         raise _fault(error) from error
-    patient.user_id = found.id
-    named = str(unverified(patient.nextcloud_token).get("preferred_username"))
+    deployment.user_id = found.id
+    named = str(unverified(deployment.nextcloud_token).get("preferred_username"))
     if found.id == named:
         return Finding(f"{found.id} is {found.id}")
-    mend = "occ user_oidc:provider NAME --mapping-uid=preferred_username --unique-uid=0, if nobody has used it yet"
-    problem = warning(f"Nextcloud calls {named} {found.id}, so an account of that name is another one", mend)
+    fix = "occ user_oidc:provider NAME --mapping-uid=preferred_username --unique-uid=0, if nobody has used it yet"
+    problem = warning(f"Nextcloud calls {named} {found.id}, so an account of that name is another one", fix)
     return Finding(f"{named} is {found.id}", (problem,))
 
 
-def _cloud(patient: Patient) -> Nextcloud:
-    return Nextcloud(patient.nextcloud, People(), account=("doctor", "doctor", "doctor"), token=patient.nextcloud_token)
+def _cloud(deployment: Deployment) -> Nextcloud:
+    return Nextcloud(
+        deployment.nextcloud, People(), account=("doctor", "doctor", "doctor"), token=deployment.nextcloud_token
+    )
 
 
-async def apps(patient: Patient) -> Finding:
+async def apps(deployment: Deployment) -> Finding:
     """Ask which apps there are for this person."""
     try:
-        patient.apps = await capabilities.apps(_cloud(patient))
+        deployment.apps = await capabilities.apps(_cloud(deployment))
     except NextcloudError as error:
         raise _fault(error) from error
-    there = [app for app, (key, _) in _PROBED.items() if key in patient.apps]
+    there = [app for app, (key, _) in _PROBED.items() if key in deployment.apps]
     missing = [app for app in _PROBED if app not in there]
     return Finding(", ".join(there) + (f"; without {', '.join(missing)}" if missing else ""))
 
 
-async def apis(patient: Patient) -> Finding:
+async def apis(deployment: Deployment) -> Finding:
     """Call each API of the apps that are there."""
     problems, works = [], []
     for app, (key, probe) in _PROBED.items():
-        if key not in patient.apps:
+        if key not in deployment.apps:
             continue
         method, _, path = probe.partition(" ")
         try:
-            await _call(patient, method, path.format(user=quote(patient.user_id, safe="")), app)
+            await _call(deployment, method, path.format(user=quote(deployment.user_id, safe="")), app)
             works.append(app)
         except NextcloudError as error:
-            mend = "see Nextcloud's log; a proxy in front may drop the header OCS-APIRequest, or WebDAV's methods"
+            fix = "see Nextcloud's log; a proxy in front may drop the header OCS-APIRequest, or WebDAV's methods"
             is_broken = isinstance(error, NextcloudUnavailableError)
-            problems.append(Problem(f"{method} {path}: {_sentence(error)}", LOOK if is_broken else mend))
+            problems.append(Problem(f"{method} {path}: {_sentence(error)}", LOOK if is_broken else fix))
     return Finding(f"{', '.join(works) or 'none'} answer", tuple(problems))
 
 
-async def _call(patient: Patient, method: str, path: str, about: str) -> httpx.Response:
+async def _call(deployment: Deployment, method: str, path: str, about: str) -> httpx.Response:
     depth = {"Depth": "0"} if method == "PROPFIND" else None
-    return await _cloud(patient).request(method, path, about=about, headers=depth)
+    return await _cloud(deployment).request(method, path, about=about, headers=depth)
 
 
 STEPS: Final = (

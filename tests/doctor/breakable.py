@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from keycloak import KeycloakAdmin
 
+from nextcloud_mcp.doctor.deployment import Options
 from nextcloud_mcp.doctor.finding import Outcome
-from nextcloud_mcp.doctor.patient import Options
 from nextcloud_mcp.doctor.report import Report, Result
 from nextcloud_mcp.doctor.walk import examine
 from stack.chain import Chain
@@ -22,7 +22,7 @@ SCOPE = "nextcloud-mcp:exchange files:read notes:read"
 
 
 @dataclass(frozen=True)
-class Ward:
+class BreakableChain:
     """The chain under the doctor's eyes.
 
     Attributes:
@@ -91,15 +91,15 @@ def complaints(report: Report) -> list[str]:
 
 
 @asynccontextmanager
-async def run_ward(chain: Chain) -> AsyncIterator[Ward]:
+async def run_ward(chain: Chain) -> AsyncIterator[BreakableChain]:
     """Run it for as long as the block lasts, in exchange mode."""
     async with AsyncExitStack() as stack:
         keycloak = await stack.enter_async_context(run_front(chain.keycloak.url))
         nextcloud = await stack.enter_async_context(run_front(chain.nextcloud.url))
         port = free_port()
         server = await stack.enter_async_context(run_front(f"http://localhost:{port}"))
-        ward = Ward(chain, keycloak, server, nextcloud, chain.keycloak.admin())
-        url = ward.environ["NEXTCLOUD_MCP_SERVER_URL"]
-        running = run_server("ward", url, port, ward.environ, logs=chain.config.state)
+        target = BreakableChain(chain, keycloak, server, nextcloud, chain.keycloak.admin())
+        url = target.environ["NEXTCLOUD_MCP_SERVER_URL"]
+        running = run_server("ward", url, port, target.environ, logs=chain.config.state)
         await stack.enter_async_context(in_thread(running))
-        yield ward
+        yield target

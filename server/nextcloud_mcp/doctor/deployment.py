@@ -45,7 +45,7 @@ class Options:
 
 
 @dataclass
-class Patient:
+class Deployment:
     """One deployment, and what is known of it so far; a step that reads a field `needs` the step that fills it.
 
     Attributes:
@@ -107,24 +107,24 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK
 
 
-async def ask(http: httpx.AsyncClient, method: str, url: str, *, mend: str, **parts: Any) -> httpx.Response:
+async def ask(http: httpx.AsyncClient, method: str, url: str, *, fix: str, **parts: Any) -> httpx.Response:
     """Send a request and return the answer, whatever its status.
 
     Raises:
-        Fault: there is none, because of the network; `mend` is what to do about that.
+        Fault: there is none, because of the network; `fix` is what to do about that.
     """
     try:
         return await http.request(method, url, **parts)
     except httpx.InvalidURL as error:  # which httpx counts among the programmer's errors; here it is the metadata's
-        raise Fault(f"{url} is no address", mend) from error
+        raise Fault(f"{url} is no address", fix) from error
     except httpx.HTTPError as error:
-        raise Fault(f"{_absolute(http, url)} gives no answer: {network_cause(error)}", mend) from error
+        raise Fault(f"{_absolute(http, url)} gives no answer: {network_cause(error)}", fix) from error
 
 
 async def ask_in_passing(http: httpx.AsyncClient, url: str, **parts: Any) -> httpx.Response | None:
     """Get what is good to know and no fault where there is none; then it is None."""
     try:
-        return await ask(http, "GET", url, mend="", **parts)
+        return await ask(http, "GET", url, fix="", **parts)
     except Fault:
         return None
 
@@ -133,17 +133,17 @@ def _absolute(http: httpx.AsyncClient, url: str) -> str:
     return str(http.base_url).rstrip("/") + url if url.startswith("/") else url
 
 
-async def ask_json(http: httpx.AsyncClient, url: str, *, mend: str) -> dict[str, Any]:
+async def ask_json(http: httpx.AsyncClient, url: str, *, fix: str) -> dict[str, Any]:
     """Get a JSON object.
 
     Raises:
         Fault: there is none at that address.
     """
-    response = await ask(http, "GET", url, mend=mend)
+    response = await ask(http, "GET", url, fix=fix)
     document = json_object(response) if response.is_success else None
     if document is None:
         kind = response.headers.get("content-type", "no content type")
-        raise Fault(f"{_absolute(http, url)} is no JSON object: HTTP {response.status_code}, {kind}", mend)
+        raise Fault(f"{_absolute(http, url)} is no JSON object: HTTP {response.status_code}, {kind}", fix)
     return document
 
 

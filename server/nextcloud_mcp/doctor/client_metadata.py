@@ -7,8 +7,8 @@ is taken, from where, and what it may ask for, is up to client policies, which a
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from nextcloud_mcp.doctor.deployment import LOOPBACK, Deployment
 from nextcloud_mcp.doctor.finding import Finding, Problem, warning
-from nextcloud_mcp.doctor.patient import LOOPBACK, Patient
 from nextcloud_mcp.doctor.report import Step
 
 EXECUTOR: Final = "client-id-metadata-document"
@@ -21,17 +21,17 @@ _PROFILES: Final = "in Keycloak's console, Realm settings > Client policies > Pr
 _SHIPPED: Final = "as keycloak/cimd.json has it (Realm settings > Client policies, JSON editor)"
 
 
-async def policies(patient: Patient) -> Finding:
+async def policies(deployment: Deployment) -> Finding:
     """Judge the policies by which documents are taken."""
-    if not patient.metadata.get("client_id_metadata_document_supported"):
+    if not deployment.metadata.get("client_id_metadata_document_supported"):
         return Finding("not offered")
-    taking = _taking(patient.live)
+    taking = _taking(deployment.live)
     if not taking:
         cause = "The issuer's metadata offers documents and no policy takes any, so clients that bring one are refused"
-        mend = f"add the profiles and policies {_SHIPPED}, or build Keycloak without --features=cimd"
-        return Finding("offered, and none is taken", (warning(cause, mend),))
+        fix = f"add the profiles and policies {_SHIPPED}, or build Keycloak without --features=cimd"
+        return Finding("offered, and none is taken", (warning(cause, fix),))
     problems = [problem for name, configuration in taking.items() for problem in _judged(name, configuration)]
-    return Finding(f"taken by the profile {' and '.join(taking)}", (*problems, *_asking_for_nextcloud(patient.live)))
+    return Finding(f"taken by the profile {' and '.join(taking)}", (*problems, *_asking_for_nextcloud(deployment.live)))
 
 
 def _taking(live: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

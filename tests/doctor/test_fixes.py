@@ -13,7 +13,7 @@ from keycloak import KeycloakAdmin
 
 from nextcloud_mcp.doctor.finding import Problem
 from stack.chain import Chain
-from tests.doctor.ward import examined_by_its_administrator
+from tests.doctor.breakable import examined_by_its_administrator
 from tests.support.kcadm import kcadm_environment
 
 REALM: Final = "nextcloud-mcp"
@@ -185,7 +185,7 @@ async def test_a_mend_mends(chain: Chain, kcadm: dict[str, str], drift: Drift, n
     drift(chain.keycloak.admin())
     problems = await drifted(chain)
     assert len(problems) == number, problems
-    script = "\n".join(["set -eu", *(problem.mend for problem in problems)])
+    script = "\n".join(["set -eu", *(problem.fix for problem in problems)])
     done = await anyio.run_process(["bash", "-c", script], env=kcadm, check=False)
     assert done.returncode == 0, f"{script}\n{done.stderr.decode()}"
     assert await drifted(chain) == [], script

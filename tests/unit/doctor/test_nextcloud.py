@@ -1,4 +1,4 @@
-"""`doctor.cloud`: a Nextcloud that answers `status.php` and nothing else, in the ways in which its parts fail."""
+"""`doctor.nextcloud`: a Nextcloud that answers `status.php` and nothing else, in the ways in which its parts fail."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,9 +6,9 @@ from typing import Final
 import httpx
 import pytest
 
-from nextcloud_mcp.doctor import cloud
+from nextcloud_mcp.doctor import nextcloud
+from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.doctor.finding import Fault, Problem
-from nextcloud_mcp.doctor.patient import Options, Patient
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from nextcloud_mcp.settings import load_settings
@@ -27,15 +27,15 @@ def raising(error: httpx.TransportError) -> Reply:
     return reply
 
 
-async def problem_of(step: Callable[[Patient], object], reply: Reply) -> Problem:
+async def problem_of(step: Callable[[Deployment], object], reply: Reply) -> Problem:
     """Take one step with a Nextcloud that answers so, and return its one problem."""
     async with (
         patient_client() as http,
         http_client("http://nc.test", transport=httpx.MockTransport(reply)) as cloud,
     ):
-        patient = Patient(load_settings(EXCHANGE), Options(), http, cloud)
+        deployment = Deployment(load_settings(EXCHANGE), Options(), http, cloud)
         with pytest.raises(Fault) as caught:
-            await step(patient)  # type: ignore[misc]
+            await step(deployment)  # type: ignore[misc]
     (problem,) = caught.value.finding.problems
     return problem
 
@@ -53,27 +53,27 @@ BROKEN: Final[dict[str, tuple[Reply, str]]] = {
 }
 
 
-@pytest.mark.parametrize(("reply", "saw"), BROKEN.values(), ids=BROKEN.keys())
-async def test_only_status_answers(reply: Reply, saw: str) -> None:
+@pytest.mark.parametrize(("reply", "observed"), BROKEN.values(), ids=BROKEN.keys())
+async def test_only_status_answers(reply: Reply, observed: str) -> None:
     """The cause says that `status.php` answers and nothing with a session does; the fix names the parts to look at."""
-    problem = await problem_of(cloud.ocs, reply)
+    problem = await problem_of(nextcloud.ocs, reply)
     assert problem.cause == (
-        f"Nextcloud answers status.php, but nothing that needs a session: {cloud.CAPABILITIES} {saw}"
+        f"Nextcloud answers status.php, but nothing that needs a session: {nextcloud.CAPABILITIES} {observed}"
     )
-    assert all(part in problem.mend for part in ("Redis", "database", "disk", "broken-nextcloud.md"))
+    assert all(part in problem.fix for part in ("Redis", "database", "disk", "broken-nextcloud.md"))
 
 
-@pytest.mark.parametrize(("reply", "saw"), BROKEN.values(), ids=BROKEN.keys())
-async def test_account_is_not_told(reply: Reply, saw: str) -> None:
+@pytest.mark.parametrize(("reply", "observed"), BROKEN.values(), ids=BROKEN.keys())
+async def test_account_is_not_told(reply: Reply, observed: str) -> None:
     """With a token the same parts are named, and nobody who asks the doctor is sent to the doctor."""
-    assert saw
-    problem = await problem_of(cloud.user, reply)
-    assert problem.mend == cloud.LOOK
+    assert observed
+    problem = await problem_of(nextcloud.user, reply)
+    assert problem.fix == nextcloud.LOOK
     assert IF_IT_GOES_ON not in problem.cause
 
 
 async def test_status_that_fails() -> None:
     """Without its database Nextcloud fails at status.php too; the address is not blamed for that."""
-    problem = await problem_of(cloud.status, lambda _: httpx.Response(500))
+    problem = await problem_of(nextcloud.status, lambda _: httpx.Response(500))
     assert problem.cause == "Nextcloud answers status.php with HTTP 500"
-    assert problem.mend == cloud.LOOK
+    assert problem.fix == nextcloud.LOOK
