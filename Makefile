@@ -42,7 +42,7 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 FORCE:
 
 test: lint types ## lint, types, and every test on the real chain
-	$(BIN)/pytest -n 2 --cov --cov-report=term # in two processes: tests/conftest.py says which has what
+	$(BIN)/pytest -n 2 --cov --cov-report=term # in two processes, which divide the files
 
 abuse: $(INSTALLED) ## what callers may try against the servers, under the memory limit that is shipped
 	$(BIN)/pytest tests/abuse

@@ -1,4 +1,4 @@
-"""What the whole run shares: one event loop's kind, and one chain of real parts on ports of its own.
+"""What the whole run shares: one event loop's kind, and a chain of real parts for each process, on ports of its own.
 
 The chain is made of processes; with `--chain=compose` of the containers of compose.yaml; with `--chain=testcontainers`
 of processes but for Keycloak, which is in a container. `--chain=cluster` is for tests/cluster alone, which needs none.
@@ -63,24 +63,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         composed.summary(terminalreporter, images, config.stash.get(composed.RAN, []))
 
 
-class FewChains(LoadScopeScheduling):
-    """Where several processes run the tests (`-n 2`), divides what uses a chain in two; all else is divided by files.
+class ByFile(LoadScopeScheduling):
+    """Where several processes run the tests (`-n 2`), divide the files among them; each process has a chain of its own.
 
-    Each process has a chain of its own, but of a Nextcloud that is given there is only one.
+    Of a Nextcloud that is given there is only one, so then one process has all that uses the chain.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        folders = file.split("/")
-        if WITHOUT_CHAIN.intersection(folders):
-            return file
-        return "e2e" if "e2e" in folders and "NEXTCLOUD_URL" not in os.environ else "all others with a chain"
+        is_alone = "NEXTCLOUD_URL" not in os.environ or WITHOUT_CHAIN.intersection(file.split("/"))
+        return file if is_alone else "chain"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FewChains:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Divide the tests so."""
-    return FewChains(config, log)
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
