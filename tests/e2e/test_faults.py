@@ -19,7 +19,7 @@ import anyio
 import httpx
 import pytest
 
-from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
+from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED, REMEDY
 from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
@@ -145,7 +145,7 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
     "401": Case(
         WHO,
         401,
-        NOT_ACCEPTED,
+        f"{NOT_ACCEPTED}: {REMEDY}.",
         "nextcloud.token_not_accepted",
     ),
     "403": Case(
@@ -205,8 +205,8 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
         WRITE,
         507,
         (
-            "There is no room for /Plans/x.txt: your storage or Nextcloud's disk is full: delete something first, or "
-            "tell the administrator."
+            "There is no room for /Plans/x.txt, as your storage or Nextcloud's disk is full: delete something first, "
+            "or tell the administrator."
         ),
         "nextcloud.quota_exceeded",
     ),
