@@ -161,7 +161,7 @@ async def test_key_that_signs_at_once(own: OwnChain, admin: KeycloakAdmin, calle
     for caller in callers:
         before, broken, mended = caller.outcomes
         assert (before, mended) == (FINE, FINE)
-        assert broken.startswith("Nextcloud did not accept the token: ")
+        assert broken.startswith("Nextcloud did not accept the token, for one of three reasons: ")
         assert "signing keys" in broken
         assert "nextcloud/setup.sh" in broken
 

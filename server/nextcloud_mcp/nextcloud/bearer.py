@@ -14,8 +14,8 @@ NOT_ACCEPTED: Final = (
 """Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
 
 REMEDY: Final = (
-    "ask the administrator, whom `nextcloud-mcp doctor --occ` tells which it is (another user name for you, "
-    "nextcloud/setup.sh run again, or Nextcloud's Redis)"
+    "ask the administrator for another user name, to run nextcloud/setup.sh again, or to look at Nextcloud's Redis; "
+    "`nextcloud-mcp doctor --occ` shows which of the three it is"
 )
 
 USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")

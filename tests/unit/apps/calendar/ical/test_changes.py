@@ -97,9 +97,9 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"start_datetime": "2030-10-07T10:00Z", "end_datetime": "2030-10-07T08:30:00-03:00"},
         {"DTSTART;TZID=Europe/Berlin:20301007T120000", "DTEND;TZID=Europe/Berlin:20301007T133000"},
     ),
-    "wherever one is": ({"whose": Author(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
+    "wherever one is": ({"author": Author(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
     "an instant, no zone known": (
-        {"whose": Author(None), "start_datetime": "2030-10-07T10:00+02:00"},
+        {"author": Author(None), "start_datetime": "2030-10-07T10:00+02:00"},
         {"DTSTART:20301007T080000Z", "DTEND:20301007T090000Z"},
     ),
     "a day": (
@@ -123,7 +123,7 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"RRULE:FREQ=DAILY;UNTIL=20301231"},
     ),
     "a floating rule": (
-        {"whose": Author(None), "recurrence_rule": "FREQ=DAILY;UNTIL=20301231"},
+        {"author": Author(None), "recurrence_rule": "FREQ=DAILY;UNTIL=20301231"},
         {"RRULE:FREQ=DAILY;UNTIL=20301231T235959"},
     ),
     "texts": (
@@ -228,7 +228,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "a reminder of another life": ({"reminder_minutes": 10**12}, "Invalid reminder_minutes 1000000000000: pass how"),
     "no reminder, and one by mail": ({"reminder_minutes": -1, "reminder_email": True}, "contradict each other"),
     "a reminder by mail to nobody": (
-        {"reminder_email": True, "whose": Author(BERLIN)},
+        {"reminder_email": True, "author": Author(BERLIN)},
         "reminder_email needs a mail address",
     ),
 }
