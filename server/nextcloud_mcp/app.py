@@ -7,7 +7,7 @@ open to all:       /.well-known/oauth-protected-resource…, /health/live, /heal
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx
@@ -79,25 +79,11 @@ def create_app(
 
     server = catalogue.create_server(services)
     server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
-    endpoint: ASGIApp = StreamableHTTPASGIApp(server.session_manager)
-    endpoint = AdmissionControl(endpoint, offer=offer, credentials=tokens, challenge=challenge)
-    endpoint = FairShare(
-        endpoint,
-        challenge=challenge,
-        calls_per_minute=settings.calls_per_minute,
-        tool_scopes=frozenset(offer.scopes()),
-    )
-    endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
-    endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
-    endpoint = CountResponses(endpoint)
+    endpoint = _guarded(StreamableHTTPASGIApp(server.session_manager), services, challenge, issuer, settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(keycloak)
-            await stack.enter_async_context(nextcloud)
-            await stack.enter_async_context(server.session_manager.run())
-            start = await stack.enter_async_context(anyio.create_task_group())
+        async with keycloak, nextcloud, server.session_manager.run(), anyio.create_task_group() as start:
             if keycloak_transport is None:  # tests count what their issuer is asked
                 start.start_soon(issuer.await_first)
             yield
@@ -114,6 +100,23 @@ def create_app(
     )
     app.router.redirect_slashes = False  # behind a proxy that ends TLS, a redirect would lead tokens to plain HTTP
     return app
+
+
+def _guarded(
+    endpoint: ASGIApp, services: Services, challenge: Challenge, issuer: Issuer, settings: Settings
+) -> ASGIApp:
+    """Put what a request passes before it reaches the SDK around the endpoint; what is put last comes first."""
+    offer = services.offer
+    endpoint = AdmissionControl(endpoint, offer=offer, credentials=services.credentials, challenge=challenge)
+    endpoint = FairShare(
+        endpoint,
+        challenge=challenge,
+        calls_per_minute=settings.calls_per_minute,
+        tool_scopes=frozenset(offer.scopes()),
+    )
+    endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
+    endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
+    return CountResponses(endpoint)
 
 
 def offered(settings: Settings) -> Offer:

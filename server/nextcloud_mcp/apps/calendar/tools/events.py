@@ -467,6 +467,12 @@ def _a_week_after(date_range_start: str) -> str:
     return there.isoformat() if there.year <= moments.LAST_DAY.year else moments.LAST_DAY.isoformat()
 
 
+_A_FILTER: Final = (
+    "pass at least one of title_contains, categories, calendar_name, start_date, end_date, status and location_contains"
+)
+_AN_OPERATION: Final = "use update, delete, or move with a target_calendar"
+
+
 @writes("Change many events", scopes="calendar:read calendar:write", destructive=True, idempotent=True)
 async def nc_calendar_bulk_operations(
     operation: str,
@@ -488,13 +494,7 @@ async def nc_calendar_bulk_operations(
 ) -> BulkDone:
     """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
-        raise InvalidArgumentError(
-            "No filter says which events to change",
-            (
-                "pass at least one of title_contains, categories, calendar_name, start_date, end_date, status and "
-                "location_contains"
-            ),
-        )
+        raise InvalidArgumentError("No filter says which events to change", _A_FILTER)
     wanted = Filter(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
     )
@@ -516,10 +516,7 @@ async def nc_calendar_bulk_operations(
         items = await bulk.move(nextcloud, calendars, within, wanted, target_calendar)
     else:
         raise InvalidArgumentError(
-            "Invalid operation {operation}",
-            "use update, delete, or move with a target_calendar",
-            argument="operation",
-            operation=quoted(operation),
+            "Invalid {argument} {given}", _AN_OPERATION, argument="operation", given=quoted(operation)
         )
     return _bulk_done(operation, items)
 
