@@ -4,8 +4,8 @@ A calendar's name is the last segment of its URL, such as `personal`. A calendar
 iCalendar text (RFC 5545) with an ETag, and holds an event with all its occurrences, or a task. The functions here find
 an object by its `UID`.
 
-`ask_outbox` reads, although it sends a POST: RFC 6638 section 5 defines free/busy requests so. It stores nothing and
-notifies nobody.
+Of the functions that only read, `ask_outbox` is the one that sends a POST, because RFC 6638 section 5 defines free/busy
+requests so. It stores nothing and notifies nobody.
 """
 
 import re
@@ -135,7 +135,7 @@ async def list_calendars(
         nextcloud: The user's client.
         takes: Only calendars that take this component.
         writable: Only calendars that the user may write to.
-        opaque: Only calendars whose events make the user busy (RFC 6638 section 9.1). Nextcloud counts no shared ones.
+        opaque: Only calendars whose events make the user busy (RFC 6638 section 9.1). In Nextcloud, shared ones do not.
         without: Only calendars whose name does not contain this text.
     """
     response = await nextcloud.request(

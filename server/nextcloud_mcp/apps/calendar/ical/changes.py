@@ -190,9 +190,9 @@ def _changed(series: Series, change: Change, author: Author, recurrence_id: str)
 
 
 def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
-    """Return whether the caller passed the present rule with a new start that this rule does not give.
+    """Return whether the caller passed back the present rule, which has to move along with the new start.
 
-    Then the caller does not mean the rule as it is: the rule has to move along with the start.
+    It has to if it does not give the new start, or if it takes its day from the start.
     """
     if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
         return False
@@ -203,7 +203,7 @@ def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> b
 
 
 def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Change:
-    """Give the UNTIL of a present rule that the caller passed back the meaning of the stored one (`last_by_rule`)."""
+    """If the caller passed back the present rule, interpret its UNTIL as in the stored object (`last_by_rule`)."""
     if change.recurrence_rule != told_rules(old_rules) or len(old_rules) != 1 or "UNTIL" not in old_rules[0]:
         return change
     if moments.is_day(old) or not moments.is_day(old_rules[0]["UNTIL"][0]):

@@ -197,7 +197,7 @@ def _days_around(day: datetime, *, in_month: bool) -> tuple[int, int]:
 
 
 def _move_position(rule: vRecur, move: Move) -> None:
-    """Move BYSETPOS, which is the ordinal of the weekday if the rule has BYDAY."""
+    """Move BYSETPOS, which is the ordinal of the weekday if the rule has one weekday."""
     positions = rule["BYSETPOS"]
     if "BYDAY" not in rule and len(rule.get("BYMONTHDAY", [])) == 1:
         return

@@ -153,7 +153,7 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
 
 def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return the end of an event that lasted from `old` to `end`, and now starts at `begins`."""
-    if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # after it in local time only
+    if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # negative, but not in local time
         return _later(begins, max(moments.by_the_clock(end) - moments.by_the_clock(old), timedelta()))
     if (zone_of(begins) is None) != (zone_of(old) is None):
         return _later(begins, moments.between(old, end))

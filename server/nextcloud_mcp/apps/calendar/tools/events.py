@@ -29,7 +29,7 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 USUAL_COLOR: Final = "#1976D2"
-"""The contract's default for `color`. In an update it leaves the color as it is, because no caller passed it."""
+"""The contract's default for `color`. In an update it counts as not passed, so the color stays."""
 
 A_YEAR: Final = timedelta(days=366)
 """The length of a range for which the caller passes only one end."""
@@ -499,7 +499,7 @@ async def nc_calendar_bulk_operations(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
     )
     change = Change(
-        title=new_title or None,  # "" changes nothing, or it would clear the field of every match
+        title=new_title or None,  # "" means unchanged here: it would clear the field of every match
         description=new_description or None,
         location=new_location or None,
         categories=new_categories or None,
