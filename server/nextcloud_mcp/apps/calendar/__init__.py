@@ -1,4 +1,4 @@
-"""Calendars and tasks: CalDAV (RFC 4791), and iCalendar in it (RFC 5545)."""
+"""Calendars and tasks: iCalendar (RFC 5545) over CalDAV (RFC 4791)."""
 
 from typing import Final
 

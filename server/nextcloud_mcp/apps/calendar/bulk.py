@@ -1,6 +1,6 @@
-"""One operation on all events that match. Each stands for itself: what fails is reported, and the rest is done.
+"""Operations on all events that match a filter. An event that fails is reported, and the others are processed.
 
-In a time that the caller names, a series is only worked on where it happens in that time: its other occurrences stay.
+If the caller passes a range, an operation changes only the occurrences of a series within that range.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,10 +15,10 @@ from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 MOST: Final = 100
-"""Events in one operation: what a call can do in its time, and what a person can look over."""
+"""The most events in one operation: as many as one call can process in time and a person can review."""
 
 Work = Callable[[Match, list[str]], Awaitable[object]]
-"""What is done to a match: to all of it, or to the occurrences of these names."""
+"""The operation on one match, given its recurrence ids; `[""]` means the whole object."""
 
 
 class BulkItem(BaseModel):
@@ -35,7 +35,11 @@ class BulkItem(BaseModel):
 async def update(
     nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter, change: Change
 ) -> list[BulkItem]:
-    """Change all that matches in the same way."""
+    """Apply `change` to all events that match.
+
+    Raises:
+        InvalidArgumentError: `change` is empty, or more than `MOST` events match.
+    """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one of the new_… arguments")
     author = Author(None)
@@ -49,7 +53,11 @@ async def update(
 async def delete(
     nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter
 ) -> list[BulkItem]:
-    """Delete all that matches."""
+    """Delete all events that match.
+
+    Raises:
+        InvalidArgumentError: more than `MOST` events match.
+    """
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
         await events.remove(nextcloud, match.stored, recurrence_ids)
@@ -60,7 +68,12 @@ async def delete(
 async def move(
     nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter, target: str
 ) -> list[BulkItem]:
-    """Move all that matches to another calendar, as it is."""
+    """Move all events that match to the calendar `target`, unchanged.
+
+    Raises:
+        NotFoundError: the calendar `target` does not exist.
+        InvalidArgumentError: `target` takes no events, or more than `MOST` events match.
+    """
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
         if recurrence_ids != [""]:
@@ -108,10 +121,10 @@ async def _report(match: Match, within: Range | None, work: Work, done: str) -> 
 
 
 def _names(match: Match) -> list[str]:
-    """Return the names of the occurrences that match, an empty one for an event that happens once.
+    """Return the recurrence ids of the occurrences that match; "" for an event that is no series.
 
     Raises:
-        InvalidArgumentError: it is a series that is not expanded, of which more would be changed than what matches.
+        InvalidArgumentError: the series is not expanded, so the operation would change more than what matches.
     """
     if any(event.recurring and not event.recurrence_id for event in match.events):
         raise InvalidArgumentError(

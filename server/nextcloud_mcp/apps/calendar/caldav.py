@@ -1,10 +1,11 @@
-"""Calendars over CalDAV (RFC 4791; RFC 6638 for who is free): the conversation, with iCalendar left as text.
+"""CalDAV requests (RFC 4791; RFC 6638 for free/busy). This module treats iCalendar as text.
 
-A calendar's name is the last part of its address: `personal`. What is in it, an event with all its occurrences or
-a task, is an object: iCalendar text (RFC 5545) with an ETag, found by the `UID` within.
+A calendar's name is the last segment of its URL, such as `personal`. A calendar contains calendar objects. Each is
+iCalendar text (RFC 5545) with an ETag, and holds an event with all its occurrences, or a task. The functions here find
+an object by its `UID`.
 
-`ask_outbox` is the one function that reads and yet sends a POST: that is how RFC 6638 section 5 asks for free/busy.
-Nothing is stored by it, and nobody is told.
+Of the functions that only read, `ask_outbox` is the one that sends a POST, because RFC 6638 section 5 defines free/busy
+requests so. It stores nothing and notifies nobody.
 """
 
 import re
@@ -39,21 +40,21 @@ EVENT: Final = "VEVENT"
 TASK: Final = "VTODO"
 
 _GENERATED: Final = "app-generated--"
-"""Begins the names of calendars that an app makes of its own data, before its id (`ExternalCalendar` in Nextcloud)."""
+"""Prefix, before the app id, of calendars that apps generate from their data (`ExternalCalendar` in Nextcloud)."""
 
 _RESERVED_PREFIX: Final = "app-generated"
-"""Begins the names that no new calendar can have; for others than those of `_GENERATED`, Nextcloud says no more than
-HTTP 405 either (measured on 34.0.1)."""
+"""Prefix that no new calendar can have. Nextcloud answers a bare HTTP 405 to every name with it, also without the
+dashes of `_GENERATED` (measured on 34.0.1)."""
 
 _RESERVED: Final = frozenset({"inbox", "outbox", "trashbin"})
-"""The names of what is in the home of the calendars besides those (measured on 34.0.1)."""
+"""Names of the other resources in the calendar home (measured on 34.0.1)."""
 
 MAX_NAME: Final = 255
-"""Bytes of the name of a new calendar; Nextcloud answers HTTP 500 to a longer one (measured on 34.0.1)."""
+"""The longest name of a new calendar, in bytes; Nextcloud answers HTTP 500 to a longer one (measured on 34.0.1)."""
 
 _KINDS: Final = {EVENT: "event", TASK: "task"}
 _UNIQUE: Final = re.compile(r"SQLSTATE\[23")
-"""What every database says of a second one where there must be one (class 23 of SQL:2023)."""
+"""Matches the SQLSTATE that databases report for a duplicate key (class 23 of SQL:2023)."""
 
 _MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
 _DELETED_AT: Final = "{http://nextcloud.com/ns}deleted-at"
@@ -94,14 +95,14 @@ class Calendar(BaseModel):
 
 @dataclass(frozen=True)
 class CalendarObject:
-    """An event or a task as it is stored.
+    """A stored calendar object: an event with all its occurrences, or a task.
 
     Attributes:
         calendar: The name of its calendar.
-        name: The last part of its address, decoded.
-        href: Its address, as Nextcloud gives it.
-        etag: The ETag of this text, without quotes.
-        text: iCalendar.
+        name: The last segment of its URL, decoded.
+        href: The path of its URL, as Nextcloud returns it.
+        etag: The ETag of `text`, without quotes.
+        text: The iCalendar text.
     """
 
     calendar: str
@@ -113,7 +114,7 @@ class CalendarObject:
 
 @dataclass(frozen=True)
 class Written:
-    """What a change led to: the HTTP status, 201 for something new, and the ETag of what is now there."""
+    """The result of a PUT: the HTTP status, 201 for a new object, and the ETag of the stored object."""
 
     href: str
     status_code: int
@@ -131,11 +132,11 @@ async def list_calendars(
     """Return the user's calendars.
 
     Args:
-        nextcloud: as whom.
-        takes: only those that take this component.
-        writable: only those that the user may write to.
-        opaque: only those whose events make the user busy (RFC 6638 section 9.1): Nextcloud counts no shared ones.
-        without: only those whose name does not have this text in it.
+        nextcloud: The user's client.
+        takes: Only calendars that take this component.
+        writable: Only calendars that the user may write to.
+        opaque: Only calendars whose events make the user busy (RFC 6638 section 9.1). In Nextcloud, shared ones do not.
+        without: Only calendars whose name does not contain this text.
     """
     response = await nextcloud.request(
         "PROPFIND",
@@ -159,11 +160,11 @@ async def list_calendars(
 
 
 async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = None) -> Calendar:
-    """Return one calendar, which takes the component `takes`.
+    """Return one calendar, and check that it takes the component `takes`.
 
     Raises:
-        NotFoundError: there is none of that name, or it was deleted: Nextcloud goes on answering for those.
-        InvalidArgumentError: it takes others.
+        NotFoundError: the calendar does not exist, or was deleted. Nextcloud still answers for deleted calendars.
+        InvalidArgumentError: the calendar does not take the component `takes`.
     """
     response = await nextcloud.request(
         "PROPFIND",
@@ -194,9 +195,9 @@ async def create_calendar(nextcloud: Nextcloud, name: str, *, display_name: str,
     """Create a calendar for events and tasks.
 
     Raises:
-        InvalidArgumentError: no calendar can have that name.
-        ConflictError: there is one of that name, or was until a while ago.
-        ForbiddenError: the user has as many as the administrator allows.
+        InvalidArgumentError: `name` or `color` is not valid.
+        ConflictError: a calendar of that name exists, perhaps in the trash bin.
+        ForbiddenError: the user has as many calendars as the administrator allows.
     """
     _check_new_name(name)
     document = Element(f"{C}mkcalendar")
@@ -250,10 +251,11 @@ def _check_new_name(name: str) -> None:
 async def change_calendar(
     nextcloud: Nextcloud, name: str, *, display_name: str = "", description: str = "", color: str = ""
 ) -> None:
-    """Change what a calendar is called, says of itself or looks like; what is empty stays.
+    """Change the display name, the description or the color of a calendar; an empty argument changes nothing.
 
     Raises:
-        ForbiddenError: Nextcloud does not allow it for this one.
+        InvalidArgumentError: `color` is not valid.
+        ForbiddenError: Nextcloud does not allow the change.
     """
     document = Element(f"{dav.D}propertyupdate")
     _set(document, display_name=display_name, description=description, color=color)
@@ -268,12 +270,14 @@ async def change_calendar(
 
 
 async def delete_calendar(nextcloud: Nextcloud, name: str) -> tuple[int, str | None]:
-    """Delete a calendar with all that is in it; Nextcloud keeps it in a trash bin for a while.
+    """Delete a calendar with all its objects. Nextcloud keeps it in the trash bin for a while.
 
-    One that somebody shared is only left. Returns the status, and who shared it.
+    For a calendar that somebody shared with the user, this only removes the user's share. Returns the HTTP status, and
+    who shared the calendar.
 
     Raises:
-        NotFoundError: there is no such calendar. One in the trash bin stays there: a second DELETE would end it.
+        NotFoundError: the calendar does not exist, or is in the trash bin. There a second DELETE would destroy it, so
+            none is sent.
     """
     shared_by = (await get_calendar(nextcloud, name)).shared_by
     return (await _write(nextcloud, "DELETE", (name, ""), about=_about(name))).status_code, shared_by
@@ -282,10 +286,11 @@ async def delete_calendar(nextcloud: Nextcloud, name: str) -> tuple[int, str | N
 async def find_all(
     nextcloud: Nextcloud, calendar: str, component: str, *, between: tuple[datetime, datetime] | None = None
 ) -> list[CalendarObject]:
-    """Return the objects of a kind; with `between`, those of which something may happen in that time (zones needed).
+    """Return the objects with a component; with `between`, those that may have an occurrence in that range.
 
-    Nextcloud takes a time without a zone for UTC: ask for a day more on both sides where that matters. By time it does
-    not find all of them, so the result includes those of `find_missed`; they are the caller's to expand.
+    The times of `between` need a zone. Nextcloud treats floating times as UTC: if that matters, pass a range that is a
+    day longer on both sides. Nextcloud's search by time misses some series, so the result includes those of
+    `find_missed`, whether or not they have an occurrence in the range. The caller expands the objects.
     """
     if between is None:
         return await _query(nextcloud, calendar, _kind(component))
@@ -297,7 +302,7 @@ async def find_all(
 
 
 async def find_missed(nextcloud: Nextcloud, calendar: str, component: str, *, until: datetime) -> list[CalendarObject]:
-    """Return the series that Nextcloud may miss in a time that ends with `until`, when it looks for what happens then.
+    """Return the series that Nextcloud's search by time may miss in a range that ends at `until`.
 
     These are series with RDATE, and series that may repeat beyond what Nextcloud's index covers.
     """
@@ -308,10 +313,10 @@ async def find_missed(nextcloud: Nextcloud, calendar: str, component: str, *, un
 
 
 _INDEX_ENDS: Final = 2038
-"""Nextcloud knows of no series from this year on."""
+"""Nextcloud's index contains no occurrences from this year on."""
 
 _MANY: Final = re.compile(r"^RRULE[:;](?:[^\n]|\n[ \t])*(?:(?:SECOND|MINUTE|HOUR)LY|DAILY|,)", re.MULTILINE)
-"""A rule that may have more than the 3,500 occurrences after which Nextcloud leaves a series out."""
+"""Matches rules that may give more than 3,500 occurrences, after which Nextcloud's index omits a series."""
 
 
 def _kind(component: str) -> Element:
@@ -328,13 +333,13 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
     """Return the object with this UID.
 
     Raises:
-        ConflictError: it is not the one with this `etag` any more.
-        NotFoundError: there is none, or no such calendar.
+        ConflictError: the ETag of the object is no longer `etag`.
+        NotFoundError: the object or the calendar does not exist.
     """
     condition = Element(f"{C}comp-filter", name=component)
     has_uid = SubElement(condition, f"{C}prop-filter", name="UID")
     SubElement(has_uid, f"{C}text-match", collation="i;octet").text = uid
-    # RFC 4791 section 9.7.5: a match is one of a part of the text
+    # RFC 4791 section 9.7.5: text-match finds substrings
     found = [each for each in await _query(nextcloud, calendar, condition) if _uid(each.text) == uid]
     if not found:
         raise NotFoundError(
@@ -354,11 +359,11 @@ async def create(nextcloud: Nextcloud, calendar: str, component: str, uid: str, 
     """Store a new object.
 
     Raises:
-        InvalidArgumentError: the calendar does not take such.
-        ForbiddenError: the user may only read it.
-        NotFoundError: there is no such calendar.
+        InvalidArgumentError: the calendar does not take the component.
+        ForbiddenError: the user may only read the calendar.
+        NotFoundError: the calendar does not exist.
     """
-    await get_calendar(nextcloud, calendar, takes=component)  # what is written to a deleted one is lost
+    await get_calendar(nextcloud, calendar, takes=component)  # a PUT to a deleted calendar loses the object
     response = await _write(
         nextcloud,
         "PUT",
@@ -371,10 +376,10 @@ async def create(nextcloud: Nextcloud, calendar: str, component: str, uid: str, 
 
 
 async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Written:
-    """Store `text` in place of what was read.
+    """Replace the object `there` by `text`.
 
     Raises:
-        ConflictError: somebody changed it meanwhile.
+        ConflictError: the object has changed since it was read.
     """
     response = await _write(
         nextcloud,
@@ -390,10 +395,10 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
 
 
 async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
-    """Delete what was read; Nextcloud keeps it in a trash bin for a while. Returns the HTTP status.
+    """Delete the object `there`, and return the HTTP status. Nextcloud keeps the object in the trash bin for a while.
 
     Raises:
-        ConflictError: somebody changed it meanwhile.
+        ConflictError: the object has changed since it was read.
     """
     response = await _write(
         nextcloud,
@@ -408,11 +413,12 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
 
 
 async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None:
-    """Move what was read to another calendar of the user's, as it is.
+    """Move the object `there`, unchanged, to the user's calendar `target`.
 
     Raises:
-        ConflictError: the target has it already, perhaps in its trash bin; or somebody changed it meanwhile.
-        NotFoundError: there is no such calendar, or the object is gone.
+        ConflictError: the target already contains the object, perhaps in its trash bin, or the object has changed since
+            it was read.
+        NotFoundError: the target calendar or the object does not exist.
     """
     headers = {
         "Destination": nextcloud.absolute(await _path(nextcloud, target, there.name)),
@@ -435,7 +441,10 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
 async def _not_moved(
     nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject, target: str
 ) -> NextcloudError | InvalidArgumentError:
-    """Return why an object was not moved, as Nextcloud 32 tells: 400 for its UID, and 412 for two reasons."""
+    """Return the error for a MOVE that failed.
+
+    Nextcloud 32 answers 400 if the target has the UID, and 412 if the target has the name or the ETag does not match.
+    """
     status = response.status_code
     if status == httpx.codes.CONFLICT:
         return NotFoundError(
@@ -463,7 +472,7 @@ def _there_already(target: str, what: str) -> ConflictError:
 
 
 async def mail_address(nextcloud: Nextcloud) -> str | None:
-    """Return the `mailto:` address under which Nextcloud knows the user in calendars (RFC 6638 section 2.4.1)."""
+    """Return the `mailto:` URI of the user in Nextcloud's calendars (RFC 6638 section 2.4.1), or None."""
     response = await nextcloud.request(
         "PROPFIND",
         f"/remote.php/dav/principals/users/{await nextcloud.principal_name()}/",
@@ -476,9 +485,9 @@ async def mail_address(nextcloud: Nextcloud) -> str | None:
 
 
 async def ask_outbox(nextcloud: Nextcloud, request: str) -> dict[str, str | None]:
-    """Ask who is busy when, with a VFREEBUSY request; return the replies by recipient.
+    """Send a VFREEBUSY request to the scheduling outbox; return the iCalendar replies by recipient.
 
-    A recipient whom this Nextcloud does not know has None.
+    The reply is None for a recipient whom this Nextcloud does not know.
     """
     response = await nextcloud.request(
         "POST",
@@ -494,7 +503,7 @@ async def ask_outbox(nextcloud: Nextcloud, request: str) -> dict[str, str | None
 
 
 async def ask_calendar(nextcloud: Nextcloud, calendar: str, between: tuple[datetime, datetime]) -> str:
-    """Return when one calendar is busy, as iCalendar (RFC 4791 section 7.10)."""
+    """Return the busy times of one calendar as iCalendar (RFC 4791 section 7.10)."""
     document = Element(f"{C}free-busy-query")
     SubElement(document, f"{C}time-range", start=_utc(between[0]), end=_utc(between[1]))
     response = await nextcloud.request(
@@ -520,7 +529,7 @@ async def _query(nextcloud: Nextcloud, calendar: str, condition: Element) -> lis
         headers={"Depth": "1"},
         content=dav.body(document),
     )
-    return await run_in_worker_thread(_objects, calendar, response)  # thousands take tenths of seconds
+    return await run_in_worker_thread(_objects, calendar, response)  # thousands of objects take tenths of seconds
 
 
 async def _write(
@@ -534,13 +543,13 @@ async def _write(
     also_ok: AbstractSet[int] = frozenset(),
     target: str = "",
 ) -> httpx.Response:
-    """Send what changes an object, or a calendar; `target` is the calendar to which something is moved.
+    """Send a request that changes an object or a calendar; `target` is the calendar to which a MOVE leads.
 
-    One at a time: on SQLite, Nextcloud answers the others with HTTP 500.
+    Requests are sent one at a time: on SQLite, Nextcloud answers concurrent ones with HTTP 500.
 
     Raises:
-        ForbiddenError: the calendar can only be read. Nextcloud says 403 to that, or of one that is shared, 404.
-        NextcloudError: the iCalendar in `content` is not valid for Nextcloud.
+        ForbiddenError: the calendar is read-only. Nextcloud answers 403 then, or 404 for a shared calendar.
+        NextcloudError: Nextcloud rejects the iCalendar in `content` as not valid.
     """
     path = await _path(nextcloud, *place)
     try:
@@ -559,11 +568,16 @@ async def _write(
 
 _MAY_BE_INVALID: Final = frozenset({403, 415})
 _INVALID: Final = re.compile(r"recurrence rule does not generate|object exceeds \d+ bytes")
-"""What Nextcloud says with 403 of an object that it does not store, whoever writes it (measured on 34.0.1)."""
+"""Matches Nextcloud's reasons to answer 403 because of the object, not because of the user (measured on 34.0.1)."""
 
 
 def _check_object(response: httpx.Response, about: str) -> None:
-    """Raise the error for iCalendar that Nextcloud does not store, or the usual one for another refusal."""
+    """Check the answer to a request that stores an object.
+
+    Raises:
+        NextcloudError: Nextcloud rejects the iCalendar as not valid.
+        ForbiddenError: Nextcloud answers 403 for another reason.
+    """
     if response.status_code not in _MAY_BE_INVALID:
         return
     why = reasons.reason(response)
@@ -579,7 +593,7 @@ def _check_object(response: httpx.Response, about: str) -> None:
 
 
 async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
-    """Return the error for a calendar that is there and can only be read; None if it is no such calendar."""
+    """Return the error for a read-only calendar; None if the calendar is writable or does not exist."""
     try:
         calendar = await get_calendar(nextcloud, name)
     except NextcloudError:
@@ -609,13 +623,17 @@ def _no_conflict(response: httpx.Response, there: CalendarObject) -> None:
 
 
 def _changed(there: CalendarObject) -> ConflictError:
-    """Return the error for an object that is not as the caller has read it."""
+    """Return the error for an object that has changed since the caller read it."""
     kind = "Task" if re.search(r"^BEGIN:VTODO", there.text, re.MULTILINE | re.IGNORECASE) else "Event"
     return dav.changed(f"{kind} {quoted(_uid(there.text) or there.name)} in {_about(there.calendar)}")
 
 
 async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:
-    """Read the answer to a PUT: without an ETag Nextcloud has stored something else, such as an invitation's state."""
+    """Return the result of a PUT.
+
+    If the response has no ETag, Nextcloud has stored a modified object, for example with the state of an invitation.
+    Then this function asks for the ETag.
+    """
     etag = dav.etag(response.headers) or await _etag(nextcloud, calendar, name)
     return Written(href=await _path(nextcloud, calendar, name), status_code=response.status_code, etag=etag)
 
@@ -651,8 +669,8 @@ def _about(calendar: str) -> str:
 
 
 def _set(document: Element, *, display_name: str, description: str, color: str) -> Element:
-    """Write those properties that are not empty, and return their parent."""
-    if color and not re.fullmatch("#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?", color):  # Apple's programs write how opaque it is
+    """Add the properties that are not empty to `document`; return their parent element."""
+    if color and not re.fullmatch("#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?", color):  # Apple's programs append the opacity
         raise InvalidArgumentError(
             "Invalid color {color}", "use #RRGGBB, such as #1976D2", argument="color", color=quoted(color)
         )
@@ -669,9 +687,10 @@ def _set(document: Element, *, display_name: str, description: str, color: str) 
 
 
 def _is_calendar(response: Element) -> bool:
-    """Tell calendars from the home itself, the inbox, the outbox and the trash bin, and from what is in that.
+    """Return whether a response describes a calendar that is not deleted.
 
-    Unless it is asked when they were deleted, Nextcloud gives those the type of a calendar, too.
+    The calendar home also contains the inbox, the outbox and the trash bin. Nextcloud gives deleted calendars the
+    resource type of a calendar unless the request asks for `deleted-at`.
     """
     return (
         _DELETED_AT not in dav.properties(response) and response.find(f".//{dav.D}resourcetype/{C}calendar") is not None
@@ -679,7 +698,7 @@ def _is_calendar(response: Element) -> bool:
 
 
 def _is_transparent(response: Element) -> bool:
-    """Tell whether nothing in a calendar makes the user busy (RFC 6638 section 9.1)."""
+    """Return whether the events of a calendar do not make the user busy (RFC 6638 section 9.1)."""
     return response.find(f".//{C}schedule-calendar-transp/{C}transparent") is not None
 
 
@@ -727,13 +746,13 @@ def _object(calendar: str, response: Element) -> CalendarObject:
 
 
 def _uid(text: str) -> str | None:
-    """Return the first UID of iCalendar text, with its folded lines joined (RFC 5545 section 3.1)."""
+    """Return the first UID in iCalendar text, after unfolding its lines (RFC 5545 section 3.1)."""
     found = re.search(r"^UID(?:;[^:\n]*)?:(.*)$", re.sub(r"\r?\n[ \t]", "", text), re.MULTILINE | re.IGNORECASE)
     return re.sub(r"\\([\\;,])", r"\1", found[1].strip()) if found else None
 
 
 def _tzid(text: str) -> str | None:
-    """Return the name of the time zone that a calendar's VTIMEZONE gives."""
+    """Return the TZID of a VTIMEZONE in iCalendar text."""
     found = re.search(r"^TZID(?:;[^:\n]*)?:(.*)$", text, re.MULTILINE)
     return found[1].strip() if found else None
 

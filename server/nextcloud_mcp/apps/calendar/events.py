@@ -1,7 +1,8 @@
-"""Events in the user's calendars: found, read, made, changed and deleted, one at a time or many.
+"""Finding, reading, creating, changing and deleting events in the user's calendars.
 
-A change is read, merged and written under the ETag that was read, so that nobody's work is overwritten silently: what
-the caller does not name stays, and what somebody else writes meanwhile is a conflict that asks to read again.
+A change reads the event, merges the new values and writes the result with If-Match and the ETag that it read. Fields
+that the caller does not pass keep their values. If somebody else changes the event meanwhile, the caller gets a
+ConflictError and has to read the event again.
 """
 
 import uuid
@@ -39,7 +40,7 @@ Range = tuple[datetime, datetime]
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which events are wanted; None and empty mean any. Texts are compared without regard to case."""
+    """Conditions that events must meet; None and "" accept any event. Texts are compared without case."""
 
     min_attendees: int | None = None
     min_duration_minutes: int | None = None
@@ -49,7 +50,7 @@ class Filter:
     location_contains: str | None = None
 
     def accepts(self, event: VEvent) -> bool:
-        """Tell whether an event is one of those."""
+        """Return whether an event meets all conditions."""
         own = {folded(category) for category in categories(event)}
         minutes = moments.between(event.start, event.end).total_seconds() / 60
         return (
@@ -64,7 +65,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Found:
-    """What matches, by time, and the addresses of what could not be read."""
+    """The events that match, sorted by start, and the hrefs of objects that are not readable."""
 
     events: list[EventSummary]
     unreadable: list[str]
@@ -72,14 +73,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Match:
-    """An object of which something matches: all of it, or the occurrences that do."""
+    """A calendar object, and its events or occurrences that match."""
 
     stored: CalendarObject
     events: list[EventSummary]
 
 
 async def search(nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter) -> Found:
-    """Find events. With `within`, each occurrence in that time; without, every event and every series once."""
+    """Find events: with `within`, each occurrence in that range; without it, each event and each series once."""
     matches, unreadable = await matching(nextcloud, calendars, within, wanted)
     found = [event for match in matches for event in match.events]
     return Found(sorted(found, key=lambda event: (_begin(event, within), event.uid)), unreadable)
@@ -93,7 +94,7 @@ def _begin(event: EventSummary, within: Range | None) -> datetime:
 async def matching(
     nextcloud: Nextcloud, calendars: Iterable[str], within: Range | None, wanted: Filter
 ) -> tuple[list[Match], list[str]]:
-    """Return what matches, by object, and the addresses of what could not be read."""
+    """Return the matches by object, and the hrefs of objects that are not readable."""
     matches: list[Match] = []
     unreadable: list[str] = []
     around = (within[0] - moments.A_DAY, within[1] + moments.A_DAY) if within else None
@@ -121,7 +122,7 @@ async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: s
     """Return an event, or one occurrence of a series.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: the event or the occurrence does not exist.
     """
     return await run_in_worker_thread(_event, await caldav.find(nextcloud, calendar, EVENT, uid), recurrence_id)
 
@@ -133,7 +134,7 @@ def _event(stored: CalendarObject, recurrence_id: str) -> Event:
 
 @dataclass(frozen=True)
 class Created:
-    """A new event; `remark` says what the caller may not have meant."""
+    """A new event; `remark` tells the caller about results that they may not expect."""
 
     uid: str
     written: Written
@@ -141,7 +142,7 @@ class Created:
 
 
 async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zone: str = "") -> Created:
-    """Make an event. Nextcloud invites the attendees.
+    """Create an event. Nextcloud invites the attendees.
 
     Raises:
         InvalidArgumentError: a field has an impossible value, or the calendar takes no events.
@@ -171,7 +172,7 @@ def _remark(change: Change, person: Author) -> str | None:
 
 
 def _remark_on_dropped(count: int) -> str | None:
-    """Return what to say of occurrences that were changed, and are after the new end of their series."""
+    """Return the remark about overrides that were removed because they are after the new end of the series."""
     if count <= 0:
         return None
     were = "1 occurrence that was changed is" if count == 1 else f"{count} occurrences that were changed are"
@@ -179,7 +180,7 @@ def _remark_on_dropped(count: int) -> str | None:
 
 
 def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
-    """Return what to say of a start that does not exist in the zone of the event."""
+    """Return the remark about a start that the clock skips in the zone of the event."""
     start = moments.read(change.start_datetime or "", "start_datetime") if change.start_datetime else None
     if change.all_day or start is None or not skipped_in(start, where):
         return None
@@ -192,7 +193,7 @@ def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
 
 @dataclass(frozen=True)
 class Changed:
-    """A change; `remark` says what came with it that the caller did not name."""
+    """A change; `remark` tells the caller about effects that they did not ask for."""
 
     written: Written
     remark: str | None = None
@@ -208,12 +209,12 @@ async def update(
     recurrence_id: str = "",
     time_zone: str = "",
 ) -> Changed:
-    """Change what `change` names and is not so already, of the whole series or of one occurrence.
+    """Change the fields that differ from the present values, of the event or whole series, or of one occurrence.
 
     Raises:
-        ConflictError: it is not the one with this `etag` any more.
-        NotFoundError: there is no such event or occurrence.
-        InvalidArgumentError: a field has an impossible value, or none is named.
+        ConflictError: the ETag of the event is no longer `etag`.
+        NotFoundError: the event or the occurrence does not exist.
+        InvalidArgumentError: a field has an impossible value, or `change` is empty.
     """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as title")
@@ -231,7 +232,7 @@ async def update(
 
 
 def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tuple[Change, str | None]:
-    """Return what of a change is different from what is there, and the zone that the event is in: UTC also."""
+    """Return the fields of a change that differ from the event, and the event's zone: its TZID, "UTC" or None."""
     series = Series(stored)
     event = series.occurrence(recurrence_id) if recurrence_id else series.main
     return differing(series, change, recurrence_id), name_of_zone(event) or ("UTC" if zone_of(event.start) else None)
@@ -240,7 +241,7 @@ def _differing(stored: CalendarObject, change: Change, recurrence_id: str) -> tu
 async def change_stored(
     nextcloud: Nextcloud, stored: CalendarObject, change: Change, person: Author, recurrence_ids: list[str]
 ) -> Changed:
-    """Change these occurrences of an object; an empty name means all of it."""
+    """Change these occurrences of an object; the recurrence id "" means the whole object."""
     text, remark = await run_in_worker_thread(_changed, stored, change, person, recurrence_ids)
     return Changed(await caldav.replace(nextcloud, stored, text), remark)
 
@@ -267,7 +268,10 @@ def _changed(
 
 @dataclass(frozen=True)
 class Deleted:
-    """A deletion: the HTTP status, and whether the whole event is gone, as with the last occurrence of a series."""
+    """A deletion: the HTTP status, and whether the whole object was deleted.
+
+    Deleting the last occurrence of a series deletes the whole object.
+    """
 
     status_code: int
     is_whole: bool
@@ -277,14 +281,14 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
     """Delete an event with all its occurrences, or one occurrence.
 
     Raises:
-        ConflictError: as for `update`.
-        NotFoundError: there is no such event or occurrence.
+        ConflictError: the ETag of the event is no longer `etag`.
+        NotFoundError: the event or the occurrence does not exist.
     """
     return await remove(nextcloud, await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
 
 
 async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> Deleted:
-    """Delete these occurrences of an object; an empty name means all of it."""
+    """Delete these occurrences of an object; the recurrence id "" means the whole object."""
     left = await run_in_worker_thread(_without, stored, recurrence_ids) if all(recurrence_ids) else None
     if left is None:
         return Deleted(await caldav.delete(nextcloud, stored), is_whole=True)
@@ -292,7 +296,7 @@ async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: l
 
 
 def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
-    """Return what is left without these occurrences, if anything is."""
+    """Return the iCalendar without these occurrences; None if no occurrence is left."""
     series = Series(stored)
     with readable(stored):
         if not all(without(series, recurrence_id) for recurrence_id in recurrence_ids):
@@ -302,7 +306,7 @@ def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
 
 
 async def resolve_author(nextcloud: Nextcloud, change: Change, time_zone: str) -> Author:
-    """Ask for what the change needs to know of the person, and no more."""
+    """Return the author of a change; ask Nextcloud only for the settings that the change needs."""
     told = {"start_datetime": change.start_datetime, "end_datetime": change.end_datetime}
     times = [moments.read(value, argument) for argument, value in told.items() if value is not None]
     needs_zone = time_zone or change.all_day or any(not moments.is_day(each) for each in times)

@@ -1,10 +1,11 @@
-"""When several people are free: Nextcloud says when each is busy (RFC 6638 section 5), the rest is arithmetic.
+"""Finding times in which several people are free, from Nextcloud's free/busy answers (RFC 6638 section 5).
 
-Nextcloud counts what each person's calendars and working hours say, without showing what it is. It asks in the name
-of a mail address. Of somebody who has none, the calendars are asked one by one, and nobody else.
+Nextcloud derives the busy times of each person from their calendars and working hours, and does not disclose the
+events. A free/busy request needs the mail address of the user. Without one, this module queries each of the user's own
+calendars (RFC 4791 section 7.10) and cannot check attendees.
 
-Its answers miss the occurrences of some series (`caldav.find_missed`). In the user's own calendars those are read and
-added here; the calendars of attendees nobody else may read.
+Nextcloud's answers miss the occurrences of some series (`caldav.find_missed`). This module reads these series from the
+user's calendars and adds their occurrences. It cannot do so for attendees, because their calendars are not readable.
 """
 
 import uuid
@@ -37,7 +38,7 @@ BUSINESS_HOURS: Final[Hours] = [(time(9), time(17))]
 WHOLE_DAY: Final[Hours] = [(time.min, time.max)]
 SATURDAY: Final = 5
 LONGEST: Final = timedelta(days=93)
-"""What is asked for at once."""
+"""The longest range of one request."""
 
 
 class Slot(BaseModel):
@@ -50,7 +51,13 @@ class Slot(BaseModel):
 
 @dataclass(frozen=True)
 class Availability:
-    """When everybody is free, who was asked (or which calendars), and whose times this Nextcloud does not know."""
+    """The result of `find`.
+
+    Attributes:
+        slots: The times in which everybody is free.
+        checked: The mail addresses, or the names of the calendars, whose busy times were considered.
+        unknown: The mail addresses whose busy times this Nextcloud does not know.
+    """
 
     slots: list[Slot]
     checked: list[str]
@@ -60,10 +67,13 @@ class Availability:
 async def find(
     nextcloud: Nextcloud, attendees: str, within: Span, *, minutes: int, hours: Hours, weekends: bool
 ) -> Availability:
-    """Return when the user and `attendees` are all free for so many minutes, in these hours of each day.
+    """Return the times of at least `minutes` in which the user and `attendees` are all free.
+
+    Only times in `hours` of each day count; `weekends` includes Saturdays and Sundays.
 
     Raises:
-        InvalidArgumentError: the range is too long, or there are attendees and the user has no mail address.
+        InvalidArgumentError: the range is too long, `minutes` is out of range, or there are attendees and the user has
+            no mail address.
     """
     if within[1] - within[0] > LONGEST:
         raise InvalidArgumentError(
@@ -100,7 +110,11 @@ async def _ask(nextcloud: Nextcloud, own: str, attendees: list[str], within: Spa
 
 
 async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[str, str | None]:
-    """Ask the calendars of somebody without a mail address one by one; nobody can be asked about others then."""
+    """Query each of the user's own calendars, for a user without a mail address.
+
+    Raises:
+        InvalidArgumentError: there are attendees, whom Nextcloud only checks for users with a mail address.
+    """
     if split(attendees):
         raise InvalidArgumentError(
             "Nextcloud does not know your mail address, by which it asks for attendees",
@@ -111,17 +125,17 @@ async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[s
 
 
 async def _busy_in_missed_series(nextcloud: Nextcloud, within: Span) -> list[Span]:
-    """Return when the user is busy because of series that Nextcloud's answers miss."""
+    """Return the busy times of the user from series that Nextcloud's free/busy answers miss."""
     spans: list[Span] = []
     for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, opaque=True):
         missed = await caldav.find_missed(nextcloud, calendar.name, EVENT, until=within[1])
-        found, _ = await read_all(missed, partial(_occurrences, within=within))  # Nextcloud counts nothing unreadable
+        found, _ = await read_all(missed, partial(_occurrences, within=within))  # Nextcloud counts no unreadable ones
         spans += [span for each in found for span in each]
     return spans
 
 
 def _occurrences(stored: CalendarObject, within: Span) -> list[Span]:
-    """Return when a series makes its owner busy; days and floating times are in the zone of `within`."""
+    """Return the busy times of a series in UTC; dates and floating times are in the zone of `within`."""
     series = Series(stored)
     found = [each for each in series.occurrences(*within) if series.is_expanded(each) and _is_busy(each)]
     zone = within[0].tzinfo
@@ -135,15 +149,15 @@ def _in_utc(moment: Moment, zone: tzinfo | None) -> datetime:
 
 
 def _is_busy(event: VEvent) -> bool:
-    """Tell whether an event takes its time (RFC 4791 section 7.10)."""
+    """Return whether an event counts as busy time (RFC 4791 section 7.10)."""
     return text(event, "TRANSP").upper() != "TRANSPARENT" and text(event, "STATUS").upper() != "CANCELLED"
 
 
 def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
-    """Read `09:00-12:00,14:00-17:00`; without any, those of business, or the whole day.
+    """Parse ranges such as `09:00-12:00,14:00-17:00`; empty means business hours, or the whole day.
 
     Raises:
-        InvalidArgumentError: it is written in another way.
+        InvalidArgumentError: `preferred_times` has another format.
     """
     if not preferred_times.strip():
         return BUSINESS_HOURS if business_hours_only else WHOLE_DAY
@@ -193,7 +207,10 @@ def _told(answer: Component) -> Iterator[Span]:
 
 
 def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
-    """Return the hours of each day in the zone of `within`, cut to it; in UTC, in which lengths can be told."""
+    """Yield `hours` of each day in the zone of `within`, limited to `within`.
+
+    The results are in UTC, so that their differences are elapsed time.
+    """
     zone = within[0].tzinfo
     earliest, latest = (each.astimezone(UTC) for each in within)
     day: date = within[0].date()
@@ -211,7 +228,7 @@ def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
 
 
 def _without(wanted: Iterable[Span], busy: Iterable[Span]) -> Iterator[Span]:
-    """Cut the busy times out of those wanted."""
+    """Yield the parts of `wanted` that no busy time overlaps."""
     taken = sorted(busy)
     for start, end in wanted:
         free_from = start

@@ -1,7 +1,8 @@
-"""Tasks in the user's calendars: iCalendar's VTODO (RFC 5545 section 3.6.2), as Nextcloud's Tasks app shows them.
+"""Tasks in the user's calendars: VTODO (RFC 5545 section 3.6.2), as in Nextcloud's Tasks app.
 
-Only a calendar that takes VTODO can have tasks; the one that Nextcloud 32 gives to everybody takes events alone. What
-is changed is read, merged and written under the ETag that was read; what the caller does not name stays.
+Only calendars that take VTODO can contain tasks; the default calendar of Nextcloud 32 takes events only. A change reads
+the task, merges the new values and writes the result with If-Match and the ETag that it read. Fields that the caller
+does not pass keep their values.
 """
 
 import uuid
@@ -44,7 +45,7 @@ DONE: Final = "COMPLETED"
 UNDER_WAY: Final = "IN-PROCESS"
 STATUSES: Final = (OPEN, UNDER_WAY, DONE, "CANCELLED")
 ALL: Final = 100
-"""Percent: RFC 5545 section 3.8.1.8."""
+"""PERCENT-COMPLETE of a completed task (RFC 5545 section 3.8.1.8)."""
 
 
 class Todo(BaseModel):
@@ -69,7 +70,7 @@ class Todo(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The fields of a task that are to be different, as tools take them; None leaves one as it is, "" clears it."""
+    """New values for the fields of a task, in the format of tool arguments; None leaves a field, "" clears it."""
 
     summary: str | None = None
     description: str | None = None
@@ -84,7 +85,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which tasks are wanted; None means any. `min_priority` 3 wants 1, 2 and 3, for 1 is the highest."""
+    """Conditions that tasks must meet; None accepts any. `min_priority` 3 accepts 1, 2 and 3: 1 is the highest."""
 
     status: str | None = None
     min_priority: int | None = None
@@ -92,7 +93,7 @@ class Filter:
     summary_contains: str | None = None
 
     def accepts(self, task: Todo) -> bool:
-        """Tell whether a task is one of those."""
+        """Return whether a task meets all conditions."""
         own = {folded(each) for each in parts(task.categories)}
         return (
             (not self.status or task.status == self.status.upper())
@@ -104,7 +105,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Found:
-    """What matches, and the addresses of what could not be read."""
+    """The tasks that match, and the hrefs of objects that are not readable."""
 
     tasks: list[Todo]
     unreadable: list[str]
@@ -114,14 +115,14 @@ async def list_in(nextcloud: Nextcloud, name: str, wanted: Filter) -> Found:
     """Return the tasks of one calendar.
 
     Raises:
-        NotFoundError: there is no such calendar.
-        InvalidArgumentError: it takes no tasks.
+        NotFoundError: the calendar does not exist.
+        InvalidArgumentError: the calendar takes no tasks.
     """
     return await _search(nextcloud, [await caldav.get_calendar(nextcloud, name, takes=TASK)], wanted)
 
 
 async def list_everywhere(nextcloud: Nextcloud, wanted: Filter, *, without: str | None) -> Found:
-    """Return the tasks of all calendars but those whose name has the text `without` in it."""
+    """Return the tasks of all calendars except those whose name contains the text `without`."""
     return await _search(nextcloud, await caldav.list_calendars(nextcloud, takes=TASK, without=without), wanted)
 
 
@@ -137,13 +138,13 @@ async def _search(nextcloud: Nextcloud, calendars: Iterable[Calendar], wanted: F
 
 
 def _urgency(task: Todo) -> tuple[bool, str, int, str]:
-    """Sort what is open and due first; what has no date or no priority comes after what has."""
+    """Sort key: open tasks first, then by due date and priority; tasks without one come after those with it."""
     return task.status in {DONE, "CANCELLED"}, task.due or "9999", task.priority or 10, task.uid
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A change; `remark` says what came with it that the caller did not name."""
+    """A change; `remark` tells the caller about effects that they did not ask for."""
 
     written: Written
     remark: str | None
@@ -151,7 +152,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class _Result:
-    """What a change makes of an object; `done` is the UID and the iCalendar of an occurrence to be kept besides."""
+    """An object after a change; `done` is the UID and the iCalendar of a completed occurrence to store separately."""
 
     text: str
     done: tuple[str, str] | None = None
@@ -159,7 +160,7 @@ class _Result:
 
 
 async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[str, Written]:
-    """Make a task; return its UID and what was written.
+    """Create a task; return its UID and the result of the PUT.
 
     Raises:
         InvalidArgumentError: a field has an impossible value, or the calendar takes no tasks.
@@ -181,15 +182,15 @@ def _new(uid: str, change: Change, zone: tzinfo | None) -> str:
 
 
 async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Changed:
-    """Change what `change` names and is not so already.
+    """Change the fields that differ from the present values.
 
-    A task that repeats and is completed is rolled on to its next occurrence, and what was done is kept as a task of its
-    own, as Apple's Reminders do.
+    If the change completes a recurring task, the task moves to its next occurrence, and the completed occurrence is
+    stored as a task of its own, as in Apple's Reminders.
 
     Raises:
-        ConflictError: it is not the one with this `etag` any more.
-        NotFoundError: there is no such task.
-        InvalidArgumentError: a field has an impossible value, or none is named.
+        ConflictError: the ETag of the task is no longer `etag`.
+        NotFoundError: the task does not exist.
+        InvalidArgumentError: a field has an impossible value, or `change` is empty.
     """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as status")
@@ -201,19 +202,19 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
 
 
 async def _keep(nextcloud: Nextcloud, calendar: str, result: _Result) -> str | None:
-    """Keep what was done of a task that repeats; return what became of it, in words."""
+    """Store the completed occurrence of a recurring task as a task of its own; return the remark about it."""
     if result.done is None:
         return result.remark
     uid, text = result.done
     try:
         await caldav.create(nextcloud, calendar, TASK, uid, text)
-    except NextcloudMCPError as error:  # the task itself is rolled on already
+    except NextcloudMCPError as error:  # the recurring task has already moved to its next occurrence
         return f"{result.remark} What was done could not be kept as a task of its own: {error}"
     return f"{result.remark} What was done is kept as the task {uid}."
 
 
 def _differing(stored: CalendarObject, change: Change) -> Change:
-    """Return what of a change differs from what reading the task gives, so that what was read can be given back."""
+    """Return the fields of a change that differ from the task, so that a caller can pass back what it read."""
     told = _todo(stored, "")
     named = {name: value for name, value in vars(change).items() if value is not None}
     others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name) or "")}
@@ -250,7 +251,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
 
 
 def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
-    """Roll a task on that is completed, unless this was the last time."""
+    """Move a completed recurring task to its next occurrence; after the last one, leave it completed."""
     uid = str(uuid.uuid4())
     done = as_done(vcalendar, uid)
     if not roll_on(vcalendar, task):
@@ -271,11 +272,11 @@ def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: A
 
 
 async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "") -> int:
-    """Delete a task; Nextcloud keeps it in a trash bin for a while. Returns the HTTP status.
+    """Delete a task, and return the HTTP status. Nextcloud keeps the task in the trash bin for a while.
 
     Raises:
-        ConflictError: as for `update`.
-        NotFoundError: there is no such task.
+        ConflictError: the ETag of the task is no longer `etag`.
+        NotFoundError: the task does not exist.
     """
     return await caldav.delete(nextcloud, await caldav.find(nextcloud, calendar, TASK, uid, etag=etag))
 
@@ -287,10 +288,10 @@ async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
 
 
 def _read(stored: CalendarObject) -> tuple[VCalendar, VTodo]:
-    """Return an object's iCalendar and the task in it; of a series the one that stands for all."""
+    """Return the iCalendar of an object and its task; for a recurring task with overrides, the main one."""
     vcalendar = parsed(stored.text)
     task = min(vcalendar.todos, key=lambda each: "RECURRENCE-ID" in each)
-    _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # what is changed later must be there
+    _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # so that broken values raise here
     return vcalendar, task
 
 
@@ -338,7 +339,7 @@ def _apply(task: VTodo, change: Change, zone: tzinfo | None) -> None:
 
 
 def _set_moment(task: VTodo, name: str, text: str, zone: tzinfo | None) -> None:
-    """Set or clear DTSTART or DUE; a time without an offset is in the zone that the task has, or floats as it does."""
+    """Set or clear DTSTART or DUE. A time without an offset gets the zone of the task, or floats if the task does."""
     like = timed(task, name) or timed(task, "DUE" if name == "DTSTART" else "DTSTART")
     if like and moments.is_day(like.dt):
         like = None
@@ -347,11 +348,15 @@ def _set_moment(task: VTodo, name: str, text: str, zone: tzinfo | None) -> None:
         return
     task[name] = value(in_zone_like(moments.read(text, name.lower()), like, zone), like)
     if name == "DUE":
-        task.pop("DURATION", None)  # RFC 5545 section 3.6.2: one of both
+        task.pop("DURATION", None)  # RFC 5545 section 3.6.2: DUE and DURATION exclude each other
 
 
 def _check_order(task: VTodo) -> None:
-    """Hold DUE against DTSTART: of the same kind, and later (RFC 5545 section 3.8.2.3)."""
+    """Check that DUE has the value type of DTSTART and is not before it (RFC 5545 section 3.8.2.3).
+
+    Raises:
+        InvalidArgumentError: one is a date and the other a time, or DUE is before DTSTART.
+    """
     start, due = timed(task, "DTSTART"), timed(task, "DUE")
     if start is None or due is None:
         return
@@ -370,7 +375,7 @@ def _check_order(task: VTodo) -> None:
 
 
 def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
-    """Set STATUS, PERCENT-COMPLETE and COMPLETED, which say the same thing and must agree."""
+    """Set STATUS, PERCENT-COMPLETE and COMPLETED so that they agree."""
     status, percent = _status(task, change), change.percent_complete
     is_kept = not change.completed or moments.is_same(change.completed, _iso(task, "COMPLETED") or "")
     completed = None if is_kept else moments.read(change.completed or "", "completed")
@@ -385,15 +390,15 @@ def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
         task["STATUS"] = status
     if percent is not None:
         task["PERCENT-COMPLETE"] = percent
-    if completed is not None:  # a time in UTC: RFC 5545 section 3.8.2.1
+    if completed is not None:  # RFC 5545 section 3.8.2.1: a time in UTC
         task["COMPLETED"] = vDDDTypes(moments.to_aware(moments.in_zone(completed, zone)).astimezone(UTC))
 
 
 def _status(task: VTodo, change: Change) -> str | None:
-    """Return the status that a change leads to, named or not; None leaves it as it is.
+    """Return the new status, passed or implied by percent_complete or completed; None leaves it as it is.
 
     Raises:
-        InvalidArgumentError: there is no such status or percentage, or they contradict each other.
+        InvalidArgumentError: the status or the percentage is not valid, or they contradict each other.
     """
     status, percent = change.status.upper() if change.status else None, change.percent_complete
     if status and status not in STATUSES:

@@ -1,1 +1,1 @@
-"""iCalendar (RFC 5545): what an object says, and how it says something else; knows neither HTTP nor MCP."""
+"""Reading and changing iCalendar (RFC 5545), without HTTP and MCP."""

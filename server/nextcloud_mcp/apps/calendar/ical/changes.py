@@ -1,7 +1,7 @@
-"""Changing events: from a tool's plain fields to iCalendar's VEVENT (RFC 5545 section 3.6.1).
+"""Changing events: from the plain fields of tools to a VEVENT (RFC 5545 section 3.6.1).
 
-What stands in an event and is not asked to change stays as its program wrote it: unknown properties and components,
-parameters, zones of its own, further rules and reminders. Only what a change makes untrue goes with it.
+What a change does not name stays as another program wrote it: unknown properties and components, parameters,
+VTIMEZONEs, additional rules and reminders. A change only removes what it invalidates, such as vendor duplicates.
 """
 
 import re
@@ -46,7 +46,7 @@ from nextcloud_mcp.nextcloud import content_lines, moments
 from nextcloud_mcp.nextcloud.moments import Moment
 
 MAX_PARTS: Final = 1_000
-"""Of a list with commas between that a caller hands in, such as the attendees of an event."""
+"""The most items in a comma-separated list that a caller passes, such as the attendees of an event."""
 
 PRODID: Final = "-//nextcloud-mcp//EN"
 USUAL_REMINDER: Final = 15
@@ -57,14 +57,14 @@ _ONE_OF: Final = {
     "CLASS": ("privacy", ("PUBLIC", "PRIVATE", "CONFIDENTIAL")),
 }
 _VENDOR_DUPLICATES: Final = {"DESCRIPTION": ("X-ALT-DESC",), "LOCATION": ("X-APPLE-STRUCTURED-LOCATION",)}
-"""The same said a second time, which other programs show instead."""
+"""Properties that duplicate a standard one, and that other programs show instead of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The fields of an event that are to be different, as tools take them; None leaves one as it is.
+    """New values for the fields of an event, in the format of tool arguments; None leaves a field as it is.
 
-    `duration_minutes` is for a new event, in place of `end_datetime`.
+    `duration_minutes` applies to new events, and replaces `end_datetime`.
     """
 
     title: str | None = None
@@ -93,9 +93,9 @@ class Author:
     """The person who changes an event.
 
     Attributes:
-        zone: The zone in which they mean times, if known.
-        mailto: Their `mailto:` address, if known.
-        named: Whether the call names the zone: then times are meant there, whatever zone the event has, and a new start
+        zone: The zone of times without an offset, if known.
+        mailto: The person's `mailto:` URI, if known.
+        named: Whether the caller passed the zone. If so, it applies even if the event has another zone, and a new start
             moves the event into it.
     """
 
@@ -123,23 +123,25 @@ def new(uid: str, change: Change, author: Author) -> str:
 
 
 def differing(series: Series, change: Change, recurrence_id: str) -> Change:
-    """Return what of a change differs from what reading the event, or one occurrence, gives.
+    """Return the fields of a change that differ from the present values of the event, or of one occurrence.
 
-    So what was read can be given back: a field that says in other words what is there, or less, changes nothing.
+    A caller can therefore pass back what it read. A field with the present value in another notation, or with less
+    detail, changes nothing.
 
     Raises:
-        InvalidArgumentError, NotFoundError: there is no such occurrence.
+        InvalidArgumentError: `recurrence_id` is not a date or time, or the event is not a series.
+        NotFoundError: the occurrence does not exist.
     """
     event = series.occurrence(recurrence_id) if recurrence_id else series.main
     try:
         told = series.event(event)
-    except NextcloudError:  # nobody can have read it
+    except NextcloudError:  # the caller cannot have read the event either
         return change
     if change.recurrence_rule and is_same_rule(change.recurrence_rule, told.recurrence_rule):
         change = replace(change, recurrence_rule=told.recurrence_rule)
     named = {name: value for name, value in vars(change).items() if value is not None}
     others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name, None))}
-    if others & {"start_datetime", "all_day"}:  # the others may be named for what they are to stay
+    if others & {"start_datetime", "all_day"}:  # the caller may pass the others to keep their values
         also = {"start_datetime", "end_datetime", "all_day"}
         others |= named.keys() & (also if recurrence_id else also | {"recurrence_rule"})
     return Change(**{name: value for name, value in named.items() if name in others})
@@ -152,14 +154,14 @@ def _is_told(name: str, value: object, told: object) -> bool:
 
 
 def changed(series: Series, change: Change, author: Author, *, recurrence_id: str = "") -> str:
-    """Return the iCalendar of an event after a change: of all of it, or of one occurrence.
+    """Return the iCalendar of an object after a change of the whole event or series, or of one occurrence.
 
-    Of what does not differ from what is there, only the time of the change is written.
+    If the change contains only present values, this updates DTSTAMP and LAST-MODIFIED alone.
 
     Raises:
-        InvalidArgumentError: a field has an impossible value; the message names it.
-        NotFoundError: there is no such occurrence.
-        NextcloudError: what has to move with the change is broken.
+        InvalidArgumentError: a field has an impossible value; the message names the field.
+        NotFoundError: the occurrence does not exist.
+        NextcloudError: a value that must move with the change is not readable.
     """
     change = differing(series, change, recurrence_id)
     with readable(series.stored):
@@ -188,7 +190,10 @@ def _changed(series: Series, change: Change, author: Author, recurrence_id: str)
 
 
 def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> bool:
-    """Tell whether a caller gave back the present rule with a start that it does not give: the rule is to follow."""
+    """Return whether the caller passed back the present rule, which has to move along with the new start.
+
+    It has to if it does not give the new start, or if it takes its day from the start.
+    """
     if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
         return False
     if all(is_on_the_day_of_its_start(rule) for rule in old_rules):
@@ -198,7 +203,7 @@ def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> b
 
 
 def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Change:
-    """Let the UNTIL of a rule that a caller gave back mean what it means where it is stored (`last_by_rule`)."""
+    """If the caller passed back the present rule, interpret its UNTIL as in the stored object (`last_by_rule`)."""
     if change.recurrence_rule != told_rules(old_rules) or len(old_rules) != 1 or "UNTIL" not in old_rules[0]:
         return change
     if moments.is_day(old) or not moments.is_day(old_rules[0]["UNTIL"][0]):
@@ -209,7 +214,7 @@ def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Ch
 
 
 def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
-    """Let what belongs to a series follow the start and the rule that it has from now on."""
+    """Move the rule and the exceptions of a series to fit its new start and its new rule."""
     if change.recurrence_rule:
         follow_rule(series, old, old_rules)
     else:
@@ -217,7 +222,12 @@ def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecu
 
 
 def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEvent:
-    """Return the VEVENT of one occurrence, a new one if it was like the others so far."""
+    """Return the override of one occurrence; add one to the calendar if there is none.
+
+    Raises:
+        InvalidArgumentError: the change contains a rule, or the occurrence cannot be changed alone.
+        NotFoundError: the occurrence does not exist.
+    """
     if change.recurring is not None or change.recurrence_rule:
         raise InvalidArgumentError(
             "recurring and recurrence_rule apply to the whole series",
@@ -255,9 +265,9 @@ def _set_rule(event: VEvent, change: Change) -> None:
 
 
 def written(calendar: VCalendar, *, missing_tzids: AbstractSet[str] = frozenset(), original: str = "") -> str:
-    """Return iCalendar in the order in which it was read, with a VTIMEZONE for each zone that is new in it.
+    """Serialize iCalendar in its order; add a VTIMEZONE for each zone that lacks one and is not in `missing_tzids`.
 
-    Lines that say what they said in the `original` stay as they were written there.
+    Content lines with the same meaning as in the `original` keep the text of the original.
     """
     starts = [start.dt.year for each in calendar.subcomponents if (start := timed(each, "DTSTART"))]
     if calendar.get_missing_tzids() - missing_tzids:
@@ -273,7 +283,7 @@ def _text(calendar: VCalendar) -> str:
 
 
 def stamp(component: Component) -> None:
-    """Set when it was last changed."""
+    """Set DTSTAMP and LAST-MODIFIED to the present time."""
     for name in ("DTSTAMP", "LAST-MODIFIED"):
         component[name] = vDDDTypes(datetime.now(UTC).replace(microsecond=0))
 
@@ -312,7 +322,7 @@ def _one_of(name: str, value: str | None) -> str | None:
 
 
 def set_text(component: Component, name: str, value: str) -> None:
-    """Set a property, or take it away if `value` is empty; control characters in it become blanks."""
+    """Set a text property, or remove it if `value` is empty. Control characters in `value` become spaces."""
     for other in (name, *_VENDOR_DUPLICATES.get(name, ())):
         component.pop(other, None)
     if text := content_lines.text(value):
@@ -323,7 +333,7 @@ def set_priority(component: Component, priority: int | None) -> None:
     """Set PRIORITY: 1 is the highest, 9 the lowest, 0 none.
 
     Raises:
-        InvalidArgumentError: it is none of these.
+        InvalidArgumentError: `priority` is not from 0 to 9.
     """
     if priority is None:
         return
@@ -339,9 +349,9 @@ def set_priority(component: Component, priority: int | None) -> None:
 
 
 def set_categories(component: Component, listed: str | None) -> None:
-    """Set CATEGORIES to a list with commas between; an empty one takes them away.
+    """Set CATEGORIES from a comma-separated list; an empty list removes them.
 
-    A category that is there and has a comma itself stays one.
+    A present category that contains a comma stays one category.
     """
     if listed is None:
         return
@@ -352,7 +362,7 @@ def set_categories(component: Component, listed: str | None) -> None:
 
 
 def _joined(names: list[str], known: Mapping[str, str], *, as_key: Callable[[str], str] = str) -> list[str]:
-    """Return a list in which consecutive names that are together a known one are joined to it."""
+    """Join consecutive items that together form a known name, which itself contains commas."""
     result, start = [], 0
     sizes = sorted({each.count(",") + 1 for each in known}, reverse=True)
     while start < len(names):
@@ -364,15 +374,15 @@ def _joined(names: list[str], known: Mapping[str, str], *, as_key: Callable[[str
 
 
 def parts(listed: str) -> list[str]:
-    """Return the parts of a list with commas between."""
+    """Split a comma-separated list; empty items are dropped."""
     return [part.strip() for part in listed.split(",") if part.strip()]
 
 
 def split(listed: str) -> list[str]:
-    """Return the parts of a list that a caller hands in.
+    """Split a comma-separated list that a caller passes.
 
     Raises:
-        InvalidArgumentError: it has more than `MAX_PARTS`.
+        InvalidArgumentError: the list has more than `MAX_PARTS` items.
     """
     if listed.count(",") >= MAX_PARTS:
         raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts", "pass fewer")
@@ -380,19 +390,19 @@ def split(listed: str) -> list[str]:
 
 
 def mail_addresses(listed: str, known: AbstractSet[str] = frozenset()) -> list[str]:
-    """Return the mail addresses of the argument `attendees`; for `known` and what is raised see `invited`."""
+    """Return the mail addresses in the argument `attendees`; `known` and the exceptions are as for `invited`."""
     return list(invited(listed, known))
 
 
 def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str]:
-    """Return the names of the people in the argument `attendees` by their mail addresses, without `mailto:`.
+    """Parse the argument `attendees`; return names by mail address, without `mailto:`.
 
-    Each is an address, or a name and an address as mails have them: `Bob <bob@example.org>`, with the name in quotes
-    where it has a comma (RFC 5322 section 3.4). What is `known`, in lower case, is taken as it is: an attendee whom
-    another program invited may have no address.
+    Each attendee is an address, or a name and an address as in mail headers: `Bob <bob@example.org>`. A name with a
+    comma is in quotes (RFC 5322 section 3.4). Items that are in `known`, in lower case, are accepted unchanged, because
+    attendees whom another program invited may have no mail address.
 
     Raises:
-        InvalidArgumentError: one has no mail address, or cannot be written into a line.
+        InvalidArgumentError: the list is too long, or an attendee has no mail address or contains a line break.
     """
     text = content_lines.one_line(listed, "attendees")
     if text.count(",") >= MAX_PARTS:
@@ -417,11 +427,11 @@ def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str
 
 
 _ATTENDEE: Final = re.compile(r'((?:"[^"]*+"|[^,])++),?')
-"""One in a list with commas between, of which those in quotes do not count."""
+"""Matches one item of a comma-separated list; commas in quotes do not separate."""
 
 
 def _named(item: str) -> tuple[str, str]:
-    """Return the name, which may be empty, and the address of one attendee."""
+    """Return the name, which may be "", and the address of one attendee."""
     name, _, address = item.removesuffix(">").rpartition("<") if item.endswith(">") else ("", "", item)
     name = name.strip()
     if len(name) > 1 and name[0] == name[-1] == '"':
@@ -430,9 +440,9 @@ def _named(item: str) -> tuple[str, str]:
 
 
 def _set_attendees(event: VEvent, listed: str | None, mailto: str | None) -> None:
-    """Make those listed the attendees. Who was one before keeps what they have answered.
+    """Replace the attendees. Present attendees keep their PARTSTAT and other parameters.
 
-    Nextcloud invites by mail whoever is new, and tells those who are no longer there, if the organizer is the user.
+    If the user is the organizer, Nextcloud sends invitations to new attendees and cancellations to removed ones.
     """
     if listed is None:
         return
@@ -457,9 +467,9 @@ def _invited(address: str, name: str) -> vCalAddress:
 
 
 def _set_reminders(event: VEvent, change: Change, mailto: str | None) -> None:
-    """Set when the first reminder comes, and whether one comes by mail; further reminders stay.
+    """Set the time of the first reminder, and whether there is a reminder by mail; other reminders stay.
 
-    0 is at the start, as reading gives it, and `NO_REMINDER` takes all away.
+    A `reminder_minutes` of 0 means at the start, and `NO_REMINDER` removes all reminders.
     """
     minutes, email = change.reminder_minutes, change.reminder_email
     if minutes is not None and not NO_REMINDER <= minutes <= EARLIEST_REMINDER:
@@ -505,7 +515,7 @@ def _keep_alarms(event: VEvent, kept: Callable[[Alarm], bool]) -> None:
 
 
 def _move_first(event: VEvent, minutes: int) -> None:
-    """Move the first reminder, and those that come with it, such as one by mail; add one where there is none."""
+    """Move the first reminder and those at the same time, such as one by mail; add a reminder if there is none."""
     counted = [alarm for alarm in alarms(event) if before(alarm) is not None]
     if not counted:
         event.add_component(_alarm("DISPLAY", minutes, event, None))
@@ -521,7 +531,7 @@ def _alarm(action: str, minutes: int, event: VEvent, mailto: str | None) -> Alar
     alarm.add("action", action)
     alarm.add("trigger", -timedelta(minutes=minutes))
     alarm.add("description", text(event, "SUMMARY") or "Reminder")
-    if mailto:  # RFC 5545 section 3.6.6: a mail has a subject and somebody to go to
+    if mailto:  # RFC 5545 section 3.6.6: an EMAIL alarm needs SUMMARY and ATTENDEE
         alarm.add("summary", text(event, "SUMMARY") or "Reminder")
         alarm.add("attendee", vCalAddress(mailto))
     return alarm

@@ -1,7 +1,7 @@
-"""Reading events: iCalendar's VEVENT (RFC 5545 section 3.6.1) as plain fields, and its occurrences in a time.
+"""Reading events: the fields of a VEVENT (RFC 5545 section 3.6.1), and its occurrences in a range.
 
-One object holds a whole series: the event with its rule, and one more VEVENT with a RECURRENCE-ID for each occurrence
-that was changed. What is read here comes from many programs; what is broken in it is an error of that object alone.
+One calendar object holds a whole series: the main event with its rule, and an override (a VEVENT with a RECURRENCE-ID)
+for each changed occurrence. Objects come from many programs; a broken one is an error of that object alone.
 """
 
 from collections.abc import Callable, Iterable, MutableMapping
@@ -65,62 +65,62 @@ class Event(EventSummary):
 
 
 class Series:
-    """What one object holds.
+    """An event or a series: the content of one calendar object.
 
     Attributes:
-        stored: The object as it is in the calendar.
-        calendar: Its iCalendar, to be changed and written again.
-        main: The event itself; of a series to which only single occurrences are shared, one of those.
-        missing_tzids: The zones that its program did not describe, and nobody else need.
+        stored: The object as stored in the calendar.
+        calendar: The parsed iCalendar, which callers may change and serialize.
+        main: The main event; an override if the object has no main event, as in an invitation to single occurrences.
+        missing_tzids: The TZIDs for which the stored object has no VTIMEZONE. Writing the object adds none for them.
     """
 
     def __init__(self, stored: CalendarObject) -> None:
-        """Read an object.
+        """Parse an object.
 
         Raises:
-            NextcloudError: it is no iCalendar with an event.
+            NextcloudError: the object is not readable iCalendar with an event.
         """
         self.stored = stored
         with readable(stored):
             self.calendar = parsed(stored.text)
             self.main: VEvent = min(self.calendar.events, key=lambda event: "RECURRENCE-ID" in event)
-            for event in self.calendar.events:  # what is read later must be there
+            for event in self.calendar.events:  # so that broken values raise here
                 _ = self.summary(event), [is_expandable_rule(rule) for rule in event.rrules]
             self.missing_tzids = self.calendar.get_missing_tzids()
 
     @property
     def recurring(self) -> bool:
-        """Whether there can be more than one occurrence."""
+        """Whether the event is a series, or an occurrence of one."""
         return any(name in self.main for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
 
     @property
     def changed_occurrences(self) -> list[VEvent]:
-        """The occurrences that differ from the rest."""
+        """The overrides of the series."""
         return [event for event in self.calendar.events if "RECURRENCE-ID" in event]
 
     def drop(self, unwanted: Callable[[Component], bool]) -> None:
-        """Take components out of the calendar."""
+        """Remove the components for which `unwanted` is true."""
         self.calendar.subcomponents[:] = [each for each in self.calendar.subcomponents if not unwanted(each)]
 
     def occurrences(self, begins: datetime, ends: datetime) -> list[VEvent]:
-        """Return what happens between two times, each occurrence with the values that it has then.
+        """Return the occurrences between two times, each with its own values.
 
-        A series that would take all time and memory is listed once.
+        For a series that would take too much time or memory to expand, this returns the main event alone.
 
         Raises:
-            NextcloudError: the rule is broken.
+            NextcloudError: the rule is not valid.
         """
         with readable(self.stored):
             if not (self.recurring or self.changed_occurrences):
                 return [self.main] if _overlaps(self.main, begins, ends) else []
             if not expandable(self.calendar.events, begins, ends):
                 return [self.main] if self._may_happen(begins, ends) else []
-            # not `of`: that puts UTC times into the zone of X-WR-TIMEZONE, where nobody wrote them
+            # not recurring_ical_events.of(), which converts times in UTC to the zone of X-WR-TIMEZONE
             found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
             return [self._named(each) for each in found if isinstance(each, VEvent)]
 
     def _may_happen(self, begins: datetime, ends: datetime) -> bool:
-        """Tell whether a series that is not expanded can have an occurrence between two times."""
+        """Return whether a series that is not expanded can have an occurrence between two times."""
         if self.changed_occurrences or "RDATE" in self.main:
             return True
         reach = moments.to_aware(self.main.end) - moments.to_aware(self.main.start) + moments.A_DAY
@@ -129,11 +129,14 @@ class Series:
         return moments.to_aware(self.main.start) < ends + moments.A_DAY and not ended
 
     def is_expanded(self, event: VEvent) -> bool:
-        """Tell whether what `occurrences` gave is an occurrence, and not a series as a whole."""
+        """Return whether an event from `occurrences` is one occurrence, not a series that was not expanded."""
         return not self.recurring or event is not self.main or "RECURRENCE-ID" in event
 
     def _named(self, occurrence: VEvent) -> VEvent:
-        """Give what follows an occurrence with RANGE (RFC 5545 section 3.2.13) a name of its own, not that one's."""
+        """Correct the RECURRENCE-ID of an occurrence that follows an override with RANGE (RFC 5545 section 3.2.13).
+
+        The library gives all these occurrences the RECURRENCE-ID of the override.
+        """
         identity = timed(occurrence, "RECURRENCE-ID")
         if identity is None or "RANGE" not in identity.params:
             return occurrence
@@ -146,11 +149,11 @@ class Series:
         return occurrence
 
     def occurrence(self, recurrence_id: str) -> VEvent:
-        """Return one occurrence, as it is by rule or was changed.
+        """Return one occurrence: its override, or as the rule gives it.
 
         Raises:
-            InvalidArgumentError: `recurrence_id` is no time, or this is no series.
-            NotFoundError: nothing of the series happens then.
+            InvalidArgumentError: `recurrence_id` is not a date or time, or the event is not a series.
+            NotFoundError: the series has no such occurrence.
         """
         asked = moments.read(recurrence_id, "recurrence_id")
         if not self.recurring:
@@ -170,11 +173,12 @@ class Series:
         )
 
     def single_out(self, recurrence_id: str) -> VEvent:
-        """Return one occurrence to be changed without the others.
+        """Return one occurrence that the caller can change without changing others.
 
         Raises:
-            InvalidArgumentError: besides the reasons of `occurrence`, several were changed at once (RANGE, RFC 5545
-                section 3.2.13), and what was done to one of them is done to those that follow.
+            InvalidArgumentError: as for `occurrence`, or an override has RANGE (RFC 5545 section 3.2.13) and therefore
+                also applies to the occurrences that follow.
+            NotFoundError: as for `occurrence`.
         """
         if any("RANGE" in at(event, "RECURRENCE-ID").params for event in self.changed_occurrences):
             raise InvalidArgumentError(
@@ -184,7 +188,7 @@ class Series:
         return self.occurrence(recurrence_id)
 
     def summary(self, event: VEvent) -> EventSummary:
-        """Return what a list shows of an event or an occurrence."""
+        """Return the fields of an event or an occurrence that lists show."""
         start, end = start_and_end(event)
         identity = timed(event, "RECURRENCE-ID") if self.recurring else None
         return EventSummary(
@@ -203,10 +207,10 @@ class Series:
         )
 
     def event(self, event: VEvent) -> Event:
-        """Return all that is known of an event or an occurrence.
+        """Return all fields of an event or an occurrence.
 
         Raises:
-            NextcloudError: something in it is broken that no list shows.
+            NextcloudError: a field that lists do not show is not readable.
         """
         with readable(self.stored):
             return self._event(event)
@@ -231,9 +235,9 @@ class Series:
 
 
 def start_and_end(event: VEvent) -> tuple[Moment, Moment]:
-    """Return when an event starts and ends: at times that its clock shows, and with no end before the start.
+    """Return the start and the end of an event, shifted to local times that exist; the end is not before the start.
 
-    A program may write a start that the clock skips, which is later than it looks, with an end that is before then.
+    A program may write a start that the clock skips. The shift of such a start can move it after the end.
     """
     start, end = moments.skip_clock_gap(event.start), moments.skip_clock_gap(event.end)
     is_floating = [not isinstance(each, datetime) or each.tzinfo is None for each in (start, end)]
@@ -242,38 +246,38 @@ def start_and_end(event: VEvent) -> tuple[Moment, Moment]:
 
 
 def text(component: Component, name: str) -> str:
-    """Return a property as text; the first where there are several, empty where there is none."""
+    """Return a property as text: the first if there are several, "" if there is none."""
     value = component.get(name, "")
     return str(value[0] if isinstance(value, list) else value)
 
 
 def categories(component: Component) -> list[str]:
-    """Return the categories; icalendar's own property writes them anew when it is read."""
+    """Return the categories. icalendar's own property is not used, because reading it rewrites CATEGORIES."""
     found: Any = component.get("CATEGORIES", [])
     return [str(name) for each in (found if isinstance(found, list) else [found]) for name in each.cats]
 
 
 class Timed(Protocol):
-    """A property with a date or a time."""
+    """A property whose value is a date or a time."""
 
     dt: Moment
     params: MutableMapping[str, str]
 
 
 def timed(component: Component, name: str) -> Timed | None:
-    """Return a property that has a date or a time, if it is there; icalendar's own type for it leaves more open."""
+    """Return a date or time property, or None if it is missing, with a narrower type than icalendar's."""
     value: Any = component.get(name)
     return cast("Timed | None", value)
 
 
 def at(component: Component, name: str) -> Timed:
-    """Return a property that is there and has a date or a time."""
+    """Return a date or time property that is present, with a narrower type than icalendar's."""
     value: Any = component[name]
     return cast("Timed", value)
 
 
 def address(uri: str) -> str:
-    """Return the mail address of `mailto:alice@example.org`; anything else as it is."""
+    """Return the mail address in a `mailto:` URI; any other URI as it is."""
     return uri[len("mailto:") :] if uri.lower().startswith("mailto:") else uri
 
 
@@ -283,7 +287,7 @@ def alarms(event: Component) -> list[Alarm]:
 
 
 def before(alarm: Alarm) -> int | None:
-    """Return how many minutes before the start it comes; None for one at a fixed time, or counted from the end."""
+    """Return how many minutes before the start an alarm is due; None for one at a fixed time or relative to the end."""
     trigger: Any = alarm.get("TRIGGER")
     if trigger is None or not isinstance(trigger.dt, timedelta) or trigger.params.get("RELATED") == "END":
         return None
@@ -291,18 +295,18 @@ def before(alarm: Alarm) -> int | None:
 
 
 def told_rules(rules: Iterable[vRecur]) -> str:
-    """Return the rules of a series as reading gives them: mostly one."""
+    """Return the rules of a series as text, one a line; nearly all series have one."""
     return "\n".join(written_rule(rule) for rule in rules)
 
 
 def written_rule(rule: vRecur) -> str:
-    """Return a rule as RFC 5545 writes it."""
+    """Return a rule in the format of RFC 5545 section 3.3.10."""
     ical: bytes = rule.to_ical()  # type: ignore[no-untyped-call]
     return ical.decode()
 
 
 def _moved(event: VEvent) -> timedelta:
-    """Return how far an occurrence was moved from where it is by rule."""
+    """Return the distance between an override's start and its RECURRENCE-ID."""
     return abs(moments.to_aware(event.start) - moments.to_aware(at(event, "RECURRENCE-ID").dt))
 
 
@@ -312,7 +316,7 @@ def _overlaps(event: VEvent, begins: datetime, ends: datetime) -> bool:
 
 
 def name_of_zone(event: VEvent) -> str | None:
-    """Return the name that the zone of an event has in its object, which may be anything."""
+    """Return the TZID of an event's DTSTART, which may be any text; None if it has none."""
     start = timed(event, "DTSTART")
     return start.params.get("TZID") if start else None
 
@@ -323,5 +327,5 @@ def _zone(event: VEvent) -> tzinfo | None:
 
 
 def number(value: str) -> int:
-    """Return a whole number that a property gives as text; 0 for anything else, and for what no program counts to."""
+    """Parse a whole number of fewer than `_DIGITS` digits; return 0 for any other text."""
     return int(value) if value.isdecimal() and len(value) < _DIGITS else 0

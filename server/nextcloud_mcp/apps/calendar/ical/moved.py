@@ -1,10 +1,10 @@
 """Moving a rule along with the start of its series (RFC 5545 section 3.3.10).
 
-A rule may pin what the start says as well: the weekday, the day of the month, the month, the hour. If the start moves
-to another one, the rule has to follow. It can where it pins one value. Of several, one start does not say where the
-others go, so the caller has to pass a recurrence_rule with it.
+A rule may fix values that the start has too: the weekday, the day of the month, the month, the hour. If the start
+moves to other values, the rule has to change with it. This works if the rule fixes one value. If it fixes several, the
+new start does not determine the others, so the caller has to pass a recurrence_rule with the new start.
 
-Everything here is counted by the clock on the wall, without zones: a series keeps its hour when the clock changes.
+All times here are wall-clock times (naive local time), because a series keeps its local time when the clock changes.
 """
 
 from calendar import monthrange
@@ -27,16 +27,16 @@ from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
 
 Shift = Callable[[datetime], datetime | None]
-"""Where an occurrence goes; None if there is nothing in its place."""
+"""Maps an occurrence to the one of the moved series; None if the moved series has no such occurrence."""
 
 FAR: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has no zone
-"""After every occurrence."""
+"""Later than every occurrence."""
 
 _COMPARED: Final = 400
-"""Occurrences by which two rules are compared: those of a year by the day, of 33 years by the month."""
+"""Occurrences by which two rules are compared: a year of daily, or 33 years of monthly ones."""
 
 _CHECKED: Final = timedelta(days=40 * 365)
-"""How far a series is looked at for months that do not have a day: all kinds of years have come by then."""
+"""How far `check_months` searches for months without the new day; 40 years include every kind of year."""
 
 _A_WEEK: Final = 7
 _SHORTEST_MONTH: Final = 28
@@ -45,20 +45,20 @@ _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAYS: Final = ("BYDAY", "BYMONTHDAY", "BYMONTH", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
 _HOURS: Final = {"BYHOUR": "hour", "BYMINUTE": "minute", "BYSECOND": "second"}
 _RARE: Final = 5
-"""The fifth Monday, the fifth last one: few months have them."""
+"""Few months have a fifth Monday, or a fifth last one."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """How a series is moved.
+    """A move of a series from one start to another.
 
     Attributes:
-        old: Its start so far.
-        new: Its start from now on, which may be in another zone.
-        all_day: Whether it is all day from now on.
-        by_zone: By how many days another zone alone moves it: 23:00 in UTC is the next day in Berlin.
-        keeps_all: Whether its end goes along in any case, for it has occurrences that were changed, deleted or added.
-        remedy: What the caller can do if the rule can't follow.
+        old: The old start, as wall-clock time.
+        new: The new start, as wall-clock time, which may be in another zone.
+        all_day: Whether the series is all-day after the move.
+        by_zone: How many days of the move come from the new zone alone: 23:00 in UTC is the next day in Berlin.
+        keeps_all: Whether UNTIL always moves along, because the series has exceptions.
+        remedy: What the caller can do if the rule cannot move along, for error messages.
     """
 
     old: datetime
@@ -79,17 +79,20 @@ class Move:
 
     @property
     def distance(self) -> timedelta:
-        """How far it is."""
+        """The difference of the starts in wall-clock time."""
         return self.new - self.old
 
     @property
     def days(self) -> int:
-        """How many dates it is further."""
+        """The difference of the dates of the starts in days."""
         return (self.new.date() - self.old.date()).days
 
 
 def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
-    """Walk a rule from its first occurrence on, up to its COUNT but not to its UNTIL, which is told in UTC."""
+    """Return the occurrences of a rule from `start` on, as wall-clock times, at most `MAX_CANDIDATES`.
+
+    COUNT applies, unless it is below 1. UNTIL does not, because it is in UTC: the caller applies it.
+    """
     endless = deepcopy(rule)
     endless.pop("UNTIL", None)
     if endless.get("COUNT", [1])[0] < 1:
@@ -98,15 +101,15 @@ def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
 
 
 def is_on_the_day_of_its_start(rule: vRecur) -> bool:
-    """Tell whether a rule happens by the month or the year, and pins no day: then it is on the start's."""
+    """Return whether a rule is monthly or yearly and has no BY… part for days, so that the start determines the day."""
     return rule.get("FREQ", [""])[0] in {"MONTHLY", "YEARLY"} and not any(part in rule for part in _DAYS)
 
 
 def moved_rule(rule: vRecur, move: Move) -> vRecur:
-    """Return the rule that repeats from the new start as `rule` did from the old one; UNTIL is left as it is.
+    """Return the rule that fits the new start as `rule` fits the old one; UNTIL stays as it is.
 
     Raises:
-        InvalidArgumentError: the new start does not say how; it says what the caller can do.
+        InvalidArgumentError: the new start does not determine the new rule; the message says what the caller can do.
     """
     result = deepcopy(rule)
     _move_hours(result, move)
@@ -171,7 +174,7 @@ def _in_month(rule: vRecur) -> bool:
 
 
 def _ordinal(rule: vRecur, number: int, move: Move, *, in_month: bool) -> int:
-    """Return which of its weekday the new start is, counted from the end where `number` is."""
+    """Return the ordinal of the new start's weekday in its month or year, from the end if `number` is negative."""
     if _which(move.old, number, in_month=in_month) != number:
         raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
     found = _which(move.new, number, in_month=in_month)
@@ -186,7 +189,7 @@ def _which(day: datetime, number: int, *, in_month: bool) -> int:
 
 
 def _days_around(day: datetime, *, in_month: bool) -> tuple[int, int]:
-    """Return how many days of its month or year are before and after a day."""
+    """Return how many days of the month or year are before and after `day`."""
     if in_month:
         return day.day - 1, monthrange(day.year, day.month)[1] - day.day
     of_year = day.timetuple().tm_yday
@@ -194,7 +197,7 @@ def _days_around(day: datetime, *, in_month: bool) -> tuple[int, int]:
 
 
 def _move_position(rule: vRecur, move: Move) -> None:
-    """Move BYSETPOS, which is an ordinal where the rule has one weekday."""
+    """Move BYSETPOS, which is the ordinal of the weekday if the rule has one weekday."""
     positions = rule["BYSETPOS"]
     if "BYDAY" not in rule and len(rule.get("BYMONTHDAY", [])) == 1:
         return
@@ -212,7 +215,7 @@ def _move_yearday(rule: vRecur, move: Move) -> None:
 
 
 def _counted(rule: vRecur, part: str, move: Move, *, in_month: bool) -> list[int]:
-    """Return where the new start is in its month or year, from the end where the rule counts from there."""
+    """Return the new BYMONTHDAY or BYYEARDAY, counted from the end of the month or year if the old one is."""
     values: list[int] = rule[part]
     old, new = (_places(day, in_month=in_month) for day in (move.old, move.new))
     if any(old[side] == new[side] and all(value * sign > 0 for value in values) for side, sign in ((0, 1), (1, -1))):
@@ -264,11 +267,16 @@ _MOVERS: Final[dict[str, Callable[[vRecur, Move], None]]] = {
     "BYWEEKNO": _move_week,
     "BYMONTH": _move_month,
 }
-"""In this order: an ordinal is one of a month if there is BYMONTH, and BYSETPOS one of the weekday as it was."""
+"""The order matters: BYSETPOS counts the weekdays of the old BYDAY. With BYMONTH, ordinals count within the month."""
 
 
 def _compare(rule: vRecur, result: vRecur, move: Move) -> None:
-    """Refuse a rule that does not start where it should or, where all occurrences are as far, that leaves some out."""
+    """Check the moved rule `result`.
+
+    Raises:
+        InvalidArgumentError: the first occurrence is not the new start; or the rule is not periodic, and an occurrence
+            does not move by the same distance as the start.
+    """
     if next(occurrences(result, move.new), None) != move.new:
         raise _unclear(rule, move, "the new start is no day that it can give")
     if _is_periodic(rule):
@@ -279,7 +287,7 @@ def _compare(rule: vRecur, result: vRecur, move: Move) -> None:
 
 
 def _is_periodic(rule: vRecur) -> bool:
-    """Tell whether a rule gives one day of a month or a year, which is not as far from the next in each."""
+    """Return whether a rule selects days of a month or a year, which have varying distances from each other."""
     if rule.get("FREQ", [""])[0] not in {"MONTHLY", "YEARLY"}:
         return False
     days: list[Any] = rule.get("BYDAY", [])
@@ -287,7 +295,11 @@ def _is_periodic(rule: vRecur) -> bool:
 
 
 def shift_for(rule: vRecur, result: vRecur, move: Move) -> Shift:
-    """Return where each occurrence of a rule goes that is moved: to the one of the same month or year, or as far."""
+    """Return the function that maps the occurrences of `rule` to those of the moved rule `result`.
+
+    An occurrence of a periodic rule moves to that of the corresponding month or year; any other moves by the distance
+    of the start.
+    """
     if not move.days or not _is_periodic(rule):
         return lambda moment: moment + move.distance
     by_year = "BYMONTH" not in rule and any(part in rule for part in ("BYYEARDAY", "BYWEEKNO", "BYDAY"))
@@ -306,16 +318,16 @@ def shift_for(rule: vRecur, result: vRecur, move: Move) -> Shift:
 
 
 def check_months(rule: vRecur, result: vRecur, move: Move, last: datetime) -> None:
-    """Refuse a day of the month that a month of the series does not have: its occurrence would be lost.
+    """Refuse a move to a day of the month that some months of the series do not have: their occurrences would be lost.
 
     Args:
-        rule: The rule so far.
-        result: The rule from now on.
-        move: How the series is moved.
-        last: The end of the series, by the clock on the wall.
+        rule: The old rule.
+        result: The new rule.
+        move: The move of the series.
+        last: The end of the series, as wall-clock time.
 
     Raises:
-        InvalidArgumentError: there is such a month; it says which, and what the caller can do.
+        InvalidArgumentError: a month does not have the day; the message names the day and what the caller can do.
     """
     if move.new.day <= max(move.old.day, _SHORTEST_MONTH) or not is_expandable_rule(rule):
         return
@@ -331,7 +343,7 @@ def check_months(rule: vRecur, result: vRecur, move: Move, last: datetime) -> No
 
 
 class _Periods:
-    """The occurrences of a rule by month, or by year for a `unit` of 12 months, walked as far as they are asked for."""
+    """The occurrences of a rule by month, or by year if `unit` is 12 months; computed on demand."""
 
     def __init__(self, rule: vRecur, start: datetime, unit: int) -> None:
         self._left = occurrences(rule, start)
@@ -350,9 +362,10 @@ class _Periods:
 
 
 def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> datetime:
-    """Return where a rule ends after a move, by the clock on the wall, so that it has as many occurrences as before.
+    """Return the UNTIL of a rule after a move, as wall-clock time, so that the number of occurrences stays the same.
 
-    Where the rule gives the new start as well, the series only starts earlier or later: then it ends when it did.
+    If the rule is the same and gives the new start too, the series only starts earlier or later. Then UNTIL stays as it
+    is, unless the move has `keeps_all`.
     """
     if not move.days:
         return until + move.distance
@@ -372,7 +385,7 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
 
 
 def up_to(moments: Iterable[datetime], last: datetime) -> Iterator[datetime]:
-    """Return the times, which are in order, up to one of them."""
+    """Yield the sorted `moments` up to and including `last`."""
     for moment in moments:
         if moment > last:
             return

@@ -1,8 +1,9 @@
-"""Which rules are expanded: not those that nobody means and that would take the server's time and memory from all.
+"""Limits on the recurrence rules that are expanded, so that no event takes all of the server's time and memory.
 
-Anybody can put such an event into a calendar that they share, or invite somebody to it. A rule is walked from its first
-occurrence on, and one that never happens again as far as the year 9999; so it is judged by its parts (RFC 5545 section
-3.3.10) before it is walked. A zone's rules are walked for every time that is told in it, hence held more tightly.
+Anybody can put an event with an extreme rule into a calendar that they share, or invite somebody to it. Expanding a
+rule starts at its first occurrence, and continues to the year 9999 if the rule never matches again. Therefore this
+module judges a rule by its parts (RFC 5545 section 3.3.10), without expanding it. The rules of a VTIMEZONE are expanded
+for every time in that zone, so their limits are stricter.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,10 @@ from nextcloud_mcp.nextcloud import moments
 
 MAX_PER_DAY: Final = 24
 MAX_OCCURRENCES: Final = 5_000
-"""Occurrences of one object in the time that is asked for."""
+"""The most occurrences of one object in the requested range."""
 
 MAX_CANDIDATES: Final = 200_000
-"""Occurrences up to the end of that time: those of 22 years by the hour, or of 547 years by the day."""
+"""The most occurrences up to the end of that range: 22 years of hourly, or 547 years of daily ones."""
 
 _MOST_RULES: Final = 2
 _MAX_VALUES: Final = 366
@@ -37,16 +38,17 @@ _PARTS: Final = {
     "MONTHLY": _ANY | {"BYMONTH", "BYMONTHDAY", "BYSETPOS"},
     "YEARLY": _ANY | {"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"},
 }
-"""What a rule may have: more could keep it from ever happening, and the more often it may, the longer that takes."""
+"""The parts that a rule may have, by FREQ. With more parts it may never match, and a search for a match takes longer
+the more frequent the rule is."""
 
 _OF_ZONES: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTH", "BYMONTHDAY"})
 
 _MONTHS: Final = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
-"""How many days each has at most."""
+"""The most days of each month."""
 
 
 def is_expandable_rule(rule: vRecur) -> bool:
-    """Tell whether somebody can mean a rule: it happens, and not more than once an hour."""
+    """Return whether a rule is safe to expand: it has occurrences, and at most `MAX_PER_DAY` a day."""
     return (
         _frequency(rule) in _PARTS
         and set(rule) <= _PARTS[_frequency(rule)]
@@ -73,13 +75,13 @@ def _times_a_day(rule: vRecur) -> int:
 
 
 def _has_days(rule: vRecur) -> bool:
-    """Tell whether a month that is named has a day that is named: 30 February keeps a rule going for ever."""
+    """Return whether a month in BYMONTH has a day in BYMONTHDAY: a search for 30 February would not end."""
     longest = max((_MONTHS.get(month, 0) for month in rule.get("BYMONTH", _MONTHS)), default=0)
     return any(1 <= abs(day) <= longest for day in rule.get("BYMONTHDAY", [1]))
 
 
 def expandable(events: Sequence[VEvent], begins: datetime, ends: datetime) -> bool:
-    """Tell whether what an object holds between two times can be had without much time and memory."""
+    """Return whether the occurrences between two times can be computed within the limits of this module."""
     series = [event for event in events if "RECURRENCE-ID" not in event]
     changed = [event for event in events if "RECURRENCE-ID" in event]
     rules = [rule for event in series for rule in event.rrules]
@@ -88,19 +90,19 @@ def expandable(events: Sequence[VEvent], begins: datetime, ends: datetime) -> bo
     reach = max((_reach(event) for event in (*series, *filter(_moves_others, changed))), default=timedelta())
     found = sum(_most(event, ends - begins + 2 * reach) for event in series) + len(changed)
     looked_for = [_by_rule(event) for event in changed if any(name in event for name in ("RRULE", "RDATE", "EXDATE"))]
-    last = max([ends + reach, *looked_for])  # the rule is walked up to each of them anew
+    last = max([ends + reach, *looked_for])  # the library expands the rule anew up to each of these
     walked = sum(_most(event, last - moments.to_aware(event.start)) for event in series) * (1 + len(looked_for))
     return found <= MAX_OCCURRENCES and walked <= MAX_CANDIDATES
 
 
 def _reach(event: VEvent) -> timedelta:
-    """Return how far from where the rule puts an occurrence it still happens: by its length, and as it was moved."""
+    """Return how far an occurrence reaches from its time by rule: its length plus the distance of an override."""
     start = moments.to_aware(event.start)
     return abs(moments.to_aware(event.end) - start) + abs(_by_rule(event) - start)
 
 
 def _by_rule(event: VEvent) -> datetime:
-    """Return when an event happens by rule, also if it was moved from there."""
+    """Return the time of an event by rule: the RECURRENCE-ID of an override, else the start."""
     identity: Any = event.get("RECURRENCE-ID")
     return moments.to_aware(identity.dt if identity else event.start)
 
@@ -111,7 +113,7 @@ def _moves_others(event: VEvent) -> bool:
 
 
 def _most(event: VEvent, during: timedelta) -> int:
-    """Return how many occurrences there can be in a time of this length."""
+    """Return an upper bound of the occurrences in a range of this length."""
     days = max(during.days, 0) + 1
     return _listed(event) + sum(
         min(days * _times_a_day(rule), _count(rule) or MAX_CANDIDATES + 1) for rule in event.rrules
@@ -119,7 +121,7 @@ def _most(event: VEvent, during: timedelta) -> int:
 
 
 def _count(rule: vRecur) -> int:
-    return max(int(rule.get("COUNT", [0])[0]), 0)  # a negative one is none to the library that expands
+    return max(int(rule.get("COUNT", [0])[0]), 0)  # the library that expands ignores a COUNT below 1
 
 
 def _listed(component: Component) -> int:
@@ -128,12 +130,12 @@ def _listed(component: Component) -> int:
 
 
 def has_bounded_transitions(zone: Timezone) -> bool:
-    """Tell whether a zone changes its clock as zones do: not too often, by a rule on one day of a year."""
+    """Return whether a zone has few transitions: each rule gives one day a year, and all at most `_MAX_CHANGES`."""
     return sum(_changes(each) for each in (*zone.standard, *zone.daylight)) <= _MAX_CHANGES
 
 
 def _changes(observance: Any) -> int:
-    """Return how often a zone comes to this time of a year, more than is possible where a rule is odd."""
+    """Return the number of transitions to an observance; more than `_MAX_CHANGES` if a rule is not yearly."""
     rules = observance.rrules
     if not all(_once_a_year(rule) for rule in rules):
         return _MAX_CHANGES + 1

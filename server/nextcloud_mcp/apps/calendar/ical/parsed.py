@@ -1,7 +1,7 @@
-"""Parsing iCalendar objects (RFC 5545): beside the event loop, and each for itself.
+"""Parsing iCalendar objects (RFC 5545) in worker threads, each independent of the others.
 
-What is read comes from many programs and many people. What is broken in an object, or takes long to read, must not
-keep others from being read, nor what is in it change how others are.
+The objects come from many programs and many people. An object that is broken, or slow to parse, must not prevent
+others from being read. The content of one object, such as its VTIMEZONEs, must not change how others are read.
 """
 
 import time
@@ -31,34 +31,34 @@ from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 Result = TypeVar("Result")
 
 A_WHILE: Final = 0.1
-"""Seconds of reading, after which others have their turn and a call may end."""
+"""Seconds of parsing after which a worker thread yields to other work, and a call can be cancelled."""
 
 _ONE_OBJECT: Final = Lock()
-"""Held while icalendar knows the zones of one object."""
+"""Held while icalendar's registry contains the zones of one object."""
 
 _MOST_ZONES: Final = 100
 
 _MAX_VALUES: Final = 50_000
-"""Values and parameters of one object, which commas and semicolons separate: each takes up to a kilobyte of memory."""
+"""Values and parameters per object, counted by commas and semicolons: each takes up to a kilobyte of memory."""
 
 _MAX_DEPTH: Final = 10
-"""Components in components: an alarm's place in an alarm in an event in a calendar is the fourth."""
+"""Levels of nested components; a location in an alarm in an event in a calendar is at the fourth."""
 
 UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError)
-"""What libraries raise over values that make no sense to them."""
+"""The exceptions that libraries raise for values that are not valid."""
 
 
 class _Zone(_tzicalvtz):  # type: ignore[misc]  # dateutil has no types
-    """A zone that several threads may ask at once.
+    """A zone that several threads can use at once.
 
-    dateutil keeps what it has walked of a rule, and the thread that comes to the rule's end never gives back the lock
-    for which another may wait by then.
+    dateutil caches the occurrences of a rule under a lock. It does not release this lock when a thread reaches the end
+    of the rule, and another thread that waits for the lock would block for ever.
     """
 
     _one_asks: Final = Lock()
 
     def __deepcopy__(self, memo: object) -> Self:
-        return self  # it never changes
+        return self  # it is immutable
 
     def _find_comp(self, dt: datetime) -> Any:
         with self._one_asks:
@@ -66,16 +66,17 @@ class _Zone(_tzicalvtz):  # type: ignore[misc]  # dateutil has no types
 
 
 class _Zones(ZONEINFO):
-    """The zones that people's programs describe, each known by all that is said of it.
+    """A provider that caches the zones of VTIMEZONE components by a hash of their content.
 
-    What programs write is alike, and to go through the changes of a clock since 1601 takes longer than all else.
+    Many objects contain the same VTIMEZONE, and expanding its transitions since 1601 takes longer than all other
+    parsing.
     """
 
     def __init__(self) -> None:
         self._known: LRUCache[bytes, tzinfo] = LRUCache(_MOST_ZONES)
 
     def create_timezone(self, tz: Timezone) -> tzinfo:  # type: ignore[override]  # as ZONEINFO has it, unlike its base
-        if not has_bounded_transitions(tz):  # before any time in it is looked at
+        if not has_bounded_transitions(tz):  # before any time in the zone is computed
             raise ValueError("a zone that changes too often")
         described = sha256(tz.to_ical()).digest()
         known = self._known.get(described)
@@ -91,14 +92,14 @@ tzp.use(_KNOWN)
 
 
 def parsed(ical: str) -> VCalendar:
-    """Read iCalendar.
+    """Parse iCalendar text.
 
     Raises:
-        ValueError: it is none, or larger or more deeply nested than an event or a task is.
+        ValueError: the text is not iCalendar, is too large or too deeply nested, or has a zone that changes too often.
     """
     _check_size(ical)
     with own_zones(), warnings.catch_warnings():
-        # Thunderbird's old zones are "/mozilla.org/20050126_1/Europe/Berlin"; the guess is right for them
+        # icalendar guesses the zone of Thunderbird's old TZIDs, "/mozilla.org/20050126_1/Europe/Berlin", correctly
         warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
         try:
             found = VCalendar.from_ical(ical)
@@ -128,7 +129,10 @@ def _check_depth(calendar: VCalendar) -> None:
 
 @contextmanager
 def own_zones() -> Iterator[None]:
-    """Let icalendar know by name the zones of one object alone; it would take them for those of other people's."""
+    """Lock icalendar's registry of zones, and clear it on exit.
+
+    The registry is global and keyed by TZID: a VTIMEZONE of one object would otherwise apply to those of other people.
+    """
     with _ONE_OBJECT:
         try:
             yield
@@ -138,13 +142,13 @@ def own_zones() -> Iterator[None]:
 
 @contextmanager
 def readable(stored: CalendarObject) -> Iterator[None]:
-    """Turn what libraries raise over a value that makes no sense to them into the error of this object alone.
+    """Turn the exceptions that libraries raise for values that are not valid into an error for this object.
 
-    Besides what is no iCalendar, that is an end in the year 9999, a number that is none, a time that can't be compared
-    with another for one has no zone, or a zone with the name of a folder.
+    Besides text that is not iCalendar, such values are an end in the year 9999, a number with other characters, a
+    floating time compared with one that has a zone, or a TZID that is the name of a folder.
 
     Raises:
-        NextcloudError: the object is not readable; it says which.
+        NextcloudError: the object is not readable; the message names the object.
     """
     try:
         yield
@@ -160,7 +164,7 @@ def readable(stored: CalendarObject) -> Iterator[None]:
 async def read_all(
     objects: Iterable[CalendarObject], read: Callable[[CalendarObject], Result]
 ) -> tuple[list[Result], list[str]]:
-    """Read objects; return what came of those that are readable, and the addresses of the others."""
+    """Apply `read` to each object; return the results, and the hrefs of the objects that are not readable."""
     results: list[Result] = []
     unreadable: list[str] = []
     waiting = iter(objects)
@@ -175,7 +179,7 @@ def _read_some(
     results: list[Result],
     unreadable: list[str],
 ) -> bool:
-    """Read for a while; return whether there may be more."""
+    """Read objects for up to `A_WHILE` seconds; return whether there may be more."""
     until = time.monotonic() + A_WHILE
     for stored in waiting:
         try:

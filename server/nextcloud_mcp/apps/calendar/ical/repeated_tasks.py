@@ -1,8 +1,9 @@
-"""Tasks that repeat (RFC 5545 sections 3.6.2 and 3.8.5): one VTODO with a rule, which stands for its next occurrence.
+"""Recurring tasks (RFC 5545 sections 3.6.2 and 3.8.5): a VTODO with a rule, which represents its next occurrence.
 
-The RFC says nothing of what completing one means, and programs differ. Here it goes on as in Apple's Reminders,
-Evolution and Tasks.org: DTSTART and DUE move to the next occurrence, and what was done becomes a task without a rule.
-Thunderbird marks single occurrences with a RECURRENCE-ID instead; tasks in which it has done so are left to it.
+The RFC does not say what happens when such a task is completed, and programs differ. This module does what Apple's
+Reminders, Evolution and Tasks.org do: DTSTART and DUE move to the next occurrence, and the completed occurrence becomes
+a task of its own without a rule. Thunderbird adds an override (RECURRENCE-ID) for each completed occurrence instead.
+This module refuses to move or complete tasks with overrides.
 """
 
 from copy import deepcopy
@@ -24,20 +25,21 @@ from nextcloud_mcp.nextcloud.moments import Moment
 
 
 def repeats(task: VTodo) -> bool:
-    """Tell whether a task has further occurrences, by rule or by date."""
+    """Return whether a task recurs, by RRULE or RDATE."""
     return "RECURRENCE-ID" not in task and ("RRULE" in task or "RDATE" in task)
 
 
 def begins(task: VTodo) -> Timed | None:
-    """Return the time from which a task repeats: its start or, as many programs write it, when it is due."""
+    """Return the time from which a task recurs: DTSTART, or DUE if there is none, as many programs write it."""
     return timed(task, "DTSTART") or timed(task, "DUE")
 
 
 def follow(vcalendar: VCalendar, task: VTodo, old: Timed) -> None:
-    """Let the rule and the dates of a task follow the time from which it repeats, which was `old`.
+    """Move the rule, EXDATEs and RDATEs of a task along with the time from which it recurs, which was `old` before.
 
     Raises:
-        InvalidArgumentError: they can't, for that time does not say how, or is gone.
+        InvalidArgumentError: that time was removed or changed between a date and a time, the task has overrides, or the
+            new time does not determine the new rule.
     """
     new = begins(task)
     if new is None or moments.is_day(new.dt) != moments.is_day(old.dt):
@@ -57,7 +59,7 @@ def follow(vcalendar: VCalendar, task: VTodo, old: Timed) -> None:
 
 
 def as_done(vcalendar: VCalendar, uid: str) -> VCalendar:
-    """Return a copy of an object with its task as one that was done once: no rule, no reminder, its own UID."""
+    """Return a copy of an object whose task does not recur: without rule, dates and reminders, with the UID `uid`."""
     copy = deepcopy(vcalendar)
     for task in copy.todos:
         for name in ("RRULE", "RDATE", "EXDATE", "EXRULE"):
@@ -68,10 +70,11 @@ def as_done(vcalendar: VCalendar, uid: str) -> VCalendar:
 
 
 def roll_on(vcalendar: VCalendar, task: VTodo) -> bool:
-    """Move a task to its next occurrence, with its reminders; return whether there is one.
+    """Move a task and its reminders to the next occurrence; return False if there is none.
 
     Raises:
-        InvalidArgumentError: it can't be told which that is.
+        InvalidArgumentError: the next occurrence is unknown: the task has no start, overrides, or a rule that is not
+            expanded.
     """
     start = begins(task)
     if start is None or len(vcalendar.todos) > 1 or not all(is_expandable_rule(rule) for rule in _rules(task)):
@@ -96,12 +99,12 @@ def _rules(task: VTodo) -> list[vRecur]:
 
 
 def _next(task: VTodo, old: datetime, start: Moment) -> datetime | None:
-    """Return the next occurrence by the clock on the wall."""
+    """Return the next occurrence as wall-clock time."""
     return next((each for each in remaining_occurrences(task, start) if each > old), None)
 
 
 def _count_down(task: VTodo, old: datetime, next_one: datetime) -> None:
-    """Leave as many occurrences in a rule with COUNT as are left from the next one on."""
+    """Reduce COUNT to the number of occurrences from `next_one` on."""
     for rule in _rules(task):
         if "COUNT" in rule:
             gone = sum(1 for each in up_to(occurrences(rule, old), next_one) if each < next_one)
@@ -126,5 +129,5 @@ def _first(task: Component) -> str:
 
 def _at_a_time(moment: datetime) -> vDDDTypes:
     trigger = vDDDTypes(moment.astimezone(UTC) if zone_of(moment) else moment)
-    trigger.params["VALUE"] = "DATE-TIME"  # a TRIGGER is a duration otherwise
+    trigger.params["VALUE"] = "DATE-TIME"  # the default type of TRIGGER is DURATION
     return trigger

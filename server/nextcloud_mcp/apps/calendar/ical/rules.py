@@ -1,8 +1,10 @@
-"""Setting how an event repeats: RRULE and its exceptions (RFC 5545 sections 3.8.4.4 and 3.8.5).
+"""Setting how an event recurs: RRULE and its exceptions (RFC 5545 sections 3.8.4.4 and 3.8.5).
 
-An exception is known by the time that its occurrence has by rule. So when a series is moved, what says that one
-occurrence was deleted (EXDATE), added (RDATE) or changed (RECURRENCE-ID) moves along, and so does the rule: otherwise
-deleted occurrences would come back, and changed ones appear twice.
+An exception is identified by the time that the rule gives its occurrence. When a series moves, its rule and its
+exceptions therefore move too: deleted (EXDATE), added (RDATE) and changed occurrences (overrides with a RECURRENCE-ID).
+Otherwise deleted occurrences would reappear, and changed ones would appear twice.
+
+"Wall-clock time" means a naive `datetime` with the local time in the zone of the series.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,10 +37,10 @@ from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
 
 
 def set_rule(event: VEvent, *, recurring: bool | None, rule: str | None, last_day: str | None) -> None:
-    """Set the rule of an event; None leaves it as it is, and so does an empty one of an event that happens once.
+    """Set the rule of an event. None leaves the rule as it is, and so does "" for an event that is no series.
 
     Raises:
-        InvalidArgumentError: it is none, or the arguments contradict each other.
+        InvalidArgumentError: `rule` is not valid or missing, or the arguments contradict each other.
     """
     if rule == "" and recurring is not False and "RRULE" in event:
         raise InvalidArgumentError(
@@ -95,7 +97,7 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
 
 
 def is_same_rule(text: str, other: str) -> bool:
-    """Tell whether two texts are one rule: the order of its parts, case and an INTERVAL of 1 do not matter."""
+    """Return whether two texts are the same rule, regardless of the order of parts, case and INTERVAL=1."""
     return _parts(text) == _parts(other)
 
 
@@ -106,7 +108,7 @@ def _parts(text: str) -> set[tuple[str, frozenset[str]]]:
 
 
 def _until(last: Moment, start: Moment) -> Moment:
-    """Return the UNTIL of a rule in the kind that the start has: a day, a floating time, or one in UTC."""
+    """Return an UNTIL that matches the type of the start: a date, a floating time, or a time in UTC."""
     if not isinstance(start, datetime):
         return day_of(last)
     if not isinstance(last, datetime):
@@ -117,10 +119,10 @@ def _until(last: Moment, start: Moment) -> Moment:
 
 
 def end_repetition(series: Series) -> None:
-    """Make a series an event that happens once: when its first occurrence does that was not deleted, as it was changed.
+    """Reduce a series to its first occurrence that was not deleted, or to the override of that occurrence.
 
     Raises:
-        InvalidArgumentError: the rule is not expanded, so that occurrence is not known.
+        InvalidArgumentError: the rule is not expanded, so the first occurrence is unknown.
     """
     if "RECURRENCE-ID" in series.main:
         return
@@ -132,7 +134,7 @@ def end_repetition(series: Series) -> None:
 
 
 def _first_occurrence(series: Series) -> VEvent:
-    """Return the first occurrence that is left of a series; it may be the event itself, put where that happens."""
+    """Return the first remaining occurrence: an override, or the main event moved to the time of that occurrence."""
     start = at(series.main, "DTSTART")
     if "EXDATE" not in series.main and not series.changed_occurrences and "RDATE" not in series.main:
         return series.main
@@ -142,7 +144,7 @@ def _first_occurrence(series: Series) -> VEvent:
             "pass start_datetime and recurrence_rule for a short series first, or delete it and create the event",
         )
     first = next(remaining_occurrences(series.main, start.dt), None)
-    if first is None:  # only what was changed of others is left
+    if first is None:  # only overrides are left
         return min(series.changed_occurrences, key=lambda each: moments.to_aware(each.start), default=series.main)
     by_rule = _in_zone(first, start.dt)
     for each in series.changed_occurrences:
@@ -154,10 +156,10 @@ def _first_occurrence(series: Series) -> VEvent:
 
 
 def without(series: Series, recurrence_id: str) -> bool:
-    """Take one occurrence out of a series; False if nothing of it is left.
+    """Delete one occurrence from a series; return False if the series has no occurrences left.
 
     Raises:
-        NotFoundError: there is no such occurrence.
+        NotFoundError: the occurrence does not exist.
     """
     gone = at(series.single_out(recurrence_id), "RECURRENCE-ID")
     series.drop(lambda each: _is_occurrence(each, gone.dt))
@@ -167,9 +169,9 @@ def without(series: Series, recurrence_id: str) -> bool:
 
 
 def has_occurrences(series: Series) -> bool:
-    """Tell whether a series still has an occurrence. Nextcloud refuses to store one that has none.
+    """Return whether a series has an occurrence left. Nextcloud refuses to store a series without occurrences.
 
-    A rule that is not expanded counts as one that goes on.
+    A series with a rule that is not expanded counts as having occurrences.
     """
     if series.changed_occurrences or "RECURRENCE-ID" in series.main:
         return bool(series.changed_occurrences)
@@ -179,11 +181,11 @@ def has_occurrences(series: Series) -> bool:
 
 
 def remaining_occurrences(component: VEvent | Todo, start: Moment) -> Iterator[datetime]:
-    """Yield when an event or a task happens by its rules and dates, by the clock on the wall, without what was deleted.
+    """Yield the occurrences of an event or a task by RRULE and RDATE, without EXDATEs, as wall-clock times in order.
 
     Args:
-        component: It; `often.meant` must hold for all its rules.
-        start: The time from which it repeats, which is its first occurrence (RFC 5545 section 3.8.2.4).
+        component: The event or the task. Each of its rules must satisfy `often.is_expandable_rule`.
+        start: The time from which it recurs, which is its first occurrence (RFC 5545 section 3.8.2.4).
     """
     first = by_the_clock(start)
     deleted = {told(each, start) for each in component.exdates}
@@ -206,10 +208,11 @@ def _is_occurrence(component: Component, moment: Moment) -> bool:
 
 
 def move_along(series: Series, old: Timed) -> None:
-    """Let all of a series follow its start, which was at `old`: the rule, its end, its exceptions.
+    """Move the rules of a series, their UNTIL and the exceptions along with its start, which was `old` before.
 
     Raises:
-        InvalidArgumentError: it can't, for the start does not say how, or the series became all day, or timed.
+        InvalidArgumentError: the new start does not determine the new rule or the place of an override, or a series
+            with exceptions became all-day or timed.
     """
     new = at(series.main, "DTSTART")
     if "RECURRENCE-ID" in series.main or (new.dt == old.dt and new.params == old.params):
@@ -223,12 +226,13 @@ def move_along(series: Series, old: Timed) -> None:
 
 
 def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None:
-    """Let the exceptions of a series follow its start and its rule, after the caller has named a new rule.
+    """Move the exceptions of a series to fit its new start and the new rule that the caller passed.
 
-    What was changed of occurrences after the new end goes with them.
+    Overrides of occurrences after the new end are removed.
 
     Raises:
-        InvalidArgumentError: the series no longer has an occurrence that was changed; says what the caller can do.
+        InvalidArgumentError: an override has no occurrence in the new series, or a series with exceptions became
+            all-day or timed. The message says what the caller can do.
     """
     new, rule = at(series.main, "DTSTART"), series.main.rrules[0]
     same = [written_rule(each) for each in old_rules] == [written_rule(rule)]
@@ -244,10 +248,10 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
 
 
 def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Shift:
-    """Let the rules of an event or a task follow its start; return where an occurrence goes.
+    """Move the rules of an event or a task along with its start; return the function that maps its occurrences.
 
     Raises:
-        InvalidArgumentError: the start does not say how.
+        InvalidArgumentError: the new start does not determine the new rule.
     """
     shifts = [_follow(rule, move, old, new) for name in _RULES for rule in _rules(component, name)]
     if not shifts:
@@ -256,7 +260,7 @@ def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Sh
 
 
 def move_dates(component: Component, shift: Shift, old: Moment, new: Timed) -> None:
-    """Move what an event or a task has of single dates: deleted ones and further ones."""
+    """Move the EXDATEs and RDATEs of an event or a task; drop those that `shift` maps to None."""
     for name in ("EXDATE", "RDATE"):
         if name in component:
             moved = [_shifted(each, shift, old, new) for each in _as_list(component.pop(name))]
@@ -268,7 +272,11 @@ _RULES: Final = ("RRULE", "EXRULE")
 
 
 class _Fit:
-    """Where an occurrence goes when a series gets a new rule: as far as the start, or to the same day."""
+    """Maps the occurrences of a series to those of its new rule.
+
+    An occurrence moves by the distance of the start, or stays on its day; None if the new rule gives neither. If the
+    rule stays the same (`stays`), the same day takes precedence.
+    """
 
     def __init__(self, move: Move, rule: vRecur, start: Moment, *, stays: bool) -> None:
         self._move, self._stays = move, stays
@@ -284,7 +292,7 @@ class _Fit:
 
 
 def _last(rule: vRecur, start: Moment) -> datetime:
-    """Return when the last occurrence of a rule is at the latest, by the clock on the wall."""
+    """Return the latest possible time of a rule's last occurrence, as wall-clock time."""
     if "UNTIL" in rule:
         return told(rule["UNTIL"][0], start)
     if "COUNT" in rule:
@@ -307,7 +315,7 @@ def _check_kind(series: Series, old: Moment, new: Moment) -> None:
 
 
 def has_exceptions(event: Component) -> bool:
-    """Tell whether occurrences were deleted from a series, or added to it."""
+    """Return whether a series has EXDATEs or RDATEs."""
     return "EXDATE" in event or "RDATE" in event
 
 
@@ -316,7 +324,7 @@ def _rules(event: Component, name: str) -> list[vRecur]:
 
 
 def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
-    """Move one rule; return where its occurrences go."""
+    """Move one rule; return the function that maps its occurrences."""
     before = deepcopy(rule)
     result = moved_rule(rule, move)
     last = last_by_rule(rule["UNTIL"][0], old) if "UNTIL" in rule else FAR
@@ -333,16 +341,19 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
 
 
 def last_by_rule(until: Moment, start: Moment) -> datetime:
-    """Return the UNTIL of a rule that is stored, by the clock on the wall where its series is, which starts at `start`.
+    """Return a stored UNTIL as wall-clock time of the series that starts at `start`.
 
-    RFC 5545 section 3.3.10 wants it in the kind of DTSTART. A day in a series of times is its midnight, to the library
-    that expands here and to sabre/vobject, Nextcloud's.
+    RFC 5545 section 3.3.10 requires UNTIL to have the value type of DTSTART. If UNTIL is a date in a timed series, both
+    the library that expands here and sabre/vobject, which Nextcloud uses, take it as midnight of that day.
     """
     return told(by_the_clock(until) if moments.is_day(until) else until, start)
 
 
 def told(moment: Moment, start: Moment) -> datetime:
-    """Return a time by the clock on the wall where a series is that starts at `start`; a day with all of it."""
+    """Return a time as wall-clock time of the series that starts at `start`.
+
+    A date becomes midnight in an all-day series, and the last second of the day in a timed series.
+    """
     if not isinstance(moment, datetime):
         return datetime.combine(moment, time() if moments.is_day(start) else time(23, 59, 59))
     there = zone_of(start)
@@ -355,10 +366,10 @@ def _move_occurrences(series: Series, shift: Shift, old: Moment, new: Timed) -> 
 
 
 def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> None:
-    """Move the name of a changed occurrence, and of its time what it has by rule: the date, the hour or both.
+    """Move the RECURRENCE-ID of an override, and the parts of its start that match the rule: date, time of day or both.
 
     Raises:
-        InvalidArgumentError: there is no such occurrence after the move.
+        InvalidArgumentError: `shift` maps the occurrence to None, so the override has no place in the moved series.
     """
     identity, start = at(event, "RECURRENCE-ID"), at(event, "DTSTART")
     by_rule = _by_rule(identity.dt, old)
@@ -388,23 +399,23 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
 
 
 def _by_rule(identity: Moment, start: Moment) -> datetime:
-    """Return when an occurrence is by rule, by the clock on the wall; some programs name the day alone."""
+    """Return a RECURRENCE-ID as wall-clock time; some programs write a date, even in a timed series."""
     if moments.is_day(identity):
         return datetime.combine(identity, by_the_clock(start).time())
     return told(identity, start)
 
 
 def _put_occurrence(event: VEvent, distance: timedelta, new: Timed) -> None:
-    """Move a changed occurrence so far, in the zone that the series has from now on."""
+    """Move an override by `distance` and into the new zone of the series."""
     for name in ("DTSTART", "DTEND"):
         if there := timed(event, name):
             event[name] = value(_in_zone(told(there.dt, new.dt) + distance, new.dt), new)
 
 
 def _put_days_further(event: VEvent, distance: timedelta) -> None:
-    """Move a changed occurrence by days: one that is all day in a series of times, or has a time in a series of days.
+    """Move an override whose value type differs from the series: all-day in a timed series, or the reverse.
 
-    It stays what it is, in the zone that it has.
+    The override keeps its value type and its zone.
     """
     for name in ("DTSTART", "DTEND"):
         if there := timed(event, name):
@@ -412,7 +423,7 @@ def _put_days_further(event: VEvent, distance: timedelta) -> None:
 
 
 def _in_zone(moment: datetime, like: Moment) -> Moment:
-    """Return a time on the wall as one of the kind and in the zone of `like`."""
+    """Return a wall-clock time with the value type and the zone of `like`."""
     return moment.replace(tzinfo=zone_of(like)) if isinstance(like, datetime) else moment.date()
 
 
@@ -429,7 +440,7 @@ def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
         if start is None or isinstance(ends, timedelta):
             return start and (start, ends)
         return start, start + moments.between(begins, ends)
-    if moments.is_day(moment) and not moments.is_day(old):  # an exception of a timed series that is a day
+    if moments.is_day(moment) and not moments.is_day(old):  # a date as an exception of a timed series
         place = shift(datetime.combine(moment, by_the_clock(old).time()))
         return place and place.date()
     place = shift(told(moment, old))

@@ -1,10 +1,11 @@
-"""Setting when an event is: DTSTART and DTEND (RFC 5545 sections 3.8.2.2 and 3.8.2.4).
+"""Setting the start and the end of an event: DTSTART and DTEND (RFC 5545 sections 3.8.2.2 and 3.8.2.4).
 
-An event keeps its zone, under the name that its program gave it, and its length where no new end is named: whole days
-by the clock on the wall, and the rest as time that passes.
+An event keeps its zone and its TZID. Without a new end, it also keeps its length: whole days count as days of local
+time, and the remainder as elapsed time.
 
-A time that the clock skips is read with the offset before the gap (RFC 5545 section 3.3.5), and written as the time
-that this is. An end that the clock shows for the second time is written in UTC, for a local time means the first.
+A local time that does not exist, because the clock skips it, is read with the offset before the gap (RFC 5545 section
+3.3.5), and written as the existing local time of that instant. If an end is the second occurrence of an ambiguous local
+time, it is written in UTC, because the local time means the first occurrence.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -19,7 +20,7 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import A_DAY, Moment
 
 USUAL_LENGTH: Final = timedelta(hours=1)
-"""Of a new event whose end is not named; all-day ones take the day."""
+"""The length of a new event without an end; an all-day event takes one day."""
 
 
 def set_times(
@@ -33,20 +34,20 @@ def set_times(
     length: timedelta | None = None,
     repeats: bool = False,
 ) -> None:
-    """Set the start, the end or the kind of an event; None leaves each as it is.
+    """Set the start or the end of an event, or whether it is all-day; None leaves each as it is.
 
     Args:
-        event: It.
-        start: Its start from now on.
-        end: Its end from now on.
-        all_day: Whether it is all day from now on.
-        zone: The zone for times that have none, unless the event has one.
-        moves_zone: Whether it is in `zone` from now on, whatever zone it has.
-        length: How long a new event takes whose end is not named; default `USUAL_LENGTH`.
+        event: The event to change.
+        start: The new start.
+        end: The new end.
+        all_day: Whether the event becomes all-day or timed.
+        zone: The zone for times without a zone, unless the event has one.
+        moves_zone: Whether the event moves into `zone`, even if it has another zone.
+        length: The length of a new event without `end`; default `USUAL_LENGTH`.
         repeats: Whether the event is a series, or becomes one.
 
     Raises:
-        InvalidArgumentError: they do not fit together, or what the event is.
+        InvalidArgumentError: the arguments contradict each other or the event.
     """
     if start is None and end is None and all_day is None:
         return
@@ -63,7 +64,10 @@ def set_times(
 
 
 def _check_series_start(event: VEvent, start: Moment | None, *, repeats: bool) -> None:
-    """Refuse a series that starts in an hour that the clock skips: all of it would be where the first one goes."""
+    """Refuse a series that starts at a local time that the clock skips.
+
+    Every occurrence would be at the local time to which the first one is shifted.
+    """
     begins: Moment = event.start
     if repeats and start is not None and skipped_in(start, zone_of(begins)):
         raise InvalidArgumentError(
@@ -80,7 +84,7 @@ def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Momen
         raise InvalidArgumentError("The event is all day, and a time was given", "pass all_day=false with it")
     first = day_of(start if start is not None else _where_one_is(event.start, old, zone))
     after = day_of(end) if end is not None else first + (event.end - event.start if were_days else A_DAY)
-    if after == first:  # meant as the last day
+    if after == first:  # the caller passed the last day as the end
         after += A_DAY
     if end is not None:
         _in_order(first, after)
@@ -88,7 +92,7 @@ def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Momen
 
 
 def _where_one_is(moment: Moment, like: Timed | None, zone: tzinfo | None) -> Moment:
-    """Tell a time in UTC, which is no zone that somebody chose, in the person's zone: there it may be another day."""
+    """Convert a time in UTC to the user's zone, where it may be another day; UTC does not count as a chosen zone."""
     in_utc = zone_of(moment) is not None and like is not None and "TZID" not in like.params
     return moments.in_zone(moment, zone) if in_utc and zone else moment
 
@@ -131,10 +135,13 @@ def _set_hours(
 
 
 def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, zone: tzinfo | None) -> Moment:
-    """Return the end that a caller named; where the clock skips the start, it is put after that if it must.
+    """Return the end that the caller passed.
+
+    If the clock skips the start, the start is shifted and may reach the end. Then the end is shifted too, so that the
+    event has the length that the caller passed.
 
     Raises:
-        InvalidArgumentError: it is not after the start.
+        InvalidArgumentError: the end is not after the start.
     """
     first, last = (moments.to_aware(each, zone).astimezone(UTC) for each in (begins, ends))
     if last <= first and start is not None and zone_of(start) == zone_of(end) and skipped_in(start, zone_of(begins)):
@@ -145,8 +152,8 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
 
 
 def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
-    """Return the end of an event that took from `old` to `end`, and begins at another time."""
-    if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # by the clock alone it is after
+    """Return the end of an event that lasted from `old` to `end`, and now starts at `begins`."""
+    if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # negative, but not in local time
         return _later(begins, max(moments.by_the_clock(end) - moments.by_the_clock(old), timedelta()))
     if (zone_of(begins) is None) != (zone_of(old) is None):
         return _later(begins, moments.between(old, end))
@@ -157,35 +164,36 @@ def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
 
 
 def _as_long(begins: Moment, old: Moment, end: Moment) -> Moment:
-    """Return the end of what took from `old` to `end`: as many days later by the clock, and as much time more."""
+    """Return `begins` plus the length from `old` to `end`: whole days in local time, and the rest as elapsed time."""
     days = timedelta((moments.by_the_clock(moments.in_zone(end, zone_of(old))) - moments.by_the_clock(old)).days)
     return _later(moments.skip_clock_gap(begins + days), moments.between(old + days, end))
 
 
 def _later(moment: Moment, length: timedelta) -> Moment:
-    """Return a time when so much time has passed, also where the clock changes."""
+    """Return `moment` plus the elapsed time `length`, also across clock changes."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         return moment + length
     return (moment.astimezone(UTC) + length).astimezone(moment.tzinfo)
 
 
 def skipped_in(moment: Moment, where: tzinfo | None) -> bool:
-    """Tell whether a clock skips a time that a caller wrote: that of its own zone, or of `where` if it has none."""
+    """Return whether the clock skips a time: the clock of its own zone, or of `where` if the time has none."""
     there = moments.with_default_zone(moment, where) or moment
     return moments.by_the_clock(moments.skip_clock_gap(there)) != moments.by_the_clock(there)
 
 
 def _writable(moment: Moment) -> Moment:
-    """Return a time that the clock shows for the second time in UTC: in its zone it would be the first."""
+    """Return the second occurrence of an ambiguous local time in UTC, because TZID would mean the first."""
     if not isinstance(moment, datetime) or moment.tzinfo is None or not moment.fold:
         return moment
     return moment if moment.utcoffset() == moment.replace(fold=0).utcoffset() else moment.astimezone(UTC)
 
 
 def in_zone_like(moment: Moment | None, like: Timed | None, zone: tzinfo | None) -> Moment:
-    """Put a time that a caller wrote into the zone of `like`; one without an offset floats where `like` does.
+    """Put a time that the caller passed into the zone of `like`.
 
-    UTC is no zone that somebody chose: then it is put into `zone`.
+    A time without an offset becomes floating if `like` is. If `like` is in UTC, `zone` is used instead, because UTC
+    does not count as a chosen zone.
     """
     has = like.dt.tzinfo if like and isinstance(like.dt, datetime) else None
     floats = has is None and zone_of(moment or date.min) is None
@@ -203,15 +211,15 @@ def _in_order(start: Moment, end: Moment) -> None:
 
 
 def _put(event: VEvent, start: vDDDTypes, end: vDDDTypes | None) -> None:
-    """Write when an event is; one that is told by its length, or has none, goes on without an end."""
+    """Set DTSTART and DTEND; without `end`, an event keeps its DURATION, or stays without an end."""
     event["DTSTART"] = start
     if end is not None:
         event["DTEND"] = end
-        event.pop("DURATION", None)  # RFC 5545 section 3.6.1: one of both
+        event.pop("DURATION", None)  # RFC 5545 section 3.6.1: DTEND and DURATION exclude each other
 
 
 def value(moment: Moment, like: Timed | None) -> vDDDTypes:
-    """Write a time; one in the zone of `like` under the name that this zone has there, which may be anything."""
+    """Return a time as a property value; in the zone of `like`, it gets the TZID of `like`, which may be any text."""
     written = vDDDTypes(moment)
     if like and "TZID" in like.params and isinstance(moment, datetime) and moment.tzinfo == zone_of(like.dt):
         written.params["TZID"] = like.params["TZID"]
@@ -219,10 +227,10 @@ def value(moment: Moment, like: Timed | None) -> vDDDTypes:
 
 
 def zone_of(moment: Moment) -> tzinfo | None:
-    """Return the zone of a time; None for a floating one and for a day."""
+    """Return the zone of a time; None for a floating time and for a date."""
     return moment.tzinfo if isinstance(moment, datetime) else None
 
 
 def day_of(moment: Moment) -> date:
-    """Return the day of a time, or the day itself."""
+    """Return the date of a time; a date as it is."""
     return moment.date() if isinstance(moment, datetime) else moment

@@ -1,4 +1,4 @@
-"""The tools of calendars: events, and tasks."""
+"""The MCP tools for calendars, events and tasks."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """The tools for calendars and events.
 
-Lists come as text with commas between and dates as ISO 8601, as clients know it. `recurrence_id`, `time_zone`, `etag`
-where it was missing, and `cursor` were added.
+Tools take lists as comma-separated text and dates as ISO 8601, as existing clients expect. This server adds the
+arguments `recurrence_id`, `time_zone` and `cursor`, and `etag` for the tools that lacked it.
 """
 
 import re
@@ -29,14 +29,14 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 USUAL_COLOR: Final = "#1976D2"
-"""The contract's default of `color`; at an update it means that the color stays, for nobody wrote it."""
+"""The contract's default for `color`. In an update it counts as not passed, so the color stays."""
 
 A_YEAR: Final = timedelta(days=366)
-"""Where a range has one end alone, this is how far the other is."""
+"""The length of a range for which the caller passes only one end."""
 
 
 def _with_addresses(given: Any) -> Any:
-    """Return a list of people as a text with commas between; a name with a comma, before an address, gets quotes."""
+    """Convert a list of people to comma-separated text; names that contain a comma get quotes."""
     listed = listed_texts(given)
     return given if listed is None else ", ".join(_NAMED.sub(r'"\1" <', each) for each in listed)
 
@@ -44,7 +44,7 @@ def _with_addresses(given: Any) -> Any:
 _NAMED: Final = re.compile(r'^\s*([^"<>,]*,[^"<>]*?)\s*<')
 
 People = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=100_000)]
-"""Mail addresses, also with names, as a text with commas between or as a list."""
+"""Mail addresses, optionally with names, as comma-separated text or as a list."""
 
 
 class Calendars(Result):
@@ -240,7 +240,7 @@ async def nc_calendar_list_events(
 
 
 async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zone: str) -> Range | None:
-    """Read a range of which both ends may be missing."""
+    """Parse a range; None if both ends are missing."""
     if not start_date and not end_date:
         return None
     first = start_date or _a_year_from(end_date, "end_date", -A_YEAR)
@@ -250,7 +250,7 @@ async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zon
 
 
 def _a_year_from(given: str, argument: str, distance: timedelta) -> str:
-    """Return the end that is missing of a range, which is no further than arguments may name."""
+    """Return the missing end of a range, within the years that arguments may have."""
     there = moments.read(given, argument)
     if not moments.FIRST_DAY.year <= (there + distance).year <= moments.LAST_DAY.year:
         return (moments.FIRST_DAY if distance < timedelta() else moments.LAST_DAY).isoformat()
@@ -455,7 +455,7 @@ async def nc_calendar_find_availability(
 
 
 def _today_or_before(now: datetime, date_range_end: str) -> str:
-    """Return where a range starts of which the end is given alone, or nothing; not after an end in the past."""
+    """Return the start of a range for which the caller passes no start: today, or the end if that is earlier."""
     today = now.date()
     if not date_range_end:
         return today.isoformat()
@@ -499,7 +499,7 @@ async def nc_calendar_bulk_operations(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
     )
     change = Change(
-        title=new_title or None,  # an empty text is no value here: it would take that of every match away
+        title=new_title or None,  # "" means unchanged here: it would clear the field of every match
         description=new_description or None,
         location=new_location or None,
         categories=new_categories or None,

@@ -1,4 +1,4 @@
-"""Calendars by the names that people see, and those that need another app's scope."""
+"""Resolving calendar names in tool arguments, and the additional scopes for the calendars of Deck boards."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
 
 DECK_CALENDAR: Final = "app-generated--deck--"
-"""Is in the name of each calendar as which Nextcloud shows a board of Deck: its tasks are the board's cards."""
+"""Part of the name of each calendar that Nextcloud generates from a Deck board; its tasks are the board's cards."""
 
 
 def _with_deck(access: str) -> Callable[[Mapping[str, Any]], frozenset[str]]:
@@ -27,21 +27,21 @@ def _with_deck(access: str) -> Callable[[Mapping[str, Any]], frozenset[str]]:
 
 
 reads: Final = partial(declaration.reads, more_scopes=_with_deck("read"))
-"""Declares a tool that changes nothing; for a board's calendar it needs `deck:read` besides."""
+"""Declares a tool that changes nothing; for the calendar of a Deck board it also requires `deck:read`."""
 
 writes: Final = partial(declaration.writes, more_scopes=_with_deck("write"))
-"""Declares a tool that changes something; for a board's calendar it needs `deck:write` besides."""
+"""Declares a tool that changes something; for the calendar of a Deck board it also requires `deck:write`."""
 
 
 def hidden_calendars(admission: Admission) -> str | None:
-    """Return what is in the names of calendars that this token must not list: without `deck:read`, those of Deck."""
+    """Return the text that marks names of calendars to hide: `DECK_CALENDAR` if the token lacks `deck:read`."""
     return None if "deck:read" in admission.principal.scopes else DECK_CALENDAR
 
 
 async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
-    """Return the calendars; a Deck board is among them only if the call names it.
+    """Return the user's calendars; the calendar of a Deck board only if the call passes its name.
 
-    For their own names the scope is checked; by their titles they would be found without it.
+    The Deck scope is checked by name. A lookup by title would bypass that check.
     """
     named = {str(value) for name, value in arguments.items() if "calendar" in name}
     found = await caldav.list_calendars(nextcloud)
@@ -51,13 +51,14 @@ async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list
 
 
 _ADDRESS: Final = re.compile(r"[^?#]*/remote\.php/dav/calendars/([^/?#]+)/([^/?#]+)/?")
-"""The address of a calendar for CalDAV, with or without its host."""
+"""The CalDAV URL of a calendar, with or without scheme and host."""
 
 
 async def _by_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
-    """Return the name of a calendar of the person's that is given by its address, or with a slash; else what is given.
+    """Return the name of a calendar of the user, given its URL or its name with a trailing slash; else return `given`.
 
-    A calendar of Deck's must be recognizable as such in what is given: for that its scope is checked.
+    A URL that hides the name of a Deck calendar by percent-encoding is not resolved, because the check of the Deck
+    scope reads `given`.
     """
     text = given.strip()
     found = _ADDRESS.fullmatch(text)
@@ -72,7 +73,7 @@ async def _by_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
 
 
 def _is_below(address: str, root: str) -> bool:
-    """Tell whether an address is one of the Nextcloud at `root`; in hosts case does not matter."""
+    """Return whether a URL belongs to the Nextcloud at `root`; the comparison ignores case, as in host names."""
     return address.casefold().startswith(root.rstrip("/").casefold() + "/")
 
 

@@ -1,6 +1,6 @@
-"""The tools for tasks, which live in calendars that take them.
+"""The tools for tasks, which are stored in calendars that take VTODO.
 
-Each needs `calendar:read` too: a task is looked up in its calendar.
+Each tool also requires the scope `calendar:read`, because it finds a task through its calendar.
 """
 
 from nextcloud_mcp.apps.calendar import tasks
