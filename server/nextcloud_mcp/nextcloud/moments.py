@@ -116,7 +116,7 @@ def in_zone(moment: Moment, where: tzinfo | None) -> Moment:
     return moment.astimezone(where or UTC)
 
 
-def by_the_clock(moment: Moment) -> datetime:
+def wall_clock(moment: Moment) -> datetime:
     """Return what the clock on the wall shows, and midnight for a day."""
     return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
 
@@ -132,7 +132,7 @@ def skip_clock_gap(moment: Moment) -> Moment:
         shown = moment.astimezone(UTC).astimezone(moment.tzinfo)
     except OverflowError:  # at the beginning or the end of Python's calendar
         return moment
-    return moment if by_the_clock(shown) == by_the_clock(moment) else shown
+    return moment if wall_clock(shown) == wall_clock(moment) else shown
 
 
 def with_default_zone(moment: Moment | None, where: tzinfo | None) -> Moment | None:
@@ -155,7 +155,7 @@ def between(start: Moment, end: Moment) -> timedelta:
     """
     first, last = to_aware(start), to_aware(end)
     change = (last.utcoffset() or timedelta()) - (first.utcoffset() or timedelta())
-    return by_the_clock(last) - by_the_clock(first) - change
+    return wall_clock(last) - wall_clock(first) - change
 
 
 async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:

@@ -22,9 +22,9 @@ from nextcloud_mcp.apps.calendar.ical.event import (
     EventSummary,
     Series,
     categories,
+    format_rules,
     name_of_zone,
     text,
-    told_rules,
 )
 from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
 from nextcloud_mcp.apps.calendar.ical.rules import without
@@ -250,10 +250,10 @@ def _changed(
     stored: CalendarObject, change: Change, person: Author, recurrence_ids: list[str]
 ) -> tuple[str, str | None]:
     series = Series(stored)
-    before = told_rules(series.main.rrules)
+    before = format_rules(series.main.rrules)
     exceptions, was_day = len(series.changed_occurrences), moments.is_day(series.main.start)
     text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
-    rule = told_rules(series.main.rrules)
+    rule = format_rules(series.main.rrules)
     followed = rule and rule != before and change.recurrence_rule in {None, before}
     event = series.occurrence(recurrence_ids[-1]) if recurrence_ids[-1] else series.main
     remarks = [

@@ -30,9 +30,15 @@ from nextcloud_mcp.apps.calendar.ical.changes import (
     stamp,
     written,
 )
-from nextcloud_mcp.apps.calendar.ical.event import categories, number, text, timed, told_rules, written_rule
+from nextcloud_mcp.apps.calendar.ical.event import categories, format_rule, format_rules, number, text, timed
 from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
-from nextcloud_mcp.apps.calendar.ical.repeated_tasks import as_done, begins, follow, repeats, roll_on
+from nextcloud_mcp.apps.calendar.ical.repeated_tasks import (
+    advance_to_next_occurrence,
+    as_completed_single_task,
+    begins,
+    follow,
+    repeats,
+)
 from nextcloud_mcp.apps.calendar.ical.times import in_zone_like, value
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -217,14 +223,14 @@ def _differing(stored: CalendarObject, change: Change) -> Change:
     """Return the fields of a change that differ from the task, so that a caller can pass back what it read."""
     told = _todo(stored, "")
     named = {name: value for name, value in vars(change).items() if value is not None}
-    others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name) or "")}
+    others = {name for name, value in named.items() if not _is_present_value(name, value, getattr(told, name) or "")}
     return Change(**{name: value for name, value in named.items() if name in others})
 
 
 _TIMES: Final = {"due", "dtstart", "completed"}
 
 
-def _is_told(name: str, value: object, told: object) -> bool:
+def _is_present_value(name: str, value: object, told: object) -> bool:
     if name in _TIMES and isinstance(value, str) and isinstance(told, str):
         return moments.is_same(value, told)
     return (value or "") == told
@@ -235,7 +241,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         vcalendar, task = _read(stored)
         untold = vcalendar.get_missing_tzids()
         was_done = text(task, "STATUS").upper() == DONE
-        before = told_rules(task.rrules)
+        before = format_rules(task.rrules)
         if change != Change():
             old = begins(task)
             _apply(task, change, zone)
@@ -245,7 +251,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         stamp(task)
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
             return _rolled(stored, vcalendar, task, untold)
-        rule = told_rules(task.rrules)
+        rule = format_rules(task.rrules)
         followed = f"The task repeats by {rule} now, and its exceptions moved along." if rule != before else None
         return _Result(written(vcalendar, missing_tzids=untold, original=stored.text), remark=followed)
 
@@ -253,8 +259,8 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
 def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
     """Move a completed recurring task to its next occurrence; after the last one, leave it completed."""
     uid = str(uuid.uuid4())
-    done = as_done(vcalendar, uid)
-    if not roll_on(vcalendar, task):
+    done = as_completed_single_task(vcalendar, uid)
+    if not advance_to_next_occurrence(vcalendar, task):
         return _Result(
             written(vcalendar, missing_tzids=untold, original=stored.text),
             remark="This was the last time that the task repeats.",
@@ -314,7 +320,7 @@ def _todo(stored: CalendarObject, display_name: str) -> Todo:
             etag=stored.etag,
             calendar_name=stored.calendar,
             calendar_display_name=display_name,
-            recurrence_rule=written_rule(rules[0]) if rules else None,
+            recurrence_rule=format_rule(rules[0]) if rules else None,
         )
 
 

@@ -24,20 +24,20 @@ from nextcloud_mcp.apps.calendar.ical.event import (
     at,
     before,
     categories,
+    format_rule,
+    format_rules,
     number,
     text,
     timed,
-    told_rules,
-    written_rule,
 )
 from nextcloud_mcp.apps.calendar.ical.moved import is_on_the_day_of_its_start, occurrences
 from nextcloud_mcp.apps.calendar.ical.parsed import own_zones, parsed, readable
 from nextcloud_mcp.apps.calendar.ical.rules import (
     end_repetition,
-    follow_rule,
     is_same_rule,
     last_by_rule,
-    move_along,
+    move_exceptions_to_new_rule,
+    move_series_with_start,
     set_rule,
 )
 from nextcloud_mcp.apps.calendar.ical.times import set_times
@@ -140,14 +140,14 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
     if change.recurrence_rule and is_same_rule(change.recurrence_rule, told.recurrence_rule):
         change = replace(change, recurrence_rule=told.recurrence_rule)
     named = {name: value for name, value in vars(change).items() if value is not None}
-    others = {name for name, value in named.items() if not _is_told(name, value, getattr(told, name, None))}
+    others = {name for name, value in named.items() if not _is_present_value(name, value, getattr(told, name, None))}
     if others & {"start_datetime", "all_day"}:  # the caller may pass the others to keep their values
         also = {"start_datetime", "end_datetime", "all_day"}
         others |= named.keys() & (also if recurrence_id else also | {"recurrence_rule"})
     return Change(**{name: value for name, value in named.items() if name in others})
 
 
-def _is_told(name: str, value: object, told: object) -> bool:
+def _is_present_value(name: str, value: object, told: object) -> bool:
     if name in {"start_datetime", "end_datetime"} and isinstance(value, str) and isinstance(told, str):
         return moments.is_same(value, told)
     return told == value
@@ -194,31 +194,31 @@ def _is_left_behind(event: VEvent, change: Change, old_rules: list[vRecur]) -> b
 
     It has to if it does not give the new start, or if it takes its day from the start.
     """
-    if not change.recurrence_rule or change.recurrence_rule != told_rules(old_rules):
+    if not change.recurrence_rule or change.recurrence_rule != format_rules(old_rules):
         return False
     if all(is_on_the_day_of_its_start(rule) for rule in old_rules):
         return True
-    start = moments.by_the_clock(event.start)
+    start = moments.wall_clock(event.start)
     return not all(next(occurrences(rule, start), None) == start for rule in old_rules)
 
 
 def _with_stored_end(change: Change, old: Moment, old_rules: list[vRecur]) -> Change:
     """If the caller passed back the present rule, interpret its UNTIL as in the stored object (`last_by_rule`)."""
-    if change.recurrence_rule != told_rules(old_rules) or len(old_rules) != 1 or "UNTIL" not in old_rules[0]:
+    if change.recurrence_rule != format_rules(old_rules) or len(old_rules) != 1 or "UNTIL" not in old_rules[0]:
         return change
     if moments.is_day(old) or not moments.is_day(old_rules[0]["UNTIL"][0]):
         return change
     rule = deepcopy(old_rules[0])
     rule["UNTIL"] = [last_by_rule(rule["UNTIL"][0], old)]
-    return replace(change, recurrence_rule=written_rule(rule))
+    return replace(change, recurrence_rule=format_rule(rule))
 
 
 def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecur]) -> None:
     """Move the rule and the exceptions of a series to fit its new start and its new rule."""
     if change.recurrence_rule:
-        follow_rule(series, old, old_rules)
+        move_exceptions_to_new_rule(series, old, old_rules)
     else:
-        move_along(series, old)
+        move_series_with_start(series, old)
 
 
 def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEvent:
@@ -234,7 +234,7 @@ def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEven
             "leave them out, or recurrence_id",
             argument="recurring",
         )
-    occurrence = series.single_out(recurrence_id)
+    occurrence = series.separately_changeable_occurrence(recurrence_id)
     if not any(occurrence is each for each in series.changed_occurrences):
         occurrence = deepcopy(occurrence)
         series.calendar.add_component(occurrence)

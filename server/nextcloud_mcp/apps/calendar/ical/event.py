@@ -141,7 +141,7 @@ class Series:
         if identity is None or "RANGE" not in identity.params:
             return occurrence
         first = next(each for each in self.changed_occurrences if at(each, "RECURRENCE-ID").dt == identity.dt)
-        further = moments.by_the_clock(occurrence.start) - moments.by_the_clock(first.start)
+        further = moments.wall_clock(occurrence.start) - moments.wall_clock(first.start)
         if further:
             occurrence["RECURRENCE-ID"] = vDDDTypes(identity.dt + further)
             if "TZID" in identity.params:
@@ -172,7 +172,7 @@ class Series:
             recurrence_id=quoted(recurrence_id),
         )
 
-    def single_out(self, recurrence_id: str) -> VEvent:
+    def separately_changeable_occurrence(self, recurrence_id: str) -> VEvent:
         """Return one occurrence that the caller can change without changing others.
 
         Raises:
@@ -227,7 +227,7 @@ class Series:
             organizer=address(text(event, "ORGANIZER")),
             attendees=", ".join(address(each) for each in event.attendees),
             participation={address(each): each.params.get("PARTSTAT", "NEEDS-ACTION") for each in event.attendees},
-            recurrence_rule=told_rules(self.main.rrules),
+            recurrence_rule=format_rules(self.main.rrules),
             reminder_minutes=next((minutes for alarm in alarms(event) if (minutes := before(alarm)) is not None), None),
             reminder_email=any(text(alarm, "ACTION") == "EMAIL" for alarm in alarms(event)),
             href=self.stored.href,
@@ -294,12 +294,12 @@ def before(alarm: Alarm) -> int | None:
     return round(-trigger.dt.total_seconds() / 60)
 
 
-def told_rules(rules: Iterable[vRecur]) -> str:
+def format_rules(rules: Iterable[vRecur]) -> str:
     """Return the rules of a series as text, one a line; nearly all series have one."""
-    return "\n".join(written_rule(rule) for rule in rules)
+    return "\n".join(format_rule(rule) for rule in rules)
 
 
-def written_rule(rule: vRecur) -> str:
+def format_rule(rule: vRecur) -> str:
     """Return a rule in the format of RFC 5545 section 3.3.10."""
     ical: bytes = rule.to_ical()  # type: ignore[no-untyped-call]
     return ical.decode()

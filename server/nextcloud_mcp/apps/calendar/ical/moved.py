@@ -20,16 +20,16 @@ from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar import vRecur
 from icalendar.prop import vWeekday
 
-from nextcloud_mcp.apps.calendar.ical.event import written_rule
+from nextcloud_mcp.apps.calendar.ical.event import format_rule
 from nextcloud_mcp.apps.calendar.ical.often import MAX_CANDIDATES, is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.times import zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
-from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
+from nextcloud_mcp.nextcloud.moments import Moment, wall_clock
 
 Shift = Callable[[datetime], datetime | None]
 """Maps an occurrence to the one of the moved series; None if the moved series has no such occurrence."""
 
-FAR: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has no zone
+NO_END: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has no zone
 """Later than every occurrence."""
 
 _COMPARED: Final = 400
@@ -71,7 +71,7 @@ class Move:
     @classmethod
     def between(cls, old: Moment, new: Moment) -> Self:
         """Return the move from one start to another."""
-        before, after = by_the_clock(old), by_the_clock(new)
+        before, after = wall_clock(old), wall_clock(new)
         by_zone = 0
         if isinstance(old, datetime) and zone_of(old) and zone_of(new):
             by_zone = (old.astimezone(zone_of(new)).date() - before.date()).days
@@ -97,7 +97,7 @@ def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
     endless.pop("UNTIL", None)
     if endless.get("COUNT", [1])[0] < 1:
         endless.pop("COUNT")
-    return islice(rrulestr(written_rule(endless), dtstart=start), MAX_CANDIDATES)
+    return islice(rrulestr(format_rule(endless), dtstart=start), MAX_CANDIDATES)
 
 
 def is_on_the_day_of_its_start(rule: vRecur) -> bool:
@@ -125,7 +125,7 @@ def _unclear(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
     return InvalidArgumentError(
         "The series repeats by {rule}, and its new start alone does not say how that rule changes, as {reason}",
         move.remedy,
-        rule=written_rule(rule),
+        rule=format_rule(rule),
         reason=reason,
     )
 
@@ -374,13 +374,13 @@ def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> da
     if (
         not move.keeps_all
         and move.new <= until
-        and written_rule(rule) == written_rule(result)
+        and format_rule(rule) == format_rule(result)
         and _gives(rule, move.old, move.new)
     ):
         return until
     last = next(iter(deque(up_to(occurrences(rule, move.old), until), maxlen=1)), until)
     mapped = shift_for(rule, result, move)(last) or last + move.distance
-    following = next((each for each in occurrences(result, move.new) if each > mapped), FAR)
+    following = next((each for each in occurrences(result, move.new) if each > mapped), NO_END)
     return next((each for each in (until, until + move.distance) if mapped <= each < following), mapped)
 
 

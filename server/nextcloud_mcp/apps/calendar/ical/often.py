@@ -41,7 +41,7 @@ _PARTS: Final = {
 """The parts that a rule may have, by FREQ. With more parts it may never match, and a search for a match takes longer
 the more frequent the rule is."""
 
-_OF_ZONES: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTH", "BYMONTHDAY"})
+_VTIMEZONE_PARTS: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTH", "BYMONTHDAY"})
 
 _MONTHS: Final = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
 """The most days of each month."""
@@ -87,15 +87,17 @@ def expandable(events: Sequence[VEvent], begins: datetime, ends: datetime) -> bo
     rules = [rule for event in series for rule in event.rrules]
     if len(rules) > _MOST_RULES or not all(is_expandable_rule(rule) for rule in rules):
         return False
-    reach = max((_reach(event) for event in (*series, *filter(_moves_others, changed))), default=timedelta())
-    found = sum(_most(event, ends - begins + 2 * reach) for event in series) + len(changed)
+    reach = max((_max_displacement(event) for event in (*series, *filter(_moves_others, changed))), default=timedelta())
+    found = sum(_max_occurrences(event, ends - begins + 2 * reach) for event in series) + len(changed)
     looked_for = [_by_rule(event) for event in changed if any(name in event for name in ("RRULE", "RDATE", "EXDATE"))]
     last = max([ends + reach, *looked_for])  # the library expands the rule anew up to each of these
-    walked = sum(_most(event, last - moments.to_aware(event.start)) for event in series) * (1 + len(looked_for))
+    walked = sum(_max_occurrences(event, last - moments.to_aware(event.start)) for event in series) * (
+        1 + len(looked_for)
+    )
     return found <= MAX_OCCURRENCES and walked <= MAX_CANDIDATES
 
 
-def _reach(event: VEvent) -> timedelta:
+def _max_displacement(event: VEvent) -> timedelta:
     """Return how far an occurrence reaches from its time by rule: its length plus the distance of an override."""
     start = moments.to_aware(event.start)
     return abs(moments.to_aware(event.end) - start) + abs(_by_rule(event) - start)
@@ -112,7 +114,7 @@ def _moves_others(event: VEvent) -> bool:
     return "RANGE" in identity.params
 
 
-def _most(event: VEvent, during: timedelta) -> int:
+def _max_occurrences(event: VEvent, during: timedelta) -> int:
     """Return an upper bound of the occurrences in a range of this length."""
     days = max(during.days, 0) + 1
     return _listed(event) + sum(
@@ -149,7 +151,7 @@ def _once_a_year(rule: vRecur) -> bool:
     days = rule.get("BYMONTHDAY", [])
     return (
         _frequency(rule) == "YEARLY"
-        and set(rule) <= _OF_ZONES
+        and set(rule) <= _VTIMEZONE_PARTS
         and is_expandable_rule(rule)
         and len(rule.get("BYMONTH", ())) <= 1
         and len(weekdays) <= 1

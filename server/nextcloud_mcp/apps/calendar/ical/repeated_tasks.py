@@ -58,7 +58,7 @@ def follow(vcalendar: VCalendar, task: VTodo, old: Timed) -> None:
         move_dates(task, move_rules(task, move, old.dt, new.dt), old.dt, new)
 
 
-def as_done(vcalendar: VCalendar, uid: str) -> VCalendar:
+def as_completed_single_task(vcalendar: VCalendar, uid: str) -> VCalendar:
     """Return a copy of an object whose task does not recur: without rule, dates and reminders, with the UID `uid`."""
     copy = deepcopy(vcalendar)
     for task in copy.todos:
@@ -69,7 +69,7 @@ def as_done(vcalendar: VCalendar, uid: str) -> VCalendar:
     return copy
 
 
-def roll_on(vcalendar: VCalendar, task: VTodo) -> bool:
+def advance_to_next_occurrence(vcalendar: VCalendar, task: VTodo) -> bool:
     """Move a task and its reminders to the next occurrence; return False if there is none.
 
     Raises:
@@ -85,7 +85,7 @@ def roll_on(vcalendar: VCalendar, task: VTodo) -> bool:
             ),
             "complete it in the program that made it",
         )
-    old = moments.by_the_clock(start.dt)
+    old = moments.wall_clock(start.dt)
     next_one = _next(task, old, start.dt)
     if next_one is None:
         return False

@@ -17,9 +17,9 @@ from typing import Any, Final
 from icalendar import Component, Todo, vDDDLists, vRecur
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, timed, written_rule
+from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, format_rule, timed
 from nextcloud_mcp.apps.calendar.ical.moved import (
-    FAR,
+    NO_END,
     Move,
     Shift,
     check_months,
@@ -33,7 +33,7 @@ from nextcloud_mcp.apps.calendar.ical.often import is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.times import day_of, value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
-from nextcloud_mcp.nextcloud.moments import Moment, by_the_clock
+from nextcloud_mcp.nextcloud.moments import Moment, wall_clock
 
 
 def set_rule(event: VEvent, *, recurring: bool | None, rule: str | None, last_day: str | None) -> None:
@@ -87,7 +87,7 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule["UNTIL"] = [moments.read(last_day, "recurrence_end_date")]
     if "UNTIL" in rule:
         rule["UNTIL"] = [_until(rule["UNTIL"][0], start)]
-        first = next(occurrences(rule, by_the_clock(start)), None)
+        first = next(occurrences(rule, wall_clock(start)), None)
         if first is None or told(rule["UNTIL"][0], start) < first:
             raise InvalidArgumentError(
                 "The series would end before it happens once",
@@ -151,7 +151,7 @@ def _first_occurrence(series: Series) -> VEvent:
         if _is_occurrence(each, by_rule):
             return each
     if by_rule != start.dt:
-        _put_occurrence(series.main, first - by_the_clock(start.dt), start)
+        _put_occurrence(series.main, first - wall_clock(start.dt), start)
     return series.main
 
 
@@ -161,7 +161,7 @@ def without(series: Series, recurrence_id: str) -> bool:
     Raises:
         NotFoundError: the occurrence does not exist.
     """
-    gone = at(series.single_out(recurrence_id), "RECURRENCE-ID")
+    gone = at(series.separately_changeable_occurrence(recurrence_id), "RECURRENCE-ID")
     series.drop(lambda each: _is_occurrence(each, gone.dt))
     if "RECURRENCE-ID" not in series.main:
         series.main.add("exdate", _dates([gone.dt], gone))
@@ -187,7 +187,7 @@ def remaining_occurrences(component: VEvent | Todo, start: Moment) -> Iterator[d
         component: The event or the task. Each of its rules must satisfy `often.is_expandable_rule`.
         start: The time from which it recurs, which is its first occurrence (RFC 5545 section 3.8.2.4).
     """
-    first = by_the_clock(start)
+    first = wall_clock(start)
     deleted = {told(each, start) for each in component.exdates}
     days = {each for each in component.exdates if moments.is_day(each)}
     dates = sorted(told(each[0] if isinstance(each, tuple) else each, start) for each in component.rdates)
@@ -207,7 +207,7 @@ def _is_occurrence(component: Component, moment: Moment) -> bool:
     return identity is not None and moments.same_occurrence(moment, identity.dt)
 
 
-def move_along(series: Series, old: Timed) -> None:
+def move_series_with_start(series: Series, old: Timed) -> None:
     """Move the rules of a series, their UNTIL and the exceptions along with its start, which was `old` before.
 
     Raises:
@@ -225,7 +225,7 @@ def move_along(series: Series, old: Timed) -> None:
     _move_occurrences(series, shift, old.dt, new)
 
 
-def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None:
+def move_exceptions_to_new_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None:
     """Move the exceptions of a series to fit its new start and the new rule that the caller passed.
 
     Overrides of occurrences after the new end are removed.
@@ -235,7 +235,7 @@ def follow_rule(series: Series, old: Timed, old_rules: Sequence[vRecur]) -> None
             all-day or timed. The message says what the caller can do.
     """
     new, rule = at(series.main, "DTSTART"), series.main.rrules[0]
-    same = [written_rule(each) for each in old_rules] == [written_rule(rule)]
+    same = [format_rule(each) for each in old_rules] == [format_rule(rule)]
     if "RECURRENCE-ID" in series.main or (same and new.dt == old.dt):
         return
     _check_kind(series, old.dt, new.dt)
@@ -296,8 +296,8 @@ def _last(rule: vRecur, start: Moment) -> datetime:
     if "UNTIL" in rule:
         return told(rule["UNTIL"][0], start)
     if "COUNT" in rule:
-        return max(occurrences(rule, by_the_clock(start)), default=by_the_clock(start))
-    return FAR
+        return max(occurrences(rule, wall_clock(start)), default=wall_clock(start))
+    return NO_END
 
 
 def _is_after(component: Component, fit: _Fit, old: Moment) -> bool:
@@ -327,7 +327,7 @@ def _follow(rule: vRecur, move: Move, old: Moment, new: Moment) -> Shift:
     """Move one rule; return the function that maps its occurrences."""
     before = deepcopy(rule)
     result = moved_rule(rule, move)
-    last = last_by_rule(rule["UNTIL"][0], old) if "UNTIL" in rule else FAR
+    last = last_by_rule(rule["UNTIL"][0], old) if "UNTIL" in rule else NO_END
     check_months(rule, result, move, last)
     if "UNTIL" in rule:
         until: Moment = rule["UNTIL"][0]
@@ -346,7 +346,7 @@ def last_by_rule(until: Moment, start: Moment) -> datetime:
     RFC 5545 section 3.3.10 requires UNTIL to have the value type of DTSTART. If UNTIL is a date in a timed series, both
     the library that expands here and sabre/vobject, which Nextcloud uses, take it as midnight of that day.
     """
-    return told(by_the_clock(until) if moments.is_day(until) else until, start)
+    return told(wall_clock(until) if moments.is_day(until) else until, start)
 
 
 def told(moment: Moment, start: Moment) -> datetime:
@@ -357,7 +357,7 @@ def told(moment: Moment, start: Moment) -> datetime:
     if not isinstance(moment, datetime):
         return datetime.combine(moment, time() if moments.is_day(start) else time(23, 59, 59))
     there = zone_of(start)
-    return by_the_clock(moment.astimezone(there) if moment.tzinfo and there else moment)
+    return wall_clock(moment.astimezone(there) if moment.tzinfo and there else moment)
 
 
 def _move_occurrences(series: Series, shift: Shift, old: Moment, new: Timed) -> None:
@@ -401,7 +401,7 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
 def _by_rule(identity: Moment, start: Moment) -> datetime:
     """Return a RECURRENCE-ID as wall-clock time; some programs write a date, even in a timed series."""
     if moments.is_day(identity):
-        return datetime.combine(identity, by_the_clock(start).time())
+        return datetime.combine(identity, wall_clock(start).time())
     return told(identity, start)
 
 
@@ -441,7 +441,7 @@ def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
             return start and (start, ends)
         return start, start + moments.between(begins, ends)
     if moments.is_day(moment) and not moments.is_day(old):  # a date as an exception of a timed series
-        place = shift(datetime.combine(moment, by_the_clock(old).time()))
+        place = shift(datetime.combine(moment, wall_clock(old).time()))
         return place and place.date()
     place = shift(told(moment, old))
     return place and _in_zone(place, new)

@@ -82,7 +82,7 @@ def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Momen
     were_days = old is not None and moments.is_day(old.dt)
     if were_days and any(isinstance(each, datetime) and each.time() != time() for each in (start, end)):
         raise InvalidArgumentError("The event is all day, and a time was given", "pass all_day=false with it")
-    first = day_of(start if start is not None else _where_one_is(event.start, old, zone))
+    first = day_of(start if start is not None else _utc_in_user_zone(event.start, old, zone))
     after = day_of(end) if end is not None else first + (event.end - event.start if were_days else A_DAY)
     if after == first:  # the caller passed the last day as the end
         after += A_DAY
@@ -91,7 +91,7 @@ def _set_days(event: VEvent, old: Timed | None, start: Moment | None, end: Momen
     _put(event, vDDDTypes(first), None if end is None and were_days and "DTEND" not in event else vDDDTypes(after))
 
 
-def _where_one_is(moment: Moment, like: Timed | None, zone: tzinfo | None) -> Moment:
+def _utc_in_user_zone(moment: Moment, like: Timed | None, zone: tzinfo | None) -> Moment:
     """Convert a time in UTC to the user's zone, where it may be another day; UTC does not count as a chosen zone."""
     in_utc = zone_of(moment) is not None and like is not None and "TZID" not in like.params
     return moments.in_zone(moment, zone) if in_utc and zone else moment
@@ -130,7 +130,7 @@ def _set_hours(
         ends = _later(begins, length)
     else:
         ends = _kept_end(begins, old.dt, event.end)
-    ends = _writable(ends)
+    ends = _without_fold(ends)
     _put(event, value(begins, old), None if end is None and old and "DTEND" not in event else value(ends, old_end))
 
 
@@ -145,7 +145,7 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
     """
     first, last = (moments.to_aware(each, zone).astimezone(UTC) for each in (begins, ends))
     if last <= first and start is not None and zone_of(start) == zone_of(end) and skipped_in(start, zone_of(begins)):
-        meant = moments.by_the_clock(end) - moments.by_the_clock(start)
+        meant = moments.wall_clock(end) - moments.wall_clock(start)
         ends, last = _later(begins, meant), first + meant
     _in_order(first, last)
     return ends
@@ -154,18 +154,18 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
 def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return the end of an event that lasted from `old` to `end`, and now starts at `begins`."""
     if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # negative, but not in local time
-        return _later(begins, max(moments.by_the_clock(end) - moments.by_the_clock(old), timedelta()))
+        return _later(begins, max(moments.wall_clock(end) - moments.wall_clock(old), timedelta()))
     if (zone_of(begins) is None) != (zone_of(old) is None):
         return _later(begins, moments.between(old, end))
     if zone_of(end) is None or zone_of(old) is None:
-        return end + (moments.by_the_clock(begins) - moments.by_the_clock(old))
+        return end + (moments.wall_clock(begins) - moments.wall_clock(old))
     ends = _as_long(begins, old, end)
     return ends if zone_of(end) == zone_of(old) else moments.in_zone(ends, zone_of(end))
 
 
 def _as_long(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return `begins` plus the length from `old` to `end`: whole days in local time, and the rest as elapsed time."""
-    days = timedelta((moments.by_the_clock(moments.in_zone(end, zone_of(old))) - moments.by_the_clock(old)).days)
+    days = timedelta((moments.wall_clock(moments.in_zone(end, zone_of(old))) - moments.wall_clock(old)).days)
     return _later(moments.skip_clock_gap(begins + days), moments.between(old + days, end))
 
 
@@ -179,10 +179,10 @@ def _later(moment: Moment, length: timedelta) -> Moment:
 def skipped_in(moment: Moment, where: tzinfo | None) -> bool:
     """Return whether the clock skips a time: the clock of its own zone, or of `where` if the time has none."""
     there = moments.with_default_zone(moment, where) or moment
-    return moments.by_the_clock(moments.skip_clock_gap(there)) != moments.by_the_clock(there)
+    return moments.wall_clock(moments.skip_clock_gap(there)) != moments.wall_clock(there)
 
 
-def _writable(moment: Moment) -> Moment:
+def _without_fold(moment: Moment) -> Moment:
     """Return the second occurrence of an ambiguous local time in UTC, because TZID would mean the first."""
     if not isinstance(moment, datetime) or moment.tzinfo is None or not moment.fold:
         return moment

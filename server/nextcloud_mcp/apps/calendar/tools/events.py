@@ -459,7 +459,7 @@ def _today_or_before(now: datetime, date_range_end: str) -> str:
     today = now.date()
     if not date_range_end:
         return today.isoformat()
-    return min(today, moments.by_the_clock(moments.read(date_range_end, "date_range_end")).date()).isoformat()
+    return min(today, moments.wall_clock(moments.read(date_range_end, "date_range_end")).date()).isoformat()
 
 
 def _a_week_after(date_range_start: str) -> str:
