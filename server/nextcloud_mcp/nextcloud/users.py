@@ -32,8 +32,8 @@ class People:
     """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt.
 
     Attributes:
-        arrivals: Author accounts are made.
-        turns: The locks for what an account changes one request at a time.
+        arrivals: Tracks which accounts exist in Nextcloud.
+        turns: The locks for changes that an account must make one request at a time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class People:
         return _recall(self._apps, account)
 
     def remember_user_id(self, account: Account, user_id: str) -> None:
-        """Remember an id; all else that was learnt of the person with another id is forgotten."""
+        """Remember a user id; if it differs from the previous one, forget everything else about the account."""
         if self.user_id(account) not in {None, user_id}:
             self.forget(account)
         self._user_ids[_key(account)] = (account[2], user_id)
