@@ -106,7 +106,7 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
     """Create an address book (extended MKCOL, RFC 5689).
 
     Raises:
-        InvalidArgumentError: no address book can have that name.
+        InvalidArgumentError: the name is invalid for an address book.
         ConflictError: an address book with this name exists.
     """
     if not dav.is_segment(name):

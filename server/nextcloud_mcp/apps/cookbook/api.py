@@ -273,7 +273,7 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
 
 
 async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -> int:
-    """Change a recipe and return its id; fields that are None, not named, or as they were read, stay.
+    """Change a recipe and return its id; fields that are None, missing or unchanged keep their values.
 
     Raises:
         ConflictError: another recipe has the new name.
@@ -296,7 +296,7 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
 
     Raises:
         ConflictError: a recipe with this name exists.
-        InvalidArgumentError: the page can't be had, or has no recipe.
+        InvalidArgumentError: the page cannot be fetched, or contains no recipe.
     """
     response = await nextcloud.request(
         "POST", f"{API}/import", about=f"recipe at {url}", json={"url": url}, also_ok={400, 409}

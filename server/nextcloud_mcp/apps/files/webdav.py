@@ -73,7 +73,7 @@ class Written(BaseModel):
 
 
 async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
-    """Return what is in a folder, the folder itself not among it.
+    """Return the contents of a folder, without the folder itself.
 
     Raises:
         NotFoundError: the folder does not exist.
@@ -94,7 +94,8 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
 
     Raises:
         NotFoundError: the file does not exist.
-        InvalidArgumentError: it is a folder, ends before `offset`, or is to come whole and is longer than `length`.
+        InvalidArgumentError: the path is that of a folder; the file ends before `offset`; or `whole` is set and the
+            file is longer than `length`.
     """
     info = await stat(nextcloud, path)
     size = info.size or 0

@@ -180,7 +180,7 @@ async def create(
     Nextcloud drops permissions that can't be, such as creating in a file, and lets everybody pass a link on.
 
     Raises:
-        InvalidArgumentError: an argument is impossible; the sentence is Nextcloud's and speaks of it.
+        InvalidArgumentError: an argument is invalid; the error contains Nextcloud's reason.
         NotFoundError: the file, user or group does not exist.
     """
     if share_type == LINK and share_with:
@@ -223,7 +223,7 @@ async def get(nextcloud: Nextcloud, share_id: int) -> Share:
 
 
 async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bool) -> list[Share]:
-    """Return the user's shares, or those with the user; with `path`, those of that file or folder alone.
+    """Return the user's shares, or those with the user; with `path`, only those of that file or folder.
 
     Raises:
         NotFoundError: the file does not exist.
@@ -236,10 +236,10 @@ async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bo
 async def update(
     nextcloud: Nextcloud, share_id: int, *, permissions: int, password: str | None, expires: str | None
 ) -> Share:
-    """Change a share's permissions, and its password or last day; "" takes those away, None leaves them.
+    """Change a share's permissions, and its password or last day; "" removes a password or last day, None keeps it.
 
     Raises:
-        InvalidArgumentError: the share can't have that; the sentence is Nextcloud's.
+        InvalidArgumentError: the share does not allow the change; the error contains Nextcloud's reason.
         ForbiddenError: the share belongs to another user.
         NotFoundError: the share does not exist.
     """
