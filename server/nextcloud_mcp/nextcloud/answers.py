@@ -1,4 +1,4 @@
-"""Reading what Nextcloud answers: as bytes, within limits, and as JSON."""
+"""Read the bodies of Nextcloud's responses within size limits, and parse them as JSON."""
 
 import re
 from typing import Final, TypeVar
@@ -13,10 +13,10 @@ from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 Model = TypeVar("Model")
 
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of an answer: a folder of 36,000 files has as many, and reading them as XML takes the eightfold of memory."""
+"""Maximum bytes of a response body: a listing of 36,000 files. Parsing it as XML takes eight times the memory."""
 
 LARGE_BYTES: Final = 1024 * 1024
-"""Of an answer; a larger one takes its share of the memory of all calls."""
+"""Responses with more bytes reserve part of the memory that all calls share."""
 
 ANSWER_WEIGHT: Final = 5
 """Bytes of memory for each byte of a large answer while it is read and parsed (measured with 33,000 files)."""
@@ -26,10 +26,10 @@ MEMORY_TIMEOUT: Final = 25.0
 
 
 async def read(streamed: httpx.Response, about: str, max_bytes: int) -> httpx.Response:
-    """Return a response with its body, which counts as it is when it is no longer compressed.
+    """Return a response with its decompressed body.
 
     Raises:
-        NextcloudError: it goes on after `max_bytes`.
+        NextcloudError: the decompressed body is longer than `max_bytes`.
     """
     chunks, size = [], 0
     async for chunk in streamed.aiter_bytes():
@@ -44,13 +44,13 @@ async def read(streamed: httpx.Response, about: str, max_bytes: int) -> httpx.Re
                 resource=about,
                 max_bytes=max_bytes,
             )
-    # as bytes: Nextcloud writes user ids into headers as they are, in UTF-8
+    # keep the headers as bytes: Nextcloud writes user ids into them in unencoded UTF-8
     headers = [(name, value) for name, value in streamed.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(streamed.status_code, headers=headers, content=b"".join(chunks), request=streamed.request)
 
 
 def _expected(streamed: httpx.Response, max_bytes: int) -> int:
-    """Return how many bytes an answer may have: what it declares, or the most that is read."""
+    """Return the expected size of a body in bytes: its Content-Length if that is usable, else `max_bytes`."""
     declared = streamed.headers.get("content-length", "")
     is_known = re.fullmatch("[0-9]{1,18}", declared) and "content-encoding" not in streamed.headers
     return min(int(declared), max_bytes) if is_known else max_bytes
@@ -60,13 +60,13 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
     """Read a JSON response as `model`.
 
     Raises:
-        NextcloudUnavailableError: it is something else, as proxies and maintenance pages are.
+        NextcloudUnavailableError: the body does not fit `model`, for example a page from a proxy or maintenance mode.
     """
     try:
         return TypeAdapter(model).validate_json(response.content)
     except ValidationError:
-        # not chained: the error's text would quote the answer
-        if not response.content:  # as when its Redis breaks connections off (measured on 34.0.1)
+        # not chained: the error's text would quote the response body
+        if not response.content:  # for example when Redis drops connections (measured on 34.0.1)
             raise NextcloudUnavailableError(
                 "Nextcloud's answer is empty (HTTP {status})",
                 "try again shortly; {if_it_goes_on}",

@@ -1,9 +1,9 @@
-"""The first request for an account, while which Nextcloud takes no other.
+"""Send the first request for an account alone, because Nextcloud creates the account during it.
 
-Nextcloud makes an account at the first request with a token, and copies its start files, which takes seconds. Every
-other request for that account fails until then, each API in its own way: HTTP 503 and `LockedException` over WebDAV,
-HTTP 500 from OCS, a page and HTTP 500 from the apps (measured on 34.0.1). So the first request is sent alone. Only
-OCS `/cloud/user` is repeated, which changes nothing: another replica may have been first.
+Nextcloud creates an account at the first request with a token and copies the skeleton files, which takes seconds.
+Until then every other request for that account fails, in a different way for each API: HTTP 503 and `LockedException`
+over WebDAV, HTTP 500 from OCS, an HTML page with HTTP 500 from the apps (measured on 34.0.1). If another replica sent
+the first request, OCS `/cloud/user` is retried: it is the only request here, and it changes nothing.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
@@ -17,36 +17,36 @@ from cachetools import LRUCache
 from nextcloud_mcp.errors import NextcloudUnavailableError
 
 SETUP_TIMEOUT: Final = 20.0
-"""Seconds for which an account may take to be made."""
+"""Seconds that Nextcloud may take to create an account."""
 
 
 Answer = TypeVar("Answer")
 
 
 class Arrivals:
-    """Which accounts are known to be made, and who waits for one."""
+    """The accounts that are known to exist in Nextcloud, and the callers that wait for their creation."""
 
     def __init__(self, limit: int) -> None:
-        """Know no account yet, and `limit` at most: the one not seen for longest is asked about again."""
+        """Start empty; remember up to `limit` accounts and drop the least recently used one first."""
         self._made: MutableMapping[Hashable, bool] = LRUCache(limit)
         self._in_flight: dict[Hashable, _Flight] = {}
 
     def note(self, account: Hashable) -> None:
-        """Know that an account is made."""
+        """Record that an account exists in Nextcloud."""
         self._made[account] = True
 
     async def ensure(self, account: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Wait until the account is made, and return the answer to this caller, None if this caller did not ask.
+        """Wait until the account exists; return the answer of `ask`, or None if this caller did not send it.
 
-        Of several callers at once, one asks and the others wait.
+        If several callers arrive at once, one of them asks and the others wait.
 
         Args:
-            account: Who it is.
-            ask: Asks Nextcloud for the user, and raises where it does not answer.
+            account: The account to wait for.
+            ask: Requests the user from Nextcloud; raises an error if the request fails.
 
         Raises:
-            NextcloudError: Nextcloud did not answer whoever asked. What only has to do with the token of another
-                caller is not told to those who waited: they ask themselves.
+            NextcloudError: the request failed. Callers that waited get the error only if Nextcloud is unavailable.
+                After any other error, such as a refused token, they send the request themselves.
         """
         while account not in self._made:
             flight = self._in_flight.get(account)
@@ -73,7 +73,7 @@ class Arrivals:
 
 
 class _Flight:
-    """One caller who asks, for whom others wait."""
+    """A request in flight, and its failure for the callers that wait for it."""
 
     def __init__(self) -> None:
         self.landed = anyio.Event()

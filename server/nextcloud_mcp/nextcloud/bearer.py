@@ -1,4 +1,4 @@
-"""Bearer tokens as Nextcloud's app user_oidc takes them: why one is refused, which Nextcloud itself does not say."""
+"""Explain why Nextcloud's app user_oidc refused a bearer token; Nextcloud itself gives no reason."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -11,7 +11,7 @@ NOT_ACCEPTED: Final = (
     "Nextcloud did not accept the token, for one of three reasons: it has a local account of your name, which may not "
     "be used through Keycloak; it does not trust this realm's present signing keys; or it does not reach its Redis"
 )
-"""Nextcloud answers all alike (measured on 34.0.1 with user_oidc 8.10.1), so all are named."""
+"""Nextcloud gives the same response for all three (measured on 34.0.1 with user_oidc 8.10.1)."""
 
 REMEDY: Final = (
     "ask the administrator for another user name, to run nextcloud/setup.sh again, or to look at Nextcloud's Redis; "
@@ -19,15 +19,16 @@ REMEDY: Final = (
 )
 
 USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
-"""What user_oidc verifies (measured with 8.10.1): it lists ES512 too, for which its library has no curve."""
+"""Algorithms that user_oidc verifies (measured with 8.10.1). It also lists ES512, but its library lacks the curve."""
 
 DISTURBED_BY: Final[Mapping[str, str]] = {
     "ES256": "ES512",
     "ES384": "ES512",
     "EdDSA with Ed25519": "EdDSA with Ed448",
 }
-"""Algorithms that user_oidc refuses while the realm has a key for the other one, of a curve that its library does not
-know (measured with 8.10.1)."""
+"""Algorithms that user_oidc refuses while the realm also has a key for the algorithm in the value.
+
+The library of user_oidc does not support the curve of that key (measured with 8.10.1)."""
 
 _ED25519_BYTES: Final = 64
 _ED448_BYTES: Final = 114
@@ -35,7 +36,7 @@ _ED448_BYTES: Final = 114
 
 
 def not_accepted(token: str) -> TokenNotAcceptedError:
-    """Return the error for a token that Nextcloud refused, which names the token's algorithm if that is why."""
+    """Return the error for a refused token; it names the token's algorithm if that can be the cause."""
     algorithm, client = _algorithm_and_client(token)
     if algorithm in DISTURBED_BY:
         return TokenNotAcceptedError(
@@ -62,7 +63,7 @@ def not_accepted(token: str) -> TokenNotAcceptedError:
 
 
 def _algorithm_and_client(token: str) -> tuple[str, str]:
-    """Return the algorithm of a JWT with its curve, and the client that got it; without an algorithm it is no JWT."""
+    """Return the algorithm of a JWT with its curve, and its client; return empty strings if it is not a JWT."""
     try:
         header, claims, signature = (urlsafe_b64decode(part + "==") for part in token.split("."))
         algorithm, client = json.loads(header)["alg"], json.loads(claims).get("azp")

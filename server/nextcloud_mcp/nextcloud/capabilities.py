@@ -1,6 +1,6 @@
-"""Which apps Nextcloud has for somebody (OCS API, `/cloud/capabilities`).
+"""Find the apps that are enabled for a user (OCS API, `/cloud/capabilities`).
 
-Apps announce themselves there, for each user: one that is enabled for some groups alone is announced to those.
+The capabilities depend on the user: an app that is limited to some groups appears only for their members.
 """
 
 from typing import Any
@@ -25,30 +25,30 @@ class _Answer(BaseModel):
 
 
 async def apps(nextcloud: Nextcloud) -> frozenset[str]:
-    """Return the apps that Nextcloud announces to the user, by their keys in the capabilities.
+    """Return the keys of the user's capabilities, one for each app.
 
     Raises:
-        TokenNotAcceptedError: it answered as to a stranger.
+        TokenNotAcceptedError: Nextcloud treated the request as anonymous.
     """
     answer, _ = await _ask(nextcloud)
     return frozenset(answer.ocs.data.capabilities)
 
 
 async def whole(nextcloud: Nextcloud) -> dict[str, Any]:
-    """Return the capabilities as Nextcloud answers them to the user, OCS envelope included.
+    """Return the complete capabilities of the user, including the OCS envelope.
 
     Raises:
-        TokenNotAcceptedError: it answered as to a stranger.
+        TokenNotAcceptedError: Nextcloud treated the request as anonymous.
     """
     _, response = await _ask(nextcloud)
     return parse(dict[str, Any], response)
 
 
 async def _ask(nextcloud: Nextcloud) -> tuple[_Answer, httpx.Response]:
-    """Return the answer, as read and as it came.
+    """Return the parsed answer and the response.
 
     Raises:
-        TokenNotAcceptedError: it is one to a stranger, which has 200 too (measured on Nextcloud 32.0.1).
+        TokenNotAcceptedError: the answer is one for anonymous users, which also has HTTP 200 (measured on 32.0.1).
     """
     response = await nextcloud.request(
         "GET", "/ocs/v2.php/cloud/capabilities", about="your apps", params={"format": "json"}

@@ -149,8 +149,8 @@ class Nextcloud:
             params: the query.
             content: the body, as bytes.
             json: the body, as JSON.
-            also_ok: statuses that are no error here although they are none of 2xx.
-            errors: what statuses mean here, where that is not what they mean elsewhere.
+            also_ok: statuses outside 2xx that do not raise an error.
+            errors: errors for statuses that mean something else here than for other requests.
             max_bytes: of the answer's body; a longer one is not read to its end.
 
         Raises:
@@ -212,7 +212,7 @@ class Nextcloud:
         return response
 
     def not_accepted(self) -> TokenNotAcceptedError:
-        """Return the error for an answer to a stranger."""
+        """Return the error for a token that Nextcloud did not accept."""
         return bearer.not_accepted(self._token)
 
     async def _check_user_id(self, response: httpx.Response) -> None:
@@ -221,7 +221,7 @@ class Nextcloud:
         A header is only a reason to ask, as something in between may have changed it.
 
         Raises:
-            AccountChangedError: the id is another one now.
+            AccountChangedError: the user id has changed.
         """
         assumed = self._user_id or self._people.user_id(self._account)
         if self._is_confirmed or assumed is None or response.status_code == httpx.codes.UNAUTHORIZED:
@@ -237,7 +237,7 @@ class Nextcloud:
         except NextcloudError:
             if response.is_success:
                 raise
-            return  # it is Nextcloud that is in trouble, of which the answer itself tells
+            return  # Nextcloud itself fails; the error for the original response reports that
         if self._user_id not in {None, present}:
             raise AccountChangedError(assumed, present)
 

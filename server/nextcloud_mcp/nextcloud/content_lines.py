@@ -28,8 +28,8 @@ _PARAMETER: Final = re.compile(r";([A-Za-z0-9_-]*+)(=)?+")
 _PARAMETER_VALUE: Final = re.compile(r'"([^"]*+)"|([^";:,]*+)')
 
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What no text holds: control characters other than tab and line feed, characters that some reader takes for a line
-end, and surrogates, which UTF-8 cannot encode."""
+"""Characters that no text may contain: control characters other than tab and line feed, characters that some parsers
+treat as a line end, and surrogates, which UTF-8 cannot encode."""
 
 _MAX_BYTES: Final = 75
 
@@ -60,9 +60,9 @@ def split(text: str) -> Iterator[str]:
 
 
 def restore(changed: str, unchanged: str, original: str) -> str:
-    """Return a changed object with each line as it was in the original that says the same.
+    """Return a changed object in which each unchanged line is written as in the original.
 
-    What a library writes anew means the same, but `PT0S` becomes `P0D`, and long lines are folded elsewhere.
+    A library that serializes an object keeps its meaning, but turns `PT0S` into `P0D` and folds lines elsewhere.
 
     Args:
         changed: What the library wrote after the change.
@@ -108,7 +108,7 @@ def _values(line: str, position: int) -> tuple[tuple[str, ...], int]:
     values: list[str] = []
     while len(values) <= MAX_PARAMETERS:
         found = _PARAMETER_VALUE.match(line, position)
-        if found is None:  # a quotation mark without its second one
+        if found is None:  # an unclosed quotation mark
             break
         values.append(found[1] if found[1] is not None else found[2])
         position = found.end()
@@ -119,10 +119,10 @@ def _values(line: str, position: int) -> tuple[tuple[str, ...], int]:
 
 
 def write(line: str) -> ContentLine:
-    """Return a line to be written, folded at 75 bytes.
+    """Return a content line folded at 75 bytes.
 
     Raises:
-        InvalidArgumentError: it would be more than one line, or is not well-formed.
+        InvalidArgumentError: the text has a line end or another control character, or is not a well-formed line.
     """
     written = parse(fold(one_line(line, "A field of the object")))
     if not written.name:
@@ -146,7 +146,7 @@ def one_line(value: str, what: str) -> str:
     """Return `value`, which goes into a line as it is; `what` names it.
 
     Raises:
-        InvalidArgumentError: it has a character that may end the line, or that no object can hold.
+        InvalidArgumentError: the value has a line end or another control character.
     """
     if "\n" in value or _CONTROLS.search(value):
         raise InvalidArgumentError("{what} contains a line end or another control character", "leave it out", what=what)

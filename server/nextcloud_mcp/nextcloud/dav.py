@@ -1,7 +1,7 @@
-"""What files, calendars and contacts share: XML bodies, multistatus answers and ETags (RFC 4918 sections 13 and 15).
+"""Build WebDAV request bodies, read multistatus responses and handle ETags (RFC 4918 sections 13 and 15).
 
-Notes and cards have ETags too, though no WebDAV. They are given without their quotes, from `OC-ETag` where it is there:
-web servers that compress append `-gzip` to `ETag`, which then matches nothing.
+Notes and Deck cards use the ETag functions too. ETags are returned without quotes, and from `OC-ETag` if the response
+has one: web servers that compress append `-gzip` to `ETag`, and that value matches nothing.
 """
 
 import re
@@ -27,7 +27,7 @@ OBJECTS: Final = "events, tasks and contacts"
 """What a person's requests change one at a time, for `Nextcloud.turn`."""
 
 OWNER: Final = (f"{D}owner", "{http://nextcloud.com/ns}owner-displayname")
-"""What tells whose a calendar or an address book is; the second has a namespace of its own."""
+"""Properties with the owner of a calendar or an address book."""
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML document can contain (XML 1.0 section 2.2), not even as a reference."""
@@ -66,10 +66,10 @@ def propfind(*names: str) -> bytes:
 
 
 def responses(multistatus: httpx.Response) -> list[Element]:
-    """Return the `d:response` elements of an answer to PROPFIND, one at least: that of what was asked for.
+    """Return the `d:response` elements of a PROPFIND response; the first is the requested resource.
 
     Raises:
-        NextcloudUnavailableError: it is no such answer, as proxies' and login pages are none.
+        NextcloudUnavailableError: the body is not a multistatus, for example a page from a proxy or a login page.
     """
     return matches(multistatus) or not_webdav()
 
@@ -107,7 +107,7 @@ def document(response: httpx.Response, root: str) -> Element:
     """Return an XML answer whose root element is `root`.
 
     Raises:
-        NextcloudUnavailableError: it is something else.
+        NextcloudUnavailableError: the body is not XML with this root element.
     """
     try:
         found = fromstring(response.content)
@@ -117,7 +117,7 @@ def document(response: httpx.Response, root: str) -> Element:
 
 
 def not_webdav() -> NoReturn:
-    """Raise the error for an answer that is something else."""
+    """Raise the error for a response that is not WebDAV."""
     raise NextcloudUnavailableError(
         "Nextcloud's answer is not WebDAV", "the administrator must check NEXTCLOUD_HOST and what stands in front"
     )
@@ -170,7 +170,7 @@ def etag(headers: Mapping[str, str]) -> str | None:
 
 
 def unquoted(value: str | None) -> str | None:
-    """Return an ETag as we hand it out and take it: without quotes, weakness and what proxies append."""
+    """Return an ETag without its quotes, its weakness prefix `W/` and the suffix `-gzip`."""
     return value.removeprefix("W/").strip('"').removesuffix("-gzip") if value else None
 
 
@@ -178,7 +178,7 @@ def given(etag: str) -> str:
     """Return an ETag that a caller hands in, without its quotes, in whichever form they have it.
 
     Raises:
-        InvalidArgumentError: it is not an ETag. `*`, which stands for any, is not one either.
+        InvalidArgumentError: the value is not an ETag, or is the wildcard `*`.
     """
     tag = unquoted(etag) or ""
     if tag == "*" or not _OPAQUE_TAG.fullmatch(tag):
@@ -198,9 +198,9 @@ def quoted(value: str | None) -> str:
 
 
 def changed(what: str) -> ConflictError:
-    """Return the error for what is not as the caller has read it.
+    """Return the error for a resource that has changed since the caller read it.
 
-    It does not have the present ETag: that would overwrite what the caller has not seen.
+    The error omits the current ETag: with it the caller could overwrite a version that it has not read.
     """
     return ConflictError(
         "{resource} has changed since you read it, and nothing was written",

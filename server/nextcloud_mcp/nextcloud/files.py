@@ -1,7 +1,7 @@
-"""Where a person's files are, and what WebDAV says of them.
+"""Find a user's files and read their properties over WebDAV.
 
 RFC 4918, and SEARCH of RFC 5323; Nextcloud developer manual, "WebDAV: Basic APIs" and "WebDAV: Search".
-Paths are those that the user sees, `/` being their own root.
+Paths are relative to the user's root folder, `/`.
 """
 
 import re
@@ -129,7 +129,7 @@ async def exists(nextcloud: Nextcloud, path: str) -> bool:
 
 
 async def has_id(nextcloud: Nextcloud, path: str, file_id: int) -> bool:
-    """Return whether there is a file or folder at a path, and this is its id."""
+    """Return whether the file or folder at a path exists and has this id."""
     try:
         return (await stat(nextcloud, path)).file_id == file_id
     except NotFoundError:
@@ -140,7 +140,7 @@ async def path_of(nextcloud: Nextcloud, file_id: int) -> str:
     """Return where the file or folder with this id is among the user's.
 
     Raises:
-        NotFoundError: there is no such file, or the user may not see it.
+        NotFoundError: the file does not exist, or the user may not see it.
     """
     found = await files_where(nextcloud, "", _WITH_ID.format(file_id), start=0, rows=1)
     if not found:
@@ -163,8 +163,8 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
         rows: how many.
 
     Raises:
-        NotFoundError: there is no such folder.
-        InvalidArgumentError: it is a file.
+        NotFoundError: the folder does not exist.
+        InvalidArgumentError: the path is that of a file.
     """
     root = f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"  # here a `+` is encoded once
     document = _SEARCH.format(

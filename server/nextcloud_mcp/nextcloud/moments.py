@@ -1,9 +1,8 @@
-"""Dates and times: ISO 8601 on our side, the kinds of RFC 5545 section 3.3 on the calendar's.
+"""Convert dates and times between ISO 8601 (arguments) and the value types of RFC 5545 section 3.3 (calendars).
 
-A time is in UTC, in a named zone, or in none ("floating": ten o'clock wherever one is); an all-day event has dates.
-A time that a caller writes with an offset is that instant. Without one it is meant in the zone that the call names,
-else in that of the event which is changed, else in the one that the person has set in Nextcloud; if there is none
-it stays floating, as in the calendar app of somebody who has not said where they are.
+A time is in UTC, in a named zone, or floating (without a zone); an all-day event has dates. A caller's time with an
+offset is an instant. A time without an offset is in the zone that the call names, else in the zone of the event that
+is changed, else in the zone that the user has set in Nextcloud. If none of these exists, the time stays floating.
 """
 
 import re
@@ -15,23 +14,23 @@ from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 Moment: TypeAlias = date | datetime
-"""A day, or a time with or without a zone; a `datetime` is a `date` for Python, so ask `is_day`."""
+"""A day, or a time with or without a zone; a `datetime` is a `date` for Python, so use `is_day`."""
 
 A_DAY = timedelta(days=1)
 
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2200, 12, 31)
-"""What an argument may name: Python's calendar ends in 9999, and arithmetic needs room on both sides."""
+"""Range of the dates in arguments: Python's dates end in 9999, and arithmetic needs room on both sides."""
 
 MAX_RANGE = timedelta(days=3 * 366)
-"""Between the start and the end of what is expanded at once."""
+"""Longest range in which recurring events are expanded."""
 
 
 def read(text: str, argument: str) -> Moment:
-    """Read a date or a time of an argument.
+    """Parse a date or a time from an argument.
 
     Raises:
-        InvalidArgumentError: it is not one, or is outside of the years 1900 to 2200; names the argument.
+        InvalidArgumentError: the text is not a date or a time, or its year is not from 1900 to 2200.
     """
     try:
         found = _read(text.strip())
@@ -62,7 +61,7 @@ def _read(text: str) -> Moment:
 
 
 def is_day(moment: Moment) -> bool:
-    """Tell a whole day from a time."""
+    """Return whether a moment is a whole day, not a time."""
     return not isinstance(moment, datetime)
 
 
@@ -70,7 +69,7 @@ def zone(name: str) -> ZoneInfo:
     """Return the zone of the argument `time_zone`.
 
     Raises:
-        InvalidArgumentError: there is no zone of that name.
+        InvalidArgumentError: the zone does not exist.
     """
     try:
         return ZoneInfo(name)
@@ -95,9 +94,9 @@ async def zone_for(nextcloud: Nextcloud, time_zone: str = "") -> ZoneInfo | None
 
 
 def is_same(text: str, told: str) -> bool:
-    """Tell whether two texts are one date or time, in whatever spelling: `T10:00Z` is `T12:00:00+02:00`.
+    """Return whether two texts are the same date or time: `T10:00Z` is `T12:00:00+02:00`.
 
-    A time without an offset is another than one with an offset.
+    A time without an offset never equals a time with an offset.
     """
     try:
         one, other = _read(text.strip()), _read(told)
@@ -108,7 +107,7 @@ def is_same(text: str, told: str) -> bool:
 
 
 def in_zone(moment: Moment, where: tzinfo | None) -> Moment:
-    """Put a time into a zone: one without an offset is meant there, another is the same instant, told there."""
+    """Return a time in a zone: attach the zone to a time without an offset, convert any other time to the zone."""
     if not isinstance(moment, datetime):
         return moment
     if moment.tzinfo is None:
@@ -117,41 +116,41 @@ def in_zone(moment: Moment, where: tzinfo | None) -> Moment:
 
 
 def wall_clock(moment: Moment) -> datetime:
-    """Return what the clock on the wall shows, and midnight for a day."""
+    """Return the local time without its zone; midnight for a day."""
     return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
 
 
 def skip_clock_gap(moment: Moment) -> Moment:
-    """Return a time that the clock skips as the one that it is by the offset before the gap; any other as it is.
+    """Return a time in the gap of a clock change as the instant by the offset before the gap; keep any other time.
 
-    RFC 5545 section 3.3.5 reads such times so.
+    RFC 5545 section 3.3.5 defines this.
     """
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         return moment
     try:
         shown = moment.astimezone(UTC).astimezone(moment.tzinfo)
-    except OverflowError:  # at the beginning or the end of Python's calendar
+    except OverflowError:  # at the first or the last dates that Python supports
         return moment
     return moment if wall_clock(shown) == wall_clock(moment) else shown
 
 
 def with_default_zone(moment: Moment | None, where: tzinfo | None) -> Moment | None:
-    """Give a time without an offset the zone in which it is meant; leave all else as it is."""
+    """Attach the zone to a time without an offset; return any other value unchanged."""
     floats = isinstance(moment, datetime) and moment.tzinfo is None
     return moment.replace(tzinfo=where) if isinstance(moment, datetime) and floats else moment
 
 
 def to_aware(moment: Moment, where: tzinfo | None = None) -> datetime:
-    """Return a time that can be compared with any other; days and floating times are taken to be in `where`, or UTC."""
+    """Return a time with a zone; days and floating times are in `where`, or in UTC if `where` is None."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
     return moment if moment.tzinfo else moment.replace(tzinfo=where or UTC)
 
 
 def between(start: Moment, end: Moment) -> timedelta:
-    """Return how long it is from one time to another, also where the clock changes.
+    """Return the elapsed time between two moments, including clock changes.
 
-    Python subtracts what the clock shows if both are in the same zone.
+    Python subtracts local times if both are in the same zone.
     """
     first, last = to_aware(start), to_aware(end)
     change = (last.utcoffset() or timedelta()) - (first.utcoffset() or timedelta())
@@ -159,10 +158,9 @@ def between(start: Moment, end: Moment) -> timedelta:
 
 
 async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
-    """Return when a moment is.
+    """Return a moment in UTC.
 
-    Without an offset it is meant in the zone that the person has set in Nextcloud, else in UTC; a day stands for its
-    first moment.
+    A time without an offset is in the zone that the user has set in Nextcloud, else in UTC. A day becomes midnight.
     """
     is_aware = isinstance(moment, datetime) and moment.tzinfo is not None
     where = None if is_aware else await zone_for(nextcloud)
@@ -175,10 +173,10 @@ async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
 
 
 def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) -> tuple[datetime, datetime]:
-    """Read a range of two arguments; a date as its end is that whole day. The result has a zone.
+    """Parse a range from two arguments; an end date includes that whole day. The results have a zone.
 
     Raises:
-        InvalidArgumentError: one is no date or time, the end is not after the start, or the range is too long.
+        InvalidArgumentError: an argument is no date or time, the end is not after the start, or the range is too long.
     """
     first, last = read(start, names[0]), read(end, names[1])
     begins, ends = to_aware(first, where), to_aware(last + A_DAY if is_day(last) else last, where)
@@ -207,12 +205,12 @@ def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) 
 
 
 def same_occurrence(asked: Moment, there: Moment) -> bool:
-    """Tell whether `asked`, which may lack what `there` has of time or zone, is the occurrence that starts then."""
+    """Return whether `asked` is the occurrence that starts at `there`; `asked` may lack the time or the zone."""
     if not isinstance(there, datetime) or not isinstance(asked, datetime):
         return _day(asked) == _day(there)
     if there.tzinfo is None or asked.tzinfo is None:
         return asked.replace(tzinfo=None) == there.replace(tzinfo=None)
-    # of times in two zones Python takes no two for equal in an hour that a change of the clock repeats or skips
+    # Python never treats times in two zones as equal during an hour that a clock change repeats or skips
     return asked.astimezone(UTC) == there.astimezone(UTC)
 
 

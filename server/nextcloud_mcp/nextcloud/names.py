@@ -1,7 +1,7 @@
-"""Text as people compare it, and things by the names that people know them by.
+"""Compare text without regard to case and Unicode form, and find items by their names.
 
 A letter such as "ü" has two spellings in Unicode: one character (NFC), or a letter and a mark (NFD), as macOS writes
-file names. Both look alike, so what is searched for in one is found in the other (Unicode Standard Annex #15).
+file names. Both look alike, so a search for one finds the other (Unicode Standard Annex #15).
 """
 
 from collections.abc import Iterable
@@ -15,24 +15,24 @@ MAX_LISTED: Final = 20
 
 
 class Thing(NamedTuple):
-    """A thing: what the API knows it by, and what people call it."""
+    """An item: its id in the API and its display name."""
 
     id: str
     name: str
 
 
 def folded(text: str) -> str:
-    """Return a text for a comparison in which neither case nor spelling matters (Unicode 3.13, definition D145)."""
+    """Return a text for comparisons that ignore case and Unicode form (Unicode 3.13, definition D145)."""
     return normalize("NFC", normalize("NFD", text).casefold())
 
 
 def composed(text: str) -> str:
-    """Return a text in its composed spelling, in which Nextcloud stores the names of files."""
+    """Return a text in NFC, the form in which Nextcloud stores file names."""
     return normalize("NFC", text)
 
 
 def spellings(text: str) -> list[str]:
-    """Return the spellings of a text under which a server that compares bytes may have it."""
+    """Return the NFC and NFD forms of a text, for servers that compare bytes."""
     return list(dict.fromkeys((composed(text), normalize("NFD", text))))
 
 
@@ -40,14 +40,14 @@ def find_named(given: str, things: Iterable[Thing], *, kind: str, may_list: bool
     """Return the id of the thing that is called `given`, by its id or name; case and spelling matter only if they must.
 
     Args:
-        given: what somebody calls it.
-        things: what there is.
-        kind: what they are, for sentences: `board`.
-        may_list: whether an error may say what there is.
+        given: the id or name from the caller.
+        things: the items to search.
+        kind: the noun for error messages, such as `board`.
+        may_list: whether an error may list the items.
 
     Raises:
-        NotFoundError: nothing is called so.
-        InvalidArgumentError: more than one is.
+        NotFoundError: no item has this id or name.
+        InvalidArgumentError: more than one item has this name.
     """
     known = list(things)
     for candidates in (
@@ -74,7 +74,7 @@ def _plain(text: str) -> str:
 
 
 def _listed(things: Iterable[Thing]) -> str:
-    """Return ids, with their names in brackets where those are others."""
+    """Return ids, each with its name in brackets if the name differs."""
     shown = [each.id if each.id == each.name else f"{each.id} ({each.name[:MAX_QUOTED]})" for each in things]
     more = len(shown) - MAX_LISTED
     return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,8 +1,8 @@
-"""What Nextcloud itself says of a refusal, for the sentence that the caller gets.
+"""Extract the reason that Nextcloud gives for an error, for the error message to the caller.
 
-WebDAV has it in `s:message` (sabre/dav), OCS in `meta.message`, the apps in JSON: `message`, `msg`, `error`, or a bare
-text. It can quote what others wrote, such as the name of a file, and it is read by a model: so it is cut, and has no
-line breaks and no invisible characters. What speaks to the programmer of an app is left out.
+WebDAV has the reason in `s:message` (sabre/dav), OCS in `meta.message`, the apps in JSON: `message`, `msg`, `error`,
+or a bare string. A reason can quote text of other users, such as a file name, and a model reads it. So it is truncated
+and contains no line breaks and no invisible characters. Reasons for developers are left out.
 """
 
 import re
@@ -19,11 +19,11 @@ MAX_REASON: Final = 200
 _MESSAGE: Final = re.compile(rb"<s:message>([^<]{1,4000})")
 _KEYS: Final = ("message", "msg", "error")
 _FOR_PROGRAMMERS: Final = re.compile(r"\w\\\w+\\\w|SQLSTATE|\bSELECT\b|\.php\b|^internal server error", re.IGNORECASE)
-"""Names of classes, files and queries, and the sentence that stands for any failure."""
+"""Names of classes, files and queries, and the generic message "internal server error"."""
 
 
 def reason(response: httpx.Response) -> str:
-    """Return the sentence in which Nextcloud says why, without its full stop; empty where it has none for people."""
+    """Return Nextcloud's reason without its full stop; empty if there is no reason for users."""
     message = _MESSAGE.search(response.content)
     text = unescape(message[1].decode(errors="replace")) if message else _told(_json(response))
     found = cleaned(text).strip(" .")
@@ -31,7 +31,7 @@ def reason(response: httpx.Response) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Return a text of somebody else's on one line, without characters that cannot be seen, cut to `MAX_REASON`."""
+    """Return a text on one line, without invisible characters, truncated to `MAX_REASON` characters."""
     visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text[: 4 * MAX_REASON])
     words = " ".join(visible.split())
     return words if len(words) <= MAX_REASON else words[: MAX_REASON - 1] + "…"
@@ -45,7 +45,7 @@ def _json(response: httpx.Response) -> Any:
 
 
 def _told(answer: Any) -> str:
-    """Return what an answer in JSON says, of whichever form it is."""
+    """Return the reason from a JSON body, or an empty string."""
     if isinstance(answer, str):
         return answer
     if not isinstance(answer, dict):

@@ -1,4 +1,4 @@
-"""What Nextcloud's refusals mean: from status and body to the error that says what to do; no other module maps them."""
+"""Map the status and body of Nextcloud's error responses to errors; no other module does this."""
 
 import re
 from collections.abc import Mapping
@@ -27,18 +27,18 @@ IF_IT_GOES_ON: Final = "if it goes on, tell the administrator, to whom `nextclou
 """Ends a sentence about a Nextcloud that runs and is out of order. Whoever calls a tool cannot look any closer."""
 
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""What is raised before there is a connection; the two time-outs are no kind of `ConnectError`, and have taken all the
-time that there is for another try."""
+"""Errors raised before a connection exists. The two timeouts do not derive from `ConnectError`, and they leave no time
+for a retry."""
 
 
 class Refusal(NamedTuple):
-    """What an answer of Nextcloud's with an error means.
+    """The error for a response of Nextcloud.
 
     Attributes:
-        error: the class.
-        cause: a template of the error's; besides `values` it may name `resource`, `why`, `status` and `pause`.
-        remedy: the same.
-        values: what else the templates name.
+        error: the error class.
+        cause: the template of the cause; may use `values`, `resource`, `why`, `status` and `pause`.
+        remedy: the template of the remedy; may use the same fields.
+        values: further fields for the templates.
     """
 
     error: type[NextcloudError | InvalidArgumentError]
@@ -133,12 +133,12 @@ _INVALID_PATH: Final = re.compile("Invalid path", re.IGNORECASE)
 def error_for(
     response: httpx.Response, about: str, *, errors: Mapping[int, Refusal] = MappingProxyType({})
 ) -> NextcloudError | InvalidArgumentError:
-    """Return the error for an answer: the one place that knows what Nextcloud's statuses mean.
+    """Return the error for an error response.
 
     Args:
         response: the answer.
         about: what the request was about.
-        errors: what statuses mean to this request, where that is not what they mean to others.
+        errors: errors for statuses that mean something else for this request than for others.
     """
     thrown = _EXCEPTION.search(response.content)
     status = response.status_code
@@ -150,7 +150,7 @@ def error_for(
     elif _is_page(response):
         refusal = _NOT_NEXTCLOUD
     elif status == httpx.codes.UNAUTHORIZED and "x-user-id" in response.headers:
-        refusal = _ACCOUNT_DISABLED  # Nextcloud names who it is that may not come in
+        refusal = _ACCOUNT_DISABLED  # Nextcloud knows the user and still refuses access
     else:
         refusal = errors.get(status) or _REFUSALS.get(status) or _other(response)
     seconds = retry_after(response)
@@ -170,7 +170,7 @@ def error_for(
 
 
 def in_brackets(why: str) -> str:
-    """Return Nextcloud's reason as it continues a sentence; nothing if there is none."""
+    """Return Nextcloud's reason in brackets, with a leading space; empty if there is no reason."""
     return f" ({why})" if why else ""
 
 
@@ -182,7 +182,7 @@ def _is_page(response: httpx.Response) -> bool:
 
 
 def _other(response: httpx.Response) -> Refusal:
-    """Return the error for a status that has none of its own."""
+    """Return the error for a status without an entry in `_REFUSALS`."""
     return _REDIRECT if response.is_redirect else _SERVER_ERROR if response.is_server_error else _CLIENT_ERROR
 
 
@@ -193,7 +193,7 @@ def name_too_long(about: str) -> NextcloudError | InvalidArgumentError:
 
 
 def no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudError:
-    """Say what a request without an answer has led to: what writes may have been done, and twice it makes two."""
+    """Return the error for a request without a response; a write may have taken effect, so a blind retry is unsafe."""
     failure = type(error).__name__
     if isinstance(error, _NOTHING_SENT):
         return NextcloudUnavailableError("Nextcloud can't be reached ({failure})", "try again shortly", failure=failure)
@@ -207,6 +207,6 @@ def no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudError
 
 
 def _next_step(method: str) -> str:
-    """Say what to do when nobody knows what became of a request."""
+    """Return the remedy for a request whose outcome is unknown."""
     first = "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
     return f"{first}; {IF_IT_GOES_ON}"

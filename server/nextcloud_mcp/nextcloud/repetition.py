@@ -1,7 +1,8 @@
-"""Which requests are sent again: where that can't do anything twice.
+"""Retry requests that cannot take effect twice.
 
-That is one of a safe method, when the connection broke or Nextcloud asks for a short pause; one that met a lock; and
-any request to which nobody listened. What takes longer is for the caller to repeat, who is told when.
+These are requests with a safe method, if the connection broke or Nextcloud asks for a short pause; requests that were
+refused because of a lock; and requests for which no connection was made. After longer pauses the caller has to retry;
+the error says when.
 """
 
 import re
@@ -18,18 +19,18 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
 PASSING: Final = frozenset({httpx.codes.LOCKED, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
-"""The statuses that may pass by themselves."""
+"""Statuses of temporary failures."""
 
 _REPEATED_WHEN_LOCKED: Final = SAFE_METHODS | {"PUT", "POST"}
 """A lock of Nextcloud's own lasts as long as somebody else's write, often milliseconds, and what is refused for it was
 not done: Notes takes a new note back then. COPY, MOVE and DELETE of a folder may have done a part."""
 
 persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
-"""Repeats what is worth it twice; within about a second, where Nextcloud names no pause."""
+"""Retries up to twice, within about a second if Nextcloud names no pause."""
 
 
 def worth_repeating(method: str) -> Callable[[Exception], bool | float]:
-    """Return what says whether a failed request is sent again, and if Nextcloud names the pause, after how long."""
+    """Return a function that says whether to retry after an error, or after how many seconds."""
 
     def is_worth_it(error: Exception) -> bool | float:
         if isinstance(error, httpx.ConnectError):
@@ -37,7 +38,7 @@ def worth_repeating(method: str) -> Callable[[Exception], bool | float]:
         if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.LOCKED:
             return method in _REPEATED_WHEN_LOCKED
         if method not in SAFE_METHODS:
-            return False  # it may have been done
+            return False  # the request may have taken effect
         if isinstance(error, httpx.HTTPStatusError):
             return _short_pause(error.response)
         return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)

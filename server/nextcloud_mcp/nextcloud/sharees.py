@@ -1,4 +1,4 @@
-"""People and groups by what others call them (Nextcloud's Sharee API): the one search for people that Nextcloud has."""
+"""Search users and groups (Nextcloud's Sharee API, its only search for users)."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,7 +19,7 @@ _SEARCHED: Final[Mapping[int, str]] = {USER: "user", GROUP: "group"}
 
 
 _CANNOT_SEARCH: Final = frozenset({400, 403, 404, *range(500, 600)})
-"""Statuses of a search that found nobody because there was none."""
+"""Statuses of Nextcloud when it cannot search."""
 
 
 class _Recipient(BaseModel):
@@ -49,13 +49,13 @@ class _OCSSharees(BaseModel):
 
 
 async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> str:
-    """Return the id of the user or group that is `given` by id, mail address or display name; `given`, if none is.
+    """Return the id of the user or group that is `given` by id, mail address or display name; else return `given`.
 
-    Nextcloud takes the mail address of a user, and an id in another case, says that it has shared, and shares with
-    nobody (measured on 32.0.1 and 34.0.1).
+    Nextcloud accepts the mail address of a user, or an id in another case, reports success and shares with nobody
+    (measured on 32.0.1 and 34.0.1).
 
     Raises:
-        InvalidArgumentError: there is more than one.
+        InvalidArgumentError: more than one user or group matches.
     """
     return only_one(await matching(nextcloud, given, share_type), given, share_type)
 
@@ -63,8 +63,8 @@ async def find_recipient(nextcloud: Nextcloud, given: str, share_type: int) -> s
 async def matching(nextcloud: Nextcloud, given: str, share_type: int) -> dict[str, str]:
     """Return the users or groups that are `given` by id, mail address or display name: their names by id.
 
-    Whoever asks is not among them. Nobody is, where Nextcloud can't search: it answers 403 or 404 where searching is
-    not allowed, 400 to some texts, and 500 to people whose own id has a `+` or an escape, although they can share
+    The result omits the caller. It is empty if Nextcloud cannot search: Nextcloud answers 403 or 404 if searching is
+    not allowed, 400 to some texts, and 500 to users whose own id has a `+` or an escape, although they can share
     (measured on 34.0.1).
     """
     kind = _SEARCHED[share_type]
@@ -79,10 +79,10 @@ async def matching(nextcloud: Nextcloud, given: str, share_type: int) -> dict[st
 
 
 def only_one(known: Mapping[str, str], given: str, share_type: int) -> str:
-    """Return the one of these who is meant by `given`; `given` itself, if nobody is.
+    """Return the only id in `known`; return `given` if it is in `known` or if `known` is empty.
 
     Raises:
-        InvalidArgumentError: there is more than one.
+        InvalidArgumentError: more than one user or group matches.
     """
     if given in known or not known:
         return given

@@ -1,4 +1,4 @@
-"""User ids: as they stand in paths, and as an answer tells whose it is."""
+"""Encode user ids for paths, and find the user id that a response belongs to."""
 
 import re
 from typing import Final
@@ -52,7 +52,7 @@ def _impossible(user_id: str, what: str, characters: str) -> NextcloudError:
 
 
 def named_in(response: httpx.Response) -> str | None:
-    """Return whom Nextcloud says that it answered, None if it does not say."""
+    """Return the user id in the header `X-User-Id`, or None if the response has no such header."""
     named = [value for name, value in response.headers.raw if name.lower() == b"x-user-id"]
     return named[0].decode(errors="replace") if named else None
 

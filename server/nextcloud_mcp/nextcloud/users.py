@@ -1,9 +1,10 @@
-"""What is remembered of people: their user id in Nextcloud, and the apps that it has for them. No credential is.
+"""Cache the user ids and the apps of accounts; store no credentials.
 
-Nextcloud may map names or hash them (user_oidc's `mapping-uid`, `unique-uid`), so the id is asked, not derived. What is
-remembered can become wrong, when the person gets another name in Keycloak, or an administrator changes the mapping. So
-it counts for one user name only, and `Nextcloud` compares it with what the answers say. It ends after some minutes: for
-a disabled account Nextcloud refuses to tell the id, but lets WebDAV go on (measured on 34.0.1 with user_oidc 8.10.1).
+Nextcloud may map or hash user names (user_oidc's `mapping-uid`, `unique-uid`), so the id is requested, not derived.
+A cached id becomes wrong if the user gets another name in Keycloak or an administrator changes the mapping. So an entry
+is valid for one user name only, and `Nextcloud` compares it with its responses. Entries expire after some minutes: for
+a disabled account Nextcloud refuses to return the id, but still allows WebDAV (measured on 34.0.1 with user_oidc
+8.10.1).
 """
 
 import time
@@ -16,10 +17,10 @@ from nextcloud_mcp.nextcloud.arrival import Arrivals
 from nextcloud_mcp.nextcloud.turns import Turns
 
 LIMIT: Final = 10_000
-"""People who are remembered; the one not seen for longest goes first."""
+"""Maximum number of cached accounts; the least recently used one is dropped first."""
 
 REMEMBERED: Final = 300.0
-"""Seconds for which an answer is used: so long may a disabled account go on, or a new app stay hidden."""
+"""Seconds for which an entry is valid. A disabled account may go on, or a new app stay hidden, for as long."""
 
 Value = TypeVar("Value")
 
@@ -32,8 +33,8 @@ class People:
     """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt.
 
     Attributes:
-        arrivals: Author accounts are made.
-        turns: The locks for what an account changes one request at a time.
+        arrivals: Tracks which accounts exist in Nextcloud.
+        turns: The locks for changes that an account must make one request at a time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,25 +45,25 @@ class People:
         self._apps: _Memory[frozenset[str]] = TTLCache(LIMIT, REMEMBERED, clock)
 
     def user_id(self, account: Account) -> str | None:
-        """Return somebody's user id in Nextcloud, None if it must be asked."""
+        """Return the user id of an account in Nextcloud, or None if it is not cached."""
         return _recall(self._user_ids, account)
 
     def apps(self, account: Account) -> frozenset[str] | None:
-        """Return the apps that Nextcloud has for somebody, None if it must be asked."""
+        """Return the apps that are enabled for an account, or None if they are not cached."""
         return _recall(self._apps, account)
 
     def remember_user_id(self, account: Account, user_id: str) -> None:
-        """Remember an id; all else that was learnt of the person with another id is forgotten."""
+        """Remember a user id; if it differs from the previous one, forget everything else about the account."""
         if self.user_id(account) not in {None, user_id}:
             self.forget(account)
         self._user_ids[_key(account)] = (account[2], user_id)
 
     def remember_apps(self, account: Account, apps: frozenset[str]) -> None:
-        """Remember which apps there are."""
+        """Remember the apps that are enabled for an account."""
         self._apps[_key(account)] = (account[2], apps)
 
     def forget(self, account: Account) -> None:
-        """Forget all that is remembered of somebody."""
+        """Forget everything about an account."""
         self._user_ids.pop(_key(account), None)
         self._apps.pop(_key(account), None)
 

@@ -1,4 +1,4 @@
-"""Computing that takes long, beside the event loop, which serves others meanwhile."""
+"""Run long computations in worker threads, so that the event loop stays free."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -8,9 +8,9 @@ from anyio import CapacityLimiter, to_thread
 Result = TypeVar("Result")
 
 _THREADS: Final = CapacityLimiter(2)
-"""Python runs one at a time: each more would slow the event loop down, and hold one more answer in memory."""
+"""Python runs one thread at a time: more would slow the event loop down and keep more responses in memory."""
 
 
 async def run_in_worker_thread(work: Callable[..., Result], *arguments: object) -> Result:
-    """Do what takes computing in a thread."""
+    """Return the result of `work`, which runs in a worker thread."""
     return await to_thread.run_sync(work, *arguments, limiter=_THREADS)

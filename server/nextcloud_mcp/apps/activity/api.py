@@ -1,7 +1,7 @@
 """Nextcloud's app Activity, OCS API version 2 (github.com/nextcloud/activity, docs/endpoint-v2.md).
 
-Nextcloud joins similar changes that follow each other into one entry, which has the id of the oldest and the time of
-the newest of them. So a page can have fewer entries than were asked for. The next page starts after the last change of
+Nextcloud merges similar consecutive changes into one entry, with the id of the oldest and the time of the newest
+change. So a page can have fewer entries than requested. The next page starts after the last change of
 this one, whose id is in the header `X-Activity-Last-Given`.
 """
 
@@ -18,10 +18,10 @@ from nextcloud_mcp.nextcloud.refusals import error_for
 _ACTIVITY: Final = "/ocs/v2.php/apps/activity/api/v2/activity"
 
 _MAX_LIMIT: Final = 200
-"""Changes of a page, whatever Nextcloud is asked for."""
+"""Maximum number of changes on a page in Nextcloud."""
 
 _NOTHING: Final = frozenset({httpx.codes.NO_CONTENT, httpx.codes.NOT_MODIFIED})
-"""The statuses for a person who gets no activities at all, and for a page that is empty."""
+"""The statuses for a user without any activities (204) and for an empty page (304)."""
 
 
 class Activity(BaseModel):
@@ -40,7 +40,7 @@ class Activity(BaseModel):
 
 
 class ActivityPage(NamedTuple):
-    """A part of what changed, newest first, and the activity id after which the next part starts; None at the end."""
+    """A page of activities, newest first, and the id after which the next page starts; None on the last page."""
 
     activities: list[Activity]
     last_id: int | None
@@ -67,10 +67,10 @@ class _OCSFilters(BaseModel):
 
 
 async def list_page(nextcloud: Nextcloud, *, kind: str, after: int, limit: int) -> ActivityPage:
-    """Return what changed before the activity with the id `after`; 0 starts with the newest.
+    """Return the activities before the one with the id `after`; 0 starts with the newest.
 
     Raises:
-        InvalidArgumentError: Nextcloud has no such kind; or the activity is no longer there, or is another person's.
+        InvalidArgumentError: the kind does not exist; or the activity does not exist or belongs to another user.
     """
     await _check_kind(nextcloud, kind)
     about = "your activities"
@@ -81,7 +81,7 @@ async def list_page(nextcloud: Nextcloud, *, kind: str, after: int, limit: int) 
         params={"format": "json", "since": str(after), "limit": str(min(limit, _MAX_LIMIT)), "sort": "desc"},
         also_ok=_NOTHING | {httpx.codes.FORBIDDEN},
     )
-    # Nextcloud starts with the newest again where it does not know the id, and then says which that is
+    # for an unknown id Nextcloud starts with the newest activity, and names it in X-Activity-First-Known
     if after and (response.status_code == httpx.codes.FORBIDDEN or "x-activity-first-known" in response.headers):
         raise InvalidArgumentError(
             "Invalid cursor",
@@ -100,7 +100,7 @@ async def list_page(nextcloud: Nextcloud, *, kind: str, after: int, limit: int) 
 
 
 async def _check_kind(nextcloud: Nextcloud, kind: str) -> None:
-    """Refuse what is not the id of one of Nextcloud's filters: it stands in a path, in which other words mean more."""
+    """Refuse a kind that is not the id of a Nextcloud filter: in this path, other words have other meanings."""
     if not kind:
         return
     response = await nextcloud.request(

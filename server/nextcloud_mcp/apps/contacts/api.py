@@ -106,8 +106,8 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
     """Create an address book (extended MKCOL, RFC 5689).
 
     Raises:
-        InvalidArgumentError: no address book can have that name.
-        ConflictError: there is one of that name.
+        InvalidArgumentError: the name is invalid for an address book.
+        ConflictError: an address book with this name exists.
     """
     if not dav.is_segment(name):
         raise InvalidArgumentError(
@@ -167,8 +167,8 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
     """Create a contact.
 
     Raises:
-        ConflictError: there is one with this UID.
-        NotFoundError: there is no such address book.
+        ConflictError: a contact with this UID exists.
+        NotFoundError: the address book does not exist.
         InvalidArgumentError: the contact has no name.
     """
     if address_book.startswith(_MADE_BY_NEXTCLOUD):
@@ -202,7 +202,7 @@ async def update(
     Raises:
         InvalidArgumentError: a field is unknown or wrong.
         ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
-        NotFoundError: there is no such contact.
+        NotFoundError: the contact does not exist.
     """
     vcard.check_names(fields)
     if address_book.startswith(_MADE_BY_NEXTCLOUD):
@@ -224,7 +224,7 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
 
     Raises:
         ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
-        NotFoundError: there is no such contact.
+        NotFoundError: the contact does not exist.
     """
     card = await _find(nextcloud, address_book, uid)
     _check(card, etag, uid)

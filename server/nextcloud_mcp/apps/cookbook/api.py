@@ -217,7 +217,7 @@ async def in_category(nextcloud: Nextcloud, category: str) -> list[RecipeStub]:
     """Return the recipes of a category; of `*`, those without any.
 
     Raises:
-        NotFoundError: there is no such category; says which there are.
+        NotFoundError: the category does not exist; the error lists the existing ones.
         InvalidArgumentError: several differ from what was given only by case or spelling.
     """
     listed, in_path = UNCATEGORIZED
@@ -266,17 +266,17 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
         fields: the rest, by schema.org's names; what is None is left out.
 
     Raises:
-        ConflictError: there is a recipe of that name.
+        ConflictError: a recipe with this name exists.
     """
     document = {"@type": "Recipe", **_given({"name": name, **fields})}
     return await _write(nextcloud, "POST", "/recipes", document)
 
 
 async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -> int:
-    """Change a recipe and return its id; fields that are None, not named, or as they were read, stay.
+    """Change a recipe and return its id; fields that are None, missing or unchanged keep their values.
 
     Raises:
-        ConflictError: it would get the name of another.
+        ConflictError: another recipe has the new name.
     """
     present = parse(dict[str, Any], await _read(nextcloud, recipe_id))
     told = {**present, "recipeYield": str(present.get("recipeYield"))}
@@ -295,8 +295,8 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
     """Let Cookbook fetch a page and keep the recipe in it.
 
     Raises:
-        ConflictError: there is a recipe of that name.
-        InvalidArgumentError: the page can't be had, or has no recipe.
+        ConflictError: a recipe with this name exists.
+        InvalidArgumentError: the page cannot be fetched, or contains no recipe.
     """
     response = await nextcloud.request(
         "POST", f"{API}/import", about=f"recipe at {url}", json={"url": url}, also_ok={400, 409}
@@ -372,7 +372,7 @@ def _servings(value: str) -> int:
     whoever writes them.
 
     Raises:
-        InvalidArgumentError: it is no whole number.
+        InvalidArgumentError: the value is not a whole number.
     """
     if not _WHOLE.fullmatch(value):
         raise InvalidArgumentError(

@@ -51,8 +51,8 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: in
     next page. If `limit` come, either the folder is among them, or it is the end; and the next row tells.
 
     Raises:
-        NotFoundError: there is no such folder.
-        InvalidArgumentError: it is a file, or the media type has another form.
+        NotFoundError: the folder does not exist.
+        InvalidArgumentError: the path is that of a file, or the media type has another form.
     """
     conditions = _conditions(await _in_utc(nextcloud, wanted))
     files = await files_where(nextcloud, folder, conditions, start=start, rows=limit + 1)

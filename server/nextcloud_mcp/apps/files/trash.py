@@ -58,7 +58,7 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
 
     Raises:
         NotFoundError: the trash has nothing of that id.
-        InvalidArgumentError: it is no id.
+        InvalidArgumentError: the value is not an id.
     """
     if trash_id in {"", ".", ".."} or "/" in trash_id:
         raise InvalidArgumentError(

@@ -41,7 +41,7 @@ async def put(nextcloud: Nextcloud, upload: str, path: str, part: int, content: 
     """Keep a part; one that was sent before is replaced.
 
     Raises:
-        NotFoundError: there is no such upload, or no folder for the file.
+        NotFoundError: the upload does not exist, or the folder of the file does not.
         InvalidArgumentError: `upload` or `part` is impossible.
     """
     if not 1 <= part <= MAX_PARTS:

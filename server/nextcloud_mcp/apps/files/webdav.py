@@ -73,11 +73,11 @@ class Written(BaseModel):
 
 
 async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
-    """Return what is in a folder, the folder itself not among it.
+    """Return the contents of a folder, without the folder itself.
 
     Raises:
-        NotFoundError: there is no such folder.
-        InvalidArgumentError: it is a file.
+        NotFoundError: the folder does not exist.
+        InvalidArgumentError: the path is that of a file.
     """
     response = await nextcloud.request(
         "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=PROPFIND
@@ -93,8 +93,9 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
     """Return up to `length` bytes of a file (RFC 9110 section 14.2), or all of it if asked for the `whole`.
 
     Raises:
-        NotFoundError: there is no such file.
-        InvalidArgumentError: it is a folder, ends before `offset`, or is to come whole and is longer than `length`.
+        NotFoundError: the file does not exist.
+        InvalidArgumentError: the path is that of a folder; the file ends before `offset`; or `whole` is set and the
+            file is longer than `length`.
     """
     info = await stat(nextcloud, path)
     size = info.size or 0
@@ -226,7 +227,7 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     What somebody shared is only left, and nothing is in the trash.
 
     Raises:
-        NotFoundError: there is no such file or folder.
+        NotFoundError: the file or folder does not exist.
     """
     if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted", "name what is in it")
@@ -253,7 +254,7 @@ async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
     """Move or rename a file or folder.
 
     Raises:
-        NotFoundError: there is no such source.
+        NotFoundError: the source does not exist.
         ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
     """
     return await _transfer(nextcloud, "MOVE", source, destination, overwrite=overwrite)
@@ -263,7 +264,7 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
     """Copy a file or folder, within Nextcloud.
 
     Raises:
-        NotFoundError: there is no such source.
+        NotFoundError: the source does not exist.
         ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
     """
     return await _transfer(nextcloud, "COPY", source, destination, overwrite=overwrite)

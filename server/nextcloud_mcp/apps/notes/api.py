@@ -23,17 +23,17 @@ ATTACHMENTS = "/index.php/apps/notes/api/v1.4/attachment"
 _patient: Final = stamina.AsyncRetryingCaller(
     attempts=None, timeout=20.0, wait_initial=0.1, wait_max=1.0, wait_jitter=0.5
 )
-"""Repeats what was not done because others write to the same note: eight at once need seconds, of the half minute that
-clients wait for a call."""
+"""Retries changes that failed because others write to the same note. Eight concurrent writers need seconds; clients
+wait half a minute for a call."""
 
 _ENDS_IN_EMPTY_LINE: Final = re.compile(r"\n[ \t]*\r?\n\Z")
 """CommonMark 0.31, "Blank lines"; other programs write `\r\n`."""
 
 _MAX_FOLDER_NAME: Final = 250
-"""Bytes, as Nextcloud has it for all names."""
+"""Bytes; Nextcloud's limit for all names."""
 
 MAX_ATTACHMENT = 4 * 1024 * 1024
-"""Bytes: what files have as well, and more than a model can look at."""
+"""Bytes; the same limit as for files, and more than a model can process."""
 
 
 class Heading(BaseModel):
@@ -64,7 +64,8 @@ class Settings(BaseModel):
 async def create(nextcloud: Nextcloud, *, title: str, content: str, category: str) -> Note:
     """Create a note; Nextcloud makes the title unique within its category.
 
-    One at a time: of two that make the folder of a category, Notes refuses one as locked after it has made its note.
+    Notes are created one at a time: if two requests create the folder of a category, Notes refuses one of them as
+    locked, although it has created the note.
     """
     _check_category(category)
     fields = {"title": title, "content": content, "category": category}
@@ -100,10 +101,10 @@ async def update(
 ) -> Note:
     """Change the fields that are not None, if the note is still the one with this ETag.
 
-    A blank title, which Notes would replace by "New note", means None; an empty category is none at all.
+    A blank title, which Notes would replace by "New note", counts as None; an empty category removes the category.
 
     Raises:
-        ConflictError: it has changed since; nothing was written.
+        ConflictError: the note has changed since; nothing was written.
         InvalidArgumentError: the ETag is invalid, for example empty; or a part of the category is too long.
     """
     _check_category(category or "")
@@ -116,13 +117,13 @@ async def update(
         json={name: value for name, value in changes.items() if value is not None},
         also_ok={412},
     )
-    if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the answer is the note as it is now
+    if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the body is the current note
         raise dav.changed(f"Note {note_id}")
     return parse(Note, response)
 
 
 def _check_category(category: str) -> None:
-    """Refuse what becomes a folder with too long a name, of which Notes says nothing but HTTP 500."""
+    """Refuse a category whose folder name is too long; Notes answers it with HTTP 500 and no reason."""
     if any(len(name.encode()) > _MAX_FOLDER_NAME for name in category.split("/")):
         raise InvalidArgumentError(
             f"A part of category has more than {_MAX_FOLDER_NAME} bytes, too many for the name of a folder",
@@ -131,12 +132,12 @@ def _check_category(category: str) -> None:
 
 
 async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
-    """Add to the end of a note, below a rule; whatever others write meanwhile is kept.
+    """Append text to a note, below a horizontal rule; keep concurrent changes of others.
 
     Raises:
-        InvalidArgumentError: there is no text to add.
-        ConflictError: the note kept changing while this tried.
-        LockedError: others kept writing to it.
+        InvalidArgumentError: the text is blank.
+        ConflictError: the note changed at every attempt.
+        LockedError: the note was locked at every attempt.
     """
     if not content.strip():
         raise InvalidArgumentError(
@@ -152,7 +153,7 @@ async def _append_once(nextcloud: Nextcloud, note_id: int, content: str) -> Note
 
 
 def _joined(before: str, added: str) -> str:
-    """Put a rule between two texts. Directly below a paragraph, `---` would make a heading of its last line."""
+    """Join two texts with a horizontal rule. Right below a paragraph, `---` would make its last line a heading."""
     if not before:
         return added
     missing = "\n\n" if not before.endswith("\n") else "" if _ENDS_IN_EMPTY_LINE.search(before) else "\n"
@@ -168,7 +169,8 @@ async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple
     """Return an attachment's content and media type; `filename` is as the note's text links to it.
 
     Raises:
-        NextcloudError: it has more than `MAX_ATTACHMENT` bytes; it is not read to its end, for Notes takes no `Range`.
+        NextcloudError: the attachment has more than `MAX_ATTACHMENT` bytes. It cannot be read in parts, because Notes
+            does not support `Range`.
     """
     path = filename if "/" in filename else f".attachments.{note_id}/{filename}"
     response = await nextcloud.request(

@@ -34,18 +34,18 @@ class _OCSNotifications(BaseModel):
 
 
 async def list_all(nextcloud: Nextcloud) -> list[Notification]:
-    """Return the person's notifications, newest first; Nextcloud sends the newest 25."""
+    """Return the user's notifications, newest first; Nextcloud sends the newest 25."""
     response = await nextcloud.request("GET", _NOTIFICATIONS, about="your notifications", params=_JSON)
-    if response.status_code == httpx.codes.NO_CONTENT:  # no app sends any
+    if response.status_code == httpx.codes.NO_CONTENT:  # no app sends notifications
         return []
     return parse(_OCSNotifications, response).ocs.data
 
 
 async def delete(nextcloud: Nextcloud, notification_id: int) -> None:
-    """Delete a notification, which is read first: Nextcloud answers 200 to the deletion of one that is not there.
+    """Delete a notification; read it first, because Nextcloud answers 200 even if it does not exist.
 
     Raises:
-        NotFoundError: there is no such notification.
+        NotFoundError: the notification does not exist.
     """
     path, about = f"{_NOTIFICATIONS}/{notification_id}", f"notification {notification_id}"
     await nextcloud.request("GET", path, about=about, params=_JSON)

@@ -180,8 +180,8 @@ async def create(
     Nextcloud drops permissions that can't be, such as creating in a file, and lets everybody pass a link on.
 
     Raises:
-        InvalidArgumentError: an argument is impossible; the sentence is Nextcloud's and speaks of it.
-        NotFoundError: there is no such file, user or group.
+        InvalidArgumentError: an argument is invalid; the error contains Nextcloud's reason.
+        NotFoundError: the file, user or group does not exist.
     """
     if share_type == LINK and share_with:
         raise InvalidArgumentError(
@@ -213,7 +213,7 @@ async def get(nextcloud: Nextcloud, share_id: int) -> Share:
     """Return a share of or with the user.
 
     Raises:
-        NotFoundError: there is none of that id.
+        NotFoundError: the share does not exist.
     """
     response = await _request(nextcloud, "GET", f"/{share_id}", about=f"share {share_id}")
     shares = parse(_OCSMany, response).ocs.data  # a list, of one
@@ -223,10 +223,10 @@ async def get(nextcloud: Nextcloud, share_id: int) -> Share:
 
 
 async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bool) -> list[Share]:
-    """Return the user's shares, or those with the user; with `path`, those of that file or folder alone.
+    """Return the user's shares, or those with the user; with `path`, only those of that file or folder.
 
     Raises:
-        NotFoundError: there is no such file.
+        NotFoundError: the file does not exist.
     """
     params = {"shared_with_me": str(shared_with_me).lower()} | ({"path": shown(path)} if path else {})
     about = f"the shares of {shown(path)}" if path else "your shares"
@@ -236,12 +236,12 @@ async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bo
 async def update(
     nextcloud: Nextcloud, share_id: int, *, permissions: int, password: str | None, expires: str | None
 ) -> Share:
-    """Change a share's permissions, and its password or last day; "" takes those away, None leaves them.
+    """Change a share's permissions, and its password or last day; "" removes a password or last day, None keeps it.
 
     Raises:
-        InvalidArgumentError: the share can't have that; the sentence is Nextcloud's.
-        ForbiddenError: it is another's share.
-        NotFoundError: there is none of that id.
+        InvalidArgumentError: the share does not allow the change; the error contains Nextcloud's reason.
+        ForbiddenError: the share belongs to another user.
+        NotFoundError: the share does not exist.
     """
     day = _day(expires)
     body = _settings(permissions, password) | ({"expireDate": ""} if expires is not None and day is None else {})
@@ -332,8 +332,8 @@ async def delete(nextcloud: Nextcloud, share_id: int) -> None:
     """End a share. The file stays.
 
     Raises:
-        ForbiddenError: it is another's share.
-        NotFoundError: there is none of that id.
+        ForbiddenError: the share belongs to another user.
+        NotFoundError: the share does not exist.
     """
     await _request(nextcloud, "DELETE", f"/{share_id}", about=f"share {share_id}")
 

@@ -147,7 +147,7 @@ async def update(
     For `find_person` see `insert`.
 
     Raises:
-        NotFoundError: there is no such row.
+        NotFoundError: the row does not exist.
         InvalidArgumentError: a column is unknown or can't hold its value.
     """
     present = await _get(nextcloud, row_id)
@@ -170,7 +170,7 @@ async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
     """Delete a row for good, and return it as it was.
 
     Raises:
-        NotFoundError: there is no such row.
+        NotFoundError: the row does not exist.
     """
     columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
     response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
