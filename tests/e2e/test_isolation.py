@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,22 +52,27 @@ LOCKED: Final = "is locked by somebody who is writing to it: try again shortly"
 LOCKED_SECONDS: Final = 120
 
 
-@dataclass(frozen=True)
+@dataclass
 class Member:
-    """One of the crowd, at one server."""
+    """One of the crowd, at one server; `sign_in` returns a new token."""
 
     name: str
     server: Server
     token: str
+    sign_in: Callable[[], Awaitable[str]]
     http: httpx.AsyncClient
     turns: anyio.Semaphore
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool; nothing in the whole answer may be another's."""
         version = MODERN if tool.endswith("e") else LEGACY  # both eras, interleaved
-        request = tool_request(tool, arguments, token=self.token, version=version)
         async with self.turns:
+            request = tool_request(tool, arguments, token=self.token, version=version)
             response = await self.http.post(self.server.url, **request)
+            if response.status_code == httpx.codes.UNAUTHORIZED:  # a real Nextcloud takes longer than a token lives
+                self.token = await self.sign_in()
+                request = tool_request(tool, arguments, token=self.token, version=version)
+                response = await self.http.post(self.server.url, **request)
             with anyio.fail_after(LOCKED_SECONDS):
                 while LOCKED in response.text:  # by the person's other member, who makes the folder of the notes
                     response = await self.http.post(self.server.url, **request)
@@ -116,15 +121,16 @@ async def crowd(chain: Chain, exchange: Server, pass_through: Server) -> AsyncIt
     members: list[Member] = []
     at_once, turns = anyio.Semaphore(SIGN_INS_AT_ONCE), anyio.Semaphore(CALLS_AT_ONCE[chain.nextcloud.kind])
 
+    async def token_for(name: str, scope: str, browser: Browser | None = None) -> str:
+        account = {"username": name, "password": CROWD_PASSWORD}
+        return str((await sign_in(chain.keycloak, **account, scope=scope, browser=browser))["access_token"])
+
     async def join(name: str, http: httpx.AsyncClient) -> None:
         async with at_once:
             browser = Browser()
             for server in (exchange, pass_through):
-                scope = f"{server.scope} {EVERYTHING}"
-                tokens = await sign_in(
-                    chain.keycloak, username=name, password=CROWD_PASSWORD, scope=scope, browser=browser
-                )
-                member = Member(name, server, tokens["access_token"], http, turns)
+                signed_in = partial(token_for, name, f"{server.scope} {EVERYTHING}")
+                member = Member(name, server, await signed_in(browser), signed_in, http, turns)
                 members.append(member)
             await member.call("nc_whoami")  # makes the account in Nextcloud, which takes it a while
 
