@@ -1,1 +1,1 @@
-"""Starts the whole chain on this machine: for the demo and for the tests. Never shipped with the server."""
+"""Starts Keycloak, Nextcloud and the MCP servers on this machine, for the demo and the tests; not shipped."""

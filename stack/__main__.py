@@ -36,7 +36,7 @@ Logs are in {state}, the addresses for programs in {state}/endpoints.json. Ctrl-
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 1 stands for a failure that has been named in one line."""
+    """Run a command and return its exit status: 1 after an error, which is printed to standard error."""
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status"))
     command = parser.parse_args(arguments).command
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def up(config: Config) -> int:
-    """Start everything and stay until it is told to end, or a part ends by itself."""
+    """Start all parts, and run until a signal comes or a part ends by itself."""
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     print("Starting Keycloak, Nextcloud and two MCP servers …", flush=True)
@@ -63,7 +63,7 @@ def up(config: Config) -> int:
 
 
 def down(config: Config) -> int:
-    """End the stack that runs in another terminal, and wait until it has ended."""
+    """Stop the stack that runs in another terminal, and wait until it has ended."""
     pid = _running(config.state)
     if pid is None:
         print("The stack does not run.")
@@ -75,7 +75,7 @@ def down(config: Config) -> int:
 
 
 def status(config: Config) -> int:
-    """Say which parts answer; 1 if the stack does not run whole."""
+    """Print which parts are ready, and return 1 if one is not."""
     path = config.state / "endpoints.json"
     if _running(config.state) is None or not path.exists():
         print("The stack does not run: start it with `make demo`.")
@@ -115,7 +115,7 @@ def _banner(chain: Chain, seconds: float) -> str:
 
 
 def _shown(path: Path) -> Path:
-    """Return a path as short as it can be from here."""
+    """Return a path relative to the current folder if it is inside it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -125,7 +125,7 @@ def _interrupt(*_: object) -> None:
 
 @contextmanager
 def _only_one(state: Path) -> Iterator[None]:
-    """Hold the lock that says that a stack runs here; the kernel lets go of it however this process ends."""
+    """Hold the lock of the running stack; the kernel releases it when this process ends, even by a crash."""
     with _locked(state, wait=False) as lock:
         lock.write_text(str(os.getpid()))
         yield
@@ -144,7 +144,7 @@ def _locked(state: Path, *, wait: bool) -> Iterator[Path]:
 
 
 def _running(state: Path) -> int | None:
-    """Return the process id of the stack that runs here, if one does."""
+    """Return the process id of the stack that holds the lock in `state`, or None."""
     path = state / "pid"
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""The whole chain: Keycloak, then a Nextcloud that trusts it, then the servers between them."""
+"""The whole chain: Keycloak, a Nextcloud that trusts it, and the MCP servers; they start in this order."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ class Chain:
     nextcloud: Nextcloud
 
     def endpoints(self) -> dict[str, Any]:
-        """Return where everything is, as `.stack/endpoints.json` has it."""
+        """Return the content of `.stack/endpoints.json`: the addresses, client id and demo users."""
         return {
             "issuer": self.keycloak.issuer,
             "keycloak": {
@@ -44,13 +44,13 @@ class Chain:
 
 @contextmanager
 def run_chain(config: Config) -> Iterator[Chain]:
-    """Run all parts for as long as the block lasts, and write `endpoints.json` for as long.
+    """Run all parts for as long as the block lasts; `endpoints.json` exists during that time.
 
     Raises:
-        StackError: a part can't be started; those already running are ended.
+        StackError: a part cannot be started; the parts that already run are stopped.
     """
     config.state.mkdir(parents=True, exist_ok=True)
-    for setting, port in config.ports.items():  # all of this before Keycloak has taken its time to start
+    for setting, port in config.ports.items():  # check this first: Keycloak takes long to start
         require_free_port(port, setting=setting)
     require_nextcloud(config)
     values = realm_values(config)
@@ -71,7 +71,7 @@ def run_chain(config: Config) -> Iterator[Chain]:
 
 
 def realm_values(config: Config) -> dict[str, str]:
-    """Return what the realm file's placeholders stand for."""
+    """Return the values of the realm file's placeholders."""
     return {
         "MCP_EXCHANGE_URL": config.exchange_url,
         "MCP_PASS_THROUGH_URL": config.pass_through_url,
@@ -80,10 +80,10 @@ def realm_values(config: Config) -> dict[str, str]:
 
 
 def _keycloak_home(config: Config, values: dict[str, str]) -> Path:
-    """Return the data folder for this very realm.
+    """Return the data folder for this realm file and these ports.
 
-    Keycloak imports a realm once and never again, so data made from another file or for other ports would go on
-    saying what is no longer true: those get a folder of their own.
+    Keycloak imports a realm only once, so a data folder that was made from another file or for other ports would keep
+    outdated values. Each combination has its own folder.
     """
     digest = hashlib.sha256(json.dumps([realm(config.keycloak_features), values], sort_keys=True).encode())
     return config.state / f"keycloak-{digest.hexdigest()[:8]}"

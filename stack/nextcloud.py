@@ -1,4 +1,4 @@
-"""Nextcloud for the stack: a given one, made to trust the realm, or the stand-in."""
+"""Nextcloud for the stack: an existing one, set up to trust the realm, or the stand-in."""
 
 import os
 import shlex
@@ -24,20 +24,20 @@ SETUP_SECONDS = 300
 
 @dataclass(frozen=True)
 class Nextcloud:
-    """A Nextcloud that answers, and whether it is a real one."""
+    """A running Nextcloud, real or the stand-in."""
 
     url: str
     kind: Literal["nextcloud", "stand-in"]
     note: str = ""
-    """What the person at the terminal still has to do."""
+    """What the user at the terminal still has to do."""
 
 
 @contextmanager
 def run_nextcloud(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
-    """Use the given Nextcloud or run the stand-in for as long as the block lasts.
+    """Use the Nextcloud in the configuration, or run the stand-in for as long as the block lasts.
 
     Raises:
-        StackError: it does not answer, or its set-up failed.
+        StackError: the stand-in did not start, or the set-up of Nextcloud failed.
     """
     if config.nextcloud_url is None:
         with _run_standin(config, keycloak) as standin:
@@ -62,7 +62,11 @@ def _run_standin(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
 
 
 def require_nextcloud(config: Config) -> None:
-    """Raise if a Nextcloud is given that does not answer."""
+    """Check that the Nextcloud in the configuration answers.
+
+    Raises:
+        StackError: it does not.
+    """
     if config.nextcloud_url and not is_ready(f"{config.nextcloud_url}/status.php"):
         raise StackError(
             f"Nextcloud does not answer at {config.nextcloud_url}/status.php: start it, or correct NEXTCLOUD_URL."
@@ -85,7 +89,7 @@ def _given(config: Config, url: str, keycloak: Keycloak) -> Nextcloud:
 
 
 def _set_up(config: Config, occ: str, keycloak: Keycloak) -> None:
-    """Run the script that a deployment runs, so that the tests prove that one."""
+    """Run nextcloud/setup.sh as a deployment does, so that the tests cover it."""
     log = config.state / "nextcloud-setup.log"
     try:
         done = subprocess.run(
@@ -112,12 +116,12 @@ def _set_up(config: Config, occ: str, keycloak: Keycloak) -> None:
 
 
 def _link_local_accounts() -> str:
-    """Return whether the demo's people may get local accounts of their names: not unless the environment says so."""
+    """Return whether realm users may use local accounts of the same name: "false" unless the environment sets it."""
     return os.environ.get("NEXTCLOUD_LINK_LOCAL_ACCOUNTS") or "false"
 
 
 def is_ready(url: str) -> bool:
-    """Say whether a GET answers with success now."""
+    """Return whether a GET request succeeds."""
     try:
         return httpx.get(url, trust_env=False, timeout=10).is_success
     except httpx.HTTPError:

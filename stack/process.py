@@ -1,7 +1,7 @@
-"""Child processes of the stack: started, awaited until they serve, ended.
+"""Child processes of the stack: start, wait until ready, stop.
 
-Each child leads a process group of its own: so Ctrl-C at the terminal reaches the stack alone, which then ends
-its children in order, and a shell script's own children end together with it.
+Each child leads its own process group. Ctrl-C at the terminal therefore reaches only the stack, which then stops its
+children in order, and a shell script ends together with its own children.
 """
 
 import os
@@ -26,9 +26,13 @@ LOG_LINES_SHOWN = 15
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that stays free until a server of this process's takes it.
+    """Return a TCP port on loopback that stays free until a server of this process uses it.
 
-    The kernel gives no such port to an outgoing connection, and another process that asks here gets another one.
+    The port is below the kernel's ephemeral ports, so no outgoing connection takes it. Other processes that call this
+    function get other ports.
+
+    Raises:
+        StackError: no free port was found.
     """
     for port in random.sample(range(FIRST_PORT, _first_ephemeral_port()), k=MAX_ATTEMPTS):
         with socket.socket() as probe, suppress(OSError):
@@ -48,10 +52,10 @@ def _first_ephemeral_port() -> int:
 
 
 def _reserve(port: int) -> None:
-    """Hold a name in the kernel for as long as this process lives.
+    """Bind an abstract Unix socket that reserves the port until this process ends.
 
     Raises:
-        OSError: this process or another one holds it.
+        OSError: the port is already reserved, by this process or another one.
     """
     name = socket.socket(socket.AF_UNIX)
     try:
@@ -59,18 +63,21 @@ def _reserve(port: int) -> None:
     except OSError:
         name.close()
         raise
-    name.detach()  # the name is held until the process ends
+    name.detach()  # keeps the socket open until the process ends
 
 
 def require_free_port(port: int, *, setting: str) -> None:
-    """Raise before a child starts, and in one line, what it would bury in its log.
+    """Check that a port is free before a child starts, whose own error would be hidden in its log.
 
     Args:
-        port: the port that the child is about to listen on, on loopback.
-        setting: the environment variable that moves it elsewhere.
+        port: the loopback port that the child is about to listen on.
+        setting: the environment variable that sets the port.
+
+    Raises:
+        StackError: the port is taken.
     """
     with socket.socket() as probe:
-        # As servers do: a connection of the previous run in TIME_WAIT does not hold the port.
+        # As servers do, so that a TIME_WAIT connection of the previous run does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -94,16 +101,16 @@ def run_process(
     """Run a child for as long as the block lasts; enter the block once `ready` returns true.
 
     Args:
-        name: what the person at the terminal knows the child as.
+        name: the child's name in error messages.
         command: program and arguments; no shell.
-        log: file that takes its output, appended to.
-        ready: asked ten times a second; it must not raise.
+        log: file to which the child's output is appended.
+        ready: called ten times a second until it returns true; it must not raise.
         timeout: seconds until a child that is not ready counts as failed.
-        env: the whole environment; that of the stack by default.
-        cwd: its working directory.
+        env: the child's whole environment; by default that of the stack.
+        cwd: the child's working directory.
 
     Raises:
-        StackError: the child ended or was not ready in time; the last lines of its log are quoted.
+        StackError: the child ended or was not ready in time; the message has the last lines of its log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -125,7 +132,7 @@ def run_process(
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask a child's whole group to end, then insist."""
+    """Send SIGTERM to a child's process group, and SIGKILL if the child has not ended after `TERMINATE_SECONDS`."""
     _signal_group(child, signal.SIGTERM)
     try:
         child.wait(TERMINATE_SECONDS)
@@ -135,7 +142,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # all of the group is gone already
+    with suppress(ProcessLookupError):  # the whole group has ended already
         os.killpg(child.pid, number)
 
 
@@ -156,7 +163,7 @@ def _await_ready(
 
 
 def _tail(log: Path, start: int) -> str:
-    """The last lines which this run, not an earlier one, wrote to the log."""
+    """Return the last lines that this run wrote to the log, without those of earlier runs."""
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""The MCP servers of the stack: the installed command, once in each mode."""
+"""The MCP servers of the stack: the installed command, one server in each mode."""
 
 import os
 import sys
@@ -41,15 +41,18 @@ def run_server(
     logs: Path,
     command: Sequence[str | Path] = (COMMAND,),
 ) -> Iterator[str]:
-    """Run one server for as long as the block lasts, and return the address of its endpoint on this machine.
+    """Run one server for as long as the block lasts, and yield the URL of its endpoint on this machine.
 
     Args:
-        name: what it is called in errors and by its log file.
-        url: its public URL; requests must name that in `Host`.
-        port: where it listens, on loopback.
-        settings: its other settings, by their variables.
-        logs: the folder of its log.
-        command: what is run in place of the installed command.
+        name: the server's name in errors and in the name of its log file.
+        url: the server's public URL; the `Host` of a request must match it.
+        port: the loopback port to listen on.
+        settings: other settings, by environment variable.
+        logs: the folder for the log.
+        command: the command to run instead of the installed one.
+
+    Raises:
+        StackError: the server did not become ready.
     """
     with run_process(
         f"The MCP server ({name})",
@@ -64,6 +67,6 @@ def run_server(
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment without what would set this server behind our back."""
+    """Return the environment without variables that would configure this server unintentionally."""
     prefixes = ("OIDC_", "MCP_", "NEXTCLOUD_", "TOKEN_EXCHANGE_", "ENABLE_TOKEN_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -1,1 +1,1 @@
-"""Plays Nextcloud on machines that have none; every response says that it is the stand-in."""
+"""A stand-in for Nextcloud on machines without one; a header marks every response as the stand-in's."""

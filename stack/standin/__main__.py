@@ -9,7 +9,7 @@ from stack.standin.app import Options, create_app
 
 
 def main() -> None:
-    """Read the command line and serve."""
+    """Parse the command line and run the server."""
     parser = argparse.ArgumentParser(prog="python -m stack.standin", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, required=True)

@@ -1,8 +1,8 @@
-"""Activity, OCS API version 2: github.com/nextcloud/activity, docs/endpoint-v2.md, as it was measured in Nextcloud
+"""Activity, OCS API version 2 (github.com/nextcloud/activity, docs/endpoint-v2.md), as measured on Nextcloud
 34.0.1.
 
-What is created, changed, moved, copied and deleted over WebDAV is an activity of the person who did it, and kept in
-memory. Nextcloud has many more kinds; their filters are here, and find nothing.
+Each file that a user creates, changes, moves, copies or deletes over WebDAV becomes an activity of that user, kept in
+memory. Nextcloud has many more kinds of activities; their filters exist here, but find nothing.
 """  # noqa: D205 - one sentence, which takes two lines
 
 import time
@@ -27,10 +27,10 @@ from stack.standin.tree import Tree
 PATH = "/ocs/{version}.php/apps/activity/api/v2/activity"
 _FILES = "/remote.php/dav/files"
 _CHANGES = {"PUT", "MKCOL", "DELETE", "COPY", "MOVE"}
-_MOST = 200  # of a page, whatever is asked for
+_MOST = 200  # activities in a page, whatever `limit` the request has
 _MOST_JOINED = 5  # files in one entry
 _JOINED_SECONDS = 3 * 60 * 60
-_TYPES = {"created": "file_created", "deleted": "file_deleted"}  # all else is file_changed
+_TYPES = {"created": "file_created", "deleted": "file_deleted"}  # every other verb is file_changed
 _FILTERS: dict[str, tuple[str, Callable[["_Change"], bool]]] = {
     "all": ("All activities", lambda _: True),
     "self": ("By you", lambda _: True),
@@ -50,10 +50,10 @@ class _Change:
     """One change of a file or folder.
 
     Attributes:
-        verb: What happened, as the sentence says it.
-        path: Where the file is now, from the root, with a slash before it.
-        old: Where it was, if it was moved.
-        second: When, in seconds since 1970.
+        verb: The verb in the activity's subject.
+        path: The file's present path from the user's root, with a leading slash.
+        old: The former path, if the file was moved.
+        second: The time of the change, in seconds since 1970.
     """
 
     id: int
@@ -66,31 +66,31 @@ class _Change:
 
 
 class Log:
-    """The activities of all people, the oldest first."""
+    """The activities of all users, oldest first."""
 
     def __init__(self) -> None:
         self._changes: list[_Change] = []
         self._ids = count(1)
 
     def add(self, user: str, verb: str, file_id: int, path: str, old: str = "") -> None:
-        """Remember a change."""
+        """Add a change."""
         self._changes.append(_Change(next(self._ids), user, verb, file_id, path, old))
 
     def of(self, user: str) -> list[_Change]:
-        """A person's, the newest first."""
+        """Return the changes of a user, newest first."""
         return [change for change in reversed(self._changes) if change.user == user]
 
     def owner(self, number: int) -> str | None:
-        """Author the activity with this id is."""
+        """Return the user whose activity has this id, or None."""
         return next((change.user for change in self._changes if change.id == number), None)
 
 
 class Recorder:
-    """ASGI middleware that notes what requests to WebDAV do to files.
+    """ASGI middleware that logs how WebDAV requests change files.
 
     Args:
-        app: What answers them.
-        log: Where it is noted.
+        app: The app that handles the requests.
+        log: The log to add changes to.
         tree: The files.
     """
 
@@ -100,7 +100,7 @@ class Recorder:
         self._tree = tree
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and note what came of it before its answer is sent."""
+        """Pass the request on, and log its effect before the response is sent."""
         is_change = scope["type"] == "http" and scope["method"] in _CHANGES
         account = account_or_none(scope) if is_change else None
         path = _below_home(scope["path"], account.user) if account else ""
@@ -137,18 +137,18 @@ class Recorder:
     def _file_id(self, user: str, path: str) -> int | None:
         try:
             return self._tree.node(self._tree.home(user) / path.strip("/")).id
-        except (OSError, ValueError):  # it is not there, or cannot be: its name is too long, or has a zero byte
+        except (OSError, ValueError):  # the file does not exist, or its name is too long or has a NUL byte
             return None
 
 
 def _below_home(path: str, user: str) -> str:
-    """A file's path from the root of its owner, with a slash before it; empty where it is nothing of theirs."""
+    """Return a path relative to the user's home, with a leading slash; empty if it is the home or outside of it."""
     home = f"{_FILES}/{user}/"
     return f"/{path.removeprefix(home).strip('/')}" if path.startswith(home) and path != home else ""
 
 
 def routes(log: Log) -> list[Route]:
-    """The activities, by filter or not, and the filters."""
+    """Return the routes of the activities, with or without a filter, and of the filters."""
 
     async def activities(request: Request) -> Response:
         account = account_or_none(request.scope)
@@ -181,7 +181,7 @@ def _activities(request: Request, log: Log, user: str) -> Response:
     found = [change for change in own if _FILTERS[chosen][1](change) and (owner is None or change.id < since)]
     page, limit = found[: min(limit, _MOST)], min(limit, _MOST)
     headers: dict[str, str] = {}
-    if owner is None and own:  # so it is, too, for an id that nobody has: then it starts with the newest
+    if owner is None and own:  # also for an unknown id: the list then starts with the newest activity
         headers["X-Activity-First-Known"] = str(own[0].id)
     if page:
         headers["X-Activity-Last-Given"] = str(page[-1].id)
@@ -196,7 +196,7 @@ def _activities(request: Request, log: Log, user: str) -> Response:
 
 
 def _joined(changes: list[_Change]) -> list[list[_Change]]:
-    """Put together what Nextcloud tells in one sentence."""
+    """Group the changes that Nextcloud joins in one activity."""
     entries: list[list[_Change]] = []
     for change in changes:
         if entries and _can_join(entries[-1], change):
@@ -213,7 +213,7 @@ def _can_join(entry: list[_Change], change: _Change) -> bool:
 
 
 def _entry(request: Request, changes: list[_Change]) -> dict[str, Any]:
-    """The newest comes first in the sentence and tells the time, the oldest has the id and the object."""
+    """Return one activity for joined changes: it has the time of the newest, and the id and object of the oldest."""
     newest, oldest = changes[0], changes[-1]
     *others, last = dict.fromkeys(_told(change) for change in changes)
     return {
@@ -234,7 +234,7 @@ def _entry(request: Request, changes: list[_Change]) -> dict[str, Any]:
 
 
 def _told(change: _Change) -> str:
-    """What the sentence names: of a file that was moved, the folder where it is now."""
+    """Return how the subject names the file; for a moved file, the target is its new folder."""
     path = change.path.strip("/")
     if change.verb == "moved" and PurePosixPath(change.path).name == PurePosixPath(change.old).name:
         path = str(PurePosixPath(change.path).parent).strip("/")

@@ -1,4 +1,4 @@
-"""Puts the stand-in together: what Nextcloud's web server, user_oidc and apps do, in one ASGI app."""
+"""The stand-in as one ASGI app, with the parts of Nextcloud's web server, user_oidc and apps."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -40,14 +40,14 @@ HEADER = "X-Nextcloud-Stand-In"
 
 @dataclass(frozen=True)
 class Options:
-    """What the stand-in has to be told.
+    """The options of the stand-in.
 
     Attributes:
-        data: Folder of all that people put into it; made when missing.
-        discovery_url: The realm's OpenID Connect discovery document.
-        client_id: What a token's `aud` has to contain.
-        jwks_ttl: Seconds for which the realm's keys are remembered.
-        realm_transport: In place of the network towards the realm, for tests.
+        data: Folder of the users' data; created if it does not exist.
+        discovery_url: URL of the realm's OpenID Connect discovery document.
+        client_id: The client id that a token's `aud` must contain.
+        jwks_ttl: Seconds for which the realm's keys are cached.
+        realm_transport: Replaces the network to the realm, for tests.
     """
 
     data: Path
@@ -58,7 +58,7 @@ class Options:
 
 
 def create_app(options: Options) -> Starlette:
-    """The whole stand-in as one ASGI app."""
+    """Return the whole stand-in as one ASGI app."""
     options.data.mkdir(parents=True, exist_ok=True)
     tree = Tree(options.data)
     app_passwords = AppPasswords(options.data / "app-passwords")
@@ -83,7 +83,7 @@ def create_app(options: Options) -> Starlette:
 
 
 def _routes(data: Path, tree: Tree, app_passwords: AppPasswords, log: activity.Log) -> list[Route]:
-    # those of apps first: OCS has an answer of its own to every path that is none of theirs
+    # the routes of the apps come first, because OCS answers every other path below /ocs
     return [
         *shares.routes(tree, data / "shares.json"),
         *tables.routes(data / "tables"),
@@ -109,7 +109,7 @@ def _mounts(data: Path, tree: Tree) -> list[Mount]:
 
 
 def _decoded(wsgi_app: Any) -> Any:
-    """Give an application its path as Radicale's own server does: in UTF-8, and not in Latin-1 (PEP 3333)."""
+    """Decode the path as UTF-8, as Radicale's own server does, instead of Latin-1 (PEP 3333)."""
 
     def app(environ: Any, start_response: Any) -> Any:
         environ["PATH_INFO"] = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
@@ -119,13 +119,13 @@ def _decoded(wsgi_app: Any) -> Any:
 
 
 def _mount(path: str, wsgi_app: Any) -> Mount:
-    # a2wsgi has protocols of its own for WSGI and ASGI, which are wider than the usual ones
+    # a2wsgi has its own protocols for WSGI and ASGI, which are wider than the usual ones
     server: Any = WSGIMiddleware(wsgi_app)
     return Mount(path, server)
 
 
 class _ToldApart:
-    """ASGI middleware that says on every response that this is no Nextcloud."""
+    """ASGI middleware that marks every response as the stand-in's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,11 +1,15 @@
-"""What Nextcloud 32's calendars do that Radicale does not, or does in another way; all else is Radicale's.
+"""Where Nextcloud 32's calendars differ from Radicale's; Radicale does the rest.
 
-Measured on Nextcloud 32.0.1: a calendar takes only the components that it was made for; deleted ones keep their name
-in a trash bin; `If-Match` counts for MOVE, which tells of a second object of one UID with 400; an object with attendees
-is stored differently than it was sent, and so comes without an ETag; the outbox says who is busy (RFC 6638 section 5);
-a principal has addresses.
+Measured on Nextcloud 32.0.1:
 
-An account without a mail address in its token has USER@example.org here, as if an administrator had entered it.
+- A calendar accepts only the components that it was created for.
+- The name of a deleted calendar stays taken, because the calendar is in the trash bin.
+- `If-Match` applies to MOVE. MOVE answers 400 if the calendar already has an object with the same UID.
+- The response to PUT has no ETag for an object with attendees, because Nextcloud changes it.
+- The outbox answers free/busy requests (RFC 6638 section 5).
+- A principal has addresses.
+
+A user whose token has no mail address has USER@example.org here, as if an administrator had entered it.
 """
 
 import io
@@ -47,7 +51,7 @@ _BUSY_BY_TIME = re.compile(r'free-busy-query\b.*time-range start="(\w+)" end="(\
 
 
 def address_of(account: Account) -> str:
-    """The mail address that calendars know somebody by."""
+    """Return the mail address that identifies a user in calendars."""
     return account.email or f"{account.user}@example.org"
 
 
@@ -55,8 +59,8 @@ class Calendars:
     """Radicale's calendars with Nextcloud's rules.
 
     Args:
-        inner: Radicale, at the same path.
-        folder: Where it keeps its collections.
+        inner: Radicale, mounted at the same path.
+        folder: The folder of Radicale's collections.
     """
 
     def __init__(self, inner: WsgiApp, folder: Path) -> None:
@@ -66,7 +70,7 @@ class Calendars:
         self._people: dict[str, str] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer by the rule for the method, or as Radicale does."""
+        """Answer by Nextcloud's rule for the method, or else as Radicale does."""
         account = account_of(environ["asgi.scope"])
         self._people[address_of(account)] = account.user
         rules = {
@@ -116,7 +120,7 @@ class Calendars:
         if path.count("/") == 1 and self._place(path).is_dir():
             self._trash.write_text(json.dumps([*self._deleted(), path]))
         status, headers, body = self._ask(environ)
-        # Radicale says 200 with a multistatus, Nextcloud 204 with nothing
+        # Radicale answers 200 with a multistatus, Nextcloud 204 without a body
         if status.startswith("200"):
             start_response("204 No Content", [("Content-Length", "0")])
             return []
@@ -129,7 +133,7 @@ class Calendars:
         failed = if_match(expected, dict(headers).get("ETag")) if expected else None
         if failed:
             return _refuse(start_response, 412, failed)
-        # Radicale compares the host with its own idea of it; both are this one
+        # without the host, which Radicale would compare with its own
         destination = unquote(urlsplit(environ.get("HTTP_DESTINATION", "")).path)
         told = self._ask({**environ, "HTTP_DESTINATION": destination})
         if told[0].startswith("409") and self._components(destination.partition(CALENDARS)[2]) is not None:
@@ -231,7 +235,7 @@ class Calendars:
         return [line for line in lines if not _starts_at(line, missed)]
 
     def _missed(self, path: str, times: tuple[str, str]) -> set[str]:
-        """When the occurrences in a calendar start that free/busy answers miss."""
+        """Return the start times of the occurrences that Nextcloud's free/busy responses miss."""
         objects = self._place(path).glob("*.ics")
         return {start for each in objects for start in missed_starts(each.read_text("utf-8"), *times)}
 
@@ -245,10 +249,10 @@ class Calendars:
         return told[0], told[1], body
 
     def _components(self, path: str) -> list[str] | None:
-        """What the calendar of an object takes; None where there is no calendar."""
+        """Return the components that the calendar of an object accepts; None if the calendar does not exist."""
         properties = self._place(path).parent / ".Radicale.props"
         if not properties.is_file():
-            # somebody's first call makes their first calendar
+            # a user's first call creates the calendar `personal`
             return ["VEVENT"] if path.strip("/").split("/")[1:2] == ["personal"] else None
         named = json.loads(properties.read_text()).get("C:supported-calendar-component-set", "")
         return named.split(",") if named else ["VEVENT", "VTODO", "VJOURNAL"]
@@ -261,7 +265,7 @@ class Calendars:
 
 
 def create_principals_app() -> WsgiApp:
-    """The WSGI app to mount at `PRINCIPALS`: the addresses of who is calling, whatever is asked for."""
+    """Return the WSGI app to mount at `PRINCIPALS`; it always answers with the addresses of the caller."""
 
     def principals(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         account = account_of(environ["asgi.scope"])
@@ -281,7 +285,7 @@ def create_principals_app() -> WsgiApp:
 
 
 def _parts(environ: Environ) -> list[str]:
-    """The user id, and the names below."""
+    """Return the user id and the names after it in the path."""
     path: str = environ["PATH_INFO"]
     return path.strip("/").split("/")
 
@@ -296,7 +300,7 @@ def _starts_at(line: str, starts: set[str]) -> bool:
 
 
 def _body(environ: Environ) -> bytes:
-    """The request's body, which can be read again."""
+    """Return the request's body, and leave it readable."""
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body

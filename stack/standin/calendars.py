@@ -1,7 +1,7 @@
 """Calendars (CalDAV, RFC 4791) and contacts (CardDAV, RFC 6352): Radicale at Nextcloud's paths.
 
-Radicale serves `/{user}/{collection}/{item}`, Nextcloud the same below `/remote.php/dav/calendars` and
-`/remote.php/dav/addressbooks/users`: two instances, each mounted at its path, with folders of their own.
+Radicale serves `/{user}/{collection}/{item}`. Nextcloud serves the same below `/remote.php/dav/calendars` and
+`/remote.php/dav/addressbooks/users`, so there are two instances, each with its own mount path and folder.
 """
 
 import io
@@ -38,25 +38,25 @@ _FIRST_ADDRESS_BOOKS = {
 
 
 def create_calendars_app(folder: Path) -> WsgiApp:
-    """The WSGI app to mount at `caldav.CALENDARS`; each person has the calendar `personal`, for events."""
+    """Return the WSGI app to mount at `caldav.CALENDARS`; each user has the calendar `personal`, for events."""
     return Calendars(_Own(folder, _FIRST_CALENDAR), folder)
 
 
 def create_address_books_app(folder: Path) -> WsgiApp:
-    """The WSGI app to mount at `ADDRESS_BOOKS`; each has `contacts`, and what Nextcloud fills by itself."""
+    """Return the WSGI app to mount at `ADDRESS_BOOKS`; each user has `contacts` and `GENERATED_BOOKS`."""
     return _Own(folder, _FIRST_ADDRESS_BOOKS)
 
 
 class _Own:
-    """Radicale for one kind of collection, with each person's eyes on their own."""
+    """Radicale for one kind of collection; users see only their own."""
 
     def __init__(self, folder: Path, first: dict[str, dict[str, str]]) -> None:
-        # Radicale tells of every request; what matters here is what goes wrong
+        # Radicale logs every request; only errors matter here
         logging.getLogger("radicale").setLevel(logging.ERROR)
         settings = config.load()
         settings.update(
             {
-                # the gate has checked the token already and names the user
+                # the gate has already verified the token and sets the user
                 "auth": {"type": "remote_user", "delay": "0"},
                 "storage": {
                     "filesystem_folder": str(folder),
@@ -70,7 +70,7 @@ class _Own:
         self._radicale = Application(settings)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        # somebody's free/busy times are asked for by others too
+        # other users may request a user's free/busy times
         user = environ.get("standin.as") or account_of(environ["asgi.scope"]).user
         owner = environ["PATH_INFO"].strip("/").partition("/")[0]
         if owner != user:
@@ -83,7 +83,7 @@ class _Own:
         return self._radicale(environ, start_response)
 
     def _etag(self, environ: Environ) -> str | None:
-        """The present ETag of what a request is about; Radicale reads conditions otherwise than sabre/dav."""
+        """Return the present ETag of the request's target; Radicale evaluates conditions differently from sabre/dav."""
         told: list[Any] = []
         asked = {**environ, "REQUEST_METHOD": "GET", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO()}
         b"".join(self._radicale(asked, lambda *arguments: told.extend(arguments[:2])))

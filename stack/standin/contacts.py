@@ -1,8 +1,8 @@
-"""Contacts (CardDAV, RFC 6352): what Nextcloud 32.0.1, whose DAV server is sabre/dav, does otherwise than Radicale.
+"""Contacts (CardDAV, RFC 6352): where Nextcloud 32.0.1, whose DAV server is sabre/dav, differs from Radicale.
 
-Errors have sabre's status and form. A card is kept byte for byte as it was sent, where Radicale writes it anew and
-loses parts of vCard 4; PROPFIND gives it so, and REPORT only with the properties that it asks for. Not played:
-conversion between versions of vCard, and cards in the address books that Nextcloud fills by itself.
+Errors have sabre/dav's status and format. A card is stored byte for byte as it was sent; Radicale would rewrite it and
+lose parts of vCard 4. PROPFIND returns the whole card, REPORT only the properties that it requests. Conversion between
+vCard versions and cards in Nextcloud's generated address books are not implemented.
 """
 
 import re
@@ -39,7 +39,7 @@ _TAKEN = "VCard object with uid already exists in this addressbook collection."
 
 
 def create_contacts_app(folder: Path) -> WsgiApp:
-    """The WSGI app to mount at `calendars.ADDRESS_BOOKS`."""
+    """Return the WSGI app to mount at `calendars.ADDRESS_BOOKS`."""
     return _LikeNextcloud(create_address_books_app(folder), folder / "as-sent")
 
 
@@ -88,7 +88,7 @@ class _LikeNextcloud:
             data = properties.find(f"{_CARD}address-data")
             data = SubElement(properties, f"{_CARD}address-data") if data is None else data
             data.text = _with_properties(file.read_bytes().decode(), wanted)
-        # a line end of two characters would reach no client: XML makes one of it
+        # an XML parser would turn CRLF into LF, so CR is sent as a character reference
         return tostring(document).replace(b"\r", b"&#13;")
 
     def _file(self, path: str, etag: str) -> Path:
@@ -109,7 +109,7 @@ def _refuse(start_response: Callable[..., Any], refusal: Refusal) -> Iterable[by
 
 
 def _as_radicale_takes_it(environ: Environ, sent: bytes) -> Environ:
-    """The request, a card without the lines that are none: Nextcloud keeps those, and Radicale's parser never ends."""
+    """Return the request without invalid vCard lines: Nextcloud keeps them, but Radicale's parser hangs on them."""
     if environ["REQUEST_METHOD"] == "PUT":
         unfolded = re.sub(rb"\r?\n[ \t]", b"", sent)
         sent = b"".join(line + b"\r\n" for line in re.split(rb"\r?\n", unfolded) if _LINE.match(line))
@@ -123,14 +123,14 @@ def _ask(app: WsgiApp, environ: Environ) -> tuple[int, dict[str, str], bytes]:
 
 
 def _status(method: str, status: int, body: bytes) -> int:
-    """Sabre's status, where Radicale has another."""
+    """Return sabre/dav's status for a status of Radicale's."""
     if (method, status) == ("PUT", 409):
         return 400 if b"no-uid-conflict" in body else 404
     return {("DELETE", 200): 204, ("PUT", 400): 415}.get((method, status), status)
 
 
 def _with_properties(card: str, names: set[str]) -> str:
-    """The card with these properties alone, and those that sabre always gives; all without names."""
+    """Return the card with the named properties and those that sabre/dav always returns; without names, all of it."""
     lines = re.split(r"(?<=\n)(?![ \t])", card)
     return "".join(line for line in lines if not names or _name(line) in names | _ALWAYS)
 

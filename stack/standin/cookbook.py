@@ -1,9 +1,9 @@
-"""Cookbook, REST API v1: https://nextcloud.github.io/cookbook/dev/api/, as Cookbook 0.11.9 was measured.
+"""Cookbook, REST API v1 (https://nextcloud.github.io/cookbook/dev/api/), as measured on Cookbook 0.11.9.
 
-Kept in memory: recipes go with the process. The oddities are Cookbook's own: names in paths are decoded twice, `/tags`
-finds nothing, an update takes the id of its body and replaces all, and a deletion always succeeds.
+Recipes are kept in memory. The oddities are Cookbook's own: names in paths are decoded twice, `/tags` finds nothing, an
+update uses the id in its body and replaces the whole recipe, and a deletion always succeeds.
 
-The stand-in reaches no web. It knows one page by heart, `PAGE`, so that an import can be seen to work.
+The stand-in does not access the web. An import works only for the URL `PAGE`, whose recipe is built in.
 """
 
 import json
@@ -67,23 +67,23 @@ Handler = Callable[["Cookbook", Request, Row], Any]
 
 
 class Cookbook:
-    """The recipes of one person."""
+    """The recipes of one user."""
 
     def __init__(self) -> None:
         self.recipes: dict[int, Row] = {}
         self.settings: Row = dict(_SETTINGS)
 
     def by_name(self) -> list[Row]:
-        """All recipes, by name."""
+        """Return all recipes, sorted by name."""
         return sorted(self.recipes.values(), key=lambda recipe: str(recipe["name"]).casefold())
 
     def taken(self, name: str, own: int | None) -> bool:
-        """Say whether another recipe has the name."""
+        """Return whether a recipe other than `own` has the name."""
         return any(recipe["name"] == name for number, recipe in self.recipes.items() if number != own)
 
 
 def routes() -> list[Route]:
-    """The API's addresses."""
+    """Return the API's routes."""
     books: dict[str, Cookbook] = {}
     ids = count(1)
 
@@ -131,7 +131,7 @@ def _version(_book: Cookbook, _request: Request, _body: Row) -> Row:
 def _set_config(book: Cookbook, _request: Request, body: Row) -> str | Response:
     book.settings.update({name: value for name, value in body.items() if name in _SETTINGS})
     if ".." in str(book.settings["folder"]):
-        return HTMLResponse("<!DOCTYPE html>", 500)  # and so from now on
+        return HTMLResponse("<!DOCTYPE html>", 500)  # the setting is stored all the same, so the next calls fail too
     return "OK"
 
 
@@ -182,20 +182,20 @@ def _keep(book: Cookbook, body: Row, number: int) -> None:
 
 
 def _clean(text: str) -> str:
-    """A text without tags, its entities decoded, and without backslashes; both twice, as a recipe is filtered twice."""
+    """Remove tags, decode entities and replace backslashes, twice: Cookbook filters a recipe twice."""
     for _ in range(2):
         text = unescape(re.sub(r"<(?!\s)[^>]*>?", "", text).replace("\\", "_"))
     return re.sub(" +", " ", text.replace("\t", " ")).strip()
 
 
 def _address(url: str) -> str:
-    """An address without what is not ASCII; what is none then is dropped."""
+    """Return a URL without its non-ASCII characters, or an empty string if the result is not a URL."""
     url = re.sub("[^!-~]", "", url)
     return url if re.fullmatch(r"[a-zA-Z]+://[a-zA-Z0-9.-]+([:/?#].*)?", url) else ""
 
 
 def _duration(value: str | None) -> str | None:
-    """A duration in hours, minutes and seconds; weeks and days are dropped, and so is all of what is none."""
+    """Return a duration in hours, minutes and seconds, without weeks and days; None if it is not a duration."""
     found = _DURATION.fullmatch(value or "")
     if found is None:
         return None

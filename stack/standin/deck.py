@@ -1,8 +1,9 @@
-"""Deck, REST API v1.1: https://github.com/nextcloud/deck/blob/main/docs/API.md, as Deck 1.16.7 was measured.
+"""Deck, REST API v1.1 (https://github.com/nextcloud/deck/blob/main/docs/API.md), as measured on Deck 1.16.7.
 
-Kept in memory: boards go with the process. The oddities are Deck's own: a path's last id alone counts, a PUT moves
-what it names to where its path says and clears what it leaves out, ETags are of the second, a card's `owner` is
-demanded and ignored, `If-Match` is not looked at, and 403 stands for all that cannot be seen.
+Boards are kept in memory. The oddities are Deck's own: only the last id in a path identifies the object; a PUT moves
+the object to the parent in its path, and clears the fields that it leaves out; ETags change once a second at most; a
+card's `owner` is required and ignored; `If-Match` is ignored; and Deck answers 403 for every object that the user
+cannot see.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ Handler = Callable[["Desk", Request, Row], Any]
 
 
 class RefusedError(Exception):
-    """Deck's answer, where it is none of success."""
+    """An error response of Deck."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,7 +43,7 @@ DENIED = RefusedError(403, "Permission denied")
 
 
 class Cupboard:
-    """All boards of all people."""
+    """All boards of all users."""
 
     def __init__(self) -> None:
         self.boards: dict[int, Row] = {}
@@ -53,16 +54,16 @@ class Cupboard:
         self.ids = count(1)
 
     def person(self, user: str) -> Row:
-        """Somebody, as Deck writes people."""
+        """Return Deck's representation of a user."""
         return {"primaryKey": user, "uid": user, "displayname": self.names.get(user, user), "type": 0}
 
 
 class Desk:
-    """Deck as one person sees it.
+    """Deck as one user sees it.
 
     Args:
-        cupboard: Where everything is.
-        account: Who is asking.
+        cupboard: The boards of all users.
+        account: The caller.
     """
 
     def __init__(self, cupboard: Cupboard, account: Account) -> None:
@@ -71,7 +72,7 @@ class Desk:
         self.user = account.user
 
     def permissions(self, board: Row) -> Row:
-        """What the person may do with a board."""
+        """Return the user's permissions on a board."""
         mine: Row = next((acl for acl in board["acl"] if acl["participant"]["uid"] == self.user), {})
         owner = board["owner"] == self.user
         return {
@@ -83,7 +84,11 @@ class Desk:
         }
 
     def board(self, number: int, need: str = "READ") -> Row:
-        """A board on which the person may do that."""
+        """Return a board on which the user has the permission `need`.
+
+        Raises:
+            RefusedError: there is no such board, or the permission is missing.
+        """
         board = self.all.boards.get(number)
         if board is None or board["deletedAt"] or not self.permissions(board)[f"PERMISSION_{need}"]:
             raise DENIED
@@ -92,7 +97,7 @@ class Desk:
         return board
 
     def stack(self, number: int, need: str = "READ") -> Row:
-        """A stack; one in the trash is found as well."""
+        """Return a stack, even one in the trash."""
         stack = self.all.stacks.get(number)
         if stack is None:
             raise DENIED
@@ -100,7 +105,7 @@ class Desk:
         return stack
 
     def card(self, number: int, need: str = "READ") -> Row:
-        """A card that is not in the trash."""
+        """Return a card that is not in the trash."""
         card = self.all.cards.get(number)
         if card is None:
             raise DENIED
@@ -110,7 +115,7 @@ class Desk:
         return card
 
     def label(self, number: int, need: str = "READ") -> Row:
-        """A label."""
+        """Return a label."""
         label = self.all.labels.get(number)
         if label is None:
             raise DENIED
@@ -118,7 +123,7 @@ class Desk:
         return label
 
     def show_board(self, board: Row, *, whole: bool = True) -> Row:
-        """A board; in lists without labels and people."""
+        """Return the JSON of a board; in lists (not `whole`) it has no labels and users."""
         people = [self.all.person(board["owner"]), *(acl["participant"] for acl in board["acl"])]
         labels = [_tagged(label) for label in self.all.labels.values() if label["boardId"] == board["id"]]
         return _tagged(board) | {
@@ -130,7 +135,7 @@ class Desk:
         }
 
     def show_stack(self, stack: Row) -> Row:
-        """A stack with its cards; without the field where there are none."""
+        """Return the JSON of a stack; the field `cards` is missing if it has none."""
         cards = [
             self.show_card(card)
             for card in sorted(self.all.cards.values(), key=lambda card: (card["order"], card["id"]))
@@ -139,7 +144,7 @@ class Desk:
         return _tagged(stack) | ({"cards": cards} if cards else {})
 
     def show_card(self, card: Row) -> Row:
-        """A card, with labels and people."""
+        """Return the JSON of a card, with its labels and users."""
         labels = [self.all.labels[number] for number in card["labels"] if number in self.all.labels]
         return _tagged(card) | {
             "owner": self.all.person(card["owner"]),
@@ -152,7 +157,7 @@ class Desk:
 
 
 def routes() -> list[Route]:
-    """The API's addresses."""
+    """Return the API's routes."""
     cupboard = Cupboard()
 
     def at(path: str, method: str, handler: Handler) -> Route:
@@ -195,7 +200,7 @@ def _endpoint(cupboard: Cupboard, handler: Handler) -> Callable[[Request], Await
         try:
             body = json.loads(await request.body() or b"{}")
         except ValueError:
-            body = {}  # what cannot be read counts as empty
+            body = {}  # an invalid body counts as empty
         try:
             return JSONResponse(handler(Desk(cupboard, account_of(request.scope)), request, body))
         except RefusedError as refused:
@@ -205,7 +210,7 @@ def _endpoint(cupboard: Cupboard, handler: Handler) -> Callable[[Request], Await
 
 
 def _list_boards(desk: Desk, _request: Request, _body: Row) -> list[Row]:
-    # those in the trash are listed as well
+    # boards in the trash are listed too
     seen = [board for board in desk.all.boards.values() if desk.permissions(board)["PERMISSION_READ"]]
     return [desk.show_board(board, whole=False) for board in seen]
 
@@ -243,7 +248,7 @@ def _share(desk: Desk, request: Request, body: Row) -> Row:
 def _list_stacks(desk: Desk, request: Request, _body: Row) -> list[Row]:
     board = desk.board(_id(request, "board"))
     stacks = [stack for stack in desk.all.stacks.values() if stack["boardId"] == board["id"] and not stack["deletedAt"]]
-    return [desk.show_stack(stack) for stack in stacks]  # in the order of their making
+    return [desk.show_stack(stack) for stack in stacks]  # in the order of creation
 
 
 def _create_stack(desk: Desk, request: Request, body: Row) -> Row:
@@ -286,7 +291,7 @@ def _create_card(desk: Desk, request: Request, body: Row) -> Row:
     }
     card = _new(desk.all.cards, desk.all, fields)
     if body.get("labels") or body.get("users"):
-        raise RefusedError(400, "cardId must be provided and must be numeric")  # and yet it is there
+        raise RefusedError(400, "cardId must be provided and must be numeric")  # the card is created all the same
     return desk.show_card(card)
 
 
@@ -325,7 +330,7 @@ def _reorder(desk: Desk, request: Request, body: Row) -> list[Row]:
     stack, order = (
         desk.stack(_id(request, "stack"), "EDIT"),
         _number(body, "order"),
-    )  # the body's stack is not looked at
+    )  # the stack in the body is ignored
     _changed(card, {"stackId": stack["id"], "order": order})
     others = [each for each in desk.all.cards.values() if each["stackId"] == stack["id"] and not each["deletedAt"]]
     position = 0
@@ -341,7 +346,7 @@ def _assign_label(desk: Desk, request: Request, body: Row) -> None:
     card, label = _unarchived(desk, request), desk.label(_number(body, "labelId"))
     if label["boardId"] != desk.stack(card["stackId"])["boardId"]:
         raise RefusedError(500, "Operation not allowed. Label does not exist.")
-    _changed(card, {"labels": [*card["labels"], label["id"]]})  # once more, if it has it
+    _changed(card, {"labels": [*card["labels"], label["id"]]})  # a second time, if the card already has it
 
 
 def _remove_label(desk: Desk, request: Request, body: Row) -> None:
@@ -456,7 +461,7 @@ def _number(body: Row, name: str) -> int:
 
 
 def _moment(value: str | None) -> str | None:
-    """A time as Deck keeps it: without fractions of a second, and as if it were in UTC, whatever its offset."""
+    """Return a time as Deck stores it: without fractions of a second, and with its offset replaced by UTC's."""
     if not value:
         return None
     try:

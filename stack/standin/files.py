@@ -1,7 +1,7 @@
-"""Files over WebDAV (RFC 4918): WsgiDAV's file system provider, with the properties that Nextcloud adds.
+"""Files over WebDAV (RFC 4918): WsgiDAV's file system provider with Nextcloud's additional properties.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/basic.html: `oc:fileid`,
-`oc:favorite`, `oc:size` and `oc:permissions` live in the namespace http://owncloud.org/ns.
+`oc:favorite`, `oc:size` and `oc:permissions` are in the namespace http://owncloud.org/ns.
 """
 
 from pathlib import Path
@@ -17,19 +17,19 @@ from wsgidav.fs_dav_provider import (  # type: ignore[import-untyped]
 from stack.standin.tree import Tree, size
 
 _OC = "{http://owncloud.org/ns}"
-# WsgiDAV unquotes Destination before it splits the URL, and so loses what follows these two in a name.
-# As Cygwin does, they travel as private characters, which the provider turns back.
+# WsgiDAV unquotes Destination before it splits the URL, and so cuts a name off at these two characters.
+# They are passed as private-use characters, as in Cygwin, and the provider converts them back.
 _TO_PRIVATE = {ord("?"): 0xF03F, ord(";"): 0xF03B}
 _FROM_PRIVATE = {private: char for char, private in _TO_PRIVATE.items()}
 
 
 def hide_delimiters(path: str) -> str:
-    """A path that WsgiDAV's splitting of a Destination header leaves whole."""
+    """Return a path that WsgiDAV does not cut off when it splits a Destination header."""
     return path.translate(_TO_PRIVATE)
 
 
 class _Nextcloud:
-    """What files and folders share: properties, ids that live and die with them."""
+    """Properties and ids that files and folders have in common."""
 
     provider: "FilesProvider"
     permissions: str
@@ -55,7 +55,7 @@ class _Nextcloud:
             if name.startswith(_OC):
                 return self._own_value(name.removeprefix(_OC))
         except FileNotFoundError:
-            # another request deleted it since it was listed
+            # another request has deleted it since it was listed
             raise DAVError(HTTP_NOT_FOUND) from None
         return super().get_property_value(name)  # type: ignore[misc]
 
@@ -70,7 +70,7 @@ class _Nextcloud:
         self.provider.tree.remove(self.location())
 
     def handle_delete(self) -> bool:
-        # else WsgiDAV would put what a folder holds into the trash one by one
+        # otherwise WsgiDAV would move each member of a folder to the trash separately
         self.delete()
         return True
 
@@ -88,21 +88,21 @@ class _Nextcloud:
 
 
 class File(_Nextcloud, FileResource):  # type: ignore[misc]
-    """A file: everything but sharing is allowed to its owner."""
+    """A file; its owner may do everything with it but share it."""
 
     permissions = "RGDNVW"
 
     def get_content_type(self) -> str:
-        """The media type, without the parameter that WsgiDAV adds, since Nextcloud gives none here."""
+        """Return the media type without the parameter that WsgiDAV adds and Nextcloud does not."""
         return str(super().get_content_type()).partition(";")[0]
 
     def end_write(self, *, with_errors: bool) -> None:
-        """Count the write, also one that broke off: the content is a different one."""
+        """Count the write, even if it failed: the content has changed."""
         del with_errors
         self.provider.tree.written(self.location())
 
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
-        """Copy the file; one that it takes the place of goes to the trash."""
+        """Copy or move the file; a file that it replaces goes to the trash."""
         destination = self.provider.location(dest_path)
         if destination.is_file():
             self.provider.tree.remove(destination)
@@ -115,48 +115,48 @@ class File(_Nextcloud, FileResource):  # type: ignore[misc]
 
 
 class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
-    """A folder, listed by name."""
+    """A folder, whose members are listed by name."""
 
     permissions = "RGDNVCK"
 
     def own_properties(self) -> list[str]:
-        """Folders have no content of their own."""
+        """Return the names of the quota properties; a folder has no content properties."""
         return ["quota-used-bytes", "quota-available-bytes"]
 
     def get_used_bytes(self) -> int:
-        """Bytes of all that it holds, not of the disk it is on."""
+        """Return the total size of the files in the folder, in bytes, instead of the disk's usage."""
         return size(self.location())
 
     def get_available_bytes(self) -> int:
-        """No limit, which Nextcloud writes so."""
+        """Return -3, which stands for no limit in Nextcloud."""
         return -3
 
     def get_member_list(self) -> list[Any]:
-        """What it holds, by name, without what another request deletes meanwhile."""
+        """Return the members by name, without those that another request deletes meanwhile."""
         members = (self.get_member(name) for name in sorted(self.get_member_names()))
         return [member for member in members if member is not None]
 
     def create_empty_resource(self, name: str) -> Any:
-        """Make a file, under an id that no file had before."""
+        """Create a file with a new id."""
         created = super().create_empty_resource(name)
         self.provider.tree.forget(self.location() / name)
         return created
 
     def create_collection(self, name: str) -> None:
-        """Make a folder, likewise."""
+        """Create a folder with a new id."""
         super().create_collection(name)
         self.provider.tree.forget(self.location() / name)
 
 
 class FilesProvider(FilesystemProvider):  # type: ignore[misc]
-    """All people's files; who may go where is decided in front of it (see `webdav`)."""
+    """The files of all users; `webdav` checks access before it calls this."""
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(str(tree.files), fs_opts={"follow_symlinks": False})
         self.tree = tree
 
     def get_resource_inst(self, path: str, environ: dict[str, Any]) -> File | Folder | None:
-        """The file or folder at a path, or None."""
+        """Return the file or folder at a path, or None."""
         location = self.location(path)
         if location.is_dir():
             return Folder(path, environ, str(location))
@@ -165,7 +165,7 @@ class FilesProvider(FilesystemProvider):  # type: ignore[misc]
         return None
 
     def location(self, path: str) -> Path:
-        """The place on disk of a path that starts with its owner's name."""
+        """Return the location on disk of a path that starts with its owner's user id."""
         return Path(self._loc_to_file_path(path))
 
     def _loc_to_file_path(self, path: str, environ: dict[str, Any] | None = None) -> str:

@@ -1,14 +1,13 @@
-"""The gate in front of everything: what user_oidc and Nextcloud's CORS rule were measured to let through.
+"""Authentication of every request, as measured for user_oidc and Nextcloud's CORS rule.
 
-user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT counts when it is signed by the realm with an algorithm that the app
-verifies, is from the realm's issuer, has not expired, and has the client id in `aud`, or no `aud` at all. The account
-is the one that `preferred_username` names, and is made at its first call. An app password counts too, where somebody
-has one. All else is an anonymous request, and each API refuses those in words of its own. So is a token that names a
-local account, in whatever upper and lower case: that is what `soft_auto_provision=false` does, which nextcloud/setup.sh
-sets.
+Measured for user_oidc 8.10.1 on Nextcloud 32.0.1: a bearer JWT is accepted if the realm signed it with an algorithm
+that the app verifies, if its issuer is the realm's, if it has not expired, and if its `aud` contains the client id or
+is missing. `preferred_username` is the account, which the first call creates. An app password is accepted too. Every
+other request is anonymous, and each API refuses it with its own error. A token that names a local account, in upper or
+lower case, also counts as anonymous: this is the effect of `soft_auto_provision=false`, which nextcloud/setup.sh sets.
 
-A new account gets its start files, which takes a while. Until then each API refuses the account's other requests in
-its own way (measured on Nextcloud 34.0.1, where it takes 2.6 s).
+It takes a while to create the first files of a new account. Until then, each API refuses the account's other requests
+with its own error (measured on Nextcloud 34.0.1, where this takes 2.6 s).
 """
 
 import base64
@@ -36,28 +35,28 @@ from stack.standin.tree import Tree
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA"]
 _KEY_TYPES = {"RS": "RSA", "ES": "EC", "Ed": "OKP"}
 _CURVES = frozenset({None, "P-256", "P-384", "Ed25519"})
-"""Those that user_oidc's library knows; `None` is what an RSA key has."""
+"""The curves that user_oidc's library supports; an RSA key has None."""
 _MIN_BITS = 2048
 LOCAL_ACCOUNTS = frozenset({"admin"})
-"""Who has an account here that is none of the realm's: the administrator, as in every Nextcloud."""
+"""The accounts that do not come from the realm: the administrator, as in every Nextcloud."""
 ARRIVAL_SECONDS = 0.2
-"""For which a new account gets its start files."""
+"""Seconds that it takes to create the first files of a new account."""
 _SCOPE_KEY = "standin.account"
-# user_oidc allows any character; here an id is a folder's name too, which rules out paths such as `..`
+# user_oidc allows any character; here a user id is also a folder name, which excludes names such as `..`
 _USER_ID = re.compile(r"[^/\0.\s][^/\0]*")
-_MAX_USER_ID = 64  # bytes; of a longer one Nextcloud has the SHA-256
+_MAX_USER_ID = 64  # bytes; Nextcloud uses the SHA-256 of a longer id
 _CORS_REFUSAL = "CORS requires basic auth"
 _ANONYMOUS_REFUSAL = "Current user is not logged in"
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who is calling.
+    """The account of the caller.
 
     Attributes:
         user: The user id.
-        display_name: The name for people.
-        email: The address, when the token has one.
+        display_name: The display name.
+        email: The mail address, if the token has one.
     """
 
     user: str
@@ -66,29 +65,29 @@ class Account:
 
 
 def account_of(scope: Scope) -> Account:
-    """The account that the gate let in; only for paths that it closes to others."""
+    """Return the caller's account; use it only for paths on which the gate refuses anonymous requests."""
     account: Account = scope[_SCOPE_KEY]
     return account
 
 
 def account_or_none(scope: Scope) -> Account | None:
-    """The same for paths that are open to all."""
+    """Return the caller's account, or None for an anonymous request."""
     account: Account | None = scope[_SCOPE_KEY]
     return account
 
 
 class AppPasswords:
-    """The app passwords that people have, one each; `occ user:auth-tokens:add` writes them.
+    """The app passwords, at most one for each user; `occ user:auth-tokens:add` creates them.
 
     Args:
-        folder: Holds a file for each person, with the password's SHA-256.
+        folder: The folder with a file for each user, which has the SHA-256 of the password.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def account(self, credentials: str) -> Account | None:
-        """Return whose user name and app password these credentials of HTTP Basic (RFC 7617) are."""
+        """Return the account of HTTP Basic credentials (RFC 7617), or None if they are wrong."""
         try:
             user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
@@ -99,19 +98,19 @@ class AppPasswords:
         return Account(user, user, None) if digest == (self._folder / user).read_text() else None
 
     def revoke(self, user: str) -> None:
-        """Forget a person's app password."""
+        """Delete a user's app password."""
         (self._folder / user).unlink(missing_ok=True)
 
 
 class Gate:
-    """ASGI middleware that finds out who is calling and refuses what Nextcloud would refuse.
+    """ASGI middleware that identifies the caller and refuses the requests that Nextcloud refuses.
 
     Args:
-        app: What stands behind it.
+        app: The app behind the middleware.
         keys: The realm's issuer and signing keys.
-        client_id: What `aud` has to contain.
-        tree: Where new accounts get their files.
-        app_passwords: The app passwords that people have.
+        client_id: The client id that `aud` must contain.
+        tree: The files, which new accounts get.
+        app_passwords: The users' app passwords.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class Gate:
         self._arriving: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on with the account it belongs to."""
+        """Refuse the request, or pass it on with the caller's account."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -149,7 +148,7 @@ class Gate:
         return _account_from(claims)
 
     async def _arrive(self, path: str, user: str) -> Response | None:
-        """Make the account of somebody new; refuse their other requests until it is made."""
+        """Create the account of a new user, and refuse the user's other requests until it exists."""
         if user in self._arriving:
             return _not_yet(path, user)
         if self._tree.knows(user):
@@ -168,7 +167,7 @@ class Gate:
             return None
         try:
             _check_keys(token, realm.keys)
-            with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of the name EdDSA (RFC 9864)
+            with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # about the name EdDSA (RFC 9864)
                 claims = jwt.decode(token, realm.keys, algorithms=ALGORITHMS).claims
         except (JoseError, ValueError):
             return None
@@ -183,10 +182,11 @@ class Gate:
 
 
 def _check_keys(token: str, keys: KeySet) -> None:
-    """Do what user_oidc does with the realm's other keys of the kind that the token's algorithm needs.
+    """Check all keys of the realm of the type that the token's algorithm needs, as user_oidc does.
 
     Raises:
-        ValueError: one has a curve that user_oidc's library does not know, or is too short and comes first.
+        ValueError: a key has a curve that user_oidc's library does not support, or a key before the token's is too
+            short.
     """
     header = jws.extract_compact(token.encode()).headers()
     needed = _KEY_TYPES.get(str(header.get("alg"))[:2])
@@ -202,7 +202,7 @@ def _check_keys(token: str, keys: KeySet) -> None:
 
 
 def _naming(account: Account | None, path: str, send: Send) -> Send:
-    """Add the header in which Nextcloud 32 names whom it answers, as it is in UTF-8; WebDAV has none there."""
+    """Add the header `X-User-Id` with the caller's user id in UTF-8, as Nextcloud 32 does except for WebDAV."""
     if account is None or path.startswith("/remote.php/"):
         return send
 
@@ -229,7 +229,7 @@ def _account_from(claims: dict[str, Any]) -> Account | None:
 
 
 def _refusal(path: str, headers: Headers, account: Account | None) -> Response | None:
-    """The 401 of the API that was called, or None; OCS answers for itself, and status.php is for all."""
+    """Return the 401 of the called API, or None; OCS answers 401 itself, and status.php needs no authentication."""
     if path.startswith("/index.php/apps/"):
         return _app_refusal(headers, account)
     if path.startswith("/remote.php/") and account is None:
@@ -240,7 +240,7 @@ def _refusal(path: str, headers: Headers, account: Account | None) -> Response |
 
 
 def _not_yet(path: str, user: str) -> Response | None:
-    """What the API that was called says while somebody else's request makes the account."""
+    """Return the error of the called API while another request creates the account."""
     if path.startswith("/index.php/apps/"):
         return HTMLResponse("<!DOCTYPE html><title>Error</title><h2>Internal Server Error</h2>", 500)
     if path.startswith("/remote.php/"):
@@ -253,7 +253,7 @@ def _not_yet(path: str, user: str) -> Response | None:
 
 
 def _app_refusal(headers: Headers, account: Account | None) -> Response | None:
-    # the `#[CORS]` attribute of app APIs: without the header even a good token is refused
+    # the `#[CORS]` attribute of app APIs: without the header, even a valid token is refused
     if headers.get("ocs-apirequest") != "true":
         return JSONResponse({"message": _CORS_REFUSAL}, 401)
     if account is None:

@@ -1,7 +1,7 @@
-"""The realm's issuer and signing keys, remembered as user_oidc remembers them.
+"""The realm's issuer and signing keys, cached as in user_oidc.
 
-user_oidc keeps the JWKS for an hour and does not fetch it again for an unknown `kid`. A friendlier stand-in
-would hide what happens on a real Nextcloud after the realm's keys change: 401 on every call, for an hour.
+user_oidc caches the JWKS for an hour and does not fetch it again for an unknown `kid`. The stand-in does the same, to
+show what happens on a real Nextcloud after a key rotation: every call gets 401 for an hour.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Realm:
-    """What the gate has to know about the realm.
+    """The realm's issuer and keys.
 
     Attributes:
-        issuer: The exact `iss` of its tokens.
-        keys: The keys that sign them.
+        issuer: The exact `iss` of the realm's tokens.
+        keys: The keys that verify the tokens.
     """
 
     issuer: str
@@ -29,12 +29,12 @@ class Realm:
 
 
 class KeyMemory:
-    """Fetches the realm's keys at first use and remembers them.
+    """Fetches the realm's keys at first use and caches them.
 
     Args:
-        discovery_url: OpenID Connect discovery document.
+        discovery_url: URL of the OpenID Connect discovery document.
         ttl: Seconds until the keys are fetched again.
-        transport: In place of the network, for tests.
+        transport: Replaces the network, for tests.
     """
 
     def __init__(self, discovery_url: str, *, ttl: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -46,7 +46,7 @@ class KeyMemory:
         self._lock = asyncio.Lock()
 
     async def get(self) -> Realm | None:
-        """The realm, or None while it cannot be reached: then nobody can sign in."""
+        """Return the realm, or None while it cannot be reached; every token is then refused."""
         async with self._lock:
             if self._realm is None or time.monotonic() - self._fetched_at >= self._ttl:
                 self._realm = await self._fetch()

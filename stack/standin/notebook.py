@@ -1,7 +1,7 @@
-"""Notes as the Notes app keeps them: text files `Notes/<category>/<title>.md` among the person's own files.
+"""Notes as the Notes app stores them: text files `Notes/<category>/<title>.md` in the user's files.
 
-https://github.com/nextcloud/notes/blob/main/docs/api/v1.md. A file put there over WebDAV is a note, and a note is
-a file to WebDAV. Titles become file names, so they are cleaned and made unique; how was recorded from Notes 5.
+https://github.com/nextcloud/notes/blob/main/docs/api/v1.md. A file that is put there over WebDAV is a note, and a note
+is a file in WebDAV. Titles become file names, so they are cleaned and made unique as recorded from Notes 5.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ _UNTITLED = "New note"
 
 
 class NoSuchNoteError(LookupError):
-    """No note of this person has that id."""
+    """No note of this user has the id."""
 
 
 class Notebook:
-    """The notes of one person.
+    """The notes of one user.
 
     Args:
-        tree: Where the files are.
-        user: Author notes.
+        tree: The files.
+        user: The user id.
     """
 
     def __init__(self, tree: Tree, user: str) -> None:
@@ -41,16 +41,16 @@ class Notebook:
         self.folder.mkdir(exist_ok=True)
 
     def all(self) -> Iterator["Note"]:
-        """Every note, in the order of their paths."""
+        """Yield all notes, sorted by path."""
         for path in sorted(self.folder.rglob("*")):
             if path.is_file() and path.suffix.lower() in _SUFFIXES:
                 yield Note(self._tree, self._home, path)
 
     def get(self, number: int) -> "Note":
-        """The note with an id.
+        """Return the note with an id.
 
         Raises:
-            NoSuchNoteError: No note has it, though another file may.
+            NoSuchNoteError: No note has the id; it may be the id of another file.
         """
         for note in self.all():
             if note.number == number:
@@ -58,7 +58,7 @@ class Notebook:
         raise NoSuchNoteError(number)
 
     def create(self, title: str, category: str) -> "Note":
-        """An empty note; the title may come out changed."""
+        """Create an empty note; its title may differ from `title`."""
         folder = self._category_folder(category)
         path = _free_path(folder, title, ".md")
         path.touch()
@@ -66,7 +66,7 @@ class Notebook:
         return Note(self._tree, self._home, path)
 
     def move(self, note: "Note", title: str, category: str) -> None:
-        """Give a note another title or category; a folder that is left empty goes."""
+        """Change a note's title or category, and delete the folder that it leaves empty."""
         folder, old = self._category_folder(category), note.path
         target = _free_path(folder, title, old.suffix, own=old)
         if target != old:
@@ -74,12 +74,12 @@ class Notebook:
         self._drop_empty(old.parent)
 
     def delete(self, note: "Note") -> None:
-        """Delete a note, and its category with the last one."""
+        """Delete a note, and its category if it was the last note in it."""
         self._tree.remove(note.path)
         self._drop_empty(note.path.parent)
 
     def attachment(self, note: "Note", relative: str) -> Path | None:
-        """The file at a path that is written as seen from the note, or None; never one outside the notes."""
+        """Return the file at a path relative to the note, or None; the file is always inside the notes folder."""
         parts = note.category.split("/") if note.category else []
         for part in relative.replace("\\", "/").split("/"):
             if part == "..":
@@ -102,7 +102,7 @@ class Notebook:
 
 
 class Note:
-    """One note; what it says is read from its file each time."""
+    """One note; each property is read from its file."""
 
     def __init__(self, tree: Tree, home: Path, path: Path) -> None:
         self._tree = tree
@@ -111,7 +111,7 @@ class Note:
 
     @property
     def number(self) -> int:
-        """The id, which is the file's."""
+        """The note's id, which is its file id."""
         return self._tree.node(self.path).id
 
     @property
@@ -127,12 +127,12 @@ class Note:
 
     @property
     def content(self) -> str:
-        """The text; bytes that are no UTF-8 are replaced, a byte order mark goes."""
+        """The text, without a byte order mark; invalid UTF-8 is replaced."""
         return self.path.read_bytes().decode("utf-8", "replace").replace("\ufeff", "")
 
     @property
     def modified(self) -> int:
-        """Unix time of the last change, or what a client said it was."""
+        """Unix time of the last change, or the time that a client has set."""
         return int(self.path.stat().st_mtime)
 
     def write(self, content: str) -> None:
@@ -145,17 +145,17 @@ class Note:
         os.utime(self.path, (second, second))
 
     def set_favorite(self, *, favorite: bool) -> None:
-        """Give or take the star, which is the file's."""
+        """Set or remove the file's favorite mark."""
         self._tree.set_favorite(self.path, favorite=favorite)
 
     def etag(self) -> str:
-        """A tag of everything that the note says about itself, not of the text alone."""
+        """Return an ETag of the text and the note's other fields."""
         text = hashlib.sha256(self.content.encode()).hexdigest()
         state = [self.number, self.title, self.modified, self.category, self._favorite(), text]
         return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
 
     def last_update(self) -> int:
-        """The second at which the API first saw the note as it is now: `pruneBefore` counts from there."""
+        """Return the Unix time at which the API first saw the note's present state; `pruneBefore` refers to it."""
         etag, node = self.etag(), self._tree.node(self.path)
         if node.note_etag == etag and node.note_seen is not None:
             return node.note_seen
@@ -164,7 +164,7 @@ class Note:
         return now
 
     def data(self, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The JSON object; only the first six and the text can be left out."""
+        """Return the note's JSON object; `exclude` applies to the first six fields and to `content`."""
         optional = {
             "id": self.number,
             "title": self.title,
@@ -190,7 +190,7 @@ class Note:
 
 
 def _free_path(folder: Path, title: str, suffix: str, own: Path | None = None) -> Path:
-    """Where a note of this title goes: ` (2)` and so on follow a title that is taken by another."""
+    """Return a free path for a note of this title; a taken title gets ` (2)` and so on."""
     title = _safe_title(title)
     while (path := folder / (title + suffix)).exists() and path != own:
         number = _NUMBERED.search(title)
@@ -208,5 +208,5 @@ def _safe_title(title: str) -> str:
 
 
 def _clean(name: str) -> str:
-    """Without what some file system forbids, and without the dots that would hide it."""
+    """Remove characters that some file systems forbid, and leading dots, which would hide the file."""
     return re.sub(r"(?m)^[.\s]+", "", name.translate(_FORBIDDEN)).strip()

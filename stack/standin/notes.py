@@ -1,7 +1,7 @@
 """The Notes API, version 1: https://github.com/nextcloud/notes/blob/main/docs/api/v1.md.
 
-The gate has applied the CORS rule by the time a request comes here. Attachments exist from API 1.4 on, under a
-path of their own: below `v1` their address is unknown to Notes 5, which answers so.
+The gate has already applied the CORS rule to a request. Attachments exist since API 1.4, below `v1.4`; Notes 5 does not
+know their path below `v1`.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ Handler = Callable[[Request, Notebook], "Response | dict[str, Any] | list[Any]"]
 
 
 def routes(tree: Tree) -> list[Route]:
-    """The API's addresses; every unknown GET below it is a 400 with an empty list."""
+    """Return the API's routes; every unknown GET request gets 400 with an empty list."""
 
     def at(path: str, method: str, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -61,7 +61,7 @@ def _respond(handler: Handler, request: Request, notes: Notebook) -> Response:
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
-    """The body; what cannot be read counts as empty, as in the real API."""
+    """Return the body; an invalid body counts as empty, as in the real API."""
     try:
         body = json.loads(await request.body())
     except ValueError:
@@ -81,7 +81,7 @@ def _list(request: Request, notes: Notebook) -> Response:
     data = [note.data(exclude) for _, _, note in chunk]
     headers = _chunk_headers(cursor[0], chunk, len(pending) - len(chunk))
     if not headers:
-        # the last chunk names all other notes, so that a client finds out which are gone
+        # the last chunk lists the ids of all other notes, so that a client knows which were deleted
         sent = {number for _, number, _ in chunk}
         data += [{"id": note.number} for note in chosen if note.number not in sent]
     return _with_etag(request, JSONResponse(data, headers=headers))
@@ -116,7 +116,7 @@ def _create(request: Request, notes: Notebook) -> dict[str, Any]:
 def _update(request: Request, notes: Notebook) -> Response | dict[str, Any]:
     note = notes.get(request.path_params["id"])
     condition = request.headers.get("if-match")
-    # only the quoted ETag matches, neither the bare one nor `*`
+    # only the quoted ETag matches, not the unquoted one and not `*`
     if condition and f'"{note.etag()}"' not in [tag.strip() for tag in condition.split(",")]:
         return JSONResponse(note.data(), 412)
     _change(note, notes, request.scope["standin.body"])
@@ -164,13 +164,13 @@ def _exclude(request: Request) -> frozenset[str]:
 
 
 def _number(request: Request, name: str) -> int:
-    """A number of the query; what is none counts as 0."""
+    """Return a number of the query, or 0 if it is missing or invalid."""
     text = request.query_params.get(name, "")
     return int(text) if text.isdecimal() else 0
 
 
 def _cursor(text: str) -> tuple[int, int, int]:
-    """When the first chunk was asked for, and where the last one ended: update time and id."""
+    """Return the time of the first chunk's request, and the update time and id of the last note sent."""
     parts = text.split("-")
     if len(parts) == 3 and all(part.isdecimal() for part in parts):  # noqa: PLR2004 - those three
         started, last_update, number = map(int, parts)

@@ -1,7 +1,7 @@
-"""Notifications, OCS API version 2: github.com/nextcloud/notifications, docs/ocs-endpoint-v2.md, as in Nextcloud 34.0.1
-they were measured.
+"""Notifications, OCS API version 2 (github.com/nextcloud/notifications, docs/ocs-endpoint-v2.md), as measured on
+Nextcloud 34.0.1.
 
-Kept in memory. The only ones are those that people send themselves to test their devices (`POST …/v3/test/self`).
+They are kept in memory. The only kind is the test notification that users send themselves (`POST …/v3/test/self`).
 """  # noqa: D205 - one sentence, which takes two lines
 
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Box:
-    """The notifications of all people, by their ids."""
+    """The notifications of all users, by id."""
 
     rows: dict[int, Row]
 
     def of(self, user: str) -> list[Row]:
-        """A person's, the newest first."""
+        """Return a user's notifications, newest first."""
         return [row for row in reversed(self.rows.values()) if row["user"] == user]
 
     def find(self, user: str, number: int) -> Row | None:
-        """One of a person's."""
+        """Return a user's notification, or None."""
         row = self.rows.get(number)
         return row if row is not None and row["user"] == user else None
 
 
 def routes() -> list[Route]:
-    """The list, each by its number, and what makes one."""
+    """Return the routes that list, read, delete and send notifications."""
     box, ids = _Box({}), count(1)
 
     async def listing(request: Request) -> Response:

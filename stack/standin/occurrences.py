@@ -1,4 +1,4 @@
-"""The series that Nextcloud leaves out when it is asked what happens in a time (sabre/vobject's EventIterator)."""
+"""Recurring events that Nextcloud misses in a time-range query, because of sabre/vobject's EventIterator."""
 
 from datetime import UTC, date, datetime, time
 from itertools import islice
@@ -9,16 +9,16 @@ from icalendar import Calendar, vRecur
 from icalendar import Event as VEvent
 
 MOST = 3500
-"""Occurrences of a series, after which it is given up."""
+"""Occurrences of a series after which Nextcloud stops looking."""
 
 INDEX_ENDS = datetime(2038, 1, 1, tzinfo=UTC)
-"""Where the last occurrence of a series without end is."""
+"""The time that Nextcloud's index has as the end of an endless series."""
 
 
 def left_out(ical: str, start: str, end: str) -> bool:
-    """Tell whether Nextcloud leaves out an object that has something between two times.
+    """Return whether Nextcloud misses an object that has an occurrence between two times.
 
-    It looks at RDATE alone where there is one, and at neither RDATE nor RRULE where there is no rule.
+    Nextcloud evaluates only RDATE if an event has RDATE and RRULE, and ignores RDATE if there is no RRULE.
     """
     try:
         events = Calendar.from_ical(ical).events
@@ -30,9 +30,9 @@ def left_out(ical: str, start: str, end: str) -> bool:
 
 
 def has_none(ical: str) -> bool:
-    """Tell whether an object is a series that exceptions leave without any occurrence, which Nextcloud refuses.
+    """Return whether exceptions remove every occurrence of a series, which Nextcloud then refuses.
 
-    It looks only at events with RRULE, and there at RDATE alone where there is one; DTSTART counts in any case.
+    Nextcloud checks only events with RRULE. It evaluates only RDATE if the event has both; DTSTART always counts.
     """
     try:
         events = Calendar.from_ical(ical).events
@@ -57,9 +57,9 @@ def _first_starts(event: VEvent, number: int) -> list[datetime]:
 
 
 def missed_starts(ical: str, start: str, end: str) -> set[str]:
-    """Return when the occurrences start that Nextcloud's free/busy answers miss, as those write times.
+    """Return the start times of the occurrences that Nextcloud's free/busy responses miss, as UTC date-times.
 
-    They come from the same iterator; measured are series with RDATE on Nextcloud 32 and 34.
+    The responses come from the same iterator; series with RDATE were measured on Nextcloud 32 and 34.
     """
     try:
         calendar = Calendar.from_ical(ical)
@@ -95,7 +95,7 @@ def _is_found(event: VEvent, begins: datetime, ends: datetime) -> bool:
 
 
 def _too_many(rule: vRecur, start: datetime, begins: datetime) -> bool:
-    """Tell whether more occurrences are before a time than Nextcloud walks; a rule that can't be walked has none."""
+    """Return whether more occurrences than `MOST` come before a time; False for a rule that cannot be expanded."""
     endless = vRecur({part: values for part, values in rule.items() if part != "UNTIL"})
     try:
         ical: bytes = endless.to_ical()  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
-"""Status and OCS: whether this is a Nextcloud, who is calling, which apps there are.
+"""`status.php`, and OCS: the caller and the capabilities.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-api-overview.html
-OCS wraps every answer in `{"ocs": {"meta", "data"}}`, as XML unless the caller asks for JSON; version 1 says
-100 where version 2 says 200.
+OCS wraps every response in `{"ocs": {"meta", "data"}}`, as XML unless the caller asks for JSON. The `statuscode` of a
+success is 100 in version 1, and 200 in version 2.
 """
 
 from typing import Any
@@ -53,7 +53,7 @@ _VERSION = {
 
 
 def routes(tree: Tree, app_passwords: AppPasswords) -> list[Route]:
-    """`/status.php`, and OCS in both versions."""
+    """Return the routes of `/status.php`, and of OCS in both versions."""
 
     async def user(request: Request) -> Response:
         return _user(request, tree)
@@ -114,7 +114,7 @@ def _user(request: Request, tree: Tree) -> Response:
 
 
 async def _capabilities(request: Request) -> Response:
-    # anonymous callers see little, and a bearer token replaces the header, even one that is no good
+    # anonymous callers get few capabilities; a bearer token, even an invalid one, replaces the header
     bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
     if not bearer and request.headers.get("ocs-apirequest") != "true":
         return JSONResponse({"message": "CSRF check failed"}, 412)
@@ -128,7 +128,7 @@ async def _unknown(request: Request) -> Response:
 
 
 def envelope(request: Request, code: int, message: str, data: Any) -> Response:
-    """Wrap an answer as OCS does, in the version and format that were asked for."""
+    """Return an OCS response in the version and format of the request."""
     good = code == 200  # noqa: PLR2004 - OCS version 2 uses HTTP's own numbers for success
     first_version = request.url.path.startswith("/ocs/v1.php/")
     meta: dict[str, Any] = {

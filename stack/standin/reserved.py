@@ -1,8 +1,8 @@
-"""Names that no new calendar or address book can have, and what is there already (measured on Nextcloud 34.0.1).
+"""Reserved names of calendars and address books, and the built-in collections (measured on Nextcloud 34.0.1).
 
-The home of the calendars has an inbox, an outbox and a trash bin besides calendars; they can be read, and not written
-to. Names of calendars and address books that apps make of their own data begin with a prefix (`ExternalCalendar` and
-`ExternalAddressBook` in Nextcloud). A name has at most 255 bytes.
+Besides calendars, the calendar home has an inbox, an outbox and a trash bin, which are read-only. Calendars and address
+books that apps generate from their own data have a name prefix (`ExternalCalendar` and `ExternalAddressBook` in
+Nextcloud). A name has at most 255 bytes.
 """
 
 from typing import NamedTuple
@@ -14,13 +14,13 @@ FIXED = {
     "outbox": "<cal:schedule-outbox/>",
     "trashbin": '<nc:trash-bin xmlns:nc="http://nextcloud.com/ns"/>',
 }
-"""What is in the home of the calendars without being one, with its own resource type."""
+"""The resource types of the collections in the calendar home that are not calendars, by name."""
 
 GENERATED_BOOKS = {
     "z-server-generated--system": "Accounts",
     "z-app-generated--contactsinteraction--recent": "Recently contacted",
 }
-"""The address books that Nextcloud fills by itself, with their display names."""
+"""The display names of the address books that Nextcloud generates, by name."""
 
 EXISTS = "The resource you tried to create already exists"
 _RESERVED = "The resource you tried to create has a reserved name"
@@ -28,7 +28,7 @@ _NAMESPACES = 'xmlns:d="DAV:" xmlns:cal="urn:ietf:params:xml:ns:caldav"'
 
 
 class Refusal(NamedTuple):
-    """An answer of Nextcloud's to a request that it refuses; without an exception it is the one of the status."""
+    """Nextcloud's error response to a request; an empty `exception` stands for the usual one of the status."""
 
     status: int
     message: str
@@ -36,7 +36,7 @@ class Refusal(NamedTuple):
 
 
 def refused_calendar(name: str) -> Refusal | None:
-    """Return the answer to MKCALENDAR, if it is refused for the name alone."""
+    """Return the error response to MKCALENDAR if the name is not allowed, else None."""
     if name in {*FIXED, "contact_birthdays"}:
         return Refusal(405, EXISTS)
     if name.startswith("app-generated"):
@@ -48,7 +48,7 @@ def refused_calendar(name: str) -> Refusal | None:
 
 
 def refused_address_book(name: str) -> Refusal | None:
-    """Return the answer to MKCOL, if it is refused for the name alone."""
+    """Return the error response to MKCOL if the name is not allowed, else None."""
     if name in GENERATED_BOOKS:
         return Refusal(405, EXISTS)
     if name.startswith("z-app-generated"):
@@ -59,11 +59,11 @@ def refused_address_book(name: str) -> Refusal | None:
 
 
 def refused_write(method: str, path: list[str]) -> Refusal | None:
-    """Return the answer to a write in what is fixed in the home of the calendars.
+    """Return the error response to a write in one of the `FIXED` collections, else None.
 
     Args:
         method: DELETE or PUT.
-        path: The user id, and then the names on the way to what is written.
+        path: The parts of the request path: the user id, and then the names.
     """
     if len(path) < 2 or path[1] not in FIXED:  # noqa: PLR2004
         return None
@@ -76,7 +76,7 @@ def refused_write(method: str, path: list[str]) -> Refusal | None:
 
 
 def refused_book_write(method: str, book: str) -> Refusal | None:
-    """Return the answer to PUT or DELETE in an address book that Nextcloud fills by itself."""
+    """Return the error response to PUT or DELETE in one of the `GENERATED_BOOKS`, else None."""
     if book not in GENERATED_BOOKS:
         return None
     if book == "z-server-generated--system":
@@ -87,7 +87,7 @@ def refused_book_write(method: str, book: str) -> Refusal | None:
 
 
 def fixed(href: str, name: str) -> bytes:
-    """Return the answer to PROPFIND about what is in the home of the calendars without being one."""
+    """Return the response to PROPFIND of one of the `FIXED` collections."""
     return (
         f'<?xml version="1.0" encoding="utf-8"?>\n<d:multistatus {_NAMESPACES}><d:response><d:href>{escape(href)}'
         f"</d:href><d:propstat><d:prop><d:resourcetype><d:collection/>{FIXED[name]}</d:resourcetype></d:prop>"

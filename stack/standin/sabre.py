@@ -1,7 +1,7 @@
-"""Errors as sabre/dav, Nextcloud's WebDAV library, words them.
+"""Error responses of sabre/dav, Nextcloud's WebDAV library.
 
-https://sabre.io/dav/error-messages/: `s:exception` names a PHP class, `s:message` is for people.
-Clients tell refusals apart by both, so the stand-in gives the ones that were recorded from Nextcloud 32.
+https://sabre.io/dav/error-messages/: `s:exception` names a PHP class, `s:message` is a text for users.
+Clients use both to distinguish errors, so the stand-in returns those that were recorded from Nextcloud 32.
 """
 
 from xml.sax.saxutils import escape
@@ -27,9 +27,9 @@ NOT_AUTHENTICATED = "No public access to this resource., Bearer token was incorr
 
 
 def error_body(status: int, message: str, header: str | None = None, exception: str = "") -> bytes:
-    """The XML body of a refused WebDAV request.
+    """Return the XML body of a WebDAV error response.
 
-    `header` names the failed condition of a 412, `exception` a class that is not sabre/dav's.
+    `header` is the failed condition of a 412; `exception` is a class that is not sabre/dav's.
     """
     suffix = EXCEPTIONS.get(status)
     exception = exception or (f"Sabre\\DAV\\Exception\\{suffix}" if suffix else "Sabre\\DAV\\Exception")
@@ -44,9 +44,10 @@ def error_body(status: int, message: str, header: str | None = None, exception: 
 
 
 def if_match(header: str, etag: str | None) -> str | None:
-    """What sabre/dav says when `If-Match` does not hold for what has this ETag, in quotes; None when it holds.
+    """Return sabre/dav's message if `If-Match` does not match a resource's quoted ETag, or None if it matches.
 
-    `*` alone stands for any; in a list, or in quotes, it is an ETag like others. A weak one matches nothing.
+    `*` matches any ETag if it is the whole header; in a list or in quotes, it is an ordinary ETag. A weak ETag never
+    matches.
     """
     if etag is None:
         return NOTHING_THERE

@@ -1,8 +1,8 @@
-"""WebDAV SEARCH (RFC 5323) on `/remote.php/dav/`, as far as clients of files use it.
+"""WebDAV SEARCH (RFC 5323) on `/remote.php/dav/`, as far as file clients use it.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/search.html
-Recorded from Nextcloud 32: the scope is not percent-encoded; the folder that is searched counts as a row and is
-then dropped; no condition, and a media type in another form than `image/png` or `image/%`, end in a 500.
+Recorded from Nextcloud 32: the scope is not percent-encoded; the searched folder counts towards the limit, but is not
+returned; a missing condition, or a media type in another form than `image/png` or `image/%`, gets 500.
 """
 
 import re
@@ -36,7 +36,7 @@ register_namespace("oc", "http://owncloud.org/ns")
 
 
 class _RefusedError(Exception):
-    """What Nextcloud answers to a search that it can't do."""
+    """An error response of Nextcloud."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class _RefusedError(Exception):
 
 
 def routes(tree: Tree) -> list[Route]:
-    """`/remote.php/dav/`, for searching."""
+    """Return the route of SEARCH."""
     provider = FilesProvider(tree)
     provider.set_share_path("/")
 
@@ -69,7 +69,7 @@ def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
     folder = _folder(provider, user, search.findtext(f"{_D}from/{_D}scope/{_D}href", ""))
     meets = _condition(where[0])
     everything = [_resource(provider, path) for path in (folder, *folder.rglob("*"))]
-    # without what another request deletes meanwhile
+    # a resource is None if another request has deleted it meanwhile
     rows = [row for row in everything if row is not None and meets(row)]
     for order in reversed(search.findall(f"{_D}orderby/{_D}order")):
         rows.sort(key=_sort_key(order), reverse=order.find(f"{_D}descending") is not None)
@@ -85,7 +85,7 @@ def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
 
 
 def _folder(provider: FilesProvider, user: str, href: str) -> Path:
-    """The folder at a path below `/files/UID`, which is not percent-encoded."""
+    """Return the folder at a path below `/files/UID`, which is not percent-encoded."""
     _, kind, owner, *names = href.rstrip("/").split("/")
     folder = provider.tree.home(user).joinpath(*names)
     if (kind, owner) != ("files", user) or folder.is_file():
@@ -101,7 +101,7 @@ def _resource(provider: FilesProvider, path: Path) -> Any:
 
 
 def _condition(element: Element) -> _Condition:
-    """What a file must be, as one function."""
+    """Return a function that evaluates a search condition for a file or folder."""
     kind = element.tag.removeprefix(_D)
     if kind in {"and", "or"}:
         parts, holds = [_condition(part) for part in element], all if kind == "and" else any
@@ -120,7 +120,7 @@ def _condition(element: Element) -> _Condition:
 
 
 def _pattern(literal: str) -> re.Pattern[str]:
-    """SQL's LIKE: `%` and `_`, unless a backslash stands before them; case does not matter."""
+    """Convert a pattern of SQL's LIKE to a regular expression: `%`, `_`, and backslash escapes; case is ignored."""
     parts = re.findall(r"\\.|.", literal, re.DOTALL)
     known = {"%": ".*", "_": "."}
     return re.compile("".join(known.get(part, re.escape(part[-1])) for part in parts), re.IGNORECASE | re.DOTALL)
@@ -152,7 +152,7 @@ def _sort_key(order: Element) -> Callable[[Any], Any]:
 
 
 def _append(multistatus: Element, row: Any, wanted: list[str]) -> None:
-    """Add a `d:response`: what it has with status 200, the rest with 404."""
+    """Add a `d:response`, with status 200 for the properties that the row has, and 404 for the others."""
     response = SubElement(multistatus, f"{_D}response")
     slash = "/" if row.is_collection else ""
     SubElement(response, f"{_D}href").text = quote(f"{PATH}files{row.path}") + slash

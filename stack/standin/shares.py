@@ -1,9 +1,9 @@
-"""Nextcloud's OCS Share API, on top of the people's files.
+"""Nextcloud's OCS Share API for the users' files.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-share-api.html
-Statuses and words are those that were recorded from Nextcloud 32, which answers one share with a list of one, and a
-link's password with its hash. Shares are only remembered: nobody gets to see another's files here. Nextcloud takes
-20 new shares in ten minutes from a person, the stand-in any number.
+Statuses and messages were recorded from Nextcloud 32, which returns one share as a list of one, and a link's password
+as its hash. The stand-in stores shares, but does not give recipients access to the files. Nextcloud allows each user 20
+new shares in ten minutes, the stand-in any number.
 """
 
 import json
@@ -31,13 +31,13 @@ _SHARE = 16
 _ON_A_FILE = 19  # nothing can be created or deleted in a file
 _SHORTEST_PASSWORD = 10
 _UNSEARCHABLE = re.compile("[+]|%[0-9A-Fa-f]{2}")
-"""What in somebody's own id makes Nextcloud fail to search for others."""
+"""Characters in a user's own id with which Nextcloud's search for recipients fails."""
 
 Record = dict[str, Any]
 
 
 class _RefusedError(Exception):
-    """What Nextcloud answers when it does not do it."""
+    """An error response of Nextcloud."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -45,11 +45,11 @@ class _RefusedError(Exception):
 
 
 class Shares:
-    """All shares, kept in one file.
+    """All shares, stored in one file.
 
     Args:
         tree: The files.
-        place: The file that keeps the shares; made with the first one.
+        place: The file of the shares; the first share creates it.
     """
 
     def __init__(self, tree: Tree, place: Path) -> None:
@@ -59,7 +59,7 @@ class Shares:
         self._records: list[Record] = json.loads(place.read_text("utf-8")) if place.exists() else []
 
     def create(self, user: str, asked: Record) -> Record:
-        """A new share, or the one that the same person or group has."""
+        """Create a share, or return the existing share with the same user or group."""
         location = self._location(user, asked.get("path"))
         kind = asked.get("shareType")
         self._check_recipient(user, kind, asked.get("shareWith"))
@@ -94,13 +94,13 @@ class Shares:
         return record
 
     def of(self, user: str, path: str | None) -> list[Record]:
-        """A person's shares, or those of one file."""
+        """Return a user's shares, or only those of one file."""
         if path is not None:
             self._location(user, path)
         return [known for known in self._present() if known["uid_owner"] == user and path in {None, known["path"]}]
 
     def shared_with(self, user: str) -> list[Record]:
-        """What others share with a person, as the person sees it."""
+        """Return the shares that others have with a user, with the paths that the user sees."""
         return [
             known | {"path": known["file_target"]}
             for known in self._present()
@@ -108,14 +108,14 @@ class Shares:
         ]
 
     def find(self, user: str, number: str) -> Record:
-        """A share of or with a person."""
+        """Return a share that a user owns or receives."""
         for known in [*self.of(user, None), *self.shared_with(user)]:
             if known["id"] == number:
                 return known
         raise _RefusedError(404, "Wrong share ID, share does not exist")
 
     def update(self, user: str, number: str, asked: Record) -> Record:
-        """Change a person's own share."""
+        """Change a share that the user owns."""
         known = self.find(user, number)
         if known["uid_owner"] != user:
             raise _RefusedError(403, "You are not allowed to edit incoming shares")
@@ -126,12 +126,12 @@ class Shares:
         return known
 
     def delete(self, user: str, number: str) -> None:
-        """End a share; the one with whom it is shared can do that too."""
+        """Delete a share, as its owner or recipient."""
         self.find(user, number)
         self._keep([known for known in self._records if known["id"] != number])
 
     def _set(self, record: Record, asked: Record, *, creates: bool) -> None:
-        """Take over what was asked for, if all of it can be."""
+        """Apply the requested changes if all of them are valid."""
         changes: Record = {}
         if creates or "permissions" in asked:
             changes["permissions"] = _permissions(record, asked.get("permissions", _ON_A_FILE), creates=creates)
@@ -162,16 +162,16 @@ class Shares:
             raise _RefusedError(404, "Please specify a valid group")
 
     def _accounts(self, called: str) -> list[str]:
-        """The accounts with this id or mail address, in whatever case.
+        """Return the accounts with this user id or mail address, regardless of case.
 
-        Nextcloud 32 and 34 take all of these for a new share, and keep what was written: only the id in its own case is
-        somebody who then sees it.
+        Nextcloud 32 and 34 accept each of these for a new share, and store it as it was sent. The recipient then sees
+        the share only if it was sent as the exact user id.
         """
         homes = [home.name for home in self._tree.files.iterdir() if home.is_dir()]
         return [user for user in homes if called.casefold() in {user.casefold(), f"{user}@example.org".casefold()}]
 
     def sharees(self, called: str, kind: str) -> Record:
-        """Who is found under exactly this name, as the search for recipients answers."""
+        """Return the response of the recipient search, which finds exact matches only."""
         users = self._accounts(called) if kind == str(_USER) else []
         groups = [group for group in GROUPS if group.casefold() == called.casefold()] if kind == str(_GROUP) else []
         return {
@@ -184,7 +184,7 @@ class Shares:
         }
 
     def _present(self) -> list[Record]:
-        """All shares whose file is still there."""
+        """Return the shares whose file still exists."""
         return [
             known
             for known in self._records
@@ -217,7 +217,7 @@ def _expiration(text: str) -> str | None:
 
 
 def _day(text: str) -> date:
-    """What PHP makes of it: of an instant the day on which its own day began, in UTC."""
+    """Parse a date as PHP does: a date-time is set to midnight in its own time zone and then converted to UTC."""
     if text == "tomorrow":
         return datetime.now(UTC).date() + timedelta(days=1)
     moment = datetime.fromisoformat(text).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -231,7 +231,7 @@ def _hash(password: str) -> str | None:
 
 
 def routes(tree: Tree, place: Path) -> list[Route]:
-    """The shares, and each by its number."""
+    """Return the routes of the shares and of the recipient search."""
     shares = Shares(tree, place)
 
     async def collection(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Nextcloud Tables, REST API v1, as recorded from Tables 1.0.9: https://github.com/nextcloud/tables (openapi.json).
 
-A value that its column can't hold is stored as nothing, or as 0, without a word: that is what Tables does. Each person
-has tables of their own; sharing and views are not played. All is kept in one file a person.
+As in Tables, a value that does not fit its column is stored as null or 0, without an error. Each user has their own
+tables, in one file; sharing and views are not implemented.
 """
 
 import json
@@ -54,7 +54,7 @@ class _RefusedError(Exception):
 
 
 class _Store:
-    """All tables, columns and rows of one person; ids are one sequence a person."""
+    """All tables, columns and rows of one user, with ids from one sequence."""
 
     def __init__(self, file: Path, user: str) -> None:
         self._file = file
@@ -63,23 +63,23 @@ class _Store:
         self._data: Json = json.loads(file.read_text("utf-8")) if file.is_file() else empty
 
     def of(self, kind: str) -> dict[str, Json]:
-        """All of `tables`, `columns` or `rows`, by id."""
+        """Return all `tables`, `columns` or `rows`, by id."""
         found: dict[str, Json] = self._data[kind]
         return found
 
     def add(self, kind: str, fields: Json) -> Json:
-        """Store something new under the next id."""
+        """Add an entry with the next id."""
         self._data["last"] += 1
         entry = {"id": self._data["last"], **fields}
         self.of(kind)[str(entry["id"])] = entry
         return entry
 
     def save(self) -> None:
-        """Keep what was changed."""
+        """Write all data to the file."""
         self._file.write_text(json.dumps(self._data), "utf-8")
 
     def stamp(self) -> Json:
-        """Who made something, and when."""
+        """Return the fields for who created and edited an entry, and when."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         return {"createdBy": self.user, "createdAt": now, "lastEditBy": self.user, "lastEditAt": now}
 
@@ -88,7 +88,7 @@ Handler = Callable[[Request, _Store, Json], Any]
 
 
 def routes(folder: Path) -> list[Route]:
-    """The API's addresses; of version 2, what makes columns."""
+    """Return the API's routes; of version 2, only the one that creates columns."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def at(path: str, method: str, handler: Handler) -> Route:
@@ -255,7 +255,7 @@ def _text(column: Json, value: Any) -> str | None:
 
 
 def _link(column: Json, text: str) -> str | None:
-    """A link as it is kept: as it was sent where it is whole, or of a text what looks like an address, or nothing."""
+    """Return a link as Tables stores it: a complete link as it was sent, else the first URL in the text, or None."""
     exported = re.search(r"(.*) \((http.*)\)", text)
     if exported and exported[1]:
         return json.dumps({"title": exported[1], "value": exported[2], "providerId": "url"})

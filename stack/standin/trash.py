@@ -1,7 +1,8 @@
-"""`/remote.php/dav/trashbin`: what was deleted, and how it comes back.
+"""`/remote.php/dav/trashbin`: lists and restores deleted files.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/trashbin.html. Recorded from Nextcloud 32:
-what comes back overwrites nothing, and comes to the root if its folder is gone. The stand-in keeps it for ever.
+restoring a file overwrites no other, and moves it to the root if its folder no longer exists. The stand-in never
+empties the trash.
 """
 
 from pathlib import Path
@@ -35,7 +36,7 @@ _ITEM = (
 
 
 def routes(tree: Tree) -> list[Route]:
-    """The trash, and what is in it."""
+    """Return the routes of the trash and its items."""
 
     async def listing(request: Request) -> Response:
         user = account_of(request.scope).user
@@ -71,7 +72,7 @@ def _item(root: str, deleted: Deleted) -> str:
 
 
 def _free(home: Path, location: str) -> Path:
-    """Where something may come back to."""
+    """Return a free path to restore an item to."""
     wanted = home / location
     if not wanted.parent.is_dir():
         wanted = home / wanted.name

@@ -1,8 +1,8 @@
-"""The people's files on disk, and what a file system does not remember about them.
+"""The users' files on disk, with an index of the properties that a file system does not have.
 
-WebDAV and the Notes API are two views of one tree, as in Nextcloud, so the tree stands apart from both.
-Nextcloud's `oc:fileid` never changes and is never used again; an inode number can be. So an index gives
-each inode an id of its own, and forgets it with the file.
+WebDAV and the Notes API are two views of one tree, as in Nextcloud; this module serves both. Nextcloud's `oc:fileid`
+never changes and is never reused, but an inode number can be reused. The index therefore gives each inode its own id,
+and drops the id when the file is deleted.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     note_seen INTEGER
 )
 """
-_MAX_NAME_BYTES = 240  # bytes, so that a time after it leaves a name that a disk takes
+_MAX_NAME_BYTES = 240  # leaves room for the time of deletion in a file name of up to 255 bytes
 _TRASH = "CREATE TABLE IF NOT EXISTS trash (user TEXT, name TEXT, location TEXT, time INTEGER, UNIQUE (user, name))"
 _README = (
     "# Welcome\n\n"
@@ -38,14 +38,14 @@ _README = (
 
 @dataclass(frozen=True)
 class Node:
-    """What the index knows of one file or folder.
+    """The index entry of one file or folder.
 
     Attributes:
         id: `oc:fileid`, and a note's id.
-        version: Counts writes; the ETag is made of it, because two writes can share a time stamp.
-        favorite: The star.
-        note_etag: The ETag of the note when the Notes API last looked at it.
-        note_seen: The second at which that ETag was new.
+        version: The number of writes; the ETag depends on it, because two writes can have the same time stamp.
+        favorite: Whether the file is a favorite.
+        note_etag: The ETag of the note when the Notes API last read it.
+        note_seen: The Unix time at which the Notes API first saw that ETag.
     """
 
     id: int
@@ -57,12 +57,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Deleted:
-    """What is in somebody's trash.
+    """An item in a user's trash.
 
     Attributes:
-        place: Where it lies now.
-        location: Where it was, below its owner's folder.
-        time: When it was deleted, in seconds since 1970.
+        place: The present path.
+        location: The former path, relative to the owner's folder.
+        time: The time of deletion, in seconds since 1970.
     """
 
     place: Path
@@ -71,17 +71,17 @@ class Deleted:
 
 
 class Tree:
-    """All people's files below one folder, one folder a person.
+    """The files of all users, in one folder for each user.
 
     Args:
-        data: Where files and index live; made when missing.
+        data: The folder of the files and the index; created if it does not exist.
     """
 
     def __init__(self, data: Path) -> None:
         self.files = data / "files"
         self.files.mkdir(parents=True, exist_ok=True)
         self._trash = data / "trash"
-        # WsgiDAV answers in threads of its own: one connection, one lock
+        # WsgiDAV answers in its own threads, which share this connection under a lock
         self._index = sqlite3.connect(data / "index.sqlite", isolation_level=None, check_same_thread=False)
         self._index.execute("PRAGMA journal_mode = WAL")
         self._index.execute("PRAGMA synchronous = NORMAL")
@@ -94,15 +94,15 @@ class Tree:
         self._index.close()
 
     def home(self, user: str) -> Path:
-        """The folder that holds a person's files; it exists once the person was provisioned."""
+        """Return the folder of a user's files; `provision` creates it."""
         return self.files / user
 
     def knows(self, user: str) -> bool:
-        """Whether somebody has files here."""
+        """Return whether a user has been provisioned."""
         return self.home(user).exists()
 
     def provision(self, user: str) -> None:
-        """Give a new person the start files; change nothing for a known one."""
+        """Create the first files of a new user; do nothing for a known one."""
         if self.knows(user):
             return
         home = self.home(user)
@@ -111,7 +111,7 @@ class Tree:
         (home / "Readme.md").write_text(_README, encoding="utf-8")
 
     def node(self, path: Path) -> Node:
-        """The index entry of an existing file or folder, made when it is first asked for."""
+        """Return the index entry of an existing file or folder; create it if there is none yet."""
         inode = path.stat().st_ino
         query = "SELECT id, version, favorite, note_etag, note_seen FROM nodes WHERE inode = ?"
         rows = self._execute(query, inode)
@@ -122,29 +122,29 @@ class Tree:
         return Node(number, version, bool(favorite), note_etag, note_seen)
 
     def written(self, path: Path) -> None:
-        """Note that a file has new content, so that its ETag changes."""
+        """Record a write to a file, which changes its ETag."""
         number = self.node(path).id
         self._execute("UPDATE nodes SET version = version + 1 WHERE id = ?", number)
 
     def set_favorite(self, path: Path, *, favorite: bool) -> None:
-        """Give or take the star."""
+        """Set or remove the favorite mark."""
         self._execute("UPDATE nodes SET favorite = ? WHERE id = ?", int(favorite), self.node(path).id)
 
     def set_note_seen(self, path: Path, etag: str, second: int) -> None:
-        """Remember as which note, and when, the Notes API saw a file."""
+        """Store the ETag of a note and the time at which the Notes API first saw it."""
         query = "UPDATE nodes SET note_etag = ?, note_seen = ? WHERE id = ?"
         self._execute(query, etag, second, self.node(path).id)
 
     def forget(self, path: Path) -> None:
-        """Drop the ids of a file or of a whole folder that is about to go, or has just come.
+        """Drop the ids of a file, or of a folder and its members, before a deletion or after a creation.
 
-        The latter because the inode of a file deleted behind our back may have come with it.
+        A new file may have the inode of a file that was deleted without the index.
         """
         for inode in (path.stat().st_ino, *(found.st_ino for _, found in _members(path))):
             self._execute("DELETE FROM nodes WHERE inode = ?", inode)
 
     def remove(self, path: Path) -> None:
-        """Move a file, or a folder with all it holds, to its owner's trash."""
+        """Move a file, or a folder with its members, to its owner's trash."""
         self.forget(path)
         user, *names = path.relative_to(self.files).parts
         folder, second = self._trash / user, int(time.time())
@@ -157,7 +157,7 @@ class Tree:
         self._execute("INSERT INTO trash VALUES (?, ?, ?, ?)", user, place.name, "/".join(names), second)
 
     def deleted(self, user: str) -> list[Deleted]:
-        """What is in somebody's trash, the latest first."""
+        """Return the items in a user's trash, latest first."""
         query = "SELECT name, location, time FROM trash WHERE user = ? ORDER BY time DESC"
         return [
             Deleted(self._trash / user / name, location, second)
@@ -165,12 +165,12 @@ class Tree:
         ]
 
     def restore(self, deleted: Deleted, path: Path) -> None:
-        """Take something out of the trash."""
+        """Move an item from the trash to `path`."""
         self._execute("DELETE FROM trash WHERE user = ? AND name = ?", deleted.place.parent.name, deleted.place.name)
         deleted.place.rename(path)
 
     def etag(self, path: Path) -> str:
-        """An opaque hex tag, without quotes: of a file's content, or of all that a folder holds."""
+        """Return an opaque ETag without quotes, for a file's content or for all members of a folder."""
         if path.is_dir():
             return _folder_etag(path)
         node = self.node(path)
@@ -182,14 +182,14 @@ class Tree:
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Return the size in bytes of a file, or of all files in a folder."""
     if path.is_file():
         return path.stat().st_size
     return sum(found.st_size for _, found in _members(path) if stat.S_ISREG(found.st_mode))
 
 
 def _members(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All that a folder holds at any depth; what another request deletes meanwhile is left out."""
+    """Yield the members of a folder at any depth, without those that another request deletes meanwhile."""
     for member in sorted(path.rglob("*")) if path.is_dir() else ():
         with contextlib.suppress(FileNotFoundError):
             yield member, member.stat()

@@ -1,8 +1,8 @@
-"""`/remote.php/dav/uploads`: files that come in parts.
+"""`/remote.php/dav/uploads`: files that are uploaded in parts.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/chunking.html, version 2. Recorded from
-Nextcloud 32: a part is refused when the folder of its destination is missing; parts are put together in the order of
-their names, also where one is missing; and what is refused leaves them as they are.
+Nextcloud 32: a part is refused if the folder of its destination is missing; parts are assembled in the order of their
+names, even if one is missing; a refused request does not change the parts.
 """
 
 import re
@@ -22,11 +22,11 @@ from stack.standin.tree import Tree
 PATH = "/remote.php/dav/uploads"
 _FILES = "/remote.php/dav/files/"
 _IF = re.compile(r"(?:<(.*?)>\s)?\((Not\s)?(?:<([^>]*)>)?\s?(?:\[([^\]]*)\])?\)", re.IGNORECASE)
-"""The parts of `If` (RFC 4918 section 10.4) as sabre/dav finds them: an ETag ends at the first bracket."""
+"""Matches the lists of an `If` header (RFC 4918 section 10.4) as sabre/dav does: an ETag ends at the first bracket."""
 
 
 class _RefusedError(Exception):
-    """What Nextcloud answers when it does not do it."""
+    """An error response of Nextcloud."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class _RefusedError(Exception):
 
 
 def routes(tree: Tree, data: Path) -> list[Route]:
-    """An upload, and what is in it; `data` is where the parts lie."""
+    """Return the routes of uploads and their parts; `data` is the folder of the parts."""
     methods = {"MKCOL": _open, "DELETE": _drop, "PUT": _put, "MOVE": _assemble}
 
     async def answer(request: Request) -> Response:
@@ -95,7 +95,7 @@ def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Respons
         raise _RefusedError(400, f"Chunks on server do not sum up to {expected} but to {len(content)} bytes")
     destination.write_bytes(content)
     if not existed:
-        tree.forget(destination)  # its inode may have been another file's
+        tree.forget(destination)  # its inode may be that of a deleted file
     tree.written(destination)
     shutil.rmtree(place)
     etag = f'"{tree.etag(destination)}"'
@@ -103,7 +103,7 @@ def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Respons
 
 
 def _holds(request: Request, destination: Path, tree: Tree) -> bool:
-    """Whether one list of the `If` header holds; only the destination has an ETag, and nothing has a lock."""
+    """Return whether a list of the `If` header matches; only the destination has an ETag, and there are no locks."""
     lists = _IF.findall(request.headers.get("if", ""))
     about = unquote(urlsplit(lists[0][0]).path) if lists else ""
     named = about == unquote(urlsplit(request.headers["destination"]).path) and destination.is_file()

@@ -1,6 +1,6 @@
-"""`/remote.php/dav/files`: WsgiDAV, and in front of it the places where Nextcloud answers differently.
+"""`/remote.php/dav/files`: WsgiDAV, with middleware for the cases in which Nextcloud answers differently.
 
-Each rule below was recorded from Nextcloud 32; RFC 4918 alone leaves most of them open.
+Each rule was recorded from Nextcloud 32; RFC 4918 leaves most of them open.
 """
 
 import re
@@ -36,7 +36,7 @@ WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 _MAX_NAME_BYTES = 250
 _PARTIAL = ".part"
 _CONTROL = re.compile(r"[\x00-\x1f]")
-# what WsgiDAV says of a failed condition -> what sabre/dav says, and the header it names
+# WsgiDAV's message for a failed condition -> sabre/dav's message and the header in it
 _CONDITIONS = {
     NO_MATCH: (NO_MATCH, "If-Match"),
     NOTHING_THERE: (NOTHING_THERE, "If-Match"),
@@ -63,7 +63,7 @@ _EMPTY_COLLECTION = (
 
 
 def create_files_app(tree: Tree) -> WsgiApp:
-    """The WSGI app to mount at `MOUNT`; it expects the account that the gate let in."""
+    """Return the WSGI app to mount at `MOUNT`; it needs the account that the gate sets."""
     app: WsgiApp = WsgiDAVApp(
         {
             "provider_mapping": {"/": FilesProvider(tree)},
@@ -80,14 +80,14 @@ def create_files_app(tree: Tree) -> WsgiApp:
 
 
 class _NameError(DAVError):  # type: ignore[misc]
-    """A name that Nextcloud allows nowhere."""
+    """A file name that Nextcloud does not allow."""
 
     def __init__(self, message: str) -> None:
         super().__init__(HTTP_BAD_REQUEST, message)
 
 
 class _SabreErrors(BaseMiddleware):  # type: ignore[misc]
-    """Words WsgiDAV's refusals as Nextcloud does."""
+    """Middleware that turns WsgiDAV's errors into sabre/dav's."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
         try:
@@ -109,18 +109,18 @@ def _body(error: DAVError, environ: Environ) -> bytes:
 
 
 def _inner(path: str) -> str:
-    """A path below its owner's folder, with the two slashes that Nextcloud shows."""
+    """Return a path relative to its owner's folder, with the two leading slashes of Nextcloud's messages."""
     return "//" + path.strip("/").partition("/")[2]
 
 
 class _NextcloudRules(BaseMiddleware):  # type: ignore[misc]
-    """Who may go where, and what Nextcloud refuses that WsgiDAV would do."""
+    """Middleware that checks access, and refuses what Nextcloud refuses and WsgiDAV allows."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
         request = _Request(environ)
         environ["wsgidav.auth.user_name"] = request.user
         if request.method == "PROPFIND":
-            # RFC 4918 9.1 says infinity, Nextcloud takes one level
+            # RFC 4918 section 9.1 has infinity as the default; Nextcloud uses 1
             environ.setdefault("HTTP_DEPTH", "1")
         request.check()
         short = request.short_answer()
@@ -133,7 +133,7 @@ class _NextcloudRules(BaseMiddleware):  # type: ignore[misc]
 
 
 class _Request:
-    """One request, seen against the tree."""
+    """One request, with checks against the files."""
 
     def __init__(self, environ: Environ) -> None:
         self.environ = environ
@@ -166,7 +166,7 @@ class _Request:
             self._check_transfer()
 
     def _check_partial(self) -> None:
-        """What is named like an upload that is not complete counts as there, and is not."""
+        """Treat a missing file that is named like an incomplete upload as if it existed."""
         if not self._is_partial(self.path):
             return
         if self.method == "MKCOL":
@@ -178,7 +178,7 @@ class _Request:
         return path.endswith(_PARTIAL) and self._resource(path) is None
 
     def short_answer(self) -> tuple[str, str, bytes] | None:
-        """What Nextcloud answers without looking at files: another's home is empty, a folder's GET is too."""
+        """Return a response that does not need WsgiDAV, or None: another user's home, or GET of a folder, is empty."""
         if self.method == "PROPFIND" and _owner(self.path) != self.user:
             href = quote(f"{MOUNT}/{_owner(self.path)}/")
             return "207 Multi-Status", MEDIA_TYPE, _EMPTY_COLLECTION.format(href=href).encode()
@@ -205,14 +205,14 @@ class _Request:
     def _check_put(self) -> None:
         resource, parent = self._resource(self.path), self._resource(_parent(self.path))
         if not isinstance(parent, Folder):
-            # RFC 4918 9.7.1 asks for 409 here
+            # RFC 4918 section 9.7.1 requires 409 here
             raise DAVError(HTTP_NOT_FOUND, self.path)
         if isinstance(resource, Folder):
             raise DAVError(HTTP_CONFLICT, "PUT is not allowed on non-files.")
         self._check_if_match(resource)
 
     def _check_if_match(self, resource: Any) -> None:
-        """Read `If-Match` as sabre/dav does, in place of WsgiDAV: a folder has no ETag for it."""
+        """Evaluate `If-Match` as sabre/dav does, instead of WsgiDAV; a folder has no ETag here."""
         header = self.environ.pop("HTTP_IF_MATCH", None)
         if header is None:
             return
@@ -270,7 +270,7 @@ def _check_name(path: str) -> None:
 
 
 def _is_too_long(path: str) -> bool:
-    """Whether nothing can have such a path: the file system would not even look."""
+    """Return whether a name in the path is too long for any file to exist there."""
     return any(len(name.encode()) > _MAX_NAME_BYTES for name in path.split("/"))
 
 
@@ -283,7 +283,7 @@ def _parent(path: str) -> str:
 
 
 def _as_nextcloud(app: WsgiApp, environ: Environ, start_response: Callable[..., Any]) -> Iterator[bytes]:
-    """WsgiDAV's answer without its page for 201, and with the ETag also under the name no web server changes."""
+    """Pass on WsgiDAV's response without its body for 201, and with `OC-ETag`, which web servers do not change."""
     created = False
 
     def start(status: str, headers: list[tuple[str, str]], *rest: object) -> Any:

@@ -1,1 +1,1 @@
-"""What several tests share: a browser for Keycloak's pages, token helpers."""
+"""Helpers that several tests share: fakes of Keycloak and Nextcloud, clients, tokens and sample data."""

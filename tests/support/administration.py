@@ -1,4 +1,4 @@
-"""What an administrator does in Keycloak, for as long as a test needs it."""
+"""Temporary changes in Keycloak, as an administrator makes them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _PLACEHOLDER: Final = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
 
 @contextmanager
 def somebody_new(admin: KeycloakAdmin, username: str | None = None) -> Iterator[tuple[str, Person]]:
-    """Have one more person, who may be locked out, signed out or deleted; gives their user id, and who they are."""
+    """Create a user for the block, whom the test may lock out or delete; yield the user id and the credentials."""
     person = Person(username=username or f"someone-{secrets.token_hex(4)}", password=secrets.token_urlsafe(16))
     user_id = admin.create_user(
         {
@@ -40,7 +40,7 @@ def somebody_new(admin: KeycloakAdmin, username: str | None = None) -> Iterator[
 
 @contextmanager
 def realm_with(admin: KeycloakAdmin, **settings: Any) -> Iterator[None]:
-    """Change settings of the realm, and put back what was there."""
+    """Change settings of the realm for the block."""
     name = str(admin.connection.realm_name)
     before = {setting: value for setting, value in admin.get_realm(name).items() if setting in settings}
     admin.update_realm(name, settings)
@@ -52,7 +52,7 @@ def realm_with(admin: KeycloakAdmin, **settings: Any) -> Iterator[None]:
 
 @contextmanager
 def any_username(admin: KeycloakAdmin) -> Iterator[None]:
-    """Let user names have any characters, which Keycloak's usual user profile does not, as those of a directory may."""
+    """Allow any characters in user names for the block, as in a directory; Keycloak's default user profile does not."""
     path = f"/admin/realms/{admin.connection.realm_name}/users/profile"
     before = admin.connection.raw_get(path).json()
     profile = before | {
@@ -69,7 +69,7 @@ def any_username(admin: KeycloakAdmin) -> Iterator[None]:
 
 @contextmanager
 def client_with(admin: KeycloakAdmin, client_id: str, **settings: Any) -> Iterator[None]:
-    """Change settings of a client, and put back what was there."""
+    """Change settings of a client for the block."""
     key = str(admin.get_client_id(client_id))
     before = {setting: value for setting, value in admin.get_client(key).items() if setting in settings}
     admin.update_client(key, settings)
@@ -81,12 +81,12 @@ def client_with(admin: KeycloakAdmin, client_id: str, **settings: Any) -> Iterat
 
 @contextmanager
 def one_more_realm(keycloak: Keycloak, name: str, values: Mapping[str, str]) -> Iterator[Keycloak]:
-    """Have the shipped realm a second time under another name, with keys, clients and people of its own.
+    """Create a second copy of the shipped realm for the block, with its own keys, clients and users.
 
     Args:
-        keycloak: where.
-        name: what it is called.
-        values: what the placeholders of the realm's file stand for; the others get their defaults.
+        keycloak: the Keycloak to create it in.
+        name: the name of the realm.
+        values: values of the realm file's placeholders; the others get their defaults.
     """
     filled = _PLACEHOLDER.sub(lambda found: values.get(found[1], found[2] or ""), REALM_FILE.read_text())
     realm = json.loads(filled)

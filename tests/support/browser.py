@@ -1,8 +1,8 @@
 """A scripted browser for Keycloak's real login and consent pages.
 
-The pages are followed as a person's browser would follow them: forms are found in the HTML and sent with their hidden
-fields. One thing differs. Keycloak marks its cookies `Secure`; browsers count http://localhost as a secure context
-and send them back all the same, Python's cookie jars do not, so this browser carries them itself.
+It follows redirects and submits the forms in the HTML with their hidden fields, as a real browser does. It manages
+cookies itself: Keycloak marks them `Secure`, and browsers send such cookies to http://localhost, which is a secure
+context, but Python's cookie jars do not.
 """
 
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ MAX_PAGES = 10
 
 
 class BrowserError(AssertionError):
-    """Keycloak showed something else than a way on; the message quotes the page."""
+    """Keycloak showed an error or an unexpected page, which the message quotes."""
 
 
 class Page(HTMLParser):
-    """What a person sees of one of Keycloak's pages: a form, the consents it asks for, an error."""
+    """The visible content of one of Keycloak's pages: a form, the requested consents, and errors."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note forms and fields, and which text the coming one is."""
+        """Collect forms and fields, and note the kind of the text that follows."""
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.action = attributes.get("action")
@@ -45,12 +45,12 @@ class Page(HTMLParser):
         self._sinks += [(tag, sink) for sink in _sinks(tag, attributes)]
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave the text which this tag began."""
+        """End the text that this tag began."""
         if self._sinks and self._sinks[-1][0] == tag:
             self._sinks.pop()
 
     def handle_data(self, data: str) -> None:
-        """Keep a text that matters."""
+        """Collect a text of a known kind."""
         text = " ".join(data.split())
         if not text or not self._sinks:
             return
@@ -75,10 +75,10 @@ def _sinks(tag: str, attributes: dict[str, str]) -> Iterator[str]:
 
 @dataclass
 class Browser:
-    """One person's browser: its cookies outlive an authorization, so the next one finds the person signed in.
+    """One user's browser; it keeps its cookies, so the user stays signed in for the next authorization.
 
     Attributes:
-        grant: the person's answer to consent pages.
+        grant: whether the user accepts consent pages.
         consents: the texts of each consent page that was shown, in order.
     """
 
@@ -90,15 +90,15 @@ class Browser:
         """Sign in, answer the consent page, and stop at the redirect back to the client.
 
         Args:
-            authorization_url: the client's whole authorization request (RFC 6749 4.1.1).
-            username: typed into the login form.
-            password: typed into the login form.
+            authorization_url: the client's whole authorization request (RFC 6749 section 4.1.1).
+            username: the user name for the login form.
+            password: the password for the login form.
 
         Returns:
-            The URL with `code` and `state`, or `error`, to which Keycloak sends the browser; it is not requested.
+            The redirect URL with `code` and `state`, or `error`; the browser does not request it.
 
         Raises:
-            BrowserError: Keycloak shows an error, such as a wrong password, or yet another kind of page.
+            BrowserError: Keycloak shows an error, such as a wrong password, or an unknown kind of page.
         """
         keycloak = _origin(authorization_url)
         async with patient_client() as http:

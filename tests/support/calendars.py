@@ -1,4 +1,4 @@
-"""Calendars for unit tests: answers as Nextcloud 32 gives them, and objects that remember what is done to them."""
+"""Calendars for unit tests, with responses like Nextcloud 32's."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -44,14 +44,14 @@ def calendar(
 
 
 def has_calendars(fake: FakeNextcloud, *calendars: str) -> None:
-    """Let alice have these calendars, besides what is no calendar in every home."""
+    """Give alice these calendars, and the collections of every calendar home that are not calendars."""
     home = _response(HOME, "<d:resourcetype><d:collection/></d:resourcetype>")
     inbox = _response(f"{HOME}inbox/", "<d:resourcetype><d:collection/><cal:schedule-inbox/></d:resourcetype>")
     fake.on("PROPFIND", HOME, answer(207, content=_multistatus(home, *calendars, inbox)))
 
 
 def holds(fake: FakeNextcloud, objects: Mapping[str, str], *, name: str = "work", etag: str = "e1") -> None:
-    """Let a calendar hold these objects, iCalendar by name, whatever is asked for."""
+    """Let every REPORT of a calendar return these objects (iCalendar by name)."""
     responses = [
         _response(
             f"{HOME}{name}/{each}.ics",
@@ -63,13 +63,13 @@ def holds(fake: FakeNextcloud, objects: Mapping[str, str], *, name: str = "work"
 
 
 def tells_etag(fake: FakeNextcloud, path: str, etag: str) -> None:
-    """Let PROPFIND of an object give its ETag."""
+    """Let PROPFIND of an object return this ETag."""
     content = _multistatus(_response(path, f"<d:getetag>&quot;{etag}&quot;</d:getetag>"))
     fake.on("PROPFIND", path, answer(207, content=content))
 
 
 def knows_address(fake: FakeNextcloud, mail: str | None = "alice@example.org") -> None:
-    """Let alice have a mail address, or none."""
+    """Give alice a mail address, or none."""
     addresses = [f"mailto:{mail}"] if mail else []
     hrefs = "".join(f"<d:href>{each}</d:href>" for each in (*addresses, PRINCIPAL))
     properties = f"<cal:calendar-user-address-set>{hrefs}</cal:calendar-user-address-set>"
@@ -77,15 +77,15 @@ def knows_address(fake: FakeNextcloud, mail: str | None = "alice@example.org") -
 
 
 def one(response: str) -> bytes:
-    """Return an answer about one calendar."""
+    """Return a multistatus with one response."""
     return _multistatus(response)
 
 
 def has_calendar(fake: FakeNextcloud, name: str = "work", *, takes: str = "VEVENT", more: str = "") -> None:
-    """Let alice have this calendar, when it is asked for by name."""
+    """Let PROPFIND of this calendar succeed."""
     fake.on("PROPFIND", f"{HOME}{name}/", answer(207, content=one(calendar(name, takes=takes, more=more))))
 
 
 def sent(fake: FakeNextcloud, method: str = "PUT") -> httpx.Request:
-    """Return the last request of a method."""
+    """Return the last request with this method."""
     return next(request for request in reversed(fake.requests) if request.method == method)

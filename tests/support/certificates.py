@@ -1,4 +1,4 @@
-"""Certificates that nobody vouches for, and such of an authority, with the defects that a test wants."""
+"""Self-signed certificates, and certificates of a private authority, with the defects that a test needs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 def self_signed(
     folder: Path, *, host: str = "localhost", ends: timedelta = timedelta(days=1), name: str = "certificate"
 ) -> tuple[Path, Path]:
-    """Write a certificate and its key, and return their files.
+    """Write a self-signed certificate and its key, and return their paths.
 
     Args:
-        folder: where.
-        host: whom it is for.
-        ends: when, from now; it began 90 days before that.
-        name: what the files are called.
+        folder: the folder to write to.
+        host: the host name in the certificate.
+        ends: the time from now to its end; it is valid for the 90 days before that.
+        name: the name of the files, without suffix.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
@@ -52,16 +52,16 @@ def issued(
     extensions: Sequence[str] = ("subjectAltName", "authorityKeyIdentifier", "serverAuth"),
     basic_constraints_critical: bool = True,
 ) -> tuple[Path, Path, Path]:
-    """Write an authority's certificate, one that it has issued, and the latter's key, and return their files.
+    """Write an authority's certificate, a certificate that it issued, and the latter's key; return their paths.
 
     Args:
-        folder: where.
-        host: whom the certificate is for; it is also its common name.
-        begins: when, from now.
-        ends: when, from now.
+        folder: the folder to write to.
+        host: the host name in the certificate, which is also its common name.
+        begins: the time from now to its start.
+        ends: the time from now to its end.
         authority: the extensions of the authority's certificate.
-        extensions: those of the host's; `clientAuth` and `serverAuth` are its extended key usage.
-        basic_constraints_critical: whether the authority's basicConstraints are marked so.
+        extensions: the extensions of the host's; `clientAuth` and `serverAuth` are its extended key usage.
+        basic_constraints_critical: whether the authority's basicConstraints are critical.
     """
     key, authority_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Time, as a test wants it."""
+"""A clock that tests control."""
 
 
 class Clock:
@@ -8,9 +8,9 @@ class Clock:
         self.time = 1000.0
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the time in seconds."""
         return self.time
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.time += seconds

@@ -1,7 +1,7 @@
-"""The chain in containers, for the tests: `compose.yaml` as people run it, under a name and on ports of its own.
+"""The chain in containers, for the tests: the real `compose.yaml`, with its own project name and ports.
 
-pytest-docker starts and ends it. The secrets are the demo's, which tests know; where no engine answers, everything that
-needs the chain is skipped, and says so.
+pytest-docker starts and stops it. The secrets are those of the demo. Without a Docker engine, the tests that need the
+chain are skipped with a message.
 """
 
 import json
@@ -30,16 +30,16 @@ LOGS: Final[Mapping[str, str]] = {
     "mcp-exchange": "server-exchange.log",
     "mcp-pass-through": "server-pass-through.log",
 }
-"""Each service's log, by the name that it has in the chain without containers."""
+"""The log file of each service, named as in the chain without containers."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A compose project that runs.
+    """A running compose project.
 
     Attributes:
-        name: its name.
-        environment: the variables of its own.
+        name: the project's name.
+        environment: the environment variables of the project, in addition to this process's.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Project:
         return ["docker", "compose", "--file", str(COMPOSE_FILE), "--project-name", self.name]
 
     def run(self, *arguments: str) -> str:
-        """Run a compose command, and return what it prints."""
+        """Run a compose command, and return its output."""
         environment = {**os.environ, **self.environment}
         done = subprocess.run(  # noqa: S603 - docker
             [*self.command, *arguments], env=environment, capture_output=True, text=True, check=False
@@ -61,7 +61,7 @@ class Project:
 
 
 def require_engine() -> None:
-    """Skip where there is no Docker engine with compose."""
+    """Skip the test if there is no Docker engine with compose."""
     for command in (["docker", "info"], ["docker", "compose", "version"]):
         try:
             subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - docker
@@ -70,7 +70,7 @@ def require_engine() -> None:
 
 
 def variables(config: Config) -> dict[str, str]:
-    """Return what `compose.yaml` takes from the environment, but for the images."""
+    """Return the environment variables of `compose.yaml`, without the images."""
     return {
         "KEYCLOAK_PORT": str(config.keycloak_port),
         "NEXTCLOUD_PORT": str(config.nextcloud_port),
@@ -90,14 +90,14 @@ def variables(config: Config) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def project(config: Config, docker_compose_project_name: str, pytestconfig: pytest.Config) -> Iterator[Project]:
-    """The project, with its images and its environment, before it starts and until nothing of it is left."""
+    """Build the images and yield the project before it starts; remove all of it at the end."""
     require_engine()
     environment = variables(config)
     images = prepare({**os.environ, **environment})
     pytestconfig.stash[IMAGES] = describe(images)
     environment |= {name: value for name, value in images.items() if name.endswith("_IMAGE")}
     project = Project(docker_compose_project_name, environment)
-    with pytest.MonkeyPatch.context() as environ:  # pytest-docker hands its own environment to compose
+    with pytest.MonkeyPatch.context() as environ:  # pytest-docker runs compose with this process's environment
         for name, value in environment.items():
             environ.setenv(name, value)
         yield project
@@ -106,26 +106,26 @@ def project(config: Config, docker_compose_project_name: str, pytestconfig: pyte
 
 @pytest.fixture(scope="session")
 def docker_compose_file() -> str:
-    """What pytest-docker starts."""
+    """Return the compose file that pytest-docker starts."""
     return str(COMPOSE_FILE)
 
 
 @pytest.fixture(scope="session")
 def docker_setup(project: Project) -> str:
-    """How it starts it: as people do, `project` having built the images."""
+    """Return the start command of pytest-docker; `project` has already built the images."""
     del project
     return "up --wait"
 
 
 @pytest.fixture(scope="session")
 def docker_cleanup() -> str:
-    """How it ends it: not at all, for `project` does, a start that failed included."""
+    """Return no command: `project` removes the containers, even after a failed start."""
     return ""
 
 
 @contextmanager
 def run_composed(config: Config, project: Project) -> Iterator[Chain]:
-    """Return the running project as a chain, and keep its logs where the chain's are."""
+    """Yield the running project as a chain, and write its logs to the files of the chain."""
     real = project.environment["NEXTCLOUD_IMAGE"] != STANDIN
     keycloak = Keycloak(f"http://localhost:{config.keycloak_port}")
     nextcloud = Nextcloud(f"http://localhost:{config.nextcloud_port}", "nextcloud" if real else "stand-in")
@@ -150,10 +150,10 @@ _USER_OIDC: Final = "grep -ohm1 '<version>[^<]*' /var/www/html/*apps/user_oidc/a
 
 
 def describe_nextcloud(compose: Callable[..., str]) -> str:
-    """Return which Nextcloud runs, from its own status, and which user_oidc is in it.
+    """Return the versions of the running Nextcloud and its user_oidc, and the image's id.
 
     Args:
-        compose: runs a compose command for its project.
+        compose: runs a compose command in the project, and returns its output.
     """
     status = json.loads(compose("exec", "-T", "nextcloud", "curl", "--silent", "http://localhost/status.php"))
     found = compose("exec", "-T", "nextcloud", "sh", "-c", f"{_USER_OIDC} || true").strip()
@@ -162,7 +162,7 @@ def describe_nextcloud(compose: Callable[..., str]) -> str:
 
 
 def summary(reporter: pytest.TerminalReporter, images: list[Image], ran: list[str]) -> None:
-    """Say which images ran, and which Nextcloud was in them."""
+    """Print which images ran, and which Nextcloud versions they had."""
     reporter.section("the images that ran")
     reporter.write_line(table(images))
     for each in dict.fromkeys(ran):

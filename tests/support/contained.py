@@ -1,4 +1,4 @@
-"""Keycloak in a container, by testcontainers, as `compose.yaml` describes it; the rest of the chain as always."""
+"""A chain whose Keycloak runs in a container, started by testcontainers as `compose.yaml` describes it."""
 
 import os
 import time
@@ -24,9 +24,9 @@ START_SECONDS: Final = 600
 
 @contextmanager
 def run_contained(config: Config) -> Iterator[tuple[Chain, list[Image]]]:
-    """Run the chain for as long as the block lasts; return it, and the one image of it.
+    """Run the chain for as long as the block lasts; yield the chain and Keycloak's image.
 
-    The container goes with the block: testcontainers' own reaper would be one more image to pull.
+    The block removes the container itself. testcontainers' reaper (ryuk) is off: it would be one more image to pull.
     """
     require_engine()
     environment = {**os.environ, **variables(config)}
@@ -51,7 +51,7 @@ def _keycloak(service: dict[str, Any], port: int) -> Iterator[None]:
         .with_kwargs(mem_limit=service["mem_limit"], cap_drop=service["cap_drop"], security_opt=service["security_opt"])
     )
     container.ports[str(PORT)] = (LOOPBACK, port)  # type: ignore[assignment] # as the engine's API takes it
-    with container:  # its own waiting looks for the port at the bridge's address, where it is not
+    with container:  # its own wait checks the port at the bridge's address, where it is not published
         deadline = time.monotonic() + START_SECONDS
         while not is_ready(f"http://localhost:{port}/realms/{REALM}"):
             assert time.monotonic() < deadline, container.get_logs()

@@ -1,4 +1,4 @@
-"""The tools, resources and resource templates that clients of the seed project know: names, types and defaults."""
+"""The contract with existing clients: names, types and defaults of the seed project's tools and resources."""
 
 import json
 from collections.abc import Mapping

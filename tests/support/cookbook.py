@@ -1,4 +1,4 @@
-"""What Cookbook 0.11 answers, for unit tests; `changes` replace what is usual."""
+"""Responses of Cookbook 0.11 for unit tests; `changes` override the default fields."""
 
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
 
 
 def stub(**changes: Any) -> dict[str, Any]:
-    """Return a recipe as lists have it."""
+    """Return a recipe as in lists."""
     return {
         "recipe_id": 239,
         "id": "239",

@@ -1,4 +1,4 @@
-"""What Deck 1.16 answers, for unit tests; `changes` replace what is usual."""
+"""Responses of Deck 1.16 for unit tests; `changes` override the default fields."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What the apps declare, as tests ask for it."""
+"""The tools, resources and scopes that the apps declare."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from nextcloud_mcp.catalogue import APPS, offer
 OFFER: Final = offer()
 
 EVERYTHING: Final = " ".join(OFFER.scopes())
-"""Every scope that something needs, as a client asks for them."""
+"""All scopes of the tools and resources, as the value of a `scope` parameter."""
 
 TOOLS: Final = {tool.name: tool for app in APPS for tool in app.tools}
 TOOL_SCOPES: Final = OFFER.tools

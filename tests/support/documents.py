@@ -1,7 +1,7 @@
-"""Client ID Metadata Documents, as their clients publish them, served over TLS on loopback.
+"""Client ID Metadata Documents of real clients, served over TLS on loopback.
 
-A client id is the `https` URL of its document. The documents here are those of Claude Code, Claude Desktop and VS Code
-in all but their addresses: what they say of themselves is what Keycloak has to accept.
+A client id is the `https` URL of its document. Except for their URLs, the documents are those that Claude Code, Claude
+Desktop and VS Code publish, and that Keycloak has to accept.
 """
 
 import json
@@ -57,9 +57,9 @@ class Documents:
     """A running server of documents.
 
     Attributes:
-        origin: where it is, `https://localhost:PORT`.
-        certificate: the file of its certificate, which nobody else vouches for (PEM).
-        fetched: the paths that were asked for, in order.
+        origin: its origin, `https://localhost:PORT`.
+        certificate: the file of its self-signed certificate (PEM).
+        fetched: the requested paths, in order.
     """
 
     origin: str
@@ -68,19 +68,19 @@ class Documents:
     _published: dict[str, bytes] = field(default_factory=dict)
 
     def publish(self, document: dict[str, Any]) -> str:
-        """Serve a document, and return its URL, which it names as its client id unless it says otherwise."""
+        """Serve a document and return its URL, which is also its `client_id` unless `document` has another."""
         path = f"/oauth/{uuid4().hex}"
         self._published[path] = json.dumps({"client_id": f"{self.origin}{path}"} | document).encode()
         return f"{self.origin}{path}"
 
     def publish_text(self, text: str) -> str:
-        """Serve anything else in a document's place, and return its URL."""
+        """Serve a text instead of a document, and return its URL."""
         path = f"/oauth/{uuid4().hex}"
         self._published[path] = text.encode()
         return f"{self.origin}{path}"
 
     def at(self, path: str) -> bytes | None:
-        """Return what is published at a path."""
+        """Return the content at a path, or None, and record the request."""
         self.fetched.append(path)
         return self._published.get(path)
 
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     documents: Documents
 
     def do_GET(self) -> None:
-        """Answer with a document."""
+        """Return the document at the path, or 404."""
         document = self.documents.at(self.path)
         self.send_response(200 if document else 404)
         self.send_header("Content-Type", "application/json")
@@ -116,4 +116,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(document or b"{}")
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""

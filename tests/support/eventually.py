@@ -1,4 +1,4 @@
-"""Waiting for what another process does."""
+"""Polling for a change that another process makes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -11,10 +11,10 @@ MAX_SECONDS: Final = 120.0
 
 
 async def eventually(ask: Callable[[], Awaitable[T | None]]) -> T:
-    """Ask until there is an answer.
+    """Call `ask` until its result is true, and return the result.
 
     Raises:
-        TimeoutError: there is none after `MAX_SECONDS`.
+        TimeoutError: no result was true within `MAX_SECONDS`.
     """
     with anyio.fail_after(MAX_SECONDS):
         while not (answer := await ask()):  # noqa: ASYNC110 - no event can be set from another process

@@ -1,4 +1,4 @@
-"""A second chain, whose Keycloak has the experimental features that MCP clients are to meet one day."""
+"""A second chain, whose Keycloak has experimental features that MCP clients may use in the future."""
 
 import json
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ FEATURES: Final = ("cimd", "resource-indicators")
 
 @contextmanager
 def run_featured(config: Config, documents: Documents, state: Path) -> Iterator[Chain]:
-    """Run it for as long as the block lasts, with the stand-in: no way of a client in ends at Nextcloud.
+    """Run the chain for as long as the block lasts; the stand-in is enough, because the tests are about sign-in.
 
     Args:
-        config: the first chain's.
-        documents: a server of metadata documents that this Keycloak is to trust.
-        state: the folder of logs and data.
+        config: the configuration of the first chain.
+        documents: the server of metadata documents whose certificate this Keycloak trusts.
+        state: the folder for logs and data.
     """
     config = replace(
         config,
@@ -56,7 +56,7 @@ def run_featured(config: Config, documents: Documents, state: Path) -> Iterator[
 
 
 def _fetch_from_localhost(keycloak: Keycloak) -> None:
-    """Add this machine to the hosts whose documents are fetched: all else of the policy stays as it is shipped."""
+    """Add localhost to the hosts whose documents Keycloak fetches; the rest of the policy stays as shipped."""
     connection = keycloak.admin().connection
     path = f"admin/realms/{keycloak.realm}/client-policies/policies"
     policies: dict[str, Any] = connection.raw_get(path).json()
@@ -67,10 +67,10 @@ def _fetch_from_localhost(keycloak: Keycloak) -> None:
 
 @contextmanager
 def registration_open(keycloak: Keycloak) -> Iterator[None]:
-    """Let clients on loopback register by themselves, which `keycloak/cimd.json` leaves closed."""
+    """Let clients on loopback register themselves, which `keycloak/cimd.json` does not allow."""
     admin = keycloak.admin()
     (policy,) = [each for each in admin.get_components() if each["name"] == "Trusted hosts"]
-    # Keycloak leaves an empty list out of its answer, and keeps what is not sent
+    # Keycloak omits an empty list from its response, and does not change settings that are missing from an update
     before = {"trusted-hosts": []} | policy["config"]
     opened = before | {"trusted-hosts": ["localhost", "127.0.0.1"]}
     admin.update_component(policy["id"], policy | {"config": opened})

@@ -1,4 +1,4 @@
-"""Named tokens: every way for a bearer token to be wrong, and the ways to be right (RFC 6750, 7519, 8725, 9068)."""
+"""Tokens that the server must refuse or accept, by a name for each case (RFC 6750, 7519, 8725, 9068)."""
 
 import hmac
 import json
@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, Key, OKPKey
 from tests.support.minting import Minter, signed
 
 CLIENT_ID: Final = "mcp-server"
-"""The configured client id, which is as good an audience as the URL."""
+"""The configured client id, which is a valid audience like the server's URL."""
 
 Mint = Callable[[Minter], str]
 
@@ -24,24 +24,24 @@ EVIL: Final = "https://attacker.test/jwks.json"
 
 
 def now(offset: float) -> int:
-    """Return the time so many seconds from now, as a NumericDate."""
+    """Return the time `offset` seconds from now as a NumericDate."""
     return int(time.time() + offset)
 
 
 def forged(minter: Minter, header: str, *, payload: str | None = None) -> str:
-    """Sign this very header with the issuer's key."""
+    """Sign exactly this header with the issuer's key."""
     return signed(header, json.dumps(minter.claims()) if payload is None else payload, minter.signing_key)
 
 
 def hs256(minter: Minter) -> str:
-    """Take the public key for a shared secret."""
+    """Sign with HS256, and the issuer's public key (PEM) as the shared secret."""
     signing_input = minter.mint(header={"alg": "HS256"}).rpartition(".")[0]
     signature = hmac.digest(minter.signing_key.as_pem(private=False), signing_input.encode(), "sha256")
     return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
 def attackers_jwk(minter: Minter) -> str:
-    """Bring the key to verify with along."""
+    """Sign with an attacker's key, and put that key into the header."""
     header = {
         "alg": "ES256",
         "typ": "JWT",
@@ -52,7 +52,7 @@ def attackers_jwk(minter: Minter) -> str:
 
 
 def in_utf16(minter: Minter) -> str:
-    """Write header and claims in another encoding than UTF-8, and sign that."""
+    """Encode the header and claims in UTF-16 instead of UTF-8, and sign them."""
     header = json.dumps({"alg": "RS256", "typ": "JWT", "kid": minter.signing_key.kid})
     return signed(header, json.dumps(minter.claims()), minter.signing_key, encoding="utf-16-le")
 
@@ -75,7 +75,7 @@ NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
 
 
 def signed_by(algorithm: str, key: Key) -> Mint:
-    """Sign with another algorithm and a key of an attacker's, under the name of the issuer's key."""
+    """Sign with another algorithm and an attacker's key, under the `kid` of the issuer's key."""
 
     def mint(minter: Minter) -> str:
         header = {"alg": algorithm, "typ": "JWT", "kid": minter.signing_key.kid}
@@ -85,7 +85,7 @@ def signed_by(algorithm: str, key: Key) -> Mint:
 
 
 def hs256_with_octets(minter: Minter) -> str:
-    """Take the bytes of a public key, as its JWK has them, for a shared secret."""
+    """Sign with HS256, and the modulus of the issuer's public key as the shared secret."""
     signing_input = minter.mint(header={"alg": "HS256"}).rpartition(".")[0]
     secret = urlsafe_b64decode(str(minter.signing_key.as_dict(private=False)["n"]) + "==")
     signature = hmac.digest(secret, signing_input.encode(), "sha256")

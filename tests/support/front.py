@@ -1,4 +1,4 @@
-"""A front for a real server: passes everything on, unless a test tells it to fail or to meddle, as proxies do."""
+"""A reverse proxy in front of a real server that a test can let fail, hang, or change requests and responses."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -16,12 +16,12 @@ from tests.support.http import patient_client
 from tests.support.listening import listening
 
 NOT_PASSED_ON = frozenset({b"connection", b"transfer-encoding", b"content-length"})
-"""They belong to one connection (RFC 9110 section 7.6.1), or are written anew."""
+"""Headers that apply to one connection (RFC 9110 section 7.6.1), or that are set again."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer in place of the real one."""
+    """A response that replaces the real one."""
 
     status: int
     body: bytes = b""
@@ -29,16 +29,17 @@ class Fault:
 
 
 Meddle = Callable[[str, Response], Response]
-"""Gets a path and the real answer, and returns what is answered."""
+"""A function that gets the path and the real response, and returns the response to send."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A request that gets no answer.
+    """A request that gets no response.
 
     Attributes:
-        arrived: set once it is here.
-        gone: set once who asked has closed the connection.
+        arrived: set when the request has arrived.
+        gone: set when the client has closed the connection.
+        released: set when the block ends and the request goes on.
     """
 
     arrived: anyio.Event = field(default_factory=anyio.Event)
@@ -50,8 +51,8 @@ class Front:
     """An ASGI application in front of a real server.
 
     Attributes:
-        url: where it listens.
-        requests: all that it was asked, as `METHOD /path`.
+        url: the URL at which it listens.
+        requests: all requests, as `METHOD /path`.
     """
 
     def __init__(self, target: str, http: httpx.AsyncClient) -> None:
@@ -68,16 +69,16 @@ class Front:
         self._running = AsyncExitStack()
 
     async def up(self) -> None:
-        """Listen; on the port of before, if there was one."""
+        """Listen, on the same port as before if there was one."""
         self.url = await self._running.enter_async_context(listening(self, port=urlsplit(self.url).port or 0))
 
     async def down(self) -> None:
-        """Refuse connections, the present ones included."""
+        """Close all connections and refuse new ones."""
         await self._running.aclose()
 
     @contextmanager
     def failing(self, fault: Fault, *, times: int = sys.maxsize) -> Iterator[None]:
-        """Answer with `fault` for as long as the block lasts, or to the first requests alone."""
+        """Answer the first `times` requests of the block with `fault`, by default all."""
         self._fault, self._times = fault, times
         try:
             yield
@@ -86,7 +87,7 @@ class Front:
 
     @contextmanager
     def meddling(self, meddle: Meddle) -> Iterator[None]:
-        """Change answers for as long as the block lasts: `meddle` gets the path and the real one."""
+        """Pass all responses through `meddle` for as long as the block lasts."""
         self._meddle = meddle
         try:
             yield
@@ -95,7 +96,7 @@ class Front:
 
     @contextmanager
     def dropping(self, *headers: str) -> Iterator[None]:
-        """Keep headers of requests back for as long as the block lasts."""
+        """Remove headers from requests for as long as the block lasts."""
         self._dropped = frozenset(header.lower().encode() for header in headers)
         try:
             yield
@@ -104,7 +105,7 @@ class Front:
 
     @contextmanager
     def holding(self, path: str = "") -> Iterator[Held]:
-        """Answer nothing for as long as the block lasts, or nothing of what has `path` in its own."""
+        """Hold requests whose path contains `path` until the block ends."""
         self._held = held = Held()
         self._held_path = path
         try:
@@ -115,7 +116,7 @@ class Front:
 
     @asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
-        """Be down for as long as the block lasts."""
+        """Refuse connections for as long as the block lasts."""
         await self.down()
         try:
             yield
@@ -153,7 +154,7 @@ def _leave(_: str, response: Response) -> Response:
 
 
 async def _hold(held: Held, receive: Receive) -> None:
-    """Wait for the test to release the request, or for who asked to give up."""
+    """Wait until the test releases the request, or the client closes the connection."""
     held.arrived.set()
     async with anyio.create_task_group() as group:
 
@@ -170,7 +171,7 @@ async def _hold(held: Held, receive: Receive) -> None:
 
 @asynccontextmanager
 async def run_front(target: str) -> AsyncIterator[Front]:
-    """Run a front for `target` for as long as the block lasts."""
+    """Run a front of `target` for as long as the block lasts."""
     async with patient_client(headers={"accept-encoding": "identity"}) as http:
         front = Front(target, http)
         await front.up()

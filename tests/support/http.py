@@ -1,4 +1,4 @@
-"""HTTP clients that wait for a busy machine: httpx itself gives up an answer after five seconds."""
+"""HTTP clients with time-outs for a busy machine; httpx's default is five seconds."""
 
 import os
 import ssl
@@ -8,17 +8,17 @@ from typing import Any, Final
 import httpx
 
 TIMEOUT_SECONDS: Final = 120.0
-"""How long a test waits for one answer; only a server that hangs takes longer."""
+"""Time-out for one response; only a server that hangs takes longer."""
 
 
 @cache
 def _certificates(file: str | None) -> ssl.SSLContext:
-    """Read the certificates once for each `SSL_CERT_FILE`: httpx does so for each client, and slower than a call is."""
+    """Load the certificates once for each `SSL_CERT_FILE`; httpx loads them for each client, which is slow."""
     return ssl.create_default_context(cafile=file)
 
 
 def patient_client(**options: Any) -> httpx.AsyncClient:
-    """Return a client that uses no proxy of the environment; `options` are httpx's."""
+    """Return a client that ignores proxies in the environment; `options` are httpx's."""
     defaults: dict[str, Any] = {
         "trust_env": False,
         "timeout": TIMEOUT_SECONDS,

@@ -1,4 +1,4 @@
-"""iCalendar as other programs write it, and as short as a test needs it."""
+"""iCalendar objects as other programs write them, and short ones for tests."""
 
 from typing import Final
 
@@ -207,7 +207,7 @@ END:VCALENDAR
 """
 
 TWO_RULES: Final = DAVX5.replace("RRULE:", "RRULE:FREQ=MONTHLY;COUNT=3\nRRULE:")
-"""What RFC 5545 section 3.8.5.3 advises against, and Nextcloud 32 no longer takes."""
+"""An event with two RRULEs: RFC 5545 section 3.8.5.3 advises against it, and Nextcloud 32 no longer accepts it."""
 
 EXCHANGE: Final = """BEGIN:VCALENDAR
 METHOD:PUBLISH
@@ -463,13 +463,13 @@ END:VCALENDAR
 
 
 def ics(*lines: str, kind: str = "VEVENT", uid: str = "theirs") -> str:
-    """Return an object with these lines; of components within, with all of theirs."""
+    """Return an iCalendar object whose component has these lines; nested components are written out in them."""
     head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", f"BEGIN:{kind}", f"UID:{uid}")
     return "\n".join((*head, "DTSTAMP:20300101T000000Z", *lines, f"END:{kind}", "END:VCALENDAR", ""))
 
 
 def stored(ical: str, *, etag: str = "e1", calendar: str = "work") -> CalendarObject:
-    """Return an object as it comes from a calendar."""
+    """Return a calendar object as the server reads it from Nextcloud."""
     href = f"/remote.php/dav/calendars/alice/{calendar}/theirs.ics"
     return CalendarObject(calendar, "theirs.ics", href, etag, ical.replace("\r\n", "\n").replace("\n", "\r\n"))
 
@@ -481,11 +481,11 @@ _THE_SAME: Final = {
     ":+020000": ":+0200",
     ":+010000": ":+0100",
 }
-"""What is said in two ways: as a program wrote it, and as everybody else does."""
+"""Unusual spellings that programs write, and the usual spelling with the same meaning."""
 
 
 def unfolded(ical: str) -> list[str]:
-    """Return the lines of iCalendar, each whole, and the same where they say the same."""
+    """Return the unfolded lines of iCalendar, normalized so that lines with the same meaning are equal."""
     joined = ical.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
     for written, usual in _THE_SAME.items():
         joined = joined.replace(written, usual)

@@ -1,4 +1,4 @@
-"""The server's command for tests of what else takes long: time-outs of a second, and Keycloak asked again at once."""
+"""The server's command with time-outs of one second and no wait before Keycloak is asked again, to speed up tests."""
 
 import sys
 from unittest.mock import patch

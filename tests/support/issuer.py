@@ -1,4 +1,4 @@
-"""An issuer for unit tests: signs whatever it is told to, counts what it is asked, and fails on demand."""
+"""A fake issuer for unit tests: signs any claims, records requests, and fails on demand."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,7 +16,7 @@ JWKS_PATH: Final = "/realms/cloud/protocol/openid-connect/certs"
 TOKEN_PATH: Final = "/realms/cloud/protocol/openid-connect/token"
 
 SERVER_URL: Final = "http://localhost:8000/mcp"
-"""The resource that the tokens are meant for, unless a test says otherwise."""
+"""The resource in the tokens' `aud`, unless a test sets another."""
 
 SERVER_SCOPE: Final = {"exchange": "nextcloud-mcp:exchange", "pass-through": "nextcloud-mcp:pass-through"}
 
@@ -24,12 +24,12 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 
 def answer(status: int = 200, **response: Any) -> Answer:
-    """Answer every request alike; `response` is what `httpx.Response` takes."""
+    """Return a handler with the same response to every request; `response` are arguments of `httpx.Response`."""
     return lambda _: httpx.Response(status, **response)
 
 
 def failing(error: type[httpx.TransportError]) -> Answer:
-    """Fail as the network does."""
+    """Return a handler that raises a network error."""
 
     def fail(request: httpx.Request) -> httpx.Response:
         raise error("the network fails", request=request)
@@ -42,13 +42,13 @@ SECOND_KEY: Final = rsa_key("second-key")
 
 
 class FakeIssuer(Minter):
-    """Plays Keycloak: discovery, JWKS and the token endpoint of one realm.
+    """A fake Keycloak with the discovery document, the JWKS and the token endpoint of one realm.
 
     Attributes:
-        requests: All that it was asked, in order.
-        keys: The JWK set that it publishes.
-        instead: Per path, or for all by `""`, what it answers in place of what it should.
-        gate: Holds every answer back until it is set.
+        requests: All requests, in order.
+        keys: The keys in the published JWK set.
+        instead: Handlers that replace the usual ones, by path; `""` stands for all paths.
+        gate: Every response waits until this event is set.
     """
 
     def __init__(self) -> None:
@@ -61,15 +61,15 @@ class FakeIssuer(Minter):
 
     @property
     def transport(self) -> httpx.MockTransport:
-        """A transport on which there is nothing but this issuer."""
+        """An httpx transport that sends every request to this issuer."""
         return httpx.MockTransport(self._handle)
 
     def fetches(self, path: str = JWKS_PATH) -> int:
-        """How often a path was asked for."""
+        """Return the number of requests to a path."""
         return sum(request.url.path == path for request in self.requests)
 
     def exchanges(self) -> list[dict[str, str]]:
-        """The parameters of every token exchange."""
+        """Return the parameters of every token exchange."""
         return [
             {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
             for request in self.requests
@@ -77,7 +77,7 @@ class FakeIssuer(Minter):
         ]
 
     def rotate(self) -> None:
-        """Sign with another key from now on, and publish that one alone."""
+        """Sign with another key from now on, and publish only that key."""
         self.signing_key = SECOND_KEY
         self.keys = [SECOND_KEY.as_dict(private=False)]
 
@@ -86,7 +86,7 @@ class FakeIssuer(Minter):
         self.instead[""] = failing(httpx.ConnectError)
 
     def up(self) -> None:
-        """Behave again."""
+        """Answer normally again."""
         self.instead.clear()
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
@@ -108,13 +108,13 @@ class FakeIssuer(Minter):
         }
 
     def _exchange(self, request: httpx.Request) -> httpx.Response:
-        """Issue a token, but none for the check of the client, which Keycloak answers so when it accepts the client."""
+        """Issue a token; answer the client check, which sends no real token, as Keycloak does for a valid client."""
         if parse_qs(request.content.decode())["subject_token"] == [NO_TOKEN]:
             return httpx.Response(400, json={"error": "invalid_request", "error_description": "Invalid token"})
         return httpx.Response(200, json=self.issued())
 
     def issued(self, **changes: Any) -> dict[str, Any]:
-        """Return a token response, as Keycloak answers an exchange; `changes` are of the token's claims."""
+        """Return Keycloak's response to a token exchange; `changes` override claims of the token."""
         token = self.mint(**({"aud": "nextcloud", "azp": SERVER_URL} | changes))
         return {
             "access_token": token,

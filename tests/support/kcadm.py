@@ -1,4 +1,4 @@
-"""Keycloak's own command line, as somebody has it in their shell."""
+"""A shell environment with Keycloak's command line."""
 
 import os
 from pathlib import Path
@@ -9,15 +9,15 @@ from stack.keycloak import Keycloak, install
 
 
 def kcadm_environment(keycloak: Keycloak, cache: Path, home: Path) -> dict[str, str]:
-    """Return what `kcadm.sh` needs: its place, a JVM, the password it would ask for, a home for what it remembers.
+    """Return the environment for `kcadm.sh`: path, JVM, administrator's password, and a home for its configuration.
 
     Args:
-        keycloak: the one to administer.
-        cache: where the distribution is (`stack.keycloak.install`).
-        home: a folder of its own.
+        keycloak: the Keycloak to administer.
+        cache: the folder of the distribution (`stack.keycloak.install`).
+        home: the home folder for `kcadm.sh`.
     """
     script = home / "kcadm.sh"
-    script.write_text(f'#!/bin/sh\nexec sh "{install(cache)}/bin/kcadm.sh" "$@"\n')  # as unzipped, it is not executable
+    script.write_text(f'#!/bin/sh\nexec sh "{install(cache)}/bin/kcadm.sh" "$@"\n')  # unzipped, it is not executable
     script.chmod(0o755)
     return {
         "HOME": str(home),

@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own, which can be killed: a regular expression cannot be stopped."""
+"""Runs a function in a child process that can be killed, because a running regular expression cannot be stopped."""
 
 import pickle
 import subprocess
@@ -17,7 +17,7 @@ _CHILD: Final = (
 
 
 def run(function: Callable[..., Result], *arguments: object, seconds: float = 120) -> Result:
-    """Return what a function of a module returns; fail if it takes longer than any busy machine explains."""
+    """Return the result of a module-level function; fail if it takes longer than `seconds`."""
     try:
         child = subprocess.run(  # noqa: S603
             [sys.executable, "-c", _CHILD],

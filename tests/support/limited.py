@@ -1,7 +1,7 @@
-"""The server's command under the memory limit that compose.yaml gives it.
+"""The server's command under the memory limit of compose.yaml.
 
-Where this process may make a memory cgroup (version 1 or 2), it moves itself into one, and the kernel kills it beyond
-the limit, as it does in a container. Elsewhere the test that started it compares the peak of its memory with the limit.
+If this process may create a memory cgroup (version 1 or 2), it moves itself into one, and the kernel kills it beyond
+the limit, as in a container. Otherwise the test compares the process's peak memory with the limit.
 """
 
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Final
 
 LIMIT_BYTES: Final = "LIMITED_BYTES"
-"""The variable that says how much memory the process may use."""
+"""The environment variable with the memory limit in bytes."""
 
 CGROUP: Final = "LIMITED_CGROUP"
-"""The variable that names the cgroup; whoever set it removes that when the process has ended."""
+"""The environment variable with the cgroup's name; the test that sets it removes the cgroup afterwards."""
 
 _ROOT: Final = Path("/sys/fs/cgroup")
 
 
 def cgroup_folder(name: str) -> Path:
-    """Return where the kernel has the memory cgroup of this name: version 1 has a tree for memory alone."""
+    """Return the folder of the memory cgroup with this name; cgroup version 1 has a separate tree for memory."""
     return (_ROOT / "memory" if (_ROOT / "memory").is_dir() else _ROOT) / name
 
 
@@ -27,7 +27,7 @@ def enter_cgroup(name: str, limit_bytes: int) -> None:
     """Move this process into a new memory cgroup.
 
     Raises:
-        OSError: this process may not.
+        OSError: this process may not create or enter a cgroup.
     """
     folder = cgroup_folder(name)
     folder.mkdir()

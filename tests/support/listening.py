@@ -1,4 +1,4 @@
-"""ASGI applications on a port of this process, in the loop of the test."""
+"""ASGI applications that listen on a port, in the event loop of the test."""
 
 import asyncio
 import socket
@@ -23,9 +23,9 @@ class _Server(uvicorn.Server):
 async def listening(
     app: ASGIApp, *, host: str = LOOPBACK, port: int = 0, lifespan: Literal["on", "off"] = "off"
 ) -> AsyncIterator[str]:
-    """Serve `app` on loopback, or at another address of this machine, for as long as the block lasts; return its URL.
+    """Serve `app` on loopback or another address of this machine for as long as the block lasts; yield its URL.
 
-    Port 0 takes a free one.
+    Port 0 stands for any free port.
     """
     config = uvicorn.Config(
         app,
@@ -33,10 +33,10 @@ async def listening(
         log_config=None,
         access_log=False,
         server_header=False,
-        date_header=False,  # a front passes on the real one's, if it has one
+        date_header=False,  # a front passes on the real server's Date, if there is one
         timeout_graceful_shutdown=1,
     )
-    listener = socket.create_server((host, port))  # takes connections from now on, also before the server runs
+    listener = socket.create_server((host, port))  # accepts connections even before the server runs
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:

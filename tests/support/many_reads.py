@@ -1,8 +1,8 @@
-"""Lets many people read something large at once, and tells how much memory the server had at most, in bytes.
+"""Lets many users read something large at once, and prints the peak memory of the process in bytes.
 
-A program of its own, for the peak of a process is that of its whole life; what is measured has the server's own parts
-from the ASGI interface on, and clients that take what they are sent. Its arguments: a method of JSON-RPC, its
-parameters as JSON, and the byte of which what is read is full.
+It is a separate program, because the peak of a process covers its whole life. The process has the server from its ASGI
+interface on, and clients that discard the responses. Its arguments are a JSON-RPC method, the method's parameters as
+JSON, and the value of the bytes in the file that is read.
 """
 
 import json
@@ -25,13 +25,13 @@ from tests.support.server import EVERYTHING, LEGACY, PASS_THROUGH
 
 MANY: Final = 16
 SIZE: Final = 4 * 1024 * 1024
-"""Bytes that there are to be read."""
+"""Bytes in the file that is read."""
 
 CHUNK: Final = 64 * 1024
 
 
 class _Body(httpx.AsyncByteStream):
-    """As it comes over the network: in chunks, each new."""
+    """A response body in chunks, each a new object, as from the network."""
 
     def __init__(self, byte: int, size: int) -> None:
         self._byte, self._size = byte, size
@@ -49,7 +49,7 @@ def _content(byte: int, request: httpx.Request) -> httpx.Response:
 
 
 async def _ask(app: ASGIApp, body: bytes, token: str) -> None:
-    """Send a request and drop the answer, which httpx's ASGITransport would keep."""
+    """Send a request and discard the response, which httpx's ASGITransport would keep in memory."""
     requests: list[Message] = [{"type": "http.request", "body": body}]
 
     async def receive() -> Message:
@@ -85,7 +85,7 @@ async def _ask(app: ASGIApp, body: bytes, token: str) -> None:
 
 
 async def _read(method: str, params: str, byte: str) -> None:
-    """Run the server, and let many people read at once."""
+    """Run the server, and let many users read at once."""
     keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
     file = dav_file(f"{FILES}/a", size=SIZE)
     nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(file)))
@@ -101,7 +101,7 @@ async def _read(method: str, params: str, byte: str) -> None:
 
 
 def _peak() -> int:
-    """Return the most that this process had in memory, in bytes (proc(5), `VmHWM`)."""
+    """Return this process's peak resident memory in bytes (proc(5), `VmHWM`)."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 

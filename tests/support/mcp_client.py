@@ -1,6 +1,6 @@
-"""A real MCP client that knows nothing but the server's URL: the SDK's, with the SDK's own OAuth provider.
+"""The SDK's MCP client with the SDK's OAuth provider, which knows only the server's URL.
 
-The one thing it is given is a browser, because somebody has to type the password.
+A scripted browser signs the user in.
 """
 
 from collections.abc import AsyncIterator
@@ -19,15 +19,15 @@ from tests.support.browser import Browser
 from tests.support.oauth import CLIENT_ID
 
 REDIRECT_URI = "http://localhost:43110/callback"
-"""Nothing listens there: the browser stops at the redirect, as it carries all that the client needs."""
+"""Nothing listens there: the browser stops at the redirect, whose URL has all that the client needs."""
 
 
 class SignInRefusedError(Exception):
-    """Keycloak sent the browser back with an error in place of a code (RFC 6749 section 4.1.2.1)."""
+    """Keycloak redirected the browser with an error instead of a code (RFC 6749 section 4.1.2.1)."""
 
 
 class Tokens:
-    """What the SDK's client remembers between connections."""
+    """The SDK client's storage for tokens and its registration, which lasts longer than a connection."""
 
     def __init__(self, client: OAuthClientInformationFull | None = None) -> None:
         self.tokens: OAuthToken | None = None
@@ -38,24 +38,25 @@ class Tokens:
         return self.tokens
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
-        """Keep the tokens of a sign-in or refresh."""
+        """Store the tokens of a sign-in or refresh."""
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
-        """Return how the client is registered."""
+        """Return the client's registration."""
         return self.client
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        """Keep the registration."""
+        """Store the registration."""
         self.client = client_info
 
 
 class Somebody:
-    """Somebody at a browser with an MCP client beside it.
+    """A user with a browser and an MCP client.
 
     Attributes:
-        browser: whose pages show what was asked for.
-        requests: the parameters of each authorization request that the client made.
+        username: the user name.
+        browser: the user's browser, which records the consent pages.
+        requests: the parameters of each authorization request of the client.
     """
 
     def __init__(self, username: str, password: str) -> None:
@@ -67,18 +68,22 @@ class Somebody:
 
     @property
     def sign_ins(self) -> int:
-        """How often the browser was opened."""
+        """The number of times that the browser was opened."""
         return len(self.requests)
 
     async def open_browser(self, authorization_url: str) -> None:
-        """Sign in and consent on Keycloak's own pages."""
+        """Sign in and consent on Keycloak's pages."""
         self.requests.append(dict(parse_qsl(urlsplit(authorization_url).query)))
         self._callback = await self.browser.authorize(
             authorization_url, username=self.username, password=self._password
         )
 
     async def callback(self) -> AuthorizationCodeResult:
-        """Return what the redirect brought."""
+        """Return the authorization code from the redirect.
+
+        Raises:
+            SignInRefusedError: the redirect has an error.
+        """
         query = parse_qs(urlsplit(self._callback).query)
         if "error" in query:
             raise SignInRefusedError(": ".join(query["error"] + query.get("error_description", [])))
@@ -88,13 +93,13 @@ class Somebody:
 
 
 def text_of(answer: CallToolResult) -> str:
-    """Return what a tool said, as a model reads it."""
+    """Return the text of a tool result."""
     assert isinstance(answer.content[0], TextContent)
     return answer.content[0].text
 
 
 def registered_by_hand() -> Tokens:
-    """Return the memory of a client that was given the id of the realm's public client, and no more."""
+    """Return the storage of a client that has only the id of the realm's public client."""
     client = OAuthClientInformationFull(
         client_id=CLIENT_ID, redirect_uris=[AnyUrl(REDIRECT_URI)], token_endpoint_auth_method="none"
     )
@@ -102,7 +107,7 @@ def registered_by_hand() -> Tokens:
 
 
 class Elsewhere(httpx2.AsyncHTTPTransport):
-    """The network, but what goes to a public address is answered at another port: as behind a reverse proxy."""
+    """A transport that sends requests for a public URL to another port, like a reverse proxy."""
 
     def __init__(self, public_url: str, port: int) -> None:
         super().__init__()
@@ -110,7 +115,7 @@ class Elsewhere(httpx2.AsyncHTTPTransport):
         self._port = port
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request where it is answered; its `Host` stays as it is."""
+        """Send a request to the real port; its `Host` stays the same."""
         if request.headers["host"] == self._public:
             request.url = request.url.copy_with(port=self._port)
         return await super().handle_async_request(request)
@@ -131,12 +136,12 @@ async def connected(
 
     Args:
         url: the server's public URL.
-        person: who signs in when the client asks.
-        storage: what the client remembers from before; nothing by default.
-        mode: the SDK's protocol choice.
+        person: the user who signs in.
+        storage: the client's storage; empty by default.
+        mode: the SDK's protocol mode.
         document: the URL of the client's metadata document, if it has one.
-        redirect_uri: where its browser comes back to.
-        port: where the server at `url` is found in truth, if not there.
+        redirect_uri: the client's redirect URI.
+        port: the server's real port, if it is not the one in `url`.
     """
     provider = OAuthClientProvider(
         server_url=url,
@@ -161,7 +166,7 @@ async def connected(
 
 @asynccontextmanager
 async def holding(url: str, token: str, *, mode: str = "auto") -> AsyncIterator[Client]:
-    """Connect an MCP client that holds a token and knows of no way to another."""
+    """Connect an MCP client that has a token and cannot get another one."""
     async with (
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=120) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,

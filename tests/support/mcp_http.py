@@ -1,4 +1,4 @@
-"""MCP in raw HTTP, for what is about HTTP: statuses, headers, and requests that no client would send."""
+"""MCP in raw HTTP, for tests of statuses and headers, and of requests that no client would send."""
 
 import json
 from typing import Any, Final
@@ -21,14 +21,14 @@ def message(method: str, **params: Any) -> dict[str, Any]:
 
 
 async def post(url: str, body: object, *, token: str | None = None, **headers: str) -> httpx.Response:
-    """Post a JSON-RPC message to an MCP endpoint; the answer as it is."""
+    """Post a JSON-RPC message to an MCP endpoint, and return the response."""
     credentials = {"Authorization": f"Bearer {token}"} if token else {}
     async with patient_client() as http:
         return await http.post(url, json=body, headers=HEADERS | credentials | headers)
 
 
 async def call_tool(url: str, tool: str, *, token: str, host: str | None = None, **arguments: Any) -> httpx.Response:
-    """Call a tool; `host` is the server's public name where `url` is another way to reach it."""
+    """Call a tool; `host` is the server's public host if `url` has another one."""
     headers = {"Host": host} if host else {}
     return await post(url, message("tools/call", name=tool, arguments=arguments), token=token, **headers)
 
@@ -36,7 +36,7 @@ async def call_tool(url: str, tool: str, *, token: str, host: str | None = None,
 def tool_request(
     tool: str, arguments: dict[str, Any], *, token: str, version: str = LEGACY, **headers: str
 ) -> dict[str, Any]:
-    """Return a call of a tool in either era of the protocol, as httpx's `post` takes it."""
+    """Return the arguments of httpx's `post` for a tool call in either protocol version."""
     body = message("tools/call", name=tool, arguments=arguments)
     sent = HEADERS | {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": version} | headers
     if version == MODERN:
@@ -46,7 +46,7 @@ def tool_request(
 
 
 def result(response: httpx.Response) -> dict[str, Any]:
-    """Return the JSON-RPC result of an answer in either of the forms that MCP allows: JSON, or one SSE event."""
+    """Return the JSON-RPC result of a response, which may be JSON or one SSE event."""
     assert response.status_code == 200, (response.status_code, response.text)
     text = response.text
     if response.headers["content-type"].startswith("text/event-stream"):

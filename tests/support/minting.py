@@ -1,4 +1,4 @@
-"""Access tokens of a test's own making: genuine in all but what the test is about."""
+"""Access tokens that tests mint: like Keycloak's, except for the header or claims that a test changes."""
 
 import json
 import time
@@ -13,12 +13,12 @@ from keycloak import KeycloakAdmin
 
 
 def rsa_key(key_id: str) -> RSAKey:
-    """Make a signing key with this id."""
+    """Generate a signing key with this id."""
     return RSAKey.generate_key(2048, {"kid": key_id, "use": "sig", "alg": "RS256"})
 
 
 def signed(header: str, payload: str, key: Key, *, algorithm: str = "RS256", encoding: str = "utf-8") -> str:
-    """Sign whatever it is, as a library for honest use would refuse to."""
+    """Sign any header and payload, even invalid ones, which a JWT library would refuse."""
     parts = (header.encode(encoding), payload.encode(encoding))
     signing_input = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     signature = JWSRegistry.algorithms[algorithm].sign(signing_input.encode(), key)
@@ -26,12 +26,12 @@ def signed(header: str, payload: str, key: Key, *, algorithm: str = "RS256", enc
 
 
 class Minter:
-    """Mints access tokens as Keycloak makes them.
+    """Mints access tokens like Keycloak's.
 
     Attributes:
-        issuer: The issuer that they name.
-        resource: The server that they are meant for, besides Nextcloud.
-        signing_key: What signs them.
+        issuer: The tokens' `iss`.
+        resource: The server's URL in `aud`, besides `nextcloud`.
+        signing_key: The key that signs the tokens.
     """
 
     def __init__(self, *, issuer: str, resource: str, key: RSAKey) -> None:
@@ -41,7 +41,7 @@ class Minter:
 
     @cached_property
     def foreign_key(self) -> RSAKey:
-        """A key that bears the name of the first signing key and is another; made when it is asked for."""
+        """Another key with the `kid` of the first signing key, generated at first use."""
         return rsa_key(str(self._first_key.kid))
 
     def claims(self, **changes: Any) -> dict[str, Any]:
@@ -63,14 +63,14 @@ class Minter:
         return {name: value for name, value in (usual | changes).items() if value is not None}
 
     def mint(self, *, key: Key | None = None, header: Mapping[str, Any] | None = None, **changes: Any) -> str:
-        """Sign an access token; `header` and `changes` add to, replace or (None) drop what is usual."""
+        """Sign an access token; `header` and `changes` add, replace or (None) remove header parameters and claims."""
         usual = {"alg": "RS256", "typ": "JWT", "kid": self.signing_key.kid}
         protected = {name: value for name, value in (usual | dict(header or {})).items() if value is not None}
         return signed(json.dumps(protected), json.dumps(self.claims(**changes)), key or self.signing_key)
 
 
 def realm_key(admin: KeycloakAdmin) -> RSAKey:
-    """Make a key that the realm publishes as one of its own: it verifies and does not sign (a passive key)."""
+    """Add a passive key to the realm, which publishes it but does not sign with it; return it with the private part."""
     key = rsa_key("made for the realm")
     admin.create_component(
         {

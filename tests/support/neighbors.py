@@ -1,4 +1,4 @@
-"""Keycloak and Nextcloud played on real sockets, with answers that take their time."""
+"""A fake Keycloak and Nextcloud on a real socket, with slow responses."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,19 +16,19 @@ from tests.support.server import EVERYTHING
 
 NOTES: Final = "/index.php/apps/notes/api/v1/notes"
 SLOW: Final = 5.0
-"""Seconds; the answer about note 2, and about a new note whose title begins with `slow`, takes so long."""
+"""Seconds that a slow response takes: for note 2, and for a new note whose title begins with `slow`."""
 
 KEY: Final = rsa_key("the-key")
 
 
 @dataclass
 class Neighbors:
-    """Plays Keycloak and Nextcloud on one port.
+    """A fake Keycloak and Nextcloud on one port.
 
     Attributes:
-        url: where that is.
-        slow: how many slow requests have come.
-        held: whether slow requests get no answer at all.
+        url: the base URL of both.
+        slow: the number of slow requests so far.
+        held: whether slow requests get no response (until an hour has passed).
         written: the titles of the notes that were created.
     """
 
@@ -39,7 +39,7 @@ class Neighbors:
 
     @property
     def app(self) -> Starlette:
-        """The application that answers."""
+        """The ASGI application of both."""
         return Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._metadata),

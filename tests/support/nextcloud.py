@@ -1,4 +1,4 @@
-"""A Nextcloud for unit tests that answers what a test tells it to, and remembers what it was asked."""
+"""A fake Nextcloud for unit tests, with the responses that a test sets, which records its requests."""
 
 from typing import Any, Final
 
@@ -22,31 +22,31 @@ NOTES: Final = "/index.php/apps/notes/api/v1/notes"
 
 
 def ocs_user(user_id: str, displayname: str = "Alice Liddell") -> Answer:
-    """Answer as OCS `/cloud/user` does, cut down."""
+    """Return a handler with a shortened response of OCS `/cloud/user`."""
     data = {"enabled": True, "id": user_id, "quota": {"used": 7}, "email": None, "displayname": displayname}
     return answer(json={"ocs": {"meta": {"status": "ok", "statuscode": 200, "message": "OK"}, "data": data}})
 
 
 def ocs(data: Any, status: int = 200, message: str = "OK") -> Answer:
-    """Answer as OCS version 2 does."""
+    """Return a handler with a response of OCS version 2."""
     good = status == 200
     meta = {"status": "ok" if good else "failure", "statuscode": status, "message": message}
     return answer(status, json={"ocs": {"meta": meta, "data": data}})
 
 
 def sharees(**users: str) -> Answer:
-    """Return the answer to a search for recipients, who are found exactly."""
+    """Return a handler with the response to a recipient search with exact matches (user id=display name)."""
     found = [{"label": label, "value": {"shareType": 0, "shareWith": user}} for user, label in users.items()]
     return ocs({"exact": {"users": found, "groups": []}, "users": [], "groups": []})
 
 
 def ocs_capabilities(*apps: str) -> Answer:
-    """Answer as OCS `/cloud/capabilities` does, cut down to the names of these apps."""
+    """Return a handler with a response of OCS `/cloud/capabilities`, with only the names of these apps."""
     return ocs({"version": {"major": 32}, "capabilities": {app: {} for app in apps}})
 
 
 def people_with(*accounts: Account) -> People:
-    """Return a memory that knows nothing but that these accounts are made."""
+    """Return a cache that only knows that these accounts exist."""
     people = People()
     for account in accounts:
         people.arrivals.note(account)
@@ -54,10 +54,12 @@ def people_with(*accounts: Account) -> People:
 
 
 class FakeNextcloud:
-    """Answers by method and path, percent-encoded and without the query; anything unforeseen fails the test.
+    """A fake Nextcloud that answers by method and path (percent-encoded, without the query).
+
+    A request without a response fails the test.
 
     Attributes:
-        requests: All that it was asked, in order.
+        requests: All requests, in order.
     """
 
     def __init__(self) -> None:
@@ -69,19 +71,19 @@ class FakeNextcloud:
 
     @property
     def transport(self) -> httpx.MockTransport:
-        """A transport on which there is nothing but this Nextcloud."""
+        """An httpx transport that sends every request to this Nextcloud."""
         return httpx.MockTransport(self._handle)
 
     def on(self, method: str, path: str, *answers: Answer) -> None:
-        """Answer with each of these in turn, and with the last one from then on."""
+        """Set the responses to a request: each is used once, and the last one from then on."""
         self._answers[method, path] = list(answers)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Return what this one answers, without remembering it."""
+        """Return the response to a request without recording the request."""
         return self._answers[request.method, request.url.raw_path.decode()][0](request)
 
     def asked(self, method: str | None = None) -> list[str]:
-        """Return what was asked for so far as `METHOD path`, apart from the user's id and apps."""
+        """Return the requests so far as `METHOD path`, without those for the user's id and apps."""
         return [
             f"{request.method} {request.url.raw_path.decode()}"
             for request in self.requests
@@ -101,7 +103,7 @@ class FakeNextcloud:
 
 
 def dav_error(exception: str, message: str = "") -> str:
-    """Return an error's body as Nextcloud's WebDAV writes it."""
+    """Return the body of a WebDAV error of Nextcloud's."""
     return (
         '<?xml version="1.0"?><d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">\n'
         f"  <s:exception>{exception}</s:exception>\n  <s:message>{message}</s:message>\n</d:error>"
@@ -109,7 +111,7 @@ def dav_error(exception: str, message: str = "") -> str:
 
 
 def note(**changes: Any) -> dict[str, Any]:
-    """Return a note as Notes 4.12 answers it; `changes` replace what is usual."""
+    """Return a note as in Notes 4.12; `changes` override the default fields."""
     return {
         "id": 7,
         "title": "Plans",
@@ -128,7 +130,7 @@ def note(**changes: Any) -> dict[str, Any]:
 
 
 def share(**changes: Any) -> dict[str, Any]:
-    """Return a share as Nextcloud 32 answers it, cut down; `changes` replace what is usual."""
+    """Return a shortened share as in Nextcloud 32; `changes` override the default fields."""
     return {
         "id": "5",
         "share_type": 0,
@@ -154,7 +156,7 @@ def share(**changes: Any) -> dict[str, Any]:
 
 
 def multistatus(*responses: str) -> bytes:
-    """Return a WebDAV answer (RFC 4918 section 13) with these responses."""
+    """Return a WebDAV multistatus (RFC 4918 section 13) with these responses."""
     namespaces = 'xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"'
     return f'<?xml version="1.0"?><d:multistatus {namespaces}>{"".join(responses)}</d:multistatus>'.encode()
 
@@ -163,11 +165,11 @@ OWNED_BY_BOB: Final = (
     "<d:owner><d:href>/remote.php/dav/principals/users/bob/</d:href></d:owner>"
     '<x1:owner-displayname xmlns:x1="http://nextcloud.com/ns">Bob Example</x1:owner-displayname>'
 )
-"""Of a calendar or an address book, as Nextcloud 34.0.1 writes it."""
+"""The owner properties of bob's calendar or address book, as in Nextcloud 34.0.1."""
 
 
 def dav_file(href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: str = "text/plain") -> str:
-    """Return the `d:response` of a file, as Nextcloud 32 writes it."""
+    """Return the `d:response` of a file, as in Nextcloud 32."""
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
         f"<d:resourcetype/><d:getcontentlength>{size}</d:getcontentlength>"
@@ -180,7 +182,7 @@ def dav_file(href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: 
 
 
 def dav_trashed(href: str, location: str, second: int, *, is_folder: bool = False) -> str:
-    """Return the `d:response` of something in the trash, as Nextcloud 32 writes it."""
+    """Return the `d:response` of an item in the trash, as in Nextcloud 32."""
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
         f"<d:resourcetype>{'<d:collection/>' * is_folder}</d:resourcetype><oc:size>7</oc:size>"
@@ -192,7 +194,7 @@ def dav_trashed(href: str, location: str, second: int, *, is_folder: bool = Fals
 
 
 def dav_folder(href: str, *, size: int = 20) -> str:
-    """Return the `d:response` of a folder, as Nextcloud 32 writes it: what it has not, in a second propstat."""
+    """Return the `d:response` of a folder, as in Nextcloud 32: a second propstat has the missing properties."""
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
         "<d:resourcetype><d:collection/></d:resourcetype>"

@@ -1,4 +1,4 @@
-"""An OAuth client in raw HTTP: what a request says is written in the test, not hidden in a library."""
+"""An OAuth client in raw HTTP: the tests spell out the requests, instead of a library."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ REDIRECT_URI = "http://localhost/callback"
 
 
 class Person(TypedDict):
-    """Who signs in."""
+    """The credentials of a user."""
 
     username: str
     password: str
@@ -33,64 +33,64 @@ BOB = Person(username="bob", password="bob-demo-password")
 
 @dataclass(frozen=True)
 class Pkce:
-    """One proof key (RFC 7636): the verifier stays with the client, the challenge goes ahead."""
+    """A PKCE code verifier, with its challenge for the authorization request (RFC 7636)."""
 
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     @property
     def challenge(self) -> str:
-        """BASE64URL(SHA256(verifier)), RFC 7636 4.2."""
+        """BASE64URL(SHA256(verifier)), RFC 7636 section 4.2."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What an authorization request says of it."""
+        """The PKCE parameters of an authorization request."""
         return {"code_challenge": self.challenge, "code_challenge_method": "S256"}
 
 
 def claims(token: str) -> dict[str, Any]:
-    """The claims of a JWT, unverified: for asserting on a token that has come straight from Keycloak."""
+    """Return the claims of a JWT without verification, for assertions on a token from Keycloak."""
     payload = token.split(".")[1]
     decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return decoded
 
 
 def basic_auth(client_id: str, client_secret: str) -> httpx.BasicAuth:
-    """HTTP Basic with both parts form-url-encoded first (RFC 6749 2.3.1): a URL as client id has colons in it."""
+    """Return HTTP Basic with both parts form-urlencoded (RFC 6749 section 2.3.1): a URL as client id has colons."""
     return httpx.BasicAuth(quote(client_id, safe=""), quote(client_secret, safe=""))
 
 
 async def metadata(keycloak: Keycloak) -> dict[str, Any]:
-    """The realm's discovery document."""
+    """Return the realm's discovery document."""
     async with patient_client() as http:
         document: dict[str, Any] = (await http.get(keycloak.discovery_url)).raise_for_status().json()
         return document
 
 
 async def post(url: str, data: dict[str, str], auth: httpx.Auth | None = None) -> httpx.Response:
-    """A form, sent; the answer as it is."""
+    """Post a form, and return the response."""
     async with patient_client() as http:
         return await http.post(url, data=data, auth=auth or httpx.USE_CLIENT_DEFAULT)
 
 
 async def token_request(keycloak: Keycloak, data: dict[str, str], auth: httpx.Auth | None = None) -> httpx.Response:
-    """A request to the token endpoint; the answer as it is."""
+    """Post a form to the token endpoint, and return the response."""
     return await post((await metadata(keycloak))["token_endpoint"], data, auth)
 
 
 async def authorize(
     keycloak: Keycloak, browser: Browser, *, username: str, password: str, **parameters: str
 ) -> dict[str, str]:
-    """An authorization request in the browser: what the redirect back to the client says, as a dict.
+    """Send an authorization request in the browser, and return the parameters of the redirect to the client.
 
     Args:
-        keycloak: where to sign in.
-        browser: whose cookies to use.
-        username: who signs in.
-        password: their password.
-        parameters: the request's own; `response_type`, `client_id` and `redirect_uri` have defaults, and nothing
-            else has: no proof key, no scope.
+        keycloak: the Keycloak to sign in at.
+        browser: the browser, with its cookies.
+        username: the user who signs in.
+        password: the user's password.
+        parameters: the parameters of the request; only `response_type`, `client_id`, `redirect_uri` and `state` have
+            defaults, so PKCE and the scope are up to the caller.
     """
     request = {
         "response_type": "code",
@@ -115,7 +115,7 @@ async def sign_in(
     resource: str | None = None,
     browser: Browser | None = None,
 ) -> dict[str, Any]:
-    """Authorization code with PKCE (RFC 6749 4.1, RFC 7636), login and consent included: the token response."""
+    """Sign in by authorization code with PKCE (RFC 6749 section 4.1, RFC 7636), and return the token response."""
     pkce = Pkce()
     client = {"client_id": client_id, "redirect_uri": redirect_uri} | ({"resource": resource} if resource else {})
     answer = await authorize(
@@ -143,14 +143,14 @@ async def sign_in(
 async def exchange(
     keycloak: Keycloak, subject_token: str, *, client_id: str, client_secret: str | None, **parameters: str
 ) -> httpx.Response:
-    """A token exchange (RFC 8693 2.1): the answer as it is.
+    """Request a token exchange (RFC 8693 section 2.1), and return the response.
 
     Args:
-        keycloak: whose token endpoint is asked.
+        keycloak: the Keycloak with the token endpoint.
         subject_token: the access token to exchange.
-        client_id: the requester.
-        client_secret: its secret; None for a public client.
-        parameters: what the request says beyond the subject token, such as `audience`, `resource` and `scope`.
+        client_id: the client that requests the exchange.
+        client_secret: the client's secret; None for a public client.
+        parameters: other parameters of the request, such as `audience`, `resource` and `scope`.
     """
     form = {
         "grant_type": TOKEN_EXCHANGE,

@@ -1,4 +1,4 @@
-"""A client that knows the tools as the contract has them."""
+"""A client that uses the tools and resources exactly as the contract defines them."""
 
 import json
 from base64 import b64decode
@@ -17,20 +17,20 @@ from tests.support.mcp_client import text_of
 from tests.support.recipe_page import RecipePage
 
 RESOURCES: Final = frozenset(KNOWN["resources"]) | frozenset(KNOWN["resource_templates"])
-"""All that the contract has, by URI template."""
+"""The URI templates of all resources in the contract."""
 
 NextcloudOf = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 class OldClient:
-    """Sends no parameter that came later, and demands every field that was.
+    """A client that sends only parameters of the contract, and requires every field of it in the results.
 
     Attributes:
         unique: a name that nothing else in this Nextcloud has.
-        nextcloud_of: opens somebody's Nextcloud by plain HTTP, to prepare and to look.
+        nextcloud_of: opens a user's Nextcloud over plain HTTP, to prepare and check data.
         recipe_page: serves a web page with a recipe.
-        called: the tools that it has called.
-        read: the resources that it has read, by URI template.
+        called: the names of the tools that were called.
+        read: the URI templates of the resources that were read.
     """
 
     def __init__(self, client: Client, *, unique: str, nextcloud_of: NextcloudOf, recipe_page: RecipePage) -> None:
@@ -42,10 +42,10 @@ class OldClient:
         self._client = client
 
     async def call(self, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call a tool that must succeed, with arguments of the contract alone, and return its result.
+        """Call a tool that must succeed, with arguments of the contract only, and return its result.
 
-        The result must have the form that the contract says, and be in the text too, for clients of before there
-        was structured content.
+        The result must match the contract's output schema. It must also be in the text content, for clients without
+        support for structured content.
         """
         known = KNOWN["tools"][tool]
         validate(arguments or {}, {**known["input"], "additionalProperties": False})
@@ -59,7 +59,7 @@ class OldClient:
         return result
 
     async def use(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call a tool that the contract does not have, or with arguments that it does not have."""
+        """Call a tool that is not in the contract, or with arguments that are not in it."""
         answer = await self._client.call_tool(tool, arguments)
         assert not answer.is_error, f"{tool}: {text_of(answer)}"
         result: dict[str, Any] = answer.structured_content
@@ -67,7 +67,7 @@ class OldClient:
         return result
 
     async def resource(self, uri: str) -> Any:
-        """Read a resource, and return what it holds: parsed, where that is JSON, and bytes where it is no text."""
+        """Read a resource, and return its content: parsed JSON, text, or bytes."""
         (template,) = [known for known in RESOURCES if UriTemplate.parse(known).match(uri) is not None]
         (content,) = (await self._client.read_resource(uri)).contents
         self.read.add(template)

@@ -1,4 +1,4 @@
-"""A second realm with servers and a Nextcloud of its own: for what would disturb the chain that the run shares."""
+"""A second realm with its own servers and Nextcloud, for tests that would disturb the shared chain."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ NAME = "rotating"
 
 
 class Cloud:
-    """The Nextcloud of the second realm: a stand-in, or a second provider in the real one."""
+    """The Nextcloud of the second realm: another stand-in, or a second user_oidc provider in the real one."""
 
     def __init__(self, config: Config, keycloak: Keycloak) -> None:
         self._config = config
@@ -30,29 +30,29 @@ class Cloud:
         self._running = ExitStack()
 
     def start(self) -> Nextcloud:
-        """Run the stand-in, or `nextcloud/setup.sh` on the real one."""
+        """Start the stand-in, or run `nextcloud/setup.sh` on the real Nextcloud."""
         return self._running.enter_context(run_nextcloud(self._config, self._keycloak))
 
     def stop(self) -> None:
-        """End the stand-in."""
+        """Stop the stand-in."""
         self._running.close()
 
     def forget_keys(self) -> None:
-        """Have the realm's keys fetched anew: `nextcloud/setup.sh` once more, and of the stand-in a new process."""
+        """Drop the cached keys of the realm: run `nextcloud/setup.sh` again, or restart the stand-in."""
         self.stop()
         self.start()
 
 
 @dataclass(frozen=True)
 class OwnChain:
-    """The running parts.
+    """The running parts of the second chain.
 
     Attributes:
         config: ports and folders.
         keycloak: the second realm.
-        cloud: the Nextcloud that trusts it.
-        nextcloud_url: where that is.
-        secret_file: from where the exchange server has its secret.
+        cloud: the Nextcloud that trusts the second realm.
+        nextcloud_url: the URL of that Nextcloud.
+        secret_file: the file with the exchange server's client secret.
     """
 
     config: Config
@@ -63,21 +63,21 @@ class OwnChain:
 
     @property
     def urls(self) -> dict[str, str]:
-        """The servers, by mode."""
+        """The URLs of the servers, by mode."""
         return {"exchange": self.config.exchange_url, "pass-through": self.config.pass_through_url}
 
     def settings(self, **settings: str) -> dict[str, str]:
-        """Return what a server of this chain needs, and what it is to have besides."""
+        """Return the settings that every server of this chain needs, with additional ones."""
         return {"NEXTCLOUD_HOST": self.nextcloud_url, "OIDC_DISCOVERY_URL": self.keycloak.discovery_url} | settings
 
     def write_secret(self, secret: str) -> None:
-        """Mount another secret."""
+        """Write another secret to the file."""
         self.secret_file.write_text(f"{secret}\n")
 
 
 @contextmanager
 def run_own_chain(chain: Chain, state: Path) -> Iterator[OwnChain]:
-    """Run it for as long as the block lasts, in the Keycloak and with the Nextcloud of `chain`."""
+    """Run a second chain for as long as the block lasts, in the Keycloak and with the Nextcloud of `chain`."""
     config = replace(
         chain.config,
         state=state,

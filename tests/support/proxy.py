@@ -1,6 +1,6 @@
-"""A TCP proxy that can be cut: how a test takes Keycloak or Nextcloud away from one server and gives it back.
+"""A TCP proxy that a test can cut, to make Keycloak or Nextcloud unreachable for one server.
 
-The part itself stays up, so that other tests go on using it.
+Keycloak and Nextcloud themselves keep running for the other tests.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from stack.process import LOOPBACK
 
 
 class Proxy:
-    """Forwards every connection to a port on loopback, unless it is cut."""
+    """A TCP proxy to a port on loopback; while it is cut, it closes every connection."""
 
     def __init__(self, target_port: int) -> None:
         self.port = 0
@@ -20,7 +20,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
-        """Close every connection, and from now on each new one at once."""
+        """Close all connections, and every new one at once."""
         self._cut = True
         for writer in self._writers:
             writer.transport.abort()

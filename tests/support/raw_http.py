@@ -11,7 +11,7 @@ from typing import Any, Final
 _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 TIMEOUT: Final = 120
-"""Seconds after which a test gives up; far more than any limit of the server."""
+"""Seconds to wait for the server; far more than any of its time limits."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Connection:
     """A connection to a server.
 
     Attributes:
-        reader: what the server sends.
-        writer: what it gets.
+        reader: the stream from the server.
+        writer: the stream to the server.
     """
 
     reader: asyncio.StreamReader
@@ -35,7 +35,7 @@ class Connection:
             pass
 
     async def rest(self) -> bytes:
-        """Read until the server closes the connection, and return what it sent."""
+        """Read until the server closes the connection, and return the bytes."""
         received = b""
         async with asyncio.timeout(TIMEOUT):
             try:
@@ -46,7 +46,7 @@ class Connection:
         return received
 
     async def answer(self) -> tuple[int, bytes]:
-        """Read one answer that has a `Content-Length`; return its status and body."""
+        """Read one response with a `Content-Length`, and return its status and body."""
         async with asyncio.timeout(TIMEOUT):
             header = await self.reader.readuntil(b"\r\n\r\n")
             fields = dict(line.lower().split(b": ", 1) for line in header.split(b"\r\n")[1:-2])
@@ -59,10 +59,10 @@ class Clients:
     """Opens connections to one server, and closes them at the end.
 
     Attributes:
-        port: where the server is.
-        host: its address.
-        trust: what its certificate is checked with, where it speaks TLS.
-        name: the name in that certificate.
+        port: the server's port.
+        host: the server's address.
+        trust: the TLS context that verifies the server's certificate; None for plain HTTP.
+        name: the host name in the certificate.
     """
 
     port: int
@@ -80,18 +80,18 @@ class Clients:
         return connection
 
     async def crowd(self, number: int, sent: bytes) -> list[Connection]:
-        """Open many connections, and send the same on each."""
+        """Open many connections, and send the same bytes on each."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * number)), hard))
         connections = [await self.connect() for _ in range(number)]
         for each in connections:
-            each.writer.write(sent)  # what the server does not take waits here
+            each.writer.write(sent)  # the writer buffers what the server does not read
         return connections
 
     async def close(self) -> None:
         """Close all connections."""
         for each in self._open:
-            if not each.writer.transport.is_closing():  # asyncio of Python 3.11 would end a TLS connection twice
+            if not each.writer.transport.is_closing():  # asyncio in Python 3.11 would close a TLS connection twice
                 each.writer.transport.abort()
         await asyncio.gather(*(each.writer.wait_closed() for each in self._open), return_exceptions=True)
         self._open.clear()
@@ -99,7 +99,7 @@ class Clients:
 
 @asynccontextmanager
 async def clients_of(port: int, **options: Any) -> AsyncIterator[Clients]:
-    """Connect to a server for as long as the block lasts; the options are those of `Clients`."""
+    """Yield `Clients` of a server, which are closed at the end of the block; the options are those of `Clients`."""
     clients = Clients(port, **options)
     loop = asyncio.get_running_loop()
     handler = loop.get_exception_handler()
@@ -112,10 +112,10 @@ async def clients_of(port: int, **options: Any) -> AsyncIterator[Clients]:
 
 
 def _pass_on(handler: _Handler | None, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Pass on what went wrong in the loop, but for one thing.
+    """Pass an error of the event loop to the handler, except for a known bug of asyncio in Python 3.11.
 
-    asyncio of Python 3.11 ends a TLS connection twice that the server resets while the end of it is being sent. The
-    second time there is no protocol any more.
+    If the server resets a TLS connection while it is being closed, asyncio closes it twice. The second time, the
+    connection has no protocol any more, which raises an AttributeError.
     """
     is_second_end = "_call_connection_lost" in context["message"] and isinstance(
         context.get("exception"), AttributeError
@@ -127,5 +127,5 @@ def _pass_on(handler: _Handler | None, loop: asyncio.AbstractEventLoop, context:
 
 
 async def all_ended(connections: list[Connection]) -> list[bytes]:
-    """Wait until the server has closed each connection, and return what it sent on each."""
+    """Wait until the server has closed all connections, and return the bytes that it sent on each."""
     return await asyncio.gather(*(each.rest() for each in connections))

@@ -1,7 +1,7 @@
-"""A web page with a recipe on it, which the Nextcloud of the tests can fetch; nothing of it needs the outside.
+"""A web page with a recipe that the tests' Nextcloud can fetch without access to the internet.
 
-Cookbook refuses `localhost` and addresses by number, so the page needs a name that Nextcloud resolves: this machine's,
-or in containers that of a container beside Nextcloud's.
+Cookbook refuses `localhost` and IP addresses, so the page needs a host name that Nextcloud resolves: this machine's, or
+the one of a container in Nextcloud's network.
 """
 
 import json
@@ -46,18 +46,18 @@ else:
 """
 
 RecipePage = Callable[[], AbstractAsyncContextManager[str]]
-"""Serves the page for as long as a block lasts; the value is its URL."""
+"""A context manager that serves the page and yields its URL."""
 
 
 @asynccontextmanager
 async def known_page() -> AsyncIterator[str]:
-    """The page that the stand-in knows by heart."""
+    """Yield the URL of the recipe that is built into the stand-in."""
     yield PAGE
 
 
 @asynccontextmanager
 async def page_on_this_machine() -> AsyncIterator[str]:
-    """A page for a Nextcloud that runs on this machine, under this machine's name."""
+    """Serve the page under this machine's host name, for a Nextcloud on this machine."""
     host = socket.gethostname()
     try:
         address = socket.gethostbyname(host)
@@ -74,7 +74,7 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def page_in_container(project: Project) -> RecipePage:
-    """A page in a container on the network of a compose project."""
+    """Return a context manager that serves the page in a container, on the network of a compose project."""
 
     @asynccontextmanager
     async def page() -> AsyncIterator[str]:

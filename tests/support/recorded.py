@@ -1,4 +1,4 @@
-"""The server and the stand-in in this process, and what the one asks of the other for each tool and resource."""
+"""The server and the stand-in in this process, with the requests between them for each tool and resource."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -21,11 +21,11 @@ from tests.support.server import EVERYTHING, PASS_THROUGH
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """The network between the server and Nextcloud.
+    """A transport between the server and Nextcloud that records requests.
 
     Attributes:
-        requests: What went over it, as `METHOD path`.
-        targets: The same, as the path alone and as it was written.
+        requests: The requests, as `METHOD path` with the decoded path.
+        targets: The raw paths of the requests, without the query.
     """
 
     def __init__(self, nextcloud: httpx.AsyncBaseTransport) -> None:
@@ -34,17 +34,17 @@ class Recorder(httpx.AsyncBaseTransport):
         self._nextcloud = nextcloud
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Write a request down and hand it on."""
+        """Record a request and pass it on."""
         self.targets.append(request.url.raw_path.decode().partition("?")[0])
         self.requests.append(f"{request.method} {request.url.path}")
         return await self._nextcloud.handle_async_request(request)
 
 
 class RecordedClient(OldClient):
-    """An old client.
+    """An old client that records the server's requests to Nextcloud.
 
     Attributes:
-        sent: What the server asked of Nextcloud for each tool and each resource.
+        sent: The requests to Nextcloud, by tool name or resource URI.
     """
 
     def __init__(self, client: Client, recorder: Recorder, *, unique: str, nextcloud_of: NextcloudOf) -> None:
@@ -53,33 +53,33 @@ class RecordedClient(OldClient):
         self._recorder = recorder
 
     async def call(self, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call a tool."""
+        """Call a tool of the contract, as in `OldClient.call`."""
         before = len(self._recorder.requests)
         result = await super().call(tool, arguments)
         self.sent[tool] += self._recorder.requests[before:]
         return result
 
     async def use(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call a tool that the contract does not have, or with arguments that it does not have."""
+        """Call a tool that is not in the contract, or with arguments that are not in it."""
         before = len(self._recorder.requests)
         result = await super().use(tool, arguments)
         self.sent[tool] += self._recorder.requests[before:]
         return result
 
     async def attempt(self, tool: str, arguments: dict[str, Any]) -> list[str]:
-        """Call a tool, however that ends, and return the paths of the requests to Nextcloud, as they were written."""
+        """Call a tool, which may fail, and return the raw paths of the requests to Nextcloud."""
         before = len(self._recorder.targets)
         await self._client.call_tool(tool, arguments)
         return self._recorder.targets[before:]
 
     async def read_new(self, uri: str) -> None:
-        """Read a resource that the contract does not have."""
+        """Read a resource that is not in the contract."""
         before = len(self._recorder.requests)
         await self._client.read_resource(uri)
         self.sent[uri] += self._recorder.requests[before:]
 
     async def resource(self, uri: str) -> Any:
-        """Read a resource."""
+        """Read a resource of the contract."""
         before = len(self._recorder.requests)
         content = await super().resource(uri)
         self.sent[uri] += self._recorder.requests[before:]
@@ -88,7 +88,7 @@ class RecordedClient(OldClient):
 
 @asynccontextmanager
 async def recorded(data: Path) -> AsyncIterator[RecordedClient]:
-    """Connect alice with an old client that has every scope."""
+    """Connect an old client as alice, with all scopes."""
     keycloak = FakeIssuer()
     nextcloud = standin.create_app(standin.Options(data, DISCOVERY_URL, realm_transport=keycloak.transport))
     recorder = Recorder(httpx.ASGITransport(nextcloud))

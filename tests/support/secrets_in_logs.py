@@ -1,4 +1,4 @@
-"""What no log of a run may have, at any level."""
+"""Secrets that no log may contain, at any level."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,16 +14,16 @@ SECRETS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "an authorization code": re.compile(rb"[?&]code=[\w.-]{20,}"),
     "the content of a file": re.compile(rb"content-of-"),
 }
-"""By what each is known: tests begin what they write with `content-of-`, and the demo's secrets say what they are."""
+"""A pattern for each kind of secret: file contents in tests begin with `content-of-`, the demo's secrets have names."""
 
 
 NEXTCLOUD_SIGN_IN: Final = re.compile(rb'"GET /apps/user_oidc/code\?\S+ HTTP/1\.1" ')
-"""What Apache, in Nextcloud's own image, logs of a sign-in at Nextcloud's web pages. The code has been used by then
-(RFC 6749 section 4.1.2), and is worth nothing without that client's secret."""
+"""Matches the log line of Apache, in Nextcloud's own image, for a sign-in at Nextcloud's web interface. Its code is
+already used (RFC 6749 section 4.1.2), and worthless without the client's secret."""
 
 
 def found(log: Path, secret: re.Pattern[bytes]) -> list[str]:
-    """Return where in a log the secret is; not what it is."""
+    """Return the places (`file:line`) of a secret in a log, without the secret itself."""
     lines = log.read_bytes().splitlines()
     return [
         f"{log.name}:{number}"
@@ -33,6 +33,6 @@ def found(log: Path, secret: re.Pattern[bytes]) -> list[str]:
 
 
 def check_logs(logs: Iterable[Path]) -> None:
-    """Raise `AssertionError` if a log has a secret; it says where, and of which kind it is."""
+    """Raise `AssertionError` with the kinds and places of the secrets if a log has any."""
     places = {what: [place for log in logs for place in found(log, secret)] for what, secret in SECRETS.items()}
     assert not any(places.values()), f"secrets in logs: {places}"

@@ -1,4 +1,4 @@
-"""The whole server in this process, spoken to in raw HTTP: only Keycloak and Nextcloud are played."""
+"""The whole server in this process, with raw HTTP requests, a fake Keycloak and a fake Nextcloud."""
 
 import json
 import re
@@ -22,23 +22,23 @@ from tests.support.nextcloud import URL as NEXTCLOUD_URL
 from tests.support.nextcloud import FakeNextcloud
 
 LEGACY: Final = "2025-06-18"
-"""A protocol version whose requests name method and tool in the body alone."""
+"""A protocol version whose requests have the method and tool name only in the body."""
 
 MODERN: Final = "2026-07-28"
-"""The protocol version whose requests name method and tool in headers too."""
+"""The protocol version whose requests also have the method and tool name in headers."""
 
 EVERYTHING: Final = " ".join(OFFER.scopes())
-"""All that a token can be granted."""
+"""All scopes that a token can have."""
 
 PASS_THROUGH: Final[Mapping[str, str]] = {
     "NEXTCLOUD_HOST": NEXTCLOUD_URL,
     "NEXTCLOUD_MCP_SERVER_URL": SERVER_URL,
     "OIDC_DISCOVERY_URL": DISCOVERY_URL,
 }
-"""The least environment."""
+"""The minimal environment, which selects pass-through mode."""
 
 EXCHANGE: Final[Mapping[str, str]] = {**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": "s3cret"}
-"""The least environment for token exchange."""
+"""The minimal environment for exchange mode."""
 
 _PARAMETER: Final = re.compile(r'([a-z_]+)="([ -!#-\[\]-~]*)"')
 _CHALLENGE: Final = re.compile(rf"Bearer {_PARAMETER.pattern}(?:, {_PARAMETER.pattern})*")
@@ -49,9 +49,9 @@ class Server:
     """A running server.
 
     Attributes:
-        http: Speaks to it; sends nothing by itself but what httpx always does.
-        keycloak: The realm that it trusts.
-        nextcloud: The Nextcloud behind it.
+        http: A client of the server, with httpx's default headers only.
+        keycloak: The realm that the server trusts.
+        nextcloud: The Nextcloud behind the server.
     """
 
     http: httpx.AsyncClient
@@ -95,7 +95,7 @@ class Server:
     async def use(
         self, tool: str, arguments: Mapping[str, Any] | None = None, *, scope: str | None = None
     ) -> dict[str, Any]:
-        """Call a tool as alice, with the scopes it needs, and return what it answers, as JSON."""
+        """Call a tool as alice, with these scopes or all, and return its structured content."""
         token = self.keycloak.mint(scope=scope or EVERYTHING)
         result = answered(await self.call(tool, arguments, token=token))["result"]
         assert not result.get("isError"), result
@@ -103,18 +103,18 @@ class Server:
         return structured
 
     async def read(self, uri: str, *, scope: str = "", version: str = LEGACY) -> httpx.Response:
-        """Read a resource as alice, with these scopes, or all."""
+        """Read a resource as alice, with these scopes or all."""
         token = self.keycloak.mint(scope=scope or EVERYTHING)
         return await self.request("resources/read", {"uri": uri}, token=token, version=version)
 
     async def contents(self, uri: str) -> dict[str, Any]:
-        """Read a resource as alice and return the one thing that it holds."""
+        """Read a resource as alice, and return its only content."""
         (content,) = answered(await self.read(uri))["result"]["contents"]
         found: dict[str, Any] = content
         return found
 
     async def completions(self, template: str, variable: str, value: str, **known: str) -> list[str]:
-        """Let alice's typing be completed, and return what is proposed."""
+        """Request the completion of a resource template's variable as alice, and return the proposed values."""
         params = {
             "ref": {"type": "ref/resource", "uri": template},
             "argument": {"name": variable, "value": value},
@@ -126,13 +126,13 @@ class Server:
         return values
 
     async def misuse(self, tool: str, arguments: Mapping[str, Any] | None = None) -> str:
-        """Call a tool as alice, with the scopes it needs, and return the sentence of its error."""
+        """Call a tool as alice, with all scopes, and return its error message."""
         token = self.keycloak.mint(scope=EVERYTHING)
         return refusal(await self.call(tool, arguments, token=token))
 
 
 def meta() -> dict[str, Any]:
-    """Return what a request of `MODERN` says of its client, besides its headers."""
+    """Return the `_meta` of a request of `MODERN`, which describes the client."""
     return {
         PROTOCOL_VERSION_META_KEY: MODERN,
         CLIENT_CAPABILITIES_META_KEY: {},
@@ -141,7 +141,7 @@ def meta() -> dict[str, Any]:
 
 
 def answered(response: httpx.Response) -> dict[str, Any]:
-    """Return the JSON-RPC message of a response, whether it came as JSON or as the one event of a stream."""
+    """Return the JSON-RPC message of a response, which may be JSON or one SSE event."""
     if response.headers["Content-Type"].startswith("text/event-stream"):
         (data,) = [line for line in response.text.splitlines() if line.startswith("data: ")]
         message: dict[str, Any] = json.loads(data.removeprefix("data: "))
@@ -151,7 +151,7 @@ def answered(response: httpx.Response) -> dict[str, Any]:
 
 
 def refusal(response: httpx.Response) -> str:
-    """Return the sentence of a tool call that failed."""
+    """Return the error message of a tool call that failed."""
     assert response.status_code == 200
     result = answered(response)["result"]
     assert result["isError"] is True
@@ -161,7 +161,7 @@ def refusal(response: httpx.Response) -> str:
 
 
 def challenge(response: httpx.Response) -> dict[str, str]:
-    """Return the parameters of the one bearer challenge, which must be written as RFC 6750 section 3 has it."""
+    """Return the parameters of the only bearer challenge, and check its syntax (RFC 6750 section 3)."""
     (header,) = response.headers.get_list("WWW-Authenticate")
     assert _CHALLENGE.fullmatch(header), header
     parameters = _PARAMETER.findall(header)
@@ -170,14 +170,14 @@ def challenge(response: httpx.Response) -> dict[str, str]:
 
 
 def services(nextcloud: FakeNextcloud) -> Services:
-    """Return what a server lends to its tools, for one that is put together by hand."""
+    """Return the services that tools need, for a test that assembles a server itself."""
     http = http_client(NEXTCLOUD_URL, transport=nextcloud.transport)
     return Services(http, People(), PassThrough(), "pass-through", OFFER)
 
 
 @asynccontextmanager
 async def serving(environ: Mapping[str, str] = EXCHANGE) -> AsyncIterator[Server]:
-    """Run the server under these settings."""
+    """Run the server with these settings for as long as the block lasts."""
     keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
     app = create_app(
         load_settings(environ), keycloak_transport=keycloak.transport, nextcloud_transport=nextcloud.transport

@@ -1,4 +1,4 @@
-"""Blocking context managers in asynchronous tests: entered and left in a thread, so that the loop goes on."""
+"""Blocking context managers in asynchronous tests, entered and left in a thread so that the loop is not blocked."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def in_thread(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """Hold `manager` for as long as the block lasts."""
+    """Enter `manager` in a thread for the block, and yield its value."""
     value = await anyio.to_thread.run_sync(manager.__enter__)
     try:
         yield value

@@ -1,4 +1,4 @@
-"""A Nextcloud that trusts one more realm, beside the one that the run shares."""
+"""A Nextcloud that trusts another realm than the shared one."""
 
 import os
 import shlex
@@ -22,17 +22,17 @@ DOORS: Final = (
     ("PROPFIND", "/remote.php/dav/files/alice/"),
     ("GET", "/index.php/apps/notes/api/v1/notes"),
 )
-"""One of each kind of API: OCS, WebDAV, an app's."""
+"""A request to each kind of API: OCS, WebDAV, and an app's API."""
 
 
 @contextmanager
 def nextcloud_trusting(config: Config, keycloak: Keycloak, state: Path) -> Iterator[str]:
-    """Return its address: another stand-in's, or the given Nextcloud's with one more provider in user_oidc.
+    """Yield the URL of another stand-in, or of the real Nextcloud with an additional provider in user_oidc.
 
     Args:
-        config: what the run's chain has.
-        keycloak: the realm to trust; the provider is named after it.
-        state: the folder of logs and data.
+        config: the configuration of the shared chain.
+        keycloak: the realm to trust; the provider has the realm's name.
+        state: the folder for logs and data.
     """
     if config.nextcloud_url is not None and config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is needed to make that Nextcloud trust one more realm")
@@ -50,7 +50,7 @@ def nextcloud_trusting(config: Config, keycloak: Keycloak, state: Path) -> Itera
 
 
 async def opens(nextcloud_url: str, token: str) -> bool:
-    """Say whether Nextcloud takes the token at any of its doors; a door that is neither open nor shut is an error."""
+    """Return whether any kind of API accepts the token; a status other than 200, 207 and 401 fails the test."""
     headers = {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"}
     async with patient_client(base_url=nextcloud_url, headers=headers) as http:
         answers = [await http.request(method, path) for method, path in DOORS]

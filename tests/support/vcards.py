@@ -1,4 +1,4 @@
-"""Contacts as other programs write them."""
+"""vCards as other programs write them."""
 
 from typing import Final
 

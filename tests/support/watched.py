@@ -1,7 +1,6 @@
-"""The server's command, which tells of the tokens in its memory whenever it gets SIGUSR1.
+"""The server's command, which lists the objects that hold tokens in memory when it receives SIGUSR1.
 
-It looks at all that Python's garbage collector can reach: every object that any code could still get hold of.
-What was freed is not wiped, and can't be seen here.
+It checks every object that Python's garbage collector can reach. It cannot see freed memory, which is not wiped.
 """
 
 import gc
@@ -18,25 +17,25 @@ from typing import Any, Final
 from nextcloud_mcp.cli import main
 
 FINDINGS: Final = "WATCHED_FINDINGS"
-"""The variable that names the file for what there is to say: in the first line the process's id, and then for each
-signal a JSON list of the types of objects that hold a token."""
+"""The environment variable with the path of the output file. Its first line is the process id; each signal adds a line
+with a JSON list of the types of the objects that hold a token."""
 
 JWT: Final = re.compile(rb"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.")
 
 
 def tell(_signal: int, _frame: FrameType | None) -> None:
-    """Write down what holds a token."""
+    """Write the types of the objects that hold a token to the file."""
     say(sorted(holders()))
 
 
 def say(what: object) -> None:
-    """Add a line to the file."""
+    """Append a JSON line to the file."""
     with Path(os.environ[FINDINGS]).open("a") as file:
         file.write(json.dumps(what) + "\n")
 
 
 def holders() -> Iterator[str]:
-    """Return the type of each object that refers to a text with a token in it."""
+    """Yield the type name of each object that refers to a string or bytes with a token."""
     gc.collect()
     waiting: list[Any] = gc.get_objects()
     seen = {id(thing) for thing in waiting}
@@ -46,7 +45,7 @@ def holders() -> Iterator[str]:
             if isinstance(thing, str | bytes | bytearray):
                 if JWT.search(thing.encode(errors="replace") if isinstance(thing, str) else thing):
                     yield type(holder).__qualname__
-            elif id(thing) not in seen:  # containers of texts alone are none that the collector lists by itself
+            elif id(thing) not in seen:  # the collector does not list containers of strings only
                 seen.add(id(thing))
                 waiting.append(thing)
 

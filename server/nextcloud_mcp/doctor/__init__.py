@@ -1,1 +1,1 @@
-"""`nextcloud-mcp doctor`: walks the chain as a client would, and says for each step what it saw and what fixes it."""
+"""`nextcloud-mcp doctor`: checks a deployment as a client would use it, and reports for each step what to fix."""

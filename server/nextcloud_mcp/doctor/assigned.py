@@ -1,8 +1,9 @@
-"""Which client scopes a client has by default and which on request, and what a new client gets of the realm.
+"""Default and optional client scopes: those of a client, and those that the realm gives to new clients.
 
-Keycloak's administration ignores these lists in the update of a client (github.com/keycloak/keycloak/issues/24920), and
-adds no scope that is assigned in the other way already (204 for a client, 409 for the realm; measured on 26.7.3). So
-each is assigned at an address of its own, and taken from where it is first.
+The Admin REST API ignores these lists when it updates a client (github.com/keycloak/keycloak/issues/24920). It also
+does not move a scope between the default and the optional list (it answers 204 for a client, 409 for the realm;
+measured on 26.7.3). A fix therefore removes the scope from one list and then adds it to the other, by the endpoint of
+each scope.
 """
 
 import shlex
@@ -15,16 +16,16 @@ from nextcloud_mcp.doctor.finding import Problem
 
 CLIENT: Final = {"default": "defaultClientScopes", "optional": "optionalClientScopes"}
 REALM: Final = {"default": "defaultDefaultClientScopes", "optional": "defaultOptionalClientScopes"}
-"""By which name a realm's file has the scopes that are assigned in each way."""
+"""The names of the scope lists in a realm file, by assignment type."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What scopes are assigned to.
+    """A client or a realm that client scopes are assigned to.
 
     Attributes:
-        about: what it is called at the start of a sentence.
-        path: what stands before `default-client-scopes` and `optional-client-scopes` in the Admin REST API.
+        about: its name, worded for the start of a sentence.
+        path: the Admin REST API path before `default-client-scopes` and `optional-client-scopes`.
         names: the names of the two lists: `CLIENT` or `REALM`.
     """
 
@@ -36,7 +37,7 @@ class Holder:
 def problems(
     deployment: Deployment, holder: Holder, wanted: Mapping[str, Any], found: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Compare, scope by scope; a list that `wanted` leaves out may say anything."""
+    """Compare the assigned scopes; a list that is missing from `wanted` may contain any scope."""
     want, have = _ways(holder, wanted), _ways(holder, found)
     stated = {way for way, name in holder.names.items() if name in wanted}
     for scope in sorted(want.keys() | have.keys()):
@@ -46,7 +47,7 @@ def problems(
 
 
 def _ways(holder: Holder, lists: Mapping[str, Any]) -> dict[str, str]:
-    """Return in which way each scope is assigned."""
+    """Return the assignment type (`default` or `optional`) of each scope."""
     return {scope: way for way, name in holder.names.items() for scope in lists.get(name, [])}
 
 
@@ -57,7 +58,7 @@ def _differs(scope: str, to: str | None, now: str | None) -> str:
 
 
 def _fix(deployment: Deployment, holder: Holder, scope: str, to: str | None, now: str | None) -> str:
-    """Return its commands, a line each: away from where it is, and to where it belongs."""
+    """Return the commands, one a line, that remove the scope from its present list and add it to the right one."""
     steps = [("delete", now), ("update", to)]
     return "\n".join(
         f"kcadm.sh {verb} {holder.path}{way}-client-scopes/{_key(deployment, scope)} -r {deployment.realm}"
@@ -67,7 +68,7 @@ def _fix(deployment: Deployment, holder: Holder, scope: str, to: str | None, now
 
 
 def _key(deployment: Deployment, scope: str) -> str:
-    """Return the scope's key; the words of a shell stand for it where the scope is missing and is created first."""
+    """Return the scope's id, or a shell command substitution that looks it up if the scope does not exist yet."""
     for each in deployment.live["clientScopes"]:
         if each["name"] == scope:
             return str(each["id"])

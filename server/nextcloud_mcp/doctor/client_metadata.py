@@ -1,7 +1,7 @@
-"""Author documents Keycloak takes for clients (Client ID Metadata Document; keycloak/README.md has what is shipped).
+"""Which Client ID Metadata Documents Keycloak accepts (keycloak/README.md describes the shipped configuration).
 
-With the feature `cimd` the issuer's metadata says that clients may bring one, whatever the realm is like. Whether one
-is taken, from where, and what it may ask for, is up to client policies, which an administrator alone sees.
+With the feature `cimd` the issuer's metadata advertises such documents for every realm. Client policies, which only an
+administrator can read, decide whether Keycloak accepts a document, from which hosts, and with which scopes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,17 +12,17 @@ from nextcloud_mcp.doctor.finding import Finding, Problem, warning
 from nextcloud_mcp.doctor.report import Step
 
 EXECUTOR: Final = "client-id-metadata-document"
-"""Fetches a document and makes a client of it (Keycloak 26.7)."""
+"""The client policy executor that fetches a document and creates a client from it (Keycloak 26.7)."""
 
 SCOPE: Final = "nextcloud"
-"""The scope that opens Nextcloud past the servers: for the exchange server alone."""
+"""The scope that gives direct access to Nextcloud, without an MCP server; only the exchange server may have it."""
 
 _PROFILES: Final = "in Keycloak's console, Realm settings > Client policies > Profiles"
 _SHIPPED: Final = "as keycloak/cimd.json has it (Realm settings > Client policies, JSON editor)"
 
 
 async def policies(deployment: Deployment) -> Finding:
-    """Judge the policies by which documents are taken."""
+    """Check the client policies that accept documents."""
     if not deployment.metadata.get("client_id_metadata_document_supported"):
         return Finding("not offered")
     taking = _taking(deployment.live)
@@ -35,7 +35,7 @@ async def policies(deployment: Deployment) -> Finding:
 
 
 def _taking(live: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return how the executor is configured, by profile, where an enabled policy applies it."""
+    """Return the executor's configuration in each profile that an enabled policy applies, by profile name."""
     return {
         name: executor.get("configuration", {})
         for policy in _enabled(live)
@@ -50,7 +50,7 @@ def _enabled(live: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _executors(live: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the executors that a policy applies, by profile."""
+    """Return the executors that a policy applies, by profile name."""
     return {
         profile["name"]: profile.get("executors", [])
         for profile in live["clientProfiles"]["profiles"]
@@ -73,12 +73,12 @@ def _judged(profile: str, configuration: Mapping[str, Any]) -> Iterator[Problem]
 
 
 def _true(value: object) -> bool:
-    """Keycloak writes booleans as words in some places."""
+    """Return whether a boolean is true; Keycloak writes booleans as strings in some places."""
     return value is True or value == "true"
 
 
 def _asking_for_nextcloud(live: Mapping[str, Any]) -> Iterator[Problem]:
-    """See that a policy refuses whoever asks for the scope: documents go past the policies of registration."""
+    """Check that a policy refuses requests for `SCOPE`: registration policies do not apply to documents."""
     if not any(_refuses_scope(live, policy) for policy in _enabled(live)):
         yield Problem(
             f"A document may claim the scope {SCOPE}, and a token that opens Nextcloud past the servers is given to it",

@@ -1,7 +1,8 @@
-"""Whether the clocks agree: a token lives a minute in exchange mode, and Nextcloud allows no leeway at its end.
+"""Clock skew: a token lives for one minute in exchange mode, and Nextcloud allows no leeway when it expires.
 
-Other machines tell their time by the header `Date` (RFC 9110 section 6.6.1). Keycloak sends none, unless a proxy in
-front adds it; its time is then that of a client that was registered, or of a token that was exchanged.
+The time of another machine comes from its `Date` header (RFC 9110 section 6.6.1). Keycloak sends no `Date` header,
+unless a proxy in front of it adds one. Without it, Keycloak's time comes from the client that the doctor registers or
+from the token that it exchanges.
 """
 
 import time
@@ -16,11 +17,11 @@ from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, Skip
 from nextcloud_mcp.doctor.report import Step
 
 NOTABLE: Final = 5.0
-"""Seconds; `Date` and `iat` have none smaller than one, and an answer takes a while."""
+"""Seconds of skew above which the step warns; `Date` and `iat` are in whole seconds, and a response takes time."""
 
 
 async def agree(deployment: Deployment) -> Finding:
-    """Compare every clock with this machine's, which is the server's if the doctor runs beside it."""
+    """Compare each clock with this machine's, which is also the server's if both run on the same machine."""
     settings = deployment.settings
     sources = (
         ("Keycloak", deployment.http, settings.discovery_url),
@@ -40,7 +41,7 @@ async def agree(deployment: Deployment) -> Finding:
 
 
 async def _ahead(http: httpx.AsyncClient, url: str) -> float | None:
-    """Return the seconds by which the clock at an address is ahead, or None where it tells no time."""
+    """Return the seconds by which the clock of a server is ahead, or None if its response has no valid `Date`."""
     asked = time.time()
     response = await ask_in_passing(http, url)
     if response is None:
@@ -53,9 +54,10 @@ async def _ahead(http: httpx.AsyncClient, url: str) -> float | None:
 
 
 def skew(second: float, asked: float) -> float:
-    """Return the seconds by which a clock is ahead that named this whole second after `asked`, and until now.
+    """Return the seconds by which a clock is ahead of this machine's; negative if it is behind.
 
-    Nothing if it may be right: the second had begun, and the answer was under way.
+    The clock reported the whole second `second` at some time between `asked` and now. The result is 0 if a correct
+    clock could have reported that second in this interval.
     """
     early, late = second - time.time(), second + 1 - asked
     return 0.0 if early <= 0 <= late else early if early > 0 else late

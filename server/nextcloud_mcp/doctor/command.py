@@ -1,7 +1,6 @@
-"""The command: options and environment in, a report out.
+"""The `doctor` command: reads its options and environment, and prints a report.
 
-What is secret comes by the environment or by standard input, never by the command line, which other people of the
-machine can read.
+Secrets come from the environment or from standard input, because other users of the machine can read a command line.
 """
 
 import argparse
@@ -33,7 +32,7 @@ environment, besides the server's:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which options there are."""
+    """Add the command's options to a parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--json", action="store_true", help="print JSON (docs/reference/doctor.md)")
@@ -49,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> int:
-    """Examine, print, and return the exit status.
+    """Run all steps, print the report, and return the exit status: 0 if no step failed, else 1.
 
     Raises:
-        SettingsError: an option or the administrator's password can't be read.
+        SettingsError: an option or the administrator's password cannot be read.
     """
     configure_logging("ERROR")
     report = asyncio.run(examine(environ, _options(arguments, environ)))

@@ -1,4 +1,4 @@
-"""The deployment that is looked at: its settings, ways to ask its parts, and what earlier steps have seen of them."""
+"""The deployment that the doctor checks: its settings, its HTTP clients, and the results of earlier steps."""
 
 import errno
 import json
@@ -25,14 +25,14 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line and the environment give the doctor besides the server's settings.
+    """The doctor's own options, from the command line and the environment.
 
     Attributes:
-        token: an access token of a person's for the server; the steps that need one are skipped without.
-        occ: the command that runs Nextcloud's occ, as a list of words.
-        provider: what user_oidc calls the realm; None finds it by its address.
-        registration: whether a client may be registered, and deleted again, to see that it can.
-        realm_file: the realm that was imported; None is the shipped one.
+        token: a user's access token for the server; without it, the steps that need one are skipped.
+        occ: the command that runs Nextcloud's occ, split into arguments.
+        provider: the realm's name in user_oidc; None finds the provider by its discovery endpoint.
+        registration: whether the doctor may register a client and delete it again, to check that registration works.
+        realm_file: path of the realm file that was imported; None is the shipped one.
         admin: user name and password of an administrator of Keycloak.
     """
 
@@ -46,26 +46,28 @@ class Options:
 
 @dataclass
 class Deployment:
-    """One deployment, and what is known of it so far; a step that reads a field `needs` the step that fills it.
+    """One deployment, and what the steps have found out about it so far.
+
+    A step that reads a field lists the step that sets it in its `needs`.
 
     Attributes:
-        settings: the server's.
-        options: the doctor's.
-        http: speaks to Keycloak and to the server.
-        nextcloud: speaks to Nextcloud, with the headers that the server sends.
-        metadata: the issuer's, as it is at `OIDC_DISCOVERY_URL`.
-        keys: the ids of the realm's signing keys that the server can use.
-        challenge: parameters of the server's `WWW-Authenticate`.
+        settings: the server's settings.
+        options: the doctor's options.
+        http: the HTTP client for Keycloak and the server.
+        nextcloud: the HTTP client for Nextcloud, which sends the same headers as the server's.
+        metadata: the issuer's metadata, from `OIDC_DISCOVERY_URL`.
+        keys: the ids (`kid`) of the realm's signing keys that the server can use.
+        challenge: the parameters of the server's `WWW-Authenticate` header.
         resource: the server's protected resource metadata.
-        principal: whose token it is.
-        nextcloud_token: with what a call goes on to Nextcloud.
-        user_id: the person's id there.
-        apps: Nextcloud's apps for them, as the capabilities call them.
-        provider: the realm in user_oidc, settings included.
-        shipped: the realm as its file has it.
-        live: the realm as an administrator sees it, by the same names.
-        comparison: what is learnt of the placeholders of the former from the latter.
-        clocks: seconds by which another clock is ahead of this machine's, by whose it is.
+        principal: the user and client of the verified token.
+        nextcloud_token: the token that a call sends to Nextcloud.
+        user_id: the user's id in Nextcloud.
+        apps: the Nextcloud apps of this user, by their names in the capabilities.
+        provider: the realm's provider in user_oidc, with its settings.
+        shipped: the realm as the file defines it.
+        live: the realm as the Admin REST API returns it, under the names of the file.
+        comparison: compares `shipped` with `live`, and knows the values of the file's placeholders.
+        clocks: seconds by which a clock is ahead of this machine's, by the name of the machine.
     """
 
     settings: Settings
@@ -88,41 +90,41 @@ class Deployment:
 
     @property
     def offer(self) -> Offer:
-        """What the server offers."""
+        """The tools that the server offers, with their scopes."""
         return offered(self.settings)
 
     @property
     def realm(self) -> str:
-        """The realm's name, as Keycloak's addresses have it."""
+        """The realm's name, as in Keycloak's URLs."""
         return str(self.metadata.get("issuer", "")).rpartition("/realms/")[2] or "REALM"
 
     @property
     def keycloak_url(self) -> str:
-        """Where this machine reaches Keycloak: what stands before the realm in the discovery URL."""
+        """The base URL at which this machine reaches Keycloak: the part of the discovery URL before the realm."""
         return self.settings.discovery_url.partition("/realms/")[0]
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether a URL leads to the machine that uses it."""
+    """Return whether the host of a URL is a loopback address."""
     return urlsplit(url).hostname in LOOPBACK
 
 
 async def ask(http: httpx.AsyncClient, method: str, url: str, *, fix: str, **parts: Any) -> httpx.Response:
-    """Send a request and return the answer, whatever its status.
+    """Send a request and return the response, whatever its status.
 
     Raises:
-        Fault: there is none, because of the network; `fix` is what to do about that.
+        Fault: the URL is invalid, or the request failed without a response; `fix` becomes the fault's fix.
     """
     try:
         return await http.request(method, url, **parts)
-    except httpx.InvalidURL as error:  # which httpx counts among the programmer's errors; here it is the metadata's
+    except httpx.InvalidURL as error:  # no HTTPError in httpx; the URL may come from the issuer's metadata
         raise Fault(f"{url} is no address", fix) from error
     except httpx.HTTPError as error:
         raise Fault(f"{_absolute(http, url)} gives no answer: {network_cause(error)}", fix) from error
 
 
 async def ask_in_passing(http: httpx.AsyncClient, url: str, **parts: Any) -> httpx.Response | None:
-    """Get what is good to know and no fault where there is none; then it is None."""
+    """Send a GET request and return the response, or None if there was no response."""
     try:
         return await ask(http, "GET", url, fix="", **parts)
     except Fault:
@@ -134,10 +136,10 @@ def _absolute(http: httpx.AsyncClient, url: str) -> str:
 
 
 async def ask_json(http: httpx.AsyncClient, url: str, *, fix: str) -> dict[str, Any]:
-    """Get a JSON object.
+    """Fetch a JSON object.
 
     Raises:
-        Fault: there is none at that address.
+        Fault: the request failed, or the response is not a JSON object.
     """
     response = await ask(http, "GET", url, fix=fix)
     document = json_object(response) if response.is_success else None
@@ -148,7 +150,7 @@ async def ask_json(http: httpx.AsyncClient, url: str, *, fix: str) -> dict[str, 
 
 
 def json_object(response: httpx.Response) -> dict[str, Any] | None:
-    """Return the JSON object that an answer is, or None if it is none."""
+    """Return the body of a response if it is a JSON object, else None."""
     try:
         document = response.json()
     except ValueError:
@@ -157,7 +159,10 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def unverified(token: str) -> dict[str, Any]:
-    """Read claims without verifying: of a token that is refused, or that came from the token endpoint itself."""
+    """Return a token's claims without verifying its signature, or an empty dict if it is not a JWT.
+
+    Use it for tokens that were refused, or that came from the token endpoint.
+    """
     try:
         claims = json.loads(jws.extract_compact(token.encode()).payload)
     except (JoseError, ValueError):
@@ -166,7 +171,7 @@ def unverified(token: str) -> dict[str, Any]:
 
 
 def network_cause(error: BaseException) -> str:
-    """Say in a few words what kept a request from its answer: the innermost cause knows best."""
+    """Return in a few words why a request failed, from the innermost cause that is known."""
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():
@@ -183,12 +188,15 @@ def network_cause(error: BaseException) -> str:
 
 
 def _is_refusal(error: OSError) -> bool:
-    """Say whether a connection was refused; where each of a name's addresses refuses, asyncio joins the texts."""
+    """Return whether a connection was refused.
+
+    If all addresses of a host name refuse, asyncio raises a plain OSError that joins their messages.
+    """
     return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Walk from an error to what it came from; httpx and anyio wrap the operating system's errors several times."""
+    """Yield an error and its causes, innermost first; httpx and anyio wrap the OS errors several times."""
     seen: list[BaseException] = []
     waiting = [error]
     while waiting:
@@ -198,5 +206,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.append(current)
         waiting += [current.__cause__, current.__context__]
         waiting += list(current.exceptions) if isinstance(current, BaseExceptionGroup) else []
-    # time-outs are the outermost of a chain that starts with a cancellation
+    # a time-out is the outermost error of a chain that starts with a cancellation
     yield from reversed(seen)

@@ -1,7 +1,7 @@
-"""Where a live realm has drifted from the shipped one, as an administrator sees it (Keycloak's Admin REST API).
+"""Differences between the live realm and the shipped one, read through Keycloak's Admin REST API.
 
-It needs the extra `doctor` (python-keycloak) and an administrator's name and password, which are read from the
-environment, never from the command line. It only reads.
+These steps need the extra `doctor` (python-keycloak), and an administrator's name and password from the environment.
+They change nothing in Keycloak.
 """
 
 import json
@@ -25,7 +25,7 @@ SETTINGS: Final = frozenset(
     {"clientScopes", "clients", "users", "components", "clientProfiles", "clientPolicies"}
     | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm", "localizationTexts"}
 )
-"""What is no plain setting of the realm."""
+"""The keys of a realm file that are not settings of the realm itself."""
 
 PARTS: Final = {
     "realm": "",
@@ -38,14 +38,14 @@ PARTS: Final = {
     "defaultDefaultClientScopes": "/default-default-client-scopes",
     "defaultOptionalClientScopes": "/default-optional-client-scopes",
 }
-"""Where the Admin REST API has what a realm's file has under these names."""
+"""The Admin REST API path, below the realm, of each part of a realm file."""
 
 _CONSOLE_POLICIES: Final = "Realm settings > Client policies"
 _CONSOLE_REGISTRATION: Final = "Clients > Client registration"
 
 
 async def access(deployment: Deployment) -> Finding:
-    """Read the live realm, whole."""
+    """Read the whole live realm."""
     deployment.shipped = realm_file.read(deployment.options.realm_file)
     deployment.live = await anyio.to_thread.run_sync(_read, deployment)
     deployment.comparison = Comparison(_known(deployment))
@@ -66,7 +66,7 @@ async def realm(deployment: Deployment) -> Finding:
 
 
 def _texts(deployment: Deployment) -> Iterator[Problem]:
-    """Compare the realm's own texts for its pages, which its representation leaves out."""
+    """Compare the realm's localization texts, which its representation does not include."""
     wanted = deployment.shipped.get("localizationTexts", {}).get("en", {})
     for each in deployment.comparison.differences(wanted, deployment.live["localizationTexts"]):
         body = shlex.quote(json.dumps({each.dotted: each.wanted}))
@@ -77,11 +77,11 @@ def _texts(deployment: Deployment) -> Iterator[Problem]:
 
 
 def _read(deployment: Deployment) -> dict[str, Any]:
-    """Read by python-keycloak.
+    """Read all parts of the live realm with python-keycloak.
 
     Raises:
-        Skip: there is no access.
-        Fault: it is refused.
+        Skip: there is no administrator's password, or python-keycloak is not installed.
+        Fault: Keycloak does not answer, or refuses the administrator.
     """
     if deployment.options.admin is None:
         raise Skip("needs admin access: KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE in the environment")
@@ -91,9 +91,9 @@ def _read(deployment: Deployment) -> dict[str, Any]:
         raise Skip("needs python-keycloak: pip install 'nextcloud-mcp[doctor]'") from None
     name, password = deployment.options.admin
     try:
-        with catch_warnings(action="ignore", category=DeprecationWarning):  # it hands the file to httpx as well
+        with catch_warnings(action="ignore", category=DeprecationWarning):  # it passes `verify` as a path to httpx too
             admin = keycloak.KeycloakAdmin(
-                server_url=f"{deployment.keycloak_url}/",  # without the slash it forgets the path
+                server_url=f"{deployment.keycloak_url}/",  # without the slash it drops the URL's path
                 username=name,
                 password=password,
                 realm_name=deployment.realm,
@@ -128,13 +128,13 @@ def _refused(deployment: Deployment, answer: str) -> Fault:
 
 
 def _known(deployment: Deployment) -> dict[str, str]:
-    """Return the placeholders that the settings tell; the others are learnt from the realm."""
+    """Return the placeholder values that follow from the settings; the others are taken from the live realm."""
     settings = deployment.settings
     return {f"MCP_{settings.mode.replace('-', '_').upper()}_URL": settings.client_id}
 
 
 async def scopes(deployment: Deployment) -> Finding:
-    """Compare the client scopes, with their mappers: they decide what a token says and opens."""
+    """Compare the client scopes and their mappers, which decide a token's claims and access."""
     live = {scope["name"]: scope for scope in deployment.live["clientScopes"]}
     problems: list[Problem] = []
     for scope in deployment.shipped["clientScopes"]:
@@ -179,7 +179,7 @@ def _mappers(deployment: Deployment, scope: dict[str, Any], live: dict[str, Any]
 
 
 async def clients(deployment: Deployment) -> Finding:
-    """Compare the clients that the file has; those that registered are the policies' affair."""
+    """Compare the clients of the file; client policies apply to clients that registered themselves."""
     live = {client["clientId"]: client for client in deployment.live["clients"]}
     problems: list[Problem] = []
     for client in deployment.shipped["clients"]:
@@ -202,13 +202,16 @@ def _client(deployment: Deployment, client: dict[str, Any], live: dict[str, Any]
 
 
 def _stated(client: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the scopes, and what Keycloak fills in: where no web origins are listed, those of the redirects."""
+    """Return a client of the file without its scopes, and without `webOrigins` if it lists none.
+
+    Keycloak then fills in the origins of the redirect URIs.
+    """
     left_out = {*assigned.CLIENT.values(), *([] if client.get("webOrigins") else ["webOrigins"])}
     return {name: value for name, value in client.items() if name not in left_out}
 
 
 async def policies(deployment: Deployment) -> Finding:
-    """Compare the client policies and their profiles: PKCE, which grants, who may exchange."""
+    """Compare the client policies and profiles: they require PKCE, and limit the grants and the token exchange."""
     problems: list[Problem] = []
     count = 0
     for kind, part in (("profile", "profiles"), ("policy", "policies")):
@@ -235,7 +238,7 @@ def _policy(deployment: Deployment, about: str, wanted: dict[str, Any], found: A
 
 
 async def registration(deployment: Deployment) -> Finding:
-    """Compare the policies of client registration: who may register, and as what."""
+    """Compare the client registration policies: who may register, and with which properties."""
     live = {(each["providerId"], each.get("subType")): each for each in deployment.live["components"]}
     wanted = deployment.shipped["components"][POLICIES]
     problems: list[Problem] = []
@@ -280,7 +283,7 @@ def _shown(value: Any) -> str:
 
 
 def _set(each: Difference) -> str:
-    """Return kcadm's option that sets what the file says."""
+    """Return the kcadm option that sets the file's value."""
     value = each.wanted if isinstance(each.wanted, str) else json.dumps(each.wanted)
     return f"-s {shlex.quote(f'{each.dotted}={value}')}"
 

@@ -1,7 +1,7 @@
-"""The server as a client meets it that knows nothing but its URL (RFC 6750, RFC 9728; MCP authorization).
+"""The server as a client sees it that knows only its URL (RFC 6750, RFC 9728; MCP authorization).
 
-First a request without a token, whose 401 says where the metadata is; then the metadata, which names the issuer and
-must call the resource exactly what the client calls it. Proxies get in the way of each.
+A request without a token gets a 401 with the address of the protected resource metadata. The metadata names the issuer,
+and its `resource` must be exactly the URL that the client uses. A proxy can break each of these steps.
 """
 
 import re
@@ -16,13 +16,13 @@ from nextcloud_mcp.doctor.finding import Fault, Finding, warning
 from nextcloud_mcp.doctor.report import Step
 
 STRANGER: Final = "https://stranger.invalid"
-"""The origin of a web page that nobody has allowed."""
+"""The origin of a web page that no setting allows."""
 
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
 async def challenge(deployment: Deployment) -> Finding:
-    """Ask without a token, and read the 401."""
+    """Send a request without a token, and check the 401."""
     response = await _post(deployment)
     if response.status_code != httpx.codes.UNAUTHORIZED:
         raise _no_challenge(deployment, response)
@@ -43,7 +43,7 @@ async def _post(deployment: Deployment, **headers: str) -> httpx.Response:
 
 
 def _no_challenge(deployment: Deployment, response: httpx.Response) -> Fault:
-    """Say why the answer to a request without a token is another one than 401."""
+    """Return why a request without a token does not get 401."""
     url = deployment.settings.server_url
     status = response.status_code
     cause, fix = {
@@ -69,7 +69,7 @@ def _fix(response: httpx.Response) -> str:
 
 
 async def metadata(deployment: Deployment) -> Finding:
-    """Fetch the protected resource metadata from where the 401 says, and hold it against the URL."""
+    """Fetch the protected resource metadata from the address in the 401, and compare its `resource` with the URL."""
     url = deployment.settings.server_url
     address = deployment.challenge["resource_metadata"]
     parts = urlsplit(url)
@@ -93,7 +93,7 @@ async def metadata(deployment: Deployment) -> Finding:
 
 
 async def issuer(deployment: Deployment) -> Finding:
-    """Compare the issuer that clients are sent to with the one that was found."""
+    """Compare the issuer in the protected resource metadata with the issuer of `OIDC_DISCOVERY_URL`."""
     named = deployment.resource.get("authorization_servers", [])
     found = deployment.metadata["issuer"]
     if named != [found]:
@@ -106,7 +106,7 @@ async def issuer(deployment: Deployment) -> Finding:
 
 
 async def mode(deployment: Deployment) -> Finding:
-    """Compare the mode that runs with the one that the settings say; the server's scope tells."""
+    """Compare the running server's mode with the settings; the scope in the 401 shows the mode."""
     asked = deployment.challenge.get("scope", "").split()
     wanted = deployment.settings.server_scope
     if wanted not in asked:
@@ -120,7 +120,7 @@ async def mode(deployment: Deployment) -> Finding:
 
 
 async def pages(deployment: Deployment) -> Finding:
-    """Ask as a stranger's web page would: it must be refused, whatever it brings (DNS rebinding)."""
+    """Send a request with a foreign `Origin`, which the server must refuse with 403 (DNS rebinding)."""
     response = await _post(deployment, Origin=STRANGER)
     if response.status_code == httpx.codes.FORBIDDEN:
         return Finding("pages of other origins are refused")

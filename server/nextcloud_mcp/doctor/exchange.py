@@ -1,14 +1,15 @@
-"""The exchange (RFC 8693) by the configured client, dry: with a subject token that is none.
+"""A trial token exchange (RFC 8693) by the configured client, with an invalid subject token.
 
-Keycloak 26.7 looks at the client before it looks at the token, so its refusal tells the client's faults apart. What it
-looks at last, the audience, takes a real token: `--token-stdin`.
+Keycloak 26.7 checks the client before the subject token, so its error shows what is wrong with the client. It checks
+the audience last, which takes a real token (`--token-stdin`).
 
-    401 invalid_client        no such client, or it is disabled, or it signs where Keycloak expects a secret
+    401 invalid_client        the client does not exist or is disabled, or sends an assertion where Keycloak expects a
+                              secret
     401 unauthorized_client   the secret is wrong
-    400 invalid_client        the key is wrong, or the assertion (RFC 7523 section 3.2); or there is a secret
+    400 invalid_client        the key or the assertion is wrong (RFC 7523 section 3.2), or the client sends a secret
                               where Keycloak expects an assertion
-    400 invalid_request       "Standard token exchange is not enabled …", "Request not allowed" (a policy refuses it),
-                              or "Invalid token": all is well but the token
+    400 invalid_request       "Standard token exchange is not enabled …"; "Request not allowed" (a policy refuses it);
+                              or "Invalid token" (only the subject token is wrong, so the client is set up correctly)
 """
 
 from typing import Final
@@ -28,7 +29,7 @@ _WELL: Final = ("invalid_request", "Invalid token")
 
 
 async def client(deployment: Deployment) -> Finding:
-    """Ask for an exchange that must fail, and read why it does."""
+    """Request an exchange that must fail, and read the reason from the error response."""
     settings = deployment.settings
     if not settings.enable_token_exchange:
         return Finding("not needed: pass-through mode exchanges nothing")
@@ -70,7 +71,7 @@ def _refusal(response: httpx.Response) -> tuple[str, str]:
 
 
 def _not_allowed(deployment: Deployment, description: str) -> tuple[str, str] | None:
-    """Return why a client that Keycloak knows may not exchange, and what fixes that."""
+    """Return why an authenticated client may not exchange tokens, and the fix; None for another reason."""
     client_id = deployment.settings.client_id
     return {
         "Standard token exchange is not enabled for the requested client": (
@@ -87,7 +88,7 @@ def _not_allowed(deployment: Deployment, description: str) -> tuple[str, str] | 
 def _not_authenticated(
     deployment: Deployment, client: ClientAuthentication, status: int, error: str
 ) -> tuple[str, str] | None:
-    """Return why Keycloak does not believe that it is this client, and what fixes that."""
+    """Return why the client's authentication fails, and the fix; None for another reason."""
     signs = isinstance(client, ClientKey)
     if error == "invalid_client" and status == httpx.codes.UNAUTHORIZED:
         return _unknown_that_signs(deployment) if signs else _unknown(deployment)
@@ -126,7 +127,7 @@ def _update(deployment: Deployment) -> str:
 
 
 def kcadm_id(deployment: Deployment, client_id: str) -> str:
-    """Return the words of a shell that stand for a client's key."""
+    """Return a shell command substitution that looks up a client's internal id."""
     return f"$(kcadm.sh get clients -r {deployment.realm} -q clientId={client_id} --fields id --format csv --noquotes)"
 
 

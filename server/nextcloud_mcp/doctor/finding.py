@@ -1,7 +1,7 @@
-"""What a step of the doctor finds: what was seen, and the problems in it.
+"""The finding of a step: what the step observed, and the problems.
 
-Each problem has a cause and what fixes it: a command, a setting, or a place in Keycloak's console. A step that can't
-be judged is skipped, with the reason.
+Each problem has a cause and a fix: a command, a setting, or a place in Keycloak's console. A step that cannot be
+checked is skipped, with the reason.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a step ended, best first."""
+    """The outcome of a step."""
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -19,12 +19,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong.
+    """A problem that a step found.
 
     Attributes:
-        cause: what, in a sentence without its full stop.
+        cause: what is wrong, as a sentence without its full stop.
         fix: the command or setting that fixes it.
-        outcome: what it makes of the step: `FAILED`, or `WARNING` where calls work all the same.
+        outcome: the outcome of the step: `FAILED`, or `WARNING` if calls work all the same.
     """
 
     cause: str
@@ -34,13 +34,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a step saw.
+    """The result of a step's check.
 
     Attributes:
-        observed: in a few words; if it was skipped, the reason why.
-        problems: what is wrong with that.
-        skipped: whether it could not be judged.
-        needs: codes of the steps on which it waits, if those were why.
+        observed: what the step observed, in a few words; the reason if the step was skipped.
+        problems: the problems that the step found.
+        skipped: whether the step could not be checked.
+        needs: codes of the required steps that did not succeed, if the step was skipped because of them.
     """
 
     observed: str
@@ -50,7 +50,7 @@ class Finding:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of its problems."""
+        """The worst outcome of the problems."""
         if self.skipped:
             return Outcome.SKIPPED
         outcomes = {problem.outcome for problem in self.problems}
@@ -58,7 +58,7 @@ class Finding:
 
 
 class Fault(Exception):  # noqa: N818 - what the doctor finds is no error of the doctor's
-    """Ends a step with one problem."""
+    """An exception that ends a step with one problem."""
 
     def __init__(self, cause: str, fix: str, *, observed: str = "") -> None:
         self.finding = Finding(observed or cause, (Problem(cause, fix),))
@@ -66,9 +66,9 @@ class Fault(Exception):  # noqa: N818 - what the doctor finds is no error of the
 
 
 class Skip(Exception):  # noqa: N818 - the same
-    """Ends a step that can't be judged; the message is the reason."""
+    """An exception that skips a step that cannot be checked; the message is the reason."""
 
 
 def warning(cause: str, fix: str) -> Problem:
-    """Return a problem with which calls work all the same."""
+    """Return a problem that does not make calls fail."""
     return Problem(cause, fix, Outcome.WARNING)

@@ -1,7 +1,7 @@
-"""The realm as its metadata shows it (RFC 8414, OpenID Connect Discovery 1.0): issuer, endpoints, keys, scopes.
+"""The realm's metadata (RFC 8414, OpenID Connect Discovery 1.0): issuer, endpoints, keys and scopes.
 
-The classic fault is an issuer with two names: one inside the container network, where the server asks, and one
-outside, where people sign in. Tokens carry the one, the server expects the other, and each is refused.
+The most common fault is an issuer with two names: the server uses one inside the container network, and users sign in
+at the other from outside. The server then refuses every token, because its `iss` is not the expected issuer.
 """
 
 from typing import Any, Final
@@ -22,7 +22,7 @@ _KEYS: Final = "in Keycloak's console: Realm settings > Keys"
 _DEFAULT_ALGORITHM: Final = "set Realm settings > Tokens > Default signature algorithm"
 
 _HOSTNAME: Final = "start Keycloak with --hostname=https://ITS.PUBLIC.NAME --hostname-backchannel-dynamic=true"
-"""One issuer for all, and endpoints at the address that each was asked at."""
+"""These options give one issuer to all clients, and endpoint URLs with the host of the request."""
 
 
 async def metadata(deployment: Deployment) -> Finding:
@@ -42,7 +42,7 @@ async def metadata(deployment: Deployment) -> Finding:
 
 
 async def public(deployment: Deployment) -> Finding:
-    """Ask the issuer by its own name, as clients and browsers do."""
+    """Fetch the metadata from the issuer's own URL, as clients and browsers do, and compare the issuers."""
     issuer = str(deployment.metadata["issuer"])
     public_url = f"{issuer}{WELL_KNOWN}"
     if public_url == deployment.settings.discovery_url:
@@ -65,10 +65,10 @@ async def public(deployment: Deployment) -> Finding:
 
 
 async def _one_name(deployment: Deployment, issuer: str) -> Finding:
-    """See whether the issuer would be another one at another address.
+    """Check that the issuer stays the same for a request with another `Host`.
 
-    A Keycloak that has not been told its name takes it from each request; one that has keeps to it. A proxy may drop
-    a name that it does not know, without an answer (nginx: `return 444`), and then nobody meets another issuer.
+    Keycloak takes the issuer's host from each request unless its hostname is configured. A proxy may drop requests for
+    an unknown host without a response (nginx: `return 444`); then no client can see another issuer.
     """
     observed = f"asked at its own address, {urlsplit(issuer).netloc}"
     url = deployment.settings.discovery_url
@@ -80,7 +80,7 @@ async def _one_name(deployment: Deployment, issuer: str) -> Finding:
 
 
 async def encrypted(deployment: Deployment) -> Finding:
-    """See that passwords and tokens travel encrypted (MCP authorization, "Communication Security")."""
+    """Check that passwords and tokens are sent over TLS (MCP authorization, "Communication Security")."""
     urls = {
         "NEXTCLOUD_MCP_SERVER_URL": deployment.settings.server_url,
         "the issuer": str(deployment.metadata["issuer"]),
@@ -98,7 +98,7 @@ async def encrypted(deployment: Deployment) -> Finding:
 
 
 async def keys(deployment: Deployment) -> Finding:
-    """Read the signing keys: which this server can use, and which Nextcloud can."""
+    """Check which of the realm's signing keys this server and Nextcloud can use."""
     url = str(deployment.metadata["jwks_uri"])
     document = await ask_json(
         deployment.http, url, fix=f"make {url}, which the issuer's metadata names, reachable from here; or {_HOSTNAME}"
@@ -135,7 +135,7 @@ async def keys(deployment: Deployment) -> Finding:
 
 
 def _refused_by_nextcloud(algorithms: list[str], *, is_all: bool) -> Problem:
-    """Return what it means that the realm has keys for these algorithms."""
+    """Return the problem that the realm has keys of algorithms that user_oidc does not verify."""
     cause = f"Nextcloud's app user_oidc does not verify {' or '.join(algorithms)}"
     if is_all:
         fix = f"{_KEYS} > Add providers, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
@@ -151,7 +151,7 @@ def _signs(jwk: Any) -> bool:
 
 
 def _reason_against(jwk: dict[str, Any]) -> str:
-    """Say why this server can't use a signing key; nothing if it can."""
+    """Return why this server cannot use a signing key, or an empty string if it can."""
     algorithm = jwk.get("alg")
     if algorithm not in {None, *ALGORITHMS}:
         return f"the algorithm {algorithm} is not one of {', '.join(ALGORITHMS)}"
@@ -163,13 +163,13 @@ def _reason_against(jwk: dict[str, Any]) -> str:
 
 
 def _algorithm(jwk: dict[str, Any]) -> str:
-    """Return the algorithm of a key, with its curve where two have the same name."""
+    """Return a key's algorithm, with the curve for EdDSA."""
     algorithm = jwk.get("alg", _UNTOLD)
     return f"EdDSA with {jwk.get('crv')}" if algorithm == "EdDSA" else str(algorithm)
 
 
 async def scopes(deployment: Deployment) -> Finding:
-    """Compare what the realm offers with what the tools ask for."""
+    """Compare the scopes that the realm offers with those that the server and its tools need."""
     offered = deployment.metadata.get("scopes_supported")
     if not isinstance(offered, list):
         raise Skip("the issuer's metadata lists no scopes")

@@ -1,4 +1,4 @@
-"""Names, ports, certificates: whether each part can be reached at the address that the settings give."""
+"""Host names, ports and certificates: whether each part can be reached at its address in the settings."""
 
 import asyncio
 import ssl
@@ -14,23 +14,24 @@ from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 10.0
 SOON: Final = 21
-"""Days before its end in which a certificate is mentioned; renewal by ACME has had its chance by then."""
+"""Days before expiry from which a certificate gets a warning; ACME has normally renewed it by then."""
 
 _WHERE_CLIENTS_ARE: Final = "run the doctor where clients are"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 async def keycloak(deployment: Deployment) -> Finding:
-    """Reach Keycloak; between this server and Keycloak, plain HTTP is for one machine or one container network."""
+    """Connect to Keycloak; plain HTTP is acceptable here on one machine or in one container network."""
     return await _reach(deployment.settings.discovery_url, "OIDC_DISCOVERY_URL", "Keycloak")
 
 
 async def server(deployment: Deployment) -> Finding:
-    """Reach the server by its public URL.
+    """Connect to the server at its public URL.
 
     Raises:
-        Fault: that fails.
-        Skip: the URL is on loopback, and the other addresses say that this is a container, with a loopback of its own.
+        Fault: the connection fails.
+        Skip: the connection fails, the URL is on loopback and Keycloak's is not: the doctor probably runs in a
+            container, which has its own loopback interface.
     """
     url = deployment.settings.server_url
     try:
@@ -42,15 +43,15 @@ async def server(deployment: Deployment) -> Finding:
 
 
 async def nextcloud(deployment: Deployment) -> Finding:
-    """Reach Nextcloud."""
+    """Connect to Nextcloud."""
     return await _reach(deployment.settings.nextcloud_url, "NEXTCLOUD_HOST", "Nextcloud")
 
 
 async def _reach(url: str, setting: str, what: str) -> Finding:
-    """Resolve, connect, and look at the certificate.
+    """Resolve the host, connect, and check the certificate.
 
     Raises:
-        Fault: one of the three fails.
+        Fault: one of these steps fails.
     """
     parts = urlsplit(url)
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
@@ -101,8 +102,8 @@ _OTHER_NAME: Final = 62
 """OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, …_CERT_HAS_EXPIRED, …_INVALID_PURPOSE and …_HOSTNAME_MISMATCH."""
 
 _AGAINST_RFC_5280: Final = range(79, 94)
-"""X509_V_ERR_INVALID_CA to …_EXTENSIONS_REQUIRE_VERSION_3: what Python 3.13 insists on (VERIFY_X509_STRICT), and what
-openssl, curl and older Pythons mostly let pass."""
+"""X509_V_ERR_INVALID_CA to …_EXTENSIONS_REQUIRE_VERSION_3: errors that Python 3.13 reports (VERIFY_X509_STRICT), and
+that openssl, curl and older Python versions mostly ignore."""
 
 _AUTHORITY_ANEW: Final = (
     "make your authority's certificate anew with basicConstraints=critical,CA:TRUE, "

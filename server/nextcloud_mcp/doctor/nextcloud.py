@@ -1,4 +1,4 @@
-"""Nextcloud over HTTP: its state without a sign-in (`status.php`), and one harmless call of each API with a token."""
+"""Nextcloud over HTTP: its state without authentication (`status.php`), and one read-only call of each app's API."""
 
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
 from nextcloud_mcp.nextcloud.users import People
 
 OLDEST: Final = 32
-"""The oldest major that this server has been run against (docs/reference/versions.md)."""
+"""The oldest major version that this server is tested with (docs/reference/versions.md)."""
 
 CAPABILITIES: Final = "/ocs/v2.php/cloud/capabilities"
 
@@ -29,14 +29,14 @@ LOOK: Final = (
     "see that Redis runs and takes Nextcloud's password, that the database runs and can be written, and that no disk "
     "is full (docs/how-to/broken-nextcloud.md); then see Nextcloud's log"
 )
-"""Where the cause lies when a Nextcloud that runs fails, or does not answer."""
+"""What to check when Nextcloud runs, but fails or does not answer."""
 
 _PROBED: Final = {app.name: (app.key, app.probe) for app in APPS if app.probe is not None}
-"""The apps whose API is called: by which capability each is known, and the call, which changes nothing."""
+"""The capability and the read-only API call of each app, by the app's name."""
 
 
 async def status(deployment: Deployment) -> Finding:
-    """Ask `status.php`, which needs no sign-in."""
+    """Fetch `status.php`, which needs no authentication."""
     url = deployment.settings.nextcloud_url
     response = await ask(deployment.nextcloud, "GET", "/status.php", fix=f"start Nextcloud at {url}")
     if response.is_redirect:
@@ -45,7 +45,7 @@ async def status(deployment: Deployment) -> Finding:
             "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
             observed=f"HTTP {response.status_code}",
         )
-    if response.status_code == httpx.codes.BAD_REQUEST:  # as for every address of its; measured on 32.0.1
+    if response.status_code == httpx.codes.BAD_REQUEST:  # it answers 400 to every path; measured on 32.0.1
         host = deployment.nextcloud.base_url.host
         raise Fault(
             f"Nextcloud does not trust the name {host}",
@@ -78,7 +78,7 @@ def _state(found: dict[str, Any]) -> Finding:
 
 
 async def ocs(deployment: Deployment) -> Finding:
-    """Call an API that needs no sign-in, but a session, the database and the header which each of our requests has."""
+    """Call an API without authentication that needs a session, the database and the header `OCS-APIRequest`."""
     try:
         response = await deployment.nextcloud.get(CAPABILITIES, params={"format": "json"})
     except httpx.HTTPError as error:
@@ -100,7 +100,7 @@ _ONLY_STATUS: Final = "Nextcloud answers status.php, but nothing that needs a se
 
 
 def _fault(error: NextcloudError) -> Fault:
-    """Return a call's error as the doctor's: without the advice to ask the doctor."""
+    """Convert the error of a call to a fault, without the advice to run the doctor."""
     return Fault(_sentence(error), LOOK if isinstance(error, NextcloudUnavailableError) else "see Nextcloud's log")
 
 
@@ -109,7 +109,7 @@ def _sentence(error: NextcloudError) -> str:
 
 
 async def user(deployment: Deployment) -> Finding:
-    """Ask Nextcloud who the token's user is, and compare."""
+    """Fetch the token's user from Nextcloud, and compare the user id with `preferred_username`."""
     try:
         found = await _cloud(deployment).user()
     except TokenNotAcceptedError as error:
@@ -139,7 +139,7 @@ def _cloud(deployment: Deployment) -> Nextcloud:
 
 
 async def apps(deployment: Deployment) -> Finding:
-    """Ask which apps there are for this person."""
+    """Fetch the list of apps that this user has."""
     try:
         deployment.apps = await capabilities.apps(_cloud(deployment))
     except NextcloudError as error:
@@ -150,7 +150,7 @@ async def apps(deployment: Deployment) -> Finding:
 
 
 async def apis(deployment: Deployment) -> Finding:
-    """Call each API of the apps that are there."""
+    """Call the API of each app that this user has."""
     problems, works = [], []
     for app, (key, probe) in _PROBED.items():
         if key not in deployment.apps:

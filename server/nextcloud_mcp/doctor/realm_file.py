@@ -1,8 +1,9 @@
-"""The realm as it is shipped, and how a live one is held against it.
+"""The shipped realm file, and its comparison with a live realm.
 
-Keycloak imports a realm once, so a newer file changes nothing by itself. What the file says must be so in the live
-realm; what the file leaves out is Keycloak's default or the operator's affair. Ids, secrets, people and the clients
-that register are not compared. A placeholder (`${NAME:default}`) stands for one value throughout.
+Keycloak imports a realm only once, so a newer file does not change an existing realm. Every value in the file must be
+the same in the live realm. Values that the file does not set are Keycloak's defaults or the operator's choice. Ids,
+secrets, users and clients that registered themselves are not compared. A placeholder (`${NAME:default}`) has the same
+value wherever it occurs.
 """
 
 import json
@@ -16,16 +17,16 @@ from typing import Any, Final
 from nextcloud_mcp.doctor.finding import Fault
 
 IGNORED: Final = frozenset({"id", "secret", "description"})
-"""What is generated, secret, or no more than words."""
+"""Keys whose values are generated, secret, or without effect."""
 
 _PLACEHOLDER: Final = re.compile(r"\$\{(\w+)(?::[^}]*)?\}")
 
 
 def read(path: str | None) -> dict[str, Any]:
-    """Return the realm of a file, or the shipped one.
+    """Return the realm in the file at `path`, or the shipped realm.
 
     Raises:
-        Fault: there is none.
+        Fault: the file cannot be read, or is not JSON.
     """
     source = Path(path) if path else _shipped()
     try:
@@ -38,19 +39,19 @@ def read(path: str | None) -> dict[str, Any]:
 
 
 def _shipped() -> Path:
-    """Return where it is: in the wheel, or in the repository that the package runs from."""
+    """Return the path of the shipped realm file: in the wheel, or in the repository."""
     packaged = Path(str(files("nextcloud_mcp.doctor") / "realm-export.json"))
     return packaged if packaged.exists() else Path(__file__).parents[3] / "keycloak" / "realm-export.json"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A place in the realm where the live one says something else.
+    """A value that differs between the file and the live realm.
 
     Attributes:
-        path: the way to it, from the thing that was compared.
-        wanted: what the file says.
-        found: what the live realm says; None if nothing.
+        path: the keys that lead to the value, from the object that was compared.
+        wanted: the value in the file.
+        found: the value in the live realm; None if it has none.
     """
 
     path: tuple[str, ...]
@@ -59,24 +60,24 @@ class Difference:
 
     @property
     def dotted(self) -> str:
-        """The path as kcadm's `-s` has it; keys with dots of their own are quoted."""
+        """The path in the syntax of kcadm's `-s`; keys that contain a dot are quoted."""
         return ".".join(f'"{part}"' if "." in part else part for part in self.path)
 
 
 @dataclass
 class Comparison:
-    """Compares things of the file with live ones, and learns what the placeholders stand for."""
+    """Compares objects of the file with live ones, and collects the values of the file's placeholders."""
 
     values: dict[str, str] = field(default_factory=dict)
 
     def filled(self, text: str) -> str | None:
-        """Return a text of the file with its placeholders filled, or None if one is not known yet."""
+        """Return a text of the file with its placeholders replaced, or None if a value is not known yet."""
         if any(name not in self.values for name in _PLACEHOLDER.findall(text)):
             return None
         return _PLACEHOLDER.sub(lambda found: self.values[found[1]], text)
 
     def differences(self, wanted: Any, found: Any, path: tuple[str, ...] = ()) -> Iterator[Difference]:
-        """Find where `found` does not say what `wanted` says; in objects it may say more, in lists it may not."""
+        """Yield the differences between two values; `found` may have more keys in objects, but not more list items."""
         if isinstance(wanted, Mapping):
             live = found if isinstance(found, Mapping) else {}
             for key, value in wanted.items():
@@ -86,13 +87,13 @@ class Comparison:
             yield Difference(path, self._filled_in(wanted), found)
 
     def _filled_in(self, wanted: Any) -> Any:
-        """Fill what is known into a text or a list of texts."""
+        """Replace the known placeholders in a text or a list of texts."""
         if isinstance(wanted, list):
             return [self._filled_in(value) for value in wanted]
         return self.filled(wanted) or wanted if isinstance(wanted, str) else wanted
 
     def _same_list(self, wanted: list[Any], found: list[Any]) -> bool:
-        """Compare regardless of order, for Keycloak keeps none: each to one, whichever fits all."""
+        """Return whether the items can be matched one to one, in any order: Keycloak does not keep the order."""
         if not wanted or not found:
             return wanted == found
         for index, other in enumerate(found):
@@ -104,7 +105,7 @@ class Comparison:
         return False
 
     def _same(self, wanted: Any, found: Any) -> bool:
-        """Compare two values; Keycloak writes numbers and booleans as words in some places."""
+        """Compare two values; Keycloak writes numbers and booleans as strings in some places."""
         if not isinstance(wanted, str) or not _PLACEHOLDER.search(wanted):
             return wanted == found or _word(wanted) == _word(found)
         names = _PLACEHOLDER.findall(wanted)

@@ -1,8 +1,8 @@
-"""How clients come to be known to the realm: they register (RFC 7591), or bring a document (CIMD).
+"""How the realm learns of clients: they register (RFC 7591), or use a Client ID Metadata Document (CIMD).
 
-Whether a client may register shows only when one does. So the doctor registers one as an MCP client would, and deletes
-it at once by the token that it was given (RFC 7592 section 2.3); nothing stays, and `--no-registration` leaves even
-that out. A second one, which names a stranger's address, must be refused.
+Only a registration shows whether clients may register. The doctor registers a client as an MCP client would, and
+deletes it at once with its registration access token (RFC 7592 section 2.3). `--no-registration` skips this step.
+Keycloak must refuse a second client, which has the redirect URI of an unknown host.
 """
 
 import time
@@ -20,17 +20,17 @@ CLIENT: Final = {
     "redirect_uris": ["http://localhost/callback"],
     "token_endpoint_auth_method": "none",
 }
-"""As MCP clients on a desktop register themselves."""
+"""Client metadata like that of MCP clients on a desktop."""
 
 STRANGER: Final = CLIENT | {"redirect_uris": ["https://stranger.invalid/callback"]}
-"""Author codes would go to an address that nobody knows."""
+"""Client metadata that would send authorization codes to an unknown host."""
 
 _POLICIES: Final = "Clients > Client registration > Anonymous access policies in Keycloak's console"
 _BY_HAND: Final = f"allow it in {_POLICIES} (Trusted hosts: localhost), or tell people to use the client id mcp-client"
 
 
 async def registration(deployment: Deployment) -> Finding:
-    """Register a client and delete it; then see that a stranger can't."""
+    """Register a client and delete it; then check that a client with a foreign redirect URI is refused."""
     if not deployment.options.registration:
         raise Skip("--no-registration: no client is registered to see whether one can be")
     endpoint = deployment.metadata.get("registration_endpoint")
@@ -60,7 +60,7 @@ def _registered(response: httpx.Response) -> dict[str, Any] | None:
 
 
 async def _delete(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
-    """Delete what was registered; a client that stays is told of."""
+    """Delete a registered client; return a problem if it cannot be deleted."""
     uri, token = str(client.get("registration_client_uri")), str(client.get("registration_access_token"))
     try:
         response = await ask(deployment.http, "DELETE", uri, headers={"Authorization": f"Bearer {token}"}, fix="")
@@ -78,7 +78,7 @@ async def _delete(deployment: Deployment, client: dict[str, Any]) -> list[Proble
 
 
 def _offers(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
-    """See that the client may ask for the server's scope: Keycloak answers with all that it may ask for."""
+    """Check that the client may request the server's scope; Keycloak's response lists all scopes of the client."""
     scopes = str(client.get("scope", "")).split()
     wanted = deployment.settings.server_scope
     if not scopes or wanted in scopes:
@@ -92,7 +92,7 @@ def _offers(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
 
 
 def _closed(cause: str) -> Finding:
-    """Clients can be registered by hand too, so this stops none that are."""
+    """Return a warning, not a failure: clients that were registered by hand still work."""
     return Finding("clients must be registered by hand", (warning(cause, _BY_HAND),))
 
 
@@ -104,7 +104,7 @@ def _open_to_strangers() -> Problem:
 
 
 def _words(response: httpx.Response) -> str:
-    """Return what Keycloak says; its refusals are JSON."""
+    """Return the status and, from a JSON error response, the error description."""
     answer = json_object(response)
     if answer is None:
         return f"HTTP {response.status_code}"
@@ -112,7 +112,7 @@ def _words(response: httpx.Response) -> str:
 
 
 async def documents(deployment: Deployment) -> Finding:
-    """Say whether clients may come with a document, which is experimental in Keycloak and needs nothing here."""
+    """Report whether the issuer supports metadata documents, an experimental feature that needs no server setting."""
     if deployment.metadata.get("client_id_metadata_document_supported"):
         return Finding("clients may bring a metadata document; whose is taken, an administrator can see")
     return Finding("not offered; clients register, or have an id given by hand")

@@ -1,4 +1,4 @@
-"""The steps of the doctor's walk, and the report that their findings make together."""
+"""The steps of the doctor, and the report of their findings."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Finding, Outcome
 
 JSON_VERSION: Final = 2
-"""Of the shape of `Report.as_json`; it rises when something in it is taken away or means something else."""
+"""The format version of `Report.as_json`; it increases when a field is removed or changes its meaning."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the walk.
+    """One step of the doctor.
 
     Attributes:
         code: `group.name`; stable, for programs and for the documentation.
-        title: what it is about, in two or three words.
-        demands: what must be true, in a sentence.
-        check: looks, and returns what it found, or raises `Fault` or `Skip`.
-        needs: codes of the steps without which it can't be judged.
+        title: the subject, in two or three words.
+        requirement: what must be true, as a sentence.
+        check: the function that checks the requirement; it returns a finding, or raises `Fault` or `Skip`.
+        needs: codes of the steps that must succeed before this one can run.
     """
 
     code: str
@@ -31,19 +31,19 @@ class Step:
 
     @property
     def group(self) -> str:
-        """The part of the chain that it is about."""
+        """The part of the deployment that the step checks."""
         return self.code.partition(".")[0]
 
 
 @dataclass(frozen=True)
 class Result:
-    """A step, and what it found."""
+    """A step and its finding."""
 
     step: Step
     finding: Finding
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as `--json` prints it."""
+        """Return the JSON object that `--json` prints for the step."""
         problems = [
             {"outcome": str(problem.outcome), "cause": problem.cause, "fix": problem.fix}
             for problem in self.finding.problems
@@ -59,21 +59,21 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole walk."""
+    """The results of all steps."""
 
     results: Sequence[Result]
 
     def count(self, outcome: Outcome) -> int:
-        """Return how many steps ended so."""
+        """Return the number of steps with this outcome."""
         return sum(result.finding.outcome is outcome for result in self.results)
 
     @property
     def healthy(self) -> bool:
-        """Say whether no step failed."""
+        """Return whether no step failed."""
         return self.count(Outcome.FAILED) == 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as `--json` prints it: `version`, `healthy`, `counts` by outcome, and `steps` in their order."""
+        """Return what `--json` prints: `version`, `healthy`, `counts` by outcome, and the `steps` in order."""
         return {
             "version": JSON_VERSION,
             "healthy": self.healthy,

@@ -1,4 +1,4 @@
-"""The running server's own view of Keycloak and Nextcloud, which may differ from the view from here."""
+"""Whether the running server can reach Keycloak and Nextcloud; it may run on another network than the doctor."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from nextcloud_mcp.doctor.report import Step
 
 
 async def ready(deployment: Deployment) -> Finding:
-    """Ask the running server whether it is ready."""
+    """Fetch the running server's `/health/ready`."""
     parts = urlsplit(deployment.settings.server_url)
     url = f"{parts.scheme}://{parts.netloc}/health/ready"
     response = await ask(deployment.http, "GET", url, fix="start the server: nextcloud-mcp serve")

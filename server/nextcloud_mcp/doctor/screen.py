@@ -1,4 +1,4 @@
-"""The report for a person at a terminal: a line a step, and under it what is wrong and what fixes it."""
+"""The report for the terminal: one line for each step, followed by its problems and their fixes."""
 
 import shutil
 import textwrap
@@ -21,16 +21,16 @@ INDENT: Final = 4
 
 
 class Screen:
-    """Writes reports; in colour where it is told to."""
+    """Formats reports as lines of text, with ANSI colours if `colour` is set."""
 
     def __init__(self, *, colour: bool, width: int | None = None) -> None:
-        """Write lines of up to `width` characters, by default as wide as the terminal is."""
+        """Format lines of up to `width` characters, by default the width of the terminal."""
         columns = width or shutil.get_terminal_size((WIDEST, 0)).columns
         self._colour = colour
         self._width = max(NARROWEST, min(columns, WIDEST))
 
     def lines(self, report: Report) -> Iterator[str]:
-        """Write the report, group by group, and sum up."""
+        """Yield the lines of a report, group by group, and a summary."""
         for group, results in groupby(report.results, key=lambda result: result.step.group):
             yield from self._group(group, list(results))
             yield ""
@@ -62,7 +62,7 @@ class Screen:
         yield from (" " * indent + line for line in rest)
 
     def _problem(self, code: str, problem: Problem) -> Iterator[str]:
-        """Write the cause, wrapped, and what fixes it, unbroken: it may be a command that somebody copies."""
+        """Yield the cause, wrapped, and the fix, not wrapped: it may be a command to copy."""
         first, *rest = self._wrapped(f"{problem.cause}. ({code})", INDENT)
         yield from (" " * INDENT + self._painted(line, COLOURS[problem.outcome]) for line in (first, *rest))
         yield from (f"{' ' * INDENT}→ {line}" for line in problem.fix.splitlines())

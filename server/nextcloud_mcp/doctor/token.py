@@ -1,7 +1,7 @@
-"""A person's token, given on standard input: is it meant for the server, what may it do, and what becomes of it?
+"""A user's access token from standard input: its audience, its scopes, and its exchange for a Nextcloud token.
 
-It is judged by the server's own parts, and then by the running server. Neither it nor what it is exchanged for is
-ever printed.
+The doctor verifies the token with the server's own code, and then sends it to the running server. It prints neither
+this token nor the one that it is exchanged for.
 """
 
 import time
@@ -36,20 +36,20 @@ async def accepted(deployment: Deployment) -> Finding:
 
 
 def _remedy(deployment: Deployment, error: NextcloudMCPError) -> str:
-    """Return what the error says is to be done, where that is the administrator's to do; else a new token is needed."""
+    """Return the error's remedy if it is one for the administrator, else the advice to request a new token."""
     if error.remedy.startswith("the administrator"):
         return error.remedy
     return f"ask for a new one with the scope {deployment.settings.server_scope}"
 
 
 def _seen(token: str) -> str:
-    """Return what an unverified token says of whom it is for."""
+    """Return the audience and the issuer of an unverified token."""
     claims = unverified(token)
     return f"it names aud {claims.get('aud')}, iss {claims.get('iss')}" if claims else "no JWT"
 
 
 async def scopes(deployment: Deployment) -> Finding:
-    """See which tools it opens."""
+    """Check which tools the token's scopes allow."""
     granted, tools = _principal(deployment).scopes, deployment.offer.tools
     opened = [tool for tool, needed in tools.items() if needed <= granted]
     held = granted & set(deployment.offer.scopes())
@@ -61,7 +61,7 @@ async def scopes(deployment: Deployment) -> Finding:
 
 
 async def served(deployment: Deployment) -> Finding:
-    """Use it at the running server, for the list of its tools."""
+    """Request `tools/list` from the running server with the token."""
     url = deployment.settings.server_url
     headers = HEADERS | {"Authorization": f"Bearer {deployment.options.token}"}
     response = await ask(deployment.http, "POST", url, fix="start the server", headers=headers, json=LIST_TOOLS)
@@ -82,7 +82,7 @@ def _sentence(response: httpx.Response) -> str:
 
 
 async def for_nextcloud(deployment: Deployment) -> Finding:
-    """Get the token for Nextcloud as each call does, and look at what it says."""
+    """Get a token for Nextcloud as each call does, and check its claims."""
     settings = deployment.settings
     issuer = Issuer(deployment.http, settings.discovery_url)
     asked = time.time()

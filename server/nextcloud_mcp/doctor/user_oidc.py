@@ -1,7 +1,8 @@
-"""Nextcloud from within, by `occ`: what the app user_oidc knows of the realm (github.com/nextcloud/user_oidc).
+"""The configuration of the Nextcloud app user_oidc, read with `occ` (github.com/nextcloud/user_oidc).
 
-What nextcloud/setup.sh sets is read here, and compared with the realm as it is now. The signing keys matter most:
-user_oidc remembers them for an hour and asks for no others, so after a change of keys it refuses every token.
+The steps compare the settings that nextcloud/setup.sh makes with the present realm. The signing keys matter most:
+user_oidc caches them for an hour and does not fetch an unknown key earlier, so after a key rotation it refuses every
+token.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from nextcloud_mcp.doctor.report import Step
 
 SECONDS: Final = 60.0
 OLDEST: Final = (8, 5)
-"""nextcloud/README.md says what each version brought."""
+"""The oldest version (major, minor) that works; nextcloud/README.md describes what each version added."""
 
 SET_UP: Final = "run nextcloud/setup.sh again, with the same settings as before"
 
@@ -26,7 +27,7 @@ _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 
 
 async def version(deployment: Deployment) -> Finding:
-    """Ask for the app's version."""
+    """Check that the app is enabled, and not too old."""
     if not deployment.options.occ:
         raise Skip('needs occ: --occ "php occ", or what runs it where Nextcloud is')
     found = await _occ(deployment, "config:app:get", "user_oidc", "installed_version", "--default-value=")
@@ -40,7 +41,7 @@ async def version(deployment: Deployment) -> Finding:
 
 
 async def audience(deployment: Deployment) -> Finding:
-    """Look for the two lines of config.php that let in any token of the realm."""
+    """Check the two settings of config.php that make user_oidc accept any token of the realm."""
     settings = await _configuration(deployment)
     problems = []
     if "selfencoded_bearer_validation_audience_check" in settings and not _true(
@@ -53,7 +54,7 @@ async def audience(deployment: Deployment) -> Finding:
 
 
 def _true(value: object) -> bool:
-    """Read a value as PHP does: the string "false" is true."""
+    """Convert a value to a boolean as PHP does: the string "false" is true."""
     return value not in (None, False, "", "0", [])
 
 
@@ -65,7 +66,7 @@ def _lets_all_in(name: str, does: str) -> Problem:
 
 
 async def accounts(deployment: Deployment) -> Finding:
-    """See who gets Nextcloud's local accounts, and whether the token's user has the name of one."""
+    """Check whether realm users can use Nextcloud's local accounts, and whether the token's user has such a name."""
     if await _links(deployment):
         cause = "Whoever has the name of a local account in the realm gets that account, an administrator's too"
         fix = "run nextcloud/setup.sh with NEXTCLOUD_LINK_LOCAL_ACCOUNTS=false, unless you have chosen this"
@@ -82,7 +83,7 @@ async def accounts(deployment: Deployment) -> Finding:
 
 
 async def _links(deployment: Deployment) -> bool:
-    """Say whether user_oidc gives local accounts to the realm's people: it does unless one line forbids it."""
+    """Return whether user_oidc lets realm users use local accounts of the same name, which is its default."""
     settings = await _configuration(deployment)
     makes_accounts = settings.get("auto_provision") is None or _true(settings["auto_provision"])
     links_accounts = settings.get("soft_auto_provision") is None or _true(settings["soft_auto_provision"])
@@ -90,17 +91,17 @@ async def _links(deployment: Deployment) -> bool:
 
 
 async def _local_account(deployment: Deployment, name: str) -> str | None:
-    """Return the id of the local account that Nextcloud finds by this name, in whatever upper and lower case."""
+    """Return the id of the local account that Nextcloud finds by this name, regardless of case, or None."""
     try:
         found = _parsed(await _occ(deployment, "user:info", name, "--output=json"))
-    except Fault:  # there is no account yet
+    except Fault:  # occ fails if the account does not exist
         return None
     is_local = isinstance(found, dict) and found.get("backend") != "user_oidc"
     return str(found.get("user_id")) if is_local else None
 
 
 async def _configuration(deployment: Deployment) -> dict[str, Any]:
-    """Return what config.php says about user_oidc."""
+    """Return the user_oidc settings in config.php."""
     found = _parsed(await _occ(deployment, "config:system:get", "user_oidc", "--default-value={}", "--output=json"))
     return found if isinstance(found, dict) else {}
 
@@ -129,7 +130,13 @@ async def client(deployment: Deployment) -> Finding:
 
 
 def _ours(deployment: Deployment, providers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the provider of this name, or else of this realm; its address may be an inner one."""
+    """Return the provider with the name in the options, else the one of this realm.
+
+    Only the path of the discovery endpoint is compared, because its host may be an internal one.
+
+    Raises:
+        Fault: user_oidc has no such provider.
+    """
     wanted = deployment.options.provider
     path = f"/realms/{deployment.realm}{_WELL_KNOWN}"
     for each in providers:
@@ -140,7 +147,7 @@ def _ours(deployment: Deployment, providers: list[dict[str, Any]]) -> dict[str, 
 
 
 async def bearer(deployment: Deployment) -> Finding:
-    """See that the provider takes bearer tokens, and makes accounts for them."""
+    """Check that the provider accepts bearer tokens, and creates accounts for them."""
     settings = _settings(deployment)
     name = deployment.provider.get("identifier")
     problems = []
@@ -154,7 +161,7 @@ async def bearer(deployment: Deployment) -> Finding:
 
 
 async def names(deployment: Deployment) -> Finding:
-    """See that accounts are named as the realm names people."""
+    """Check that Nextcloud's user ids are the user names of the realm."""
     settings = _settings(deployment)
     mapping, unique = settings.get("mappingUid") or "sub", bool(settings.get("uniqueUid"))
     observed = f"by {mapping}{', hashed' if unique else ''}"
@@ -172,7 +179,7 @@ async def names(deployment: Deployment) -> Finding:
 
 
 async def keys(deployment: Deployment) -> Finding:
-    """Compare the signing keys that user_oidc remembers with the realm's."""
+    """Compare the signing keys in user_oidc's cache with the realm's."""
     setting = f"provider-{deployment.provider.get('id')}-jwksCache"
     remembered = _parsed(await _occ(deployment, "config:app:get", "user_oidc", setting, "--default-value="))
     ids = {jwk.get("kid") for jwk in remembered.get("keys", [])} if isinstance(remembered, dict) else set()
@@ -189,7 +196,7 @@ async def keys(deployment: Deployment) -> Finding:
 
 
 async def cache(deployment: Deployment) -> Finding:
-    """See that there is a memory cache, without which every call asks Keycloak for its metadata."""
+    """Check that Nextcloud has a memory cache, without which every call fetches Keycloak's metadata."""
     found = await _occ(deployment, "config:system:get", "memcache.local", "--default-value=")
     if found:
         return Finding(found.rpartition("\\")[2])
@@ -209,10 +216,10 @@ def _parsed(text: str) -> Any:
 
 
 async def _occ(deployment: Deployment, *arguments: str) -> str:
-    """Run occ and return what it prints.
+    """Run occ and return its output.
 
     Raises:
-        Fault: it can't be run, or fails.
+        Fault: occ cannot be run, fails, or takes longer than `SECONDS`.
     """
     command = [*deployment.options.occ, "--no-interaction", *arguments]
     shown = shlex.join(command)

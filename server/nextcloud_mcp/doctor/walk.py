@@ -1,4 +1,4 @@
-"""The walk: every step in its order, each after those that it needs."""
+"""The order of the steps, and the loop that runs them; each step comes after the steps that it needs."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -50,13 +50,13 @@ WALK: Final = (
     *drift.STEPS,
     *client_metadata.STEPS,
 )
-"""The settings come first, and are judged before there is anything to walk."""
+"""All steps but `SETTINGS`, which runs first, because the others need valid settings."""
 
 STEPS: Final = (SETTINGS, *WALK)
 
 
 async def examine(environ: Mapping[str, str], options: Options) -> Report:
-    """Walk the chain that the settings in `environ` describe."""
+    """Run all steps on the deployment that the settings in `environ` describe."""
     settings = read_settings(environ)
     lines = settings if isinstance(settings, list) else _unstartable(settings)
     if lines or isinstance(settings, list):
@@ -70,7 +70,7 @@ async def examine(environ: Mapping[str, str], options: Options) -> Report:
 
 
 def _unstartable(settings: Settings) -> list[SettingsError]:
-    """Return why the server would not start, if it would not."""
+    """Return the errors with which the server would refuse to start."""
     try:
         create_app(settings)
     except SettingsError as error:
@@ -98,7 +98,7 @@ def _waiting(*codes: str) -> Finding:
 
 
 def _stands(result: Result) -> bool:
-    """Say whether what a step saw can be built on; a warning is no hindrance."""
+    """Return whether steps that need this one may run: it is `OK` or a `WARNING`."""
     return result.finding.outcome in {Outcome.OK, Outcome.WARNING}
 
 
