@@ -37,7 +37,7 @@ class Config:
     """URL of a real Nextcloud; if None, the stack starts the stand-in."""
 
     nextcloud_occ: str | None = None
-    """A command that runs that Nextcloud's `occ`."""
+    """The command that runs `occ` of the Nextcloud at `nextcloud_url`."""
 
     @property
     def ports(self) -> dict[str, int]:

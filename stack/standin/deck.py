@@ -87,7 +87,7 @@ class Desk:
         """Return a board on which the user has the permission `need`.
 
         Raises:
-            RefusedError: there is no such board, or the permission is missing.
+            RefusedError: there is no such board, the permission is missing, or a change is to an archived board.
         """
         board = self.all.boards.get(number)
         if board is None or board["deletedAt"] or not self.permissions(board)[f"PERMISSION_{need}"]:

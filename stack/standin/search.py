@@ -69,7 +69,7 @@ def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
     folder = _folder(provider, user, search.findtext(f"{_D}from/{_D}scope/{_D}href", ""))
     meets = _condition(where[0])
     everything = [_resource(provider, path) for path in (folder, *folder.rglob("*"))]
-    # a resource is None if another request has deleted it meanwhile
+    # a row is None if another request has deleted the file meanwhile
     rows = [row for row in everything if row is not None and meets(row)]
     for order in reversed(search.findall(f"{_D}orderby/{_D}order")):
         rows.sort(key=_sort_key(order), reverse=order.find(f"{_D}descending") is not None)

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     note_seen INTEGER
 )
 """
-_MAX_NAME_BYTES = 240  # leaves room for the time of deletion in a file name of up to 255 bytes
+_MAX_NAME_BYTES = 240  # leaves room for the time of deletion: a file name has at most 255 bytes
 _TRASH = "CREATE TABLE IF NOT EXISTS trash (user TEXT, name TEXT, location TEXT, time INTEGER, UNIQUE (user, name))"
 _README = (
     "# Welcome\n\n"

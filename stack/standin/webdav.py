@@ -143,10 +143,10 @@ class _Request:
         self.user = account_of(environ["asgi.scope"]).user
 
     def check(self) -> None:
-        """Refuse what Nextcloud refuses.
+        """Check the request by Nextcloud's rules.
 
         Raises:
-            DAVError: With Nextcloud's status and message.
+            DAVError: Nextcloud refuses the request; the error has Nextcloud's status and message.
         """
         self._check_owner(self.path, creates=self.method in {"PUT", "MKCOL"})
         if self.method not in {"PUT", "MKCOL"} and _is_too_long(self.path):

@@ -104,7 +104,7 @@ def _nextcloud(config: Config, keycloak: Keycloak) -> Iterator[tuple[Cloud, Next
     cloud = Cloud(config, keycloak)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OIDC_PROVIDER_NAME", NAME)  # the shared realm's provider stays as it is
-        environment.setenv("NEXTCLOUD_SHARED_PROVIDERS", "keycloak")  # whose people are the same ones
+        environment.setenv("NEXTCLOUD_SHARED_PROVIDERS", "keycloak")  # both realms have the same users
         try:
             yield cloud, cloud.start()
         finally:

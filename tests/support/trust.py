@@ -39,7 +39,7 @@ def nextcloud_trusting(config: Config, keycloak: Keycloak, state: Path) -> Itera
     config = replace(config, state=state, nextcloud_port=free_port())
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OIDC_PROVIDER_NAME", keycloak.realm)
-        environment.setenv("NEXTCLOUD_SHARED_PROVIDERS", "keycloak")  # whose people are the same ones
+        environment.setenv("NEXTCLOUD_SHARED_PROVIDERS", "keycloak")  # both realms have the same users
         try:
             with run_nextcloud(config, keycloak) as nextcloud:
                 yield nextcloud.url
