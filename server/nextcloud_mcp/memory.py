@@ -17,7 +17,7 @@ BUDGET: Final = 128 * 1024 * 1024
 """Bytes for all calls: half of what compose.yaml and the chart give the server."""
 
 Owner = tuple[str, ...]
-"""Author call it is: issuer and subject; with one part more for what it has taken for answers."""
+"""The caller, as issuer and subject; a third part marks what is reserved for answers."""
 
 
 class ByteBudget:

@@ -283,7 +283,7 @@ async def test_a_key_that_cannot_verify_is_passed_over(
 
 
 async def test_a_key_that_cannot_be_used_is_named(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """Author token is signed with one learns what the administrator must do; it is not asked for again."""
+    """Whoever has a token signed with one learns what the administrator must do; it is not asked for again."""
     numbers = rsa.generate_private_key(65537, 1024).public_key().public_numbers()  # noqa: S505 - as Keycloak can
     modulus = urlsafe_b64encode(numbers.n.to_bytes(128, "big")).decode().rstrip("=")
     short = {"kty": "RSA", "n": modulus, "e": "AQAB", "kid": "short", "use": "sig", "alg": "RS256"}

@@ -52,7 +52,7 @@ def test_many_may_read_at_once(method: str, params: dict[str, Any], byte: bytes)
 
 
 async def test_slow_reads_do_not_keep_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Author file does not come, and who waits behind them, is told after a while; then there is room again."""
+    """A read that does not end, and those that wait for it, fail after a while; then there is room again."""
     told: list[str] = []
 
     async def read() -> None:
