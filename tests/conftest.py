@@ -1,4 +1,4 @@
-"""What the whole run shares: one event loop's kind, and a chain of real parts for each process, on ports of its own.
+"""Fixtures for the whole run: the event loop, and a chain of real parts for each process, on its own ports.
 
 The chain is made of processes; with `--chain=compose` of the containers of compose.yaml; with `--chain=testcontainers`
 of processes but for Keycloak, which is in a container. `--chain=cluster` is for tests/cluster alone, which needs none.
@@ -64,9 +64,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 class ByFile(LoadScopeScheduling):
-    """Where several processes run the tests (`-n 2`), divide the files among them; each process has a chain of its own.
+    """Divide the test files among several processes (`-n 2`); each process starts its own chain.
 
-    Of a Nextcloud that is given there is only one, so then one process has all that uses the chain.
+    With NEXTCLOUD_URL there is only one Nextcloud, so one process runs all tests that use the chain.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -77,7 +77,7 @@ class ByFile(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    """Divide the tests so."""
+    """Return the scheduler that divides the tests by files."""
     return ByFile(config, log)
 
 

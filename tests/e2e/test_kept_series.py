@@ -1,7 +1,7 @@
 """What is changed in a series is what Nextcloud has afterwards: written and read by plain CalDAV, changed by tools."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import pytest
@@ -9,20 +9,13 @@ from mcp import Client
 
 from stack.chain import Chain
 from tests.e2e.conftest import Connect, NextcloudOf
-from tests.support.ics import WRITTEN_BY
-from tests.support.mcp_client import text_of
+from tests.support.ics import WRITTEN_BY, ics
+from tests.support.mcp_client import use
 
 CALENDAR: Final = "/remote.php/dav/calendars/alice/personal"
+PERSONAL: Final = {"calendar_name": "personal"}
 STAMPS: Final = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")
 BERLIN: Final = "DTSTART;TZID=Europe/Berlin"
-
-
-async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool that must succeed, with alice's own calendar."""
-    result = await client.call_tool(tool, {"calendar_name": "personal", **arguments})
-    assert not result.is_error, text_of(result)
-    structured: dict[str, Any] = result.structured_content
-    return structured
 
 
 async def put(nextcloud: httpx.AsyncClient, uid: str, ical: str) -> None:
@@ -35,22 +28,20 @@ async def put(nextcloud: httpx.AsyncClient, uid: str, ical: str) -> None:
 async def take(nextcloud: httpx.AsyncClient, uid: str) -> list[str]:
     """Return the unfolded lines of an object, and delete it."""
     path = f"{CALENDAR}/{uid}.ics"
-    lines = re.sub(r"\r?\n[ \t]", "", (await nextcloud.get(path)).text).splitlines()
+    lines = unfold((await nextcloud.get(path)).text)
     await nextcloud.delete(path)
     return lines
 
 
-def series(uid: str, *lines: str, override: tuple[str, ...] = ()) -> str:
-    """Return an event with these lines, and if there is one, an occurrence that differs."""
-    stamp = (f"UID:{uid}", "DTSTAMP:20260101T000000Z")
-    more = ("BEGIN:VEVENT", *stamp, *override, "END:VEVENT") if override else ()
-    head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//e2e//EN", "BEGIN:VEVENT", *stamp)
-    return "\n".join((*head, *lines, "END:VEVENT", *more, "END:VCALENDAR", ""))
+def series(uid: str, *lines: str, override: tuple[str, ...]) -> str:
+    """Return an event with these lines, and one occurrence that differs."""
+    _, begin, changed = ics(*override, uid=uid).partition("BEGIN:VEVENT")
+    return ics(*lines, uid=uid).removesuffix("END:VCALENDAR\n") + begin + changed
 
 
 async def starts(client: Client, uid: str, first: str, last: str) -> list[str]:
     """Return when the occurrences of an event begin, as the list has them."""
-    listed = (await use(client, "nc_calendar_list_events", start_date=first, end_date=last))["events"]
+    listed = (await use(client, "nc_calendar_list_events", **PERSONAL, start_date=first, end_date=last))["events"]
     return [event["start_datetime"][:16] for event in listed if event["uid"] == uid]
 
 
@@ -61,7 +52,7 @@ async def test_a_series_is_moved_to_another_day(connect: Connect, nextcloud_of: 
     ical = series(unique, *when, "EXDATE;TZID=Europe/Berlin:20261013T101500", override=changed)
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         await put(nextcloud, unique, ical)
-        await use(client, "nc_calendar_update_event", event_uid=unique, start_datetime="2026-10-07T10:15")
+        await use(client, "nc_calendar_update_event", **PERSONAL, event_uid=unique, start_datetime="2026-10-07T10:15")
         found = await starts(client, unique, "2026-10-01", "2026-12-31")
         lines = await take(nextcloud, unique)
     (rule,) = (line for line in events(lines) if line.startswith("RRULE"))
@@ -81,13 +72,13 @@ async def test_each_occurrence_that_is_listed_can_be_deleted(
     connect: Connect, nextcloud_of: NextcloudOf, unique: str, start: str, first: str, last: str
 ) -> None:
     """By the id that the list gives, also where the clock is changed."""
-    ical = series(unique, f"{BERLIN}:{start}", "DURATION:PT30M", "RRULE:FREQ=DAILY;COUNT=9")
+    ical = ics(f"{BERLIN}:{start}", "DURATION:PT30M", "RRULE:FREQ=DAILY;COUNT=9", uid=unique)
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         await put(nextcloud, unique, ical)
-        listed = (await use(client, "nc_calendar_list_events", start_date=first, end_date=last))["events"]
+        listed = (await use(client, "nc_calendar_list_events", **PERSONAL, start_date=first, end_date=last))["events"]
         ids = [event["recurrence_id"] for event in listed if event["uid"] == unique]
         for recurrence_id in ids:
-            await use(client, "nc_calendar_delete_event", event_uid=unique, recurrence_id=recurrence_id)
+            await use(client, "nc_calendar_delete_event", **PERSONAL, event_uid=unique, recurrence_id=recurrence_id)
         left = await starts(client, unique, first, last)
         lines = await take(nextcloud, unique)
     assert (len(ids), left) == (3, [])
@@ -98,7 +89,7 @@ async def test_a_series_with_a_date_besides_its_rule(connect: Connect, nextcloud
     """It is listed in the months in which only its rule has occurrences: Nextcloud's own filter misses it there."""
     when = ("DTSTART:20261006T100000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", "RDATE:20261008T100000Z")
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
-        await put(nextcloud, unique, series(unique, *when))
+        await put(nextcloud, unique, ics(*when, uid=unique))
         found = await starts(client, unique, "2026-11-01", "2026-11-30")
         await take(nextcloud, unique)
     assert [start[:10] for start in found] == ["2026-11-03", "2026-11-10", "2026-11-17", "2026-11-24"]
@@ -115,13 +106,20 @@ async def test_an_event_is_given_back(
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         await put(nextcloud, unique, ical)
         stored = (await nextcloud.get(f"{CALENDAR}/{unique}.ics")).text
-        told = await use(client, "nc_calendar_get_event", event_uid=unique)
+        told = await use(client, "nc_calendar_get_event", **PERSONAL, event_uid=unique)
         fields = ("title", "description", "location", "start_datetime", "end_datetime", "categories", "privacy", "url")
         same = {name: told[name] for name in fields if told.get(name) is not None}
         zone = told["time_zone"] or ""
-        await use(client, "nc_calendar_update_event", event_uid=unique, **same, time_zone=zone, etag=told["etag"])
+        await use(
+            client, "nc_calendar_update_event", **PERSONAL, event_uid=unique, **same, time_zone=zone, etag=told["etag"]
+        )
         lines = await take(nextcloud, unique)
-    assert kept(lines) == kept(re.sub(r"\r?\n[ \t]", "", stored).splitlines())
+    assert kept(lines) == kept(unfold(stored))
+
+
+def unfold(ical: str) -> list[str]:
+    """Return the lines of an object, each whole (RFC 5545 section 3.1)."""
+    return re.sub(r"\r?\n[ \t]", "", ical).splitlines()
 
 
 def events(lines: list[str]) -> list[str]:

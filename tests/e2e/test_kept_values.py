@@ -4,29 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from mcp import Client
 
 from tests.e2e.conftest import Connect, NextcloudOf
-from tests.support.mcp_client import text_of
+from tests.support.mcp_client import misuse, use
 
 BOARDS: Final = "/index.php/apps/deck/api/v1.1/boards"
 TABLES: Final = "/index.php/apps/tables/api/1/tables"
 COLUMNS: Final = "/ocs/v2.php/apps/tables/api/2/columns"
-
-
-async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool that must succeed."""
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, text_of(result)
-    structured: dict[str, Any] = result.structured_content
-    return structured
-
-
-async def misuse(client: Client, tool: str, **arguments: Any) -> str:
-    """Call a tool that must fail, and return its sentence."""
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error, result
-    return text_of(result)
 
 
 async def test_a_due_date_is_an_instant(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:

@@ -5,6 +5,7 @@ A scripted browser signs the user in.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx2
@@ -96,6 +97,21 @@ def text_of(answer: CallToolResult) -> str:
     """Return the text of a tool result."""
     assert isinstance(answer.content[0], TextContent)
     return answer.content[0].text
+
+
+async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that must succeed, and return its structured content."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text_of(result)
+    structured: dict[str, Any] = result.structured_content
+    return structured
+
+
+async def misuse(client: Client, tool: str, **arguments: Any) -> str:
+    """Call a tool that must fail, and return its sentence."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, result
+    return text_of(result)
 
 
 def registered_by_hand() -> Tokens:

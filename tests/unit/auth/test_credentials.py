@@ -346,7 +346,7 @@ async def test_a_secret_file_that_is_empty_is_named(
     """The administrator reads which file holds no secret."""
     takes(keycloak, "the next one")
     mount(secret_file, "")
-    with pytest.raises(TokenExchangeError, match=f"{secret_file} is empty"):
+    with pytest.raises(TokenExchangeError, match=rf"{secret_file} is empty\.$"):
         await from_file.for_nextcloud(principal())
 
 

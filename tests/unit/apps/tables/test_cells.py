@@ -244,9 +244,9 @@ TWINS = [column(1, "Name", "text"), column(2, "Name", "text"), column(3, "1", "t
 
 def test_columns_that_share_a_title_are_called_by_id() -> None:
     """So are those without a title, or with a title that is another's id: no value lands in the wrong column."""
-    decode_row = cells.decode_row([Cell(column_id=n, value=f"v{n}") for n in (1, 2, 3, 4, 99)], TWINS)
-    assert decode_row == {"1": "v1", "2": "v2", "3": "v3", "4": "v4"}
-    assert encode_row(decode_row, columns=TWINS) == {1: "v1", 2: "v2", 3: "v3", 4: "v4"}
+    row = cells.decode_row([Cell(column_id=n, value=f"v{n}") for n in (1, 2, 3, 4, 99)], TWINS)
+    assert row == {"1": "v1", "2": "v2", "3": "v3", "4": "v4"}
+    assert encode_row(row, columns=TWINS) == {1: "v1", 2: "v2", 3: "v3", 4: "v4"}
     with pytest.raises(InvalidArgumentError, match="more than one column 'Name': use its id, 1 or 2"):
         encode_row({"Name": "x"}, columns=TWINS)
 
