@@ -9,12 +9,13 @@ from nextcloud_mcp import errors
 from nextcloud_mcp.apps.calendar.tools.names import DECK_CALENDAR
 from nextcloud_mcp.boundary.results import ERROR_KEY
 from nextcloud_mcp.catalogue import APPS
+from nextcloud_mcp.doctor.report import JSON_VERSION
 from nextcloud_mcp.doctor.walk import STEPS
 from nextcloud_mcp.metrics import ENDED_CONNECTIONS, RESPONSES, UPSTREAM_SECONDS, USES
 from nextcloud_mcp.settings import Settings
 
 REFERENCE = Path(__file__).parent / "reference"
-DOCTOR_JSON = """
+DOCTOR_JSON = f"""
 
 A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 if one did, 2 for a wrong command line.
 
@@ -24,7 +25,7 @@ A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 i
 
 | member | |
 | --- | --- |
-| `version` | 2 |
+| `version` | {JSON_VERSION} |
 | `healthy` | whether no step failed |
 | `counts` | how many steps ended `ok`, `skipped`, `warning`, `failed` |
 | `steps` | each step, in the order of the table: |
@@ -129,7 +130,7 @@ def errors_page() -> str:
         "",
         "| part | |",
         "| --- | --- |",
-        "| `code` | One of those below. |",
+        "| `code` | A code from the table below. |",
         "| `cause`, `remedy` | What failed, and what to do; the sentence is `cause: remedy.` |",
         "| `argument` | The name of the argument that is wrong, if it is one. |",
         "| `resource` | What it is about, such as `note 7`. |",

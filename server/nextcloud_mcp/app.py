@@ -105,7 +105,7 @@ def create_app(
 def _guarded(
     endpoint: ASGIApp, services: Services, challenge: Challenge, issuer: Issuer, settings: Settings
 ) -> ASGIApp:
-    """Put what a request passes before it reaches the SDK around the endpoint; what is put last comes first."""
+    """Wrap the SDK's endpoint in the checks that a request passes; the outermost one is added last."""
     offer = services.offer
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=services.credentials, challenge=challenge)
     endpoint = FairShare(

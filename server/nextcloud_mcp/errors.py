@@ -25,19 +25,19 @@
         ├── RateLimitedError           429
         └── QuotaExceededError         507
 
-An error is raised with its parts, a `cause` and a `remedy`; the sentence for the caller is made of them here. Both are
-templates: `{name}` stands for a value that the caller reads. Where a value may be what somebody sent or has stored, the
-log gets the cause with `…` in its place. Neither holds a token, a secret or the content of a file.
+An error is raised with a `cause` and a `remedy`; this module makes the caller's sentence from them. Both are templates:
+`{name}` stands for a value that the caller reads. If a person may have sent or stored that value, the log gets `…`.
+Neither template nor value holds a token, a secret or the content of a file.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Self
 
 NOT_LOGGED: Final = "…"
-"""Stands in the log where the caller's sentence has a text."""
+"""Replaces a value in the log."""
 
 _PEOPLES: Final = frozenset({"resource", "why"})
-"""Values that are never logged: what it is about, and what Nextcloud says of it."""
+"""Names of values that are never logged: the resource, and Nextcloud's reason."""
 
 
 class NextcloudMCPError(Exception):
@@ -59,7 +59,7 @@ class NextcloudMCPError(Exception):
     retry_after: int | None = None
     """Seconds after which another try may succeed."""
     hides_texts: ClassVar[bool] = False
-    """Whether texts in the cause are not logged, as they are people's."""
+    """Whether the log replaces every value except numbers with `…`, because a person may have written it."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class NextcloudMCPError(Exception):
 
     def _logged(self, values: Mapping[str, object]) -> dict[str, object]:
         return {
-            name: _Hidden() if value and (name in _PEOPLES or (self.hides_texts and isinstance(value, str))) else value
+            name: _Hidden() if value and (name in _PEOPLES or (self.hides_texts and not _is_number(value))) else value
             for name, value in values.items()
         }
 
@@ -110,7 +110,7 @@ class NextcloudMCPError(Exception):
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What is known of it, for programs of the caller's."""
+        """The error as data, for the caller's programs."""
         known = {
             "status": self.status,
             "method": self.method,
@@ -122,7 +122,7 @@ class NextcloudMCPError(Exception):
 
     @property
     def log_fields(self) -> dict[str, Any]:
-        """What the log has of it."""
+        """The error as fields of a log event."""
         known = {"status": self.status, "method": self.method, "argument": self.argument}
         told = {"code": self.code, "cause": self.logged_cause, "remedy": self.logged_remedy}
         return told | _without_none(known)
@@ -211,7 +211,7 @@ class InvalidArgumentError(NextcloudMCPError):
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What is known of it, and of each argument under `errors`."""
+        """The error as data; `errors` has that of each argument, if several are wrong."""
         errors = [error.parts for error in self.each]
         return super().parts | ({"errors": errors} if errors else {})
 
@@ -347,13 +347,17 @@ def _joined(errors: Iterable[NextcloudMCPError]) -> str:
 
 
 def _begun(template: str, values: Mapping[str, object]) -> str:
-    """Fill in a template; the resource begins a sentence with a capital, the name of an argument never."""
+    """Fill in a template, with a capital if it begins with the resource; the name of an argument stays as it is."""
     text = template.format_map(values)
     return text[:1].upper() + text[1:] if template.startswith("{resource}") else text
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
 class _Hidden:
-    """A text of which the log has `…`, however it is formatted."""
+    """Formats as `…`, whatever the format."""
 
     def __format__(self, _: str) -> str:
         return NOT_LOGGED

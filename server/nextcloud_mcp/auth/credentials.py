@@ -178,8 +178,8 @@ class TokenExchange:
         except SettingsError as error:
             raise TokenExchangeError(
                 "Keycloak refuses this server's credentials; the administrator must give it new ones",
-                "{error}",
-                error=error,
+                "{problem}",
+                problem=error.cause,
             ) from error
 
     async def _send(self, subject_token: str, client: ClientAuthentication) -> httpx.Response:

@@ -103,9 +103,9 @@ class TokenVerifier:
             )
         if self._also_required is not None and self._also_required not in audiences:
             raise InvalidTokenError(
-                "The token does not name {_also_required} as audience, which Nextcloud requires in pass-through mode",
+                "The token does not name {audience} as audience, which Nextcloud requires in pass-through mode",
                 "sign in with the scope that this server asks for",
-                _also_required=self._also_required,
+                audience=self._also_required,
             )
 
 

@@ -34,10 +34,10 @@ class Results:
 
 
 ERROR_KEY: Final = "nextcloud-mcp/error"
-"""Where the parts of an error stand in `_meta` of a result.
+"""The key of an error's parts in `_meta` of a result.
 
-They are not its structured content: clients on the TypeScript SDK check that against the tool's output schema also in a
-result that is an error, and throw the result away.
+The parts are not structured content: clients on the TypeScript SDK validate that against the tool's output schema even
+if `isError` is set, and reject the result.
 """
 
 

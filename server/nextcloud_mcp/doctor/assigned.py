@@ -1,4 +1,4 @@
-"""Default and optional client scopes: those of a client, and those that the realm gives to new clients.
+"""Check the default and optional client scopes of a client and of the realm, which gives its own to new clients.
 
 The Admin REST API ignores these lists when it updates a client (github.com/keycloak/keycloak/issues/24920). It also
 does not move a scope between the default and the optional list (it answers 204 for a client, 409 for the realm;

@@ -69,13 +69,12 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         if not response.content:  # for example when Redis drops connections (measured on 34.0.1)
             raise NextcloudUnavailableError(
                 "Nextcloud's answer is empty (HTTP {status})",
-                "try again shortly; {if_it_goes_on}",
+                f"try again shortly; {IF_IT_GOES_ON}",
                 status=response.status_code,
-                if_it_goes_on=IF_IT_GOES_ON,
             ) from None
         raise NextcloudUnavailableError(
-            "Nextcloud's answer has an unexpected form (HTTP {status}, {headers})",
+            "Nextcloud's answer has an unexpected form (HTTP {status}, {content_type})",
             "the administrator must check NEXTCLOUD_HOST and what stands in front of it",
             status=response.status_code,
-            headers=response.headers.get("content-type", "no content type"),
+            content_type=response.headers.get("content-type", "no content type"),
         ) from None

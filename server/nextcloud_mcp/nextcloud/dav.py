@@ -49,9 +49,9 @@ def body(document: Element | str) -> bytes:
     if found := _NOT_XML.search(text):
         value = text[text.rfind(">", 0, found.start()) + 1 :].partition("<")[0]
         raise InvalidArgumentError(
-            "{value} contains a control character that WebDAV does not allow",
+            "{text} contains a control character that WebDAV does not allow",
             "leave it out",
-            value=quoted_text(unescape(value)),
+            text=quoted_text(unescape(value)),
         )
     return text.encode()
 

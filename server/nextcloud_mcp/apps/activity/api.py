@@ -109,5 +109,5 @@ async def _check_kind(nextcloud: Nextcloud, kind: str) -> None:
     known = [each.id for each in parse(_OCSFilters, response).ocs.data]
     if kind not in known:
         raise InvalidArgumentError(
-            "Unknown kind {kind}", "use one of {known}", kind=quoted(kind), known=", ".join(known)
+            "Unknown kind {kind}", "use one of {known}", argument="kind", kind=quoted(kind), known=", ".join(known)
         )

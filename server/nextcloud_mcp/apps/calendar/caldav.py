@@ -179,13 +179,13 @@ async def get_calendar(nextcloud: Nextcloud, name: str, *, takes: str | None = N
     calendar = _calendar(found)
     if takes and takes not in calendar.components:
         raise InvalidArgumentError(
-            "The {resource} takes no {kinds}s",
+            "The {resource} takes no {kind}s",
             (
                 "use one that nc_calendar_list_calendars shows with {takes} in components, or create one with "
                 "nc_calendar_manage_calendar"
             ),
             resource=_about(name),
-            kinds=_KINDS[takes],
+            kind=_KINDS[takes],
             takes=takes,
         )
     return calendar
@@ -286,7 +286,7 @@ async def delete_calendar(nextcloud: Nextcloud, name: str) -> tuple[int, str | N
 async def find_all(
     nextcloud: Nextcloud, calendar: str, component: str, *, between: tuple[datetime, datetime] | None = None
 ) -> list[CalendarObject]:
-    """Return the objects with a component; with `between`, those that may have an occurrence in that range.
+    """Return the objects with a component; `between` limits them to objects that may have an occurrence in that range.
 
     The times of `between` need a zone. Nextcloud treats floating times as UTC: if that matters, pass a range that is a
     day longer on both sides. Nextcloud's search by time misses some series, so the result includes those of
@@ -343,9 +343,9 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
     found = [each for each in await _query(nextcloud, calendar, condition) if _uid(each.text) == uid]
     if not found:
         raise NotFoundError(
-            "No {kinds} {uid} in {resource}",
-            "check both, or list the {kinds}s",
-            kinds=_KINDS[component],
+            "No {kind} {uid} in {resource}",
+            "check both, or list the {kind}s",
+            kind=_KINDS[component],
             uid=quoted(uid),
             resource=_about(calendar),
         )

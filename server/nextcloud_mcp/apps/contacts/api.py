@@ -384,7 +384,7 @@ def _etag(properties: dict[str, Element]) -> str | None:
 async def _url(nextcloud: Nextcloud, *names: str) -> str:
     if not all(map(dav.is_segment, names)):
         raise InvalidArgumentError(
-            "There is no address book {names}", "pass a name from nc_contacts_list_addressbooks", names=quoted(names[0])
+            "There is no address book {name}", "pass a name from nc_contacts_list_addressbooks", name=quoted(names[0])
         )
     parts = "".join(f"{quote(name, safe='')}/" for name in names)
     address = f"/remote.php/dav/addressbooks/users/{await nextcloud.principal_name()}/{parts}"

@@ -223,10 +223,9 @@ def check_names(fields: Mapping[str, Any]) -> None:
         if name not in names:
             raise InvalidArgumentError(
                 "contact_data.{name} is no field of a contact",
-                "use {model_fields}",
+                f"use {', '.join(ContactData.model_fields)}",
                 argument="contact_data",
                 name=name,
-                model_fields=", ".join(ContactData.model_fields),
             )
 
 

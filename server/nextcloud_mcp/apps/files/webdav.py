@@ -136,7 +136,7 @@ _NO_FOLDER: Final[Mapping[int, Refusal]] = {
     404: Refusal(NotFoundError, "The folder for {resource} does not exist", "create that first"),
     409: Refusal(ConflictError, "The folder above {resource} does not exist", "create that first"),
 }
-"""What is meant by the status of a PUT (404) and of an MKCOL (409, RFC 4918 section 9.3.1)."""
+"""Errors for a missing parent folder: 404 for PUT, 409 for MKCOL (RFC 4918 section 9.3.1)."""
 
 
 async def write_file(

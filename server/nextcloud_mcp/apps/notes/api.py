@@ -128,6 +128,7 @@ def _check_category(category: str) -> None:
         raise InvalidArgumentError(
             f"A part of category has more than {_MAX_FOLDER_NAME} bytes, too many for the name of a folder",
             "choose a shorter one",
+            argument="category",
         )
 
 

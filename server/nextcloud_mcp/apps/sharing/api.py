@@ -294,6 +294,7 @@ async def _today(nextcloud: Nextcloud, last_day: date) -> date:
         raise InvalidArgumentError(
             "expires {last_day} is in the past",
             "write the last day on which the share works, today at the earliest",
+            argument="expires",
             last_day=quoted(last_day.isoformat()),
         )
     return now.date()
@@ -317,12 +318,16 @@ def _day(expires: str | None) -> date | None:
         day = None
     if day is None or found is None or day == date.max:
         raise InvalidArgumentError(
-            "Invalid expires {expires}", "write the last day as YYYY-MM-DD", expires=quoted(str(expires))
+            "Invalid expires {expires}",
+            "write the last day as YYYY-MM-DD",
+            argument="expires",
+            expires=quoted(str(expires)),
         )
     if found[2] not in _OF_A_DAY:
         raise InvalidArgumentError(
             "Invalid expires {expires}",
             "a share ends with a day and not at a time, so write the last day as YYYY-MM-DD",
+            argument="expires",
             expires=quoted(str(expires)),
         )
     return day
@@ -357,7 +362,7 @@ _EXPLAINED: Final[Mapping[int, Refusal]] = {
     status: Refusal(error, "Nextcloud refused {resource}{why}", "correct what it names")
     for status, error in ((400, InvalidArgumentError), (403, ForbiddenError), (404, NotFoundError))
 }
-"""What is meant where Nextcloud says more in its own sentence, which is in the person's language."""
+"""Errors for answers in which Nextcloud gives a reason, in the user's language."""
 
 
 async def _request(

@@ -147,7 +147,10 @@ def encode_row(
     missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
     if missing:
         raise InvalidArgumentError(
-            "data lacks {map}", "these columns are mandatory", argument="data", map=", ".join(map(repr, missing))
+            "data lacks {columns}",
+            "these columns are mandatory",
+            argument="data",
+            columns=", ".join(map(repr, missing)),
         )
     return cells
 
@@ -203,11 +206,17 @@ def _column(name: str, columns: Sequence[Column]) -> Column:
     matching = matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
     if not matching:
         known = ", ".join(repr(known) for known in names(columns).values())
-        raise InvalidArgumentError("The table has no column {name}", "use {known}", name=quoted(name), known=known)
+        raise InvalidArgumentError(
+            "The table has no column {name}", "use {known}", argument="data", name=quoted(name), known=known
+        )
     if len(matching) > 1:
         ids = " or ".join(str(column.id) for column in matching)
         raise InvalidArgumentError(
-            "The table has more than one column {name}", "use its id, {ids}", name=quoted(name), ids=ids
+            "The table has more than one column {name}",
+            "use its id, {ids}",
+            argument="data",
+            name=quoted(name),
+            ids=ids,
         )
     return matching[0]
 
@@ -301,8 +310,8 @@ def _option(column: Column, value: Any) -> int:
 
     Where options share a label, reading shows their ids, as numbers, and what reading shows counts before all else.
     """
-    decode_row = _option_values(column)
-    read = [each for each, label in decode_row.items() if type(label) is type(value) and label == value]
+    options = _option_values(column)
+    read = [each for each, label in options.items() if type(label) is type(value) and label == value]
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     found = read or [option.id for option in column.selection_options if text == option.label]
     if len(found) > 1:

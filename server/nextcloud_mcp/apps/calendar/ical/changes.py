@@ -222,7 +222,7 @@ def _move_rest(series: Series, change: Change, old: Timed, old_rules: list[vRecu
 
 
 def _own_occurrence(series: Series, change: Change, recurrence_id: str) -> VEvent:
-    """Return the override of one occurrence; add one to the calendar if there is none.
+    """Return the override of one occurrence, which is added to the calendar if it does not exist.
 
     Raises:
         InvalidArgumentError: the change contains a rule, or the occurrence cannot be changed alone.
@@ -415,11 +415,12 @@ def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str
         is_address = "@" in address.strip("@") and not any(each in address for each in ' "<>')
         if item.lower() not in known and not (is_address and not any(each in name for each in "<>")):
             raise InvalidArgumentError(
+                "Invalid mail address {item!r} in attendees",
                 (
-                    "Invalid mail address {item!r} in attendees: pass addresses separated by commas, or names with "
-                    "addresses, in quotes where they have a comma"
+                    "pass addresses separated by commas, or names with addresses, in quotes where they have a comma: "
+                    '"Doe, Jane" <jane@example.org>'
                 ),
-                '"Doe, Jane" <jane@example.org>',
+                argument="attendees",
                 item=item[:100],
             )
         people.setdefault(item if item.lower() in known else address, name)
@@ -515,7 +516,7 @@ def _keep_alarms(event: VEvent, kept: Callable[[Alarm], bool]) -> None:
 
 
 def _move_first(event: VEvent, minutes: int) -> None:
-    """Move the first reminder and those at the same time, such as one by mail; add a reminder if there is none."""
+    """Move the first reminder and all at the same time, such as one by mail; add a reminder to an event without."""
     counted = [alarm for alarm in alarms(event) if before(alarm) is not None]
     if not counted:
         event.add_component(_alarm("DISPLAY", minutes, event, None))

@@ -246,7 +246,7 @@ def start_and_end(event: VEvent) -> tuple[Moment, Moment]:
 
 
 def text(component: Component, name: str) -> str:
-    """Return a property as text: the first if there are several, "" if there is none."""
+    """Return the first property of this name as text, or "" without one."""
     value = component.get(name, "")
     return str(value[0] if isinstance(value, list) else value)
 

@@ -30,7 +30,7 @@ def repeats(task: VTodo) -> bool:
 
 
 def begins(task: VTodo) -> Timed | None:
-    """Return the time from which a task recurs: DTSTART, or DUE if there is none, as many programs write it."""
+    """Return the time from which a task recurs: DTSTART, or without it DUE, as many programs write it."""
     return timed(task, "DTSTART") or timed(task, "DUE")
 
 
@@ -70,7 +70,7 @@ def as_completed_single_task(vcalendar: VCalendar, uid: str) -> VCalendar:
 
 
 def advance_to_next_occurrence(vcalendar: VCalendar, task: VTodo) -> bool:
-    """Move a task and its reminders to the next occurrence; return False if there is none.
+    """Move a task and its reminders to the next occurrence; return False after the last one.
 
     Raises:
         InvalidArgumentError: the next occurrence is unknown: the task has no start, overrides, or a rule that is not

@@ -260,7 +260,7 @@ def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Sh
 
 
 def move_dates(component: Component, shift: Shift, old: Moment, new: Timed) -> None:
-    """Move the EXDATEs and RDATEs of an event or a task; drop those that `shift` maps to None."""
+    """Move the EXDATEs and RDATEs of an event or a task; drop each date that `shift` maps to None."""
     for name in ("EXDATE", "RDATE"):
         if name in component:
             moved = [_shifted(each, shift, old, new) for each in _as_list(component.pop(name))]
@@ -376,9 +376,9 @@ def _move_occurrence(event: VEvent, shift: Shift, old: Moment, new: Timed) -> No
     moved = shift(by_rule)
     if moved is None:
         raise InvalidArgumentError(
-            "The occurrence {dt} was changed, and after this change the series has none in its place",
+            "The occurrence {occurrence} was changed, and after this change the series has none in its place",
             "delete it first with its recurrence_id, or pass another rule or start",
-            dt=identity.dt.isoformat(),
+            occurrence=identity.dt.isoformat(),
         )
     params = dict(identity.params)
     event["RECURRENCE-ID"] = value(_in_zone(moved, new.dt), new)

@@ -71,9 +71,9 @@ def _check_series_start(event: VEvent, start: Moment | None, *, repeats: bool) -
     begins: Moment = event.start
     if repeats and start is not None and skipped_in(start, zone_of(begins)):
         raise InvalidArgumentError(
-            "The clock in {zone_of} skips {start}, so no series can start then",
+            "The clock in {zone} skips {start}, so no series can start then",
             "pass a start_datetime on another day",
-            zone_of=zone_of(begins),
+            zone=zone_of(begins),
             start=start.isoformat(),
         )
 

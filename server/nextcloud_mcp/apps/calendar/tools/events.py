@@ -366,10 +366,10 @@ async def nc_calendar_create_meeting(
     if not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
         raise InvalidArgumentError(
             "Invalid duration_minutes {duration_minutes}",
-            "pass a number from 1 to {a_year}",
+            "pass a number from 1 to {longest}",
             argument="duration_minutes",
             duration_minutes=duration_minutes,
-            a_year=A_YEAR // timedelta(minutes=1),
+            longest=A_YEAR // timedelta(minutes=1),
         )
     change = Change(
         title=title,
