@@ -123,15 +123,16 @@ async def crowd(chain: Chain, exchange: Server, pass_through: Server) -> AsyncIt
     at_once = anyio.Semaphore(SIGN_INS_AT_ONCE[chain.nextcloud.kind])
     turns = anyio.Semaphore(CALLS_AT_ONCE[chain.nextcloud.kind])
 
-    async def token_for(name: str, scope: str, browser: Browser | None = None) -> str:
+    async def token_for(name: str, scope: str, alone: anyio.Lock, browser: Browser | None = None) -> str:
         account = {"username": name, "password": CROWD_PASSWORD}
-        return str((await sign_in(chain.keycloak, **account, scope=scope, browser=browser))["access_token"])
+        async with alone:  # Keycloak's brute-force protection refuses one of two simultaneous sign-ins of a user
+            return str((await sign_in(chain.keycloak, **account, scope=scope, browser=browser))["access_token"])
 
     async def join(name: str, http: httpx.AsyncClient) -> None:
         async with at_once:
-            browser = Browser()
+            browser, alone = Browser(), anyio.Lock()
             for server in (exchange, pass_through):
-                signed_in = partial(token_for, name, f"{server.scope} {EVERYTHING}")
+                signed_in = partial(token_for, name, f"{server.scope} {EVERYTHING}", alone)
                 member = Member(name, server, await signed_in(browser), signed_in, http, turns)
                 members.append(member)
             await member.call("nc_whoami")  # makes the account in Nextcloud, which takes it a while

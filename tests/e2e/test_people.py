@@ -128,6 +128,39 @@ async def test_user_ids_that_nextcloud_decodes_twice(
             )
 
 
+@pytest.mark.parametrize("character", ["/", "\\"], ids=["slash", "backslash"])
+async def test_user_ids_without_files(
+    exchange: Server, keycloak: Keycloak, admin: KeycloakAdmin, chain: Chain, character: str
+) -> None:
+    """Nextcloud creates no home folder for them: each app that keeps its data in files says so, and Deck works."""
+    if chain.nextcloud.kind == "stand-in":
+        pytest.skip("the stand-in creates a home folder for every user id")
+    name = f"a{character}b-{secrets.token_hex(4)}"
+    scopes = "files:read files:write notes:read notes:write cookbook:read calendar:read deck:read"
+    with somebody_new(admin, name) as (_, person):
+        tokens = await sign_in(keycloak, **person, scope=f"{exchange.scope} {scopes}")
+        somebody = Caller(exchange.url, str(tokens["access_token"]))
+        note = {"title": "Plan", "content": "", "category": ""}
+        for tool, arguments in (
+            ("nc_webdav_list_directory", {"path": ""}),
+            ("nc_webdav_write_file", {"path": "a.md", "content": ""}),
+            ("nc_webdav_list_trash", {}),
+            ("nc_notes_search_notes", {"query": ""}),
+            ("nc_notes_create_note", note),
+            ("nc_cookbook_list_recipes", {}),
+        ):
+            sentence = await somebody.outcome(tool, **arguments)
+            assert isinstance(sentence, str), tool
+            assert sentence.startswith("Nextcloud has no files for user ids with /, \\ or decomposed letters"), tool
+        assert (await somebody.call("deck_get_boards"))["result"]
+        calendars = await somebody.outcome("nc_calendar_list_calendars")
+        if isinstance(calendars, dict):
+            (personal,) = [each for each in calendars["calendars"] if each["name"] == "personal"]
+            assert personal["shared_by"] is None
+        else:
+            assert "has no calendars and contacts for user ids with" in calendars
+
+
 async def test_a_renamed_person(server: Server, keycloak: Keycloak, admin: KeycloakAdmin) -> None:
     """From the first token that has the new name, everything is that account's; of the former one, nothing is."""
     x = secrets.token_hex(4)

@@ -86,6 +86,11 @@ class Nextcloud:
             self._user_id = self._people.user_id(self._account) or (await self._user()).id
         return self._user_id
 
+    @property
+    def _assumed_user_id(self) -> str | None:
+        """The user's id, from this call or remembered from an earlier one."""
+        return self._user_id or self._people.user_id(self._account)
+
     def turn(self, *thing: Hashable) -> anyio.Lock:
         """Return the lock to hold while this account changes what Nextcloud lets one request at a time change."""
         return self._people.turns.of(self._account, *thing)
@@ -207,6 +212,9 @@ class Nextcloud:
             raise no_answer(error, method, about) from error
         await self._check_user_id(response)
         if not response.is_success and response.status_code not in also_ok:
+            user_id = self._assumed_user_id
+            if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and user_id and not user_ids.has_home(user_id):
+                raise user_ids.no_files(user_id)  # apps that keep their data in files, Notes for one, crash
             failure = error_for(response, about, errors=errors)
             raise self.not_accepted() if isinstance(failure, TokenNotAcceptedError) else failure
         return response
@@ -223,7 +231,7 @@ class Nextcloud:
         Raises:
             AccountChangedError: the user id has changed.
         """
-        assumed = self._user_id or self._people.user_id(self._account)
+        assumed = self._assumed_user_id
         if self._is_confirmed or assumed is None or response.status_code == httpx.codes.UNAUTHORIZED:
             return
         named = user_ids.named_in(response)

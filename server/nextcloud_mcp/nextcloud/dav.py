@@ -139,10 +139,11 @@ def shared_by(response: Element) -> str | None:
     It takes the properties `OWNER` (RFC 3744 section 5.1).
     """
     owner = response.findtext(f".//{OWNER[0]}/{D}href", "")
-    _, is_person, user = _path(owner).rpartition("/principals/users/")
-    if not is_person or user == _path(response.findtext(f"{D}href", "")).rpartition("/")[0].rpartition("/")[2]:
+    _, is_person, encoded = _path(owner).rpartition("/principals/users/")
+    user = unquote(encoded)  # before it is compared: some characters are encoded in one of the two addresses only
+    if not is_person or user == unquote(_path(response.findtext(f"{D}href", "")).rpartition("/")[0].rpartition("/")[2]):
         return None
-    return named(unquote(user), response.findtext(f".//{OWNER[1]}"))
+    return named(user, response.findtext(f".//{OWNER[1]}"))
 
 
 def named(user_id: str, display_name: str | None) -> str:

@@ -16,18 +16,28 @@ _RESPONSE: Final = b"<d:response>"
 
 
 def home_name(user_id: str) -> str:
-    """Return a user id as it stands in the paths of files, uploads and trash, percent-encoded.
+    r"""Return a user id as it stands in the paths of files, uploads and trash, percent-encoded.
 
     Nextcloud decodes it once more than the rest of a path, `+` included, for it takes `+` and `%` to be forbidden in
     user ids (measured on 32.0.1 and 34.0.1). user_oidc allows them.
 
     Raises:
-        NextcloudError: it has a `/`, with which Nextcloud mixes up folders, or decomposed letters, which Nextcloud
-            composes in paths alone (measured on 34.0.1).
+        NextcloudError: it has a `/` or `\`, for which Nextcloud creates no home folder, or decomposed letters, which
+            Nextcloud composes in paths only (measured on 34.0.1).
     """
-    if "/" in user_id or not is_normalized("NFC", user_id):
-        raise _impossible(user_id, "files", "/ or decomposed letters")
+    if not (has_home(user_id) and is_normalized("NFC", user_id)):
+        raise no_files(user_id)
     return quote(_TWICE_DECODED.sub(lambda found: quote(found[0]), user_id), safe="")
+
+
+def has_home(user_id: str) -> bool:
+    r"""Return whether Nextcloud can create a home folder; it takes `/` and `\` in a user id for folders."""
+    return not re.search(r"[/\\]", user_id)
+
+
+def no_files(user_id: str) -> NextcloudError:
+    """Return the error for a user id with which Nextcloud has no files, and so no notes and recipes either."""
+    return _impossible(user_id, "files", "/, \\ or decomposed letters")
 
 
 def principal_name(user_id: str) -> str:

@@ -610,6 +610,7 @@ async def test_a_key_that_disturbs_others_is_named(
         ("100%", "100%25", "100%25"),
         ("per%cent", "per%2525cent", None),
         ("a/b", None, None),
+        ("a\\b", None, "a%5Cb"),
         ("zoe\u0308", None, "zoe%CC%88"),
     ],
 )
@@ -626,6 +627,16 @@ async def test_user_ids_in_paths(
             await name()
         assert repr(user_id) in str(caught.value)
         assert repr(user_id) not in caught.value.logged_cause
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "a\\b"])
+async def test_crash_for_want_of_a_home_folder(nextcloud: Nextcloud, fake: FakeNextcloud, user_id: str) -> None:
+    """Notes and Cookbook answer 500 to a user id with which Nextcloud has no files; the error states that cause."""
+    fake.on("GET", USER_PATH, ocs_user(user_id))
+    fake.on("GET", "/index.php/apps/notes/api/v1/notes", answer(500))
+    await nextcloud.user_id()
+    with pytest.raises(NextcloudError, match="Nextcloud has no files for user ids with"):
+        await nextcloud.request("GET", "/index.php/apps/notes/api/v1/notes", about="the list of notes")
 
 
 async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
