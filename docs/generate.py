@@ -31,7 +31,7 @@ A step whose needs are not met is skipped. Exit status: 0 if no step failed, 1 i
 | `steps` | each step, in the order of the table: |
 | `steps[].code`, `.title` | which it is |
 | `steps[].outcome` | `ok`, `skipped`, `warning` (calls work all the same) or `failed` |
-| `steps[].observed` | what was seen, for people; of a skipped step, why it was not judged |
+| `steps[].observed` | what was seen, for people; of a skipped step, why it was not checked |
 | `steps[].problems[]` | `outcome` (`warning` or `failed`), `cause`, and `fix`: a command, a setting, a place |
 
 No token, secret or password is ever in it.

@@ -401,7 +401,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     "issuer: another realm": Case(
         settings(OIDC_DISCOVERY_URL="{keycloak}/realms/master/.well-known/openid-configuration"),
         "issuer.scopes",
-        "The realm master offers no scope nextcloud-mcp:exchange",
+        "The realm master does not offer the scope nextcloud-mcp:exchange",
         "Create client scope",
     ),
     "issuer: two names": Case(
@@ -429,7 +429,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     "issuer: a tool's scope is missing": Case(
         scope_attribute("notes:write", "include.in.openid.provider.metadata", "false"),
         "issuer.scopes",
-        "offers no scope notes:write",
+        "does not offer the scope notes:write",
         "Create client scope > notes:write",
     ),
     # the server
@@ -449,7 +449,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         at(lambda target: target.server.meddling(header("www-authenticate", None))),
         "server.challenge",
         "no WWW-Authenticate",
-        "pass the header WWW-Authenticate on",
+        "pass on the header WWW-Authenticate",
     ),
     "server: a proxy's login instead": Case(
         at(
@@ -480,7 +480,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
             )
         ),
         "server.metadata",
-        "The server calls itself {server}/mcp/",
+        "The metadata names the resource {server}/mcp/",
         "NEXTCLOUD_MCP_SERVER_URL={server}/mcp",
     ),
     "server: of another issuer": Case(
@@ -525,7 +525,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
             without_policy("registered-dynamically"),
         ),
         "clients.registration",
-        "Anyone may register a client for any address",
+        "Anyone may register a client with any redirect URI",
         "Trusted hosts",
     ),
     # the exchange
@@ -622,7 +622,10 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     # Nextcloud
     "Nextcloud: something else": Case(
-        settings(NEXTCLOUD_HOST="{keycloak}"), "nextcloud.status", "is no JSON object: HTTP 404", "set NEXTCLOUD_HOST"
+        settings(NEXTCLOUD_HOST="{keycloak}"),
+        "nextcloud.status",
+        "is not a JSON object: HTTP 404",
+        "set NEXTCLOUD_HOST",
     ),
     "Nextcloud: in maintenance": Case(
         at(lambda target: target.nextcloud.meddling(answering(STATUS, Fault(200, MAINTENANCE, JSON)))),
@@ -638,7 +641,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         ),
         "nextcloud.status",
         "redirects",
-        "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
+        "set NEXTCLOUD_HOST to the address to which Nextcloud redirects",
     ),
     "Nextcloud: name not trusted": Case(
         at(lambda target: target.nextcloud.failing(Fault(400, b'{"error":"Trusted domain error.","code":15}', JSON))),
@@ -650,7 +653,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         at(lambda target: target.nextcloud.dropping("OCS-APIRequest")),
         "nextcloud.ocs",
         "HTTP 412",
-        "passes the header OCS-APIRequest on",
+        "pass on the header OCS-APIRequest",
     ),
     "Nextcloud: no database": Case(
         at(lambda target: target.nextcloud.failing(Fault(500, headers=HTML))),

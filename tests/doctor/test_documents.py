@@ -82,8 +82,8 @@ async def found(chain: Chain) -> Finding:
 
 
 FAULTS: Final[Mapping[str, tuple[Callable[[Lists], None], Outcome, str, str]]] = {
-    "no policy": (without(NAME), Outcome.WARNING, "no policy takes any", "keycloak/cimd.json"),
-    "the policy is off": (switched_off, Outcome.WARNING, "no policy takes any", "--features=cimd"),
+    "no policy": (without(NAME), Outcome.WARNING, "no policy accepts any", "keycloak/cimd.json"),
+    "the policy is off": (switched_off, Outcome.WARNING, "no policy accepts any", "--features=cimd"),
     "no hosts": (profile(allow_permitted_domains=[]), Outcome.WARNING, "lists no host", "Trusted domains"),
     "plain HTTP": (
         profile(allow_http_scheme=True, allow_permitted_domains=["claude.ai", "localhost"]),
@@ -94,13 +94,13 @@ FAULTS: Final[Mapping[str, tuple[Callable[[Lists], None], Outcome, str, str]]] =
     "asks for nextcloud": (
         without("nobody-asks-for-nextcloud"),
         Outcome.FAILED,
-        "may claim the scope nextcloud",
+        "may request the scope nextcloud",
         "add the client policy nobody-asks-for-nextcloud",
     ),
     "refuses those that do not ask": (
         only_those_not_asking,
         Outcome.FAILED,
-        "may claim the scope nextcloud",
+        "may request the scope nextcloud",
         "add the client policy nobody-asks-for-nextcloud",
     ),
 }

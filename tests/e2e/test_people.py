@@ -245,6 +245,12 @@ async def test_another_mapping(
         finally:
             occ("user_oidc:provider", PROVIDER, "--mapping-uid=preferred_username")
 
+            async def restored() -> bool:
+                outcome = await somebody.outcome("nc_whoami")
+                return isinstance(outcome, dict) and outcome["user_id"] == person["username"]
+
+            await eventually(restored)  # for the next test, as Nextcloud caches the mapping for some seconds
+
 
 def _occ(chain: Chain) -> Callable[..., None]:
     """Return what runs the real Nextcloud's occ; without one, the test is skipped."""

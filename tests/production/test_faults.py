@@ -107,7 +107,7 @@ FAULTS: Final = {
     ),
     "redis-full": Case(
         lambda deployment: redis_with(deployment, "maxmemory", "1", "192mb"),
-        ("nextcloud.ocs", "gives no answer (it takes too long)"),
+        ("nextcloud.ocs", "does not answer (it takes too long)"),
         None,
     ),
     "database-stopped": Case(

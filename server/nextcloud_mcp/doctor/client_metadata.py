@@ -27,11 +27,15 @@ async def policies(deployment: Deployment) -> Finding:
         return Finding("not offered")
     taking = _taking(deployment.live)
     if not taking:
-        cause = "The issuer's metadata offers documents and no policy takes any, so clients that bring one are refused"
+        cause = (
+            "The issuer offers client metadata documents, but no policy accepts any: clients that use one are refused"
+        )
         fix = f"add the profiles and policies {_SHIPPED}, or build Keycloak without --features=cimd"
-        return Finding("offered, and none is taken", (warning(cause, fix),))
+        return Finding("offered, but no policy accepts any", (warning(cause, fix),))
     problems = [problem for name, configuration in taking.items() for problem in _judged(name, configuration)]
-    return Finding(f"taken by the profile {' and '.join(taking)}", (*problems, *_asking_for_nextcloud(deployment.live)))
+    return Finding(
+        f"accepted by the profile {' and '.join(taking)}", (*problems, *_asking_for_nextcloud(deployment.live))
+    )
 
 
 def _taking(live: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -81,7 +85,7 @@ def _asking_for_nextcloud(live: Mapping[str, Any]) -> Iterator[Problem]:
     """Check that a policy refuses requests for `SCOPE`: registration policies do not apply to documents."""
     if not any(_refuses_scope(live, policy) for policy in _enabled(live)):
         yield Problem(
-            f"A document may claim the scope {SCOPE}, and a token that opens Nextcloud past the servers is given to it",
+            f"A client with a metadata document may request the scope {SCOPE} and get a token that Nextcloud accepts",
             f"add the client policy nobody-asks-for-nextcloud {_SHIPPED}",
         )
 

@@ -33,11 +33,11 @@ async def agree(deployment: Deployment) -> Finding:
         if ahead is not None:
             deployment.clocks[name] = ahead
     if not deployment.clocks:
-        raise Skip("nobody tells the time: no answer has a Date")
+        raise Skip("no response has a Date header to compare clocks with")
     told = ", ".join(f"{name} {seconds:+.0f} s" for name, seconds in sorted(deployment.clocks.items()))
     silent = [name for name, _, _ in sources if name not in deployment.clocks]
     problems = tuple(_problem(name, seconds) for name, seconds in sorted(deployment.clocks.items()) if _is_off(seconds))
-    return Finding(told + (f"; {', '.join(silent)} tells no time" if silent else ""), problems)
+    return Finding(told + (f"; no Date from {', '.join(silent)}" if silent else ""), problems)
 
 
 async def _ahead(http: httpx.AsyncClient, url: str) -> float | None:

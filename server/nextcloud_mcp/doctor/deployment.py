@@ -118,9 +118,9 @@ async def ask(http: httpx.AsyncClient, method: str, url: str, *, fix: str, **par
     try:
         return await http.request(method, url, **parts)
     except httpx.InvalidURL as error:  # no HTTPError in httpx; the URL may come from the issuer's metadata
-        raise Fault(f"{url} is no address", fix) from error
+        raise Fault(f"{url} is not a valid URL", fix) from error
     except httpx.HTTPError as error:
-        raise Fault(f"{_absolute(http, url)} gives no answer: {network_cause(error)}", fix) from error
+        raise Fault(f"{_absolute(http, url)} does not answer: {network_cause(error)}", fix) from error
 
 
 async def ask_in_passing(http: httpx.AsyncClient, url: str, **parts: Any) -> httpx.Response | None:
@@ -145,7 +145,7 @@ async def ask_json(http: httpx.AsyncClient, url: str, *, fix: str) -> dict[str, 
     document = json_object(response) if response.is_success else None
     if document is None:
         kind = response.headers.get("content-type", "no content type")
-        raise Fault(f"{_absolute(http, url)} is no JSON object: HTTP {response.status_code}, {kind}", fix)
+        raise Fault(f"{_absolute(http, url)} is not a JSON object: HTTP {response.status_code}, {kind}", fix)
     return document
 
 

@@ -30,8 +30,8 @@ async def challenge(deployment: Deployment) -> Finding:
     deployment.challenge = dict(_PARAMETER.findall(header))
     if not header.lower().startswith("bearer") or "resource_metadata" not in deployment.challenge:
         raise Fault(
-            "The 401 has no WWW-Authenticate that says where to sign in, so clients with nothing but the URL are lost",
-            "let the proxy in front pass the header WWW-Authenticate on, and no login of its own stand in the way",
+            "The 401 has no WWW-Authenticate with resource_metadata, so clients cannot find out where to sign in",
+            "let the proxy in front pass on the header WWW-Authenticate, and turn off any login of its own",
             observed=f"401, WWW-Authenticate: {header or 'none'}",
         )
     return Finding(f"401; sign in for {deployment.challenge.get('scope', 'no scope')}")
@@ -62,7 +62,7 @@ def _no_challenge(deployment: Deployment, response: httpx.Response) -> Fault:
 def _fix(response: httpx.Response) -> str:
     if response.is_redirect:
         location = response.headers.get("location", "nowhere")
-        return f"set NEXTCLOUD_MCP_SERVER_URL to the address that answers itself (it redirects to {location})"
+        return f"set NEXTCLOUD_MCP_SERVER_URL to an address that does not redirect (this one redirects to {location})"
     if response.is_server_error:
         return "see that the proxy in front reaches the server, and look into the logs of both"
     return "see what answers there: it is not this server, or something in front changes its answers"
@@ -86,7 +86,7 @@ async def metadata(deployment: Deployment) -> Finding:
     resource = deployment.resource.get("resource")
     if resource != url:
         raise Fault(
-            f"The server calls itself {resource}, and clients that call it {url} refuse that (RFC 9728 section 3.3)",
+            f"The metadata names the resource {resource}, so clients that use {url} refuse it (RFC 9728 section 3.3)",
             f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it; or give clients {resource}",
         )
     return Finding(f"resource {resource}, {len(deployment.resource.get('scopes_supported', []))} scopes")

@@ -35,9 +35,7 @@ async def metadata(deployment: Deployment) -> Finding:
         raise Fault(f"{url} names no {' and no '.join(missing)}", fix, observed="no discovery document")
     deployment.metadata = document
     if "S256" not in document.get("code_challenge_methods_supported", []):
-        raise Fault(
-            "The issuer offers no PKCE with S256, without which MCP clients refuse to sign in", "use Keycloak 26"
-        )
+        raise Fault("The issuer does not offer PKCE with S256, which MCP clients require", "use Keycloak 26")
     return Finding(f"issuer {document['issuer']}")
 
 
@@ -48,9 +46,7 @@ async def public(deployment: Deployment) -> Finding:
     if public_url == deployment.settings.discovery_url:
         return await _one_name(deployment, issuer)
     if is_loopback(issuer) and not is_loopback(deployment.settings.discovery_url):
-        raise Skip(
-            f"{issuer} is on loopback, and from here that is another machine: run the doctor where the browser is"
-        )
+        raise Skip(f"{issuer} is a loopback address of another machine: run the doctor where the browser is")
     document = await ask_json(deployment.http, public_url, fix=f"make {issuer} reachable for clients, or {_HOSTNAME}")
     if document.get("issuer") != issuer:
         raise Fault(
@@ -88,7 +84,7 @@ async def encrypted(deployment: Deployment) -> Finding:
     problems = tuple(
         Problem(
             f"{name} is {url}, so passwords and tokens cross the network unencrypted, and clients refuse it",
-            "put a proxy that ends TLS in front and use its https:// address",
+            "put a proxy that terminates TLS in front and use its https:// address",
         )
         for name, url in urls.items()
         if not url.startswith("https://") and not is_loopback(url)
@@ -110,7 +106,7 @@ async def keys(deployment: Deployment) -> Finding:
         raise Fault(
             f"{url} has no signing key of an accepted algorithm ({', '.join(ALGORITHMS)})",
             f"{_KEYS} > Add providers > rsa-generated, with RS256",
-            observed=f"{len(found)} keys, none of them of use",
+            observed=f"{len(found)} keys, none of them usable",
         )
     problems = [
         warning(
@@ -139,9 +135,9 @@ def _refused_by_nextcloud(algorithms: list[str], *, is_all: bool) -> Problem:
     cause = f"Nextcloud's app user_oidc does not verify {' or '.join(algorithms)}"
     if is_all:
         fix = f"{_KEYS} > Add providers, for one of {', '.join(USER_OIDC_ALGORITHMS)}; then {_DEFAULT_ALGORITHM}"
-        return Problem(f"{cause}, and the realm has keys for nothing else, so each call gets 401", fix)
+        return Problem(f"{cause}, and the realm has no other keys, so each call gets 401", fix)
     return warning(
-        f"{cause}, for which the realm has keys: whoever has a token signed so gets 401",
+        f"{cause}, for which the realm has keys: callers with a token signed this way get 401",
         f"{_DEFAULT_ALGORITHM} to one of {', '.join(USER_OIDC_ALGORITHMS)}, and each client's own under Advanced too",
     )
 
@@ -183,7 +179,7 @@ def _missing_scope(deployment: Deployment, scope: str) -> Problem:
     server = scope == deployment.settings.server_scope
     why = "without it no token is meant for this server" if server else "without it its tools can't be called"
     return Problem(
-        f"The realm {deployment.realm} offers no scope {scope}: {why}",
+        f"The realm {deployment.realm} does not offer the scope {scope}: {why}",
         f"in Keycloak's console: Client scopes > Create client scope > {scope}, as keycloak/realm-export.json has it; "
         "with KEYCLOAK_ADMIN set the doctor gives the command",
     )

@@ -38,7 +38,7 @@ async def server(deployment: Deployment) -> Finding:
         return await _reach(url, "NEXTCLOUD_MCP_SERVER_URL", "the MCP server or the proxy in front of it")
     except Fault:
         if is_loopback(url) and not is_loopback(deployment.settings.discovery_url):
-            raise Skip(f"{url} is on loopback, and from here that is another machine: {_WHERE_CLIENTS_ARE}") from None
+            raise Skip(f"{url} is a loopback address of another machine: {_WHERE_CLIENTS_ARE}") from None
         raise
 
 

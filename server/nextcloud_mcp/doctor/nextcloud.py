@@ -42,7 +42,7 @@ async def status(deployment: Deployment) -> Finding:
     if response.is_redirect:
         raise Fault(
             f"Nextcloud redirects from {url} to {response.headers.get('location')}, which this server does not follow",
-            "set NEXTCLOUD_HOST to the address where Nextcloud answers itself",
+            "set NEXTCLOUD_HOST to the address to which Nextcloud redirects",
             observed=f"HTTP {response.status_code}",
         )
     if response.status_code == httpx.codes.BAD_REQUEST:  # it answers 400 to every path; measured on 32.0.1
@@ -57,7 +57,7 @@ async def status(deployment: Deployment) -> Finding:
     fix = "set NEXTCLOUD_HOST to Nextcloud's address, with its path if it has one"
     found = await ask_json(deployment.nextcloud, "/status.php", fix=fix)
     if "installed" not in found or "versionstring" not in found:
-        raise Fault(f"What answers at {url} is no Nextcloud", fix)
+        raise Fault(f"The server at {url} is not Nextcloud", fix)
     return _state(found)
 
 
@@ -72,7 +72,9 @@ def _state(found: dict[str, Any]) -> Finding:
             raise Fault(cause, fix, observed=observed)
     major = str(found.get("version", "")).partition(".")[0]
     if major.isdigit() and int(major) < OLDEST:
-        old = warning(f"Nextcloud {major} is older than any that this was run against", f"upgrade to {OLDEST} or newer")
+        old = warning(
+            f"Nextcloud {major} is older than the oldest version that was tested", f"upgrade to {OLDEST} or newer"
+        )
         return Finding(observed, (old,))
     return Finding(observed)
 
@@ -82,7 +84,7 @@ async def ocs(deployment: Deployment) -> Finding:
     try:
         response = await deployment.nextcloud.get(CAPABILITIES, params={"format": "json"})
     except httpx.HTTPError as error:
-        raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives no answer ({network_cause(error)})", LOOK) from error
+        raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} does not answer ({network_cause(error)})", LOOK) from error
     if response.is_success and json_object(response):
         return Finding("its OCS API answers")
     if response.is_server_error or not response.content:
@@ -91,7 +93,7 @@ async def ocs(deployment: Deployment) -> Finding:
         raise Fault(f"{_ONLY_STATUS}: {CAPABILITIES} gives {observed}", LOOK, observed=observed)
     raise Fault(
         f"Nextcloud answers its OCS API with HTTP {response.status_code}",
-        "see that what stands in front of it passes the header OCS-APIRequest on, and look into Nextcloud's log",
+        "let the proxy in front of it pass on the header OCS-APIRequest, and look into Nextcloud's log",
         observed=f"HTTP {response.status_code}",
     )
 

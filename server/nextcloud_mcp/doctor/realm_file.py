@@ -33,7 +33,7 @@ def read(path: str | None) -> dict[str, Any]:
         realm: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Fault(
-            f"{source} is no realm ({type(error).__name__})", "give the file that was imported: --realm"
+            f"{source} is not a realm file ({type(error).__name__})", "pass the file that was imported with --realm"
         ) from error
     return realm
 

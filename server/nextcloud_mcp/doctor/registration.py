@@ -32,7 +32,7 @@ _BY_HAND: Final = f"allow it in {_POLICIES} (Trusted hosts: localhost), or tell 
 async def registration(deployment: Deployment) -> Finding:
     """Register a client and delete it; then check that a client with a foreign redirect URI is refused."""
     if not deployment.options.registration:
-        raise Skip("--no-registration: no client is registered to see whether one can be")
+        raise Skip("not tried, because of --no-registration")
     endpoint = deployment.metadata.get("registration_endpoint")
     if not isinstance(endpoint, str):
         return _closed("The issuer's metadata names no registration endpoint")
@@ -40,7 +40,7 @@ async def registration(deployment: Deployment) -> Finding:
     answer = await _register(deployment, endpoint, CLIENT)
     client = _registered(answer)
     if client is None:
-        return _closed(f"Keycloak lets nobody register from a desktop: {_words(answer)}")
+        return _closed(f"Keycloak refuses registrations of desktop clients: {_words(answer)}")
     if isinstance(client.get("client_id_issued_at"), int):
         deployment.clocks["Keycloak"] = skew(client["client_id_issued_at"], asked)
     problems = [*await _delete(deployment, client), *_offers(deployment, client)]
@@ -85,7 +85,7 @@ def _offers(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
         return []
     return [
         Problem(
-            f"A client that registers may not ask for {wanted}, so no token of its would be meant for this server",
+            f"A client that registers may not request {wanted}, so its tokens would not name this server in aud",
             f"add {wanted} to the optional scopes: Client scopes in Keycloak's console, Assigned type Optional",
         )
     ]
@@ -98,7 +98,7 @@ def _closed(cause: str) -> Finding:
 
 def _open_to_strangers() -> Problem:
     return Problem(
-        "Anyone may register a client for any address: its consent page would hand people's codes to strangers",
+        "Anyone may register a client with any redirect URI, and get the authorization codes of people who consent",
         f"restrict it in {_POLICIES}: Trusted hosts, as keycloak/realm-export.json has it",
     )
 
@@ -114,8 +114,10 @@ def _words(response: httpx.Response) -> str:
 async def documents(deployment: Deployment) -> Finding:
     """Report whether the issuer supports metadata documents, an experimental feature that needs no server setting."""
     if deployment.metadata.get("client_id_metadata_document_supported"):
-        return Finding("clients may bring a metadata document; whose is taken, an administrator can see")
-    return Finding("not offered; clients register, or have an id given by hand")
+        return Finding(
+            "clients may use a metadata document; with KEYCLOAK_ADMIN set the doctor shows which ones are accepted"
+        )
+    return Finding("not offered; clients register dynamically or get a client id by hand")
 
 
 STEPS: Final = (

@@ -16,7 +16,7 @@ async def ready(deployment: Deployment) -> Finding:
     try:
         checks = dict(response.json()["checks"])
     except (ValueError, KeyError, TypeError):
-        raise Skip(f"{url} is not shown to the outside") from None
+        raise Skip(f"{url} is not exposed by the proxy") from None
     problems = [_not_ready(deployment, name, state) for name, state in sorted(checks.items()) if state != "ok"]
     return Finding(", ".join(f"{name}: {state}" for name, state in sorted(checks.items())), tuple(problems))
 

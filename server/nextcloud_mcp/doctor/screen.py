@@ -47,7 +47,7 @@ class Screen:
             titles = ", ".join(result.step.title for result in waiting)
             needs = dict.fromkeys(code for result in waiting for code in result.finding.needs)
             elsewhere = [code for code in needs if not code.startswith(f"{group}.")] or list(needs)[:1]
-            yield from self._row(Outcome.SKIPPED, "not judged", f"{titles}: first {', '.join(elsewhere)}")
+            yield from self._row(Outcome.SKIPPED, "not checked", f"{titles}: first {', '.join(elsewhere)}")
 
     def _step(self, result: Result) -> Iterator[str]:
         yield from self._row(result.finding.outcome, result.step.title, result.finding.observed)
@@ -75,7 +75,7 @@ class Screen:
             Outcome.OK: "in order",
             Outcome.WARNING: "to look at",
             Outcome.FAILED: "to fix",
-            Outcome.SKIPPED: "not judged",
+            Outcome.SKIPPED: "not checked",
         }
         parts = [f"{report.count(outcome)} {word}" for outcome, word in words.items() if report.count(outcome)]
         return self._painted(f"{', '.join(parts)}.", COLOURS[Outcome.OK if report.healthy else Outcome.FAILED])

@@ -173,7 +173,7 @@ async def names(deployment: Deployment) -> Finding:
     fix = (
         f"occ user_oidc:provider {deployment.provider.get('identifier')} "
         "--mapping-uid=preferred_username --unique-uid=0\n"
-        "but only if nobody has used it yet: who has would get a new, empty account"
+        "but only before anybody has signed in: people who have would get a new, empty account"
     )
     return Finding(observed, (Problem(cause, fix),))
 

@@ -23,7 +23,7 @@ NOBODY: Final[Mapping[str, str]] = {
 
 
 def test_every_wrong_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """All at once, each with its own line; what rests on them is not judged."""
+    """All at once, each with its own line; what rests on them is not checked."""
     environ = {**PASS_THROUGH, "NEXTCLOUD_HOST": "cloud", "ENABLE_TOKEN_EXCHANGE": "true", "MCP_PORT": "http"}
     assert main(["doctor", "--json"], environ) == 1
     report = json.loads(capsys.readouterr().out)

@@ -41,11 +41,11 @@ async def problem_of(step: Callable[[Deployment], object], reply: Reply) -> Prob
 
 
 BROKEN: Final[dict[str, tuple[Reply, str]]] = {
-    "hangs": (raising(httpx.ReadTimeout("")), "gives no answer (it takes too long)"),
-    "resets": (raising(httpx.ReadError("")), "gives no answer (the connection fails (ReadError))"),
+    "hangs": (raising(httpx.ReadTimeout("")), "does not answer (it takes too long)"),
+    "resets": (raising(httpx.ReadError("")), "does not answer (the connection fails (ReadError))"),
     "hangs up": (
         raising(httpx.RemoteProtocolError("")),
-        "gives no answer (the connection fails (RemoteProtocolError))",
+        "does not answer (the connection fails (RemoteProtocolError))",
     ),
     "500": (lambda _: httpx.Response(500, text="Internal Server Error"), "gives HTTP 500"),
     "503": (lambda _: httpx.Response(503, html="<h1>Error"), "gives HTTP 503"),

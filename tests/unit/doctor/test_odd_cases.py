@@ -75,7 +75,7 @@ async def test_a_client_that_may_not_ask_for_the_server() -> None:
     """Who registers gets all that it may ask for; without the server's scope its tokens are of no use."""
     (problem,) = (await registered(keycloak(scope="files:read"))).problems
     assert problem.outcome is Outcome.FAILED
-    assert "may not ask for nextcloud-mcp:exchange" in problem.cause
+    assert "may not request nextcloud-mcp:exchange" in problem.cause
 
 
 async def test_an_answer_that_is_no_client() -> None:
@@ -83,7 +83,7 @@ async def test_an_answer_that_is_no_client() -> None:
     finding = await registered(lambda _: httpx.Response(201, text="<p>Welcome"))
     (problem,) = finding.problems
     assert problem.outcome is Outcome.WARNING
-    assert "lets nobody register from a desktop: HTTP 201" in problem.cause
+    assert "refuses registrations of desktop clients: HTTP 201" in problem.cause
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_an_address_that_is_none() -> None:
         deployment = Deployment(
             load_settings(EXCHANGE), Options(), http, http, metadata={"issuer": "x", "jwks_uri": "//[::"}
         )
-        with pytest.raises(Fault, match="is no address"):
+        with pytest.raises(Fault, match="is not a valid URL"):
             await issuer.keys(deployment)
 
 
@@ -193,7 +193,7 @@ def jwk(algorithm: str, kid: str, **changes: str) -> dict[str, Any]:
 SIGNING_KEYS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "RS256": ([jwk("RS256", "a")], "", ""),
     "Ed25519": ([jwk("Ed25519", "a")], "", ""),
-    "PS256 alone": ([jwk("PS256", "a")], "does not verify PS256, and the realm has keys for nothing else", "failed"),
+    "PS256 alone": ([jwk("PS256", "a")], "does not verify PS256, and the realm has no other keys", "failed"),
     "Ed448 alone": ([jwk("Ed448", "a")], "does not verify EdDSA with Ed448, and the realm", "failed"),
     "PS256 too": ([jwk("RS256", "a"), jwk("PS256", "b")], "PS256, for which the realm has keys", "warning"),
     "ES512 beside ES256": ([jwk("ES256", "a"), jwk("ES512", "b")], "refuses tokens signed with ES256 while", "warning"),

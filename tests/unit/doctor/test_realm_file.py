@@ -67,5 +67,5 @@ def test_no_realm(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "realm.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(Fault, match="is no realm"):
+    with pytest.raises(Fault, match="is not a realm file"):
         realm_file.read(str(path))

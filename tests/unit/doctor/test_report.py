@@ -44,12 +44,12 @@ exchange
     → kcadm.sh get clients
 
 token
-  - not judged        accepted: first exchange.client
+  - not checked       accepted: first exchange.client
 
 drift
   - access            needs admin access
 
-1 in order, 1 to look at, 1 to fix, 2 not judged."""
+1 in order, 1 to look at, 1 to fix, 2 not checked."""
 
 
 def test_json_has_the_documented_shape() -> None:
