@@ -10,7 +10,7 @@ from starlette.responses import Response
 from stack.chain import Chain
 from tests.abuse.conftest import LimitedServer, run_limited
 from tests.conftest import PEOPLE
-from tests.support.front import run_front
+from tests.support.fault_proxy import run_fault_proxy
 from tests.support.mcp_http import call_tool, message, post, result
 from tests.support.oauth import sign_in
 from tests.support.threads import in_thread
@@ -112,10 +112,10 @@ async def test_parallel_listings_of_a_large_folder(chain: Chain) -> None:
     Meanwhile a probe of its health is answered: no listing keeps the event loop.
     """
     async with AsyncExitStack() as stack:
-        front = await stack.enter_async_context(run_front(chain.nextcloud.url))
-        running = run_limited(chain, mode="exchange", settings={"NEXTCLOUD_HOST": front.url})
+        proxy = await stack.enter_async_context(run_fault_proxy(chain.nextcloud.url))
+        running = run_limited(chain, mode="exchange", settings={"NEXTCLOUD_HOST": proxy.url})
         server = await stack.enter_async_context(in_thread(running))
-        stack.enter_context(front.meddling(_folder_of_many_files))
+        stack.enter_context(proxy.altering(_folder_of_many_files))
         token = await _sign_in(chain, server, "files:read")
         totals: list[int | None] = []
 

@@ -14,7 +14,7 @@ from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
-from tests.support.front import Front, run_front
+from tests.support.fault_proxy import FaultProxy, run_fault_proxy
 from tests.support.oauth import ALICE, sign_in
 from tests.support.threads import in_thread
 
@@ -27,16 +27,16 @@ class BreakableChain:
 
     Attributes:
         chain: the real parts.
-        keycloak: the front of Keycloak.
-        server: the front of the server, which is its public address.
-        nextcloud: the front of Nextcloud.
-        admin: Keycloak's administration API, past the front.
+        keycloak: the proxy in front of Keycloak.
+        server: the proxy in front of the server, which is its public address.
+        nextcloud: the proxy in front of Nextcloud.
+        admin: Keycloak's administration API, without the proxy.
     """
 
     chain: Chain
-    keycloak: Front
-    server: Front
-    nextcloud: Front
+    keycloak: FaultProxy
+    server: FaultProxy
+    nextcloud: FaultProxy
     admin: KeycloakAdmin
 
     @property
@@ -91,15 +91,15 @@ def complaints(report: Report) -> list[str]:
 
 
 @asynccontextmanager
-async def run_ward(chain: Chain) -> AsyncIterator[BreakableChain]:
+async def run_breakable_chain(chain: Chain) -> AsyncIterator[BreakableChain]:
     """Run it for as long as the block lasts, in exchange mode."""
     async with AsyncExitStack() as stack:
-        keycloak = await stack.enter_async_context(run_front(chain.keycloak.url))
-        nextcloud = await stack.enter_async_context(run_front(chain.nextcloud.url))
+        keycloak = await stack.enter_async_context(run_fault_proxy(chain.keycloak.url))
+        nextcloud = await stack.enter_async_context(run_fault_proxy(chain.nextcloud.url))
         port = free_port()
-        server = await stack.enter_async_context(run_front(f"http://localhost:{port}"))
+        server = await stack.enter_async_context(run_fault_proxy(f"http://localhost:{port}"))
         target = BreakableChain(chain, keycloak, server, nextcloud, chain.keycloak.admin())
         url = target.environ["NEXTCLOUD_MCP_SERVER_URL"]
-        running = run_server("ward", url, port, target.environ, logs=chain.config.state)
+        running = run_server("breakable", url, port, target.environ, logs=chain.config.state)
         await stack.enter_async_context(in_thread(running))
         yield target

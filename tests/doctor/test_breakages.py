@@ -22,19 +22,19 @@ from nextcloud_mcp.doctor.deployment import Options
 from nextcloud_mcp.doctor.finding import Outcome
 from stack.chain import Chain
 from stack.process import LOOPBACK, free_port
-from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_ward
+from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_breakable_chain
 from tests.support.administration import client_with, realm_with
 from tests.support.certificates import self_signed
-from tests.support.front import Fault, Front
+from tests.support.fault_proxy import Fault, FaultProxy
 
 Broken = Callable[[BreakableChain], AbstractAsyncContextManager[Mapping[str, str]]]
-"""Breaks a ward for as long as the block lasts, and returns the settings that the doctor gets in place of the real."""
+"""Breaks the chain for the block, and returns the settings that the doctor gets in place of the real ones."""
 
 
 @pytest.fixture(scope="module")
 async def target(chain: Chain) -> AsyncIterator[BreakableChain]:
     """The chain that each test breaks and mends."""
-    async with run_ward(chain) as running:
+    async with run_breakable_chain(chain) as running:
         yield running
 
 
@@ -66,7 +66,7 @@ def at(change: Callable[[BreakableChain], AbstractContextManager[object]]) -> Br
     return broken
 
 
-def away(part: Callable[[BreakableChain], Front]) -> Broken:
+def away(part: Callable[[BreakableChain], FaultProxy]) -> Broken:
     """Take a part down."""
 
     @asynccontextmanager
@@ -92,23 +92,23 @@ def both(*breakages: Broken) -> Broken:
 def answering(path: str, fault: Fault) -> Callable[[str, Response], Response]:
     """Answer at one path with something else."""
 
-    def meddle(asked: str, real: Response) -> Response:
+    def alter(asked: str, real: Response) -> Response:
         return Response(fault.body, fault.status, dict(fault.headers)) if asked.endswith(path) else real
 
-    return meddle
+    return alter
 
 
 def rewriting(path: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[str, Response], Response]:
     """Change the JSON object at one path."""
 
-    def meddle(asked: str, real: Response) -> Response:
+    def alter(asked: str, real: Response) -> Response:
         if not asked.endswith(path):
             return real
         return Response(
             json.dumps(change(json.loads(bytes(real.body)))), real.status_code, media_type="application/json"
         )
 
-    return meddle
+    return alter
 
 
 def hanging(path: str) -> Broken:
@@ -126,14 +126,14 @@ def hanging(path: str) -> Broken:
 def header(name: str, value: str | None) -> Callable[[str, Response], Response]:
     """Set a header of every answer, or take it away."""
 
-    def meddle(_: str, real: Response) -> Response:
+    def alter(_: str, real: Response) -> Response:
         if value is None:
             real.headers.__delitem__(name)
         else:
             real.headers[name] = value
         return real
 
-    return meddle
+    return alter
 
 
 def with_tls(*, trusted: bool, **certificate: Any) -> Broken:
@@ -406,7 +406,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "issuer: two names": Case(
         at(
-            lambda target: target.keycloak.meddling(
+            lambda target: target.keycloak.altering(
                 rewriting(KEYCLOAK, lambda it: it | {"issuer": it["issuer"].replace("localhost", LOOPBACK)})
             )
         ),
@@ -415,13 +415,13 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "--hostname-backchannel-dynamic=true",
     ),
     "issuer: no keys": Case(
-        at(lambda target: target.keycloak.meddling(rewriting("/certs", lambda _: {"keys": []}))),
+        at(lambda target: target.keycloak.altering(rewriting("/certs", lambda _: {"keys": []}))),
         "issuer.keys",
         "no signing key of an accepted algorithm",
         "Add providers",
     ),
     "issuer: keys out of reach": Case(
-        at(lambda target: target.keycloak.meddling(answering("/certs", Fault(404)))),
+        at(lambda target: target.keycloak.altering(answering("/certs", Fault(404)))),
         "issuer.keys",
         "HTTP 404",
         "reachable",
@@ -446,14 +446,14 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "Host on unchanged",
     ),
     "server: a proxy hides the 401": Case(
-        at(lambda target: target.server.meddling(header("www-authenticate", None))),
+        at(lambda target: target.server.altering(header("www-authenticate", None))),
         "server.challenge",
         "no WWW-Authenticate",
         "pass on the header WWW-Authenticate",
     ),
     "server: a proxy's login instead": Case(
         at(
-            lambda target: target.server.meddling(
+            lambda target: target.server.altering(
                 answering("/mcp", Fault(302, headers={"Location": "https://sso.example.org/"}))
             )
         ),
@@ -462,20 +462,20 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "https://sso.example.org/",
     ),
     "server: a proxy without a server": Case(
-        at(lambda target: target.server.meddling(answering("/mcp", Fault(502)))),
+        at(lambda target: target.server.altering(answering("/mcp", Fault(502)))),
         "server.challenge",
         "HTTP 502 in place of 401",
         "proxy in front reaches the server",
     ),
     "server: a proxy hides the metadata": Case(
-        at(lambda target: target.server.meddling(answering(METADATA, Fault(404)))),
+        at(lambda target: target.server.altering(answering(METADATA, Fault(404)))),
         "server.metadata",
         "HTTP 404",
         f"let the proxy pass {METADATA} on",
     ),
     "server: calls itself otherwise": Case(
         at(
-            lambda target: target.server.meddling(
+            lambda target: target.server.altering(
                 rewriting(METADATA, lambda it: it | {"resource": f"{it['resource']}/"})
             )
         ),
@@ -485,7 +485,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "server: of another issuer": Case(
         at(
-            lambda target: target.server.meddling(
+            lambda target: target.server.altering(
                 rewriting(METADATA, lambda it: it | {"authorization_servers": ["https://old.example.org"]})
             )
         ),
@@ -628,7 +628,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "set NEXTCLOUD_HOST",
     ),
     "Nextcloud: in maintenance": Case(
-        at(lambda target: target.nextcloud.meddling(answering(STATUS, Fault(200, MAINTENANCE, JSON)))),
+        at(lambda target: target.nextcloud.altering(answering(STATUS, Fault(200, MAINTENANCE, JSON)))),
         "nextcloud.status",
         "in maintenance mode",
         "occ maintenance:mode --off",
@@ -669,7 +669,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "Nextcloud: fails without Redis": Case(
         at(
-            lambda target: target.nextcloud.meddling(
+            lambda target: target.nextcloud.altering(
                 answering(CAPABILITIES, Fault(500, b"Internal Server Error", HTML))
             )
         ),
@@ -678,20 +678,20 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "see that Redis runs and takes Nextcloud's password",
     ),
     "Nextcloud: is unavailable but for status.php": Case(
-        at(lambda target: target.nextcloud.meddling(answering(CAPABILITIES, Fault(503, b"<html>", HTML)))),
+        at(lambda target: target.nextcloud.altering(answering(CAPABILITIES, Fault(503, b"<html>", HTML)))),
         "nextcloud.ocs",
         "gives HTTP 503",
         "no disk is full",
     ),
     "Nextcloud: answers with nothing": Case(
-        at(lambda target: target.nextcloud.meddling(answering(CAPABILITIES, Fault(200, headers=HTML)))),
+        at(lambda target: target.nextcloud.altering(answering(CAPABILITIES, Fault(200, headers=HTML)))),
         "nextcloud.ocs",
         "gives HTTP 200, an empty answer",
         "see that Redis runs and takes Nextcloud's password",
     ),
     "Nextcloud: fails with a token": Case(
         at(
-            lambda target: target.nextcloud.meddling(
+            lambda target: target.nextcloud.altering(
                 answering("/cloud/user", Fault(500, b"Internal Server Error", HTML))
             )
         ),
@@ -708,7 +708,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         scope=SCOPE,
     ),
     "Nextcloud: a proxy stops WebDAV": Case(
-        at(lambda target: target.nextcloud.meddling(answering("/remote.php/dav/files/alice/", Fault(405)))),
+        at(lambda target: target.nextcloud.altering(answering("/remote.php/dav/files/alice/", Fault(405)))),
         "nextcloud.apis",
         "PROPFIND /remote.php/dav/files/{{user}}/",
         "WebDAV's methods",
@@ -716,7 +716,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     "Nextcloud: another account": Case(
         at(
-            lambda target: target.nextcloud.meddling(
+            lambda target: target.nextcloud.altering(
                 rewriting("/ocs/v2.php/cloud/user", lambda it: {"ocs": {**it["ocs"], "data": {"id": "5e884898da28"}}})
             )
         ),
@@ -728,7 +728,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     # the clocks
     "clock: Nextcloud's is off": Case(
-        at(lambda target: target.nextcloud.meddling(header("date", "Mon, 01 Jan 2024 00:00:00 GMT"))),
+        at(lambda target: target.nextcloud.altering(header("date", "Mon, 01 Jan 2024 00:00:00 GMT"))),
         "clocks.agree",
         "behind this machine's",
         "timedatectl set-ntp true",
@@ -821,7 +821,7 @@ async def test_a_key_in_order(target: BreakableChain) -> None:
     assert complaints(report) == []
 
 
-async def test_the_ward_is_healthy(target: BreakableChain) -> None:
+async def test_the_unbroken_chain_has_no_problems(target: BreakableChain) -> None:
     """Nothing is left of the breakages, and without one there is nothing to complain of."""
     credentials = (target.chain.keycloak.admin_user, target.chain.keycloak.admin_password)
     report = await target.examined({}, Options(token=await target.token(), admin=credentials))

@@ -14,7 +14,7 @@ import pytest
 
 from nextcloud_mcp.doctor.deployment import Options
 from stack.chain import Chain
-from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_ward
+from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_breakable_chain
 
 PROVIDER: Final = os.environ.get("OIDC_PROVIDER_NAME") or "keycloak"
 REMEMBERED: Final = json.dumps({"keys": [{"kid": "key-of-yesterday"}]})
@@ -100,7 +100,7 @@ async def target(chain: Chain) -> AsyncIterator[BreakableChain]:
     """The chain with a Nextcloud that occ can break."""
     if chain.config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to break")
-    async with run_ward(chain) as running:
+    async with run_breakable_chain(chain) as running:
         yield running
 
 

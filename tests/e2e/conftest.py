@@ -16,7 +16,7 @@ from tests.conftest import PEOPLE
 from tests.support.administration import somebody_new
 from tests.support.declared import OFFER
 from tests.support.http import patient_client
-from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.minting import Minter, realm_key
 from tests.support.oauth import Person, sign_in
 from tests.support.own_chain import OwnChain, run_own_chain
@@ -78,7 +78,7 @@ def connect(server: Server, keychain: dict[tuple[str, str], Tokens]) -> Connect:
     @asynccontextmanager
     async def connect(username: str) -> AsyncIterator[Client]:
         tokens = keychain.setdefault((username, server.url), Tokens())
-        async with connected(server.url, Somebody(**PEOPLE[username]), tokens) as client:
+        async with connected(server.url, McpUser(**PEOPLE[username]), tokens) as client:
             yield client
 
     return connect

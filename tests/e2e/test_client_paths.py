@@ -13,7 +13,7 @@ from tests.e2e.conftest import Server
 from tests.support.browser import Browser
 from tests.support.documents import CLAUDE_CODE, CLAUDE_DESKTOP, JWT_BEARER, VS_CODE, Documents
 from tests.support.featured import registration_open
-from tests.support.mcp_client import Somebody, Tokens, connected, registered_by_hand
+from tests.support.mcp_client import McpUser, Tokens, connected, registered_by_hand
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize, claims, sign_in, token_request
 
@@ -35,9 +35,9 @@ def featured_pass_through(featured: Chain) -> Server:
     return Server("pass-through", featured.config.pass_through_url)
 
 
-async def whoami(url: str, tokens: Tokens, **client: Any) -> tuple[dict[str, Any], Somebody]:
+async def whoami(url: str, tokens: Tokens, **client: Any) -> tuple[dict[str, Any], McpUser]:
     """Sign alice in, and let Nextcloud say who she is; also return what her browser saw."""
-    person = Somebody(**ALICE)
+    person = McpUser(**ALICE)
     async with connected(url, person, tokens, **client) as mcp:
         listing = await mcp.call_tool("nc_webdav_list_directory", {})
         who = await mcp.call_tool("nc_whoami", {})

@@ -13,7 +13,7 @@ from tests.e2e.journeys import JOURNEYS
 from tests.e2e.later import LATER
 from tests.support.contract import KNOWN
 from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
-from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.old_client import RESOURCES, OldClient
 from tests.support.recipe_page import RecipePage
 
@@ -28,7 +28,7 @@ async def old(
 ) -> AsyncIterator[OldClient]:
     """Connect alice with an old client, which speaks an old version of the protocol too."""
     tokens = keychain.setdefault(("alice", server.url), Tokens())
-    async with connected(server.url, Somebody(**PEOPLE["alice"]), tokens, mode="legacy") as client:
+    async with connected(server.url, McpUser(**PEOPLE["alice"]), tokens, mode="legacy") as client:
         yield OldClient(client, unique=unique, nextcloud_of=nextcloud_of, recipe_page=recipe_page)
 
 

@@ -27,7 +27,7 @@ from stack.process import free_port
 from stack.servers import run_server
 from tests.e2e.conftest import EVERYTHING, Server
 from tests.support.eventually import MAX_SECONDS, eventually
-from tests.support.front import Fault, Front, run_front
+from tests.support.fault_proxy import Fault, FaultProxy, run_fault_proxy
 from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request
 from tests.support.minting import Minter, rsa_key
@@ -35,11 +35,11 @@ from tests.support.oauth import ALICE, sign_in
 from tests.support.server import LEGACY, MODERN
 from tests.support.threads import in_thread
 
-IMPATIENT: Final = (sys.executable, "-m", "tests.support.impatient")
+SHORT_TIMEOUTS: Final = (sys.executable, "-m", "tests.support.short_timeouts")
 
 
 @dataclass(frozen=True)
-class Patient:
+class ProxiedServer:
     """The server under test, and what it stands on.
 
     Attributes:
@@ -48,8 +48,8 @@ class Patient:
         host: its public name.
         token: alice's, for it.
         log: its log.
-        keycloak: the front of the realm.
-        nextcloud: the front of Nextcloud.
+        keycloak: the proxy in front of the realm.
+        nextcloud: the proxy in front of Nextcloud.
     """
 
     mode: str
@@ -57,8 +57,8 @@ class Patient:
     host: str
     token: str
     log: Path
-    keycloak: Front
-    nextcloud: Front
+    keycloak: FaultProxy
+    nextcloud: FaultProxy
 
     async def call(
         self,
@@ -97,25 +97,25 @@ class Patient:
 
 
 @pytest.fixture(scope="module", params=["exchange", "pass_through"])
-async def patient(request: pytest.FixtureRequest, chain: Chain) -> AsyncIterator[Patient]:
+async def proxied(request: pytest.FixtureRequest, chain: Chain) -> AsyncIterator[ProxiedServer]:
     """A server in each mode, behind which Keycloak and Nextcloud can fail."""
     server: Server = request.getfixturevalue(request.param)
     tokens = await sign_in(chain.keycloak, **ALICE, scope=f"{server.scope} {EVERYTHING}")
     name = f"faults-{server.mode}"
     async with AsyncExitStack() as stack:
-        keycloak = await stack.enter_async_context(run_front(chain.keycloak.url))
-        nextcloud = await stack.enter_async_context(run_front(chain.nextcloud.url))
+        keycloak = await stack.enter_async_context(run_fault_proxy(chain.keycloak.url))
+        nextcloud = await stack.enter_async_context(run_fault_proxy(chain.nextcloud.url))
         settings = {
             "NEXTCLOUD_HOST": nextcloud.url,
             "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url.replace(chain.keycloak.url, keycloak.url),
         }
         if server.mode == "exchange":
             settings |= {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
-        running = run_server(name, server.url, free_port(), settings, logs=chain.config.state, command=IMPATIENT)
+        running = run_server(name, server.url, free_port(), settings, logs=chain.config.state, command=SHORT_TIMEOUTS)
         url = await stack.enter_async_context(in_thread(running))
         host = server.origin.removeprefix("http://")
         log = chain.config.state / f"server-{name}.log"
-        yield Patient(server.mode, url, host, tokens["access_token"], log, keycloak, nextcloud)
+        yield ProxiedServer(server.mode, url, host, tokens["access_token"], log, keycloak, nextcloud)
 
 
 LIST: Final = ("nc_webdav_list_directory", {"path": "Plans"})
@@ -246,37 +246,37 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
 
 
 @pytest.mark.parametrize("case", NEXTCLOUD_ANSWERS.values(), ids=NEXTCLOUD_ANSWERS.keys())
-async def test_nextcloud_answers(patient: Patient, case: Case) -> None:
+async def test_nextcloud_answers(proxied: ProxiedServer, case: Case) -> None:
     """Each answer is a sentence, none of the answer's own words in it; one event; and gone with its cause."""
-    await patient.works()
-    with patient.nextcloud.failing(case.fault):
-        response = await patient.call(*case.call)
-    await patient.works()
+    await proxied.works()
+    with proxied.nextcloud.failing(case.fault):
+        response = await proxied.call(*case.call)
+    await proxied.works()
 
-    assert_told(patient, response, case.sentence, case.code)
+    assert_told(proxied, response, case.sentence, case.code)
 
 
-def assert_told(patient: Patient, response: httpx.Response, sentence: str, code: str) -> None:
+def assert_told(proxied: ProxiedServer, response: httpx.Response, sentence: str, code: str) -> None:
     """Hold a tool's error and the log's event against what they must be."""
     answer = result(response)
     assert answer["isError"] is True
     assert [content["text"] for content in answer["content"]] == [sentence]
-    event = patient.only_event(response)
+    event = proxied.only_event(response)
     assert (event["event"], event["level"]) == ("tool.failed", "warning")
     assert event["code"] == code
     logged = f"{event['cause']}: {event['remedy']}."
     assert re.fullmatch(re.escape(logged).replace("…", ".*"), sentence), "the log has more than the sentence"
 
 
-async def test_nextcloud_down(patient: Patient) -> None:
+async def test_nextcloud_down(proxied: ProxiedServer) -> None:
     """Refused connections are told after two more tries; a start of Nextcloud is all it takes."""
-    await patient.works()
-    async with patient.nextcloud.away():
-        response = await patient.call(*WHO)
-    await patient.works()
+    await proxied.works()
+    async with proxied.nextcloud.away():
+        response = await proxied.call(*WHO)
+    await proxied.works()
 
     sentence = "Nextcloud can't be reached (ConnectError): try again shortly."
-    assert_told(patient, response, sentence, "nextcloud.unavailable")
+    assert_told(proxied, response, sentence, "nextcloud.unavailable")
 
 
 SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
@@ -301,36 +301,36 @@ SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
 
 @pytest.mark.parametrize(("call", "request_line", "sentence"), SLOW.values(), ids=SLOW.keys())
 async def test_nextcloud_slow(
-    patient: Patient, call: tuple[str, dict[str, str]], request_line: str, sentence: str
+    proxied: ProxiedServer, call: tuple[str, dict[str, str]], request_line: str, sentence: str
 ) -> None:
     """A Nextcloud that never answers costs one time-out, and is not asked the same again; who wrote has to look."""
-    await patient.works()
-    before = len(patient.nextcloud.requests)
-    with patient.nextcloud.holding() as held:
-        response = await patient.call(*call)
+    await proxied.works()
+    before = len(proxied.nextcloud.requests)
+    with proxied.nextcloud.holding() as held:
+        response = await proxied.call(*call)
         with anyio.fail_after(MAX_SECONDS):
             await held.gone.wait()
-    asked = patient.nextcloud.requests[before:]
-    await patient.works()
+    asked = proxied.nextcloud.requests[before:]
+    await proxied.works()
 
-    assert_told(patient, response, sentence, "nextcloud.unavailable")
+    assert_told(proxied, response, sentence, "nextcloud.unavailable")
     assert asked == [request_line]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_redirect_to_another_host(patient: Patient, status: int) -> None:
+async def test_redirect_to_another_host(proxied: ProxiedServer, status: int) -> None:
     """A redirect is told to the administrator, and where it points to nobody knocks."""
-    await patient.works()
-    async with run_front("http://localhost") as attacker:
-        with patient.nextcloud.failing(Fault(status, headers={"Location": f"{attacker.url}/login"})):
-            response = await patient.call(*WHO)
-    await patient.works()
+    await proxied.works()
+    async with run_fault_proxy("http://localhost") as attacker:
+        with proxied.nextcloud.failing(Fault(status, headers={"Location": f"{attacker.url}/login"})):
+            response = await proxied.call(*WHO)
+    await proxied.works()
 
     sentence = (
         "Nextcloud redirects elsewhere, which is not followed: the administrator must set NEXTCLOUD_HOST to the "
         "address where it answers itself."
     )
-    assert_told(patient, response, sentence, "nextcloud.unavailable")
+    assert_told(proxied, response, sentence, "nextcloud.unavailable")
     assert attacker.requests == []
 
 
@@ -354,29 +354,29 @@ TRIED: Final[Mapping[str, Tried]] = {
 
 
 @pytest.mark.parametrize("tried", TRIED.values(), ids=TRIED.keys())
-async def test_repeated_only_where_that_is_safe(patient: Patient, tried: Tried) -> None:
+async def test_repeated_only_where_that_is_safe(proxied: ProxiedServer, tried: Tried) -> None:
     """What changes nothing is asked again, twice at most; what changes something is sent once."""
-    await patient.works()
-    before = len(patient.nextcloud.requests)
-    with patient.nextcloud.failing(tried.fault):
-        response = await patient.call(*tried.call)
+    await proxied.works()
+    before = len(proxied.nextcloud.requests)
+    with proxied.nextcloud.failing(tried.fault):
+        response = await proxied.call(*tried.call)
 
     assert result(response)["isError"] is True
-    assert len(patient.nextcloud.requests) - before == tried.times
-    assert patient.only_event(response)["event"] == "tool.failed"
+    assert len(proxied.nextcloud.requests) - before == tried.times
+    assert proxied.only_event(response)["event"] == "tool.failed"
 
 
 @pytest.mark.parametrize("fault", [Fault(503), Fault(429, headers={"Retry-After": "1"})], ids=["503", "429"])
-async def test_a_passing_overload_is_not_noticed(patient: Patient, fault: Fault) -> None:
+async def test_a_passing_overload_is_not_noticed(proxied: ProxiedServer, fault: Fault) -> None:
     """When Nextcloud recovers within the tries, the call succeeds, and the log says nothing of them."""
-    await patient.works()
-    before = len(patient.nextcloud.requests)
-    with patient.nextcloud.failing(fault, times=1):
-        response = await patient.call(*WHO)
+    await proxied.works()
+    before = len(proxied.nextcloud.requests)
+    with proxied.nextcloud.failing(fault, times=1):
+        response = await proxied.call(*WHO)
 
     assert not result(response).get("isError")
-    assert len(patient.nextcloud.requests) - before == 2
-    assert patient.only_event(response)["event"] == "tool.done"
+    assert len(proxied.nextcloud.requests) - before == 2
+    assert proxied.only_event(response)["event"] == "tool.done"
 
 
 HTML: Final = {"Content-Type": "text/html"}
@@ -403,55 +403,55 @@ EXCHANGE_ANSWERS: Final[Mapping[str, tuple[Fault, str]]] = {
 
 
 @pytest.mark.parametrize(("fault", "sentence"), EXCHANGE_ANSWERS.values(), ids=EXCHANGE_ANSWERS.keys())
-async def test_keycloak_answers(patient: Patient, fault: Fault, sentence: str) -> None:
+async def test_keycloak_answers(proxied: ProxiedServer, fault: Fault, sentence: str) -> None:
     """An exchange that fails fails the call, in one try; a token that is passed through needs no Keycloak."""
-    await patient.works()
-    before = len(patient.keycloak.requests)
-    with patient.keycloak.failing(fault):
-        response = await patient.call(*WHO)
-    asked = patient.keycloak.requests[before:]
-    await patient.works()
+    await proxied.works()
+    before = len(proxied.keycloak.requests)
+    with proxied.keycloak.failing(fault):
+        response = await proxied.call(*WHO)
+    asked = proxied.keycloak.requests[before:]
+    await proxied.works()
 
-    assert_exchange_failed(patient, response, sentence, asked)
+    assert_exchange_failed(proxied, response, sentence, asked)
 
 
-def assert_exchange_failed(patient: Patient, response: httpx.Response, sentence: str, asked: list[str]) -> None:
+def assert_exchange_failed(proxied: ProxiedServer, response: httpx.Response, sentence: str, asked: list[str]) -> None:
     """Hold a call without Keycloak against what it must be in each mode."""
-    if patient.mode == "exchange":
-        assert_told(patient, response, sentence, "token_exchange.failed")
+    if proxied.mode == "exchange":
+        assert_told(proxied, response, sentence, "token_exchange.failed")
         assert [request for request in asked if not request.startswith("GET ")] == [
             "POST /realms/nextcloud-mcp/protocol/openid-connect/token"
         ]
     else:
         assert not result(response).get("isError")
-        assert patient.only_event(response)["event"] == "tool.done"
+        assert proxied.only_event(response)["event"] == "tool.done"
 
 
-async def test_keycloak_down(patient: Patient) -> None:
+async def test_keycloak_down(proxied: ProxiedServer) -> None:
     """A refused connection fails an exchange with the cause; a start of Keycloak is all it takes."""
-    await patient.works()
-    async with patient.keycloak.away():
-        response = await patient.call(*WHO)
-    await patient.works()
+    await proxied.works()
+    async with proxied.keycloak.away():
+        response = await proxied.call(*WHO)
+    await proxied.works()
 
     sentence = "Keycloak can't be reached for the token exchange (ConnectError): try again shortly."
-    if patient.mode == "exchange":
-        assert_told(patient, response, sentence, "token_exchange.failed")
+    if proxied.mode == "exchange":
+        assert_told(proxied, response, sentence, "token_exchange.failed")
     else:
         assert not result(response).get("isError")
 
 
-async def test_keycloak_slow(patient: Patient) -> None:
+async def test_keycloak_slow(proxied: ProxiedServer) -> None:
     """A Keycloak that never answers costs one time-out, and is asked once."""
-    await patient.works()
-    before = len(patient.keycloak.requests)
-    with patient.keycloak.holding():
-        response = await patient.call(*WHO)
-    asked = patient.keycloak.requests[before:]
-    await patient.works()
+    await proxied.works()
+    before = len(proxied.keycloak.requests)
+    with proxied.keycloak.holding():
+        response = await proxied.call(*WHO)
+    asked = proxied.keycloak.requests[before:]
+    await proxied.works()
 
     sentence = "Keycloak can't be reached for the token exchange (ReadTimeout): try again shortly."
-    assert_exchange_failed(patient, response, sentence, asked)
+    assert_exchange_failed(proxied, response, sentence, asked)
 
 
 UNKNOWN_ISSUER: Final[Mapping[str, tuple[Fault, str]]] = {
@@ -462,12 +462,14 @@ UNKNOWN_ISSUER: Final[Mapping[str, tuple[Fault, str]]] = {
 
 
 @pytest.mark.parametrize(("fault", "cause"), UNKNOWN_ISSUER.values(), ids=UNKNOWN_ISSUER.keys())
-async def test_token_that_only_keycloak_could_tell(patient: Patient, chain: Chain, fault: Fault, cause: str) -> None:
+async def test_token_that_only_keycloak_could_tell(
+    proxied: ProxiedServer, chain: Chain, fault: Fault, cause: str
+) -> None:
     """A key that is not known here can't be asked for: 503 with `Retry-After`, and 401 once it can."""
     token = Minter(issuer=chain.keycloak.issuer, resource="any", key=rsa_key("unknown")).mint()
-    with patient.keycloak.failing(fault):
-        response = await patient.call(*WHO, token=token)
-    recovered = await patient.call(*WHO, token=token)
+    with proxied.keycloak.failing(fault):
+        response = await proxied.call(*WHO, token=token)
+    recovered = await proxied.call(*WHO, token=token)
 
     assert response.status_code == 503
     sentence = response.json()["error"]["message"]
@@ -475,7 +477,7 @@ async def test_token_that_only_keycloak_could_tell(patient: Patient, chain: Chai
     assert sentence.endswith("so no token can be checked: try again shortly.")
     assert cause in sentence
     assert int(response.headers["Retry-After"]) > 0
-    event = patient.only_event(response)
+    event = proxied.only_event(response)
     assert (event["event"], event["code"]) == ("token.not_checked", "issuer.unavailable")
     assert f"{event['cause']}: {event['remedy']}." == sentence
     assert recovered.status_code == 401
@@ -486,43 +488,43 @@ GONE: Final[Mapping[str, tuple[str, dict[str, str]]]] = {"reading": LIST, "writi
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 @pytest.mark.parametrize("call", GONE.values(), ids=GONE.keys())
-async def test_client_gone(patient: Patient, call: tuple[str, dict[str, str]], version: str, unique: str) -> None:
+async def test_client_gone(proxied: ProxiedServer, call: tuple[str, dict[str, str]], version: str, unique: str) -> None:
     """When the client hangs up in mid-call, so does the server at Nextcloud; the log says so once.
 
     It is no time-out that closes the connection there: that would be another event.
     """
-    await patient.works()
-    with patient.nextcloud.holding() as held:
+    await proxied.works()
+    with proxied.nextcloud.holding() as held:
         async with anyio.create_task_group() as client:
-            client.start_soon(partial(patient.call, *call, version=version, request_id=unique))
+            client.start_soon(partial(proxied.call, *call, version=version, request_id=unique))
             with anyio.fail_after(MAX_SECONDS):
                 await held.arrived.wait()
             client.cancel_scope.cancel()
         with anyio.fail_after(MAX_SECONDS):
             await held.gone.wait()
-        (event,) = await eventually(partial(patient.logged, unique))
-    await patient.works()
+        (event,) = await eventually(partial(proxied.logged, unique))
+    await proxied.works()
 
-    assert patient.events(caller_id=unique) == [event]
+    assert proxied.events(caller_id=unique) == [event]
     assert (event["event"], event["tool"]) == ("tool.cancelled", call[0])
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 @pytest.mark.parametrize("patient", ["exchange"], indirect=True)
-async def test_client_gone_during_the_exchange(patient: Patient, version: str, unique: str) -> None:
+async def test_client_gone_during_the_exchange(proxied: ProxiedServer, version: str, unique: str) -> None:
     """When the client hangs up before Keycloak has answered, nothing is asked of Nextcloud."""
-    await patient.works()
-    before = len(patient.nextcloud.requests)
-    with patient.keycloak.holding() as held:
+    await proxied.works()
+    before = len(proxied.nextcloud.requests)
+    with proxied.keycloak.holding() as held:
         async with anyio.create_task_group() as client:
-            client.start_soon(partial(patient.call, *WRITE, version=version, request_id=unique))
+            client.start_soon(partial(proxied.call, *WRITE, version=version, request_id=unique))
             with anyio.fail_after(MAX_SECONDS):
                 await held.arrived.wait()
             client.cancel_scope.cancel()
-    (event,) = await eventually(partial(patient.logged, unique))
-    asked = patient.nextcloud.requests[before:]
-    await patient.works()
+    (event,) = await eventually(partial(proxied.logged, unique))
+    asked = proxied.nextcloud.requests[before:]
+    await proxied.works()
 
-    assert patient.events(caller_id=unique) == [event]
+    assert proxied.events(caller_id=unique) == [event]
     assert (event["event"], event["tool"]) == ("tool.cancelled", WRITE[0])
     assert asked == []

@@ -25,7 +25,7 @@ from stack.servers import run_server
 from tests.e2e.conftest import EVERYTHING, Server, TokenFor
 from tests.support.browser import Browser
 from tests.support.eventually import MAX_SECONDS, eventually
-from tests.support.front import Front, run_front
+from tests.support.fault_proxy import FaultProxy, run_fault_proxy
 from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request
 from tests.support.oauth import sign_in
@@ -184,13 +184,13 @@ class Watched:
         url: where it listens.
         host: its public name.
         findings: the file that it tells by.
-        nextcloud: the front of Nextcloud.
+        nextcloud: the proxy in front of Nextcloud.
     """
 
     url: str
     host: str
     findings: Path
-    nextcloud: Front
+    nextcloud: FaultProxy
 
     async def holders(self) -> list[str]:
         """Return the types of the objects that hold a token now."""
@@ -221,7 +221,7 @@ async def watched(chain: Chain, server: Server, tmp_path: Path) -> AsyncIterator
 async def run_watched(chain: Chain, server: Server, findings: Path) -> AsyncIterator[Watched]:
     """Run such a server for as long as the block lasts."""
     async with AsyncExitStack() as stack:
-        nextcloud = await stack.enter_async_context(run_front(chain.nextcloud.url))
+        nextcloud = await stack.enter_async_context(run_fault_proxy(chain.nextcloud.url))
         settings = {
             "NEXTCLOUD_HOST": nextcloud.url,
             "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,

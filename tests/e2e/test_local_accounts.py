@@ -6,7 +6,7 @@ from keycloak import KeycloakAdmin
 from stack.chain import Chain
 from tests.e2e.conftest import Server
 from tests.support.administration import realm_with, somebody_new
-from tests.support.mcp_client import Somebody, connected, text_of
+from tests.support.mcp_client import McpUser, connected, text_of
 
 CALLS = [
     ("nc_whoami", {}),
@@ -25,7 +25,7 @@ def admin(chain: Chain) -> KeycloakAdmin:
 async def test_nobody_is_nextclouds_administrator_by_name(server: Server, admin: KeycloakAdmin) -> None:
     """Each call of a realm user called admin fails, and the sentence names the local account and the next step."""
     with somebody_new(admin, "admin") as (_, person):
-        async with connected(server.url, Somebody(**person)) as client:
+        async with connected(server.url, McpUser(**person)) as client:
             answers = [await client.call_tool(tool, arguments) for tool, arguments in CALLS]
 
     assert all(answer.is_error for answer in answers)
@@ -41,7 +41,7 @@ async def test_a_new_name_is_a_new_account(server: Server, admin: KeycloakAdmin)
         async def call_as(name: str) -> tuple[bool, str]:
             profile = admin.get_user(user_id)
             admin.update_user(user_id, profile | {"username": name})
-            async with connected(server.url, Somebody(name, person["password"])) as client:
+            async with connected(server.url, McpUser(name, person["password"])) as client:
                 written = await client.call_tool("nc_webdav_write_file", {"path": f"{name}.txt", "content": "x"})
                 return bool(written.is_error), text_of(written)
 

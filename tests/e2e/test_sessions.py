@@ -21,7 +21,7 @@ from tests.support import oauth
 from tests.support.administration import realm_with, somebody_new
 from tests.support.documents import CLAUDE_CODE, Documents
 from tests.support.http import patient_client
-from tests.support.mcp_client import REDIRECT_URI, Somebody, Tokens, connected, registered_by_hand
+from tests.support.mcp_client import REDIRECT_URI, McpUser, Tokens, connected, registered_by_hand
 from tests.support.mcp_http import call_tool, challenge, message, post, result
 from tests.support.minting import Minter
 from tests.support.oauth import ALICE, Person, claims, metadata, sign_in, token_request
@@ -70,7 +70,7 @@ class SignedIn:
 
     keycloak: Keycloak
     client: Client
-    person: Somebody
+    person: McpUser
     storage: Tokens
 
     @property
@@ -89,7 +89,7 @@ class SignedIn:
 async def signed_in(request: pytest.FixtureRequest) -> AsyncIterator[SignedIn]:
     """Alice, by each client path, at each server, while Keycloak issues access tokens that last a second."""
     way: Way = request.param
-    person, storage = Somebody(**ALICE), registered_by_hand() if way.path == "by hand" else Tokens()
+    person, storage = McpUser(**ALICE), registered_by_hand() if way.path == "by hand" else Tokens()
     options: dict[str, Any] = {}
     if way.path == "by document":
         documents: Documents = request.getfixturevalue("documents")
@@ -306,7 +306,7 @@ OPEN_AGAIN: Final = ("signed out everywhere", "session ended", "consent withdraw
 async def test_client_signs_in_again_by_itself(admin: KeycloakAdmin, exchange: Server, event: str) -> None:
     """A sign-in that ended under a working client costs the person a new one, and the client no failed call."""
     with somebody_new(admin) as (user_id, person), realm_with(admin, notBefore=0):
-        somebody, storage = Somebody(**person), Tokens()
+        somebody, storage = McpUser(**person), Tokens()
         async with connected(exchange.url, somebody, storage) as client:
             before = await client.call_tool("nc_whoami", {})
             assert storage.client is not None

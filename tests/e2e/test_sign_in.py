@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.conftest import Connect, Server
 from tests.support.http import patient_client
-from tests.support.mcp_client import Somebody, Tokens, connected
+from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.mcp_http import challenge, message, post
 from tests.support.oauth import ALICE, BOB
 
@@ -14,7 +14,7 @@ from tests.support.oauth import ALICE, BOB
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
 async def test_url_is_enough(server: Server, protocol: str, slash: str) -> None:
     """Discovery, registration, login, consent and the first call follow from the URL, in every protocol era."""
-    person, tokens = Somebody(**ALICE), Tokens()
+    person, tokens = McpUser(**ALICE), Tokens()
     async with connected(f"{server.url}{slash}", person, tokens, mode=protocol) as client:
         listing = await client.call_tool("nc_webdav_list_directory", {})
 
@@ -28,7 +28,7 @@ async def test_url_is_enough(server: Server, protocol: str, slash: str) -> None:
 @pytest.mark.requirement("mcp-consent-per-client")
 async def test_consent_page_says_what_is_granted(server: Server) -> None:
     """The person reads on Keycloak's consent page, in plain words, what the client will be able to do."""
-    person = Somebody(**ALICE)
+    person = McpUser(**ALICE)
     async with connected(server.url, person) as client:
         await client.list_tools()
 
@@ -40,9 +40,9 @@ async def test_consent_page_says_what_is_granted(server: Server) -> None:
 async def test_client_that_comes_back_need_not_sign_in(server: Server) -> None:
     """With the tokens of last time, no browser opens."""
     tokens = Tokens()
-    async with connected(server.url, Somebody(**BOB), tokens) as client:
+    async with connected(server.url, McpUser(**BOB), tokens) as client:
         await client.call_tool("nc_whoami", {})
-    again = Somebody(**BOB)
+    again = McpUser(**BOB)
     async with connected(server.url, again, tokens) as client:
         who = await client.call_tool("nc_whoami", {})
 

@@ -17,11 +17,11 @@ from tests.support.administration import somebody_new
 from tests.support.documents import CLAUDE_CODE, Documents
 from tests.support.http import patient_client
 from tests.support.mcp_client import (
+    McpUser,
     SignInRefusedError,
-    Somebody,
     Tokens,
     connected,
-    holding,
+    connected_with_token,
     registered_by_hand,
 )
 from tests.support.mcp_http import challenge, message, post
@@ -69,13 +69,13 @@ def featured_cautious(featured: Chain) -> Iterator[int]:
 
 
 @pytest.fixture
-def person(chain: Chain) -> Iterator[Somebody]:
+def person(chain: Chain) -> Iterator[McpUser]:
     """Somebody who has consented to nothing yet."""
     with somebody_new(chain.keycloak.admin()) as (_, who):
-        yield Somebody(**who)
+        yield McpUser(**who)
 
 
-async def write_a_note(connect: Callable[[], AbstractAsyncContextManager[Client]], person: Somebody) -> None:
+async def write_a_note(connect: Callable[[], AbstractAsyncContextManager[Client]], person: McpUser) -> None:
     """Read with what was granted first, write, and see that more was asked for, once, and is there now."""
     async with connect() as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == READING
@@ -92,7 +92,7 @@ async def write_a_note(connect: Callable[[], AbstractAsyncContextManager[Client]
 @pytest.mark.requirement("mcp-step-up-experience")
 @both_eras
 async def test_client_registered_by_hand_steps_up(
-    server: Server, cautious: dict[str, int], person: Somebody, protocol: str
+    server: Server, cautious: dict[str, int], person: McpUser, protocol: str
 ) -> None:
     """A call that lacks a scope opens the browser once, whose page asks for that scope alone, and then succeeds."""
     tokens, port = registered_by_hand(), cautious[server.mode]
@@ -109,7 +109,7 @@ async def test_client_with_a_document_steps_up(
     """So does a client whose metadata document names no scope."""
     url, resource = documents.publish(CLAUDE_CODE), featured.config.exchange_url
     with somebody_new(featured.keycloak.admin()) as (_, who):
-        person = Somebody(**who)
+        person = McpUser(**who)
         connect = partial(connected, resource, person, document=url, port=featured_cautious, mode=protocol)
         await write_a_note(connect, person)
 
@@ -121,7 +121,7 @@ async def test_client_with_a_document_steps_up(
 
 @both_eras
 async def test_client_that_registered_itself_gets_stuck(
-    server: Server, cautious: dict[str, int], person: Somebody, protocol: str
+    server: Server, cautious: dict[str, int], person: McpUser, protocol: str
 ) -> None:
     """It registered with the first challenge's scopes, and Keycloak grants no others: why the default asks for all.
 
@@ -141,7 +141,7 @@ async def test_client_that_registered_itself_gets_stuck(
 
 @pytest.mark.requirement("mcp-step-up-experience")
 @both_eras
-async def test_by_default_nobody_needs_to_step_up(server: Server, person: Somebody, protocol: str) -> None:
+async def test_by_default_nobody_needs_to_step_up(server: Server, person: McpUser, protocol: str) -> None:
     """Asked for everything at first, a client that registered itself writes without a second sign-in."""
     async with connected(server.url, person, mode=protocol) as client:
         created = await client.call_tool("nc_notes_create_note", NOTE)
@@ -172,7 +172,7 @@ async def test_client_that_can_not_step_up_reads_what_is_missing(
     server: Server, token_of: TokenFor, protocol: str
 ) -> None:
     """It is shown what its token allows; nc_whoami and the refusal of a call say what is missing and how to get it."""
-    async with holding(server.url, await token_of(scope="notes:read"), mode=protocol) as client:
+    async with connected_with_token(server.url, await token_of(scope="notes:read"), mode=protocol) as client:
         shown = {tool.name for tool in (await client.list_tools()).tools}
         who = (await client.call_tool("nc_whoami", {})).structured_content
         with pytest.raises(MCPError) as refused:

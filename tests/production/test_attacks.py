@@ -25,7 +25,7 @@ TIME_LIMIT: Final = 30.0 + 120
 
 
 @dataclass(frozen=True)
-class Front:
+class Caddy:
     """Caddy in front of one replica.
 
     Attributes:
@@ -59,7 +59,7 @@ class Front:
 
 
 @pytest.fixture
-async def front(images: dict[str, str], neighbors: Neighbors) -> AsyncIterator[Front]:
+async def front(images: dict[str, str], neighbors: Neighbors) -> AsyncIterator[Caddy]:
     """Caddy and a replica."""
     with ExitStack() as running:
         server = running.enter_context(replica(1, images, neighbors))
@@ -67,7 +67,7 @@ async def front(images: dict[str, str], neighbors: Neighbors) -> AsyncIterator[F
         await until_healthy(server)
         trust = await authority(proxy)
         address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", proxy)
-        yield Front(proxy, address, trust, neighbors.token(URL))
+        yield Caddy(proxy, address, trust, neighbors.token(URL))
 
 
 def header(host: str, path: str, **fields: str) -> bytes:
@@ -87,7 +87,7 @@ TOKEN_ENDPOINT: Final = "/realms/nextcloud-mcp/protocol/openid-connect/token"
         pytest.param(MCP, b"POST /mcp HTTP/1.1\r\nHost: ", id="half a header"),
     ],
 )
-async def test_unfinished_requests_do_not_stop_caddy(front: Front, host: str, sent: bytes) -> None:
+async def test_unfinished_requests_do_not_stop_caddy(front: Caddy, host: str, sent: bytes) -> None:
     """Hundreds of requests of anybody that never end fill no memory, keep nobody out, and are closed in time."""
     async with clients_of(443, host=front.address, trust=front.trust, name=host) as clients:
         connections = await clients.crowd(400, b"")
@@ -100,7 +100,7 @@ async def test_unfinished_requests_do_not_stop_caddy(front: Front, host: str, se
         await front.lives()
 
 
-async def test_more_connections_than_descriptors(front: Front) -> None:
+async def test_more_connections_than_descriptors(front: Caddy) -> None:
     """Memory holds whatever comes, for each connection needs a file descriptor; afterwards all are served again."""
     async with clients_of(443, host=front.address) as clients:
         connections = await clients.crowd(4000, b"")
@@ -111,7 +111,7 @@ async def test_more_connections_than_descriptors(front: Front) -> None:
         await front.lives()
 
 
-async def test_transport_security_is_strict(front: Front) -> None:
+async def test_transport_security_is_strict(front: Caddy) -> None:
     """The server's answers and Caddy's own tell browsers to come back by TLS alone (RFC 6797)."""
     response = await front.answers()
     assert response.headers["Strict-Transport-Security"] == "max-age=15552000"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.production.deployment import CAROL, KEYCLOAK, MCP, NEXTCLOUD, Deployment
-from tests.support.mcp_client import Somebody, connected, text_of
+from tests.support.mcp_client import McpUser, connected, text_of
 from tests.support.mcp_http import call_tool, result
 from tests.support.oauth import sign_in
 
@@ -18,7 +18,7 @@ SCOPE = "nextcloud-mcp:exchange files:read files:write"
 
 async def test_client_with_the_url_alone(deployment: Deployment) -> None:
     """An MCP client that knows the public URL signs carol in at Keycloak's public name and writes her a file."""
-    carol = Somebody(**CAROL)
+    carol = McpUser(**CAROL)
     async with connected(deployment.url, carol) as mcp:
         written = await mcp.call_tool("nc_webdav_write_file", {"path": "First.md", "content": "by the URL alone"})
         who = await mcp.call_tool("nc_whoami", {})

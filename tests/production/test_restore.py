@@ -22,7 +22,7 @@ import pytest
 
 from stack.process import free_port
 from tests.production.deployment import CAROL, Deployment, known, write_env
-from tests.support.mcp_client import Somebody, connected, text_of
+from tests.support.mcp_client import McpUser, connected, text_of
 from tests.support.mcp_http import call_tool, result
 from tests.support.oauth import CLIENT_ID, sign_in, token_request
 
@@ -595,7 +595,7 @@ async def write(deployment: Deployment, token: str, path: str) -> None:
 
 async def files(deployment: Deployment) -> set[str]:
     """Return which of the test's files carol has, by a client that signs in."""
-    async with connected(deployment.url, Somebody(**CAROL)) as mcp:
+    async with connected(deployment.url, McpUser(**CAROL)) as mcp:
         listing = text_of(await mcp.call_tool("nc_webdav_list_directory", {}))
     return {name for name in ("Before.md", "After.md", "Later.md") if name in listing}
 

@@ -33,7 +33,7 @@ async def listening(
         log_config=None,
         access_log=False,
         server_header=False,
-        date_header=False,  # a front passes on the real server's Date, if there is one
+        date_header=False,  # a proxy passes on the real server's Date, if there is one
         timeout_graceful_shutdown=1,
     )
     listener = socket.create_server((host, port))  # accepts connections even before the server runs

@@ -51,7 +51,7 @@ class Tokens:
         self.client = client_info
 
 
-class Somebody:
+class McpUser:
     """A user with a browser and an MCP client.
 
     Attributes:
@@ -122,7 +122,7 @@ def registered_by_hand() -> Tokens:
     return Tokens(client)
 
 
-class Elsewhere(httpx2.AsyncHTTPTransport):
+class OtherPort(httpx2.AsyncHTTPTransport):
     """A transport that sends requests for a public URL to another port, like a reverse proxy."""
 
     def __init__(self, public_url: str, port: int) -> None:
@@ -140,7 +140,7 @@ class Elsewhere(httpx2.AsyncHTTPTransport):
 @asynccontextmanager
 async def connected(
     url: str,
-    person: Somebody,
+    person: McpUser,
     storage: Tokens | None = None,
     *,
     mode: str = "auto",
@@ -172,7 +172,7 @@ async def connected(
         callback_handler=person.callback,
         client_metadata_url=document,
     )
-    transport = httpx2.AsyncHTTPTransport() if port is None else Elsewhere(url, port)
+    transport = httpx2.AsyncHTTPTransport() if port is None else OtherPort(url, port)
     async with (
         httpx2.AsyncClient(auth=provider, transport=transport, timeout=120) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
@@ -181,7 +181,7 @@ async def connected(
 
 
 @asynccontextmanager
-async def holding(url: str, token: str, *, mode: str = "auto") -> AsyncIterator[Client]:
+async def connected_with_token(url: str, token: str, *, mode: str = "auto") -> AsyncIterator[Client]:
     """Connect an MCP client that has a token and cannot get another one."""
     async with (
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=120) as http,

@@ -87,7 +87,7 @@ async def clients(application: Application) -> AsyncIterator[Clients]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each limit come soon."""
     monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 1.0)
     monkeypatch.setattr(protocol, "STALL_TIMEOUT", 1.0)
@@ -98,7 +98,7 @@ def post(path: str, length: int) -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("sent", [b"", b"G", GET[:-2], b"\r\n"], ids=["nothing", "a byte", "half", "empty line"])
 async def test_header_that_does_not_come_ends_the_connection(clients: Clients, sent: bytes) -> None:
     """However much of the header has come, it must be complete in time."""
@@ -107,7 +107,7 @@ async def test_header_that_does_not_come_ends_the_connection(clients: Clients, s
     assert (await connection.rest()).startswith(b"HTTP/1.1 4")
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeouts")
 async def test_trickle_does_not_extend_the_header_limit(clients: Clients) -> None:
     """A byte now and then is no progress, also in a request after others on the same connection."""
     connection = await clients.connect()
@@ -120,7 +120,7 @@ async def test_trickle_does_not_extend_the_header_limit(clients: Clients) -> Non
     assert b" 408 " in await ended
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("path", ["/reads", "/at-once"])
 async def test_body_that_does_not_come_ends_the_connection(clients: Clients, path: str) -> None:
     """Whether the application waits for the body or has answered long ago."""
@@ -171,7 +171,7 @@ async def test_body_is_not_read_before_it_is_asked_for(
     assert await connection.answer() == (200, str(2**25).encode())
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
 async def test_answer_that_is_not_taken_ends_the_connection(
     clients: Clients, monkeypatch: pytest.MonkeyPatch, close: bytes

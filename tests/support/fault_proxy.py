@@ -28,7 +28,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Meddle = Callable[[str, Response], Response]
+Alter = Callable[[str, Response], Response]
 """A function that gets the path and the real response, and returns the response to send."""
 
 
@@ -47,7 +47,7 @@ class Held:
     released: anyio.Event = field(default_factory=anyio.Event)
 
 
-class Front:
+class FaultProxy:
     """An ASGI application in front of a real server.
 
     Attributes:
@@ -64,7 +64,7 @@ class Front:
         self._times = 0
         self._held: Held | None = None
         self._held_path = ""
-        self._meddle: Meddle = _leave
+        self._alter: Alter = _leave
         self._dropped: frozenset[bytes] = frozenset()
         self._running = AsyncExitStack()
 
@@ -86,13 +86,13 @@ class Front:
             self._times = 0
 
     @contextmanager
-    def meddling(self, meddle: Meddle) -> Iterator[None]:
+    def altering(self, alter: Alter) -> Iterator[None]:
         """Pass all responses through `meddle` for as long as the block lasts."""
-        self._meddle = meddle
+        self._alter = alter
         try:
             yield
         finally:
-            self._meddle = _leave
+            self._alter = _leave
 
     @contextmanager
     def dropping(self, *headers: str) -> Iterator[None]:
@@ -146,7 +146,7 @@ class Front:
         )
         response = Response(real.content, real.status_code)
         response.raw_headers += [(name, value) for name, value in real.headers.raw if name.lower() not in NOT_PASSED_ON]
-        return self._meddle(scope["path"], response)
+        return self._alter(scope["path"], response)
 
 
 def _leave(_: str, response: Response) -> Response:
@@ -170,12 +170,12 @@ async def _hold(held: Held, receive: Receive) -> None:
 
 
 @asynccontextmanager
-async def run_front(target: str) -> AsyncIterator[Front]:
-    """Run a front of `target` for as long as the block lasts."""
+async def run_fault_proxy(target: str) -> AsyncIterator[FaultProxy]:
+    """Run a proxy of `target` for as long as the block lasts."""
     async with patient_client(headers={"accept-encoding": "identity"}) as http:
-        front = Front(target, http)
-        await front.up()
+        proxy = FaultProxy(target, http)
+        await proxy.up()
         try:
-            yield front
+            yield proxy
         finally:
-            await front.down()
+            await proxy.down()
