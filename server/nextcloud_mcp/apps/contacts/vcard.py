@@ -85,7 +85,7 @@ def _positioned(value: Any) -> Any:
 
 
 def _typed(value: Any, info: ValidationInfo) -> Any:
-    """Convert text to a `Value`; accept one without a value if the card has it, because some programs write those."""
+    """Convert text to an object; accept an object without `value` if the card has it, as some programs write it."""
     if isinstance(value, dict) and "value" not in value and _is_known(value, info):
         return {"value": "", **value}
     return {"value": value} if isinstance(value, str) else value
