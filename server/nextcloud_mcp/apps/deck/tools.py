@@ -1,7 +1,7 @@
 """The tools and resources for Nextcloud Deck: boards contain stacks, and stacks contain cards.
 
-Lists of cards have pages, whose size counts cards, and leave out long descriptions. They never shorten a description,
-because a caller could write the shortened text back. The resources return whole lists, as in the seed project.
+Lists of cards return pages of cards, and leave out long descriptions. They never shorten a description, because a
+caller could write the shortened text back. The resources return whole lists, as in the seed project.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -90,7 +90,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
 
 
 async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int, whole: bool = False) -> File:
-    """Return up to `length` bytes of a file from `offset` (RFC 9110 section 14.2); with `whole`, only all of it.
+    """Return up to `length` bytes of a file from `offset` (RFC 9110 section 14.2); `whole` requires all of it.
 
     Raises:
         NotFoundError: the file does not exist.
@@ -281,7 +281,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     response = await nextcloud.request(
         method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={400, 409, 412, 500}
     )
-    if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly for the name
+    if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
         raise error_for(response, shown(destination))
     if response.status_code == httpx.codes.CONFLICT:
         raise ConflictError(
