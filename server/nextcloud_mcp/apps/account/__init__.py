@@ -1,4 +1,4 @@
-"""The signed-in person, and the Nextcloud that they are signed in to."""
+"""The signed-in user, and the capabilities of their Nextcloud."""
 
 from typing import Final
 

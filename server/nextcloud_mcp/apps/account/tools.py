@@ -1,4 +1,4 @@
-"""Who is signed in, and what that allows."""
+"""The tool and resource about the signed-in user and the capabilities of Nextcloud."""
 
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ class WhoAmI(Result):
     client_id: str | None
     granted_scopes: list[str]
     tools_left_out: dict[str, list[str]]
-    """Tools that this token can't call, with the scopes that they would need besides."""
+    """Tools that this token cannot call, with the scopes that it lacks for each."""
     how_to_get_more: str | None
 
 

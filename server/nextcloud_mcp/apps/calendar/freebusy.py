@@ -1,4 +1,4 @@
-"""Finding times in which several people are free, from Nextcloud's free/busy answers (RFC 6638 section 5).
+"""Find times in which several people are free, from Nextcloud's free/busy answers (RFC 6638 section 5).
 
 Nextcloud derives the busy times of each person from their calendars and working hours, and does not disclose the
 events. A free/busy request needs the mail address of the user. Without one, this module queries each of the user's own

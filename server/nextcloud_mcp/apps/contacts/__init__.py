@@ -1,4 +1,4 @@
-"""Contacts: CardDAV (RFC 6352), and vCards in it (RFC 6350)."""
+"""Contacts: vCards (RFC 6350) over CardDAV (RFC 6352)."""
 
 from typing import Final
 

@@ -1,11 +1,10 @@
 """Address books and contacts: CardDAV (RFC 6352) at Nextcloud's `/remote.php/dav/addressbooks/users/<user>/`.
 
-A contact is known by its UID, as the card says it. Most are files `<UID>.vcf`, and are looked for there first; what
-other programs have named otherwise is found by a query. Lists are read as vCard 4 and without photos: Nextcloud
-converts and leaves out. A change starts from the card as it is stored, which only PROPFIND gives: GET and REPORT
-convert.
+The UID property of its card identifies a contact. Most cards have the name `<UID>.vcf`, so this module tries that name
+first, and otherwise queries by UID. For lists, Nextcloud converts the cards to vCard 4 and leaves out photos. A change
+needs the stored card, which only PROPFIND returns, because GET and REPORT convert it.
 
-Nextcloud keeps no trash for contacts.
+Nextcloud has no trash bin for contacts.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -38,8 +37,8 @@ _XML: Final = {"Content-Type": "application/xml; charset=utf-8"}
 _VCARD: Final = {"Content-Type": "text/vcard; charset=utf-8"}
 
 _MADE_BY_NEXTCLOUD: Final = ("z-server-generated--", "z-app-generated")
-"""Begin the names of address books that Nextcloud makes: of all accounts, and of those somebody wrote to lately.
-Deleting the latter, or adding to it, is HTTP 500 (34.0.1)."""
+"""Prefixes of the address books that Nextcloud generates: all accounts, and recently contacted people.
+Deleting the latter, or adding to it, fails with HTTP 500 (34.0.1)."""
 
 SEARCHED: Final = ("FN", "NICKNAME", "EMAIL", "TEL", "ORG", "CATEGORIES", "NOTE")
 
@@ -64,11 +63,11 @@ class Contact(BaseModel):
     uid: str
     etag: str | None
     contact_data: Annotated[ContactData, WithJsonSchema({"type": "object", "additionalProperties": True})]
-    """Shown to clients as what it is where they write it: an object; its fields in full would be 4 kB of schema."""
+    """The schema is a plain object, as in the arguments of the tools; the full schema would take 4 kB."""
 
 
 class Card(BaseModel):
-    """A card as it is stored: its address on the server, its ETag, and its text."""
+    """A card as Nextcloud stores it: its URL path, its ETag, and its text."""
 
     url: str
     etag: str | None
@@ -76,7 +75,7 @@ class Card(BaseModel):
 
 
 class Written(BaseModel):
-    """A contact after a change; the status tells new (201) from changed (204)."""
+    """A contact after a change; the HTTP status is 201 for a new contact and 204 for a changed one."""
 
     uid: str
     etag: str | None
@@ -84,7 +83,7 @@ class Written(BaseModel):
 
 
 async def list_address_books(nextcloud: Nextcloud) -> list[AddressBook]:
-    """Return the user's address books, with those that others share and those that Nextcloud keeps by itself."""
+    """Return the user's address books, including shared and generated ones."""
     response = await nextcloud.request(
         "PROPFIND",
         await _url(nextcloud),
@@ -140,10 +139,10 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
 
 
 async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
-    """Delete an address book with all that is in it, for good, or leave it, if somebody shared it; returns who did.
+    """Delete an address book and its contacts permanently, or leave a shared one; return who shared it, or None.
 
     Raises:
-        ForbiddenError: Nextcloud makes it.
+        ForbiddenError: Nextcloud generates the address book.
     """
     if name.startswith(_MADE_BY_NEXTCLOUD):
         raise ForbiddenError(
@@ -157,7 +156,7 @@ async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
 
 
 async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
-    """Return the contacts of an address book by name, or those that have `query` in what people search for."""
+    """Return the contacts of an address book by name; with `query`, those with this text in a `SEARCHED` property."""
     filters = [(name, text, "contains") for name in SEARCHED for text in spellings(query)] if query else []
     response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
     return await run_in_worker_thread(_contacts, response)  # thousands take seconds
@@ -184,7 +183,7 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
             content=card.encode(),
             also_ok={400, 412},
         )
-    if not response.is_success:  # 400: a card of another name has this UID
+    if not response.is_success:  # 400: a card with another file name has this UID
         raise ConflictError(
             "The {resource} has a contact {uid} already",
             "change that, or choose another uid",
@@ -197,11 +196,11 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
 async def update(
     nextcloud: Nextcloud, address_book: str, uid: str, fields: Mapping[str, Any], *, etag: str | None = None
 ) -> Written:
-    """Change the fields that are named and differ from what is there; all else in the card stays as it was written.
+    """Change the fields that differ from the present values; the other lines of the card stay as they are.
 
     Raises:
-        InvalidArgumentError: a field is unknown or wrong.
-        ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
+        InvalidArgumentError: a field is unknown or invalid.
+        ConflictError: the ETag of the contact is no longer `etag`, or somebody changed it meanwhile.
         NotFoundError: the contact does not exist.
     """
     vcard.check_names(fields)
@@ -214,16 +213,16 @@ async def update(
         response = await nextcloud.request(
             "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
         )
-    # without an ETag, Nextcloud has repaired what it stored
+    # a response without an ETag means that Nextcloud has stored a modified card
     present = dav.etag(response.headers) or (await _find(nextcloud, address_book, uid)).etag
     return Written(uid=uid, etag=present, status_code=response.status_code)
 
 
 async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str | None = None) -> ContactData:
-    """Delete a contact for good, and return what it said.
+    """Delete a contact permanently, and return its data.
 
     Raises:
-        ConflictError: the contact is no longer the one with this ETag, or somebody wrote to it meanwhile.
+        ConflictError: the ETag of the contact is no longer `etag`, or somebody changed it meanwhile.
         NotFoundError: the contact does not exist.
     """
     card = await _find(nextcloud, address_book, uid)
@@ -235,12 +234,12 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
 
 @asynccontextmanager
 async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
-    """Send a change while no other is under way, because Nextcloud on SQLite answers parallel ones with HTTP 500.
+    """Serialize changes, because Nextcloud on SQLite answers concurrent ones with HTTP 500.
 
-    If Nextcloud refuses it with 403, or with 404 as for shared address books, find out whether the book is read-only.
+    If Nextcloud answers 403, or 404 as for shared address books, check whether the address book is read-only.
 
     Raises:
-        ForbiddenError: it is there, and can only be read.
+        ForbiddenError: the address book is read-only.
     """
     try:
         async with nextcloud.turn(dav.OBJECTS):
@@ -249,7 +248,7 @@ async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[No
         try:
             books = await list_address_books(nextcloud)
         except NextcloudError:
-            raise error from None  # it says more of what was asked for
+            raise error from None  # the first error is about the caller's request
         for each in books:
             if each.name == address_book and each.name.startswith(_MADE_BY_NEXTCLOUD):
                 raise _not_changeable(address_book) from error
@@ -272,7 +271,11 @@ def _not_changeable(address_book: str) -> ForbiddenError:
 
 
 async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
-    """Return the card with this UID: where it is expected to be, or else wherever it is."""
+    """Return the card with this UID: try `<UID>.vcf` first, then query the address book.
+
+    Raises:
+        NotFoundError: the address book has no such card.
+    """
     if not uid.strip():
         raise InvalidArgumentError("uid is empty", "pass the one that the list of contacts gives", argument="uid")
     card = await _expected(nextcloud, address_book, uid)
@@ -291,9 +294,9 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
 
 
 async def _expected(nextcloud: Nextcloud, address_book: str, uid: str) -> Card | None:
-    """Return the card that is named after the UID, whatever its UID is."""
+    """Return the card `<UID>.vcf`, which may have another UID, or None."""
     if "/" in uid:
-        return None  # no file has that name
+        return None  # names contain no slash
     try:
         return await _card(nextcloud, await _url(nextcloud, address_book, f"{uid}.vcf"), uid)
     except NotFoundError:
@@ -315,7 +318,7 @@ async def _card(nextcloud: Nextcloud, url: str, uid: str) -> Card:
 async def _report(
     nextcloud: Nextcloud, address_book: str, filters: Sequence[tuple[str, str, str]], *, wanted: Sequence[str]
 ) -> httpx.Response:
-    """Ask for the cards that match one of `filters` (property, text, how), with the properties that are wanted."""
+    """Query the cards that match one of `filters` (property, text, match type), with the properties in `wanted`."""
     body = Element(f"{CARD}addressbook-query")
     properties = SubElement(body, f"{dav.D}prop")
     SubElement(properties, f"{dav.D}getetag")
@@ -336,7 +339,7 @@ async def _report(
 
 
 def _check(card: Card, etag: str | None, uid: str) -> None:
-    """Refuse to change what is no longer as the caller saw it."""
+    """Raise a ConflictError if the caller passed an ETag and the card has another one."""
     if etag and dav.given(etag) != card.etag:
         raise dav.changed(f"The {_about(uid)}")
 
@@ -362,7 +365,7 @@ def _is_address_book(response: Element) -> bool:
 
 
 def _contacts(response: httpx.Response) -> list[Contact]:
-    """Read the contacts of an answer, by name."""
+    """Return the contacts in a response, sorted by name."""
     found = [_contact(dav.properties(element)) for element in dav.each_response(response)]
     return sorted(found, key=lambda contact: ((contact.contact_data.fn or "").casefold(), contact.uid))
 

@@ -1,9 +1,9 @@
-"""vCard 3 and 4 (RFC 2426, RFC 6350): what a contact says, and a change that leaves all else as it was written.
+"""Read, create and change vCards 3 and 4 (RFC 2426, RFC 6350).
 
-Cards come from many programs, each with properties of its own. So a change here rewrites the lines that it is about
-and keeps every other one byte for byte: photos, labels, parameters, folding, order.
+Cards come from many programs, each with its own properties. Therefore a change rewrites only the lines of the changed
+fields. It keeps all other lines byte for byte: photos, labels, parameters, folding, order.
 
-A contact's data has the same fields whether it is read or written: what was read can be changed and given back.
+Reading and writing use the same fields, so a caller can change what it has read and pass it back.
 """
 
 import json
@@ -38,7 +38,7 @@ Kind = Literal["individual", "group", "org", "location"]
 
 
 class _Fields(BaseModel):
-    """Takes no fields but its own, and shows none that is empty."""
+    """Base model that forbids unknown fields and serializes no empty ones."""
 
     _null_is_absent: ClassVar[bool] = True
 
@@ -47,7 +47,7 @@ class _Fields(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_null(cls, fields: Any) -> Any:
-        """Take a part that is null and needs no value for one that is not there."""
+        """Treat an optional field that is null as missing."""
         if not isinstance(fields, dict) or not cls._null_is_absent:
             return fields
         parts = cls.model_fields
@@ -63,7 +63,7 @@ class _Fields(BaseModel):
 
 
 def _listed(value: Any) -> Any:
-    """Return a list of values without the empty ones."""
+    """Return the values that are not empty; a single value becomes a list of one."""
     values = [value] if isinstance(value, str | dict) else value
     return [each for each in values if each not in _EMPTY] if isinstance(values, list) else values
 
@@ -76,7 +76,7 @@ def _split(value: Any) -> Any:
 
 
 def _positioned(value: Any) -> Any:
-    """Return a list of values at their places: empty ones between others stay, and those at the end go."""
+    """Return a list of values without the empty ones at its end; empty ones between others keep the positions."""
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list):
         return values
@@ -85,19 +85,19 @@ def _positioned(value: Any) -> Any:
 
 
 def _typed(value: Any, info: ValidationInfo) -> Any:
-    """Return a value with its types; one that the card has without a value, as some programs write, is as it is."""
+    """Convert text to an object; accept an object without `value` if the card has it, as some programs write it."""
     if isinstance(value, dict) and "value" not in value and _is_known(value, info):
         return {"value": "", **value}
     return {"value": value} if isinstance(value, str) else value
 
 
 def _is_known(value: Any, info: ValidationInfo) -> bool:
-    """Tell whether the card that is changed says a value already: then it can be given back, whatever it is."""
+    """Return whether the present card contains a value; such a value is valid in any form."""
     return _key(value) in (info.context or ())
 
 
 def _key(value: Any) -> Any:
-    """Return a text or an object as what a set can have."""
+    """Return a hashable form of a text or an object."""
     return json.dumps(value, sort_keys=True).encode() if isinstance(value, dict) else value
 
 
@@ -108,7 +108,7 @@ def _uri(text: str, info: ValidationInfo) -> str:
 
 
 def _day(text: str, info: ValidationInfo) -> str:
-    """Take a date of the calendar; `--MM-DD` leaves the year open."""
+    """Check that a text is a date, YYYY-MM-DD, or `--MM-DD` without the year."""
     if _is_known(text, info):
         return text
     if not re.fullmatch(r"(\d{4}|-)-\d{2}-\d{2}", text, re.ASCII):
@@ -127,14 +127,14 @@ def _type(text: str, info: ValidationInfo) -> str:
 
 
 Text = Annotated[str, AfterValidator(content_lines.text)]
-"""Text without control characters; line ends stay, and are escaped in the card."""
+"""Text without control characters except line breaks, which are escaped in the card."""
 
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
 Types = Annotated[list[Annotated[str, AfterValidator(_type)]], BeforeValidator(_listed)]
 
 
 class Name(_Fields):
-    """The parts of a name, in the order of the card; several values of one part are separated by commas."""
+    """The components of N, in their order in the card; commas separate several values of one component."""
 
     family: Text = ""
     given: Text = ""
@@ -144,21 +144,21 @@ class Name(_Fields):
 
 
 class Value(_Fields):
-    """A telephone number or e-mail address, and what it is: home, work, cell, …; None leaves that as it is."""
+    """A telephone number or mail address with its types, such as home, work or cell; None keeps the present types."""
 
     value: Text
     type: Types | None = None
 
 
 class Link(_Fields):
-    """A URL, and what it is."""
+    """A URL with its types; None keeps the present types."""
 
     value: Annotated[Text, AfterValidator(_uri)]
     type: Types | None = None
 
 
 class Address(_Fields):
-    """The parts of a postal address, in the order of the card, and what it is: home, work."""
+    """The components of ADR, in their order in the card, and its types, such as home or work."""
 
     po_box: Text = ""
     extended: Text = ""
@@ -176,10 +176,10 @@ Addresses = Annotated[list[Address], BeforeValidator(_listed)]
 
 
 class ContactData(_Fields):
-    """What a contact says, as far as it is understood here; `org` is the company, then its units.
+    """The fields of a contact that this module reads and writes; `org` is the organization, then its units.
 
-    `members` are the UIDs of the contacts of a group. Where this is a change, fields that are not set stay as they
-    are, and those that are None or empty are removed.
+    `members` are the UIDs of the contacts of a group. In a change, fields that are not set keep their values, and
+    fields that are None or empty are removed.
     """
 
     _null_is_absent: ClassVar[bool] = False
@@ -204,10 +204,10 @@ class ContactData(_Fields):
 
 
 def check_names(fields: Mapping[str, Any]) -> None:
-    """Refuse unknown fields, and a field that is given under both of its names.
+    """Check the names of fields.
 
     Raises:
-        InvalidArgumentError: with the first of them.
+        InvalidArgumentError: a field is unknown, or is passed under both of its names.
     """
     for other, name in _OTHER_NAMES.items():
         if other in fields and name in fields:
@@ -233,7 +233,7 @@ _OTHER_NAMES: Final = {"phone": "tel", "organization": "org"}
 
 
 _MAX_ERRORS: Final = 10
-"""Wrong fields that an error names."""
+"""The most invalid fields that one error names."""
 
 _VALUES: Final = 'text or {"value", "type"}, or a list of these'
 _TEXTS: Final = "text, or a list of texts"
@@ -250,14 +250,14 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "kind": f"one of {', '.join(get_args(Kind))}",
     "members": _TEXTS,
 }
-"""What a field takes that takes anything but text."""
+"""The expected values of the fields that are not plain text, for errors."""
 
 
 def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = frozenset()) -> ContactData:
-    """Read a caller's fields; a text does where a list has one entry. What is `known`, by `_key`, is taken as it is.
+    """Validate a caller's fields; a single text is accepted for a list. Values in `known`, by `_key`, are not checked.
 
     Raises:
-        InvalidArgumentError: with the field that is unknown or wrong.
+        InvalidArgumentError: a field is unknown or invalid.
     """
     check_names({name: None for name in fields if name in _OTHER_NAMES or name in ContactData.model_fields})
     try:
@@ -272,7 +272,7 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = fr
 
 
 class _Place(NamedTuple):
-    """Where a problem is: in a field, in an item of its list, counted from 1, or in a part of either."""
+    """The location of an error: a field, an item of its list (counted from 1), or a component of either."""
 
     field: str
     item: int | None
@@ -280,7 +280,7 @@ class _Place(NamedTuple):
 
     @classmethod
     def of(cls, problem: ErrorDetails, fields: Mapping[str, Any]) -> "_Place":
-        """Return the place in what the caller wrote, without what pydantic calls its own steps."""
+        """Return the location in the caller's data; pydantic's `loc` also contains names of validators."""
         field, *inner = (step for step in problem["loc"] if isinstance(step, int) or "[" not in step)
         part = next((step[:MAX_QUOTED] for step in inner if isinstance(step, str)), None)
         given, item = fields.get(str(field)), None
@@ -291,12 +291,12 @@ class _Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a sentence calls the place."""
+        """The location, for an error message."""
         return " of ".join(self._steps)
 
     @property
     def outside(self) -> str:
-        """What a sentence calls the item or field that has the part."""
+        """The item or field that contains the component, for an error message."""
         return " of ".join(self._steps[1:])
 
     @property
@@ -322,7 +322,7 @@ def _error(place: _Place, problem: ErrorDetails) -> InvalidArgumentError:
 
 
 def _cause_and_remedy(place: _Place, problem: ErrorDetails) -> tuple[str, str]:
-    """Return the templates for a problem that pydantic has found."""
+    """Return the templates of an error message for an error of pydantic: the cause and the remedy."""
     kind = problem["type"]
     if kind == "extra_forbidden" and place.part is None:
         return "{place} is no field of a contact", f"use {', '.join(ContactData.model_fields)}"
@@ -336,7 +336,7 @@ def _cause_and_remedy(place: _Place, problem: ErrorDetails) -> tuple[str, str]:
 
 
 def _described(value: Any) -> str:
-    """Return null, true, false or a short number, or of what kind another value is."""
+    """Return the JSON of null, a boolean or a short number; for other values, return their kind."""
     if value is None or isinstance(value, bool | int | float):
         written = to_json(value).decode()
         return written if len(written) <= MAX_QUOTED else "a number"
@@ -344,7 +344,7 @@ def _described(value: Any) -> str:
 
 
 def _expected(place: _Place, problem: ErrorDetails) -> str:
-    """Return what would be right at a place."""
+    """Return the expected value at a location, for an error message."""
     if place.part == "type":
         return "a word such as home, or a list of words"
     if place.part is not None:
@@ -355,10 +355,10 @@ def _expected(place: _Place, problem: ErrorDetails) -> str:
 
 
 def change_fields(card: str, fields: Mapping[str, Any]) -> str:
-    """Return the card with a caller's fields; what reading it gives can be given back and changes nothing.
+    """Return the card with a caller's fields; fields that equal the result of `read` are not changed.
 
     Raises:
-        InvalidArgumentError, NextcloudError: as `contact_data` and `change` do.
+        InvalidArgumentError, NextcloudError: as in `contact_data` and `change`.
     """
     told = read(card).model_dump(mode="json")
     others = {
@@ -370,7 +370,7 @@ def change_fields(card: str, fields: Mapping[str, Any]) -> str:
 
 
 def _values_in(value: Any) -> Iterator[Any]:
-    """Return all texts and objects in what a card says."""
+    """Yield all texts and objects in a value, at any depth."""
     if isinstance(value, str | dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -378,12 +378,12 @@ def _values_in(value: Any) -> Iterator[Any]:
 
 
 def read_lines(card: str) -> list[ContentLine]:
-    """Return the lines of a card, up to `MAX_LINES`."""
+    """Return the first `MAX_LINES` content lines of a card."""
     return [content_lines.parse(raw) for raw in islice(content_lines.split(card), MAX_LINES)]
 
 
 def _types(line: ContentLine) -> list[str]:
-    """Return what a value is, such as `home`; of vCard 2.1, the parameters without a name are types too."""
+    """Return the types of a line, such as `home`; in vCard 2.1, parameters without a name are types too."""
     named = [value for name, *values in line.params if name.upper() == "TYPE" for value in values]
     unnamed = [param[0] for param in line.params if len(param) == 1]
     types = dict.fromkeys(word.lower() for value in named + unnamed for word in value.split(","))
@@ -396,7 +396,7 @@ def uid_of(card: str) -> str:
 
 
 def read(card: str) -> ContactData:
-    """Return what a card says."""
+    """Return the fields of a card."""
     lines = read_lines(card)
     found: dict[str, Any] = {}
     for field in _FIELDS:
@@ -409,7 +409,7 @@ def create(uid: str, data: ContactData) -> str:
     """Return a new card, in vCard 4.
 
     Raises:
-        InvalidArgumentError: the contact would have no name to show, or the UID is none.
+        InvalidArgumentError: `uid` is not valid, or no field supplies a formatted name (FN).
     """
     if not re.fullmatch(r"[!-.0-~]{1,200}", uid):
         raise InvalidArgumentError(
@@ -435,7 +435,7 @@ def _shown_name(data: ContactData) -> str:
 
 
 def _name_from(shown: str, kind: str | None = None) -> Name:
-    """Guess the parts of a name, which vCard 3 and many phones want: the last word is the family's."""
+    """Derive N from FN, because vCard 3 and many phones require N: the last word is the family name."""
     given, _, family = shown.rpartition(" ")
     return Name(family=family, given=given) if given and kind in {None, "individual"} else Name(given=shown)
 
@@ -443,11 +443,11 @@ def _name_from(shown: str, kind: str | None = None) -> Name:
 def change(card: str, data: ContactData) -> str:
     """Return the card with the fields that are set in `data`; all other lines stay as they are.
 
-    Where the whole name changes and the parts of the name were a guess from it, they are guessed anew.
+    If FN changes and N is what `_name_from` derives from the old FN, N is derived again.
 
     Raises:
-        InvalidArgumentError: the name to show would go.
-        NextcloudError: the card is of vCard 2.1 or older, which is not written here, or has too many lines.
+        InvalidArgumentError: FN would be empty.
+        NextcloudError: the card is vCard 2.1 or older, which this module cannot write, or has too many lines.
     """
     fields = _set_fields(data)
     lines = was = read_lines(card)
@@ -482,7 +482,7 @@ def _set_fields(data: ContactData) -> dict[str, Any]:
 
 
 def _with_field(lines: list[ContentLine], field: "_Field", wanted: Any, version: str) -> list[ContentLine]:
-    """Return the lines with this field's set anew; a line that says what is wanted already is kept."""
+    """Return the lines with a new value of a field; a line that already has its value is kept."""
     old = [line for line in lines if line.name in field.names]
     if not wanted:
         return _replaced(lines, field.names, [])
@@ -500,7 +500,7 @@ def _with_field(lines: list[ContentLine], field: "_Field", wanted: Any, version:
 
 
 def _kept_or_new(same: list[ContentLine], item: Any, field: "_Field", version: str) -> ContentLine:
-    """Return one of the lines that have this value, as it was or with other types; without any, a new one."""
+    """Return a line for an item: one of `same`, the lines with its value, with other types if needed, or a new line."""
     if not same:
         return write(field.write(item, version))
     types: list[str] | None = getattr(item, "type", None)
@@ -516,23 +516,23 @@ def _untyped(item: Any) -> str:
 
 
 _EMPTY_ITEM: Final = "{}"
-"""What `_untyped` returns of a value without anything in it, for which no line is written."""
+"""The result of `_untyped` for an item without any value; such an item gets no line."""
 
 
 def _retyped(line: ContentLine, types: list[str]) -> ContentLine:
-    """Return a line whose value is of other types, with all other parameters and its group."""
+    """Return a line with other types; its other parameters and its group stay."""
     params = [f"{name}={','.join(map(_quoted, values))}" for name, *values in line.params if name.upper() != "TYPE"]
     name = f"{line.group}.{line.name}" if line.group else line.name
     return write(f"{';'.join([name, *params, *_type_param(types)])}:{line.value}")
 
 
 def _quoted(value: str) -> str:
-    """Return the value of a parameter, in quotes where its characters would end it (RFC 6350 section 3.3)."""
+    """Return the value of a parameter, in quotes if it contains a delimiter (RFC 6350 section 3.3)."""
     return f'"{value}"' if any(character in value for character in ",;:") else value
 
 
 def _replaced(lines: list[ContentLine], names: tuple[str, ...], new: list[ContentLine]) -> list[ContentLine]:
-    """Put lines in place of those with these names, or before the card's end; labels of what went go as well."""
+    """Replace the lines with these names, or add lines before END; labels of removed groups are removed too."""
     places = [index for index, line in enumerate(lines) if line.name in names]
     end = max((index for index, line in enumerate(lines) if line.name == "END"), default=len(lines))
     place = places[0] if places else end
@@ -543,16 +543,16 @@ def _replaced(lines: list[ContentLine], names: tuple[str, ...], new: list[Conten
 
 
 _LABELS: Final = ("X-ABLABEL", "X-ABADR")
-"""What Apple's programs say of the other line of the same group."""
+"""Properties with which Apple's programs describe the other line of the same group."""
 
 
 @dataclass(frozen=True)
 class _Field:
-    """How a field of `ContactData` stands in a card.
+    """How a field of `ContactData` is stored in a card.
 
-    `read` takes what a line says, and `write` makes a line of it, for a version of vCard. The field is what the first
-    of its lines says (others, as of another language, are left as they are), or a list with an entry for each line,
-    or all the lists of its lines joined.
+    `read` returns the value of a line; `write` returns the line for a value and a vCard version. `lines` says how the
+    lines form the field: "first" takes the first line and keeps the others, for example those in other languages;
+    "each" has an item for each line; "joined" joins the lists of all lines.
     """
 
     key: str
@@ -562,7 +562,7 @@ class _Field:
     write: Callable[[Any, str], str]
 
     def join(self, items: list[Any]) -> Any:
-        """Return the field, of what its lines say."""
+        """Return the field, given the values of its lines."""
         if self.lines == "first":
             return items[0] if items else None
         return (items if self.lines == "each" else [text for item in items for text in item]) or None
@@ -585,7 +585,7 @@ def _value(line: ContentLine) -> Value:
 
 
 def _link(line: ContentLine) -> Link:
-    """Read a URL. Nextcloud escapes its commas, once more if they are escaped, when it leaves out other properties."""
+    """Read a URL. Nextcloud escapes its commas (again) in responses that leave out other properties."""
     return Link.model_construct(value=_text(line).replace("\\,", ","), type=_types(line) or None)
 
 
@@ -601,7 +601,7 @@ def _address(line: ContentLine) -> Address:
 
 
 def _birthday(line: ContentLine) -> str:
-    """Return YYYY-MM-DD or --MM-DD; a date of another form, such as a text, as it is."""
+    """Return YYYY-MM-DD or --MM-DD; a value in another format, such as text, is returned unchanged."""
     found = re.fullmatch(r"(\d{4}|-)-?(\d{2})-?(\d{2})(T.*)?", line.value.strip(), re.ASCII)
     if found is None:
         return _text(line)
@@ -636,7 +636,7 @@ def _write_parts(name: str, escape: Callable[[str], str]) -> Callable[[Any, str]
 
 
 def _escaped_list(text: str) -> str:
-    """Escape a part of a name, whose commas are between values (RFC 6350 section 6.2.2)."""
+    """Escape a component of N, in which commas separate values (RFC 6350 section 6.2.2)."""
     return ",".join(map(escape, text.split(",")))
 
 
@@ -684,4 +684,4 @@ _FIELDS: Final = (
 )
 
 READ_PROPERTIES: Final = tuple(name for field in _FIELDS for name in field.names)
-"""The properties that `read` looks at: neither photos nor what other programs keep for themselves."""
+"""The properties that `read` uses; they exclude photos and the private properties of other programs."""

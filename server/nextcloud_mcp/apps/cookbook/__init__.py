@@ -1,4 +1,4 @@
-"""Recipes (Nextcloud's app Cookbook)."""
+"""Recipes of Nextcloud's app Cookbook."""
 
 from typing import Final
 

@@ -1,11 +1,12 @@
 """Nextcloud Cookbook, REST API v1 (nextcloud.github.io/cookbook/dev/api; measured on Cookbook 0.11.9).
 
-A recipe is a JSON document of schema.org's type Recipe. A PUT replaces it whole, so a change is merged with what was
-read, fields that nobody here knows included. DELETE says 200 to everything and deletes whatever has the id, so a
-recipe is read before. Names in a path are decoded twice, so they are encoded twice.
+A recipe is a JSON document of schema.org's type Recipe. A PUT replaces the whole recipe, so a change is merged with the
+present recipe, including fields that this module does not know. DELETE always answers 200, and deletes the object with
+the id even if it is not a recipe, so this module reads the recipe first. Cookbook decodes names in a path twice, so
+they are encoded twice.
 
-Cookbook has no ETags: what somebody else writes between the reading and the writing, milliseconds, is lost.
-A deleted recipe is in the user's trash.
+Cookbook has no ETags: if somebody else changes a recipe in the milliseconds between read and write, their change is
+lost. A deleted recipe goes to the user's trash.
 """
 
 import re
@@ -27,18 +28,18 @@ API: Final = "/index.php/apps/cookbook/api/v1"
 VERSION: Final = "/index.php/apps/cookbook/api/version"
 
 UNCATEGORIZED: Final = ("*", "_")
-"""How the list of categories names what has none, and how a path does."""
+"""The names for recipes without a category: in the list of categories, and in a path."""
 
 _DURATION: Final = re.compile(
     r"P(?=.)(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII
 )
-"""A duration (ISO 8601) of weeks and less. Cookbook drops weeks, days and any other text without a word."""
+"""Matches an ISO 8601 duration without years and months. Cookbook drops weeks, days and other text without an error."""
 
 _MAX_NAME: Final = 256
-"""Bytes of a recipe's name, beyond which Cookbook cuts it."""
+"""The longest name of a recipe, in bytes; Cookbook truncates a longer one."""
 
 _CHANGED: Final = re.compile(r"<(?!\s)|\\|&(?:#\w+|\w+);")
-"""What Cookbook takes for HTML and drops or decodes, or writes as `_` (measured on 0.11.9)."""
+"""Matches text that Cookbook treats as HTML and drops or decodes, or replaces by `_` (measured on 0.11.9)."""
 
 _TEXTS: Final = {
     "name": "name",
@@ -48,14 +49,14 @@ _TEXTS: Final = {
     "recipeCategory": "category",
     "keywords": "keywords",
 }
-"""By the API's names: the arguments of those texts that Cookbook cleans."""
+"""The tool arguments whose text Cookbook cleans, by the API's field names."""
 
 _WHOLE: Final = re.compile("[+-]?[0-9]{1,9}", re.ASCII)
 
 _HOST: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?|[0-9a-fA-F:.]+", re.ASCII)
 
 _NOT_STORED: Final = frozenset({"imageUrl", "imagePlaceholderUrl", "printImage"})
-"""What Cookbook adds when a recipe is read, and would store."""
+"""Fields that Cookbook adds to a response, and would store if a PUT contained them."""
 
 
 class _Cookbook(BaseModel):
@@ -101,13 +102,13 @@ class Recipe(_Cookbook):
     prep_time: str | None = None
     cook_time: str | None = None
     total_time: str | None = None
-    # one without a yield has null there, which clients do not expect
+    # null for a recipe without a yield, which clients do not expect
     recipe_yield: Annotated[int | str, BeforeValidator(lambda value: "" if value is None else value)] = 1
     recipe_category: str = ""
     tool: list[str] = []
     recipe_ingredient: list[str] = []
     recipe_instructions: list[str] = []
-    # PHP writes an empty map as an empty list
+    # PHP serializes an empty map as an empty list
     nutrition: Annotated[Nutrition | None, BeforeValidator(lambda value: value or None)] = None
 
 
@@ -140,14 +141,14 @@ class Keyword(BaseModel):
 
 
 class Version(BaseModel):
-    """Versions of the app, and of its API: `epoch`, `major`, `minor`."""
+    """The versions of the app and of its API, which has `epoch`, `major` and `minor`."""
 
     cookbook_version: list[int | str]
     api_version: dict[str, int]
 
 
 class Config(BaseModel):
-    """The user's settings; `update_interval` in minutes, `folder` below their root folder."""
+    """The user's settings; `update_interval` is in minutes, `folder` a path below the user's root folder."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -172,7 +173,7 @@ async def set_config(
     """Change the settings that are not None.
 
     Raises:
-        InvalidArgumentError: Cookbook would break, or take no notice; or there is nothing to change.
+        InvalidArgumentError: all settings are None, or a value would be ignored or would make Cookbook fail.
     """
     if folder is None and update_interval is None and print_image is None:
         raise InvalidArgumentError("Nothing to change", "pass folder, update_interval or print_image")
@@ -193,17 +194,17 @@ async def set_config(
 
 
 async def reindex(nextcloud: Nextcloud) -> None:
-    """Read all recipe files again, for those that came by another way than Cookbook."""
+    """Rebuild the index of recipes, to include files that were not created through Cookbook."""
     await nextcloud.request("POST", f"{API}/reindex", about="the index of recipes")
 
 
 async def recipes(nextcloud: Nextcloud) -> list[RecipeStub]:
-    """Return all recipes, by name."""
+    """Return all recipes, sorted by name."""
     return await _stubs(nextcloud, "/recipes", "list of recipes")
 
 
 async def search(nextcloud: Nextcloud, query: str) -> list[RecipeStub]:
-    """Return the recipes that have one of the query's words in name, category or keywords; all, if it has none."""
+    """Return the recipes with a word of the query in name, category or keywords; all recipes for an empty query."""
     words = query.strip()
     if not words:
         return await recipes(nextcloud)
@@ -214,11 +215,11 @@ async def search(nextcloud: Nextcloud, query: str) -> list[RecipeStub]:
 
 
 async def in_category(nextcloud: Nextcloud, category: str) -> list[RecipeStub]:
-    """Return the recipes of a category; of `*`, those without any.
+    """Return the recipes of a category; `*` or "" returns those without a category.
 
     Raises:
         NotFoundError: the category does not exist; the error lists the existing ones.
-        InvalidArgumentError: several differ from what was given only by case or spelling.
+        InvalidArgumentError: several categories differ from `category` only in case or spelling.
     """
     listed, in_path = UNCATEGORIZED
     if category in {listed, ""}:
@@ -234,9 +235,10 @@ async def _in_category(nextcloud: Nextcloud, name: str) -> list[RecipeStub]:
 
 
 async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[RecipeStub]:
-    """Return the recipes that have every one of the keywords, in whatever case.
+    """Return the recipes that have all of the keywords, regardless of case.
 
-    Chosen here: Cookbook's own `/tags/…` finds nothing, as it compares the user's id as a number.
+    This function filters the list of recipes, because Cookbook's `/tags/…` compares the user id as a number and finds
+    nothing.
     """
     wanted = {folded(keyword.strip()) for keyword in keywords if keyword.strip()}
     return [stub for stub in await recipes(nextcloud) if wanted <= _split(stub.keywords)]
@@ -261,9 +263,9 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
     """Create a recipe and return its id.
 
     Args:
-        nextcloud: Nextcloud as the user.
-        name: unique among the user's recipes.
-        fields: the rest, by schema.org's names; what is None is left out.
+        nextcloud: The user's client.
+        name: The name, which is unique among the user's recipes.
+        fields: The other fields, by schema.org's names; those that are None are left out.
 
     Raises:
         ConflictError: a recipe with this name exists.
@@ -286,13 +288,13 @@ async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -
 
 
 async def delete(nextcloud: Nextcloud, recipe_id: int) -> None:
-    """Delete a recipe, with its picture, to the user's trash."""
+    """Move a recipe with its image to the user's trash."""
     await _read(nextcloud, recipe_id)
     await nextcloud.request("DELETE", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
 
 
 async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
-    """Let Cookbook fetch a page and keep the recipe in it.
+    """Make Cookbook fetch a web page and store the recipe in it; return the recipe.
 
     Raises:
         ConflictError: a recipe with this name exists.
@@ -302,7 +304,7 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
         "POST", f"{API}/import", about=f"recipe at {url}", json={"url": url}, also_ok={400, 409}
     )
     if response.status_code == httpx.codes.BAD_REQUEST:
-        # Cookbook's own words are in the user's language, and quote the page
+        # Cookbook's own message is in the user's language, and quotes the page
         raise InvalidArgumentError(
             "Cookbook got no recipe from url",
             (
@@ -343,10 +345,10 @@ def _taken(what: str) -> ConflictError:
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is None, and refuse what Cookbook would drop or change without a word.
+    """Return the fields that are not None, in the format that Cookbook stores.
 
     Raises:
-        InvalidArgumentError: names the argument.
+        InvalidArgumentError: Cookbook would drop or change a value without an error.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     for name in given.keys() & {"prepTime", "cookTime", "totalTime"}:
@@ -365,11 +367,11 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _servings(value: str) -> int:
-    """Return for how many a recipe is. Cookbook keeps a whole number and nothing else.
+    """Return the yield of a recipe. Cookbook stores only an integer.
 
-    Words are refused, and none is cut off: of "4 servings" Cookbook would keep 4, of "4 jars of 250 ml" 250, and 1
-    where there is no digit (`FixRecipeYieldFilter`, 0.11.9). Which number is meant, and where the words go, is for
-    whoever writes them.
+    This function rejects words instead of dropping them, because it cannot know which number counts. Cookbook would
+    store 4 for "4 servings", 250 for "4 jars of 250 ml", and 1 for text without digits (`FixRecipeYieldFilter`,
+    0.11.9).
 
     Raises:
         InvalidArgumentError: the value is not a whole number.
@@ -385,7 +387,7 @@ def _servings(value: str) -> int:
 
 
 def _duration(name: str, value: str) -> str:
-    """Return a duration in hours, minutes and seconds, which is all that Cookbook reads."""
+    """Return a duration in hours, minutes and seconds; Cookbook supports no other units."""
     found = _DURATION.fullmatch(value)
     if found is None:
         raise InvalidArgumentError(
@@ -414,10 +416,10 @@ def _check_text(argument: str, value: str | list[str]) -> None:
 
 
 def _url(value: str) -> str:
-    """Return an address as Cookbook keeps it, which takes out all that is not ASCII.
+    """Return a URL in ASCII, because Cookbook removes all other characters.
 
     Raises:
-        InvalidArgumentError: Cookbook would drop it.
+        InvalidArgumentError: the value is not an http or https URL; Cookbook would drop it.
     """
     try:
         url = httpx.URL(value.strip())
@@ -434,7 +436,7 @@ def _url(value: str) -> str:
 
 
 def _folder(folder: str) -> str:
-    """Return a folder as Cookbook has it; one that leads out of the user's files would break the app for them."""
+    """Return the path of a folder in Cookbook's format, without `..`, with which Cookbook would fail for the user."""
     names = [name for name in folder.split("/") if name]
     if not names or {".", ".."} & set(names):
         raise InvalidArgumentError(

@@ -29,7 +29,7 @@ RecipeId = Annotated[
 
 
 def _as_text(given: Any) -> Any:
-    """Return a whole number as text."""
+    """Return an integer as text, and text without surrounding blanks; return other values unchanged."""
     if isinstance(given, float) and given.is_integer():
         given = int(given)
     if isinstance(given, str):
@@ -43,7 +43,7 @@ Servings = Annotated[
     Expects("a whole number"),
     WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
 ]
-"""A whole number, for clients; here a text, so that words which a recipe has can be given back to it."""
+"""An integer in the schema, but text in this server, so that a caller can pass back a yield that contains words."""
 
 
 class RecipeImported(Result):
@@ -259,7 +259,7 @@ async def cookbook_config(nextcloud: AsUser) -> Config:
 
 
 async def recipe_ids(value: str, nextcloud: AsUser) -> list[str]:
-    """Propose the ids of recipes by what their id starts with or their name contains."""
+    """Complete a recipe id: return the recipes whose id starts with `value` or whose name contains it."""
     typed = folded(value)
     return [r.id for r in await api.recipes(nextcloud) if r.id.startswith(typed) or typed in folded(r.name)]
 

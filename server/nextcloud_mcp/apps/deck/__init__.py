@@ -1,4 +1,4 @@
-"""Boards with cards (Nextcloud's app Deck)."""
+"""Boards and cards of Nextcloud's app Deck."""
 
 from typing import Final
 

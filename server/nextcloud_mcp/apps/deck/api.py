@@ -1,13 +1,14 @@
 """Nextcloud Deck, REST API v1.1 (github.com/nextcloud/deck, docs/API.md; measured on Deck 1.16.7).
 
-A path names board, stack and card, but Deck looks at the last of them alone, and a PUT to a card or stack moves it
-to where its path says. So whatever a change names is read first and held against the rest of its path: a mistaken
-id must not change, move or delete something else.
+A path names a board, a stack and a card, but Deck evaluates only the last id. A PUT to a card or stack moves it to the
+parent in its path. Therefore this module reads an object before a change and compares it with the other ids of the
+path, so that a wrong id does not change, move or delete another object.
 
-A PUT clears what it leaves out, so a change is merged with what was read. Deck does not look at `If-Match`: an ETag
-is compared with the one just read, which leaves a gap of milliseconds, and it has a resolution of one second.
+A PUT clears the fields that it leaves out, so a change is merged with the present values. Deck ignores `If-Match`, so
+this module compares the ETag itself; a change within the milliseconds after that is not noticed. An ETag changes at
+most once a second.
 
-Boards, stacks and cards that are deleted stay for a while in Deck's own trash ("Deleted items"); labels do not.
+Deck keeps deleted boards, stacks and cards for a while in its own trash ("Deleted items"), but not labels.
 """
 
 import re
@@ -34,12 +35,12 @@ from nextcloud_mcp.nextcloud.refusals import error_for
 API: Final = "/index.php/apps/deck/api/v1.1/boards"
 
 _EXPLAINED: Final = frozenset({400, 403, 404, 500})
-"""Statuses under which Deck says in a `message` what is wrong; 500 stands for an archived board or card, too."""
+"""Statuses of responses with a reason in `message`; 500 also stands for an archived board or card."""
 
 _MOMENTS: Final = frozenset({"duedate", "done"})
 
 _KEPT: Final = frozenset({"title", "type", "order", "duedate", "startdate", "done", "color"})
-"""Fields of a card that Deck clears when a PUT leaves them out, those of 1.18 among them."""
+"""Fields of a card that Deck clears if a PUT leaves them out, including those of Deck 1.18."""
 
 _NOT_ALLOWED: Final = "Operation not allowed. "
 
@@ -57,7 +58,7 @@ class DeckUser(_Deck):
 
 
 def _as_user(value: object) -> object:
-    """Deck names somebody whose account is gone by the bare id."""
+    """Convert a bare id, which Deck returns for a deleted account, to a user."""
     return {"primaryKey": value, "uid": value, "displayname": value} if isinstance(value, str) else value
 
 
@@ -120,7 +121,7 @@ class DeckBoard(_Deck):
     users: list[DeckUser]
     deleted_at: int
     last_modified: int | None = None
-    # PHP writes an empty map as an empty list
+    # PHP serializes an empty map as an empty list
     settings: Annotated[DeckBoardSettings | None, BeforeValidator(lambda value: value or None)] = None
     etag: str | None = Field(default=None, alias="ETag")
 
@@ -178,7 +179,7 @@ class DeckStack(_Deck):
 
 
 class Place(NamedTuple):
-    """Where a card is."""
+    """The location of a card."""
 
     board_id: int
     stack_id: int
@@ -191,31 +192,31 @@ class Place(NamedTuple):
 
     @property
     def about(self) -> str:
-        """The card, for an error's sentence."""
+        """The card, for an error message."""
         return f"card {self.card_id}"
 
 
 async def boards(nextcloud: Nextcloud) -> list[DeckBoard]:
-    """Return the boards that the user sees, archived ones included."""
+    """Return the boards that the user can see, including archived ones."""
     listed = parse(list[DeckBoard], await _ask(nextcloud, "GET", "", about="the list of boards"))
-    return [board for board in listed if not board.deleted_at]  # Deck lists its trash as well
+    return [board for board in listed if not board.deleted_at]  # Deck also lists the boards in its trash
 
 
 async def board(nextcloud: Nextcloud, board_id: int) -> DeckBoard:
-    """Return one board with its labels and the people on it."""
+    """Return one board with its labels and users."""
     return parse(DeckBoard, await _ask(nextcloud, "GET", f"/{board_id}", about=f"board {board_id}"))
 
 
 async def create_board(nextcloud: Nextcloud, *, title: str, color: str) -> DeckBoard:
-    """Create a board of the user's own; Deck gives it four labels."""
+    """Create a board, which the user owns; Deck adds four labels."""
     body = {"title": title, "color": _hex(color)}
     return parse(DeckBoard, await _ask(nextcloud, "POST", "", body, about=f"board {quoted(title)}"))
 
 
 async def stacks(nextcloud: Nextcloud, board_id: int) -> list[DeckStack]:
-    """Return a board's stacks with their cards, both in the order in which people see them.
+    """Return a board's stacks with their cards, both in display order.
 
-    Only here do cards come with their labels: those of a single stack have none.
+    Only this request returns cards with labels; the request for a single stack does not.
     """
     response = await _ask(nextcloud, "GET", f"/{board_id}/stacks", about=f"board {board_id}")
     return sorted(parse(list[DeckStack], response), key=lambda stack: (stack.order, stack.id))
@@ -231,7 +232,7 @@ async def stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack
 
 
 async def has_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> bool:
-    """Return whether a board has a stack with this id, also a deleted one."""
+    """Return whether a board has a stack with this id, even a deleted one."""
     try:
         response = await _ask(nextcloud, "GET", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
     except (ForbiddenError, NotFoundError):
@@ -240,7 +241,7 @@ async def has_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> bool:
 
 
 async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order: int) -> DeckStack:
-    """Create a stack; one with a lower `order` stands further left."""
+    """Create a stack; stacks are displayed from left to right by `order`."""
     body, about = {"title": title, "order": order}, f"stack {quoted(title)} on board {board_id}"
     response = await _ask(nextcloud, "POST", f"/{board_id}/stacks", body, about=about, missing=f"board {board_id}")
     return parse(DeckStack, response)
@@ -249,7 +250,7 @@ async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order
 async def update_stack(
     nextcloud: Nextcloud, board_id: int, stack_id: int, *, title: str | None, order: int | None
 ) -> None:
-    """Change a stack's title or order; what is None stays."""
+    """Change a stack's title or order; None keeps the present value."""
     present = await _present_stack(nextcloud, board_id, stack_id)
     body = {
         "title": present.title if title is None else title,
@@ -259,18 +260,18 @@ async def update_stack(
 
 
 async def delete_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> None:
-    """Delete a stack with its cards, to Deck's trash."""
+    """Move a stack with its cards to Deck's trash."""
     await _present_stack(nextcloud, board_id, stack_id)
     await _ask(nextcloud, "DELETE", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
 
 
 async def card(nextcloud: Nextcloud, place: Place) -> DeckCard:
-    """Return one card with its description, labels, people and attachments."""
+    """Return one card with its description, labels, assigned users and attachments."""
     return parse(DeckCard, await _ask(nextcloud, "GET", place.path, about=place.about))
 
 
 async def has_card(nextcloud: Nextcloud, place: Place) -> bool:
-    """Return whether there is a card with this id in any stack, also an archived one."""
+    """Return whether a card with this id exists in any stack, even an archived one."""
     try:
         await card(nextcloud, place)
     except (ForbiddenError, NotFoundError):
@@ -289,9 +290,9 @@ async def create_card(
     description: str | None,
     duedate: str | None,
 ) -> DeckCard:
-    """Create a card. Labels and people are assigned afterwards: here, Deck answers 400 to them and creates it still.
+    """Create a card, without labels and users: Deck answers 400 to these, but creates the card nevertheless.
 
-    Deck would create it in a deleted stack as well, where nobody sees it.
+    Deck also accepts a deleted stack, in which nobody can see the card; this function does not.
 
     Raises:
         NotFoundError: the stack is deleted.
@@ -310,16 +311,16 @@ async def create_card(
 
 
 async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any], *, etag: str | None = None) -> None:
-    """Change a card, if it is still the one with this ETag; None means any.
+    """Change a card.
 
     Args:
-        nextcloud: Nextcloud as the user.
-        place: where the card is.
-        changes: fields by the API's names; what is None stays, and an empty `duedate` or `done` goes.
-        etag: the ETag that was read.
+        nextcloud: The user's client.
+        place: The location of the card.
+        changes: Fields by the API's names; None keeps the present value, and "" clears `duedate` or `done`.
+        etag: The expected ETag; None accepts any.
 
     Raises:
-        ConflictError: it has changed since; nothing was written.
+        ConflictError: the card has another ETag; nothing was changed.
     """
     changes = changes | {name: await _moment(nextcloud, name, changes[name]) for name in _MOMENTS if changes.get(name)}
     present = await _present_card(nextcloud, place)
@@ -329,24 +330,26 @@ async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any
 
 
 async def delete_card(nextcloud: Nextcloud, place: Place) -> None:
-    """Delete a card, to Deck's trash."""
+    """Move a card to Deck's trash."""
     await _change(nextcloud, place, "DELETE")
 
 
 async def archive_card(nextcloud: Nextcloud, place: Place) -> None:
-    """Archive a card; nothing happens to one that is."""
+    """Archive a card; an archived card does not change."""
     await _change(nextcloud, place, "PUT", "/archive")
 
 
 async def unarchive_card(nextcloud: Nextcloud, place: Place) -> None:
-    """Bring a card back from the archive; nothing happens to one that is not there."""
+    """Unarchive a card; a card that is not archived does not change."""
     await _change(nextcloud, place, "PUT", "/unarchive")
 
 
 async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target_stack_id: int) -> None:
-    """Put a card at position `order`, from 0, of a stack of the same board; the stack's other cards move along.
+    """Move a card to position `order` (from 0) of a stack on the same board; Deck renumbers the other cards.
 
-    To another board Deck would move it with the labels of this one, so that is refused.
+    Raises:
+        NotFoundError: the board has no such stack, or the stack has no such card. Another board is not allowed,
+            because the card would keep the labels of this board.
     """
     if order < 0:
         raise InvalidArgumentError("order must be 0 or more", "0 is the top of the stack", argument="order")
@@ -360,14 +363,14 @@ async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target
             resource=place.about,
             stack_id=place.stack_id,
         )
-    # the target goes into the path, too: with user_oidc enabled, that one counts, and without it the body's
+    # the path also names the target stack: Deck evaluates the path if user_oidc is enabled, and otherwise the body
     path = place._replace(stack_id=target_stack_id).path
     body = {"stackId": target_stack_id, "order": order}
     await _ask(nextcloud, "PUT", f"{path}/reorder", body, about=place.about)
 
 
 async def assign_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
-    """Give a card a label of its board; nothing happens where it has that, which Deck would show twice."""
+    """Add a label of the board to a card, unless the card has it: Deck would add it a second time."""
     present = await _present_card(nextcloud, place)
     if label_id in {each.id for each in present.labels or ()}:
         return
@@ -376,7 +379,7 @@ async def assign_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
 
 
 async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
-    """Take a label from a card.
+    """Remove a label from a card.
 
     Raises:
         NotFoundError: the card does not have it.
@@ -396,10 +399,10 @@ async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
 
 
 async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
-    """Assign a card to somebody on its board; nothing happens where it is.
+    """Assign a card to a user of its board; do nothing if it is assigned to that user.
 
     Raises:
-        NotFoundError: nobody on the board has that uid.
+        NotFoundError: no user of the board has that uid.
     """
     if user_id in {each.uid for each in assigned(await _present_card(nextcloud, place))}:
         return
@@ -419,7 +422,7 @@ async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
 
 
 async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
-    """End an assignment.
+    """Remove a user's assignment to a card.
 
     Raises:
         NotFoundError: the card is not assigned to that user.
@@ -438,7 +441,7 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
 
 
 def assigned(present: DeckCard) -> list[DeckUser]:
-    """Return the users to whom a card is assigned; groups and teams are others."""
+    """Return the users to whom a card is assigned, without groups and teams."""
     return [
         each.participant
         for each in present.assigned_users or ()
@@ -470,7 +473,7 @@ async def create_label(nextcloud: Nextcloud, board_id: int, *, title: str, color
 async def update_label(
     nextcloud: Nextcloud, board_id: int, label_id: int, *, title: str | None, color: str | None
 ) -> None:
-    """Change a label's title or color; what is None stays."""
+    """Change a label's title or color; None keeps the present value."""
     present = await label(nextcloud, board_id, label_id)
     body = {
         "title": present.title if title is None else title,
@@ -480,13 +483,17 @@ async def update_label(
 
 
 async def delete_label(nextcloud: Nextcloud, board_id: int, label_id: int) -> None:
-    """Delete a label, from all cards too, for good."""
+    """Delete a label permanently, and remove it from all cards."""
     await label(nextcloud, board_id, label_id)
     await _ask(nextcloud, "DELETE", f"/{board_id}/labels/{label_id}", about=f"label {label_id}")
 
 
 def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, argument: str = "stack_id") -> DeckStack:
-    """Pick a stack of a board."""
+    """Return the stack with this id.
+
+    Raises:
+        NotFoundError: the board has no such stack; `argument` is the name of the argument with the id.
+    """
     for each in present:
         if each.id == stack_id:
             return each
@@ -500,7 +507,7 @@ def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, arg
 
 
 async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
-    """Read a stack before it is changed, or what is in it is, without its board's cards."""
+    """Return a stack before a change to it or its cards; unlike `stacks`, this does not read all cards of the board."""
     path, about = f"/{board_id}/stacks/{stack_id}", f"stack {stack_id}"
     present = parse(DeckStack, await _ask(nextcloud, "GET", path, about=about))
     if present.deleted_at:
@@ -519,11 +526,11 @@ async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> 
 
 
 async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
-    """Read a card before it is changed.
+    """Return a card before a change.
 
     Raises:
-        InvalidArgumentError: it is in another stack, or on another board.
-        NotFoundError: its stack is deleted. Deck would change the card there, where nobody sees it.
+        InvalidArgumentError: the card is in another stack, or on another board.
+        NotFoundError: the stack is deleted. Deck would change the card, although nobody can see it there.
     """
     present = await card(nextcloud, place)
     if present.stack_id != place.stack_id:
@@ -540,16 +547,16 @@ async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
 
 
 async def _change(nextcloud: Nextcloud, place: Place, method: str, action: str = "") -> None:
-    """Do something to a card that is where the caller says."""
+    """Send a request that changes a card, after a check of its location."""
     await _present_card(nextcloud, place)
     await _ask(nextcloud, method, place.path + action, about=place.about)
 
 
 def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of a PUT: the card as it is, with the changes.
+    """Return the body of a PUT: the present card with the changes.
 
-    `archived` goes along only where it changes, as Deck refuses to archive a card again; `owner` must be there, and
-    has no effect.
+    The body has `archived` only if it changes, because Deck refuses to archive an archived card. Deck requires `owner`
+    and ignores it.
     """
     owner = present.owner if isinstance(present.owner, str) else present.owner.uid
     names = {owner} if isinstance(present.owner, str) else {owner, present.owner.displayname}
@@ -570,14 +577,14 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _moment(nextcloud: Nextcloud, name: str, value: str | None) -> str | None:
-    """Return a time in UTC, which is what Deck takes every time for: it drops the offset (measured, 1.16 and 1.18)."""
+    """Return a time in UTC, because Deck ignores the offset and assumes UTC (measured on Deck 1.16 and 1.18)."""
     if not value:
         return None
     return (await moments.in_utc(nextcloud, moments.read(value, name))).isoformat()
 
 
 def _hex(color: str) -> str:
-    """Return a color as Deck has it, which takes any six characters for one."""
+    """Return a color as six hexadecimal digits; Deck itself accepts any six characters."""
     digits = color.removeprefix("#")
     if not re.fullmatch("[0-9A-Fa-f]{6}", digits):
         raise InvalidArgumentError(
@@ -601,15 +608,15 @@ async def _ask(
     """Send one request to Deck.
 
     Args:
-        nextcloud: Nextcloud as the user.
-        method: of HTTP.
-        path: below `API`.
-        body: as JSON.
-        about: what the request is about, for an error's sentence.
-        missing: what Deck has not found where it answers 403, if that is something else.
+        nextcloud: The user's client.
+        method: The HTTP method.
+        path: The path below `API`.
+        body: The JSON body.
+        about: The object of the request, for error messages.
+        missing: The object that does not exist if Deck answers 403; by default `about`.
 
     Raises:
-        NextcloudMCPError: Deck refused, with its reason where it gives one.
+        NextcloudMCPError: Deck refuses the request; the error has Deck's reason, if it returns one.
     """
     response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_EXPLAINED)
     if not response.is_success:
@@ -619,7 +626,7 @@ async def _ask(
 
 
 def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
-    """Map Deck's refusal: its 403 is also for what is not there, its 400 for wrong arguments."""
+    """Return the error for a response of Deck: 403 can also mean a missing object; 400 means a wrong argument."""
     reason = reasons.reason(response)
     if response.status_code == httpx.codes.FORBIDDEN:
         return ForbiddenError(

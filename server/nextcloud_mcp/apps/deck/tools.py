@@ -1,8 +1,7 @@
-"""The tools for Nextcloud Deck: boards, which have stacks, which have cards.
+"""The tools and resources for Nextcloud Deck: boards contain stacks, and stacks contain cards.
 
-Lists of cards come in pages, counted in cards, and leave out long descriptions. They never cut one: what is cut
-could come back as the whole. The resources, which are for a client's program, are whole lists, as clients of the seed
-project know them.
+Lists of cards return pages of cards, and leave out long descriptions. They never shorten a description, because a
+caller could write the shortened text back. The resources return whole lists, as in the seed project.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, folded
 
 _PAGE: Final = r"/apps/deck/?(?:#!?)?/?"
-"""Begins the address of Deck's web page, whose older versions have the rest in the fragment."""
+"""Start of a URL of Deck's web page; in older versions, the rest is in the fragment."""
 
 
 async def _boards(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
@@ -39,12 +38,12 @@ async def _cards(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thi
 
 
 async def _is_stack(nextcloud: Nextcloud, arguments: Mapping[str, Any], stack_id: int) -> bool:
-    """Tell whether the board has such a stack; a deleted one is not in the list, and has an error of its own."""
+    """Return whether the board has a stack, even a deleted one, which is not listed and causes its own error."""
     return await api.has_stack(nextcloud, arguments["board_id"], stack_id)
 
 
 async def _is_card(nextcloud: Nextcloud, arguments: Mapping[str, Any], card_id: int) -> bool:
-    """Tell whether there is such a card; an archived one is not in the list."""
+    """Return whether a card exists, even an archived one, which is not listed."""
     return await api.has_card(nextcloud, Place(arguments["board_id"], arguments["stack_id"], card_id))
 
 
@@ -62,7 +61,7 @@ async def _people_of_card(nextcloud: Nextcloud, arguments: Mapping[str, Any]) ->
 
 
 async def _by_mail_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
-    """Return the uid for a mail address, which Deck does not know; `given`, where the token may not look for people."""
+    """Return the uid for a mail address, which Deck does not accept, or `given` if `find_person` finds nobody."""
     return await find_person(call.nextcloud(), call.admission, given) if "@" in given else given
 
 
@@ -95,7 +94,7 @@ Assigned = Annotated[
 ]
 
 LONG: Final = 300
-"""Characters of a description from which on a list leaves it out."""
+"""Length in characters from which lists leave a description out."""
 
 
 class Boards(Paged):
@@ -245,7 +244,7 @@ async def deck_labels(board_id: int, nextcloud: AsUser) -> list[DeckLabel]:
 
 
 def _paged(stacks: Sequence[DeckStack], limit: int, cursor: str) -> Page[DeckStack]:
-    """Cut the cards of stacks to one page; the stacks themselves all stay."""
+    """Return all stacks, with the cards of one page."""
     cards = [card.id for stack in stacks for card in stack.cards or ()]
     shown, next_cursor = page(cards, limit, cursor)
     return Page([_with_cards(stack, frozenset(shown)) for stack in stacks], next_cursor)
@@ -470,22 +469,22 @@ async def deck_delete_label(board_id: BoardId, label_id: LabelId, nextcloud: AsU
 
 
 async def board_ids(value: str, nextcloud: AsUser) -> list[str]:
-    """Propose the ids of boards by what their id starts with or their title contains."""
+    """Complete a board id: return the boards whose id starts with `value` or whose title contains it."""
     return _proposed(value, await api.boards(nextcloud))
 
 
 async def stack_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
-    """Propose the ids of a board's stacks, likewise."""
+    """Complete a stack id, as in `board_ids`."""
     return _proposed(value, await api.stacks(nextcloud, board_id))
 
 
 async def card_ids(board_id: int, stack_id: int, value: str, nextcloud: AsUser) -> list[str]:
-    """Propose the ids of a stack's cards, likewise."""
+    """Complete a card id, as in `board_ids`."""
     return _proposed(value, (await api.stack(nextcloud, board_id, stack_id)).cards or ())
 
 
 async def label_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
-    """Propose the ids of a board's labels, likewise."""
+    """Complete a label id, as in `board_ids`."""
     return _proposed(value, (await api.board(nextcloud, board_id)).labels)
 
 

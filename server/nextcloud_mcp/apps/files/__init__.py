@@ -1,4 +1,4 @@
-"""Files: WebDAV, with search, large uploads and the trash."""
+"""Files over WebDAV, with search, large uploads and the trash bin."""
 
 from typing import Final
 

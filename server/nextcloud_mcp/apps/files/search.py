@@ -1,7 +1,7 @@
-"""Finding files: WebDAV SEARCH (RFC 5323; Nextcloud developer manual, "WebDAV: Search").
+"""Find files with WebDAV SEARCH (RFC 5323; Nextcloud developer manual, "WebDAV: Search").
 
-Nextcloud searches its index of names, types, dates and stars, below one folder and to any depth; it does not look
-into files. Favourites are found the same way; a REPORT of `oc:filter-files`, which could too, is not needed.
+Nextcloud searches the names, types, dates and favorite marks of all files below a folder, but not their content. SEARCH
+also finds favorites, so this module does not need the REPORT `oc:filter-files`.
 """
 
 import re
@@ -22,11 +22,10 @@ _MEDIA_TYPE: Final = re.compile(r"[^/%*]+/([^/%*]+|[%*])")
 
 
 class Wanted(BaseModel):
-    """What a file must be to be found; what is None does not matter.
+    """Conditions that files must meet; None accepts any file.
 
-    In `name_pattern`, `%` or `*` stands for any characters, and case does not matter; without them it is a part of the
-    name. `mime_type` is a media type
-    such as `image/png`, or all of a kind: `image/%`.
+    In `name_pattern`, `%` and `*` stand for any characters; a pattern without them matches a part of the name. Case is
+    ignored. `mime_type` is a media type such as `image/png`, or all subtypes of a type: `image/%`.
     """
 
     name_pattern: str | None = None
@@ -37,7 +36,7 @@ class Wanted(BaseModel):
 
 
 class Found(NamedTuple):
-    """A page of what was found, and the row at which the next one starts; None at the end."""
+    """A page of results, and the row at which the next page starts; None for the last page."""
 
     files: list[FileInfo]
     next_start: int | None
@@ -46,13 +45,13 @@ class Found(NamedTuple):
 async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: int, limit: int) -> Found:
     """Return up to `limit` files and folders, newest first, from row `start` on.
 
-    Nextcloud counts the folder itself as a row, then drops it, and does not say where. So pages are counted in rows, of
-    which one more than `limit` is asked for. If all of them come, the folder is not among them, and the last begins the
-    next page. If `limit` come, either the folder is among them, or it is the end; and the next row tells.
+    Nextcloud counts the folder itself as a row, but leaves it out of the response. Therefore this function requests
+    `limit` + 1 rows. If it gets all of them, the folder is not among them, and the last one starts the next page. If it
+    gets `limit` rows, either the folder was among them or the results end here; a request for the next row decides.
 
     Raises:
         NotFoundError: the folder does not exist.
-        InvalidArgumentError: the path is that of a file, or the media type has another form.
+        InvalidArgumentError: the path is that of a file, or the media type is not valid.
     """
     conditions = _conditions(await _in_utc(nextcloud, wanted))
     files = await files_where(nextcloud, folder, conditions, start=start, rows=limit + 1)
@@ -64,17 +63,17 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: in
 
 
 async def _in_utc(nextcloud: Nextcloud, wanted: Wanted) -> Wanted:
-    """Return what is wanted with times that need no zone; without an offset they are meant in the person's."""
+    """Return the conditions with times in UTC; a time without an offset is in the user's time zone."""
     given = {"modified_after": wanted.modified_after, "modified_before": wanted.modified_before}
     moved = {name: await moments.in_utc(nextcloud, moment) for name, moment in given.items() if moment is not None}
     return wanted.model_copy(update=moved)
 
 
 def _conditions(wanted: Wanted) -> str:
-    """Return the conditions of `d:where`; one that all files meet if there are none, for none is an error."""
+    """Return the content of `d:where`; without conditions, one that all files meet, because it must not be empty."""
     conditions = []
     if wanted.name_pattern is not None:
-        # In SQL, `_` stands for one character; for people it is just itself.
+        # In LIKE, `_` stands for any character; callers mean the character itself.
         pattern = wanted.name_pattern.replace("\\", r"\\").replace("_", r"\_")
         if not {"%", "*"} & set(pattern):
             pattern = f"%{pattern}%"
@@ -91,7 +90,7 @@ def _conditions(wanted: Wanted) -> str:
 
 
 def _media_type(text: str) -> str:
-    """Return a media type as Nextcloud takes it: it answers 500 to other patterns, and knows them in lower case."""
+    """Return a media type in lower case, as Nextcloud stores it; Nextcloud answers 500 to other kinds of patterns."""
     if _MEDIA_TYPE.fullmatch(text) is None:
         raise InvalidArgumentError(
             "{text} is no media type", "write mime_type like image/png, or image/% for all", text=quoted(text)
@@ -105,13 +104,13 @@ def _like(name: str, pattern: str) -> str:
 
 
 def _any(conditions: Iterable[str]) -> str:
-    """Return what is met where one of the conditions is."""
+    """Return the disjunction of conditions."""
     several = list(conditions)
     return several[0] if len(several) == 1 else f"<d:or>{''.join(several)}</d:or>"
 
 
 def _modified(comparison: str, moment: datetime) -> str:
-    """Return a comparison with a date in UTC; Nextcloud ignores dates of any other form."""
+    """Return a comparison with a time in UTC; Nextcloud ignores times in another format."""
     return (
         f"<d:{comparison}><d:prop><d:getlastmodified/></d:prop>"
         f"<d:literal>{moment:%Y-%m-%dT%H:%M:%SZ}</d:literal></d:{comparison}>"

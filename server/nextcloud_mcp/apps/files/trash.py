@@ -1,6 +1,6 @@
-"""The trash: what was deleted and can come back (Nextcloud developer manual, "WebDAV: Trashbin").
+"""List and restore deleted files in the trash bin (Nextcloud developer manual, "WebDAV: Trashbin").
 
-Nextcloud keeps it for 30 days, or until it needs the room. It is an app, which an administrator can switch off.
+Nextcloud keeps them for 30 days, or until it needs the space. An administrator can disable the app of the trash bin.
 """
 
 from datetime import UTC, datetime
@@ -35,10 +35,10 @@ class Trashed(BaseModel):
 
 
 async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
-    """Return what is in the user's trash, the latest first.
+    """Return the files and folders in the user's trash bin, sorted by time of deletion, latest first.
 
     Raises:
-        NotFoundError: this Nextcloud has no trash.
+        NotFoundError: this Nextcloud has no trash bin.
     """
     root = await _root(nextcloud)
     try:
@@ -52,13 +52,14 @@ async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
 
 
 async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
-    """Put a file or folder back where it was.
+    """Restore a file or folder to its former path.
 
-    If there is something of that name by now, it gets " (restored)" added; if its folder is gone, it comes to the root.
+    If the path is taken, Nextcloud appends " (restored)" to the name. If the parent folder no longer exists, Nextcloud
+    restores to the root folder.
 
     Raises:
-        NotFoundError: the trash has nothing of that id.
-        InvalidArgumentError: the value is not an id.
+        NotFoundError: the trash bin has no item with the id.
+        InvalidArgumentError: `trash_id` is not a valid id.
     """
     if trash_id in {"", ".", ".."} or "/" in trash_id:
         raise InvalidArgumentError(
@@ -70,7 +71,7 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
 
 
 async def _check_account(nextcloud: Nextcloud) -> None:
-    """Raise the error that says why Nextcloud does not know the user, where that is so: 404 can mean this as well."""
+    """Raise an error if Nextcloud does not know the user, because a 404 can also mean this."""
     await nextcloud.request(
         "PROPFIND",
         f"/remote.php/dav/principals/users/{quote(await nextcloud.user_id(), safe='')}",
@@ -84,7 +85,7 @@ async def _root(nextcloud: Nextcloud) -> str:
 
 
 def _all_trashed(multistatus: httpx.Response) -> list[Trashed]:
-    """Read an answer about the trash, whose first element is the trash itself."""
+    """Return the items in a response to PROPFIND, whose first element is the trash bin itself."""
     _, *deleted = [_trashed(element) for element in dav.each_response(multistatus)] or dav.not_webdav()
     return sorted(deleted, key=lambda item: item.deleted, reverse=True)
 

@@ -1,7 +1,7 @@
-"""Files in parts (Nextcloud developer manual, "Chunked file upload", version 2).
+"""Upload files in parts (Nextcloud developer manual, "Chunked file upload", version 2).
 
-The parts of an upload lie in a folder of their own at Nextcloud until they are assembled; after a day without change
-Nextcloud drops them. So nothing is kept here between two parts.
+Nextcloud stores the parts of an upload in a separate folder until they are assembled, and deletes them after a day
+without change. Therefore this server stores nothing between two parts.
 """
 
 import re
@@ -18,16 +18,16 @@ from nextcloud_mcp.nextcloud.files import check_new_name, shown, url_of
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 
 MAX_PARTS: Final = 10_000
-"""Parts of one upload, as Nextcloud counts them."""
+"""The most parts of one upload, and the highest number of a part; a limit of Nextcloud."""
 
 _OTHER_SIZE: Final = b"do not sum up"
-"""Is in what Nextcloud says of parts that are not the whole file; its other 400s are about something else."""
+"""Part of Nextcloud's message for a wrong total size; a 400 without it has another cause."""
 
 _ID: Final = re.compile("[0-9a-f]{32}")
 
 
 async def begin(nextcloud: Nextcloud, path: str) -> str:
-    """Open an upload for a file and return the id that its parts need."""
+    """Start the upload of a file, and return the id of the upload."""
     check_new_name(path)
     upload = secrets.token_hex(16)
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
@@ -38,11 +38,11 @@ async def begin(nextcloud: Nextcloud, path: str) -> str:
 
 
 async def put(nextcloud: Nextcloud, upload: str, path: str, part: int, content: bytes) -> None:
-    """Keep a part; one that was sent before is replaced.
+    """Store a part, or replace it if it exists.
 
     Raises:
-        NotFoundError: the upload does not exist, or the folder of the file does not.
-        InvalidArgumentError: `upload` or `part` is impossible.
+        NotFoundError: the upload or the parent folder of the file does not exist.
+        InvalidArgumentError: `upload` or `part` is not valid.
     """
     if not 1 <= part <= MAX_PARTS:
         raise InvalidArgumentError(
@@ -62,14 +62,16 @@ async def put(nextcloud: Nextcloud, upload: str, path: str, part: int, content: 
 
 
 async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, etag: str | None) -> Written:
-    """Make a file of the parts; with `etag`, in place of the one that has it. Nothing else is ever overwritten.
+    """Assemble the parts to a new file; with `etag`, replace the file with this ETag. Nothing else is ever overwritten.
+
+    After these errors, the parts stay.
 
     Raises:
-        InvalidArgumentError: the parts do not sum up to `size` bytes; they stay.
-        ConflictError: the file exists (no `etag`), or has changed; they stay.
+        InvalidArgumentError: the parts do not have `size` bytes in total.
+        ConflictError: the file exists and `etag` is None, or the file has another ETag.
     """
     destination = nextcloud.absolute(await url_of(nextcloud, path))
-    # If-Match would be about the parts; RFC 4918 section 10.4 has a condition that names what it is about
+    # If-Match would apply to the source; the If header (RFC 4918 section 10.4) names the resource that it applies to
     condition = {"If": f"<{destination}> ([{dav.quoted(etag)}])"} if etag else {"Overwrite": "F"}
     headers = {"Destination": destination, "OC-Total-Length": str(size), **condition}
     place = f"{await _place(nextcloud, upload)}/.file"

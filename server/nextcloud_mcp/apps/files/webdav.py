@@ -1,6 +1,6 @@
-"""Files over WebDAV (RFC 4918; Nextcloud developer manual, "WebDAV: Basic APIs").
+"""Read, write, move, copy and delete files over WebDAV (RFC 4918; Nextcloud developer manual, "WebDAV: Basic APIs").
 
-Paths are those that the user sees, `/` being their own root.
+Paths are relative to the user's root folder, `/`.
 """
 
 from collections.abc import Mapping
@@ -34,17 +34,17 @@ _DELETING: Final = dav.propfind(
     *(f"{dav.OC}{name}" for name in ("owner-id", "owner-display-name")),
     *(f"{dav.NC}{name}" for name in ("mount-type", "is-mount-root")),
 )
-"""What tells whether something is there, and whose."""
+"""A request for the properties that `delete` needs: type, ETag, owner and mount."""
 
 _PARTIAL: Final = ".part"
-"""Ends the names of uploads that are not complete; Nextcloud deletes what is not there with 204 (32 to 34)."""
+"""Suffix of incomplete uploads; Nextcloud 32 to 34 answer 204 to DELETE of a missing file with it."""
 
 _UNKNOWN: Final = "application/octet-stream"
-"""The media type of what has none (RFC 9110 section 8.3)."""
+"""The media type of a file without one (RFC 9110 section 8.3)."""
 
 
 class File(BaseModel):
-    """A file, or a piece of it: `content` starts at byte `offset` of `size`."""
+    """A file or a part of it: `content` starts at byte `offset` of `size` bytes."""
 
     content: bytes
     content_type: str
@@ -54,19 +54,19 @@ class File(BaseModel):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing of the file is missing."""
+        """Whether `content` is the whole file."""
         return len(self.content) == self.size
 
 
 class Deleted(BaseModel):
-    """What a deletion led to: the HTTP status, and who shared what was only left, None if it is deleted."""
+    """The result of a deletion: the HTTP status, and who shared an item that the user only left, else None."""
 
     status_code: int
     shared_by: str | None = None
 
 
 class Written(BaseModel):
-    """What a change led to: the HTTP status, 201 for something new and 204 for something replaced."""
+    """The result of a write: the HTTP status is 201 for a new resource and 204 for a replaced one."""
 
     status_code: int
     etag: str | None = None
@@ -90,11 +90,11 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
 
 
 async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length: int, whole: bool = False) -> File:
-    """Return up to `length` bytes of a file (RFC 9110 section 14.2), or all of it if asked for the `whole`.
+    """Return up to `length` bytes of a file from `offset` (RFC 9110 section 14.2); `whole` requires all of it.
 
     Raises:
         NotFoundError: the file does not exist.
-        InvalidArgumentError: the path is that of a folder; the file ends before `offset`; or `whole` is set and the
+        InvalidArgumentError: the path is that of a folder; the file ends before `offset`; or `whole` is true and the
             file is longer than `length`.
     """
     info = await stat(nextcloud, path)
@@ -120,10 +120,10 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
         )
     file = File(content=b"", content_type=info.content_type or _UNKNOWN, etag=info.etag, size=size, offset=offset)
     if offset == size:
-        return file  # there is no range that Nextcloud would not refuse
+        return file  # Nextcloud rejects every range that starts at the end
     headers = {"Range": f"bytes={offset}-{offset + length - 1}"} if offset or length < size else {}
     response = await nextcloud.request("GET", await url_of(nextcloud, path), about=shown(path), headers=headers)
-    if response.status_code != httpx.codes.PARTIAL_CONTENT:  # the whole file, and as it is now
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:  # the response has the whole file, in its present version
         file.size = len(response.content)
         file.content = response.content[offset : offset + length]
     else:
@@ -142,12 +142,12 @@ _NO_FOLDER: Final[Mapping[int, Refusal]] = {
 async def write_file(
     nextcloud: Nextcloud, path: str, content: bytes, *, content_type: str | None, etag: str | None
 ) -> Written:
-    """Create a file; with `etag`, replace the one that has it. Nothing else is ever overwritten.
+    """Create a file; with `etag`, replace the file with this ETag. Nothing else is ever overwritten.
 
     Raises:
         InvalidArgumentError: Nextcloud does not allow the name.
-        ConflictError: the file exists (no `etag`), or has changed.
-        NotFoundError: its folder does not exist.
+        ConflictError: the file exists and `etag` is None, or the file has another ETag.
+        NotFoundError: the parent folder does not exist.
     """
     check_new_name(path)
     headers = {"If-Match": dav.quoted(etag)} if etag else {"If-None-Match": "*"}
@@ -168,7 +168,7 @@ async def write_file(
 
 
 async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> NextcloudError:
-    """Say what stands where the caller wanted to write; the ETag that replaces it comes from reading it."""
+    """Return the error for a path that is taken. It omits the ETag, so that a caller reads the file before a change."""
     info = await stat(nextcloud, path)
     if info.is_directory:
         return ConflictError("{path} is a folder", "choose another name", path=shown(path))
@@ -184,7 +184,7 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Nextclo
 
 
 def _is_reserved(info: FileInfo) -> bool:
-    """Return whether a name only seems to be taken: of `x.part` Nextcloud tells a file without an ETag (32 to 34)."""
+    """Return whether a name is reserved: Nextcloud 32 to 34 report a missing `x.part` as a file without an ETag."""
     return not info.is_directory and not info.etag
 
 
@@ -197,11 +197,11 @@ def _reserved(path: str) -> NextcloudError:
 
 
 async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
-    """Create a folder; 405 in `status_code` if it is there already.
+    """Create a folder; `status_code` is 405 if it exists.
 
     Raises:
         InvalidArgumentError: Nextcloud does not allow the name.
-        ConflictError: the folder above it does not exist, or a file has that name.
+        ConflictError: the parent folder does not exist, or a file has the name.
     """
     check_new_name(path)
     response = await nextcloud.request(
@@ -213,7 +213,7 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
 
 
 async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
-    """Refuse to take anything else for the folder that was asked for."""
+    """Raise an error if the path is not that of a folder."""
     there = await stat(nextcloud, path)
     if _is_reserved(there):
         raise _reserved(path)
@@ -222,9 +222,9 @@ async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
 
 
 async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
-    """Delete a file or a folder with all that is in it; Nextcloud keeps it in the trash for a while.
+    """Move a file, or a folder with its content, to the trash bin.
 
-    What somebody shared is only left, and nothing is in the trash.
+    If somebody shared it with the user, DELETE only removes the user from the share, and nothing goes to the trash bin.
 
     Raises:
         NotFoundError: the file or folder does not exist.
@@ -242,7 +242,7 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
 
 
 def _shared_by(response: Element) -> str | None:
-    """Return who shared a file or folder; None if it is the person's own, or in a folder that was shared."""
+    """Return who shared a file or folder; None if the user owns it, or if it is inside of a shared folder."""
     properties = {tag: element.text or "" for tag, element in dav.properties(response).items()}
     is_root = properties.get(f"{dav.NC}is-mount-root") == "true"
     if not is_root or properties.get(f"{dav.NC}mount-type") != "shared":
@@ -255,7 +255,7 @@ async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 
     Raises:
         NotFoundError: the source does not exist.
-        ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
+        ConflictError: the destination is a folder, or is a file and `overwrite` is false, or has no parent folder.
     """
     return await _transfer(nextcloud, "MOVE", source, destination, overwrite=overwrite)
 
@@ -265,7 +265,7 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 
     Raises:
         NotFoundError: the source does not exist.
-        ConflictError: the destination is a folder, or a file and `overwrite` is false, or its folder is missing.
+        ConflictError: the destination is a folder, or is a file and `overwrite` is false, or has no parent folder.
     """
     return await _transfer(nextcloud, "COPY", source, destination, overwrite=overwrite)
 
@@ -281,7 +281,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     response = await nextcloud.request(
         method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={400, 409, 412, 500}
     )
-    if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly for the new name
+    if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
         raise error_for(response, shown(destination))
     if response.status_code == httpx.codes.CONFLICT:
         raise ConflictError(
@@ -300,7 +300,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
 
 
 def _refuse_nested(source: str, destination: str) -> None:
-    """Refuse what has no sense, or would delete the source with the folder that it lies in."""
+    """Raise an error if a path is the root or one contains the other: replacing a folder above deletes the source."""
     origin, target = segments(source), segments(destination)
     if not origin or not target:
         raise InvalidArgumentError("The root folder can be neither source nor destination", "name a file or folder")
@@ -321,7 +321,7 @@ async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
     """Return whether there is a file at the destination.
 
     Raises:
-        ConflictError: there is a folder. It is never replaced, for all that is in it, which nobody named, would go
+        ConflictError: the destination is a folder. It is never replaced, because that would delete its content
             (RFC 4918 sections 9.8.4 and 9.9.3).
     """
     try:

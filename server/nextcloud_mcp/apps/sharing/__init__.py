@@ -1,4 +1,4 @@
-"""Shares of files and folders (Nextcloud's Share API)."""
+"""Shares of files and folders, through Nextcloud's OCS Share API."""
 
 from typing import Final
 

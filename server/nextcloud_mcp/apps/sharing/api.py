@@ -1,9 +1,10 @@
 """Shares of files and folders (Nextcloud's OCS Share API, version 1 of `files_sharing`).
 
-Nextcloud answers with the hash of a link's password, twice; it is read here as "there is one" and goes no further.
+Nextcloud's responses contain the hash of a link's password, in two fields. This module drops the hash and only reports
+whether the share has a password.
 
-A share has a last day, which counts. Nextcloud 32 ends a share when the day begins that it is given, and Nextcloud 34
-when that day is over: the time in its answer tells which of the two, and whether it has to be given the day after.
+Callers pass the last day on which a share works. Nextcloud 32 ends a share at the start of `expireDate`, and Nextcloud
+34 at its end. The time in the response shows which one applies, and whether `expireDate` must be the following day.
 """
 
 import re
@@ -37,16 +38,16 @@ _A_DAY: Final = timedelta(days=1)
 _LAST_DAY: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII | re.IGNORECASE
 )
-"""A date, alone or with a time, with or without an offset."""
+"""Matches a date, alone or with a time, with or without an offset."""
 
 _OF_A_DAY: Final = {None, "00:00", "23:59"}
-"""Times that stand for the whole day that is written with them: a share ends with a day."""
+"""Times that are accepted with a date, because they are the start or the end of the day."""
 
 LINK: Final = 3
 """The share type of a public link."""
 
 _TEAM: Final = 7
-"""The share type of a team. For an id that no team has, Nextcloud answers HTTP 500 (measured on 34.0.1)."""
+"""The share type of a team. Nextcloud answers HTTP 500 to the id of a missing team (measured on 34.0.1)."""
 
 KINDS: Final[Mapping[int, str]] = {
     USER: "user",
@@ -59,11 +60,11 @@ KINDS: Final[Mapping[int, str]] = {
     10: "room",
     12: "deck",
 }
-"""Share types by their numbers, which are those of Nextcloud's PHP interface `IShare`."""
+"""Names of the share types, by the numbers of Nextcloud's PHP interface `IShare`."""
 
 
 class Permission(IntFlag):
-    """What a share allows, by the names and numbers of Nextcloud's PHP class `Constants`."""
+    """The permissions of a share, with the names and numbers of Nextcloud's PHP class `Constants`."""
 
     READ = 1
     UPDATE = 2
@@ -117,7 +118,7 @@ class Share(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_hash(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Drop the hash of the password, which for a link stands in `share_with` as well."""
+        """Drop the hash of the password, which a link also has in `share_with`."""
         nobody = {"share_with": None} if data.get("share_type") == LINK else {}
         return data | nobody | {"has_password": bool(data.get("password"))}
 
@@ -137,7 +138,7 @@ class _Stored(BaseModel):
 
     @property
     def ends_at_midnight(self) -> bool:
-        """Whether this Nextcloud ends a share when the day begins that it was given."""
+        """Whether this Nextcloud ends a share at the start of `expireDate`."""
         return (self.expiration or "").endswith(" 00:00:00")
 
 
@@ -175,9 +176,9 @@ async def create(
     password: str | None,
     expires: str | None,
 ) -> Share:
-    """Share a file or folder. What is shared with the same user or group already is returned as it is.
+    """Share a file or folder. If a share with the same user or group exists, return it unchanged.
 
-    Nextcloud drops permissions that can't be, such as creating in a file, and lets everybody pass a link on.
+    Nextcloud drops impossible permissions, such as CREATE for a file, and adds SHARE to a link.
 
     Raises:
         InvalidArgumentError: an argument is invalid; the error contains Nextcloud's reason.
@@ -216,14 +217,14 @@ async def get(nextcloud: Nextcloud, share_id: int) -> Share:
         NotFoundError: the share does not exist.
     """
     response = await _request(nextcloud, "GET", f"/{share_id}", about=f"share {share_id}")
-    shares = parse(_OCSMany, response).ocs.data  # a list, of one
+    shares = parse(_OCSMany, response).ocs.data  # Nextcloud returns a list with one share
     if not shares:
         raise NotFoundError("Nextcloud did not find share {share_id}", "list the shares", share_id=share_id)
     return shares[0]
 
 
 async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bool) -> list[Share]:
-    """Return the user's shares, or those with the user; with `path`, only those of that file or folder.
+    """Return the shares of the user, or with the user; with `path`, only those of that file or folder.
 
     Raises:
         NotFoundError: the file does not exist.
@@ -251,7 +252,7 @@ async def update(
 async def _send(
     nextcloud: Nextcloud, method: str, path: str, *, about: str, body: dict[str, Any], last_day: date | None
 ) -> Share:
-    """Create or change a share, so that it ends with its last day."""
+    """Create or change a share so that it ends at the end of `last_day`."""
     if last_day is None:
         return parse(_OCSOne, await _request(nextcloud, method, path, about=about, json=body)).ocs.data
     is_today = last_day == await _today(nextcloud, last_day)
@@ -260,14 +261,14 @@ async def _send(
     except NotFoundError:
         if not is_today:
             raise
-        # over already for 32
+        # for Nextcloud 32, a share that ends today has already ended
         response = await _ending(nextcloud, method, path, last_day + _A_DAY, about=about, body=body)
     share = parse(_OCSOne, response).ocs.data
     if not parse(_OCSStored, response).ocs.data.ends_at_midnight or share.expires != last_day - _A_DAY:
         return share
     try:
         response = await _ending(nextcloud, "PUT", f"/{share.id}", last_day + _A_DAY, about=about, body={})
-    except NextcloudMCPError:  # such as an administrator's limit
+    except NextcloudMCPError:  # for example because of a maximum set by the administrator
         if method == "POST":
             await delete(nextcloud, share.id)
         raise
@@ -277,15 +278,15 @@ async def _send(
 async def _ending(
     nextcloud: Nextcloud, method: str, path: str, day: date, *, about: str, body: dict[str, Any]
 ) -> httpx.Response:
-    """Send what is to be stored, with the day as Nextcloud is to have it."""
+    """Send a share with `day` as its `expireDate`."""
     return await _request(nextcloud, method, path, about=about, json=body | {"expireDate": day.isoformat()})
 
 
 async def _today(nextcloud: Nextcloud, last_day: date) -> date:
-    """Return which day it is for the person, who is asked for their zone only if it matters.
+    """Return the present date of the user; request the user's time zone only if it matters.
 
     Raises:
-        InvalidArgumentError: the last day is over.
+        InvalidArgumentError: `last_day` is in the past.
     """
     now = datetime.now(UTC)
     if abs(last_day - now.date()) <= _A_DAY:
@@ -301,12 +302,10 @@ async def _today(nextcloud: Nextcloud, last_day: date) -> date:
 
 
 def _day(expires: str | None) -> date | None:
-    """Read a share's last day: a date, or a time at its beginning or its end, which means the day that is written.
-
-    An offset does not change which day that is.
+    """Parse a share's last day: a date, or the time of its start or end. An offset does not change the date.
 
     Raises:
-        InvalidArgumentError: it is anything else, of which Nextcloud would make a day by itself.
+        InvalidArgumentError: the value has another format, which Nextcloud itself would interpret in its own way.
     """
     text = (expires or "").strip()
     if not text:
@@ -334,7 +333,7 @@ def _day(expires: str | None) -> date | None:
 
 
 async def delete(nextcloud: Nextcloud, share_id: int) -> None:
-    """End a share. The file stays.
+    """Delete a share. The file stays.
 
     Raises:
         ForbiddenError: the share belongs to another user.
@@ -344,7 +343,7 @@ async def delete(nextcloud: Nextcloud, share_id: int) -> None:
 
 
 def _settings(permissions: int, password: str | None) -> dict[str, Any]:
-    """Return what creating and changing have in common; Nextcloud leaves alone what is not there."""
+    """Return the fields that both POST and PUT have; Nextcloud does not change fields that are missing."""
     if not 1 <= permissions <= sum(Permission):
         names = ", ".join(f"{flag.value} {flag.name}".lower() for flag in Permission)
         raise InvalidArgumentError(
@@ -374,7 +373,7 @@ async def _request(
     params: Mapping[str, str] | None = None,
     json: Any = None,
 ) -> httpx.Response:
-    """Send a request; raises with Nextcloud's own sentence, in the user's language, where it has one."""
+    """Send a request; an error contains Nextcloud's reason, in the user's language, if the response has one."""
     params = {"format": "json", **(params or {})}
     response = await nextcloud.request(
         method, _PATH + path, about=about, params=params, json=json, also_ok=_EXPLAINED.keys()

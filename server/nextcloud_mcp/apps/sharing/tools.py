@@ -15,7 +15,7 @@ from nextcloud_mcp.boundary.paging import Paged, page
 from nextcloud_mcp.nextcloud import sharees
 
 _LIMIT: Final = 50
-"""Shares of a page, by default: each comes twice, as fields and as the text that clients of the seed project read."""
+"""The default number of shares in a page; each appears twice, as fields and as text for clients of the seed project."""
 
 
 class ShareResult(Result):
@@ -26,7 +26,7 @@ class ShareResult(Result):
 
     @classmethod
     def of(cls, share: Share) -> "ShareResult":
-        """Show a share."""
+        """Return the result for a share."""
         return cls(result=share.model_dump_json(exclude_none=True), share=share)
 
 
@@ -53,18 +53,18 @@ async def _recipient(call: Call, given: str, arguments: Mapping[str, Any]) -> st
 
 
 Recipient = Annotated[str, Translated(_recipient)]
-"""A user or group by id, also written as mail address or display name."""
+"""The id, mail address or display name of a user or group; the tool gets the id."""
 
 
 _READ_ONLY: Final = 1
-"""The permission to read alone, as the number that Nextcloud's Share API has for it."""
+"""The permission to read only, as a number of Nextcloud's Share API."""
 
 
 def _to_let_write(arguments: Mapping[str, Any]) -> frozenset[str]:
-    """Need `files:write` for a share that allows more than reading: others then write, or whoever has the link.
+    """Return the additional scope `files:write` for a share that allows others more than reading.
 
-    Only a plain number is harmless, for "31" and 31.0 are read as 31 too. No value means the default of
-    `nc_share_create`, and is refused by `nc_share_update`.
+    Only the integer 1 counts as reading only, because pydantic also converts "31" and 31.0 to 31. Without a value,
+    `nc_share_create` uses its default, which is 1, and `nc_share_update` fails.
     """
     permissions = arguments.get("permissions")
     is_default = permissions is None or permissions == ""

@@ -1,4 +1,4 @@
-"""Tables (Nextcloud's app Tables)."""
+"""Tables and rows of Nextcloud's app Tables."""
 
 from typing import Final
 

@@ -1,9 +1,9 @@
-"""Nextcloud Tables, REST API v1 (github.com/nextcloud/tables, openapi.json), which has rows and says what is wrong.
+"""Nextcloud Tables, REST API v1 (github.com/nextcloud/tables, openapi.json), which supports rows and returns reasons.
 
-Tables stores nothing, or 0, in place of a value that its column can't hold, and says so to nobody. So every value is
-held against its column first (`nextcloud.cells`), and what was stored is read afterwards: where it is something else,
-the change is taken back. Rows have no ETag: a change writes the cells that it names, and no others. Deleted rows go to
-no trash.
+If a column cannot store a value, Tables stores null or 0 without an error. Therefore this module validates each value
+against its column first (`tables.cells`), reads the row after the change, and reverts the change if the stored values
+differ. Rows have no ETag, so an update writes only the cells that the caller passes. Nextcloud has no trash bin for
+rows.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ class Table(Known):
 
 
 class Scheme(Known):
-    """How a table is built."""
+    """The columns and views of a table."""
 
     title: str
     emoji: str | None = None
@@ -70,7 +70,7 @@ class Row(Known):
 
 
 class Rows(NamedTuple):
-    """Some rows of a table, and whether there are more."""
+    """A page of a table's rows, and whether more rows follow."""
 
     rows: list[Row]
     more: bool
@@ -84,14 +84,14 @@ class _Row(Known):
     data: list[Cell]
 
     def by(self, columns: Sequence[Column]) -> Row:
-        """Call the cells by their columns."""
+        """Return the row with its values by column name."""
         return Row(**self.model_dump(exclude={"data"}), data=cells.decode_row(self.data, columns))
 
 
 FindPerson = Callable[[str], Awaitable[str]]
 
 MAX_PEOPLE: Final = 100
-"""People of a cell who are looked up, each with a request."""
+"""The most people in one cell; each is looked up with a request."""
 
 
 async def _taken_as_uid(given: str) -> str:
@@ -99,17 +99,17 @@ async def _taken_as_uid(given: str) -> str:
 
 
 async def list_tables(nextcloud: Nextcloud) -> list[Table]:
-    """Return the tables of the user and those that others share."""
+    """Return the user's own tables and those that others share with the user."""
     return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="the list of tables"))
 
 
 async def scheme(nextcloud: Nextcloud, table_id: int) -> Scheme:
-    """Return how a table is built."""
+    """Return the columns and views of a table."""
     return parse(Scheme, await nextcloud.request("GET", f"{API}/tables/{table_id}/scheme", about=_table(table_id)))
 
 
 async def read(nextcloud: Nextcloud, table_id: int, *, limit: int, offset: int) -> Rows:
-    """Return up to `limit` rows after the first `offset`, by id."""
+    """Return up to `limit` rows after the first `offset` rows, sorted by id."""
     columns = await _columns(nextcloud, table_id)
     response = await nextcloud.request(
         "GET",
@@ -124,10 +124,10 @@ async def read(nextcloud: Nextcloud, table_id: int, *, limit: int, offset: int) 
 async def insert(
     nextcloud: Nextcloud, table_id: int, data: Mapping[str, Any], *, find_person: FindPerson = _taken_as_uid
 ) -> Row:
-    """Add a row with these values, by column; `find_person` returns the uid for what stands for somebody.
+    """Add a row; `data` has the values by column name, and `find_person` returns the uid for a name or mail address.
 
     Raises:
-        InvalidArgumentError: a column is unknown, misses its value or can't hold it.
+        InvalidArgumentError: a column is unknown, lacks its mandatory value or cannot store its value.
     """
     columns = await _columns(nextcloud, table_id)
     sent = await _stored(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
@@ -142,13 +142,13 @@ async def insert(
 async def update(
     nextcloud: Nextcloud, row_id: int, data: Mapping[str, Any], *, find_person: FindPerson = _taken_as_uid
 ) -> Row:
-    """Change these values of a row, by column; the others stay, and so does a value that is as it was read.
+    """Change the values of a row that differ from the present ones; columns that are not in `data` stay.
 
-    For `find_person` see `insert`.
+    For `find_person`, see `insert`.
 
     Raises:
         NotFoundError: the row does not exist.
-        InvalidArgumentError: a column is unknown or can't hold its value.
+        InvalidArgumentError: a column is unknown or cannot store its value.
     """
     present = await _get(nextcloud, row_id)
     columns = await _columns(nextcloud, present.table_id)
@@ -167,7 +167,7 @@ async def update(
 
 
 async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
-    """Delete a row for good, and return it as it was.
+    """Delete a row permanently, and return its former values.
 
     Raises:
         NotFoundError: the row does not exist.
@@ -178,10 +178,10 @@ async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
 
 
 async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_person: FindPerson) -> dict[str, Any]:
-    """Return values in which people who are written as a text are uids.
+    """Return the values with a uid for each person that is passed as text.
 
     Raises:
-        InvalidArgumentError: somebody is called as others are, or there are too many to look for.
+        InvalidArgumentError: a name is ambiguous, or a cell has more than `MAX_PEOPLE` people.
     """
     found = dict(data)
     for name in cells.of_people(data, columns):
@@ -203,7 +203,7 @@ async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_pe
 async def _stored(
     nextcloud: Nextcloud, data: Mapping[str, Any], columns: Sequence[Column], *, new: bool
 ) -> dict[int, Any]:
-    """Return the values to send; the person's zone is asked for where a time has an offset."""
+    """Return the values to send; request the user's time zone only if a time has an offset."""
     zone = await moments.zone_for(nextcloud) if cells.has_offset(data, columns) else None
     return cells.encode_row(data, columns, new=new, zone=zone)
 
@@ -217,7 +217,11 @@ def _not_kept(lost: Sequence[str]) -> InvalidArgumentError:
 
 
 async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
-    """Return a table's columns; a table that does not exist is as forbidden as one that is not shared."""
+    """Return a table's columns.
+
+    Raises:
+        NotFoundError: the table does not exist or is not shared with the user; Tables answers 403 to both.
+    """
     response = await nextcloud.request("GET", f"{API}/tables/{table_id}/columns", about=_table(table_id), also_ok={403})
     if response.status_code == httpx.codes.FORBIDDEN:
         raise NotFoundError(
@@ -227,7 +231,7 @@ async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
 
 
 async def _get(nextcloud: Nextcloud, row_id: int) -> _Row:
-    """Return a row; for a change of one that is missing, the API has no better than 500."""
+    """Return a row. Read it before a change, because Tables answers 500 to a change of a missing row."""
     return parse(_Row, await nextcloud.request("GET", f"{API}/rows/{row_id}", about=_row(row_id)))
 
 

@@ -1,11 +1,10 @@
-"""Cells of Nextcloud Tables: what people and models write, against what a column can hold, and back.
+"""Convert cells of Nextcloud Tables between the API's values and those of tool arguments and results.
 
-A column is named by its title, or by its id where two share a title. Selections are written by label, checks as true
-and false. What goes through here is what Tables was measured to store as it is (1.0.9 and 2.2.2); all else it would
-drop.
+A column's name is its title, or its id if several columns have the title. Selections use labels, and checks use true
+and false. Only values that Tables stores unchanged are accepted (measured on 1.0.9 and 2.2.2); it would drop others.
 
-A time in a table has no zone: what people see is what is stored. So a time that is written with an offset is stored as
-what the person's clock shows then.
+Tables stores times without a zone and shows them unchanged. Therefore a time with an offset is converted to the user's
+time zone.
 """
 
 import json
@@ -34,7 +33,7 @@ from nextcloud_mcp.nextcloud.names import folded
 
 
 class Known(BaseModel):
-    """Has the names that the API has, and shows nothing that is not set."""
+    """Base model with the API's field names, which serializes no empty fields."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -82,30 +81,30 @@ class Column(Known):
     @field_validator("number_decimals")
     @classmethod
     def _only_of_numbers(cls, decimals: int | None, info: ValidationInfo) -> int | None:
-        """Leave out what Tables says of columns of all types."""
+        """Drop the number of decimals, which Tables returns for all types, from columns of other types."""
         return decimals if info.data.get("type") == "number" else None
 
 
 class Cell(Known):
-    """A value as the API has it: of a selection, the option's id."""
+    """A value in the API's format; the value of a selection is the id of its option."""
 
     column_id: int
     value: Any = None
 
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?", re.ASCII)
-"""A number that is written as text."""
+"""Matches a number that a caller passes as text."""
 
 _MAX_NUMBER: Final = sys.float_info.max
 _TRUTH: Final = TypeAdapter(bool)
-"""Takes what every argument does that is true or false."""
+"""Accepts the same values as Boolean tool arguments."""
 
 _BOUNDS: Final = {"stars": (0, 5), "progress": (0, 100)}
 _USER = 0
 
 
 def names(columns: Sequence[Column]) -> dict[int, str]:
-    """Return by which name each column is called."""
+    """Return the name of each column, by column id."""
     titles = Counter(column.title for column in columns)
     ids = {str(column.id) for column in columns}
     return {
@@ -115,7 +114,7 @@ def names(columns: Sequence[Column]) -> dict[int, str]:
 
 
 def decode_row(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
-    """Return a row's values by column; those of columns that the person can't see are not there."""
+    """Return a row's values by column name, without those of columns that are not in `columns`."""
     called = names(columns)
     by_id = {column.id: column for column in columns}
     return {
@@ -126,10 +125,10 @@ def decode_row(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, An
 def encode_row(
     data: Mapping[str, Any], columns: Sequence[Column], *, new: bool, zone: tzinfo | None = None
 ) -> dict[int, Any]:
-    """Return the values to send, by column id; a `new` row must have all that is mandatory.
+    """Return the values to send, by column id; a `new` row needs a value for each mandatory column.
 
     Raises:
-        InvalidArgumentError: with the column that is unknown, missing or can't hold its value.
+        InvalidArgumentError: a column is unknown, passed twice or missing, or cannot store its value.
     """
     called = {name: _column(name, columns) for name in data}
     for column, times in Counter(column.id for column in called.values()).items():
@@ -156,17 +155,17 @@ def encode_row(
 
 
 def has_offset(data: Mapping[str, Any], columns: Sequence[Column]) -> bool:
-    """Return whether a time is written with an offset, so that the person's zone is needed."""
+    """Return whether a time has an offset, so that `encode_row` needs the user's time zone."""
     return any(_aware(_column(name, columns), value) for name, value in data.items())
 
 
 def of_people(data: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
-    """Return the names in `data` of the columns that hold people."""
+    """Return the names in `data` that stand for columns of type `usergroup`."""
     return [name for name in data if _column(name, columns).type == "usergroup"]
 
 
 def lost(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
-    """Return what Tables did not keep of the values that were sent: a phrase for each cell."""
+    """Return a phrase for an error message for each cell in which Tables stored another value than the one sent."""
     called, by_id = names(columns), {column.id: column for column in columns}
     kept = {cell.column_id: cell.value for cell in cells}
     return [
@@ -178,7 +177,7 @@ def lost(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Colum
 
 def _is_same(column: Column, sent: Any, kept: Any) -> bool:
     compare = _COMPARED.get((column.type, column.subtype or "")) or _COMPARED.get((column.type, ""))
-    if compare is None:  # of a type that is not known here: something is kept
+    if compare is None:  # an unknown type: any stored value counts as the same
         return kept not in (None, "", [])
     try:
         return bool(compare(sent) == compare(kept))
@@ -196,7 +195,7 @@ _COMPARED: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
     ("datetime", ""): str,
     ("usergroup", ""): lambda value: [(each["id"], each["type"]) for each in value],
 }
-"""By type and subtype: what makes two values the same, although Tables writes one in another way."""
+"""Functions by type and subtype: two values are the same if the function returns equal results for them."""
 
 
 def _column(name: str, columns: Sequence[Column]) -> Column:
@@ -233,7 +232,7 @@ def _stored(column: Column, name: str, value: Any) -> Any:
 
 
 _WITHOUT_BLANKS: Final = frozenset({"datetime", "usergroup"})
-"""Types of columns in which blanks around a text mean nothing."""
+"""Types of columns in which leading and trailing blanks of a text have no meaning."""
 
 
 def _stripped(value: Any) -> Any:
@@ -255,28 +254,28 @@ def _text(column: Column, value: Any) -> str:
     if column.subtype == "link":
         return _link(column, value)
     if not isinstance(value, str):
-        raise ValueError("must be a text")  # noqa: TRY004 - all that a caller got wrong is a ValueError here
+        raise ValueError("must be a text")  # noqa: TRY004 - the caller converts only a ValueError
     if column.text_max_length and len(value) > column.text_max_length:
         raise ValueError(f"has {len(value)} characters, and at most {column.text_max_length} are allowed")
     return value
 
 
 def _link(column: Column, value: Any) -> str:
-    """Return a link as JSON: of a bare address Tables keeps the part that its pattern knows, or nothing."""
+    """Return a link as JSON, because Tables may store only a part of a bare URL, or nothing."""
     link = value if isinstance(value, dict) else {"value": value}
     address = str(link.get("value")).strip()
     scheme, _, rest = address.partition("://")
     if scheme.lower() not in {"http", "https"} or not rest or rest[0] in "/?#":
         raise ValueError("must be an http or https address, such as https://example.org, or {title, value} with one")
-    address = f"{scheme.lower()}://{rest}"  # Tables takes no scheme in capitals
+    address = f"{scheme.lower()}://{rest}"  # Tables rejects a scheme in capitals
     provider = link.get("providerId")
     kept = {"providerId": provider} if provider in (column.text_allowed_pattern or "").split(",") and provider else {}
     text = json.dumps({"title": str(link.get("title") or address), "value": address, **kept})
-    return text.replace(" (http", " \\u0028http")  # which Tables takes for the form of its exports
+    return text.replace(" (http", " \\u0028http")  # Tables parses ` (http` as the link format of its exports
 
 
 def _number(column: Column, value: Any) -> float:
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):  # as clients write any argument that is a number
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):  # clients may pass any number as text
         value = float(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_NUMBER:
         raise ValueError("must be a number")
@@ -306,9 +305,9 @@ def _selection(column: Column, value: Any) -> Any:
 
 
 def _option(column: Column, value: Any) -> int:
-    """Return the id of the option that a value names: a text or number is a label first, then an id.
+    """Return the id of an option, given the value that reading returns, its label, or its id, in this order.
 
-    Where options share a label, reading shows their ids, as numbers, and what reading shows counts before all else.
+    If several options have the same label, reading returns their ids, as numbers.
     """
     options = _option_values(column)
     read = [each for each, label in options.items() if type(label) is type(value) and label == value]
@@ -326,7 +325,7 @@ def _option(column: Column, value: Any) -> int:
 
 
 def _option_values(column: Column) -> dict[int, str | int]:
-    """Return what reading shows of each option, by id: its label, or the id itself where others have that label."""
+    """Return the value of each option in results, by id: its label, or the id if other options have that label."""
     counts = Counter(option.label for option in column.selection_options)
     return {option.id: option.label if counts[option.label] == 1 else option.id for option in column.selection_options}
 
@@ -335,7 +334,7 @@ def _datetime(column: Column, value: Any) -> str:
     form, read, written = _FORMS.get(column.subtype or "", _FORMS[""])
     try:
         found = read(_stripped(value))
-    except (TypeError, ValueError):  # a number is neither a day nor a time
+    except (TypeError, ValueError):  # a value that is not text raises TypeError
         raise ValueError(f"must be {form}") from None
     text = written(found)
     if read(text) != found:
@@ -351,7 +350,7 @@ _FORMS: Final[Mapping[str, tuple[str, Callable[[str], Any], Callable[[Any], str]
 
 
 def _aware(column: Column, value: Any) -> datetime | None:
-    """Return a time that is written with an offset for a column that takes times of a day."""
+    """Return the time if the column stores a date with a time and the value has an offset, else None."""
     if column.type != "datetime" or column.subtype or not isinstance(value, str):
         return None
     try:
@@ -362,7 +361,7 @@ def _aware(column: Column, value: Any) -> datetime | None:
 
 
 def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
-    """Return what the person's clock shows at a time that is written with an offset."""
+    """Convert a time with an offset to local time in `zone`; return other values unchanged."""
     found = _aware(column, value)
     if found is None:
         return value
@@ -393,7 +392,7 @@ def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:
 
 
 def _member(value: Any) -> dict[str, Any]:
-    """Return who is meant; a text is a user's id."""
+    """Return the API's object for a user, group or team; a text is a user id."""
     value = {"id": value.strip(), "type": _USER} if isinstance(value, str) else value
     kind = value.get("type") if isinstance(value, dict) else None
     if isinstance(kind, bool) or str(kind) not in {"0", "1", "2"} or not isinstance(value.get("id"), str):
@@ -433,7 +432,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _shown_link(value: Any) -> Any:
-    """Return title and address of a link, which Tables keeps as JSON."""
+    """Return the title and URL of a link, which Tables stores as JSON."""
     try:
         link = from_json(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The tools of files, in four parts."""
+"""The tools for files, search, uploads and the trash bin."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The tools for files."""
+"""The tools for files and folders, and the resource for files."""
 
 import base64
 import binascii
@@ -23,13 +23,13 @@ from nextcloud_mcp.nextcloud.files import FileInfo, shown
 from nextcloud_mcp.nextcloud.names import folded
 
 PIECE: Final = 64 * 1024
-"""Bytes that reading gives where the caller does not say: in base64 too, an answer's text stays under 100 kB."""
+"""The default number of bytes to read; with base64, the text of a result stays under 100 kB."""
 
 MAX_PIECE: Final = 1024 * 1024
-"""Bytes that reading gives whatever the caller says: as a tool's result, text can grow to the thirteenfold."""
+"""The most bytes that a tool call can read; as a tool result, text can become 13 times as long."""
 
 MAX_RESOURCE: Final = 4 * 1024 * 1024
-"""Bytes of a file that is read as a resource, which is for the client's program: held in memory while it is sent."""
+"""The most bytes of a file that is read as a resource; the server holds it in memory while it sends it."""
 
 
 class DirectoryListing(Paged):
@@ -135,7 +135,7 @@ async def _read(nextcloud: Nextcloud, path: str, offset: int, length: int | None
 
 
 def _text(file: File) -> str | None:
-    """Return what is text, whatever type it claims to have, without a last character that is cut in two."""
+    """Return the content if it is UTF-8 text, whatever its media type, without an incomplete last character."""
     ends = file.offset + len(file.content) >= file.size
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(file.content, final=ends)
@@ -145,7 +145,7 @@ def _text(file: File) -> str | None:
 
 
 def _linked(path: str, file: File) -> CallToolResult:
-    """Show a file by a link to it, for a client to fetch when it needs the bytes (MCP, "Resource Links")."""
+    """Return a link to a file, which a client reads if it needs the content (MCP, "Resource Links")."""
     uri = f"nc://Files/{quote(shown(path).lstrip('/'))}"
     read = FileRead(path=path, content="", content_type=file.content_type, size=file.size, resource=uri)
     name = path.rstrip("/").rpartition("/")[2]
@@ -167,7 +167,7 @@ async def file_content(path: str, nextcloud: AsUser) -> Content:
 
 
 async def file_paths(value: str, nextcloud: AsUser) -> list[str]:
-    """Propose what is in the folder that is typed so far."""
+    """Complete a path: return the members of its folder whose names start with its last segment."""
     folder, slash, typed = value.rpartition("/")
     files = sorted(await webdav.list_directory(nextcloud, folder), key=_folders_first)
     named = [file for file in files if folded(file.name).startswith(folded(typed))]
@@ -194,14 +194,14 @@ async def nc_webdav_write_file(
 
 
 _MEDIA_TYPE: Final = re.compile(r"""{0}/{0}(?:; {0}=(?:{0}|"[ !#-\[\]-~]*"))*""".format("[A-Za-z0-9!#$%&'*+.^_`|~-]+"))
-"""RFC 9110 section 8.3.1, with a blank before each parameter."""
+"""Matches a media type (RFC 9110 section 8.3.1) with one blank before each parameter."""
 
 
 def _media_type(content_type: str | None) -> tuple[str | None, bool]:
     """Split `image/png;base64` into the media type and whether the content is in base64.
 
     Raises:
-        InvalidArgumentError: it is no media type.
+        InvalidArgumentError: the value is not a media type.
     """
     parts = [part for each in (content_type or "").split(";") if (part := each.strip())]
     kept = [part for part in parts if part.lower() != "base64"]
@@ -217,10 +217,10 @@ def _media_type(content_type: str | None) -> tuple[str | None, bool]:
 
 
 def decoded(content: str) -> bytes:
-    """Return the bytes of base64.
+    """Decode base64.
 
     Raises:
-        InvalidArgumentError: it is something else.
+        InvalidArgumentError: `content` is not valid base64.
     """
     try:
         return base64.b64decode(content, validate=True)

@@ -1,4 +1,4 @@
-"""The tools for the trash, so that what an assistant deletes can be had back by it too."""
+"""The tools for the trash bin, with which an assistant can restore what it has deleted."""
 
 from nextcloud_mcp.apps.files import trash
 from nextcloud_mcp.apps.files.trash import Trashed

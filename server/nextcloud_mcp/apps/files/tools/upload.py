@@ -1,4 +1,4 @@
-"""The tool for files that are too large for one call (docs/decisions/0005-large-files.md)."""
+"""The tool that uploads files that are too large for one call (docs/decisions/0005-large-files.md)."""
 
 from nextcloud_mcp.apps.files import upload as uploads
 from nextcloud_mcp.apps.files.tools.files import decoded
