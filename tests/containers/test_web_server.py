@@ -174,11 +174,11 @@ async def test_upload_beyond_the_limit(alice: Nextcloud, folder: str, directives
     with pytest.raises(NotFoundError):
         await _read(alice, path)
 
-    identifier = await upload.begin(alice, path)
+    identifier = await upload.start_upload(alice, path)
     with pytest.raises(NextcloudError, match="is larger than the web server"):
-        await upload.put(alice, identifier, path, 1, content[: LIMIT + 1])
+        await upload.put_part(alice, identifier, path, 1, content[: LIMIT + 1])
     for part, start in enumerate(range(0, size, LIMIT), 1):
-        await upload.put(alice, identifier, path, part, content[start : start + LIMIT])
+        await upload.put_part(alice, identifier, path, part, content[start : start + LIMIT])
     await upload.assemble(alice, identifier, path, size=size, etag=None)
     assert (await _read(alice, path)).size == size
 

@@ -146,7 +146,7 @@ def read_json(text: str) -> None:
     with suppress(NextcloudError):
         answers.parse(User, answer)
     reasons.reason(answer)
-    cells._shown_link(text)  # noqa: SLF001
+    cells._decode_link(text)  # noqa: SLF001
 
 
 def read_word(text: str) -> None:

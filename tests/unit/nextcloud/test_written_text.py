@@ -19,7 +19,7 @@ from nextcloud_mcp.apps.calendar.ical import changes as vevent_changes
 from nextcloud_mcp.apps.calendar.ical.changes import Author
 from nextcloud_mcp.apps.calendar.ical.event import Series
 from nextcloud_mcp.apps.files import search, webdav
-from nextcloud_mcp.apps.files.search import Wanted
+from nextcloud_mcp.apps.files.search import FileFilter
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import dav, moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -130,7 +130,7 @@ def test_no_text_adds_an_element(text: str) -> None:
     caldav._set(hostile, display_name=f"x{text}", description=f"x{text}", color="")  # noqa: SLF001
     frame = '<r xmlns:d="DAV:">{}</r>'
     conditions = [
-        search._conditions(Wanted(name_pattern=f"x{each}\u00fc", mime_type="image/png"))  # noqa: SLF001
+        search._conditions(FileFilter(name_pattern=f"x{each}\u00fc", mime_type="image/png"))  # noqa: SLF001
         for each in ("", text)
     ]
     with suppress(InvalidArgumentError):

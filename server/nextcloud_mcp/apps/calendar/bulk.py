@@ -14,7 +14,7 @@ from nextcloud_mcp.apps.calendar.ical.changes import Author, Change
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
-MOST: Final = 100
+MAX_EVENTS: Final = 100
 """The most events in one operation: as many as one call can process in time and a person can review."""
 
 Work = Callable[[Match, list[str]], Awaitable[object]]
@@ -38,7 +38,7 @@ async def update(
     """Apply `change` to all events that match.
 
     Raises:
-        InvalidArgumentError: `change` is empty, or more than `MOST` events match.
+        InvalidArgumentError: `change` is empty, or more than `MAX_EVENTS` events match.
     """
     if change == Change():
         raise InvalidArgumentError("Nothing is to be changed", "pass at least one of the new_… arguments")
@@ -56,7 +56,7 @@ async def delete(
     """Delete all events that match.
 
     Raises:
-        InvalidArgumentError: more than `MOST` events match.
+        InvalidArgumentError: more than `MAX_EVENTS` events match.
     """
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
@@ -72,7 +72,7 @@ async def move(
 
     Raises:
         NotFoundError: the calendar `target` does not exist.
-        InvalidArgumentError: `target` takes no events, or more than `MOST` events match.
+        InvalidArgumentError: `target` takes no events, or more than `MAX_EVENTS` events match.
     """
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:
@@ -90,12 +90,12 @@ async def _each(
 ) -> list[BulkItem]:
     matches, unreadable = await events.matching(nextcloud, calendars, within, wanted)
     count = sum(len(match.events) for match in matches)
-    if count > MOST:
+    if count > MAX_EVENTS:
         raise InvalidArgumentError(
             "{count} events match, and one call changes at most {most}",
             "narrow the selection by dates or text",
             count=count,
-            most=MOST,
+            most=MAX_EVENTS,
         )
     items = [item for match in matches for item in await _report(match, within, work, done)]
     return items + [_failed(href) for href in unreadable]

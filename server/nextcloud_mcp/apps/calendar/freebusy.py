@@ -37,7 +37,7 @@ Hours = list[tuple[time, time]]
 BUSINESS_HOURS: Final[Hours] = [(time(9), time(17))]
 WHOLE_DAY: Final[Hours] = [(time.min, time.max)]
 SATURDAY: Final = 5
-LONGEST: Final = timedelta(days=93)
+MAX_RANGE: Final = timedelta(days=93)
 """The longest range of one request."""
 
 
@@ -75,17 +75,17 @@ async def find(
         InvalidArgumentError: the range is too long, `minutes` is out of range, or there are attendees and the user has
             no mail address.
     """
-    if within[1] - within[0] > LONGEST:
+    if within[1] - within[0] > MAX_RANGE:
         raise InvalidArgumentError(
             "The range from date_range_start to date_range_end is longer than three months", "pass a shorter one"
         )
-    if not 0 < minutes <= LONGEST / timedelta(minutes=1):
+    if not 0 < minutes <= MAX_RANGE / timedelta(minutes=1):
         raise InvalidArgumentError(
             "Invalid duration_minutes {minutes}",
             "pass a number from 1 to {longest}",
             argument="duration_minutes",
             minutes=minutes,
-            longest=LONGEST // timedelta(minutes=1),
+            longest=MAX_RANGE // timedelta(minutes=1),
         )
     own = await caldav.mail_address(nextcloud)
     replies = (
@@ -95,8 +95,8 @@ async def find(
     )
     busy = await run_in_worker_thread(_busy, [reply for reply in replies.values() if reply is not None])
     busy += await _busy_in_missed_series(nextcloud, within)
-    wanted = _wanted(within, hours, weekends=weekends)
-    free = [each for each in _without(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
+    wanted = _candidate_spans(within, hours, weekends=weekends)
+    free = [each for each in _subtract(wanted, busy) if each[1] - each[0] >= timedelta(minutes=minutes)]
     return Availability(
         slots=[_slot(each, within[0].tzinfo) for each in free],
         checked=[address(name) for name, reply in replies.items() if reply is not None],
@@ -194,19 +194,21 @@ def _question(organizer: str, attendees: Iterable[str], within: Span) -> str:
 
 def _busy(replies: Iterable[str]) -> list[Span]:
     try:
-        return [span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _told(answer)]
+        return [
+            span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _busy_periods(answer)
+        ]
     except UNREADABLE:
         raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable", "try again later") from None
 
 
-def _told(answer: Component) -> Iterator[Span]:
+def _busy_periods(answer: Component) -> Iterator[Span]:
     entries: Any = answer.get("FREEBUSY", [])
     for entry in entries if isinstance(entries, list) else [entries]:
         if entry.params.get("FBTYPE", "BUSY") != "FREE":
             yield (entry.start, entry.end)
 
 
-def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
+def _candidate_spans(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
     """Yield `hours` of each day in the zone of `within`, limited to `within`.
 
     The results are in UTC, so that their differences are elapsed time.
@@ -227,7 +229,7 @@ def _wanted(within: Span, hours: Hours, *, weekends: bool) -> Iterator[Span]:
         day += moments.A_DAY
 
 
-def _without(wanted: Iterable[Span], busy: Iterable[Span]) -> Iterator[Span]:
+def _subtract(wanted: Iterable[Span], busy: Iterable[Span]) -> Iterator[Span]:
     """Yield the parts of `wanted` that no busy time overlaps."""
     taken = sorted(busy)
     for start, end in wanted:

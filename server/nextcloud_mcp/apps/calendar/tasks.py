@@ -50,7 +50,7 @@ OPEN: Final = "NEEDS-ACTION"
 DONE: Final = "COMPLETED"
 UNDER_WAY: Final = "IN-PROCESS"
 STATUSES: Final = (OPEN, UNDER_WAY, DONE, "CANCELLED")
-ALL: Final = 100
+PERCENT_DONE: Final = 100
 """PERCENT-COMPLETE of a completed task (RFC 5545 section 3.8.1.8)."""
 
 
@@ -204,10 +204,10 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     different = await run_in_worker_thread(_differing, stored, change)
     result = await run_in_worker_thread(_changed, stored, different, await _zone(nextcloud, different))
     written = await caldav.replace(nextcloud, stored, result.text)
-    return Changed(written, await _keep(nextcloud, calendar, result))
+    return Changed(written, await _store_completed(nextcloud, calendar, result))
 
 
-async def _keep(nextcloud: Nextcloud, calendar: str, result: _Result) -> str | None:
+async def _store_completed(nextcloud: Nextcloud, calendar: str, result: _Result) -> str | None:
     """Store the completed occurrence of a recurring task as a task of its own; return the remark about it."""
     if result.done is None:
         return result.remark
@@ -250,13 +250,13 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
             task["SEQUENCE"] = number(text(task, "SEQUENCE")) + 1
         stamp(task)
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
-            return _rolled(stored, vcalendar, task, untold)
+            return _advance_completed(stored, vcalendar, task, untold)
         rule = format_rules(task.rrules)
         followed = f"The task repeats by {rule} now, and its exceptions moved along." if rule != before else None
         return _Result(written(vcalendar, missing_tzids=untold, original=stored.text), remark=followed)
 
 
-def _rolled(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
+def _advance_completed(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
     """Move a completed recurring task to its next occurrence; after the last one, leave it completed."""
     uid = str(uuid.uuid4())
     done = as_completed_single_task(vcalendar, uid)
@@ -386,11 +386,11 @@ def _set_progress(task: VTodo, change: Change, zone: tzinfo | None) -> None:
     is_kept = not change.completed or moments.is_same(change.completed, _iso(task, "COMPLETED") or "")
     completed = None if is_kept else moments.read(change.completed or "", "completed")
     if status == DONE:
-        percent = ALL
+        percent = PERCENT_DONE
         completed = completed or (None if "COMPLETED" in task else datetime.now(UTC).replace(microsecond=0))
     elif status is not None or change.completed == "":
         task.pop("COMPLETED", None)
-        if percent is None and text(task, "PERCENT-COMPLETE") == str(ALL):
+        if percent is None and text(task, "PERCENT-COMPLETE") == str(PERCENT_DONE):
             percent = 0
     if status and status != text(task, "STATUS").upper():
         task["STATUS"] = status
@@ -415,16 +415,16 @@ def _status(task: VTodo, change: Change) -> str | None:
             given=quoted(str(change.status)),
             statuses=", ".join(STATUSES),
         )
-    if percent is not None and not 0 <= percent <= ALL:
+    if percent is not None and not 0 <= percent <= PERCENT_DONE:
         raise InvalidArgumentError(
             "Invalid percent_complete {percent}", "use 0 to 100", argument="percent_complete", percent=percent
         )
     done = status == DONE or bool(change.completed)
-    if done and (status or DONE, ALL if percent is None else percent) != (DONE, ALL):
+    if done and (status or DONE, PERCENT_DONE if percent is None else percent) != (DONE, PERCENT_DONE):
         raise InvalidArgumentError(
             "A completed task has the status COMPLETED and percent_complete 100", "leave out what contradicts that"
         )
-    if status is None and (done or percent == ALL):
+    if status is None and (done or percent == PERCENT_DONE):
         return DONE
     was = text(task, "STATUS").upper() or OPEN
     reopened = was == DONE and (percent == 0 or change.completed == "")

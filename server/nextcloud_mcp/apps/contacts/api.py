@@ -36,7 +36,7 @@ CS: Final = "{http://calendarserver.org/ns/}"
 _XML: Final = {"Content-Type": "application/xml; charset=utf-8"}
 _VCARD: Final = {"Content-Type": "text/vcard; charset=utf-8"}
 
-_MADE_BY_NEXTCLOUD: Final = ("z-server-generated--", "z-app-generated")
+_GENERATED_PREFIXES: Final = ("z-server-generated--", "z-app-generated")
 """Prefixes of the address books that Nextcloud generates: all accounts, and recently contacted people.
 Deleting the latter, or adding to it, fails with HTTP 500 (34.0.1)."""
 
@@ -118,7 +118,7 @@ async def create_address_book(nextcloud: Nextcloud, name: str, display_name: str
             argument="name",
             name=quoted(name),
         )
-    if name.startswith(_MADE_BY_NEXTCLOUD):
+    if name.startswith(_GENERATED_PREFIXES):
         raise InvalidArgumentError(
             "Invalid name {name}",
             "Nextcloud keeps such names for address books of its own; choose another",
@@ -144,13 +144,13 @@ async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
     Raises:
         ForbiddenError: Nextcloud generates the address book.
     """
-    if name.startswith(_MADE_BY_NEXTCLOUD):
+    if name.startswith(_GENERATED_PREFIXES):
         raise ForbiddenError(
             "The {resource} is made by Nextcloud and can't be deleted", "delete one of your own", resource=_book(name)
         )
     url = await _url(nextcloud, name)
     shared_by = next((each.shared_by for each in await list_address_books(nextcloud) if each.name == name), None)
-    async with _changing(nextcloud, name):
+    async with _serialized_write(nextcloud, name):
         await nextcloud.request("DELETE", url, about=_book(name))
     return shared_by
 
@@ -170,11 +170,11 @@ async def create(nextcloud: Nextcloud, address_book: str, uid: str, data: Contac
         NotFoundError: the address book does not exist.
         InvalidArgumentError: the contact has no name.
     """
-    if address_book.startswith(_MADE_BY_NEXTCLOUD):
-        raise _not_changeable(address_book)
+    if address_book.startswith(_GENERATED_PREFIXES):
+        raise _generated_book_error(address_book)
     card = await run_in_worker_thread(vcard.create, uid, data)
     url = await _url(nextcloud, address_book, f"{uid}.vcf")
-    async with _changing(nextcloud, address_book):
+    async with _serialized_write(nextcloud, address_book):
         response = await nextcloud.request(
             "PUT",
             url,
@@ -204,12 +204,12 @@ async def update(
         NotFoundError: the contact does not exist.
     """
     vcard.check_names(fields)
-    if address_book.startswith(_MADE_BY_NEXTCLOUD):
-        raise _not_changeable(address_book)
+    if address_book.startswith(_GENERATED_PREFIXES):
+        raise _generated_book_error(address_book)
     card = await _find(nextcloud, address_book, uid)
-    _check(card, etag, uid)
+    _check_etag(card, etag, uid)
     changed = await run_in_worker_thread(vcard.change_fields, card.text, fields)
-    async with _changing(nextcloud, address_book):
+    async with _serialized_write(nextcloud, address_book):
         response = await nextcloud.request(
             "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
         )
@@ -226,14 +226,14 @@ async def delete(nextcloud: Nextcloud, address_book: str, uid: str, *, etag: str
         NotFoundError: the contact does not exist.
     """
     card = await _find(nextcloud, address_book, uid)
-    _check(card, etag, uid)
-    async with _changing(nextcloud, address_book):
+    _check_etag(card, etag, uid)
+    async with _serialized_write(nextcloud, address_book):
         await nextcloud.request("DELETE", card.url, about=_about(uid), headers=_if_match(card))
     return await run_in_worker_thread(vcard.read, card.text)
 
 
 @asynccontextmanager
-async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
+async def _serialized_write(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[None]:
     """Serialize changes, because Nextcloud on SQLite answers concurrent ones with HTTP 500.
 
     If Nextcloud answers 403, or 404 as for shared address books, check whether the address book is read-only.
@@ -250,8 +250,8 @@ async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[No
         except NextcloudError:
             raise error from None  # the first error is about the caller's request
         for each in books:
-            if each.name == address_book and each.name.startswith(_MADE_BY_NEXTCLOUD):
-                raise _not_changeable(address_book) from error
+            if each.name == address_book and each.name.startswith(_GENERATED_PREFIXES):
+                raise _generated_book_error(address_book) from error
             if each.name == address_book and each.read_only:
                 raise ForbiddenError(
                     "You may only read the {resource}",
@@ -262,7 +262,7 @@ async def _changing(nextcloud: Nextcloud, address_book: str) -> AsyncIterator[No
         raise
 
 
-def _not_changeable(address_book: str) -> ForbiddenError:
+def _generated_book_error(address_book: str) -> ForbiddenError:
     return ForbiddenError(
         "The {resource} is made by Nextcloud and can't be changed",
         "take another from nc_contacts_list_addressbooks",
@@ -278,7 +278,7 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
     """
     if not uid.strip():
         raise InvalidArgumentError("uid is empty", "pass the one that the list of contacts gives", argument="uid")
-    card = await _expected(nextcloud, address_book, uid)
+    card = await _get_by_file_name(nextcloud, address_book, uid)
     if card is not None and vcard.uid_of(card.text) == uid:
         return card
     response = await _report(nextcloud, address_book, [("UID", uid, "equals")], wanted=["UID"])
@@ -293,7 +293,7 @@ async def _find(nextcloud: Nextcloud, address_book: str, uid: str) -> Card:
     )
 
 
-async def _expected(nextcloud: Nextcloud, address_book: str, uid: str) -> Card | None:
+async def _get_by_file_name(nextcloud: Nextcloud, address_book: str, uid: str) -> Card | None:
     """Return the card `<UID>.vcf`, which may have another UID, or None."""
     if "/" in uid:
         return None  # names contain no slash
@@ -338,7 +338,7 @@ async def _report(
     )
 
 
-def _check(card: Card, etag: str | None, uid: str) -> None:
+def _check_etag(card: Card, etag: str | None, uid: str) -> None:
     """Raise a ConflictError if the caller passed an ETag and the card has another one."""
     if etag and dav.given(etag) != card.etag:
         raise dav.changed(f"The {_about(uid)}")

@@ -62,7 +62,7 @@ class _Fields(BaseModel):
         return {name: value for name, value in handler(self).items() if value not in (None, "", [])}
 
 
-def _listed(value: Any) -> Any:
+def _to_nonempty_list(value: Any) -> Any:
     """Return the values that are not empty; a single value becomes a list of one."""
     values = [value] if isinstance(value, str | dict) else value
     return [each for each in values if each not in _EMPTY] if isinstance(values, list) else values
@@ -71,11 +71,11 @@ def _listed(value: Any) -> Any:
 _EMPTY: Final = (None, "", {"value": ""})
 
 
-def _split(value: Any) -> Any:
-    return _listed([part.strip() for part in value.split(",")] if isinstance(value, str) else value)
+def _split_commas(value: Any) -> Any:
+    return _to_nonempty_list([part.strip() for part in value.split(",")] if isinstance(value, str) else value)
 
 
-def _positioned(value: Any) -> Any:
+def _strip_trailing_empty(value: Any) -> Any:
     """Return a list of values without the empty ones at its end; empty ones between others keep the positions."""
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list):
@@ -84,14 +84,14 @@ def _positioned(value: Any) -> Any:
     return ["" if each is None else each for each in values[: max(filled, default=0)]]
 
 
-def _typed(value: Any, info: ValidationInfo) -> Any:
+def _to_typed_value(value: Any, info: ValidationInfo) -> Any:
     """Convert text to an object; accept an object without `value` if the card has it, as some programs write it."""
-    if isinstance(value, dict) and "value" not in value and _is_known(value, info):
+    if isinstance(value, dict) and "value" not in value and _is_present_value(value, info):
         return {"value": "", **value}
     return {"value": value} if isinstance(value, str) else value
 
 
-def _is_known(value: Any, info: ValidationInfo) -> bool:
+def _is_present_value(value: Any, info: ValidationInfo) -> bool:
     """Return whether the present card contains a value; such a value is valid in any form."""
     return _key(value) in (info.context or ())
 
@@ -102,14 +102,14 @@ def _key(value: Any) -> Any:
 
 
 def _uri(text: str, info: ValidationInfo) -> str:
-    if re.search(r"\s", text) and not _is_known(text, info):
+    if re.search(r"\s", text) and not _is_present_value(text, info):
         raise ValueError("must be without blanks")
     return text
 
 
 def _day(text: str, info: ValidationInfo) -> str:
     """Check that a text is a date, YYYY-MM-DD, or `--MM-DD` without the year."""
-    if _is_known(text, info):
+    if _is_present_value(text, info):
         return text
     if not re.fullmatch(r"(\d{4}|-)-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError("must be YYYY-MM-DD, or --MM-DD without the year")
@@ -121,7 +121,7 @@ def _day(text: str, info: ValidationInfo) -> str:
 
 
 def _type(text: str, info: ValidationInfo) -> str:
-    if not _is_known(text, info) and not re.fullmatch(r"[A-Za-z0-9-]+", text):
+    if not _is_present_value(text, info) and not re.fullmatch(r"[A-Za-z0-9-]+", text):
         raise ValueError("must be a word such as home or work")
     return text.lower()
 
@@ -129,8 +129,8 @@ def _type(text: str, info: ValidationInfo) -> str:
 Text = Annotated[str, AfterValidator(content_lines.text)]
 """Text without control characters except line breaks, which are escaped in the card."""
 
-Texts = Annotated[list[Text], BeforeValidator(_listed)]
-Types = Annotated[list[Annotated[str, AfterValidator(_type)]], BeforeValidator(_listed)]
+Texts = Annotated[list[Text], BeforeValidator(_to_nonempty_list)]
+Types = Annotated[list[Annotated[str, AfterValidator(_type)]], BeforeValidator(_to_nonempty_list)]
 
 
 class Name(_Fields):
@@ -170,9 +170,9 @@ class Address(_Fields):
     type: Types | None = None
 
 
-Values = Annotated[list[Annotated[Value, BeforeValidator(_typed)]], BeforeValidator(_listed)]
-Links = Annotated[list[Annotated[Link, BeforeValidator(_typed)]], BeforeValidator(_listed)]
-Addresses = Annotated[list[Address], BeforeValidator(_listed)]
+Values = Annotated[list[Annotated[Value, BeforeValidator(_to_typed_value)]], BeforeValidator(_to_nonempty_list)]
+Links = Annotated[list[Annotated[Link, BeforeValidator(_to_typed_value)]], BeforeValidator(_to_nonempty_list)]
+Addresses = Annotated[list[Address], BeforeValidator(_to_nonempty_list)]
 
 
 class ContactData(_Fields):
@@ -190,7 +190,7 @@ class ContactData(_Fields):
     email: Values | None = None
     tel: Values | None = Field(default=None, validation_alias=AliasChoices("tel", "phone"))
     adr: Addresses | None = None
-    org: Annotated[list[Text], BeforeValidator(_positioned)] | None = Field(
+    org: Annotated[list[Text], BeforeValidator(_strip_trailing_empty)] | None = Field(
         default=None, validation_alias=AliasChoices("org", "organization")
     )
     title: Text | None = None
@@ -198,7 +198,7 @@ class ContactData(_Fields):
     bday: Annotated[str, AfterValidator(_day)] | Literal[""] | None = None
     url: Links | None = None
     note: Text | None = None
-    categories: Annotated[list[Text], BeforeValidator(_split)] | None = None
+    categories: Annotated[list[Text], BeforeValidator(_split_commas)] | None = None
     kind: Kind | None = None
     members: Texts | None = None
 
@@ -209,7 +209,7 @@ def check_names(fields: Mapping[str, Any]) -> None:
     Raises:
         InvalidArgumentError: a field is unknown, or is passed under both of its names.
     """
-    for other, name in _OTHER_NAMES.items():
+    for other, name in _ALIASES.items():
         if other in fields and name in fields:
             raise InvalidArgumentError(
                 "contact_data has {other!r} and {name!r}, which are the same field",
@@ -218,7 +218,7 @@ def check_names(fields: Mapping[str, Any]) -> None:
                 other=other,
                 name=name,
             )
-    names = {*ContactData.model_fields, *_OTHER_NAMES}
+    names = {*ContactData.model_fields, *_ALIASES}
     for name in fields:
         if name not in names:
             raise InvalidArgumentError(
@@ -229,26 +229,26 @@ def check_names(fields: Mapping[str, Any]) -> None:
             )
 
 
-_OTHER_NAMES: Final = {"phone": "tel", "organization": "org"}
+_ALIASES: Final = {"phone": "tel", "organization": "org"}
 
 
 _MAX_ERRORS: Final = 10
 """The most invalid fields that one error names."""
 
-_VALUES: Final = 'text or {"value", "type"}, or a list of these'
-_TEXTS: Final = "text, or a list of texts"
+_EXPECTED_VALUES: Final = 'text or {"value", "type"}, or a list of these'
+_EXPECTED_TEXTS: Final = "text, or a list of texts"
 _EXPECTED: Final[Mapping[str, str]] = {
     "n": f"an object with {', '.join(Name.model_fields)}",
-    "nickname": _TEXTS,
-    "email": _VALUES,
-    "tel": _VALUES,
+    "nickname": _EXPECTED_TEXTS,
+    "email": _EXPECTED_VALUES,
+    "tel": _EXPECTED_VALUES,
     "adr": f"an object with {', '.join(Address.model_fields)}, or a list of these",
-    "org": _TEXTS,
+    "org": _EXPECTED_TEXTS,
     "bday": "text, YYYY-MM-DD or --MM-DD",
-    "url": _VALUES,
-    "categories": _TEXTS,
+    "url": _EXPECTED_VALUES,
+    "categories": _EXPECTED_TEXTS,
     "kind": f"one of {', '.join(get_args(Kind))}",
-    "members": _TEXTS,
+    "members": _EXPECTED_TEXTS,
 }
 """The expected values of the fields that are not plain text, for errors."""
 
@@ -259,19 +259,19 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = fr
     Raises:
         InvalidArgumentError: a field is unknown or invalid.
     """
-    check_names({name: None for name in fields if name in _OTHER_NAMES or name in ContactData.model_fields})
+    check_names({name: None for name in fields if name in _ALIASES or name in ContactData.model_fields})
     try:
         return ContactData.model_validate(fields, context=known)
     except ValidationError as error:
         problems = error.errors(include_url=False)
     errors: dict[str, InvalidArgumentError] = {}
     for problem in problems:
-        place = _Place.of(problem, fields)
+        place = _ErrorLocation.of(problem, fields)
         errors.setdefault(place.name, _error(place, problem))
     raise InvalidArgumentError.of_all([*errors.values()][:_MAX_ERRORS])
 
 
-class _Place(NamedTuple):
+class _ErrorLocation(NamedTuple):
     """The location of an error: a field, an item of its list (counted from 1), or a component of either."""
 
     field: str
@@ -279,13 +279,13 @@ class _Place(NamedTuple):
     part: str | None
 
     @classmethod
-    def of(cls, problem: ErrorDetails, fields: Mapping[str, Any]) -> "_Place":
+    def of(cls, problem: ErrorDetails, fields: Mapping[str, Any]) -> "_ErrorLocation":
         """Return the location in the caller's data; pydantic's `loc` also contains names of validators."""
         field, *inner = (step for step in problem["loc"] if isinstance(step, int) or "[" not in step)
         part = next((step[:MAX_QUOTED] for step in inner if isinstance(step, str)), None)
         given, item = fields.get(str(field)), None
         if isinstance(given, list) and inner and isinstance(inner[0], int):
-            keeps_places = _OTHER_NAMES.get(str(field), field) == "org"
+            keeps_places = _ALIASES.get(str(field), field) == "org"
             item = [n for n, each in enumerate(given, 1) if keeps_places or each not in _EMPTY][inner[0]]
         return cls(str(field)[:MAX_QUOTED], item, part)
 
@@ -305,7 +305,7 @@ class _Place(NamedTuple):
         return [step for step in (self.part, item, f"contact_data.{self.field}") if step is not None]
 
 
-def _error(place: _Place, problem: ErrorDetails) -> InvalidArgumentError:
+def _error(place: _ErrorLocation, problem: ErrorDetails) -> InvalidArgumentError:
     cause, remedy = _cause_and_remedy(place, problem)
     return InvalidArgumentError(
         cause,
@@ -315,13 +315,13 @@ def _error(place: _Place, problem: ErrorDetails) -> InvalidArgumentError:
         outside=place.outside,
         part=place.part or "",
         quoted_part=quoted(place.part or ""),
-        given=_described(problem["input"]),
+        given=_describe_input(problem["input"]),
         rule=problem["msg"].removeprefix("Value error, "),
         expected=_expected(place, problem),
     )
 
 
-def _cause_and_remedy(place: _Place, problem: ErrorDetails) -> tuple[str, str]:
+def _cause_and_remedy(place: _ErrorLocation, problem: ErrorDetails) -> tuple[str, str]:
     """Return the templates of an error message for an error of pydantic: the cause and the remedy."""
     kind = problem["type"]
     if kind == "extra_forbidden" and place.part is None:
@@ -335,7 +335,7 @@ def _cause_and_remedy(place: _Place, problem: ErrorDetails) -> tuple[str, str]:
     return "Invalid {place} ({given})", "pass {expected}"
 
 
-def _described(value: Any) -> str:
+def _describe_input(value: Any) -> str:
     """Return the JSON of null, a boolean or a short number; for other values, return their kind."""
     if value is None or isinstance(value, bool | int | float):
         written = to_json(value).decode()
@@ -343,13 +343,13 @@ def _described(value: Any) -> str:
     return "a text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
 
 
-def _expected(place: _Place, problem: ErrorDetails) -> str:
+def _expected(place: _ErrorLocation, problem: ErrorDetails) -> str:
     """Return the expected value at a location, for an error message."""
     if place.part == "type":
         return "a word such as home, or a list of words"
     if place.part is not None:
         return "text"
-    expected = _EXPECTED.get(_OTHER_NAMES.get(place.field, place.field), "text")
+    expected = _EXPECTED.get(_ALIASES.get(place.field, place.field), "text")
     is_item = any(isinstance(step, int) for step in problem["loc"])
     return expected.partition(", or a list")[0] if is_item else expected
 
@@ -362,9 +362,7 @@ def change_fields(card: str, fields: Mapping[str, Any]) -> str:
     """
     told = read(card).model_dump(mode="json")
     others = {
-        name: value
-        for name, value in fields.items()
-        if told.get(_OTHER_NAMES.get(name, name)) != value or value is None
+        name: value for name, value in fields.items() if told.get(_ALIASES.get(name, name)) != value or value is None
     }
     return change(card, contact_data(others, frozenset(map(_key, _values_in(told)))))
 
@@ -489,9 +487,13 @@ def _with_field(lines: list[ContentLine], field: "_Field", wanted: Any, version:
     if field.lines == "each":
         by_value: dict[str, list[ContentLine]] = {}
         for line in old:
-            by_value.setdefault(_untyped(field.read(line)), []).append(line)
-        said = [item for item in wanted if _untyped(item) in by_value or _untyped(item) != _EMPTY_ITEM]
-        new = [_kept_or_new(by_value.get(_untyped(item), []), item, field, version) for item in said]
+            by_value.setdefault(_key_without_types(field.read(line)), []).append(line)
+        said = [
+            item
+            for item in wanted
+            if _key_without_types(item) in by_value or _key_without_types(item) != _KEY_OF_EMPTY_ITEM
+        ]
+        new = [_matching_or_new_line(by_value.get(_key_without_types(item), []), item, field, version) for item in said]
         return lines if new == old else _replaced(lines, field.names, new)
     if old and field.join([field.read(line) for line in old]) == wanted:
         return lines
@@ -499,7 +501,7 @@ def _with_field(lines: list[ContentLine], field: "_Field", wanted: Any, version:
     return _replaced(lines, field.names, [written, *(old[1:] if field.lines == "first" else [])])
 
 
-def _kept_or_new(same: list[ContentLine], item: Any, field: "_Field", version: str) -> ContentLine:
+def _matching_or_new_line(same: list[ContentLine], item: Any, field: "_Field", version: str) -> ContentLine:
     """Return a line for an item: one of `same`, the lines with its value, with other types if needed, or a new line."""
     if not same:
         return write(field.write(item, version))
@@ -507,19 +509,19 @@ def _kept_or_new(same: list[ContentLine], item: Any, field: "_Field", version: s
     if types is None:
         return next((line for line in same if not _types(line)), same[0])
     exact = next((line for line in same if set(_types(line)) == set(types)), None)
-    return exact or _retyped(same[0], types)
+    return exact or _with_types(same[0], types)
 
 
-def _untyped(item: Any) -> str:
+def _key_without_types(item: Any) -> str:
     """Return a value without its types, as a key."""
     return str(item.model_dump(exclude={"type"}) if isinstance(item, BaseModel) else item)
 
 
-_EMPTY_ITEM: Final = "{}"
+_KEY_OF_EMPTY_ITEM: Final = "{}"
 """The result of `_untyped` for an item without any value; such an item gets no line."""
 
 
-def _retyped(line: ContentLine, types: list[str]) -> ContentLine:
+def _with_types(line: ContentLine, types: list[str]) -> ContentLine:
     """Return a line with other types; its other parameters and its group stay."""
     params = [f"{name}={','.join(map(_quoted, values))}" for name, *values in line.params if name.upper() != "TYPE"]
     name = f"{line.group}.{line.name}" if line.group else line.name

@@ -38,10 +38,10 @@ _DURATION: Final = re.compile(
 _MAX_NAME: Final = 256
 """The longest name of a recipe, in bytes; Cookbook truncates a longer one."""
 
-_CHANGED: Final = re.compile(r"<(?!\s)|\\|&(?:#\w+|\w+);")
+_UNSTORABLE_TEXT: Final = re.compile(r"<(?!\s)|\\|&(?:#\w+|\w+);")
 """Matches text that Cookbook treats as HTML and drops or decodes, or replaces by `_` (measured on 0.11.9)."""
 
-_TEXTS: Final = {
+_CLEANED_FIELDS: Final = {
     "name": "name",
     "description": "description",
     "recipeIngredient": "ingredients",
@@ -51,7 +51,7 @@ _TEXTS: Final = {
 }
 """The tool arguments whose text Cookbook cleans, by the API's field names."""
 
-_WHOLE: Final = re.compile("[+-]?[0-9]{1,9}", re.ASCII)
+_INTEGER: Final = re.compile("[+-]?[0-9]{1,9}", re.ASCII)
 
 _HOST: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?|[0-9a-fA-F:.]+", re.ASCII)
 
@@ -209,7 +209,8 @@ async def search(nextcloud: Nextcloud, query: str) -> list[RecipeStub]:
     if not words:
         return await recipes(nextcloud)
     found = [
-        await _stubs(nextcloud, f"/search/{_twice(each)}", f"search for {quoted(query)}") for each in spellings(words)
+        await _stubs(nextcloud, f"/search/{_quote_twice(each)}", f"search for {quoted(query)}")
+        for each in spellings(words)
     ]
     return list({stub.id: stub for stubs in found for stub in stubs}.values())
 
@@ -231,7 +232,7 @@ async def in_category(nextcloud: Nextcloud, category: str) -> list[RecipeStub]:
 
 
 async def _in_category(nextcloud: Nextcloud, name: str) -> list[RecipeStub]:
-    return await _stubs(nextcloud, f"/category/{_twice(name)}", f"category {quoted(name)}")
+    return await _stubs(nextcloud, f"/category/{_quote_twice(name)}", f"category {quoted(name)}")
 
 
 async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[RecipeStub]:
@@ -270,7 +271,7 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
     Raises:
         ConflictError: a recipe with this name exists.
     """
-    document = {"@type": "Recipe", **_given({"name": name, **fields})}
+    document = {"@type": "Recipe", **_encode_fields({"name": name, **fields})}
     return await _write(nextcloud, "POST", "/recipes", document)
 
 
@@ -282,7 +283,7 @@ async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -
     """
     present = parse(dict[str, Any], await _read(nextcloud, recipe_id))
     told = {**present, "recipeYield": str(present.get("recipeYield"))}
-    changes = _given({name: value for name, value in fields.items() if value != told.get(name)})
+    changes = _encode_fields({name: value for name, value in fields.items() if value != told.get(name)})
     kept = {name: value for name, value in present.items() if name not in _NOT_STORED}
     return await _write(nextcloud, "PUT", f"/recipes/{recipe_id}", {**kept, **changes, "id": str(recipe_id)})
 
@@ -314,7 +315,7 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
             ),
         )
     if response.status_code == httpx.codes.CONFLICT:
-        raise _taken(f"The recipe at {url}")
+        raise _name_conflict(f"The recipe at {url}")
     return parse(Recipe, response)
 
 
@@ -332,11 +333,11 @@ async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[st
         raise InvalidArgumentError("name must not be empty", "a recipe needs a name of its own", argument="name")
     response = await nextcloud.request(method, API + path, about=f"recipe {quoted(name)}", json=document, also_ok={409})
     if response.status_code == httpx.codes.CONFLICT:
-        raise _taken(repr(name))
+        raise _name_conflict(repr(name))
     return parse(int, response)
 
 
-def _taken(what: str) -> ConflictError:
+def _name_conflict(what: str) -> ConflictError:
     return ConflictError(
         "{resource} has the name of a recipe that is there, and nothing was written",
         "choose another name, or update that one",
@@ -344,7 +345,7 @@ def _taken(what: str) -> ConflictError:
     )
 
 
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
+def _encode_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that are not None, in the format that Cookbook stores.
 
     Raises:
@@ -353,8 +354,8 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in fields.items() if value is not None}
     for name in given.keys() & {"prepTime", "cookTime", "totalTime"}:
         given[name] = _duration(name, given[name]) if given[name] else None
-    for name in given.keys() & _TEXTS.keys():
-        _check_text(_TEXTS[name], given[name])
+    for name in given.keys() & _CLEANED_FIELDS.keys():
+        _check_text(_CLEANED_FIELDS[name], given[name])
     if "/" in given.get("recipeCategory", ""):
         raise InvalidArgumentError(
             "Invalid category", "Cookbook writes '_' in place of '/'; leave '/' out", argument="category"
@@ -376,7 +377,7 @@ def _servings(value: str) -> int:
     Raises:
         InvalidArgumentError: the value is not a whole number.
     """
-    if not _WHOLE.fullmatch(value):
+    if not _INTEGER.fullmatch(value):
         raise InvalidArgumentError(
             "Invalid recipe_yield {given}",
             "pass a whole number; Cookbook keeps no words, which can stand in the description",
@@ -404,7 +405,7 @@ def _duration(name: str, value: str) -> str:
 
 def _check_text(argument: str, value: str | list[str]) -> None:
     for text in value if isinstance(value, list) else [value]:
-        if found := _CHANGED.search(text):
+        if found := _UNSTORABLE_TEXT.search(text):
             raise InvalidArgumentError(
                 "Invalid {argument}",
                 "Cookbook would not keep {found!r}. Write no HTML, no '\\', and a space after '<'",
@@ -455,7 +456,7 @@ def _folder(folder: str) -> str:
     return "/" + "/".join(names)
 
 
-def _twice(name: str) -> str:
+def _quote_twice(name: str) -> str:
     return quote(quote(name, safe=""), safe="")
 
 

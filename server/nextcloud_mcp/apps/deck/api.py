@@ -34,12 +34,12 @@ from nextcloud_mcp.nextcloud.refusals import error_for
 
 API: Final = "/index.php/apps/deck/api/v1.1/boards"
 
-_EXPLAINED: Final = frozenset({400, 403, 404, 500})
+_STATUSES_WITH_MESSAGE: Final = frozenset({400, 403, 404, 500})
 """Statuses of responses with a reason in `message`; 500 also stands for an archived board or card."""
 
-_MOMENTS: Final = frozenset({"duedate", "done"})
+_DATETIME_FIELDS: Final = frozenset({"duedate", "done"})
 
-_KEPT: Final = frozenset({"title", "type", "order", "duedate", "startdate", "done", "color"})
+_FIELDS_CLEARED_BY_PUT: Final = frozenset({"title", "type", "order", "duedate", "startdate", "done", "color"})
 """Fields of a card that Deck clears if a PUT leaves them out, including those of Deck 1.18."""
 
 _NOT_ALLOWED: Final = "Operation not allowed. "
@@ -178,7 +178,7 @@ class DeckStack(_Deck):
     etag: str | None = Field(default=None, alias="ETag")
 
 
-class Place(NamedTuple):
+class CardPath(NamedTuple):
     """The location of a card."""
 
     board_id: int
@@ -198,19 +198,19 @@ class Place(NamedTuple):
 
 async def boards(nextcloud: Nextcloud) -> list[DeckBoard]:
     """Return the boards that the user can see, including archived ones."""
-    listed = parse(list[DeckBoard], await _ask(nextcloud, "GET", "", about="the list of boards"))
+    listed = parse(list[DeckBoard], await _request(nextcloud, "GET", "", about="the list of boards"))
     return [board for board in listed if not board.deleted_at]  # Deck also lists the boards in its trash
 
 
 async def board(nextcloud: Nextcloud, board_id: int) -> DeckBoard:
     """Return one board with its labels and users."""
-    return parse(DeckBoard, await _ask(nextcloud, "GET", f"/{board_id}", about=f"board {board_id}"))
+    return parse(DeckBoard, await _request(nextcloud, "GET", f"/{board_id}", about=f"board {board_id}"))
 
 
 async def create_board(nextcloud: Nextcloud, *, title: str, color: str) -> DeckBoard:
     """Create a board, which the user owns; Deck adds four labels."""
     body = {"title": title, "color": _hex(color)}
-    return parse(DeckBoard, await _ask(nextcloud, "POST", "", body, about=f"board {quoted(title)}"))
+    return parse(DeckBoard, await _request(nextcloud, "POST", "", body, about=f"board {quoted(title)}"))
 
 
 async def stacks(nextcloud: Nextcloud, board_id: int) -> list[DeckStack]:
@@ -218,7 +218,7 @@ async def stacks(nextcloud: Nextcloud, board_id: int) -> list[DeckStack]:
 
     Only this request returns cards with labels; the request for a single stack does not.
     """
-    response = await _ask(nextcloud, "GET", f"/{board_id}/stacks", about=f"board {board_id}")
+    response = await _request(nextcloud, "GET", f"/{board_id}/stacks", about=f"board {board_id}")
     return sorted(parse(list[DeckStack], response), key=lambda stack: (stack.order, stack.id))
 
 
@@ -228,13 +228,13 @@ async def stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack
     Raises:
         NotFoundError: the board has no such stack.
     """
-    return _stack_of(await stacks(nextcloud, board_id), board_id, stack_id)
+    return _find_stack(await stacks(nextcloud, board_id), board_id, stack_id)
 
 
 async def has_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> bool:
     """Return whether a board has a stack with this id, even a deleted one."""
     try:
-        response = await _ask(nextcloud, "GET", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
+        response = await _request(nextcloud, "GET", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
     except (ForbiddenError, NotFoundError):
         return False
     return parse(DeckStack, response).board_id == board_id
@@ -243,7 +243,7 @@ async def has_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> bool:
 async def create_stack(nextcloud: Nextcloud, board_id: int, *, title: str, order: int) -> DeckStack:
     """Create a stack; stacks are displayed from left to right by `order`."""
     body, about = {"title": title, "order": order}, f"stack {quoted(title)} on board {board_id}"
-    response = await _ask(nextcloud, "POST", f"/{board_id}/stacks", body, about=about, missing=f"board {board_id}")
+    response = await _request(nextcloud, "POST", f"/{board_id}/stacks", body, about=about, missing=f"board {board_id}")
     return parse(DeckStack, response)
 
 
@@ -251,26 +251,26 @@ async def update_stack(
     nextcloud: Nextcloud, board_id: int, stack_id: int, *, title: str | None, order: int | None
 ) -> None:
     """Change a stack's title or order; None keeps the present value."""
-    present = await _present_stack(nextcloud, board_id, stack_id)
+    present = await _get_checked_stack(nextcloud, board_id, stack_id)
     body = {
         "title": present.title if title is None else title,
         "order": present.order if order is None else order,
     }
-    await _ask(nextcloud, "PUT", f"/{board_id}/stacks/{stack_id}", body, about=f"stack {stack_id}")
+    await _request(nextcloud, "PUT", f"/{board_id}/stacks/{stack_id}", body, about=f"stack {stack_id}")
 
 
 async def delete_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> None:
     """Move a stack with its cards to Deck's trash."""
-    await _present_stack(nextcloud, board_id, stack_id)
-    await _ask(nextcloud, "DELETE", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
+    await _get_checked_stack(nextcloud, board_id, stack_id)
+    await _request(nextcloud, "DELETE", f"/{board_id}/stacks/{stack_id}", about=f"stack {stack_id}")
 
 
-async def card(nextcloud: Nextcloud, place: Place) -> DeckCard:
+async def card(nextcloud: Nextcloud, place: CardPath) -> DeckCard:
     """Return one card with its description, labels, assigned users and attachments."""
-    return parse(DeckCard, await _ask(nextcloud, "GET", place.path, about=place.about))
+    return parse(DeckCard, await _request(nextcloud, "GET", place.path, about=place.about))
 
 
-async def has_card(nextcloud: Nextcloud, place: Place) -> bool:
+async def has_card(nextcloud: Nextcloud, place: CardPath) -> bool:
     """Return whether a card with this id exists in any stack, even an archived one."""
     try:
         await card(nextcloud, place)
@@ -304,13 +304,15 @@ async def create_card(
         "description": description or "",
         "duedate": await _moment(nextcloud, "duedate", duedate),
     }
-    await _present_stack(nextcloud, board_id, stack_id)
+    await _get_checked_stack(nextcloud, board_id, stack_id)
     path, about = f"/{board_id}/stacks/{stack_id}/cards", f"card {quoted(title)} in stack {stack_id}"
-    response = await _ask(nextcloud, "POST", path, body, about=about, missing=f"stack {stack_id}")
+    response = await _request(nextcloud, "POST", path, body, about=about, missing=f"stack {stack_id}")
     return parse(DeckCard, response)
 
 
-async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any], *, etag: str | None = None) -> None:
+async def update_card(
+    nextcloud: Nextcloud, place: CardPath, changes: dict[str, Any], *, etag: str | None = None
+) -> None:
     """Change a card.
 
     Args:
@@ -322,29 +324,31 @@ async def update_card(nextcloud: Nextcloud, place: Place, changes: dict[str, Any
     Raises:
         ConflictError: the card has another ETag; nothing was changed.
     """
-    changes = changes | {name: await _moment(nextcloud, name, changes[name]) for name in _MOMENTS if changes.get(name)}
-    present = await _present_card(nextcloud, place)
+    changes = changes | {
+        name: await _moment(nextcloud, name, changes[name]) for name in _DATETIME_FIELDS if changes.get(name)
+    }
+    present = await _get_checked_card(nextcloud, place)
     if etag is not None and dav.given(etag) != present.etag:
         raise dav.changed(place.about)
-    await _ask(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
+    await _request(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
 
 
-async def delete_card(nextcloud: Nextcloud, place: Place) -> None:
+async def delete_card(nextcloud: Nextcloud, place: CardPath) -> None:
     """Move a card to Deck's trash."""
     await _change(nextcloud, place, "DELETE")
 
 
-async def archive_card(nextcloud: Nextcloud, place: Place) -> None:
+async def archive_card(nextcloud: Nextcloud, place: CardPath) -> None:
     """Archive a card; an archived card does not change."""
     await _change(nextcloud, place, "PUT", "/archive")
 
 
-async def unarchive_card(nextcloud: Nextcloud, place: Place) -> None:
+async def unarchive_card(nextcloud: Nextcloud, place: CardPath) -> None:
     """Unarchive a card; a card that is not archived does not change."""
     await _change(nextcloud, place, "PUT", "/unarchive")
 
 
-async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target_stack_id: int) -> None:
+async def reorder_card(nextcloud: Nextcloud, place: CardPath, *, order: int, target_stack_id: int) -> None:
     """Move a card to position `order` (from 0) of a stack on the same board; Deck renumbers the other cards.
 
     Raises:
@@ -354,8 +358,8 @@ async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target
     if order < 0:
         raise InvalidArgumentError("order must be 0 or more", "0 is the top of the stack", argument="order")
     present = await stacks(nextcloud, place.board_id)
-    source = _stack_of(present, place.board_id, place.stack_id)
-    _stack_of(present, place.board_id, target_stack_id, argument="target_stack_id")
+    source = _find_stack(present, place.board_id, place.stack_id)
+    _find_stack(present, place.board_id, target_stack_id, argument="target_stack_id")
     if place.card_id not in {each.id for each in source.cards or ()}:
         raise NotFoundError(
             "There is no {resource} in stack {stack_id}, unless archived",
@@ -366,25 +370,25 @@ async def reorder_card(nextcloud: Nextcloud, place: Place, *, order: int, target
     # the path also names the target stack: Deck evaluates the path if user_oidc is enabled, and otherwise the body
     path = place._replace(stack_id=target_stack_id).path
     body = {"stackId": target_stack_id, "order": order}
-    await _ask(nextcloud, "PUT", f"{path}/reorder", body, about=place.about)
+    await _request(nextcloud, "PUT", f"{path}/reorder", body, about=place.about)
 
 
-async def assign_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
+async def assign_label(nextcloud: Nextcloud, place: CardPath, label_id: int) -> None:
     """Add a label of the board to a card, unless the card has it: Deck would add it a second time."""
-    present = await _present_card(nextcloud, place)
+    present = await _get_checked_card(nextcloud, place)
     if label_id in {each.id for each in present.labels or ()}:
         return
     path, body = f"{place.path}/assignLabel", {"labelId": label_id}
-    await _ask(nextcloud, "PUT", path, body, about=place.about, missing=f"label {label_id}")
+    await _request(nextcloud, "PUT", path, body, about=place.about, missing=f"label {label_id}")
 
 
-async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> None:
+async def remove_label(nextcloud: Nextcloud, place: CardPath, label_id: int) -> None:
     """Remove a label from a card.
 
     Raises:
         NotFoundError: the card does not have it.
     """
-    present = await _present_card(nextcloud, place)
+    present = await _get_checked_card(nextcloud, place)
     if label_id not in {each.id for each in present.labels or ()}:
         names = ", ".join(f"{each.id} ({each.title})" for each in present.labels or ())
         known = f"it has {names}" if names else "it has no labels"
@@ -395,19 +399,19 @@ async def remove_label(nextcloud: Nextcloud, place: Place, label_id: int) -> Non
             label_id=label_id,
             known=known,
         )
-    await _ask(nextcloud, "PUT", f"{place.path}/removeLabel", {"labelId": label_id}, about=place.about)
+    await _request(nextcloud, "PUT", f"{place.path}/removeLabel", {"labelId": label_id}, about=place.about)
 
 
-async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
+async def assign_user(nextcloud: Nextcloud, place: CardPath, user_id: str) -> None:
     """Assign a card to a user of its board; do nothing if it is assigned to that user.
 
     Raises:
         NotFoundError: no user of the board has that uid.
     """
-    if user_id in {each.uid for each in assigned(await _present_card(nextcloud, place))}:
+    if user_id in {each.uid for each in assigned(await _get_checked_card(nextcloud, place))}:
         return
     path, body = f"{API}{place.path}/assignUser", {"userId": user_id}
-    response = await nextcloud.request("PUT", path, about=place.about, json=body, also_ok=_EXPLAINED)
+    response = await nextcloud.request("PUT", path, about=place.about, json=body, also_ok=_STATUSES_WITH_MESSAGE)
     if response.status_code == httpx.codes.BAD_REQUEST:
         reason = reasons.reason(response) or "the user is not part of the board"
         raise NotFoundError(
@@ -421,13 +425,13 @@ async def assign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
         raise _refusal(response, place.about)
 
 
-async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> None:
+async def unassign_user(nextcloud: Nextcloud, place: CardPath, user_id: str) -> None:
     """Remove a user's assignment to a card.
 
     Raises:
         NotFoundError: the card is not assigned to that user.
     """
-    present = {each.uid for each in assigned(await _present_card(nextcloud, place))}
+    present = {each.uid for each in assigned(await _get_checked_card(nextcloud, place))}
     if user_id not in present:
         people = ", ".join(sorted(present)) or "nobody"
         raise NotFoundError(
@@ -437,7 +441,7 @@ async def unassign_user(nextcloud: Nextcloud, place: Place, user_id: str) -> Non
             user_id=quoted(user_id),
             people=people,
         )
-    await _ask(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
+    await _request(nextcloud, "PUT", f"{place.path}/unassignUser", {"userId": user_id}, about=place.about)
 
 
 def assigned(present: DeckCard) -> list[DeckUser]:
@@ -451,7 +455,9 @@ def assigned(present: DeckCard) -> list[DeckUser]:
 
 async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel:
     """Return one label of a board."""
-    found = parse(DeckLabel, await _ask(nextcloud, "GET", f"/{board_id}/labels/{label_id}", about=f"label {label_id}"))
+    found = parse(
+        DeckLabel, await _request(nextcloud, "GET", f"/{board_id}/labels/{label_id}", about=f"label {label_id}")
+    )
     if found.board_id != board_id:
         raise InvalidArgumentError(
             "label_id is of another board",
@@ -466,7 +472,7 @@ async def label(nextcloud: Nextcloud, board_id: int, label_id: int) -> DeckLabel
 async def create_label(nextcloud: Nextcloud, board_id: int, *, title: str, color: str) -> DeckLabel:
     """Create a label; titles are unique on a board."""
     body, about = {"title": title, "color": _hex(color)}, f"label {quoted(title)} on board {board_id}"
-    response = await _ask(nextcloud, "POST", f"/{board_id}/labels", body, about=about, missing=f"board {board_id}")
+    response = await _request(nextcloud, "POST", f"/{board_id}/labels", body, about=about, missing=f"board {board_id}")
     return parse(DeckLabel, response)
 
 
@@ -479,16 +485,16 @@ async def update_label(
         "title": present.title if title is None else title,
         "color": present.color if color in {None, present.color} else _hex(color or ""),
     }
-    await _ask(nextcloud, "PUT", f"/{board_id}/labels/{label_id}", body, about=f"label {label_id}")
+    await _request(nextcloud, "PUT", f"/{board_id}/labels/{label_id}", body, about=f"label {label_id}")
 
 
 async def delete_label(nextcloud: Nextcloud, board_id: int, label_id: int) -> None:
     """Delete a label permanently, and remove it from all cards."""
     await label(nextcloud, board_id, label_id)
-    await _ask(nextcloud, "DELETE", f"/{board_id}/labels/{label_id}", about=f"label {label_id}")
+    await _request(nextcloud, "DELETE", f"/{board_id}/labels/{label_id}", about=f"label {label_id}")
 
 
-def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, argument: str = "stack_id") -> DeckStack:
+def _find_stack(present: Sequence[DeckStack], board_id: int, stack_id: int, *, argument: str = "stack_id") -> DeckStack:
     """Return the stack with this id.
 
     Raises:
@@ -506,10 +512,10 @@ def _stack_of(present: Sequence[DeckStack], board_id: int, stack_id: int, *, arg
     )
 
 
-async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
+async def _get_checked_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> DeckStack:
     """Return a stack before a change to it or its cards; unlike `stacks`, this does not read all cards of the board."""
     path, about = f"/{board_id}/stacks/{stack_id}", f"stack {stack_id}"
-    present = parse(DeckStack, await _ask(nextcloud, "GET", path, about=about))
+    present = parse(DeckStack, await _request(nextcloud, "GET", path, about=about))
     if present.deleted_at:
         raise NotFoundError(
             "Stack {stack_id} is deleted", "restore it in Deck first, or list the board's stacks", stack_id=stack_id
@@ -525,7 +531,7 @@ async def _present_stack(nextcloud: Nextcloud, board_id: int, stack_id: int) -> 
     return present
 
 
-async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
+async def _get_checked_card(nextcloud: Nextcloud, place: CardPath) -> DeckCard:
     """Return a card before a change.
 
     Raises:
@@ -542,14 +548,14 @@ async def _present_card(nextcloud: Nextcloud, place: Place) -> DeckCard:
             title=present.title,
             stack_id=present.stack_id,
         )
-    await _present_stack(nextcloud, place.board_id, place.stack_id)
+    await _get_checked_stack(nextcloud, place.board_id, place.stack_id)
     return present
 
 
-async def _change(nextcloud: Nextcloud, place: Place, method: str, action: str = "") -> None:
+async def _change(nextcloud: Nextcloud, place: CardPath, method: str, action: str = "") -> None:
     """Send a request that changes a card, after a check of its location."""
-    await _present_card(nextcloud, place)
-    await _ask(nextcloud, method, place.path + action, about=place.about)
+    await _get_checked_card(nextcloud, place)
+    await _request(nextcloud, method, place.path + action, about=place.about)
 
 
 def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
@@ -570,9 +576,9 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
         )
     if wanted.get("archived") == present.archived:
         del wanted["archived"]
-    for name in wanted.keys() & _MOMENTS:
+    for name in wanted.keys() & _DATETIME_FIELDS:
         wanted[name] = wanted[name] or None
-    kept = present.model_dump(include=set(_KEPT), exclude_unset=True)
+    kept = present.model_dump(include=set(_FIELDS_CLEARED_BY_PUT), exclude_unset=True)
     return {**kept, "description": present.description or "", "owner": owner, **wanted}
 
 
@@ -596,7 +602,7 @@ def _hex(color: str) -> str:
     return digits
 
 
-async def _ask(
+async def _request(
     nextcloud: Nextcloud,
     method: str,
     path: str,
@@ -618,7 +624,7 @@ async def _ask(
     Raises:
         NextcloudMCPError: Deck refuses the request; the error has Deck's reason, if it returns one.
     """
-    response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_EXPLAINED)
+    response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_STATUSES_WITH_MESSAGE)
     if not response.is_success:
         is_forbidden = response.status_code == httpx.codes.FORBIDDEN
         raise _refusal(response, missing if missing and is_forbidden else about)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from nextcloud_mcp.apps.deck import api
-from nextcloud_mcp.apps.deck.api import DeckBoard, DeckCard, DeckLabel, DeckStack, Place
+from nextcloud_mcp.apps.deck.api import CardPath, DeckBoard, DeckCard, DeckLabel, DeckStack
 from nextcloud_mcp.boundary.addresses import at_address
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser, Call
@@ -44,7 +44,7 @@ async def _is_stack(nextcloud: Nextcloud, arguments: Mapping[str, Any], stack_id
 
 async def _is_card(nextcloud: Nextcloud, arguments: Mapping[str, Any], card_id: int) -> bool:
     """Return whether a card exists, even an archived one, which is not listed."""
-    return await api.has_card(nextcloud, Place(arguments["board_id"], arguments["stack_id"], card_id))
+    return await api.has_card(nextcloud, CardPath(arguments["board_id"], arguments["stack_id"], card_id))
 
 
 async def _labels(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
@@ -56,7 +56,7 @@ async def _people_on_board(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -
 
 
 async def _people_of_card(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list[Thing]:
-    place = Place(arguments["board_id"], arguments["stack_id"], arguments["card_id"])
+    place = CardPath(arguments["board_id"], arguments["stack_id"], arguments["card_id"])
     return [Thing(each.uid, each.displayname) for each in api.assigned(await api.card(nextcloud, place))]
 
 
@@ -80,20 +80,20 @@ CardId = Annotated[
 ]
 LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
 Owner = Annotated[NonEmptyText, BeforeValidator(as_uid)]
-OnBoard = Annotated[
+BoardUserId = Annotated[
     str,
     BeforeValidator(as_uid),
     Translated(_by_mail_address),
     Named("person on the board", _people_on_board, scope="deck:read"),
 ]
-Assigned = Annotated[
+AssigneeId = Annotated[
     str,
     BeforeValidator(as_uid),
     Translated(_by_mail_address),
     Named("assignee", _people_of_card, scope="deck:read"),
 ]
 
-LONG: Final = 300
+MAX_LISTED_DESCRIPTION: Final = 300
 """Length in characters from which lists leave a description out."""
 
 
@@ -251,17 +251,21 @@ def _paged(stacks: Sequence[DeckStack], limit: int, cursor: str) -> Page[DeckSta
 
 
 def _with_cards(stack: DeckStack, shown: frozenset[int]) -> DeckStack:
-    return stack.model_copy(update={"cards": [_lean(card) for card in stack.cards or () if card.id in shown]})
+    return stack.model_copy(
+        update={"cards": [_without_long_description(card) for card in stack.cards or () if card.id in shown]}
+    )
 
 
-def _lean(card: DeckCard) -> DeckCard:
-    return card.model_copy(update={"description": None}) if len(card.description or "") >= LONG else card
+def _without_long_description(card: DeckCard) -> DeckCard:
+    return (
+        card.model_copy(update={"description": None}) if len(card.description or "") >= MAX_LISTED_DESCRIPTION else card
+    )
 
 
 @reads("Read a card", scopes="deck:read")
 async def deck_get_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> DeckCard:
     """Read a card: description in Markdown, due date, labels, people, attachments, and the ETag for an update."""
-    return await api.card(nextcloud, Place(board_id, stack_id, card_id))
+    return await api.card(nextcloud, CardPath(board_id, stack_id, card_id))
 
 
 @reads("List labels", scopes="deck:read")
@@ -357,7 +361,7 @@ async def deck_update_card(
     duedate and done (when it was done) as for creating, or "" for none. With the etag from reading it, only if nobody
     changed it since. The owner can't change. To move it: deck_reorder_card.
     """
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     changes = {
         "title": title,
         "description": description,
@@ -375,7 +379,7 @@ async def deck_update_card(
 @writes("Delete a card", scopes="deck:write", destructive=True, idempotent=True)
 async def deck_delete_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
     """Delete a card. The board's "Deleted items" keep it for a while. What is just over: deck_archive_card."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.delete_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is deleted.")
 
@@ -383,7 +387,7 @@ async def deck_delete_card(board_id: BoardId, stack_id: StackId, card_id: CardId
 @writes("Archive a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_archive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
     """Archive a card: it leaves the board's lists and can come back."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.archive_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is archived.")
 
@@ -391,7 +395,7 @@ async def deck_archive_card(board_id: BoardId, stack_id: StackId, card_id: CardI
 @writes("Unarchive a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_unarchive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
     """Bring a card back from the archive, into its stack."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.unarchive_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is no longer archived.")
 
@@ -401,8 +405,10 @@ async def deck_reorder_card(
     board_id: BoardId, stack_id: StackId, card_id: CardId, order: int, target_stack_id: StackId, nextcloud: AsUser
 ) -> CardChanged:
     """Move a card to position order, from 0, of its stack or another of the same board (target_stack_id)."""
-    await api.reorder_card(nextcloud, Place(board_id, stack_id, card_id), order=order, target_stack_id=target_stack_id)
-    return _changed(Place(board_id, target_stack_id, card_id), f"Card {card_id} is in stack {target_stack_id}.")
+    await api.reorder_card(
+        nextcloud, CardPath(board_id, stack_id, card_id), order=order, target_stack_id=target_stack_id
+    )
+    return _changed(CardPath(board_id, target_stack_id, card_id), f"Card {card_id} is in stack {target_stack_id}.")
 
 
 @writes("Label a card", scopes="deck:write", destructive=False, idempotent=True)
@@ -410,7 +416,7 @@ async def deck_assign_label_to_card(
     board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
 ) -> CardChanged:
     """Put a label of the board on a card."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.assign_label(nextcloud, place, label_id)
     return _changed(place, f"Card {card_id} has label {label_id}.")
 
@@ -420,27 +426,27 @@ async def deck_remove_label_from_card(
     board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
 ) -> CardChanged:
     """Take a label off a card; the board keeps it."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.remove_label(nextcloud, place, label_id)
     return _changed(place, f"Card {card_id} has label {label_id} no longer.")
 
 
 @writes("Assign a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_assign_user_to_card(
-    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: OnBoard, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: BoardUserId, nextcloud: AsUser
 ) -> CardChanged:
     """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it, or their name."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.assign_user(nextcloud, place, user_id)
     return _changed(place, f"Card {card_id} is assigned to {user_id}.")
 
 
 @writes("End an assignment", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_unassign_user_from_card(
-    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: Assigned, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: AssigneeId, nextcloud: AsUser
 ) -> CardChanged:
     """End somebody's assignment to a card."""
-    place = Place(board_id, stack_id, card_id)
+    place = CardPath(board_id, stack_id, card_id)
     await api.unassign_user(nextcloud, place, user_id)
     return _changed(place, f"Card {card_id} is no longer assigned to {user_id}.")
 
@@ -470,30 +476,30 @@ async def deck_delete_label(board_id: BoardId, label_id: LabelId, nextcloud: AsU
 
 async def board_ids(value: str, nextcloud: AsUser) -> list[str]:
     """Complete a board id: return the boards whose id starts with `value` or whose title contains it."""
-    return _proposed(value, await api.boards(nextcloud))
+    return _completions(value, await api.boards(nextcloud))
 
 
 async def stack_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
     """Complete a stack id, as in `board_ids`."""
-    return _proposed(value, await api.stacks(nextcloud, board_id))
+    return _completions(value, await api.stacks(nextcloud, board_id))
 
 
 async def card_ids(board_id: int, stack_id: int, value: str, nextcloud: AsUser) -> list[str]:
     """Complete a card id, as in `board_ids`."""
-    return _proposed(value, (await api.stack(nextcloud, board_id, stack_id)).cards or ())
+    return _completions(value, (await api.stack(nextcloud, board_id, stack_id)).cards or ())
 
 
 async def label_ids(board_id: int, value: str, nextcloud: AsUser) -> list[str]:
     """Complete a label id, as in `board_ids`."""
-    return _proposed(value, (await api.board(nextcloud, board_id)).labels)
+    return _completions(value, (await api.board(nextcloud, board_id)).labels)
 
 
-def _proposed(value: str, found: Sequence[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[str]:
+def _completions(value: str, found: Sequence[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> list[str]:
     typed = folded(value)
     return [str(each.id) for each in found if str(each.id).startswith(typed) or typed in folded(each.title)]
 
 
-def _changed(place: Place, message: str) -> CardChanged:
+def _changed(place: CardPath, message: str) -> CardChanged:
     return CardChanged(message=message, **place._asdict())
 
 

@@ -21,7 +21,7 @@ from nextcloud_mcp.nextcloud.names import spellings
 _MEDIA_TYPE: Final = re.compile(r"[^/%*]+/([^/%*]+|[%*])")
 
 
-class Wanted(BaseModel):
+class FileFilter(BaseModel):
     """Conditions that files must meet; None accepts any file.
 
     In `name_pattern`, `%` and `*` stand for any characters; a pattern without them matches a part of the name. Case is
@@ -35,14 +35,14 @@ class Wanted(BaseModel):
     only_favorites: bool = False
 
 
-class Found(NamedTuple):
+class FilePage(NamedTuple):
     """A page of results, and the row at which the next page starts; None for the last page."""
 
     files: list[FileInfo]
     next_start: int | None
 
 
-async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: int, limit: int) -> Found:
+async def search(nextcloud: Nextcloud, folder: str, wanted: FileFilter, *, start: int, limit: int) -> FilePage:
     """Return up to `limit` files and folders, newest first, from row `start` on.
 
     Nextcloud counts the folder itself as a row, but leaves it out of the response. Therefore this function requests
@@ -57,19 +57,19 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: Wanted, *, start: in
     files = await files_where(nextcloud, folder, conditions, start=start, rows=limit + 1)
     end = start + limit
     if len(files) > limit:
-        return Found(files[:limit], end)
+        return FilePage(files[:limit], end)
     goes_on = len(files) == limit and await files_where(nextcloud, folder, conditions, start=end + 1, rows=1)
-    return Found(files, end + 1 if goes_on else None)
+    return FilePage(files, end + 1 if goes_on else None)
 
 
-async def _in_utc(nextcloud: Nextcloud, wanted: Wanted) -> Wanted:
+async def _in_utc(nextcloud: Nextcloud, wanted: FileFilter) -> FileFilter:
     """Return the conditions with times in UTC; a time without an offset is in the user's time zone."""
     given = {"modified_after": wanted.modified_after, "modified_before": wanted.modified_before}
     moved = {name: await moments.in_utc(nextcloud, moment) for name, moment in given.items() if moment is not None}
     return wanted.model_copy(update=moved)
 
 
-def _conditions(wanted: Wanted) -> str:
+def _conditions(wanted: FileFilter) -> str:
     """Return the content of `d:where`; without conditions, one that all files meet, because it must not be empty."""
     conditions = []
     if wanted.name_pattern is not None:
@@ -77,13 +77,13 @@ def _conditions(wanted: Wanted) -> str:
         pattern = wanted.name_pattern.replace("\\", r"\\").replace("_", r"\_")
         if not {"%", "*"} & set(pattern):
             pattern = f"%{pattern}%"
-        conditions.append(_any(_like("displayname", spelling) for spelling in spellings(pattern)))
+        conditions.append(_or(_like("displayname", spelling) for spelling in spellings(pattern)))
     if wanted.mime_type is not None:
         conditions.append(_like("getcontenttype", _media_type(wanted.mime_type)))
     if wanted.modified_after:
-        conditions.append(_modified("gt", wanted.modified_after))
+        conditions.append(_modified_condition("gt", wanted.modified_after))
     if wanted.modified_before:
-        conditions.append(_modified("lt", wanted.modified_before))
+        conditions.append(_modified_condition("lt", wanted.modified_before))
     if wanted.only_favorites:
         conditions.append("<d:eq><d:prop><oc:favorite/></d:prop><d:literal>1</d:literal></d:eq>")
     return "".join(conditions or [_like("displayname", "%")])
@@ -103,13 +103,13 @@ def _like(name: str, pattern: str) -> str:
     return f"<d:like><d:prop><d:{name}/></d:prop><d:literal>{literal}</d:literal></d:like>"
 
 
-def _any(conditions: Iterable[str]) -> str:
+def _or(conditions: Iterable[str]) -> str:
     """Return the disjunction of conditions."""
     several = list(conditions)
     return several[0] if len(several) == 1 else f"<d:or>{''.join(several)}</d:or>"
 
 
-def _modified(comparison: str, moment: datetime) -> str:
+def _modified_condition(comparison: str, moment: datetime) -> str:
     """Return a comparison with a time in UTC; Nextcloud ignores times in another format."""
     return (
         f"<d:{comparison}><d:prop><d:getlastmodified/></d:prop>"

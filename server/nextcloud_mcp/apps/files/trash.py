@@ -23,7 +23,7 @@ _PROPFIND: Final = b"""<?xml version="1.0"?>
 </d:prop></d:propfind>"""
 
 
-class Trashed(BaseModel):
+class TrashItem(BaseModel):
     """A file or folder in the trash; `path` is where it was, `size` in bytes."""
 
     trash_id: str
@@ -34,7 +34,7 @@ class Trashed(BaseModel):
     deleted: datetime
 
 
-async def list_trash(nextcloud: Nextcloud) -> list[Trashed]:
+async def list_trash(nextcloud: Nextcloud) -> list[TrashItem]:
     """Return the files and folders in the user's trash bin, sorted by time of deletion, latest first.
 
     Raises:
@@ -84,17 +84,17 @@ async def _root(nextcloud: Nextcloud) -> str:
     return f"/remote.php/dav/trashbin/{await nextcloud.home_name()}"
 
 
-def _all_trashed(multistatus: httpx.Response) -> list[Trashed]:
+def _all_trashed(multistatus: httpx.Response) -> list[TrashItem]:
     """Return the items in a response to PROPFIND, whose first element is the trash bin itself."""
     _, *deleted = [_trashed(element) for element in dav.each_response(multistatus)] or dav.not_webdav()
     return sorted(deleted, key=lambda item: item.deleted, reverse=True)
 
 
-def _trashed(response: Element) -> Trashed:
+def _trashed(response: Element) -> TrashItem:
     properties = dav.properties(response)
     text = {tag: element.text or "" for tag, element in properties.items()}
     kind = properties.get(f"{dav.D}resourcetype")
-    return Trashed(
+    return TrashItem(
         trash_id=dav.last_part(response),
         name=text.get(f"{dav.NC}trashbin-filename", ""),
         path="/" + text.get(f"{dav.NC}trashbin-original-location", ""),

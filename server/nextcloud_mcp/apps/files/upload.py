@@ -20,24 +20,24 @@ from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 MAX_PARTS: Final = 10_000
 """The most parts of one upload, and the highest number of a part; a limit of Nextcloud."""
 
-_OTHER_SIZE: Final = b"do not sum up"
+_SIZE_MISMATCH: Final = b"do not sum up"
 """Part of Nextcloud's message for a wrong total size; a 400 without it has another cause."""
 
 _ID: Final = re.compile("[0-9a-f]{32}")
 
 
-async def begin(nextcloud: Nextcloud, path: str) -> str:
+async def start_upload(nextcloud: Nextcloud, path: str) -> str:
     """Start the upload of a file, and return the id of the upload."""
     check_new_name(path)
     upload = secrets.token_hex(16)
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
     await nextcloud.request(
-        "MKCOL", await _place(nextcloud, upload), about=f"an upload of {shown(path)}", headers=headers
+        "MKCOL", await _upload_path(nextcloud, upload), about=f"an upload of {shown(path)}", headers=headers
     )
     return upload
 
 
-async def put(nextcloud: Nextcloud, upload: str, path: str, part: int, content: bytes) -> None:
+async def put_part(nextcloud: Nextcloud, upload: str, path: str, part: int, content: bytes) -> None:
     """Store a part, or replace it if it exists.
 
     Raises:
@@ -49,7 +49,7 @@ async def put(nextcloud: Nextcloud, upload: str, path: str, part: int, content: 
             "Invalid part {part}", f"pass a number from 1 to {MAX_PARTS}", part=part, argument="part"
         )
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
-    place = f"{await _place(nextcloud, upload)}/{part:05}"
+    place = f"{await _upload_path(nextcloud, upload)}/{part:05}"
     missing = Refusal(
         NotFoundError,
         "There is no upload {upload}, or no folder for {resource}",
@@ -74,7 +74,7 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     # If-Match would apply to the source; the If header (RFC 4918 section 10.4) names the resource that it applies to
     condition = {"If": f"<{destination}> ([{dav.quoted(etag)}])"} if etag else {"Overwrite": "F"}
     headers = {"Destination": destination, "OC-Total-Length": str(size), **condition}
-    place = f"{await _place(nextcloud, upload)}/.file"
+    place = f"{await _upload_path(nextcloud, upload)}/.file"
     try:
         response = await nextcloud.request(
             "MOVE", place, about=shown(path), headers=headers, also_ok={httpx.codes.BAD_REQUEST}
@@ -82,7 +82,7 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
     if response.status_code == httpx.codes.BAD_REQUEST:
-        if _OTHER_SIZE not in response.content:  # such as a name that Nextcloud does not allow
+        if _SIZE_MISMATCH not in response.content:  # such as a name that Nextcloud does not allow
             raise error_for(response, shown(path))
         raise InvalidArgumentError(
             "The parts of {path} are not {size} bytes together, and nothing was written",
@@ -93,7 +93,7 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
-async def _place(nextcloud: Nextcloud, upload: str) -> str:
+async def _upload_path(nextcloud: Nextcloud, upload: str) -> str:
     if _ID.fullmatch(upload) is None:
         raise InvalidArgumentError("Unknown upload id", "use the one that the first part returned", argument="upload")
     return f"/remote.php/dav/uploads/{await nextcloud.home_name()}/{upload}"

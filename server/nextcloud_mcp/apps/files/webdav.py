@@ -28,7 +28,7 @@ from nextcloud_mcp.nextcloud.files import (
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
-_DELETING: Final = dav.propfind(
+_DELETE_PROPFIND: Final = dav.propfind(
     f"{dav.D}resourcetype",
     f"{dav.D}getetag",
     *(f"{dav.OC}{name}" for name in ("owner-id", "owner-display-name")),
@@ -36,10 +36,10 @@ _DELETING: Final = dav.propfind(
 )
 """A request for the properties that `delete` needs: type, ETag, owner and mount."""
 
-_PARTIAL: Final = ".part"
+_PARTIAL_SUFFIX: Final = ".part"
 """Suffix of incomplete uploads; Nextcloud 32 to 34 answer 204 to DELETE of a missing file with it."""
 
-_UNKNOWN: Final = "application/octet-stream"
+_DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 """The media type of a file without one (RFC 9110 section 8.3)."""
 
 
@@ -118,7 +118,9 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
             size=size,
             path=shown(path),
         )
-    file = File(content=b"", content_type=info.content_type or _UNKNOWN, etag=info.etag, size=size, offset=offset)
+    file = File(
+        content=b"", content_type=info.content_type or _DEFAULT_MEDIA_TYPE, etag=info.etag, size=size, offset=offset
+    )
     if offset == size:
         return file  # Nextcloud rejects every range that starts at the end
     headers = {"Range": f"bytes={offset}-{offset + length - 1}"} if offset or length < size else {}
@@ -132,7 +134,7 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
     return file
 
 
-_NO_FOLDER: Final[Mapping[int, Refusal]] = {
+_MISSING_PARENT_ERRORS: Final[Mapping[int, Refusal]] = {
     404: Refusal(NotFoundError, "The folder for {resource} does not exist", "create that first"),
     409: Refusal(ConflictError, "The folder above {resource} does not exist", "create that first"),
 }
@@ -160,7 +162,7 @@ async def write_file(
             about=shown(path),
             headers=headers,
             content=content,
-            errors=_NO_FOLDER,
+            errors=_MISSING_PARENT_ERRORS,
         )
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
@@ -172,7 +174,7 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Nextclo
     info = await stat(nextcloud, path)
     if info.is_directory:
         return ConflictError("{path} is a folder", "choose another name", path=shown(path))
-    if _is_reserved(info):
+    if _is_reserved_name(info):
         return _reserved(path)
     if etag:
         return dav.changed(shown(path))
@@ -183,7 +185,7 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Nextclo
     )
 
 
-def _is_reserved(info: FileInfo) -> bool:
+def _is_reserved_name(info: FileInfo) -> bool:
     """Return whether a name is reserved: Nextcloud 32 to 34 report a missing `x.part` as a file without an ETag."""
     return not info.is_directory and not info.etag
 
@@ -205,7 +207,7 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
     """
     check_new_name(path)
     response = await nextcloud.request(
-        "MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405}, errors=_NO_FOLDER
+        "MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405}, errors=_MISSING_PARENT_ERRORS
     )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         await _check_is_folder(nextcloud, path)
@@ -215,7 +217,7 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
 async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
     """Raise an error if the path is not that of a folder."""
     there = await stat(nextcloud, path)
-    if _is_reserved(there):
+    if _is_reserved_name(there):
         raise _reserved(path)
     if not there.is_directory:
         raise ConflictError("{path} is a file, and no folder was created", "choose another name", path=shown(path))
@@ -233,9 +235,9 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
         raise InvalidArgumentError("The root folder can't be deleted", "name what is in it")
     url = await url_of(nextcloud, path)
     about = shown(path)
-    there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETING)
+    there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETE_PROPFIND)
     found = dav.responses(there)[0]
-    if path.endswith(_PARTIAL) and _is_reserved(file_info(found, await root_of(nextcloud))):
+    if path.endswith(_PARTIAL_SUFFIX) and _is_reserved_name(file_info(found, await root_of(nextcloud))):
         raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=about)
     response = await nextcloud.request("DELETE", url, about=about)
     return Deleted(status_code=response.status_code, shared_by=_shared_by(found))
@@ -273,10 +275,10 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
     _refuse_nested(source, destination)
     check_new_name(destination)
-    replaces = overwrite and await _is_file(nextcloud, source, destination)
+    overwrites_file = overwrite and await _file_exists(nextcloud, source, destination)
     headers = {
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
-        "Overwrite": "T" if replaces else "F",
+        "Overwrite": "T" if overwrites_file else "F",
     }
     response = await nextcloud.request(
         method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={400, 409, 412, 500}
@@ -290,7 +292,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
             destination=shown(destination),
         )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        await _is_file(nextcloud, source, destination)  # raises for a folder
+        await _file_exists(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(
             "{destination} exists already, and nothing was done",
             "pass overwrite=true to replace it, or take another name",
@@ -317,7 +319,7 @@ def _refuse_nested(source: str, destination: str) -> None:
         )
 
 
-async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
+async def _file_exists(nextcloud: Nextcloud, source: str, destination: str) -> bool:
     """Return whether there is a file at the destination.
 
     Raises:
@@ -336,6 +338,6 @@ async def _is_file(nextcloud: Nextcloud, source: str, destination: str) -> bool:
             destination=shown(destination),
             inside=inside,
         )
-    if _is_reserved(there):
+    if _is_reserved_name(there):
         raise _reserved(destination)
     return True

@@ -33,14 +33,14 @@ from nextcloud_mcp.nextcloud.sharees import GROUP, USER
 
 _PATH: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 
-_A_DAY: Final = timedelta(days=1)
+_ONE_DAY: Final = timedelta(days=1)
 
 _LAST_DAY: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII | re.IGNORECASE
 )
 """Matches a date, alone or with a time, with or without an offset."""
 
-_OF_A_DAY: Final = {None, "00:00", "23:59"}
+_DAY_BOUNDARIES: Final = {None, "00:00", "23:59"}
 """Times that are accepted with a date, because they are the start or the end of the day."""
 
 LINK: Final = 3
@@ -142,28 +142,28 @@ class _Stored(BaseModel):
         return (self.expiration or "").endswith(" 00:00:00")
 
 
-class _OneStored(BaseModel):
+class _ExpirationData(BaseModel):
     data: _Stored
 
 
-class _OCSStored(BaseModel):
-    ocs: _OneStored
+class _OCSExpiration(BaseModel):
+    ocs: _ExpirationData
 
 
-class _One(BaseModel):
+class _ShareData(BaseModel):
     data: Share
 
 
-class _OCSOne(BaseModel):
-    ocs: _One
+class _OCSShare(BaseModel):
+    ocs: _ShareData
 
 
-class _Many(BaseModel):
+class _SharesData(BaseModel):
     data: list[Share]
 
 
 class _OCSMany(BaseModel):
-    ocs: _Many
+    ocs: _SharesData
 
 
 async def create(
@@ -198,8 +198,10 @@ async def create(
             argument="share_type",
             share_type=share_type,
         )
-    day = _day(expires)
-    body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _settings(permissions, password)
+    day = _parse_last_day(expires)
+    body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _share_fields(
+        permissions, password
+    )
     try:
         return await _send(nextcloud, "POST", "", about=f"a share of {shown(path)}", body=body, last_day=day)
     except NextcloudError as error:
@@ -244,8 +246,8 @@ async def update(
         ForbiddenError: the share belongs to another user.
         NotFoundError: the share does not exist.
     """
-    day = _day(expires)
-    body = _settings(permissions, password) | ({"expireDate": ""} if expires is not None and day is None else {})
+    day = _parse_last_day(expires)
+    body = _share_fields(permissions, password) | ({"expireDate": ""} if expires is not None and day is None else {})
     return await _send(nextcloud, "PUT", f"/{share_id}", about=f"share {share_id}", body=body, last_day=day)
 
 
@@ -254,42 +256,44 @@ async def _send(
 ) -> Share:
     """Create or change a share so that it ends at the end of `last_day`."""
     if last_day is None:
-        return parse(_OCSOne, await _request(nextcloud, method, path, about=about, json=body)).ocs.data
-    is_today = last_day == await _today(nextcloud, last_day)
+        return parse(_OCSShare, await _request(nextcloud, method, path, about=about, json=body)).ocs.data
+    is_today = last_day == await _check_not_past(nextcloud, last_day)
     try:
-        response = await _ending(nextcloud, method, path, last_day, about=about, body=body)
+        response = await _send_with_expire_date(nextcloud, method, path, last_day, about=about, body=body)
     except NotFoundError:
         if not is_today:
             raise
         # for Nextcloud 32, a share that ends today has already ended
-        response = await _ending(nextcloud, method, path, last_day + _A_DAY, about=about, body=body)
-    share = parse(_OCSOne, response).ocs.data
-    if not parse(_OCSStored, response).ocs.data.ends_at_midnight or share.expires != last_day - _A_DAY:
+        response = await _send_with_expire_date(nextcloud, method, path, last_day + _ONE_DAY, about=about, body=body)
+    share = parse(_OCSShare, response).ocs.data
+    if not parse(_OCSExpiration, response).ocs.data.ends_at_midnight or share.expires != last_day - _ONE_DAY:
         return share
     try:
-        response = await _ending(nextcloud, "PUT", f"/{share.id}", last_day + _A_DAY, about=about, body={})
+        response = await _send_with_expire_date(
+            nextcloud, "PUT", f"/{share.id}", last_day + _ONE_DAY, about=about, body={}
+        )
     except NextcloudMCPError:  # for example because of a maximum set by the administrator
         if method == "POST":
             await delete(nextcloud, share.id)
         raise
-    return parse(_OCSOne, response).ocs.data
+    return parse(_OCSShare, response).ocs.data
 
 
-async def _ending(
+async def _send_with_expire_date(
     nextcloud: Nextcloud, method: str, path: str, day: date, *, about: str, body: dict[str, Any]
 ) -> httpx.Response:
     """Send a share with `day` as its `expireDate`."""
     return await _request(nextcloud, method, path, about=about, json=body | {"expireDate": day.isoformat()})
 
 
-async def _today(nextcloud: Nextcloud, last_day: date) -> date:
+async def _check_not_past(nextcloud: Nextcloud, last_day: date) -> date:
     """Return the present date of the user; request the user's time zone only if it matters.
 
     Raises:
         InvalidArgumentError: `last_day` is in the past.
     """
     now = datetime.now(UTC)
-    if abs(last_day - now.date()) <= _A_DAY:
+    if abs(last_day - now.date()) <= _ONE_DAY:
         now = now.astimezone(await moments.zone_for(nextcloud) or UTC)
     if last_day < now.date():
         raise InvalidArgumentError(
@@ -301,7 +305,7 @@ async def _today(nextcloud: Nextcloud, last_day: date) -> date:
     return now.date()
 
 
-def _day(expires: str | None) -> date | None:
+def _parse_last_day(expires: str | None) -> date | None:
     """Parse a share's last day: a date, or the time of its start or end. An offset does not change the date.
 
     Raises:
@@ -322,7 +326,7 @@ def _day(expires: str | None) -> date | None:
             argument="expires",
             expires=quoted(str(expires)),
         )
-    if found[2] not in _OF_A_DAY:
+    if found[2] not in _DAY_BOUNDARIES:
         raise InvalidArgumentError(
             "Invalid expires {expires}",
             "a share ends with a day and not at a time, so write the last day as YYYY-MM-DD",
@@ -342,7 +346,7 @@ async def delete(nextcloud: Nextcloud, share_id: int) -> None:
     await _request(nextcloud, "DELETE", f"/{share_id}", about=f"share {share_id}")
 
 
-def _settings(permissions: int, password: str | None) -> dict[str, Any]:
+def _share_fields(permissions: int, password: str | None) -> dict[str, Any]:
     """Return the fields that both POST and PUT have; Nextcloud does not change fields that are missing."""
     if not 1 <= permissions <= sum(Permission):
         names = ", ".join(f"{flag.value} {flag.name}".lower() for flag in Permission)

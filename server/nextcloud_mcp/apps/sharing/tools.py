@@ -60,7 +60,7 @@ _READ_ONLY: Final = 1
 """The permission to read only, as a number of Nextcloud's Share API."""
 
 
-def _to_let_write(arguments: Mapping[str, Any]) -> frozenset[str]:
+def _scopes_for_write_permissions(arguments: Mapping[str, Any]) -> frozenset[str]:
     """Return the additional scope `files:write` for a share that allows others more than reading.
 
     Only the integer 1 counts as reading only, because pydantic also converts "31" and 31.0 to 31. Without a value,
@@ -75,7 +75,7 @@ def _to_let_write(arguments: Mapping[str, Any]) -> frozenset[str]:
 @writes(
     "Share a file or folder",
     scopes="files:read sharing:write",
-    more_scopes=_to_let_write,
+    more_scopes=_scopes_for_write_permissions,
     destructive=False,
     idempotent=False,
 )
@@ -132,7 +132,11 @@ async def nc_share_list(
 
 
 @writes(
-    "Change a share", scopes="files:read sharing:write", more_scopes=_to_let_write, destructive=True, idempotent=True
+    "Change a share",
+    scopes="files:read sharing:write",
+    more_scopes=_scopes_for_write_permissions,
+    destructive=True,
+    idempotent=True,
 )
 async def nc_share_update(
     share_id: int,

@@ -13,7 +13,7 @@ import httpx
 from pydantic import Field
 
 from nextcloud_mcp.apps.tables import cells
-from nextcloud_mcp.apps.tables.cells import Cell, Column, Known
+from nextcloud_mcp.apps.tables.cells import ApiModel, Cell, Column
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
@@ -22,7 +22,7 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 API: Final = "/index.php/apps/tables/api/1"
 
 
-class View(Known):
+class View(ApiModel):
     """A saved way to look at a table."""
 
     id: int
@@ -30,7 +30,7 @@ class View(Known):
     description: str | None = None
 
 
-class Table(Known):
+class Table(ApiModel):
     """A table; times are Nextcloud's, in UTC. `onSharePermissions` is what others grant, null for one's own."""
 
     id: int
@@ -49,7 +49,7 @@ class Table(Known):
     views: list[View] = Field(default_factory=list)
 
 
-class Scheme(Known):
+class Scheme(ApiModel):
     """The columns and views of a table."""
 
     title: str
@@ -59,7 +59,7 @@ class Scheme(Known):
     views: list[View] = Field(default_factory=list)
 
 
-class Row(Known):
+class Row(ApiModel):
     """A row: its values by column; the API leaves out who made a row that is new."""
 
     id: int
@@ -76,7 +76,7 @@ class Rows(NamedTuple):
     more: bool
 
 
-class _Row(Known):
+class _Row(ApiModel):
     id: int
     table_id: int
     last_edit_by: str | None = None
@@ -130,12 +130,12 @@ async def insert(
         InvalidArgumentError: a column is unknown, lacks its mandatory value or cannot store its value.
     """
     columns = await _columns(nextcloud, table_id)
-    sent = await _stored(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
+    sent = await _encode_with_zone(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
     row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
     kept = await _get(nextcloud, row.id)
-    if lost := cells.lost(sent, kept.data, columns):
+    if lost := cells.value_mismatches(sent, kept.data, columns):
         await nextcloud.request("DELETE", f"{API}/rows/{row.id}", about=_row(row.id))
-        raise _not_kept(lost)
+        raise _mismatch_error(lost)
     return kept.by(columns)
 
 
@@ -156,13 +156,13 @@ async def update(
     differing = {name: value for name, value in data.items() if name not in read.data or read.data[name] != value}
     if data and not differing:
         return read
-    sent = await _stored(nextcloud, await _with_uids(differing, columns, find_person), columns, new=False)
+    sent = await _encode_with_zone(nextcloud, await _with_uids(differing, columns, find_person), columns, new=False)
     await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
     kept = await _get(nextcloud, row_id)
-    if lost := cells.lost(sent, kept.data, columns):
+    if lost := cells.value_mismatches(sent, kept.data, columns):
         before = dict.fromkeys(sent) | {cell.column_id: cell.value for cell in present.data if cell.column_id in sent}
         await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), before)
-        raise _not_kept(lost)
+        raise _mismatch_error(lost)
     return kept.by(columns)
 
 
@@ -184,7 +184,7 @@ async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_pe
         InvalidArgumentError: a name is ambiguous, or a cell has more than `MAX_PEOPLE` people.
     """
     found = dict(data)
-    for name in cells.of_people(data, columns):
+    for name in cells.usergroup_names(data, columns):
         listed = data[name] if isinstance(data[name], list) else [data[name]]
         if sum(isinstance(each, str) for each in listed) > MAX_PEOPLE:
             raise InvalidArgumentError(
@@ -200,7 +200,7 @@ async def _with_uids(data: Mapping[str, Any], columns: Sequence[Column], find_pe
     return found
 
 
-async def _stored(
+async def _encode_with_zone(
     nextcloud: Nextcloud, data: Mapping[str, Any], columns: Sequence[Column], *, new: bool
 ) -> dict[int, Any]:
     """Return the values to send; request the user's time zone only if a time has an offset."""
@@ -208,7 +208,7 @@ async def _stored(
     return cells.encode_row(data, columns, new=new, zone=zone)
 
 
-def _not_kept(lost: Sequence[str]) -> InvalidArgumentError:
+def _mismatch_error(lost: Sequence[str]) -> InvalidArgumentError:
     return InvalidArgumentError(
         "Tables stored {lost}, so the change was taken back",
         "write a value that the column can hold",

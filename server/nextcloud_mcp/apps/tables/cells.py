@@ -32,7 +32,7 @@ from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.names import folded
 
 
-class Known(BaseModel):
+class ApiModel(BaseModel):
     """Base model with the API's field names, which serializes no empty fields."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -50,7 +50,7 @@ class Option(BaseModel):
     label: str
 
 
-class Column(Known):
+class Column(ApiModel):
     """A column: `type` is text, number, selection, datetime or usergroup, `subtype` refines it."""
 
     id: int
@@ -85,7 +85,7 @@ class Column(Known):
         return decimals if info.data.get("type") == "number" else None
 
 
-class Cell(Known):
+class Cell(ApiModel):
     """A value in the API's format; the value of a selection is the id of its option."""
 
     column_id: int
@@ -96,7 +96,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?", re.ASCII)
 """Matches a number that a caller passes as text."""
 
 _MAX_NUMBER: Final = sys.float_info.max
-_TRUTH: Final = TypeAdapter(bool)
+_BOOLEAN: Final = TypeAdapter(bool)
 """Accepts the same values as Boolean tool arguments."""
 
 _BOUNDS: Final = {"stars": (0, 5), "progress": (0, 100)}
@@ -118,7 +118,9 @@ def decode_row(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, An
     called = names(columns)
     by_id = {column.id: column for column in columns}
     return {
-        called[cell.column_id]: _shown(by_id[cell.column_id], cell.value) for cell in cells if cell.column_id in by_id
+        called[cell.column_id]: _decode_value(by_id[cell.column_id], cell.value)
+        for cell in cells
+        if cell.column_id in by_id
     }
 
 
@@ -141,7 +143,8 @@ def encode_row(
                 names_given=names_given,
             )
     cells = {
-        column.id: _stored(column, name, _in_zone(column, name, data[name], zone)) for name, column in called.items()
+        column.id: _encode_value(column, name, _in_zone(column, name, data[name], zone))
+        for name, column in called.items()
     }
     missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
     if missing:
@@ -156,15 +159,15 @@ def encode_row(
 
 def has_offset(data: Mapping[str, Any], columns: Sequence[Column]) -> bool:
     """Return whether a time has an offset, so that `encode_row` needs the user's time zone."""
-    return any(_aware(_column(name, columns), value) for name, value in data.items())
+    return any(_parse_aware_datetime(_column(name, columns), value) for name, value in data.items())
 
 
-def of_people(data: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
+def usergroup_names(data: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
     """Return the names in `data` that stand for columns of type `usergroup`."""
     return [name for name in data if _column(name, columns).type == "usergroup"]
 
 
-def lost(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
+def value_mismatches(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
     """Return a phrase for an error message for each cell in which Tables stored another value than the one sent."""
     called, by_id = names(columns), {column.id: column for column in columns}
     kept = {cell.column_id: cell.value for cell in cells}
@@ -176,7 +179,7 @@ def lost(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Colum
 
 
 def _is_same(column: Column, sent: Any, kept: Any) -> bool:
-    compare = _COMPARED.get((column.type, column.subtype or "")) or _COMPARED.get((column.type, ""))
+    compare = _COMPARISON_KEYS.get((column.type, column.subtype or "")) or _COMPARISON_KEYS.get((column.type, ""))
     if compare is None:  # an unknown type: any stored value counts as the same
         return kept not in (None, "", [])
     try:
@@ -185,7 +188,7 @@ def _is_same(column: Column, sent: Any, kept: Any) -> bool:
         return False
 
 
-_COMPARED: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
+_COMPARISON_KEYS: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
     ("text", ""): str,
     ("text", "link"): lambda value: {name: from_json(value)[name] for name in ("title", "value")},
     ("number", ""): float,
@@ -220,11 +223,11 @@ def _column(name: str, columns: Sequence[Column]) -> Column:
     return matching[0]
 
 
-def _stored(column: Column, name: str, value: Any) -> Any:
+def _encode_value(column: Column, name: str, value: Any) -> Any:
     try:
         if value in (None, "", []) or (column.type in _WITHOUT_BLANKS and _stripped(value) == ""):
-            return _emptied(column)
-        return _WRITTEN.get(column.type, _unchanged)(column, value)
+            return _check_may_be_empty(column)
+        return _ENCODERS.get(column.type, _unchanged)(column, value)
     except ValueError as error:
         raise InvalidArgumentError(
             "data[{name}] {problem}", "correct that value", argument="data", name=quoted(name), problem=str(error)
@@ -239,7 +242,7 @@ def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _emptied(column: Column) -> None:
+def _check_may_be_empty(column: Column) -> None:
     if column.mandatory:
         raise ValueError("is empty, but the column is mandatory")
     if column.type == "number":
@@ -296,7 +299,7 @@ def _between(low: float | None, high: float | None) -> str:
 def _selection(column: Column, value: Any) -> Any:
     if column.subtype == "check":
         try:
-            return str(_TRUTH.validate_python(_stripped(value))).lower()
+            return str(_BOOLEAN.validate_python(_stripped(value))).lower()
         except ValidationError:
             raise ValueError("must be true or false") from None
     if column.subtype == "multi":
@@ -349,7 +352,7 @@ _FORMS: Final[Mapping[str, tuple[str, Callable[[str], Any], Callable[[Any], str]
 }
 
 
-def _aware(column: Column, value: Any) -> datetime | None:
+def _parse_aware_datetime(column: Column, value: Any) -> datetime | None:
     """Return the time if the column stores a date with a time and the value has an offset, else None."""
     if column.type != "datetime" or column.subtype or not isinstance(value, str):
         return None
@@ -362,7 +365,7 @@ def _aware(column: Column, value: Any) -> datetime | None:
 
 def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
     """Convert a time with an offset to local time in `zone`; return other values unchanged."""
-    found = _aware(column, value)
+    found = _parse_aware_datetime(column, value)
     if found is None:
         return value
     if zone is None:
@@ -400,7 +403,7 @@ def _member(value: Any) -> dict[str, Any]:
     return {"id": value["id"], "type": int(str(kind))}
 
 
-_WRITTEN: Final[Mapping[str, Callable[[Column, Any], Any]]] = {
+_ENCODERS: Final[Mapping[str, Callable[[Column, Any], Any]]] = {
     "text": _text,
     "number": _number,
     "selection": _selection,
@@ -409,17 +412,17 @@ _WRITTEN: Final[Mapping[str, Callable[[Column, Any], Any]]] = {
 }
 
 
-def _shown(column: Column, value: Any) -> Any:
+def _decode_value(column: Column, value: Any) -> Any:
     if value is None:
         return None
     if column.type == "selection":
-        return _shown_selection(column, value)
+        return _decode_selection(column, value)
     if column.type == "text" and column.subtype == "link":
-        return _shown_link(value)
+        return _decode_link(value)
     return value
 
 
-def _shown_selection(column: Column, value: Any) -> Any:
+def _decode_selection(column: Column, value: Any) -> Any:
     if column.subtype == "check":
         return str(value).lower() == "true"
     options = {str(number): label for number, label in _option_values(column).items()}
@@ -431,7 +434,7 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _shown_link(value: Any) -> Any:
+def _decode_link(value: Any) -> Any:
     """Return the title and URL of a link, which Tables stores as JSON."""
     try:
         link = from_json(value)

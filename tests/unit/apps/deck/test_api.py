@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from nextcloud_mcp.apps.deck import api as deck
-from nextcloud_mcp.apps.deck.api import Place
+from nextcloud_mcp.apps.deck.api import CardPath
 from nextcloud_mcp.errors import (
     ConflictError,
     ForbiddenError,
@@ -21,7 +21,7 @@ from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import Answer, answer
 from tests.support.nextcloud import USER_PATH, FakeNextcloud, ocs
 
-PLACE: Final = Place(2, 9, 11)
+PLACE: Final = CardPath(2, 9, 11)
 STACK: Final = f"{BOARDS}/2/stacks/9"
 CARD: Final = f"{STACK}/cards/11"
 LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": None}
@@ -347,12 +347,12 @@ async def test_moving_names_the_target_twice(nextcloud: Nextcloud, fake: FakeNex
     [
         pytest.param(PLACE, 9, -1, "^order must be 0 or more", id="before the first"),
         pytest.param(PLACE, 12, 0, "^Board 2 has no stack 12: check target_stack_id", id="onto another board"),
-        pytest.param(Place(2, 12, 11), 9, 0, "^Board 2 has no stack 12: check stack_id", id="from another board"),
-        pytest.param(Place(2, 10, 11), 9, 0, "^There is no card 11 in stack 10", id="from another stack"),
+        pytest.param(CardPath(2, 12, 11), 9, 0, "^Board 2 has no stack 12: check stack_id", id="from another board"),
+        pytest.param(CardPath(2, 10, 11), 9, 0, "^There is no card 11 in stack 10", id="from another stack"),
     ],
 )
 async def test_moving_needs_to_know_where(
-    nextcloud: Nextcloud, fake: FakeNextcloud, place: Place, target: int, order: int, sentence: str
+    nextcloud: Nextcloud, fake: FakeNextcloud, place: CardPath, target: int, order: int, sentence: str
 ) -> None:
     """A mistaken id moves nothing; onto another board a card would take labels that are not there."""
     fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()]), stack(id=10)]))

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from nextcloud_mcp.apps.deck.tools import LONG
+from nextcloud_mcp.apps.deck.tools import MAX_LISTED_DESCRIPTION
 from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import answer
 from tests.support.nextcloud import SHAREES, sharees
@@ -74,20 +74,20 @@ async def test_a_stack_in_pages(server: Server, tool: str) -> None:
 
 async def test_lists_leave_out_long_descriptions(server: Server) -> None:
     """Whole or not at all: what is cut could be written back. The card itself has it."""
-    texts = ["", "x" * (LONG - 1), "x" * LONG]
+    texts = ["", "x" * (MAX_LISTED_DESCRIPTION - 1), "x" * MAX_LISTED_DESCRIPTION]
     listed = [card(id=number, description=text) for number, text in enumerate(texts)]
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=listed)]))
-    server.nextcloud.on("GET", CARD, answer(json=card(description="x" * LONG)))
+    server.nextcloud.on("GET", CARD, answer(json=card(description="x" * MAX_LISTED_DESCRIPTION)))
     shown = await server.use("deck_get_cards", {"board_id": 2, "stack_id": 9})
     assert [each["description"] for each in shown["result"]] == [texts[0], texts[1], None]
-    assert (await server.use("deck_get_card", AT))["description"] == "x" * LONG
+    assert (await server.use("deck_get_card", AT))["description"] == "x" * MAX_LISTED_DESCRIPTION
 
 
 async def test_a_page_of_cards_is_not_too_much(server: Server) -> None:
     """A hundred cards with descriptions, a label and somebody assigned stay under 100 kB."""
     full = cards(
         500,
-        description="x" * (LONG - 1),
+        description="x" * (MAX_LISTED_DESCRIPTION - 1),
         labels=[LABEL],
         assignedUsers=[{"id": 1, "type": 0, "cardId": 1} | PARTICIPANT],
     )
@@ -148,7 +148,7 @@ async def test_creates(
 
 async def test_a_resource_lists_all(server: Server) -> None:
     """It has no pages and no cursor, and long descriptions stay."""
-    long = "x" * LONG
+    long = "x" * MAX_LISTED_DESCRIPTION
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=cards(150, description=long))]))
     read = json.loads((await server.contents("nc://Deck/boards/2/stacks/9/cards"))["text"])
     assert len(read) == 150

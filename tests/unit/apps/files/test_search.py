@@ -9,7 +9,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from nextcloud_mcp.apps.files import search
-from nextcloud_mcp.apps.files.search import Wanted
+from nextcloud_mcp.apps.files.search import FileFilter
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NextcloudUnavailableError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import Answer, answer
@@ -33,7 +33,7 @@ def asked(fake: FakeNextcloud, path: str) -> list[str]:
 async def test_finds_files_and_folders(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Each comes as in a listing, from the user's root; the request is XML, to the one address that searches."""
     fake.on("SEARCH", DAV, hits(dav_folder(f"{FILES}/a%20b/"), dav_file(f"{FILES}/a%20b/c.txt")))
-    found, next_start = await search.search(nextcloud, "", Wanted(), start=0, limit=9)
+    found, next_start = await search.search(nextcloud, "", FileFilter(), start=0, limit=9)
     assert [(file.path, file.is_directory, file.etag) for file in found] == [
         ("/a b", True, "6b0453b3d9ff8"),
         ("/a b/c.txt", False, "68a55c7c"),
@@ -45,7 +45,7 @@ async def test_finds_files_and_folders(nextcloud: Nextcloud, fake: FakeNextcloud
 async def test_finds_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """An empty answer is no error."""
     fake.on("SEARCH", DAV, hits())
-    assert await search.search(nextcloud, "", Wanted(), start=0, limit=9) == ([], None)
+    assert await search.search(nextcloud, "", FileFilter(), start=0, limit=9) == ([], None)
 
 
 def pages_of(rows: list[str], folder: str) -> Answer:
@@ -72,7 +72,7 @@ async def test_pages_neither_repeat_nor_miss(nextcloud: Nextcloud, fake: FakeNex
         pages: list[list[str]] = []
         start: int | None = 0
         while start is not None:
-            found, start = await search.search(nextcloud, "folder", Wanted(), start=start, limit=limit)
+            found, start = await search.search(nextcloud, "folder", FileFilter(), start=start, limit=limit)
             pages.append([file.name for file in found])
         assert pages == ([names[place : place + limit] for place in range(0, count, limit)] or [[]]), rows
 
@@ -89,37 +89,37 @@ async def test_the_folder_is_named_as_it_is(nextcloud: Nextcloud, fake: FakeNext
     """The scope is a path below the user's own root, as text in XML; it is not percent-encoded."""
     fake.on("GET", USER_PATH, ocs_user("alice@example.org & x"))
     fake.on("SEARCH", DAV, hits())
-    await search.search(nextcloud, folder, Wanted(), start=0, limit=9)
+    await search.search(nextcloud, folder, FileFilter(), start=0, limit=9)
     assert asked(fake, f"{SEARCH}/{D}from/{D}scope/{D}href") == [scope]
 
 
 async def test_a_folder_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Nobody searches above their own root."""
     with pytest.raises(InvalidArgumentError, match=r"without '\.' and '\.\.'"):
-        await search.search(nextcloud, "../bob", Wanted(), start=0, limit=9)
+        await search.search(nextcloud, "../bob", FileFilter(), start=0, limit=9)
     assert fake.asked() == []
 
 
 NOON: Final = datetime(2026, 1, 2, 12, tzinfo=UTC)
-CONDITIONS: Final[Mapping[str, tuple[Wanted, list[tuple[str, str, str]]]]] = {
-    "none, which all files meet": (Wanted(), [("like", "displayname", "%")]),
-    "a name": (Wanted(name_pattern="a&b<c"), [("like", "displayname", "%a&b<c%")]),
-    "a pattern as in a shell": (Wanted(name_pattern="*.md"), [("like", "displayname", "%.md")]),
-    "an underscore": (Wanted(name_pattern=r"a_b\c%"), [("like", "displayname", r"a\_b\\c%")]),
-    "no name at all": (Wanted(name_pattern=""), [("like", "displayname", "%%")]),
-    "a type": (Wanted(mime_type="image/svg+xml"), [("like", "getcontenttype", "image/svg+xml")]),
-    "all of a kind": (Wanted(mime_type="Image/*"), [("like", "getcontenttype", "image/%")]),
-    "after": (Wanted(modified_after=NOON), [("gt", "getlastmodified", "2026-01-02T12:00:00Z")]),
+CONDITIONS: Final[Mapping[str, tuple[FileFilter, list[tuple[str, str, str]]]]] = {
+    "none, which all files meet": (FileFilter(), [("like", "displayname", "%")]),
+    "a name": (FileFilter(name_pattern="a&b<c"), [("like", "displayname", "%a&b<c%")]),
+    "a pattern as in a shell": (FileFilter(name_pattern="*.md"), [("like", "displayname", "%.md")]),
+    "an underscore": (FileFilter(name_pattern=r"a_b\c%"), [("like", "displayname", r"a\_b\\c%")]),
+    "no name at all": (FileFilter(name_pattern=""), [("like", "displayname", "%%")]),
+    "a type": (FileFilter(mime_type="image/svg+xml"), [("like", "getcontenttype", "image/svg+xml")]),
+    "all of a kind": (FileFilter(mime_type="Image/*"), [("like", "getcontenttype", "image/%")]),
+    "after": (FileFilter(modified_after=NOON), [("gt", "getlastmodified", "2026-01-02T12:00:00Z")]),
     "before, in a zone": (
-        Wanted(modified_before=NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))),
+        FileFilter(modified_before=NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))),
         [("lt", "getlastmodified", "2026-01-02T12:00:00Z")],
     ),
     "a date without a zone": (
-        Wanted(modified_after=NOON.replace(tzinfo=None)),
+        FileFilter(modified_after=NOON.replace(tzinfo=None)),
         [("gt", "getlastmodified", "2026-01-02T12:00:00Z")],
     ),
     "favourites of a name": (
-        Wanted(name_pattern="a", only_favorites=True),
+        FileFilter(name_pattern="a", only_favorites=True),
         [("like", "displayname", "%a%"), ("eq", "favorite", "1")],
     ),
 }
@@ -127,7 +127,7 @@ CONDITIONS: Final[Mapping[str, tuple[Wanted, list[tuple[str, str, str]]]]] = {
 
 @pytest.mark.parametrize(("wanted", "conditions"), CONDITIONS.values(), ids=CONDITIONS.keys())
 async def test_what_is_wanted_becomes_conditions(
-    nextcloud: Nextcloud, fake: FakeNextcloud, wanted: Wanted, conditions: list[tuple[str, str, str]]
+    nextcloud: Nextcloud, fake: FakeNextcloud, wanted: FileFilter, conditions: list[tuple[str, str, str]]
 ) -> None:
     """Each is one comparison, in one `d:and`; nothing that a caller writes becomes anything but text."""
     fake.on("SEARCH", DAV, hits())
@@ -145,7 +145,7 @@ def _comparison(element: Any) -> tuple[str, str, str]:
 async def test_a_type_of_another_form_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, mime_type: str) -> None:
     """Nextcloud would answer 500; the caller learns how to write it."""
     with pytest.raises(InvalidArgumentError, match="write mime_type like image/png"):
-        await search.search(nextcloud, "", Wanted(mime_type=mime_type), start=0, limit=9)
+        await search.search(nextcloud, "", FileFilter(mime_type=mime_type), start=0, limit=9)
     assert fake.asked("SEARCH") == []
 
 
@@ -165,14 +165,14 @@ async def test_a_search_that_fails(
     """What is wrong with the folder is said of the folder; the rest is Nextcloud's fault."""
     fake.on("SEARCH", DAV, answered)
     with pytest.raises(error, match=sentence):
-        await search.search(nextcloud, "d", Wanted(), start=0, limit=9)
+        await search.search(nextcloud, "d", FileFilter(), start=0, limit=9)
 
 
 async def test_a_time_without_an_offset_is_the_persons(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """It is meant in the zone that they have set in Nextcloud, as everywhere else."""
     fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Europe/Berlin"}))
     fake.on("SEARCH", DAV, hits())
-    await search.search(nextcloud, "", Wanted(modified_after=NOON.replace(tzinfo=None)), start=0, limit=9)
+    await search.search(nextcloud, "", FileFilter(modified_after=NOON.replace(tzinfo=None)), start=0, limit=9)
     assert b"2026-01-02T11:00:00Z" in fake.requests[-1].content
 
 
@@ -180,5 +180,5 @@ async def test_a_time_beyond_all_years_is_refused(nextcloud: Nextcloud, fake: Fa
     """In UTC it has no date."""
     early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
     with pytest.raises(InvalidArgumentError, match="is out of range: pass a year from 1 to 9999"):
-        await search.search(nextcloud, "", Wanted(modified_after=early), start=0, limit=9)
+        await search.search(nextcloud, "", FileFilter(modified_after=early), start=0, limit=9)
     assert fake.asked() == []

@@ -21,7 +21,7 @@ async def test_opens_an_upload(nextcloud: Nextcloud, fake: FakeNextcloud, monkey
     upload = "0f" * 16
     fake.on("GET", USER_PATH, ocs_user("alice x"))
     fake.on("MKCOL", f"/remote.php/dav/uploads/alice%20x/{upload}", answer(201))
-    assert await uploads.begin(nextcloud, "d/a b") == upload
+    assert await uploads.start_upload(nextcloud, "d/a b") == upload
     destination = fake.requests[-1].headers["Destination"]
     assert destination == "https://cloud.test/remote.php/dav/files/alice%20x/d/a%20b"
 
@@ -30,7 +30,7 @@ async def test_opens_an_upload(nextcloud: Nextcloud, fake: FakeNextcloud, monkey
 async def test_sends_a_part(nextcloud: Nextcloud, fake: FakeNextcloud, part: int, name: str) -> None:
     """Under a name by which Nextcloud sorts them."""
     fake.on("PUT", f"{UPLOAD}/{name}", answer(201))
-    await uploads.put(nextcloud, ID, "d/a b", part, b"\0\xff")
+    await uploads.put_part(nextcloud, ID, "d/a b", part, b"\0\xff")
     assert fake.requests[-1].content == b"\0\xff"
     assert fake.requests[-1].headers["Destination"] == DESTINATION
 
@@ -39,7 +39,7 @@ async def test_sends_a_part(nextcloud: Nextcloud, fake: FakeNextcloud, part: int
 async def test_a_part_out_of_bounds_is_named(nextcloud: Nextcloud, fake: FakeNextcloud, part: int) -> None:
     """Nothing is sent."""
     with pytest.raises(InvalidArgumentError, match=f"Invalid part {part}: pass a number from 1 to 10000"):
-        await uploads.put(nextcloud, ID, "a", part, b"")
+        await uploads.put_part(nextcloud, ID, "a", part, b"")
     assert fake.asked() == []
 
 
@@ -47,7 +47,7 @@ async def test_a_part_out_of_bounds_is_named(nextcloud: Nextcloud, fake: FakeNex
 async def test_an_id_that_is_none_of_ours_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, upload: str) -> None:
     """An id is a part of an address, and leads nowhere else."""
     for call in (
-        uploads.put(nextcloud, upload, "a", 1, b""),
+        uploads.put_part(nextcloud, upload, "a", 1, b""),
         uploads.assemble(nextcloud, upload, "a", size=1, etag=None),
     ):
         with pytest.raises(InvalidArgumentError, match="Unknown upload id"):
@@ -59,7 +59,7 @@ async def test_a_part_without_an_upload_or_a_folder(nextcloud: Nextcloud, fake: 
     """Nextcloud answers both with 404; the sentence names both."""
     fake.on("PUT", f"{UPLOAD}/00001", answer(404))
     with pytest.raises(NotFoundError, match=f"no upload {ID}, or no folder for /no/a"):
-        await uploads.put(nextcloud, ID, "no/a", 1, b"")
+        await uploads.put_part(nextcloud, ID, "no/a", 1, b"")
 
 
 async def test_makes_a_new_file(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

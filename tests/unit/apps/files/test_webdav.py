@@ -544,7 +544,7 @@ async def test_a_name_with_control_characters(nextcloud: Nextcloud, fake: FakeNe
         webdav.create_directory(nextcloud, path),
         webdav.move(nextcloud, "a.txt", path, overwrite=False),
         webdav.copy(nextcloud, "a.txt", path, overwrite=False),
-        upload.begin(nextcloud, path),
+        upload.start_upload(nextcloud, path),
     ):
         with pytest.raises(InvalidArgumentError) as said:
             await refused

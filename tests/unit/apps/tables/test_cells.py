@@ -103,7 +103,7 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
     """Values are written as people write them, and read so that they can be written back."""
     (number,) = [column.id for column in COLUMNS if column.title == name]
     assert encode_row({name: value}) == encode_row({str(number): value}) == {number: sent}
-    assert cells.lost({number: sent}, [Cell(column_id=number, value=sent)], COLUMNS) == []
+    assert cells.value_mismatches({number: sent}, [Cell(column_id=number, value=sent)], COLUMNS) == []
     assert cells.decode_row([Cell(column_id=number, value=sent)], COLUMNS) == {name: read}
     assert encode_row({name: read}) == {number: sent}
 
@@ -217,7 +217,7 @@ def test_a_time_beyond_all_years() -> None:
 def test_what_tables_did_not_keep(name: str, sent: Any, kept: Any, *, is_same: bool) -> None:
     """What it writes in another way is the same; all else is a loss, and named with its column."""
     (number,) = [column.id for column in COLUMNS if column.title == name]
-    lost = cells.lost({number: sent}, [Cell(column_id=number, value=kept)], COLUMNS)
+    lost = cells.value_mismatches({number: sent}, [Cell(column_id=number, value=kept)], COLUMNS)
     assert lost == ([] if is_same else [f"{kept!r} in place of {sent!r} in {name!r}"])
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from nextcloud_mcp.apps.files import search
-from nextcloud_mcp.apps.files.search import Wanted
+from nextcloud_mcp.apps.files.search import FileFilter
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import reads
 from nextcloud_mcp.boundary.file_paths import FilePath
@@ -38,7 +38,7 @@ async def nc_webdav_search_files(
 
     Does not look into files.
     """
-    wanted = Wanted(
+    wanted = FileFilter(
         name_pattern=name_pattern,
         mime_type=mime_type,
         only_favorites=only_favorites,
@@ -56,7 +56,7 @@ async def nc_webdav_find_by_name(
 
     With %, which stands for any characters, it is the whole name: %.pdf.
     """
-    return await _found(nextcloud, scope, Wanted(name_pattern=pattern), limit, cursor)
+    return await _found(nextcloud, scope, FileFilter(name_pattern=pattern), limit, cursor)
 
 
 @reads("Find files by type", scopes="files:read")
@@ -64,7 +64,7 @@ async def nc_webdav_find_by_type(
     mime_type: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
 ) -> FilesFound:
     """Find files by media type, newest first: application/pdf, or image/% for every kind of image."""
-    return await _found(nextcloud, scope, Wanted(mime_type=mime_type), limit, cursor)
+    return await _found(nextcloud, scope, FileFilter(mime_type=mime_type), limit, cursor)
 
 
 @reads("List favourite files", scopes="files:read")
@@ -72,10 +72,10 @@ async def nc_webdav_list_favorites(
     nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
 ) -> FilesFound:
     """List the files and folders that the user gave a star, newest first."""
-    return await _found(nextcloud, scope, Wanted(only_favorites=True), limit, cursor)
+    return await _found(nextcloud, scope, FileFilter(only_favorites=True), limit, cursor)
 
 
-async def _found(nextcloud: Nextcloud, scope: str, wanted: Wanted, limit: int | None, cursor: str) -> FilesFound:
+async def _found(nextcloud: Nextcloud, scope: str, wanted: FileFilter, limit: int | None, cursor: str) -> FilesFound:
     limit = DEFAULT_LIMIT if limit is None else limit
     start = start_of(cursor, limit)
     results, next_start = await search.search(nextcloud, scope, wanted, start=start, limit=limit)

@@ -1,7 +1,7 @@
 """The tools for the trash bin, with which an assistant can restore what it has deleted."""
 
 from nextcloud_mcp.apps.files import trash
-from nextcloud_mcp.apps.files.trash import Trashed
+from nextcloud_mcp.apps.files.trash import TrashItem
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
@@ -10,7 +10,7 @@ from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
 class TrashListed(Paged):
     """A page of the trash, the latest first; the count is of all."""
 
-    items: list[Trashed]
+    items: list[TrashItem]
     total_count: int
 
 

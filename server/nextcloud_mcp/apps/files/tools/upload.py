@@ -37,8 +37,8 @@ async def nc_webdav_upload_part(
     if not upload and part != 1:
         raise InvalidArgumentError("upload is missing", "pass what the result of part 1 said", argument="upload")
     data = decoded(content)
-    upload = upload or await uploads.begin(nextcloud, path)
-    await uploads.put(nextcloud, upload, path, part, data)
+    upload = upload or await uploads.start_upload(nextcloud, path)
+    await uploads.put_part(nextcloud, upload, path, part, data)
     if size is None:
         message = f"Part {part} of {path} is kept for a day."
         return PartUploaded(upload=upload, part=part, is_complete=False, message=message)
