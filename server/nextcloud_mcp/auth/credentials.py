@@ -24,7 +24,7 @@ from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
 
-NO_TOKEN: Final = "no-token-only-a-check-of-the-client"  # noqa: S105 - it is no secret
+NO_TOKEN: Final = "no-token-only-a-check-of-the-client"  # noqa: S105 - not a secret
 """The subject token of a test exchange, which Keycloak must reject."""
 
 CHECK_INTERVAL: Final = 30.0

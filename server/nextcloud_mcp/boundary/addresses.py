@@ -18,7 +18,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 def at_address(pattern: str) -> Translated:
     """Return the marker of an argument that may be a URL; the pattern's last group is the id or name.
 
-    Other texts stay as they are, and so do URLs whose group `owner` is another user.
+    Other texts stay unchanged, and so does a URL whose group `owner` is another user.
 
     Args:
         pattern: a regular expression of the path below Nextcloud's root, with the fragment: `/apps/x/#/y/([0-9]+)`.

@@ -56,7 +56,7 @@ SECRET: Final = Field(repr=False)
 
 @dataclass(frozen=True)
 class Expects:
-    """Marks a text that stands for another type, such as a number; errors say that `expected` is expected."""
+    """Marks a text that stands for another type, such as a number; errors ask for `expected`."""
 
     expected: str
 
@@ -189,8 +189,9 @@ class Arguments:
             name: the name of the tool, resource or prompt, for errors.
             parameters: the parameters that callers pass.
             named: the number arguments for which callers may pass a name, which `read` returns unchanged.
-            empty_is_default: whether an empty text means the default, if that is null: for functions that only read.
-            place: the place of the arguments, if it is not `arguments`, for errors: ` in the URI`.
+            empty_is_default: whether an empty text means the default if the default is null; for functions that only
+                read.
+            place: where the arguments are, if not in `arguments`: ` in the URI`. Errors contain it.
         """
         self._name = name
         self._place = place

@@ -147,8 +147,8 @@ class App:
         key: its name in Nextcloud's capabilities.
         tools: in the order in which clients see them.
         resources: in the order in which clients see them.
-        probe: a request that changes nothing, with which the doctor checks whether its API answers: `GET
-            /index.php/apps/deck/api/v1.1/boards`; `{user}` stands for the user id.
+        probe: a request that changes nothing, such as `GET /index.php/apps/deck/api/v1.1/boards`. With it, the doctor
+            checks whether the app's API answers; `{user}` stands for the user id.
     """
 
     name: str
