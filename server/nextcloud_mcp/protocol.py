@@ -236,7 +236,7 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def closes_at(self) -> float | None:
-        """When the server closes the connection if its client does nothing; None while the application is working."""
+        """The loop time when the server closes the connection if its client does nothing; None while it is working."""
         if self.transport.is_closing():
             return self._waiting_since
         if self._answer_timer is not None:

@@ -189,8 +189,7 @@ class Arguments:
             name: the name of the tool, resource or prompt, for errors.
             parameters: the parameters that callers pass.
             named: the number arguments for which callers may pass a name, which `read` returns unchanged.
-            empty_is_default: whether an empty text means the default if the default is null; for functions that only
-                read.
+            empty_is_default: whether an empty text means a default of null; for functions that only read.
             place: where the arguments are, if not in `arguments`: ` in the URI`. Errors contain it.
         """
         self._name = name
