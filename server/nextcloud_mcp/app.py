@@ -1,9 +1,9 @@
-"""`create_app(settings)`: the only place where the parts meet.
+"""`create_app(settings)` builds the server from its parts.
 
 Every request:     RequestId -> CORS -> router
 the MCP endpoint:  CountResponses -> PublicHost -> BearerAuth -> FairShare -> AdmissionControl -> MCP SDK
                    -> tool or resource -> Nextcloud
-open to all:       /.well-known/oauth-protected-resource…, /health/live, /health/ready
+without a token:   /.well-known/oauth-protected-resource…, /health/live, /health/ready
 """
 
 from collections.abc import AsyncIterator
@@ -46,10 +46,10 @@ from nextcloud_mcp.settings import Settings
 log = structlog.get_logger()
 
 KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
-"""Seconds; Keycloak answers within tens of milliseconds when it is well."""
+"""Seconds. Keycloak normally answers within tens of milliseconds."""
 
 _HOST_IS_CHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-"""And the origin: by `PublicHost`, before the SDK sees the request."""
+"""`PublicHost` checks the host and the origin before the SDK sees the request."""
 
 
 def create_app(
@@ -58,9 +58,9 @@ def create_app(
     keycloak_transport: httpx.AsyncBaseTransport | None = None,
     nextcloud_transport: httpx.AsyncBaseTransport | None = None,
 ) -> Starlette:
-    """Return the ASGI application; its HTTP clients live as long as its lifespan.
+    """Return the ASGI application; its lifespan closes its HTTP clients.
 
-    The transports are the seam for tests: None is the network.
+    Tests pass transports; None means the network.
     """
     keycloak = httpx.AsyncClient(timeout=KEYCLOAK_TIMEOUT, transport=keycloak_transport or ExclusiveConnections())
     nextcloud = http_client(settings.nextcloud_url, transport=nextcloud_transport)
@@ -84,7 +84,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with keycloak, nextcloud, server.session_manager.run(), anyio.create_task_group() as start:
-            if keycloak_transport is None:  # tests count what their issuer is asked
+            if keycloak_transport is None:  # tests count the requests to their issuer
                 start.start_soon(issuer.await_first)
             yield
             start.cancel_scope.cancel()
@@ -98,14 +98,14 @@ def create_app(
         middleware=[Middleware(RequestId), _cors()],
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # behind a proxy that ends TLS, a redirect would lead tokens to plain HTTP
+    app.router.redirect_slashes = False  # behind a proxy that terminates TLS, it would send tokens over HTTP
     return app
 
 
 def _guarded(
     endpoint: ASGIApp, services: Services, challenge: Challenge, issuer: Issuer, settings: Settings
 ) -> ASGIApp:
-    """Wrap the SDK's endpoint in the checks that a request passes; the outermost one is added last."""
+    """Wrap the SDK's endpoint in the middleware; the outermost one is added last."""
     offer = services.offer
     endpoint = AdmissionControl(endpoint, offer=offer, credentials=services.credentials, challenge=challenge)
     endpoint = FairShare(
@@ -123,7 +123,7 @@ def offered(settings: Settings) -> Offer:
     """Return what this server offers.
 
     Raises:
-        SettingsError: it is to offer an app that there is not, or of which nothing would be left.
+        SettingsError: MCP_APPS names an unknown app, or an app of which nothing would be offered.
     """
     there = catalogue.app_names()
     if unknown := sorted(set(settings.apps) - set(there)):
@@ -142,10 +142,10 @@ def offered(settings: Settings) -> Offer:
 
 
 def _first_scopes(settings: Settings, offer: Offer) -> list[str]:
-    """Return what a client is to ask for when it first signs in: the setting, or all.
+    """Return the scopes that a client requests when it first signs in: the setting, or all.
 
     Raises:
-        SettingsError: no tool needs such a scope.
+        SettingsError: the setting has a scope that no tool needs.
     """
     unknown = sorted(set(settings.first_scopes) - set(offer.scopes()))
     if unknown:
@@ -154,7 +154,7 @@ def _first_scopes(settings: Settings, offer: Offer) -> list[str]:
 
 
 def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
-    """Accept this server's URL or client id as audience; a token that is passed on must also name Nextcloud."""
+    """Accept this server's URL or client id as audience; in pass-through mode, require Nextcloud's as well."""
     return TokenVerifier(
         issuer,
         audiences=frozenset({settings.server_url, settings.client_id}),
@@ -163,7 +163,7 @@ def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
 
 
 def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> PassThrough | TokenExchange:
-    """Return how a call's token for Nextcloud is got in the mode that is set."""
+    """Return the source of tokens for Nextcloud in the configured mode."""
     if not settings.enable_token_exchange:
         return PassThrough()
     return TokenExchange(
@@ -176,7 +176,7 @@ def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> 
 
 
 def client_authentication(settings: Settings) -> ClientAuthentication:
-    """Return how this server proves who it is.
+    """Return how this server authenticates to Keycloak.
 
     Raises:
         SettingsError: the private key can't be used, or there is neither key nor secret.
@@ -189,9 +189,9 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
 
 
 def _spellings(path: str) -> list[str]:
-    """Return a path, and the same with a slash at its end, as people write it; each is served where it is.
+    """Return the path, and the path with a slash at its end; the server serves both.
 
-    A redirect would not do: several clients drop the body or the token on their way.
+    A redirect does not work: several clients drop the body or the token when they follow it.
     """
     return [path] if path.endswith("/") else [path, f"{path}/"]
 
@@ -208,7 +208,7 @@ def _metadata_routes(challenge: Challenge, issuer: Issuer) -> list[Route]:
 
 
 def _cors() -> Middleware:
-    """Let pages read the answers; which of them may call the MCP endpoint at all is for `PublicHost` to say."""
+    """Let pages of all origins read responses; `PublicHost` decides which of them may call the MCP endpoint."""
     return Middleware(
         CORSMiddleware,
         allow_origins=["*"],

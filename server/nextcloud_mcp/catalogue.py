@@ -1,4 +1,4 @@
-"""What this server offers: all apps and prompts, behind the one boundary."""
+"""All apps and prompts of this server."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -40,7 +40,7 @@ APPS: Final = tuple(
         notifications,
     )
 )
-"""Every app, in the order in which clients see them."""
+"""All apps, in the order in which clients see them."""
 
 REQUIREMENTS: Final[tuple[Requirement, ...]] = tuple(each for app in APPS for each in app.requirements)
 
@@ -53,22 +53,22 @@ INSTRUCTIONS: Final = (
 
 
 def offer(*, read_only: bool = False, apps: Collection[str] = ()) -> Offer:
-    """Return the offer of everything, or of less; the arguments are those of `Offer`."""
+    """Return an offer of all features; the arguments of `Offer` restrict it."""
     return Offer(REQUIREMENTS, read_only=read_only, apps=apps)
 
 
 def app_names() -> list[str]:
-    """Every app that some scope names, sorted."""
+    """Return all apps that scopes name, sorted."""
     return sorted({app for each in REQUIREMENTS for app in each.apps})
 
 
 def scopes_of(app: str) -> list[str]:
-    """Return every scope that something of `app` needs, those of other apps included, sorted."""
+    """Return all scopes that features of `app` need, also those of other apps, sorted."""
     return sorted({scope for each in REQUIREMENTS if app in each.apps for scope in each.scopes})
 
 
 def create_server(services: Services) -> Server[Services]:
-    """Return the server with what is in the offer of `services`, which belong to the caller and are not closed."""
+    """Return the server with the offer of `services`; the caller owns `services` and closes them."""
 
     @asynccontextmanager
     async def lifespan(_: Server[Services]) -> AsyncIterator[Services]:

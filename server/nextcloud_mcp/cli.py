@@ -1,4 +1,4 @@
-"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` says what is wrong with a deployment."""
+"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` finds the problems of a deployment."""
 
 import argparse
 import asyncio
@@ -19,11 +19,11 @@ from nextcloud_mcp.settings import Settings, load_settings
 from nextcloud_mcp.watchdog import watch_loop
 
 KEEP_ALIVE_SECONDS = 10
-"""How long a connection may idle: longer than HTTP clients let theirs (5 s), so that no request meets its end."""
+"""How long a connection may idle: longer than in HTTP clients (5 s), so that clients close it first."""
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run a command; returns its exit status: 2 for a wrong setting, which is named in one line."""
+    """Run a command and return its exit status: 2 for a wrong setting, which one line on standard error names."""
     parser = argparse.ArgumentParser(prog="nextcloud-mcp", description="Nextcloud for AI assistants, through Keycloak.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the MCP server; its settings are environment variables")
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop.
+    """Serve until a signal stops the process.
 
     Raises:
-        SettingsError: a setting is wrong, or nothing can listen at the port of the metrics.
+        SettingsError: a setting is wrong, or the port of the metrics can't be bound.
     """
     configure_logging(settings.log_level)
     metrics = _bind_metrics(settings.host, settings.metrics_port) if settings.metrics_port else None
@@ -59,7 +59,7 @@ def serve(settings: Settings) -> None:
         proxy_headers=False,
         server_header=False,
     )
-    with suppress(KeyboardInterrupt), asyncio.Runner() as runner:  # uvicorn raises the signal again that stopped it
+    with suppress(KeyboardInterrupt), asyncio.Runner() as runner:  # uvicorn raises the signal again
         runner.run(_serve(server, metrics))
 
 
@@ -72,10 +72,10 @@ async def _serve(server: DrainingServer, metrics: socket.socket | None) -> None:
 
 
 def _bind_metrics(host: str, port: int) -> socket.socket:
-    """Return a socket that has this address.
+    """Return a socket that is bound to this address.
 
     Raises:
-        SettingsError: nothing can listen there.
+        SettingsError: the address can't be bound.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,9 +1,9 @@
 """HTTP connections to Keycloak and Nextcloud, each used by one request at a time.
 
-httpcore's pool closes idle connections on behalf of whichever request comes next. When the event loop lags for longer
-than `keepalive_expiry`, it can close one that another request was given a moment before, and that request fails
-although the other side is well; one that writes may then have been done. Here every connection is a pool of its own,
-which a request has for itself until its answer has been read, so nobody else can close it.
+httpcore's pool closes idle connections while it handles any request. If the event loop lags for longer than
+`keepalive_expiry`, the pool can close a connection that it has just assigned to another request. That request fails
+although the server is healthy, and a write may already have been done. Here, each connection is a pool of its own. One
+request owns it until the response has been read, so no other request can close it.
 """
 
 import time
@@ -17,20 +17,20 @@ import httpx
 from pydantic import ValidationError
 
 LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
-"""An idle connection is closed after 2 s, before the other side does: Apache, which Nextcloud's official image has,
-closes it after 5 s. A request that meets the end is lost, and one that writes can't be sent again."""
+"""An idle connection is closed after 2 s, before the server closes it: Apache, in Nextcloud's official image, does so
+after 5 s. A request that is sent at that moment is lost, and a write can't be repeated."""
 
 
 def no_cookies() -> CookieJar:
-    """Return a jar that takes no cookie."""
+    """Return a cookie jar that accepts no cookies."""
     return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
 
 
 def cause_of(error: Exception) -> str:
-    """Return what made a request or its answer useless, for the log: `HTTP 404`, or what the system said first."""
+    """Return the cause of a failed request for the log: `HTTP 404`, or the first exception of the chain."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"HTTP {error.response.status_code}"
-    if isinstance(error, ValidationError):  # its own text quotes the answer
+    if isinstance(error, ValidationError):  # its own text quotes the response
         return ", ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
     cause: BaseException = error
     while found := cause.__cause__ or cause.__context__:
@@ -39,10 +39,10 @@ def cause_of(error: Exception) -> str:
 
 
 class ExclusiveConnections(httpx.AsyncBaseTransport):
-    """A transport that gives each request a connection for itself, as httpx would make it from the environment."""
+    """A transport in which each request has its own connection, configured from the environment as in httpx."""
 
     def __init__(self, limits: httpx.Limits = LIMITS) -> None:
-        """Make no connection yet; all of `limits` must be set."""
+        """Open no connection yet; all fields of `limits` must be set."""
         self._places = anyio.Semaphore(cast("int", limits.max_connections))
         self._max_idle = cast("int", limits.max_keepalive_connections)
         self._expiry = cast("float", limits.keepalive_expiry)
@@ -50,11 +50,11 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
         self._idle: deque[tuple[httpx.AsyncClient, float]] = deque()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request on the connection that was used last, or on a new one.
+        """Send a request on the idle connection that was used last, or on a new one.
 
         Raises:
-            httpx.PoolTimeout: all connections were in use for too long.
-            httpx.TransportError: as without this transport.
+            httpx.PoolTimeout: no connection was free within the pool timeout.
+            httpx.TransportError: as in httpx's own transport.
         """
         await self._take_place(request)
         client: httpx.AsyncClient | None = None
@@ -74,12 +74,12 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close the connections that are idle; the others end with their answers."""
+        """Close the idle connections; the others close with their responses."""
         self._max_idle = 0
         await self._close_idle()
 
     def _connect(self) -> httpx.AsyncClient:
-        """Return a client that has one connection; each request brings its own time-outs."""
+        """Return a client with one connection; each request has its own timeouts."""
         limits = httpx.Limits(max_connections=1, keepalive_expiry=self._expiry)
         return httpx.AsyncClient(verify=self._ssl_context, cookies=no_cookies(), limits=limits)
 
@@ -95,14 +95,14 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
         self._idle.append((client, time.monotonic()))
 
     async def _close_idle(self) -> None:
-        """Close what is idle for too long, and what there is too much of; the oldest first."""
+        """Close connections that are idle for too long, and those above the limit, the oldest first."""
         while self._idle and (len(self._idle) > self._max_idle or self._idle[0][1] + self._expiry < time.monotonic()):
             client, _ = self._idle.popleft()
             await client.aclose()
 
 
 class _Stream(httpx.AsyncByteStream):
-    """The body of a response, which gives its connection back when it is closed."""
+    """The body of a response, which returns its connection when it is closed."""
 
     def __init__(self, response: httpx.Response, give_back: Callable[[], None]) -> None:
         self._response = response

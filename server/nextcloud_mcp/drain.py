@@ -1,12 +1,12 @@
-"""A stop that loses no call: what the server does between SIGTERM and the end of its process.
+"""Graceful shutdown: what the server does between SIGTERM and the end of the process.
 
-1. It refuses new connections, so that a proxy goes on to another replica.
-2. It goes on answering on the connections that are open. Each answer says `Connection: close` (RFC 9112 section 9.6),
-   so that no client reuses its connection.
-3. It ends when all connections are closed, or none has had a request for the time after which an idle connection is
-   closed anyway: an earlier end could meet a request that is on its way. It waits for `MAX_DRAIN_SECONDS` at most.
+1. It refuses new connections, so that a proxy uses another replica.
+2. It keeps answering on open connections. Each response has `Connection: close` (RFC 9112 section 9.6), so that no
+   client reuses its connection.
+3. It ends when all connections are closed, or when no request has come for the keep-alive timeout, because an earlier
+   end could lose a request that is on its way. It waits for at most `MAX_DRAIN_SECONDS`.
 
-A second signal ends the process at once.
+A second signal ends the process immediately.
 """
 
 import ctypes
@@ -29,91 +29,91 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_DRAIN_SECONDS: Final = 75
-"""Longer than a call takes: 60 s for a large file (`boundary/large.py`), 30 s for one answer of Nextcloud.
+"""Longer than a call takes: 60 s for a large file (`boundary/large.py`), 30 s for one response of Nextcloud.
 
-`_CANCEL_SECONDS` come on top. Whoever stops the server must not kill it earlier: `stop_grace_period` in compose.yaml,
-and `terminationGracePeriodSeconds` in the chart, which also counts its `preStop`.
+`_CANCEL_SECONDS` are added. The process must not be killed earlier, so these are longer: `stop_grace_period` in
+compose.yaml, and `terminationGracePeriodSeconds` in the chart, which includes its `preStop`.
 """
 
 _CANCEL_SECONDS: Final = 5
-"""How long uvicorn itself waits for calls that have not ended by then, before it cancels them."""
+"""How long uvicorn then waits for unfinished calls before it cancels them."""
 
 _ACCEPT_SECONDS: Final = 1
-"""How long the server takes to accept who is waiting; without a free file descriptor it can't."""
+"""How long the server tries to accept pending connections; it can't without a free file descriptor."""
 
 _POLL_SECONDS: Final = 0.1
 
 _SO_ATTACH_FILTER: Final = 26
-"""Of Linux, asm-generic/socket.h; Python has no name for it."""
+"""From asm-generic/socket.h of Linux; Python has no constant for it."""
 
 _IGNORE_SYN: Final = b"".join(
     struct.pack("HBBI", *instruction)
     for instruction in (
         (0x30, 0, 0, 13),  # BPF_LD | BPF_B | BPF_ABS: the flags of the TCP header (RFC 9293 section 3.1)
-        (0x45, 0, 1, 0x02),  # BPF_JMP | BPF_JSET | BPF_K: is SYN one of them?
-        (0x06, 0, 0, 0),  # BPF_RET | BPF_K: then accept no byte of the packet
-        (0x06, 0, 0, 0xFFFFFFFF),  # else all of them
+        (0x45, 0, 1, 0x02),  # BPF_JMP | BPF_JSET | BPF_K: is SYN set?
+        (0x06, 0, 0, 0),  # BPF_RET | BPF_K: if so, drop the packet
+        (0x06, 0, 0, 0xFFFFFFFF),  # else keep all of it
     )
 )
-"""A classic BPF program, as `struct sock_filter` of Linux has it."""
+"""A classic BPF program, as an array of Linux's `struct sock_filter`."""
 
 log = structlog.get_logger()
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn's server, with a longer end."""
+    """uvicorn's server, with a longer shutdown."""
 
     def __init__(self, app: ASGIApp, **options: Any) -> None:
         """Serve `app`; the options are those of `uvicorn.Config`."""
         self._requests = _Requests(app)
         super().__init__(uvicorn.Config(self._requests, timeout_graceful_shutdown=_CANCEL_SECONDS, **options))
-        # otherwise sse-starlette, by which the SDK streams answers, ends each of them when uvicorn gets a signal
+        # otherwise sse-starlette, with which the SDK streams responses, ends them when uvicorn gets a signal
         AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop at the first signal, and end the process at the second."""
+        """Start the shutdown at the first signal, and end the process at the second."""
         if self.should_exit:
             os._exit(128 + sig)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, then have uvicorn close what is left."""
+        """Drain, then let uvicorn close the remaining connections."""
         started = time.monotonic()
         log.info("server.stopping", connections=len(self.server_state.connections), requests=self._requests.active)
         self._requests.end_connections()
         await self._stop_listening()
         with anyio.move_on_after(MAX_DRAIN_SECONDS):
-            while self._is_busy():  # noqa: ASYNC110 - uvicorn tells nobody when one ends
+            while self._is_busy():  # noqa: ASYNC110 - uvicorn has no event for this
                 await anyio.sleep(_POLL_SECONDS)
         log.info("server.stopped", seconds=round(time.monotonic() - started, 1), cut_off=self._requests.active)
         await super().shutdown(sockets)
 
     async def _stop_listening(self) -> None:
-        """Close the listening sockets when all who have connected are accepted: the kernel would reset the others."""
+        """Close the listening sockets after all pending connections are accepted, as the kernel resets the others."""
         listeners = [each for server in self.servers for each in server.sockets]
         ignore_new_connections(listeners)
-        await anyio.sleep(_POLL_SECONDS)  # handshakes that have begun end
+        await anyio.sleep(_POLL_SECONDS)  # pending handshakes complete
         with anyio.move_on_after(_ACCEPT_SECONDS):
             while select.select(listeners, [], [], 0)[0]:
-                await checkpoint()  # the loop accepts it
+                await checkpoint()  # lets the loop accept it
         await anyio.sleep(
             _POLL_SECONDS
-        )  # asyncio takes an accepted connection up later, and only if the listener is open
+        )  # asyncio starts an accepted connection later, and only if the listener is open
         for server in self.servers:
             server.close()
 
     def _is_busy(self) -> bool:
-        """Say whether a request is under way, or a connection is open that may still bring one."""
+        """Return whether a request is active, or an open connection may still send one."""
         may_bring_one = self._requests.idle_seconds < self.config.timeout_keep_alive
         return self._requests.active > 0 or (bool(self.server_state.connections) and may_bring_one)
 
 
 def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
-    """Have the kernel begin no handshake for these sockets, where it can: Linux does (socket(7), SO_ATTACH_FILTER).
+    """Make the kernel drop new handshakes for these sockets, if it can: Linux does (socket(7), SO_ATTACH_FILTER).
 
-    Otherwise a connection made between the last look at the queue and the end of the listener is reset, and its client
-    cannot know whether the request was done. A client whose first packet is dropped sends it again after a second, when
-    it is refused and knows. A handshake that has begun goes on, for its client may take it for a connection already.
+    Otherwise, a connection that arrives between the last check of the queue and the close of the socket is reset, and
+    its client cannot know whether the request was done. A client whose SYN is dropped sends it again after a second,
+    and is then refused. A handshake that has begun continues, because its client may already use the connection.
     """
     instructions = ctypes.create_string_buffer(_IGNORE_SYN, len(_IGNORE_SYN))
     program = struct.pack("HL", len(_IGNORE_SYN) // struct.calcsize("HBBI"), ctypes.addressof(instructions))
@@ -123,7 +123,7 @@ def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
 
 
 class _Requests:
-    """ASGI middleware: counts the requests under way, and on demand ends the connection of each."""
+    """ASGI middleware: counts the active requests, and can add `Connection: close` to their responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -132,17 +132,17 @@ class _Requests:
         self.active = 0
 
     def end_connections(self) -> None:
-        """From now on, say in each answer that its connection is closed."""
+        """From now on, add `Connection: close` to each response."""
         self._closing = True
         self._quiet_since = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
-        """For how long there has been no request since `end_connections`; 0 while there is one."""
+        """Seconds without a request since `end_connections`; 0 while a request is active."""
         return 0 if self.active else time.monotonic() - self._quiet_since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and mark its answer."""
+        """Pass a request on, and change the header of its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

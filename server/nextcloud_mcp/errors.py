@@ -1,33 +1,33 @@
-"""Every error this server raises on purpose: one base, each with a machine-readable code.
+"""All errors that this server raises on purpose: one base class, and a machine-readable code for each class.
 
     NextcloudMCPError
-    ├── SettingsError                  a setting is wrong or missing: the start stops
+    ├── SettingsError                  a setting is wrong or missing: the server does not start
     ├── InvalidTokenError              HTTP 401 invalid_token (RFC 6750 section 3.1)
-    │   └── SubjectTokenRefusedError   the same, said by Keycloak at the exchange
+    │   └── SubjectTokenRefusedError   the same, if Keycloak refuses the token at the exchange
     ├── InsufficientScopeError         HTTP 403 insufficient_scope
-    ├── IssuerUnavailableError         HTTP 503: Keycloak can't be asked, which says nothing about the token
-    ├── TooManyCallsError              HTTP 429: beyond one person's share of the server
-    ├── OverloadedError                HTTP 503: the server has no memory for it now
-    ├── TokenExchangeError             the exchange failed; nothing else is tried in its place
-    ├── InvalidArgumentError           the tool's caller named something impossible
-    ├── DefectError                    what nobody foresaw: the log has it, the caller is told nothing
-    └── NextcloudError                 Nextcloud's answer, or the lack of one
-        ├── NextcloudUnavailableError  no answer, or maintenance
+    ├── IssuerUnavailableError         HTTP 503: Keycloak is unreachable, so the token can't be checked
+    ├── TooManyCallsError              HTTP 429: beyond the limits of one user
+    ├── OverloadedError                HTTP 503: not enough free memory
+    ├── TokenExchangeError             the exchange failed; there is no fallback
+    ├── InvalidArgumentError           an argument of a tool is invalid
+    ├── DefectError                    an unexpected exception: the log has the details, the caller gets none
+    └── NextcloudError                 Nextcloud returned an error, or no response
+        ├── NextcloudUnavailableError  no response, or maintenance
         ├── TokenNotAcceptedError      401: Nextcloud does not trust the token, or has a local account of that name
-        │   └── UnsupportedByUserOidcError  the same, for it cannot verify tokens signed so
-        ├── AccountDisabledError       401 too, with the person's name in it
-        ├── AccountChangedError        the person has another account than the call began with
+        │   └── UnsupportedByUserOidcError  401: user_oidc does not support the token's signature algorithm
+        ├── AccountDisabledError       401 with the user's name in it
+        ├── AccountChangedError        the user's account is not the one at the start of the call
         ├── ForbiddenError             403
         ├── NotFoundError              404
-        │   └── AppMissingError        the same, for the app is not there
-        ├── ConflictError              409 and 412: what is there is not what the caller thinks
+        │   └── AppMissingError        404, because the app is missing
+        ├── ConflictError              409 and 412: the current state is not what the caller expects
         ├── LockedError                423
         ├── RateLimitedError           429
         └── QuotaExceededError         507
 
-An error is raised with a `cause` and a `remedy`; this module makes the caller's sentence from them. Both are templates:
-`{name}` stands for a value that the caller reads. If a person may have sent or stored that value, the log gets `…`.
-Neither template nor value holds a token, a secret or the content of a file.
+An error is raised with a `cause` and a `remedy`, which form the sentence for the caller. Both are templates: `{name}`
+stands for a value that the caller sees. If a user may have sent or stored that value, the log gets `…` instead. Neither
+a template nor a value contains a token, a secret or the content of a file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -72,16 +72,16 @@ class NextcloudMCPError(Exception):
         status: int | None = None,
         **values: object,
     ) -> None:
-        """Say what failed, and what to do.
+        """Describe what failed, and what to do.
 
         Args:
-            cause: a template of the attribute.
-            remedy: a template of the attribute.
-            argument: as the attribute; it may stand in the templates, as the next three may.
-            resource: as the attribute.
-            method: as the attribute.
-            status: as the attribute.
-            values: what else the templates name.
+            cause: the template of the attribute.
+            remedy: the template of the attribute.
+            argument: see the attribute; the templates may contain it and the next three.
+            resource: see the attribute.
+            method: see the attribute.
+            status: see the attribute.
+            values: the other values in the templates.
         """
         self.argument, self.resource, self.method, self.status = argument, resource, method, status
         public = {"argument": argument, "method": method, "status": status}
@@ -103,7 +103,7 @@ class NextcloudMCPError(Exception):
         }
 
     def again(self) -> Self:
-        """Return the same error, to be raised in another call."""
+        """Return a copy of the error, to be raised in another call."""
         twin = type(self).__new__(type(self), *self.args)
         vars(twin).update(vars(self))
         return twin
@@ -134,7 +134,7 @@ class SettingsError(NextcloudMCPError):
     code = "settings.invalid"
 
     def __init__(self, setting: str, problem: str) -> None:
-        """Name the setting; `problem` continues the sentence, without a full stop, and never quotes a secret."""
+        """Name the setting; `problem` completes the sentence, without a full stop, and never contains a secret."""
         super().__init__("{setting}: {problem}", "correct the setting", setting=setting, problem=problem)
         self.setting = setting
 
@@ -193,7 +193,7 @@ class InvalidArgumentError(NextcloudMCPError):
 
     @classmethod
     def of_all(cls, errors: Iterable[Self]) -> Self:
-        """Return one error for one or several; its sentence has those of all."""
+        """Return one error with the sentences of all `errors`."""
         each = tuple(errors)
         if len(each) == 1:
             return each[0]
@@ -206,7 +206,7 @@ class InvalidArgumentError(NextcloudMCPError):
         return error
 
     def __str__(self) -> str:
-        """Return the sentence for the caller, or those of all arguments."""
+        """Return the sentence for the caller, or the sentences for all arguments."""
         return _joined(self.each) if self.each else super().__str__()
 
     @property
@@ -334,11 +334,11 @@ class OverloadedError(NextcloudMCPError):
 
 
 MAX_QUOTED: Final = 60
-"""Characters of what a caller sent that an error quotes."""
+"""Maximum characters of the caller's text that an error quotes."""
 
 
 def quoted(text: str) -> str:
-    """Return text of a caller's for an error: on one line, and not longer than can be read."""
+    """Return the caller's text for an error: on one line, and cut after `MAX_QUOTED` characters."""
     return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
 
 
@@ -347,7 +347,7 @@ def _joined(errors: Iterable[NextcloudMCPError]) -> str:
 
 
 def _begun(template: str, values: Mapping[str, object]) -> str:
-    """Fill in a template, with a capital if it begins with the resource; the name of an argument stays as it is."""
+    """Fill in a template; capitalize the result if it begins with the resource, but never an argument's name."""
     text = template.format_map(values)
     return text[:1].upper() + text[1:] if template.startswith("{resource}") else text
 
@@ -357,7 +357,7 @@ def _is_number(value: object) -> bool:
 
 
 class _Hidden:
-    """Formats as `…`, whatever the format."""
+    """Formats as `…` with every format specification."""
 
     def __format__(self, _: str) -> str:
         return NOT_LOGGED

@@ -1,9 +1,9 @@
 """Liveness and readiness, for orchestrators and for people.
 
-Live: the process answers. Ready: it could serve a call now. That needs the issuer's metadata and keys, a Nextcloud that
-is up and not in maintenance, and in exchange mode a Keycloak that accepts this server as a client. Anybody may ask, so
-the answer names no address; the log does. Whoever asks while a check is under way gets its outcome: however many ask,
-Keycloak and Nextcloud are asked by one at a time.
+Live: the process answers. Ready: it can serve a call now. That requires the issuer's metadata and keys, a Nextcloud
+that is up and not in maintenance, and in exchange mode a Keycloak that accepts this client. No token is needed, so the
+response contains no address; the log does. Requests during a check get its outcome, so Keycloak and Nextcloud get one
+request at a time, however many clients there are.
 """
 
 from collections.abc import Awaitable, Callable
@@ -49,7 +49,7 @@ def health_routes(
 
 
 class _Shared:
-    """A check of which one runs at a time."""
+    """Runs one check at a time and shares its outcome."""
 
     def __init__(self, check: Callable[[], Awaitable[dict[str, str]]]) -> None:
         self._check = check
@@ -58,10 +58,10 @@ class _Shared:
         self._outcome: dict[str, str] = {}
 
     async def outcome(self) -> dict[str, str]:
-        """Return the outcome of the check that is under way, or else of a new one."""
+        """Return the outcome of the check that is running, or else of a new one."""
         before = self._ended
         async with self._lock:
-            if self._ended == before:  # none has ended meanwhile
+            if self._ended == before:  # no check has ended meanwhile
                 self._outcome = await self._check()
                 self._ended += 1
             return self._outcome
@@ -71,7 +71,7 @@ async def _issuer(issuer: Issuer) -> str:
     try:
         await issuer.metadata()
     except IssuerUnavailableError:
-        return "unavailable"  # the issuer's own event says more
+        return "unavailable"  # the issuer logs the cause
     return "ok"
 
 
@@ -87,7 +87,7 @@ async def _client(credentials: PassThrough | TokenExchange) -> str:
 
 
 async def _nextcloud(http: httpx.AsyncClient) -> str:
-    """Ask `status.php`, which needs no sign-in and tells of maintenance."""
+    """Request `status.php`, which needs no sign-in and reports maintenance."""
     try:
         response = await http.get("/status.php")
         status = response.raise_for_status().json()

@@ -1,4 +1,4 @@
-"""By which name this server is called, and from which web pages (MCP, "Streamable HTTP", security warning)."""
+"""Check the Host and Origin headers (MCP, "Streamable HTTP", security warning)."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -12,19 +12,19 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PublicHost:
-    """ASGI middleware: answers to the public name alone, so that no other can be pointed here (DNS rebinding).
+    """ASGI middleware: accepts requests only for the public host name, as protection from DNS rebinding.
 
-    In place of the SDK's check, which comes after the token exchange and can't tell loopback origins of any port,
-    where browser-based clients such as the MCP Inspector run, from others.
+    It replaces the SDK's check, which comes after the token exchange and can't allow loopback origins on any port.
+    Browser-based clients such as the MCP Inspector have such origins.
     """
 
     def __init__(self, app: ASGIApp, *, url: str, origins: Iterable[str] = ()) -> None:
-        """Answer at `url`, to programs and to pages of its own origin, of loopback, or of `origins`."""
+        """Accept requests for `url` without an origin, or from its own origin, loopback or `origins`."""
         self._app = app
         parts = urlsplit(url)
         self._hosts = {parts.netloc.lower()}
         if parts.port == _DEFAULT_PORTS[parts.scheme]:
-            self._hosts.add(parts.netloc.lower().rpartition(":")[0])  # as clients write it
+            self._hosts.add(parts.netloc.lower().rpartition(":")[0])  # clients omit the default port
         self._origins = {f"{parts.scheme}://{host}" for host in self._hosts} | {origin.lower() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,8 +42,8 @@ class PublicHost:
         await self._app(scope, receive, send)
 
     def _is_welcome(self, origin: str) -> bool:
-        """Say whether pages of an origin may call; `null` is none."""
+        """Return whether pages of an origin may call; `null` may not."""
         try:
             return origin.lower() in self._origins or urlsplit(origin).hostname in _LOOPBACK
-        except ValueError:  # no URL at all
+        except ValueError:  # not a URL
             return False

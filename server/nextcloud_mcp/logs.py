@@ -1,8 +1,8 @@
-"""Logging: one event a line, as JSON, on standard error; no line is longer than `MAX_LINE` bytes.
+"""Logging: one event per line, as JSON, on standard error; no line is longer than `MAX_LINE` bytes.
 
-Other libraries' loggers are held at WARNING whatever the level: at DEBUG they would print headers and bodies,
-and with them tokens and the content of files. What they do log, and what an exception says, may quote a caller: of
-messages the constant part is logged, of exceptions their classes and places.
+Loggers of other libraries stay at WARNING at every level, because at DEBUG they log headers and bodies, with tokens and
+the content of files. Their other messages, and the texts of exceptions, may quote a caller. So only the constant part
+of a message, and the classes and code locations of an exception, are logged.
 """
 
 import json
@@ -19,19 +19,19 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_LINE: Final = 4000
-"""Bytes of a line, so that it is written whole: POSIX promises as many to a pipe (PIPE_BUF is 4,096 on Linux)."""
+"""Maximum bytes of a line, so that it is written at once: POSIX guarantees that up to PIPE_BUF (4,096 on Linux)."""
 
 MAX_TEXT: Final = 400
-"""Characters of a value; the longest reason that this server knows has some 350."""
+"""Maximum characters of a value; the longest reason of this server has about 350."""
 
 MAX_ITEMS: Final = 30
-"""Items of a list or object; a tool has up to 23 arguments."""
+"""Maximum items of a list or object; a tool has up to 23 arguments."""
 
 MAX_FRAMES: Final = 12
-"""Frames of an exception's traceback, the innermost."""
+"""Maximum frames of an exception's traceback; the innermost stay."""
 
 MAX_EXCEPTIONS: Final = 4
-"""Exceptions of a chain or group."""
+"""Maximum exceptions of a chain or group."""
 
 _KEPT: Final = (
     "event",
@@ -45,7 +45,7 @@ _KEPT: Final = (
     "subject",
     "user",
 )
-"""What stays of an event that would be too long."""
+"""The fields that stay if an event is too long."""
 
 _LEFT_OUT: Final = "…"
 
@@ -72,11 +72,11 @@ def configure_logging(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    stamina.instrumentation.set_on_retry_hooks([])  # a call is one event, however often it was tried
+    stamina.instrumentation.set_on_retry_hooks([])  # a call is one event, whatever its number of attempts
 
 
 def describe_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put classes and places in the place of an exception, without its text and without its variables."""
+    """Replace an exception by classes and code locations, without its text and its variables."""
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
     if isinstance(error, BaseException):
@@ -85,7 +85,7 @@ def describe_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def _described(error: BaseException) -> Iterator[str]:
-    """Name an exception and its causes, the first cause last, each with its innermost frames."""
+    """Yield the class of an exception and of its causes, the first cause last, each with its innermost frames."""
     for each in _chain(error)[:MAX_EXCEPTIONS]:
         yield f"{type(each).__module__}.{type(each).__qualname__}"
         for frame in traceback.extract_tb(each.__traceback__)[-MAX_FRAMES:]:
@@ -93,12 +93,12 @@ def _described(error: BaseException) -> Iterator[str]:
 
 
 def _short(filename: str) -> str:
-    """Return the end of a file's path: the module and the package that it is in."""
+    """Return the end of a file's path: the module and its packages."""
     return "/".join(filename.split("/")[-3:])
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an exception, those in it if it is a group, and what led to it."""
+    """Return an exception, its members if it is a group, and its causes."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting and len(found) < MAX_EXCEPTIONS:
@@ -112,7 +112,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Log the first line of another library's message as it stands in its source, with numbers alone filled in."""
+    """Log the first line of another library's message template, with only numbers filled in."""
     record: logging.LogRecord = event["_record"]
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
     event["event"] = _filled_in(template, event.pop("positional_args", ())).partition("\n")[0]
@@ -129,7 +129,7 @@ def _filled_in(template: str, args: Any) -> str:
 
 
 def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
-    """Return an event as one line of JSON, of `MAX_LINE` bytes at most; what is cut ends in an ellipsis."""
+    """Return an event as one line of JSON with at most `MAX_LINE` bytes; a cut value ends in an ellipsis."""
     bounded = {str(name): _bounded(name, value) for name, value in event.items()}
     line = json.dumps(bounded)
     if len(line) <= MAX_LINE:
@@ -139,7 +139,7 @@ def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
 
 
 def _bounded(name: str, value: Any) -> Any:
-    """Return a value with an end: text cut, other things by their class."""
+    """Return a value of limited size: text is cut, and objects of other classes become the class name."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
@@ -158,13 +158,13 @@ def _cut(text: str, length: int) -> str:
 
 
 class RequestId:
-    """ASGI middleware: names each request in every event of its own and in the response."""
+    """ASGI middleware: adds an id to all events of a request and to its response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request under an id of its own."""
+        """Serve one request with a new id."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

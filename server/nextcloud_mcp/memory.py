@@ -1,7 +1,7 @@
-"""The memory that calls may take together: bodies of requests, answers of Nextcloud, and what is made of both.
+"""The memory that all calls share: for bodies of requests, responses of Nextcloud, and the data made from both.
 
-A call takes a share before it reads something large and keeps it until it has been answered. What is not free in time
-is refused, so that calls which wait for each other end.
+A call reserves memory before it reads something large, and keeps it until it is answered. If the memory is not free in
+time, the call is refused, so calls that wait for each other end.
 """
 
 from collections.abc import AsyncIterator
@@ -14,17 +14,17 @@ import anyio
 from nextcloud_mcp.errors import OverloadedError
 
 BUDGET: Final = 128 * 1024 * 1024
-"""Bytes for all calls: half of what compose.yaml and the chart give the server."""
+"""Bytes for all calls: half of the server's memory in compose.yaml and the chart."""
 
 Owner = tuple[str, ...]
-"""The caller, as issuer and subject; a third part marks what is reserved for answers."""
+"""The caller, as issuer and subject; a third part marks what is reserved for responses."""
 
 
 class ByteBudget:
-    """Bytes that are shared out, of which one person has at most half, or a single share that is larger.
+    """A number of bytes, of which one user can reserve at most half, or one reservation that is larger.
 
-    For bodies and for answers that holds separately: calls of one person that have their bodies and wait for answers
-    would else wait for each other.
+    That limit applies to bodies and responses separately. Otherwise, calls of one user that hold memory for their
+    bodies would wait for each other's memory for responses.
     """
 
     def __init__(self, total: int = BUDGET) -> None:
@@ -34,7 +34,7 @@ class ByteBudget:
 
     @asynccontextmanager
     async def share(self, owner: Owner, size: int, *, max_wait: float, taken: int = 0) -> AsyncIterator[None]:
-        """Hold `size` bytes in the block, besides those that the same call has `taken` before.
+        """Reserve `size` bytes in the block, besides the `taken` bytes that the same call has reserved before.
 
         Raises:
             OverloadedError: they were not free within `max_wait` seconds.
@@ -62,10 +62,10 @@ class ByteBudget:
 
     @asynccontextmanager
     async def call(self, owner: Owner, size: int, *, max_wait: float) -> AsyncIterator[None]:
-        """Hold `size` bytes in the block, in which `take` takes more for this call.
+        """Reserve `size` bytes in the block, in which `take` reserves more for this call.
 
         Raises:
-            OverloadedError: as for `share`.
+            OverloadedError: see `share`.
         """
         async with self.share(owner, size, max_wait=max_wait), AsyncExitStack() as shares:
             token = _current.set(_Call(self, owner, shares))
@@ -76,7 +76,7 @@ class ByteBudget:
 
 
 class _Call:
-    """What one call has taken for answers: one share, however many answers it reads one after the other."""
+    """The memory that one call has reserved for responses: as much as the largest of them needs."""
 
     def __init__(self, budget: ByteBudget, owner: Owner, shares: AsyncExitStack) -> None:
         self._budget = budget
@@ -97,7 +97,7 @@ _current: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 async def take(size: int, *, max_wait: float) -> None:
-    """Take `size` bytes for the present call, until it ends; what it has taken before counts.
+    """Reserve `size` bytes for responses of the current call, until it ends; earlier reservations count.
 
     Raises:
         OverloadedError: they were not free within `max_wait` seconds.

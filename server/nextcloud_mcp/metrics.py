@@ -1,6 +1,6 @@
-"""What an operator watches over time, in Prometheus' text format, on a port of its own.
+"""Metrics for operators, in Prometheus' text format, on a port of their own.
 
-No label names a person, a client or anything of theirs: that is for the log alone.
+No label names a user, a client or their data; only the log does.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcloud_mcp.errors import TokenExchangeError, TokenNotAcceptedError
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # else every series has a second one, of when it began
+disable_created_metrics()  # type: ignore[no-untyped-call] # else each series has a second one with its creation time
 REGISTRY: Final = CollectorRegistry()
 
 RESPONSES: Final = Counter(
@@ -60,23 +60,23 @@ WORTH_AN_ALERT: Final = ("crashed", TokenExchangeError.code, TokenNotAcceptedErr
 
 
 def preregister_series(features: Iterable[tuple[str, str]]) -> None:
-    """Have the outcomes that are worth an alert there from the start: a series that begins with 1 has not increased.
+    """Create the series that are worth an alert at the start, because a series that begins with 1 has not increased.
 
     Args:
-        features: kind and name of each thing that can be used.
+        features: kind and name of each feature.
     """
     for (kind, name), outcome in product(features, WORTH_AN_ALERT):
         USES.labels(kind, name, outcome)
 
 
 class CountResponses:
-    """ASGI middleware: counts the answers of what it is put around."""
+    """ASGI middleware: counts the responses of the application that it wraps."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and count its answer when it starts."""
+        """Pass a request on, and count its response when it starts."""
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -87,5 +87,5 @@ class CountResponses:
 
 
 async def metrics_app(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI application: the metrics, at any path."""
+    """ASGI application: return the metrics at every path."""
     await Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)(scope, receive, send)

@@ -1,6 +1,6 @@
-"""Prompts that people choose from a menu (MCP, "Prompts"): each is an order to the model, and reads nothing itself.
+"""Prompts that people choose from a menu (MCP, "Prompts"): each instructs the model, and reads no data itself.
 
-So a prompt needs no admission. It is shown to those for whom all tools work that it speaks of.
+So a prompt needs no admission. It is listed if the caller can use all tools that it names.
 """
 
 from typing import Annotated, Final

@@ -1,14 +1,13 @@
-"""HTTP/1.1 at the server's own ports, with limits: uvicorn has none for how long a request or an answer may take.
+"""HTTP/1.1 at the server's own ports, with limits: uvicorn does not limit the duration of requests and responses.
 
 - A header must be complete within `HEADER_TIMEOUT`. A request whose length a proxy could understand in another way is
   refused, and its connection closed (RFC 9112 sections 6.1 and 11.2).
-- A body must keep coming, and an answer must be taken, at `MIN_BYTES_PER_SECOND`. A body is read when the application
-  asks for it, not before.
-- At most `max_connections` are open. A further one takes the place of a connection whose client owes the server
-  something, or idles: of the one that would be closed first. Where the server is at work for each of them, the further
-  one is answered with 503.
+- A client must send a body, and read a response, at `MIN_BYTES_PER_SECOND` or faster. A body is read when the
+  application asks for it, not before.
+- At most `max_connections` are open. A further one replaces the connection that would be closed first, of those that
+  are idle or wait for their client. If the server is working for all of them, the further one gets 503.
 
-Nothing is limited by address: behind a proxy all connections come from the same one.
+No limit depends on the address: behind a proxy all connections come from the same one.
 """
 
 import asyncio
@@ -30,30 +29,30 @@ from uvicorn.server import ServerState
 from nextcloud_mcp.metrics import ENDED_CONNECTIONS
 
 MAX_CONNECTIONS: Final = 512
-"""Below the 1,024 file descriptors that a process often may have, for calls need some to Nextcloud and Keycloak."""
+"""Below the usual limit of 1,024 file descriptors per process, because calls need some to Nextcloud and Keycloak."""
 
 HEADER_TIMEOUT: Final = 10.0
 """Seconds from the header's first byte, or from the start of the connection, to the header's end."""
 
 STALL_TIMEOUT: Final = 30.0
-"""Seconds for which a body or an answer may fall behind `MIN_BYTES_PER_SECOND`."""
+"""Seconds by which a body or a response may be late at `MIN_BYTES_PER_SECOND`."""
 
 MIN_BYTES_PER_SECOND: Final = 8 * 1024
-"""The slowest line that is served: the largest body, of 4 MiB, takes nine minutes on it."""
+"""The slowest rate that is accepted: the largest body, of 4 MiB, takes nine minutes."""
 
 MAX_HEADER_BYTES: Final = 16 * 1024
 RECEIVE_BUFFER_BYTES: Final = 64 * 1024
-"""What the kernel may keep of a request (it takes twice that), and so the most that one read brings. Otherwise asyncio
-reads up to 256 KiB: 128 MiB for all connections together, before the application has asked for a body."""
+"""Size of the kernel's receive buffer (it takes twice that), and so the maximum of one read. Otherwise asyncio reads up
+to 256 KiB: 128 MiB for all connections together, before the application has asked for a body."""
 
 MAX_UNREAD_BYTES: Final = 5 * 1024 * 1024
-"""How much of a body may come after the answer, for clients that send all of it first: more than they may send."""
+"""Maximum bytes of a body after the response, for clients that send all of it first: more than the largest body."""
 
 MIN_MEAN_CHUNK: Final = 64
-"""Bytes that the chunks of a body must have on average: the parser needs as long for one byte as for a thousand."""
+"""Minimum average size of a body's chunks in bytes: the parser needs as long for one byte as for a thousand."""
 
 FREE_CHUNKS: Final = 1024
-"""How many chunks may come before their size counts."""
+"""Number of chunks before `MIN_MEAN_CHUNK` applies."""
 
 _too_many_connections: Final = PlainTextResponse(
     "Too many connections.", 503, {"Retry-After": "5", "Connection": "close"}
@@ -61,16 +60,16 @@ _too_many_connections: Final = PlainTextResponse(
 
 
 class _Wait(StrEnum):
-    """What the client owes."""
+    """What the server is waiting for."""
 
     HEADER = "header"
     BODY = "body"
     NOTHING = "nothing"
-    """The application is at work, or the connection idles, for which uvicorn has a time limit."""
+    """The application is working, or the connection is idle, for which uvicorn has a timeout."""
 
 
 class LimitedProtocol(H11Protocol):
-    """uvicorn's protocol on h11, which ends connections that take too long."""
+    """uvicorn's protocol on h11, which closes connections that take too long."""
 
     max_connections = MAX_CONNECTIONS
 
@@ -81,7 +80,7 @@ class LimitedProtocol(H11Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Take what uvicorn gives each protocol."""
+        """Accept the arguments that uvicorn passes to each protocol."""
         super().__init__(config, server_state, app_state, _loop)
         self.conn = _StrictConnection(h11.SERVER, MAX_HEADER_BYTES)
         self._wait = _Wait.NOTHING
@@ -92,17 +91,17 @@ class LimitedProtocol(H11Protocol):
         self._answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request, if need be in the place of another connection."""
+        """Start to wait for a request, and close another connection if there are too many."""
         super().connection_made(transport)
         self.flow = _ObservedFlow(transport, self._observe)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` is called for each byte that is not taken
+        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` is called as soon as a byte is unsent
         if len(self.connections) > self.max_connections:
             self._take_a_place()
         self._observe()
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Pass on the received bytes."""
         if self._wait is _Wait.BODY:
             self._count_stall(len(data))
             if not self._has_request:
@@ -113,7 +112,7 @@ class LimitedProtocol(H11Protocol):
         self._observe()
 
     def handle_events(self) -> None:
-        """Start the request that has come, if one has; its body can wait until the application asks for it."""
+        """Start the request if its header is complete; read its body only when the application asks for it."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
@@ -122,30 +121,30 @@ class LimitedProtocol(H11Protocol):
                 self.flow.pause_reading()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the rest of a body that nobody has read."""
+        """Wait for the next request, or for the unread rest of the body."""
         self.cycle.body = bytearray()
         self._waiting_since = self.loop.time()
         super().on_response_complete()
         self._observe()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop all time limits."""
+        """Cancel all timers."""
         super().connection_lost(exc)
         self._await(_Wait.NOTHING)
         self._unset_answer_timer()
 
     def pause_writing(self) -> None:
-        """Watch whether the client takes its answer."""
+        """Start to check whether the client reads its response."""
         super().pause_writing()
         self._watch_answer(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """The client has taken what there was."""
+        """Stop the check, because the client has read everything."""
         super().resume_writing()
         self._unset_answer_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse an invalid request, also in the middle of its body when the application is at work."""
+        """Refuse an invalid request, also during its body while the application is working."""
         ENDED_CONNECTIONS.labels("invalid").inc()
         self._refuse(400, msg)
 
@@ -156,10 +155,10 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def _last_cycle(self) -> RequestResponseCycle | None:
-        return self.cycle  # uvicorn's own type leaves out that there may be none yet
+        return self.cycle  # None before the first request, which uvicorn's type omits
 
     def _observe(self) -> None:
-        """Start the time limit of what the client owes now, unless it runs already."""
+        """Start the timeout for what the client must send now, unless it is running."""
         wait = self._what_client_owes()
         if wait is not self._wait:
             self._await(wait)
@@ -185,24 +184,24 @@ class LimitedProtocol(H11Protocol):
             self._deadline = self.loop.call_later(seconds, self._time_out)
 
     def _count_stall(self, received: int) -> None:
-        """Take the seconds since the last bytes from those that the body may stall, and add what these are worth."""
+        """Subtract the seconds since the last bytes from the remaining stall time, and add those for the new bytes."""
         now = self.loop.time()
         left = self._stall_seconds - (now - self._waiting_since)
         self._stall_seconds = min(STALL_TIMEOUT, left + received / MIN_BYTES_PER_SECOND)
         self._waiting_since = now
 
     def _time_out(self) -> None:
-        """End a connection whose request has not come in time (RFC 9110 section 15.5.9)."""
+        """Close a connection whose request has not arrived in time (RFC 9110 section 15.5.9)."""
         if self._wait is _Wait.BODY:
             self._count_stall(0)
-            if self._stall_seconds > 0:  # bytes have come since
+            if self._stall_seconds > 0:  # bytes have arrived since
                 self._deadline = self.loop.call_later(self._stall_seconds, self._time_out)
                 return
         ENDED_CONNECTIONS.labels(self._wait.value).inc()
         self._refuse(408, "The request did not arrive in time.")
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answer if that is still possible, tell the application that its client is gone, and close the connection."""
+        """Respond if that is still possible, send the application a disconnect, and close the connection."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             headers = [("content-type", "text/plain"), ("content-length", str(len(reason))), ("connection", "close")]
             answer = (
@@ -218,7 +217,7 @@ class LimitedProtocol(H11Protocol):
         self._observe()
 
     def _watch_answer(self, unsent: int) -> None:
-        """Look again in a while whether the client has taken enough of these bytes."""
+        """Check after `STALL_TIMEOUT` whether the client has read enough of these bytes."""
         self._unset_answer_timer()
         self._answer_timer = self.loop.call_later(STALL_TIMEOUT, self._check_answer, unsent)
 
@@ -228,7 +227,7 @@ class LimitedProtocol(H11Protocol):
             self._watch_answer(unsent)
             return
         ENDED_CONNECTIONS.labels("answer").inc()
-        self.transport.abort()  # to close it would wait for the client
+        self.transport.abort()  # `close` would wait for the client
 
     def _unset_answer_timer(self) -> None:
         if self._answer_timer is not None:
@@ -237,7 +236,7 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def closes_at(self) -> float | None:
-        """When the server closes the connection unless its client does something; None while the server is at work."""
+        """The loop time when the server closes the connection if its client does nothing; None while it is working."""
         if self.transport.is_closing():
             return self._waiting_since
         if self._answer_timer is not None:
@@ -249,26 +248,26 @@ class LimitedProtocol(H11Protocol):
         return None if self._has_request else self._waiting_since + self.timeout_keep_alive
 
     def _take_a_place(self) -> None:
-        """End the connection that would be closed first, or refuse this one's requests."""
+        """Close the connection that would be closed first, or answer this one's requests with 503."""
         others = (each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self)
         first = min(others, key=lambda each: inf if each.closes_at is None else each.closes_at, default=None)
         if first is None or first.closes_at is None:
             self.app = _too_many_connections
             return
         ENDED_CONNECTIONS.labels("crowded").inc()
-        self.connections.discard(first)  # asyncio tells of its end later, when others may have come
+        self.connections.discard(first)  # asyncio reports its end later, after further connections
         first.transport.abort()
 
 
 class _SmallProtocol(LimitedProtocol):
-    """The same for a port that few ask."""
+    """The same with fewer connections, for the port of the metrics."""
 
     max_connections = 16
 
 
 @asynccontextmanager
 async def serve_beside(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve a small application without a lifespan at a socket of its own for as long as the block lasts."""
+    """Serve an application without a lifespan on this socket while the block runs."""
     config = Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False)
     config.load()
     state = ServerState()
@@ -283,7 +282,7 @@ async def serve_beside(app: ASGIApp, listener: socket.socket) -> AsyncIterator[N
 
 
 class _ObservedFlow(FlowControl):
-    """Tells when the server stops and goes on reading: only while it reads can the client be late."""
+    """Reports when the server stops and resumes reading, because a client can only be late while the server reads."""
 
     def __init__(self, transport: asyncio.Transport, observe: Callable[[], None]) -> None:
         super().__init__(transport)
@@ -299,7 +298,7 @@ class _ObservedFlow(FlowControl):
 
 
 class _StrictConnection(h11.Connection):
-    """h11's parser, which refuses more: what it takes can have two meanings, or be costly."""
+    """h11's parser, which also refuses requests that are ambiguous or costly."""
 
     _chunks = 0
     _body_bytes = 0
@@ -308,7 +307,7 @@ class _StrictConnection(h11.Connection):
         """Return the next event.
 
         Raises:
-            h11.RemoteProtocolError: the request is not valid, or is refused.
+            h11.RemoteProtocolError: the request is invalid or refused.
         """
         event = super().next_event()
         if isinstance(event, h11.Request):
@@ -323,7 +322,7 @@ class _StrictConnection(h11.Connection):
 
 
 def _check_header(request: h11.Request) -> None:
-    """Refuse a header that h11 takes because it came at once, and a message whose length is said twice.
+    """Refuse a large header that arrived at once, which h11 accepts, and a message with two lengths.
 
     h11 itself refuses lengths that differ and transfer codings other than `chunked`.
     """

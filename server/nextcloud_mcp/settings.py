@@ -1,7 +1,7 @@
-"""Every setting of the server, read from the environment once, at the start.
+"""All settings of the server, read from the environment once, at the start.
 
-A secret can also be given as a file, by `NAME_FILE` (Docker and Kubernetes secrets); both at once is an error,
-because one of them would be ignored silently.
+A secret can also be in a file that `NAME_FILE` names (Docker and Kubernetes secrets). Both at once is an error, because
+one of them would be ignored silently.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ SECRETS: Final = ("OIDC_CLIENT_SECRET",)
 
 
 def _http_url(value: str) -> str:
-    """Check an absolute http(s) URL and return it as it was written, without a trailing slash.
+    """Check an absolute http(s) URL and return it unchanged, but without a trailing slash.
 
-    Not pydantic's `AnyHttpUrl`: that normalises, and resource identifiers are compared character by character
-    (RFC 8707 section 2, RFC 9728 section 3.3).
+    Pydantic's `AnyHttpUrl` normalizes URLs, but resource identifiers are compared character by character (RFC 8707
+    section 2, RFC 9728 section 3.3).
     """
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(value.split()) != 1:
@@ -51,7 +51,7 @@ def _mode(enable_token_exchange: bool) -> Mode:  # noqa: FBT001 - the setting's 
 
 
 class Settings(BaseModel):
-    """What the server needs to know; each field is the environment variable of its alias."""
+    """The settings of the server; the alias of each field is its environment variable."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -140,7 +140,7 @@ class Settings(BaseModel):
 
     @property
     def mode(self) -> Mode:
-        """Which of the two ways a call goes on to Nextcloud."""
+        """How a call gets its token for Nextcloud."""
         return _mode(self.enable_token_exchange)
 
     @property
@@ -150,10 +150,10 @@ class Settings(BaseModel):
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings from `environ`; empty variables count as absent, as compose files leave them.
+    """Read the settings from `environ`; empty variables count as absent, because compose files set them.
 
     Raises:
-        SettingsError: one line that names the first setting which is wrong or missing.
+        SettingsError: a setting is wrong or missing; names the first one in one line.
     """
     settings = read_settings(environ)
     if isinstance(settings, Settings):
@@ -162,7 +162,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings | list[SettingsError]:
-    """Return the settings, or an error for each that is wrong."""
+    """Return the settings, or one error for each that is wrong."""
     values = {name: value for name, value in environ.items() if value}
     errors = []
     for name in SECRETS:
@@ -170,18 +170,18 @@ def read_settings(environ: Mapping[str, str]) -> Settings | list[SettingsError]:
             _read_secret_file(values, name)
         except SettingsError as error:
             errors.append(error)
-            values[name] = "unread"  # so that it does not count as missing besides
+            values[name] = "unread"  # so that it is not reported as missing, too
     try:
         settings = Settings.model_validate(values)
-    except ValidationError as error:  # its text would show the values, secrets among them
+    except ValidationError as error:  # its text contains the values, also of secrets
         found = error.errors(include_input=False, include_url=False)
-        # a default that follows from a setting which is wrong itself is not a mistake of its own
+        # a default that depends on a wrong setting is not an error of its own
         return errors + [_describe(each) for each in found if each["type"] != "default_factory_not_called"]
     return errors or settings
 
 
 def _read_secret_file(values: dict[str, str], name: str) -> None:
-    """Put the content of the file that `NAME_FILE` names in the place of `NAME`."""
+    """Set `NAME` to the content of the file that `NAME_FILE` names."""
     path = values.get(f"{name}_FILE")
     if path is None:
         return
@@ -191,10 +191,10 @@ def _read_secret_file(values: dict[str, str], name: str) -> None:
 
 
 def read_secret(name: str, path: Path) -> str:
-    """Return the secret in a file, without the line break at its end.
+    """Return the secret in a file, without surrounding whitespace.
 
     Raises:
-        SettingsError: there is none; the sentence says so of the setting `name`.
+        SettingsError: the file can't be read or is empty; names the setting `name`.
     """
     try:
         secret = path.read_text(encoding="utf-8").strip()
@@ -206,16 +206,16 @@ def read_secret(name: str, path: Path) -> str:
 
 
 def read_secrets(name: str, path: Path) -> list[str]:
-    """Return the secrets in a file that has one a line.
+    """Return the secrets in a file with one secret per line.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: see `read_secret`.
     """
     return [line.strip() for line in read_secret(name, path).splitlines() if line.strip()]
 
 
 def _describe(error: ErrorDetails) -> SettingsError:
-    """Turn what pydantic reports into the setting's name and what is wrong with it."""
+    """Convert pydantic's error to one that names the setting."""
     reason = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         reason = "is not set, and has no default"

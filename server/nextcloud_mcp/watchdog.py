@@ -1,13 +1,13 @@
-"""Ends a process whose event loop stands still, so that whoever runs it starts another.
+"""End a process whose event loop is blocked, so that its supervisor starts another.
 
-A loop that stands still answers nobody, neither health checks nor SIGTERM, and compose and Docker only watch for the
-end of a process. The loop says every few seconds that it turns. A timer counts the seconds since; Python calls its
-handler in the main thread, between two instructions of whatever keeps the loop, and inside a regular expression, too.
-The handler logs where the loop stands, without any value, and ends the process. Where code in C lets no handler run,
-`faulthandler` ends the process later; its thread does not need the interpreter.
+A blocked loop answers neither health checks nor SIGTERM, and compose and Docker only react to the end of a process. The
+loop resets a counter every few seconds. A timer counts the seconds; Python calls its handler in the main thread,
+between two instructions of the blocking code, and also inside a regular expression. After `MAX_STANDSTILL_SECONDS` the
+handler logs the stack, without any value, and ends the process. If code in C prevents the handler, `faulthandler` ends
+the process later; its thread does not need the interpreter.
 
-The handler counts its own calls, not the clock, for a process that was stopped and continued (`docker pause`) has done
-nothing wrong.
+The handler counts its own calls and does not read the clock, because a process that was paused (`docker pause`) must
+not end.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from typing import Final
 import structlog
 
 MAX_STANDSTILL_SECONDS: Final = 30
-"""Long after the last caller has lost patience, and far from what a busy machine does to a loop."""
+"""Far longer than callers wait, and than a busy machine delays a loop."""
 
 LAST_RESORT_SECONDS: Final = 60
 EXIT_STATUS: Final = os.EX_SOFTWARE
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def watch_loop() -> Iterator[None]:
-    """Watch the running event loop, which must be the main thread's, for as long as the block lasts."""
+    """Watch the running event loop, which must be the main thread's, while the block runs."""
     watchdog = _Watchdog(asyncio.get_running_loop())
     before = signal.signal(signal.SIGALRM, watchdog.count)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
@@ -50,7 +50,7 @@ def watch_loop() -> Iterator[None]:
 
 
 class _Watchdog:
-    """Counts the seconds since the loop last turned."""
+    """Counts the seconds since the loop last ran."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -58,19 +58,19 @@ class _Watchdog:
         self._seconds = 0
 
     def beat(self) -> None:
-        """Begin to count again, and come back soon."""
+        """Reset the counter and the timeout of `faulthandler`, and schedule the next reset."""
         self._seconds = 0
         faulthandler.dump_traceback_later(LAST_RESORT_SECONDS, exit=True, file=sys.__stderr__ or 2)
         self._next = self._loop.call_later(_BEAT_SECONDS, self.beat)
 
     def stop(self) -> None:
-        """Let the loop end."""
+        """Cancel the next reset and the timeout of `faulthandler`."""
         faulthandler.cancel_dump_traceback_later()
         if self._next is not None:
             self._next.cancel()
 
     def count(self, _: int, frame: FrameType | None) -> None:
-        """Count a second; after too many, end the process."""
+        """Count a second; at `MAX_STANDSTILL_SECONDS`, end the process."""
         self._seconds += 1
         if self._seconds < MAX_STANDSTILL_SECONDS:
             return
@@ -81,7 +81,7 @@ class _Watchdog:
 
 
 def _stack(frame: FrameType | None) -> list[str]:
-    """Return where the main thread is, the innermost call first."""
+    """Return the stack of the main thread, the innermost call first."""
     calls: list[str] = []
     while frame is not None and len(calls) < _MAX_FRAMES:
         calls.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")

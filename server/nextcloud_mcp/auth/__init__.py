@@ -1,1 +1,1 @@
-"""Who is calling, may they, and with which token does the call go on to Nextcloud."""
+"""Verify access tokens, check scopes and get the tokens for Nextcloud."""

@@ -1,11 +1,11 @@
-"""ASGI middleware: may this principal use this tool or resource, and with which token does that go on to Nextcloud?
+"""ASGI middleware: check the scopes of a request and get its token for Nextcloud, before the MCP SDK reads it.
 
-Both questions are answered before the MCP SDK sees the request, because only then can the HTTP status still be
-chosen: 403 `insufficient_scope` lets a client step up, and 401 lets it sign in again when Keycloak no longer
-honours its token. Any other failed exchange is kept for the tool or resource to report, as MCP clients show errors.
+Only before the SDK can the HTTP status still be chosen. 403 `insufficient_scope` lets a client step up, and 401 lets it
+sign in again when Keycloak no longer accepts its token. The tool or resource reports any other failed exchange, because
+MCP clients show its errors.
 
-What was decided travels in the request's state as an `Admission`, and nothing runs but under an admission that
-names it: a request that the SDK understood otherwise than we did here could not slip past.
+The decision is stored in the request's state as an `Admission`. A tool or resource runs only with an `Admission` for
+it, so a request that the SDK parses in another way than this module does not run.
 """
 
 from dataclasses import dataclass, field
@@ -34,8 +34,8 @@ from nextcloud_mcp.errors import (
 )
 
 _POST_ALONE: Final = Response(status_code=405, headers={"Allow": "POST"})
-"""There is no stream to open and no session to end (MCP, "Streamable HTTP"): a GET would wait for nothing, and
-outlive its token."""
+"""This server has no stream for GET and no session for DELETE (MCP, "Streamable HTTP"). A GET stream would stay empty
+and outlive its token."""
 
 _NOT_JSON: Final = JSONResponse(
     {
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Admission:
-    """One use of one tool or resource by one principal, and the token for Nextcloud: or why there is none."""
+    """One admitted use of a feature: the principal, and the token for Nextcloud or the error of the exchange."""
 
     feature: Feature
     principal: Principal
@@ -69,14 +69,14 @@ class Admission:
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """What the person's account in Nextcloud follows from: issuer, subject and user name."""
+        """Issuer, subject and user name, which determine the Nextcloud account."""
         if isinstance(self.credential, TokenExchangeError):
             return self.principal.account
         return account_with(self.credential, self.principal)
 
 
 class AdmissionControl:
-    """Admits the use of what a server offers; all else that MCP knows passes untouched."""
+    """Checks requests that use a feature of the offer; passes other MCP requests on without an admission."""
 
     def __init__(self, app: ASGIApp, *, offer: Offer, credentials: Credentials, challenge: Challenge) -> None:
         self._app = app
@@ -86,7 +86,7 @@ class AdmissionControl:
         self._with_body = RequestBodyLimitMiddleware(self._admit, DEFAULT_MAX_REQUEST_BODY_SIZE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with its admission where it needs one, or refuse it."""
+        """Pass a request on, with an `Admission` if it uses a feature, or refuse it."""
         if scope["method"] != "POST":
             await _POST_ALONE(scope, receive, send)
             return
@@ -95,12 +95,12 @@ class AdmissionControl:
         await (refusal or self._with_body)(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at the body, which alone decides what runs."""
+        """Decide by the body, because the SDK runs what the body says."""
         request = Request(scope, receive)
         try:
             body = await request.body()
         except ClientDisconnect:
-            return  # nobody is left to answer
+            return  # the client has disconnected
         if has_too_many_values(body):
             await self._challenge.invalid_request("The request has too many values: send less at once.")(
                 scope, receive, send
@@ -120,7 +120,7 @@ class AdmissionControl:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
-        if answer is not None and await request.is_disconnected():  # while Keycloak was asked
+        if answer is not None and await request.is_disconnected():  # during the exchange
             feature = answer.feature
             log.info(feature.event("cancelled"), **feature.label, **answer.principal.log_fields)
             return
@@ -128,10 +128,10 @@ class AdmissionControl:
         try:
             await self._app(scope, _replayed(body, receive), send)
         finally:
-            del request.state.admission  # the web server keeps the state until the connection's next request
+            del request.state.admission  # uvicorn would keep it, and the token, until the connection's next request
 
     async def _decide(self, use: Use, principal: Principal) -> Admission | Response:
-        """Check the scope first, so that a call which must not run costs Keycloak nothing."""
+        """Check the scopes first, so that a refused call sends no request to Keycloak."""
         refusal = self._scope_refusal(use, principal)
         if refusal is not None:
             return refusal
@@ -157,12 +157,12 @@ class AdmissionControl:
 
 
 def _log_failure(error: NextcloudMCPError, use: Use, principal: Principal) -> None:
-    """Log why a call ends here; any other failed exchange is logged where the tool reports it."""
+    """Log a failure that this module answers; the tool or resource logs other failed exchanges."""
     log.warning(use.feature.event("failed"), **use.feature.label, **principal.log_fields, **error.log_fields)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Hand the body that was read here on to the next application, then whatever else comes."""
+    """Return a `receive` that first returns the body, which is already read, and then further messages."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

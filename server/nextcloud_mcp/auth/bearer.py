@@ -1,4 +1,4 @@
-"""ASGI middleware: no request passes without a genuine bearer token meant for this server (RFC 6750)."""
+"""ASGI middleware: require a valid bearer token for this server (RFC 6750)."""
 
 import structlog
 from starlette.datastructures import Headers
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 class BearerAuth:
-    """Verifies the token and leaves the principal in the request's state."""
+    """Verifies the token and stores the principal in the request's state."""
 
     def __init__(self, app: ASGIApp, *, verifier: TokenVerifier, challenge: Challenge) -> None:
         self._app = app
@@ -30,7 +30,7 @@ class BearerAuth:
         await self._app(scope, receive, send)
 
     async def _authenticate(self, scope: Scope) -> Principal | Response:
-        """Return who is calling, or the refusal."""
+        """Return the principal, or the error response."""
         credentials = Headers(scope=scope).getlist("authorization")
         if len(credentials) > 1:
             return self._challenge.invalid_request("Send one Authorization header, not several.")

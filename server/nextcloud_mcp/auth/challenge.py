@@ -1,8 +1,8 @@
-"""What a client is told when it may not pass: RFC 6750 section 3, and RFC 9728 for where to sign in.
+"""Error responses for refused requests: RFC 6750 section 3, and RFC 9728 for where to sign in.
 
-Every challenge names the protected resource metadata and the scopes to ask for, so that a client which knows
-nothing but this server's URL can sign in by itself. The bodies are JSON-RPC errors: what OAuth needs is in the
-headers, and the body is what MCP clients show to people and models.
+Every challenge contains the URL of the protected resource metadata and the scopes to request. So a client that knows
+only this server's URL can sign in. The bodies are JSON-RPC errors: OAuth clients read the headers, and MCP clients show
+the body to people and models.
 """
 
 from collections.abc import Iterable
@@ -22,17 +22,17 @@ from nextcloud_mcp.errors import (
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
 RETRY_AFTER: Final = 5
-"""Seconds after which a client may ask again when Keycloak can't be reached."""
+"""Seconds after which a client may retry when Keycloak is unreachable."""
 
 ERROR_CODE: Final = -32050
-"""Of the range that JSON-RPC leaves to servers (JSON-RPC 2.0 section 5.1)."""
+"""A code from the range for implementation-defined server errors (JSON-RPC 2.0 section 5.1)."""
 
 RequestId = str | int | None
-"""The `id` of the JSON-RPC request that is answered; None where it has not been read."""
+"""The `id` of the JSON-RPC request; None if the body has not been read."""
 
 
 class Challenge:
-    """Writes the refusals of one protected resource."""
+    """Builds the error responses of one protected resource."""
 
     def __init__(
         self, resource: str, *, server_scope: str, tool_scopes: Iterable[str], first_scopes: Iterable[str]
@@ -41,9 +41,9 @@ class Challenge:
 
         Args:
             resource: its URL.
-            server_scope: the scope that makes a token meant for it.
+            server_scope: the client scope that adds this server to `aud`.
             tool_scopes: all scopes of its tools.
-            first_scopes: those of them that a client is to ask for when it first signs in.
+            first_scopes: the tool scopes that a client requests when it first signs in.
         """
         parts = urlsplit(resource)
         self._resource = resource
@@ -64,28 +64,28 @@ class Challenge:
         }
 
     def token_required(self) -> JSONResponse:
-        """Answer a request without a bearer token: no error code, for there was no error (RFC 6750 section 3.1)."""
+        """Return 401 without an error code for a request without a bearer token (RFC 6750 section 3.1)."""
         return self._response(401, None, self._first_scopes, "Sign in: this server needs a bearer token.")
 
     def invalid_token(self, error: InvalidTokenError, request_id: RequestId = None) -> JSONResponse:
-        """Answer a token that is not acceptable."""
+        """Return 401 for a token that is not acceptable."""
         return self._response(401, "invalid_token", self._first_scopes, str(error), request_id)
 
     def invalid_request(self, description: str, request_id: RequestId = None) -> JSONResponse:
-        """Answer a request that contradicts itself."""
+        """Return 400 for a malformed request."""
         return self._response(400, "invalid_request", self._first_scopes, description, request_id)
 
     def insufficient_scope(self, error: InsufficientScopeError, request_id: RequestId = None) -> JSONResponse:
-        """Answer a genuine token without the tool's scope; asks for what it holds besides what it lacks.
+        """Return 403 for a valid token that lacks scopes; the challenge lists the granted and the missing scopes.
 
-        A client replaces its token by what it asks for (MCP authorization, "Scope Challenge Handling"), so a
-        challenge with the missing scope alone would take the others away.
+        A client replaces its token with one for the challenged scopes (MCP authorization, "Scope Challenge Handling"),
+        so a challenge with only the missing scopes would remove the granted ones.
         """
         scopes = ({*error.granted} & self._tool_scopes) | {*error.missing}
         return self._response(403, "insufficient_scope", scopes, str(error), request_id)
 
     def issuer_unavailable(self, error: IssuerUnavailableError, request_id: RequestId = None) -> JSONResponse:
-        """Answer when the token can't be checked: 503, for a 401 would make the client throw a good token away."""
+        """Return 503 if the token can't be checked, because a 401 would make the client discard a valid token."""
         return JSONResponse(
             _body(str(error), "temporarily_unavailable", request_id),
             status_code=503,
@@ -93,7 +93,7 @@ class Challenge:
         )
 
     def try_later(self, error: TooManyCallsError | OverloadedError) -> JSONResponse:
-        """Answer a request beyond a limit: 429 for the person's own, 503 for everybody's (RFC 6585, RFC 9110)."""
+        """Return 429 for a request beyond the user's limits (RFC 6585), or 503 beyond the server's (RFC 9110)."""
         return JSONResponse(
             _body(str(error), "temporarily_unavailable", None),
             status_code=429 if isinstance(error, TooManyCallsError) else 503,
@@ -122,11 +122,11 @@ class Challenge:
 
 
 def _body(message: str, error: str | None, request_id: RequestId) -> dict[str, Any]:
-    """Return a JSON-RPC error (JSON-RPC 2.0 section 5.1) with the OAuth error code as its data."""
+    """Return a JSON-RPC error (JSON-RPC 2.0 section 5.1) with the OAuth error code in `data`."""
     data = {"data": {"error": error}} if error else {}
     return {"jsonrpc": "2.0", "id": request_id, "error": {"code": ERROR_CODE, "message": message, **data}}
 
 
 def _quotable(text: str) -> str:
-    """Reduce text to what RFC 6750 section 3 allows between the quotes of a parameter."""
+    """Replace or remove characters that RFC 6750 section 3 does not allow in a quoted parameter value."""
     return "".join(c for c in text.replace('"', "'").replace("\\", "/") if " " <= c <= "~")

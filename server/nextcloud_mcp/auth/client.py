@@ -1,11 +1,11 @@
-"""How this server proves to Keycloak which client it is: by a secret that both know, or by assertions that it signs.
+"""Client authentication at Keycloak's token endpoint: with a shared secret, or with assertions that this server signs.
 
-A secret is sent with every exchange (RFC 6749 section 2.3.1). A private key never leaves this machine, and an
-assertion is good for one request (RFC 7523 section 2.2; `private_key_jwt` in OpenID Connect Core section 9).
+A secret is sent with every exchange (RFC 6749 section 2.3.1). A private key never leaves this machine, and an assertion
+is valid for one request (RFC 7523 section 2.2; `private_key_jwt` in OpenID Connect Core section 9).
 
-Either comes from a file that is read again when Keycloak refuses what was in it before, not for each exchange. A file
-may have two secrets, a line each, and the one that Keycloak accepts is used. So the next secret is added first, then
-Keycloak changes, and no call fails in between, whenever a server was started.
+The file with the secret or key is read again when Keycloak rejects its content, not for each exchange. A file may have
+two secrets, one per line, and the one that Keycloak accepts is used. To rotate a secret without failed calls, add the
+new one to the file first, then change it in Keycloak.
 """
 
 import base64
@@ -29,7 +29,7 @@ from nextcloud_mcp.settings import read_secret, read_secrets
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME: Final = 60
-"""Seconds until an assertion expires; Keycloak takes it once within them."""
+"""Seconds until an assertion expires. Keycloak accepts each assertion once."""
 
 MIN_RSA_BITS: Final = 2048
 """RFC 7518 section 3.5."""
@@ -37,47 +37,47 @@ MIN_RSA_BITS: Final = 2048
 
 @dataclass(frozen=True)
 class ClientParameters:
-    """What a request to the token endpoint carries besides its own parameters."""
+    """The headers and form parameters that authenticate the client in a token request."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class ClientAuthentication(Protocol):
-    """The seam between the two ways."""
+    """A method of client authentication."""
 
     def authenticate(self, client_id: str, issuer: str) -> ClientParameters:
-        """Return the proof for one request: `client_id` is who asks, `issuer` is who is asked."""
+        """Return the parameters that authenticate `client_id` in one token request to `issuer`."""
         ...
 
     def reload(self) -> Sequence[Self]:
-        """Return what the file holds now: one or more, each to be tried for itself.
+        """Return what the file contains now: one or more alternatives, which the caller tries in order.
 
         Raises:
-            SettingsError: that can't be used.
+            SettingsError: the content of the file can't be used.
         """
         ...
 
     @property
     def advice(self) -> str:
-        """What an administrator does when Keycloak refuses the proof."""
+        """What an administrator does when Keycloak rejects the client authentication."""
         ...
 
 
 @dataclass(frozen=True)
 class ClientSecret:
-    """A shared secret; `file` is None where it came from the environment."""
+    """A shared secret; `file` is None if the secret is from the environment."""
 
     value: SecretStr
     file: Path | None = None
 
-    def authenticate(self, client_id: str, issuer: str) -> ClientParameters:  # noqa: ARG002 - the secret is the same for whoever asks
+    def authenticate(self, client_id: str, issuer: str) -> ClientParameters:  # noqa: ARG002 - the same for each issuer
         """Return HTTP Basic client authentication; both parts are form-encoded first (RFC 6749 section 2.3.1)."""
         pair = f"{quote_plus(client_id)}:{quote_plus(self.value.get_secret_value())}"
         return ClientParameters(headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"})
 
     def reload(self) -> Sequence[Self]:
-        """Return the secrets that the file holds now."""
+        """Return the secrets that are in the file now."""
         if self.file is None:
             return [self]
         secrets_now = read_secrets("OIDC_CLIENT_SECRET_FILE", self.file)
@@ -85,7 +85,7 @@ class ClientSecret:
 
     @property
     def advice(self) -> str:
-        """Where the present secret belongs."""
+        """How to give this server its current secret."""
         if self.file is None:
             return "set OIDC_CLIENT_SECRET to its present secret and restart this server"
         return f"write its present secret into {self.file}, which the next call reads"
@@ -93,11 +93,11 @@ class ClientSecret:
 
 @dataclass(frozen=True)
 class ClientKey:
-    """A private key whose public half Keycloak has.
+    """A private key whose public key is registered in Keycloak.
 
     Attributes:
-        file: where the key is, in PEM.
-        kid: the key's id, as Keycloak derives it from a public key: the unpadded base64url SHA-256 of its DER.
+        file: the path of the key, in PEM.
+        kid: the key id, as Keycloak derives it from a public key: the unpadded base64url SHA-256 of its DER encoding.
         key: RSA, or EC on the curve P-256.
     """
 
@@ -110,7 +110,7 @@ class ClientKey:
         """Read the key from its file.
 
         Raises:
-            SettingsError: there is none that can be used.
+            SettingsError: the file contains no usable key.
         """
         key = _private_key(read_secret("OIDC_CLIENT_PRIVATE_KEY_FILE", file))
         if key is None:
@@ -122,7 +122,7 @@ class ClientKey:
         return cls(file, base64.urlsafe_b64encode(digest).decode().rstrip("="), key)
 
     def authenticate(self, client_id: str, issuer: str) -> ClientParameters:
-        """Return an assertion for one request (RFC 7523 section 3), meant for the issuer alone."""
+        """Return an assertion for one request (RFC 7523 section 3); its only audience is the issuer."""
         algorithm = "ES256" if isinstance(self.key, ECKey) else "PS256"
         now = int(time.time())
         claims = {
@@ -138,17 +138,17 @@ class ClientKey:
         return ClientParameters(form={"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion})
 
     def reload(self) -> Sequence[Self]:
-        """Return the key that the file holds now."""
+        """Return the key that is in the file now."""
         return [self.read(self.file)]
 
     @property
     def advice(self) -> str:
-        """What Keycloak needs to know the key."""
+        """How to register the key in Keycloak."""
         return f"give it the public key of {self.file}, and see that the clocks of both agree"
 
 
 def _private_key(pem: str) -> RSAKey | ECKey | None:
-    """Return the key, or None if it is none that signs assertions."""
+    """Return the private key, or None if `pem` has no key of a supported type and size."""
     with suppress(JoseError, ValueError, TypeError):
         rsa = RSAKey.import_key(pem)
         return rsa if rsa.is_private and rsa.raw_value.key_size >= MIN_RSA_BITS else None

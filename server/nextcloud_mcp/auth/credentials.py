@@ -1,6 +1,6 @@
-"""With which token a call goes on to Nextcloud: the caller's own, or one exchanged for this call (RFC 8693).
+"""Get the token for Nextcloud: pass the caller's token through, or exchange it for each call (RFC 8693).
 
-There is no third way and no way back: where exchange is chosen and fails, the call fails.
+There is no fallback: if the exchange fails, the call fails.
 """
 
 import base64
@@ -24,43 +24,43 @@ from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
 
-NO_TOKEN: Final = "no-token-only-a-check-of-the-client"  # noqa: S105 - it is no secret
-"""The subject token of an exchange that must fail."""
+NO_TOKEN: Final = "no-token-only-a-check-of-the-client"  # noqa: S105 - not a secret
+"""The subject token of a test exchange, which Keycloak must reject."""
 
 CHECK_INTERVAL: Final = 30.0
-"""Seconds for which a refusal of this server is not checked again: each check leaves an error event in Keycloak."""
+"""Seconds before a rejected client is checked again: each check leaves an error event in Keycloak."""
 
 log = structlog.get_logger()
 
 
 class Credentials(Protocol):
-    """The seam between the two modes."""
+    """Gets tokens for Nextcloud; each mode has an implementation."""
 
     async def for_nextcloud(self, principal: Principal) -> str:
-        """Return the bearer token to present to Nextcloud in this one call."""
+        """Return the bearer token for the Nextcloud requests of one call."""
         ...
 
 
 class PassThrough:
-    """The caller's validated token, as it is."""
+    """Passes the caller's validated token through."""
 
     async def for_nextcloud(self, principal: Principal) -> str:
-        """Return the caller's token; `TokenVerifier` has seen that it names Nextcloud as audience.
+        """Return the caller's token; `TokenVerifier` has checked that its audience includes Nextcloud.
 
         Raises:
-            InvalidTokenError: it has expired. Nextcloud allows no leeway, and its 401 would come when the caller,
-                whom an HTTP 401 makes refresh, can only be shown a failed call.
+            InvalidTokenError: the token has expired, and Nextcloud allows no leeway. The HTTP 401 makes the client
+                refresh its token, whereas a 401 from Nextcloud would only show a failed call.
         """
         if principal.expires_at < time.time():
             raise InvalidTokenError("The token has expired", "refresh it or sign in again")
         return principal.token
 
     async def check(self) -> None:
-        """Ask nothing: in this mode Keycloak need not know this server as a client."""
+        """Do nothing: in this mode, this server needs no client in Keycloak."""
 
 
 class _Issued(BaseModel):
-    """A successful answer of the token endpoint (RFC 8693 section 2.2.1); anything else in it is not read."""
+    """A successful token response (RFC 8693 section 2.2.1); other fields are ignored."""
 
     access_token: str
     issued_token_type: str = ACCESS_TOKEN_TYPE
@@ -68,7 +68,7 @@ class _Issued(BaseModel):
 
 
 class _Refusal(BaseModel):
-    """An error answer of the token endpoint (RFC 6749 section 5.2)."""
+    """An error response of the token endpoint (RFC 6749 section 5.2)."""
 
     error: str
     error_description: str = ""
@@ -76,7 +76,7 @@ class _Refusal(BaseModel):
 
 @dataclass(frozen=True)
 class _KnownRefusal:
-    """Why Keycloak refused this server, what the file had then, and until when that is not asked again."""
+    """Why Keycloak rejected this client, what the file contained then, and when to check again."""
 
     error: TokenExchangeError | SubjectTokenRefusedError
     clients: Sequence[ClientAuthentication]
@@ -84,7 +84,7 @@ class _KnownRefusal:
 
 
 class TokenExchange:
-    """One exchange a call: the caller's token for one whose only audience is Nextcloud. Nothing is kept."""
+    """Exchanges the caller's token for one whose only audience is Nextcloud, once per call. No token is cached."""
 
     def __init__(
         self,
@@ -108,13 +108,12 @@ class TokenExchange:
     async def for_nextcloud(self, principal: Principal) -> str:
         """Exchange the principal's token.
 
-        A request that got no answer is not repeated: Keycloak may have done it, and has then issued a token,
-        touched the user's session and written an event. One call is to be one exchange there, whatever the
-        network does.
+        A request without an answer is not retried: Keycloak may already have issued a token, updated the user's session
+        and logged an event. So each call causes at most one exchange, whatever the network does.
 
         Raises:
-            SubjectTokenRefusedError: Keycloak no longer honours the principal's token.
-            TokenExchangeError: any other failure, with what Keycloak answered and what to do.
+            SubjectTokenRefusedError: Keycloak no longer accepts the principal's token.
+            TokenExchangeError: the exchange failed otherwise; contains Keycloak's answer and what to do.
         """
         response = await self._post(principal.token)
         if response.status_code != httpx.codes.OK:
@@ -122,7 +121,7 @@ class TokenExchange:
         try:
             issued = _Issued.model_validate_json(response.content)
         except ValidationError:
-            # not chained: the error's text would quote the answer, and with it the token
+            # not chained: the error's text quotes the response, which contains the token
             raise TokenExchangeError(
                 "Keycloak's token endpoint answered with something that is no token response",
                 "check OIDC_DISCOVERY_URL, and that nothing rewrites answers in between",
@@ -131,13 +130,13 @@ class TokenExchange:
         return issued.access_token
 
     async def check(self) -> None:
-        """Ask for an exchange that must fail, for Keycloak looks at the client before it looks at the subject token.
+        """Check the client with an exchange that must fail: Keycloak checks the client before the subject token.
 
-        Once Keycloak has accepted this server it is not asked again, until it refuses it in a call. What it refused is
-        asked again every `CHECK_INTERVAL`, or when the file has something else.
+        After Keycloak has accepted the client, it is not checked again until it is rejected in a call. A rejected
+        client is checked again after `CHECK_INTERVAL`, or when the content of the file has changed.
 
         Raises:
-            TokenExchangeError: Keycloak refuses it, or can't be asked.
+            TokenExchangeError: Keycloak rejects the client, or is unreachable.
         """
         if self._accepted:
             return
@@ -156,7 +155,7 @@ class TokenExchange:
         raise error
 
     async def _post(self, subject_token: str) -> httpx.Response:
-        """Ask once; if Keycloak refuses this server itself, once more with each other proof that the file has now."""
+        """Send the exchange; if client authentication fails, try each other secret or key in the file once."""
         used = self._client
         response = await self._send(subject_token, used)
         if not _is_client_authentication_error(response):
@@ -207,7 +206,7 @@ class TokenExchange:
             ) from error
 
     def _refused(self, response: httpx.Response) -> TokenExchangeError | SubjectTokenRefusedError:
-        """Turn Keycloak's refusal into an error that says who has to do what."""
+        """Return the error for a failed exchange, with advice for the person who can fix it."""
         refusal = _refusal(response)
         if refusal is None:
             return TokenExchangeError(
@@ -228,11 +227,11 @@ class TokenExchange:
         )
 
     def _advice(self, status: int, refusal: _Refusal) -> str:
-        """Say what mends a refusal that is not the caller's fault.
+        """Return how to fix a rejection that the caller did not cause.
 
-        401 is about this server's own client (RFC 6749 section 5.2): in Keycloak `unauthorized_client` for a wrong
-        secret, `invalid_client` for one that is disabled or missing. What else is wrong with the client or, with
-        400, with its assertion, differs in its description alone.
+        401 means that client authentication failed (RFC 6749 section 5.2). Keycloak returns `unauthorized_client` for a
+        wrong secret, and `invalid_client` for a disabled or missing client. Only the description tells apart other
+        problems with the client, or with 400, its assertion.
         """
         this_client = (
             f"the administrator must see that the client {self._client_id} is enabled in Keycloak, "
@@ -254,7 +253,7 @@ class TokenExchange:
         }.get(refusal.error_description, this_client if refusal.error == "invalid_client" else otherwise)
 
     def _check(self, issued: _Issued) -> None:
-        """Refuse a token that opens more than Nextcloud; the realm is wrong then, and the call must not go on."""
+        """Refuse a token that is not only for Nextcloud: the realm is misconfigured, and the call must fail."""
         if issued.token_type.lower() != "bearer" or issued.issued_token_type != ACCESS_TOKEN_TYPE:
             raise TokenExchangeError(
                 "Keycloak answered the exchange with a token of type {token_type!r}",
@@ -273,7 +272,7 @@ class TokenExchange:
 
 
 def _refusal(response: httpx.Response) -> _Refusal | None:
-    """Return what Keycloak answered, or None where it is no answer of a token endpoint."""
+    """Return the error response, or None if the body is not one."""
     try:
         return _Refusal.model_validate_json(response.content)
     except ValidationError:
@@ -281,7 +280,7 @@ def _refusal(response: httpx.Response) -> _Refusal | None:
 
 
 def _is_client_authentication_error(response: httpx.Response) -> bool:
-    """Say whether it may be this server's own secret or key: 401, or 400 for an assertion (RFC 7523 section 3.2)."""
+    """Return whether this server's secret or key may be wrong: 401, or 400 for an assertion (RFC 7523 section 3.2)."""
     if response.status_code == httpx.codes.UNAUTHORIZED:
         return True
     refusal = _refusal(response) if response.status_code == httpx.codes.BAD_REQUEST else None
@@ -289,11 +288,11 @@ def _is_client_authentication_error(response: httpx.Response) -> bool:
 
 
 def _is_subject_token_error(refusal: _Refusal) -> bool:
-    """Say whether signing in again would help.
+    """Return whether signing in again would help.
 
-    RFC 8693 section 2.2.2 has `invalid_request` for a bad subject token as for any bad request, so the words must
-    tell. Keycloak's are the same whatever ended the token: sign-out, the account, consent, the client, a not-before,
-    time, a key that is gone (tests/e2e/test_sessions.py). The other codes are what other issuers say.
+    RFC 8693 section 2.2.2 specifies `invalid_request` for a bad subject token and for other bad requests, so the
+    description decides. Keycloak's is the same whatever ended the token: sign-out, the account, consent, the client, a
+    not-before policy, expiry, a removed key (tests/e2e/test_sessions.py). Other issuers use the other codes.
     """
     return refusal.error in {"invalid_token", "invalid_grant"} or (
         refusal.error == "invalid_request" and refusal.error_description == "Invalid token"
@@ -301,10 +300,10 @@ def _is_subject_token_error(refusal: _Refusal) -> bool:
 
 
 def account_with(token: str, principal: Principal) -> tuple[str, str, str]:
-    """Return the principal's account, with the user name that the token for Nextcloud has.
+    """Return the principal's account with the user name from the token for Nextcloud.
 
-    Keycloak writes the present name into a token that it exchanges; the caller's own may have been issued before the
-    name was changed.
+    Keycloak writes the current user name into an exchanged token. The caller's token may be older than a change of the
+    name.
     """
     issuer, subject, username = principal.account
     present = _claims(token).get("preferred_username")
@@ -312,7 +311,7 @@ def account_with(token: str, principal: Principal) -> tuple[str, str, str]:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Read a token that came from the token endpoint itself, so that its signature adds nothing."""
+    """Return the claims without verifying the signature: the token endpoint issued the token, or it is verified."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

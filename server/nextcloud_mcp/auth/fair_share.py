@@ -1,8 +1,8 @@
-"""ASGI middleware: what one person may use of the server at a time, and how much memory all bodies together may take.
+"""ASGI middleware: limits on the calls of each user, and on the memory for all request bodies.
 
-MCP demands limits ("Servers MUST rate limit tool invocations"). They hold for a person (issuer and subject), not for a
-client, and are checked when the token is known and before the body is read or a token is exchanged. What is beyond a
-person's share ends in 429, and what does not fit into the memory in 503, each with `Retry-After`.
+MCP requires limits ("Servers MUST rate limit tool invocations"). They apply to a user (issuer and subject), not to a
+client. They are checked after the token is verified, and before the body is read or a token is exchanged. Beyond a
+user's limits the answer is 429, and without free memory 503, each with `Retry-After`.
 """
 
 import math
@@ -24,35 +24,35 @@ from nextcloud_mcp.errors import OverloadedError, TooManyCallsError
 from nextcloud_mcp.memory import ByteBudget
 
 MAX_CONCURRENT_CALLS: Final = 10
-"""Calls of one person that run at a time; more wait."""
+"""Calls of one user that run at a time; further calls wait."""
 
 MAX_WAITING_CALLS: Final = 40
-"""Calls of one person that wait; more are refused at once."""
+"""Calls of one user that wait; further calls are refused immediately."""
 
 WAIT_TIMEOUT: Final = 10.0
-"""Seconds for which a call waits for its person's other calls, and a body for memory."""
+"""Seconds for which a call waits for the user's other calls, and then for memory."""
 
 BODY_WEIGHT: Final = 8
-"""Bytes of memory for each byte of a body while it is read, parsed twice and sent on."""
+"""Bytes of memory for each byte of a body, which is buffered, parsed twice and passed on."""
 
 MAX_BODY_WITHOUT_SCOPE: Final = 64 * 1024
-"""Bytes of a body whose token has no scope of any tool."""
+"""Maximum bytes of a body if the token has no scope of a tool."""
 
 MAX_PEOPLE: Final = 10_000
-"""People whose calls are remembered at a time; then those who have not called for `MEMORY_SECONDS` are forgotten."""
+"""Maximum users in memory, before users without a call in the last `MEMORY_SECONDS` are removed."""
 
 MEMORY_SECONDS: Final = 60.0
-"""After so long without a call the allowance of a person is whole again, and nothing need be remembered."""
+"""Seconds without a call after which a user's allowance is full again, so that the entry is not needed."""
 
 _MAX_DIGITS: Final = 19
-"""Of a length that is worth reading as a number."""
+"""Maximum digits of a Content-Length that is parsed."""
 
 log = structlog.get_logger()
 
 
 @dataclass
 class _Person:
-    """The calls of one person: those that run or wait, and how many more the rate allows."""
+    """The state of one user: the allowance, when it was updated, and the calls that run or wait."""
 
     allowance: float
     at: float
@@ -61,7 +61,7 @@ class _Person:
 
 
 class FairShare:
-    """Lets each person have a share of the server, and bodies as much memory as there is."""
+    """Limits the calls of each user, and the memory for request bodies."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class FairShare:
         self._memory = ByteBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on when its person and the memory have room for it, or refuse it."""
+        """Pass a request on if the user's limits and the memory allow it, or refuse it."""
         principal: Principal = scope["state"]["principal"]
         account = (principal.issuer, principal.subject)
         is_scoped = bool(self._tool_scopes & principal.scopes)
@@ -101,10 +101,10 @@ class FairShare:
 
     @asynccontextmanager
     async def _turn(self, account: tuple[str, str]) -> AsyncIterator[None]:
-        """Run one of a person's calls in the block.
+        """Wait until the user may run another call, and run it in the block.
 
         Raises:
-            TooManyCallsError: the person has made too many a minute, or at a time.
+            TooManyCallsError: the user makes too many calls per minute, or at a time.
         """
         person = self._person(account)
         self._count(person)
@@ -135,7 +135,7 @@ class FairShare:
         return self._people[account]
 
     def _count(self, person: _Person) -> None:
-        """Take one call from what the rate allows, which grows evenly up to a minute's worth."""
+        """Take one call from the user's allowance, which refills evenly up to one minute's calls."""
         now, a_second = self._clock(), self._calls_per_minute / 60
         person.allowance = min(self._calls_per_minute, person.allowance + (now - person.at) * a_second)
         person.at = now
@@ -148,6 +148,6 @@ class FairShare:
 
 
 def _declared_length(scope: Scope, unknown: int) -> int:
-    """Return the length of the body as its header declares it, or `unknown`."""
+    """Return the Content-Length, or `unknown` if it is missing or invalid."""
     value = Headers(scope=scope).get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS else unknown

@@ -1,6 +1,6 @@
-"""Which tool or resource a request makes use of: by its headers, where the protocol has them, and by its body.
+"""Find the tool or resource that a request uses, in its headers, if the protocol has them, and in its body.
 
-All else that MCP knows (lists, prompts, `ping`) reaches no app of Nextcloud and makes use of none.
+Other MCP requests (lists, prompts, `ping`) use no feature, because they read no data of a Nextcloud app.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from nextcloud_mcp.auth.scopes import Feature, Offer
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a feature, as a JSON-RPC request says it."""
+    """The use of a feature by one JSON-RPC request."""
 
     feature: Feature
     request_id: RequestId
@@ -24,17 +24,17 @@ class Use:
 
 
 def named_in_headers(headers: Mapping[str, str], offer: Offer) -> Feature | None:
-    """Return the feature that the headers name, as MCP 2026-07-28 has it ("Standard Request Headers")."""
+    """Return the feature that the headers name (MCP 2026-07-28, "Standard Request Headers"), or None."""
     name = decode_header_value(headers.get(MCP_NAME_HEADER))
     return _feature(headers.get(MCP_METHOD_HEADER), {"name": name, "uri": name}, offer)
 
 
 def used_by_body(body: bytes, offer: Offer) -> Use | None:
-    """Return the use of a feature that a JSON-RPC body makes, if it makes one.
+    """Return the use of a feature by a JSON-RPC body, or None.
 
     Raises:
-        ValueError: it is not JSON in UTF-8 (RFC 8259 section 8.1), or has half a surrogate pair (section 8.2), which no
-            encoding can carry on. The SDK's other parser, `json.loads`, takes both.
+        ValueError: the body is not JSON in UTF-8 (RFC 8259 section 8.1), or has an unpaired surrogate (section 8.2),
+            which can't be encoded. `json.loads`, which the SDK also uses, accepts both.
     """
     message: Any = from_json(body)
     if not isinstance(message, Mapping):
@@ -52,7 +52,7 @@ def used_by_body(body: bytes, offer: Offer) -> Use | None:
 
 
 def _feature(method: Any, params: Any, offer: Offer) -> Feature | None:
-    """Tell by a JSON-RPC method and its parameters, which may be anything."""
+    """Return the feature for a JSON-RPC method and its parameters, which may have any type, or None."""
     match method, params:
         case "tools/call", {"name": str(name)} if name in offer.tools:
             return Feature("tool", name)

@@ -1,11 +1,11 @@
-"""The issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0) and signing keys (RFC 7517), cached and rotated.
+"""Fetch and cache the issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0) and signing keys (RFC 7517).
 
-The discovery URL is configuration and may be an internal address; whatever `issuer` its document names is the
-issuer, and tokens must name exactly that.
+The discovery URL is a setting and may be an internal address. The `issuer` in its document is the issuer, and a token's
+`iss` must be equal to it.
 
-Three rules keep an outage or a flood of bad tokens from spreading: keys that are known go on verifying while
-Keycloak is away; an unknown key id causes one new fetch, and in vain no more than one every `REFETCH_INTERVAL`; and
-concurrent requests share one fetch.
+Three rules limit the effect of an outage or of many bad tokens. Cached keys stay in use while Keycloak is unreachable.
+An unknown key id causes one fetch; if that fetch does not find the key, the next one waits for `REFETCH_INTERVAL`.
+Concurrent requests share one fetch.
 """
 
 import math
@@ -25,26 +25,26 @@ from nextcloud_mcp.connections import cause_of
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError
 
 JWKS_LIFETIME: Final = 300.0
-"""Seconds after which the keys are fetched anew: how long a key that the realm has withdrawn is still believed."""
+"""Seconds after which the keys are fetched again. A key that the realm has removed is accepted for as long."""
 
 REFETCH_INTERVAL: Final = 10.0
-"""Least number of seconds from a fetch that an unknown key id caused in vain to the next; one that found its key
-was no flood's, for nobody else can make the issuer publish it."""
+"""Minimum seconds between two fetches for unknown key ids, if the first did not find its key. A fetch that found its
+key does not count: only the issuer can publish a key, so no attacker can cause such fetches."""
 
 RETRY_INTERVAL: Final = 1.0
-"""Least number of seconds between a failed fetch and the next."""
+"""Minimum seconds between a failed fetch and the next."""
 
 _MIN_MODULUS: Final = 342
-"""Characters of 2048 bits in BASE64URL, without padding."""
+"""Characters of 2048 bits in base64url without padding."""
 
 MAX_LOG_PAUSE: Final = 64.0
-"""Most seconds between two events about an issuer that was never there."""
+"""Maximum seconds between two log events until the first successful fetch."""
 
 log = structlog.get_logger()
 
 
 class IssuerMetadata(BaseModel):
-    """What this server uses of the issuer's discovery document."""
+    """The fields of the discovery document that this server uses."""
 
     issuer: str
     jwks_uri: str
@@ -53,12 +53,12 @@ class IssuerMetadata(BaseModel):
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """Metadata and signing keys by key id, as fetched at one time."""
+    """Metadata and signing keys by key id, from one fetch."""
 
     metadata: IssuerMetadata
     keys: dict[str, Key]
     unusable: dict[str, str]
-    """Signing keys of the issuer's that can't be used here, and why."""
+    """Reasons why other signing keys of the issuer can't be used, by key id."""
     fetched_at: float
 
 
@@ -81,12 +81,12 @@ class Issuer:
         """Return the issuer's metadata.
 
         Raises:
-            IssuerUnavailableError: it has never been fetched, and can't be now.
+            IssuerUnavailableError: the metadata is not cached and can't be fetched.
         """
         return (await self._current()).metadata
 
     async def await_first(self) -> None:
-        """Return once metadata and keys are there, and log until then why they are not: after pauses that double."""
+        """Fetch metadata and keys until that succeeds, and log each failure; the pauses double."""
         pause = RETRY_INTERVAL
         while self._snapshot is None:
             try:
@@ -97,11 +97,11 @@ class Issuer:
                 pause = min(2 * pause, MAX_LOG_PAUSE)
 
     async def key(self, key_id: str) -> Key:
-        """Return the signing key that a token's `kid` names.
+        """Return the signing key with a token's `kid`.
 
         Raises:
-            InvalidTokenError: the issuer has no such key, or it can't be used here.
-            IssuerUnavailableError: the key is not known here, and the issuer can't be asked.
+            InvalidTokenError: the issuer publishes no such key, or it can't be used.
+            IssuerUnavailableError: the key is not cached, and the issuer is unreachable.
         """
         snapshot = await self._current()
         if key_id not in snapshot.keys and key_id not in snapshot.unusable:
@@ -117,24 +117,24 @@ class Issuer:
         return snapshot.keys[key_id]
 
     async def _current(self) -> _Snapshot:
-        """Return what is known, fetched anew when it is old; the old serves on if that fails."""
+        """Return the cached snapshot, after a refresh if it has expired; a failed refresh keeps it."""
         snapshot = self._snapshot
         if snapshot is None:
             return await self._newer_than(None)
         if self._clock() - snapshot.fetched_at < JWKS_LIFETIME or self._lock.locked():
-            return snapshot  # also while somebody is fetching: a Keycloak that hangs must hold up one call, not all
+            return snapshot  # also during a fetch: if Keycloak hangs, it must delay one call, not all
         try:
             return await self._newer_than(snapshot)
         except IssuerUnavailableError as error:
-            if error.__cause__ is not None:  # asked just now, and not within `RETRY_INTERVAL` of that
+            if error.__cause__ is not None:  # this call has fetched; there is no cause within `RETRY_INTERVAL`
                 log.warning("issuer.not_refreshed", **error.log_fields, detail=self._cause)
             return snapshot
 
     async def _newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:
-        """Fetch once for all who wait; for unknown keys in vain no more than once every `REFETCH_INTERVAL`."""
+        """Fetch once for all waiting calls; for unknown keys, not again within `REFETCH_INTERVAL`."""
         async with self._lock:
             if self._snapshot is not None and self._snapshot is not known:
-                return self._snapshot  # somebody fetched it while we waited for the lock
+                return self._snapshot  # another call has fetched it during the wait for the lock
             now = self._clock()
             if now < self._no_retry_before:
                 raise self._unavailable()
@@ -143,7 +143,7 @@ class Issuer:
             try:
                 self._snapshot = await self._fetch(now)
             except (httpx.HTTPError, ValueError) as error:
-                self._no_retry_before = self._clock() + RETRY_INTERVAL  # from now: a time-out has taken a while
+                self._no_retry_before = self._clock() + RETRY_INTERVAL  # not from `now`: a timeout takes seconds
                 self._failure, self._cause = type(error).__name__, cause_of(error)
                 raise self._unavailable() from error
             if for_key is not None and for_key not in self._snapshot.keys:
@@ -174,7 +174,7 @@ def _signing_keys(jwks: object) -> tuple[dict[str, Key], dict[str, str]]:
     """Return the signing keys of a JWK set, and the reasons why other signing keys can't be used (RFC 7517 section 5).
 
     Raises:
-        ValueError: the document is no JWK set, or has no signing key.
+        ValueError: the document is not a JWK set, or has no signing key.
     """
     if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
         raise ValueError("not a JWK set")  # noqa: TRY004 - a wrong document, not a wrong call
@@ -194,14 +194,14 @@ def _signing_keys(jwks: object) -> tuple[dict[str, Key], dict[str, str]]:
 
 
 class UnusableKeyError(Exception):
-    """A key of the issuer's can't be used; the message says why."""
+    """A key of the issuer can't be used; the message says why."""
 
 
 def signing_key(jwk: dict[str, Any]) -> Key:
-    """Return a signing key of a JWK set.
+    """Return the signing key of a JWK.
 
     Raises:
-        UnusableKeyError: it is of an unknown kind, or too short (RFC 7518 section 3.3).
+        UnusableKeyError: the key has an unknown type, or is too short (RFC 7518 section 3.3).
     """
     modulus = jwk.get("n")
     if jwk.get("kty") == "RSA" and isinstance(modulus, str) and len(modulus.rstrip("=")) < _MIN_MODULUS:

@@ -1,8 +1,8 @@
-"""Which scopes the use of a feature needs, and which features a server offers.
+"""The scopes that each feature needs, and the features that a server offers.
 
-Nextcloud enforces no OAuth scopes: a token that it accepts opens everything its user may do. So what is declared here
-is the only place where a token is worth less than its user, and `auth.admission` is the only place that asks for it
-before a call. What each feature needs, its app declares; this module knows no app.
+Nextcloud does not enforce OAuth scopes: a token that it accepts can do everything that its user can. Only the scopes
+declared here restrict a token, and `auth.admission` checks them before a call. Each app declares what its features
+need; this module knows no app.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,7 +12,7 @@ from mcp.shared.uri_template import UriTemplate
 
 
 class Feature(NamedTuple):
-    """What a request makes use of.
+    """A tool or resource that requests use.
 
     Attributes:
         kind: a tool, a resource, or the completion of a resource's URI.
@@ -23,29 +23,29 @@ class Feature(NamedTuple):
     name: str
 
     def event(self, outcome: str) -> str:
-        """Return the name of a log event: `tool.done`."""
+        """Return the name of a log event, such as `tool.done`."""
         return f"{self.kind}.{outcome}"
 
     @property
     def label(self) -> dict[str, str]:
-        """What names it in a log event."""
+        """The log field that contains the name."""
         return {self.kind: self.name}
 
 
 def nothing_more(_: Mapping[str, Any]) -> frozenset[str]:
-    """Need no further scope, whatever the arguments are."""
+    """Return no further scopes, whatever the arguments are."""
     return frozenset()
 
 
 class Requirement(NamedTuple):
-    """What the use of one feature needs.
+    """The scopes that one feature needs.
 
     Attributes:
         feature: a tool or a resource.
-        scopes: needed by every use. What one scope guards, no other opens, so there are several where a feature reaches
-            further than its own app: a share makes files readable by another way.
-        more_scopes: returns what is needed besides for some arguments. They are as the caller wrote them, of any type:
-            whatever is not plainly harmless needs the scope.
+        scopes: every use needs all of them. A feature that reaches beyond its own app needs several: a share makes
+            files readable in another way.
+        more_scopes: returns the further scopes that some arguments need. The arguments are not validated and may have
+            any type, so arguments that may do harm need the scope.
     """
 
     feature: Feature
@@ -54,22 +54,22 @@ class Requirement(NamedTuple):
 
     @property
     def apps(self) -> frozenset[str]:
-        """The apps that the scopes name: of `notes:read`, `notes`."""
+        """The apps that the scopes name: `notes` for `notes:read`."""
         return frozenset(app_of(scope) for scope in self.scopes)
 
 
 class Offer:
-    """What one server offers of all there is; what it does not offer is as if it did not exist."""
+    """The features that one server offers; clients never see the others."""
 
     def __init__(
         self, requirements: Iterable[Requirement], *, read_only: bool = False, apps: Collection[str] = ()
     ) -> None:
-        """Offer everything, or less.
+        """Offer all features, or some.
 
         Args:
             requirements: what the apps declare.
-            read_only: only what no writing scope is needed for.
-            apps: only these, as their scopes name them; none is all.
+            read_only: offer only features that need no write scope.
+            apps: offer only features of these apps, by the names in scopes; empty means all.
         """
         self._read_only = read_only
         self._apps = frozenset(apps)
@@ -79,27 +79,27 @@ class Offer:
         self._templates: Final = {uri: UriTemplate.parse(uri) for uri in self.resources}
 
     def scopes(self) -> list[str]:
-        """Every scope that something needs, sorted."""
+        """Return all scopes that the features need, sorted."""
         return sorted(frozenset[str]().union(*(each.scopes for each in self._offered.values())))
 
     def has(self, feature: Feature) -> bool:
-        """Say whether `feature` is offered."""
+        """Return whether `feature` is offered."""
         return feature in self._offered
 
     def missing(
         self, feature: Feature, granted: frozenset[str], arguments: Mapping[str, Any] | None = None
     ) -> frozenset[str]:
-        """Return what `granted` lacks for `feature`; with `arguments`, for its use with these.
+        """Return the scopes that `feature` needs and `granted` lacks, with those that `arguments` need.
 
         Raises:
-            KeyError: it is not offered; a feature that nobody declared must never run.
+            KeyError: the feature is not offered; an undeclared feature must never run.
         """
         guarded = Feature("resource", feature.name) if feature.kind == "completion" else feature
         requirement = self._offered[guarded]
         return (requirement.scopes | requirement.more_scopes(arguments or {})) - granted
 
     def resource_at(self, uri: str) -> tuple[str, dict[str, str]] | None:
-        """Return the template of the resource at `uri` and what `uri` fills in, decoded."""
+        """Return the template of the resource at `uri` and the decoded values of its variables, or None."""
         for name, template in self._templates.items():
             values = template.match(uri)
             if values is not None:
@@ -115,5 +115,5 @@ class Offer:
 
 
 def app_of(scope: str) -> str:
-    """Return the app that a scope names: of `notes:read`, `notes`."""
+    """Return the app that a scope names: `notes` for `notes:read`."""
     return scope.partition(":")[0]

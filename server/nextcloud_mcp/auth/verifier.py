@@ -1,8 +1,8 @@
-"""Bearer JWT -> who is calling (RFC 7519, RFC 8725, RFC 9068).
+"""Verify bearer JWTs and return the principal (RFC 7519, RFC 8725, RFC 9068).
 
-A token is accepted when the issuer signed it with an allowed algorithm, it is an access token, it is valid now,
-and it names this server as audience: exactly, as a string. Nothing in its header but `alg`, `kid` and `typ` is
-used; keys come from the issuer's JWKS alone (RFC 8725 section 3.10).
+A token is accepted if the issuer signed it with an allowed algorithm, it is an access token, it is valid now, and its
+audience includes this server, compared as strings. Only `alg`, `kid` and `typ` of its header are used, and `crit` is
+refused. Keys come only from the issuer's JWKS (RFC 8725 section 3.10).
 """
 
 import re
@@ -19,18 +19,18 @@ from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.errors import InvalidTokenError
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""The asymmetric ones that Keycloak signs with, EdDSA by Ed25519 and Ed448. With a symmetric one the public key could
-pass for the secret (RFC 8725 section 2.1), and Keycloak publishes none."""
+"""The asymmetric algorithms that Keycloak supports; EdDSA is Ed25519 and Ed448. With a symmetric algorithm, the public
+key could pass for the secret (RFC 8725 section 2.1), and Keycloak publishes no symmetric keys."""
 
 LEEWAY: Final = 30
-"""Seconds by which the issuer's clock may differ from ours."""
+"""Seconds by which the issuer's clock may differ from this server's."""
 
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is calling, as the token says; valid for one request."""
+    """The caller, as the token's claims say; valid for one request."""
 
     issuer: str
     subject: str
@@ -42,35 +42,35 @@ class Principal:
     username: str = ""
     """`preferred_username`, if the token has it."""
     session_id: str | None = None
-    """`sid`: the session at Keycloak that an administrator can end, if the token has it."""
+    """`sid`, if the token has it: the Keycloak session, which an administrator can end."""
 
     @property
     def log_fields(self) -> dict[str, str | None]:
-        """Who it is in a log event: the client, and the person and session by Keycloak's ids."""
+        """The client, and Keycloak's ids of the user and the session, as fields of a log event."""
         fields = {"client": self.client_id, "subject": self.subject}
         return fields | ({"sid": self.session_id} if self.session_id else {})
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """What a person's account in Nextcloud follows from, as this token has it: issuer, subject and user name."""
+        """Issuer, subject and user name of this token, which determine the Nextcloud account."""
         return (self.issuer, self.subject, self.username)
 
 
 class TokenVerifier:
-    """Verifies access tokens meant for this server."""
+    """Verifies access tokens for this server."""
 
     def __init__(self, issuer: Issuer, *, audiences: frozenset[str], also_required: str | None = None) -> None:
-        """Accept tokens for any of `audiences`; `also_required` must be among their audiences besides."""
+        """Accept tokens with one of `audiences` in `aud`; `also_required` must be in it, too."""
         self._issuer = issuer
         self._audiences = audiences
         self._also_required = also_required
 
     async def verify(self, token: str) -> Principal:
-        """Return the principal of a genuine access token.
+        """Return the principal of a valid access token.
 
         Raises:
             InvalidTokenError: the token is not acceptable; the message says why.
-            IssuerUnavailableError: it can't be checked now.
+            IssuerUnavailableError: the token can't be checked now.
         """
         header = _header(token)
         _check_algorithm(header)
@@ -95,7 +95,7 @@ class TokenVerifier:
         )
 
     def _check_audience(self, claim: str | list[str]) -> None:
-        """Refuse tokens for others, prefixes and look-alikes included: only equal strings are equal."""
+        """Refuse tokens for other audiences; only equal strings match, not prefixes."""
         audiences = {claim} if isinstance(claim, str) else set(claim)
         if not audiences & self._audiences:
             raise InvalidTokenError(
@@ -110,7 +110,7 @@ class TokenVerifier:
 
 
 def _header(token: str) -> Mapping[str, Any]:
-    """Return the protected header, not yet believed."""
+    """Return the protected header, which is not verified yet."""
     try:
         compact = jws.extract_compact(token.encode())
         _check_encoding(urlsafe_b64decode(compact.segments["header"] + b"=="))
@@ -118,7 +118,7 @@ def _header(token: str) -> Mapping[str, Any]:
     except (JoseError, ValueError) as error:
         raise InvalidTokenError("The bearer token is not a signed JWT", "sign in again") from error
     header = compact.headers()
-    if "crit" in header:  # extensions that must be understood, and none is here (RFC 7515 section 4.1.11)
+    if "crit" in header:  # required extensions, of which this server supports none (RFC 7515 section 4.1.11)
         raise InvalidTokenError(
             "The token's header asks for extensions that this server does not know", "sign in again"
         )
@@ -126,17 +126,17 @@ def _header(token: str) -> Mapping[str, Any]:
 
 
 def _check_encoding(text: bytes) -> None:
-    """Refuse JSON in UTF-16 or UTF-32, which Python's parser would read (RFC 8725 section 3.7).
+    """Refuse JSON in UTF-16 or UTF-32, which Python's parser accepts (RFC 8725 section 3.7).
 
     Raises:
-        ValueError: it is no UTF-8, or has a NUL, which JSON in UTF-8 never has.
+        ValueError: the text is not UTF-8, or has a NUL, which JSON in UTF-8 never has.
     """
     if "\0" in text.decode():
         raise ValueError("not UTF-8")
 
 
 def _check_algorithm(header: Mapping[str, Any]) -> None:
-    """Refuse an algorithm before a key is asked for: signing in again gives a token with the same one."""
+    """Refuse other algorithms before the key is fetched, because signing in again does not change the algorithm."""
     algorithm = header.get("alg")
     if algorithm in ALGORITHMS:
         return
@@ -153,7 +153,7 @@ def _check_algorithm(header: Mapping[str, Any]) -> None:
 
 
 class _Registry(jws.JWSRegistry):
-    """The accepted algorithms, without the library's warning that RFC 9864 renames EdDSA: Keycloak has the old name."""
+    """Allows `ALGORITHMS`, without the library's warning that RFC 9864 renames EdDSA: Keycloak uses the old name."""
 
     def get_alg(self, name: str) -> JWSAlgModel:
         """Return an accepted algorithm."""
@@ -173,7 +173,7 @@ def _key_id(header: Mapping[str, Any]) -> str:
 
 
 def _check_claims(claims: dict[str, Any], issuer: str) -> None:
-    """Check issuer, times and shapes (RFC 9068 section 4)."""
+    """Check the issuer, the times and the types of the claims (RFC 9068 section 4)."""
     registry = jwt.JWTClaimsRegistry(
         leeway=LEEWAY,
         iss={"essential": True, "value": issuer},
@@ -192,10 +192,10 @@ def _check_claims(claims: dict[str, Any], issuer: str) -> None:
 
 
 def _check_type(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
-    """Refuse ID tokens, refresh tokens and the like (RFC 8725 section 3.11, RFC 9068 section 2.1).
+    """Refuse ID tokens, refresh tokens and other types (RFC 8725 section 3.11, RFC 9068 section 2.1).
 
-    Keycloak's access tokens have the header type `JWT`, as its ID tokens do; what tells them apart is the claim
-    `typ`, `Bearer` in access tokens alone. Issuers that follow RFC 9068 say it in the header.
+    Keycloak's access tokens and ID tokens have the header type `JWT`. Their claim `typ` differs: it is `Bearer` only in
+    access tokens. Tokens that follow RFC 9068 have their type in the header.
     """
     header_type = str(header.get("typ", "")).lower()
     if header_type in _ACCESS_TOKEN_TYPES and claims.get("typ", "Bearer") == "Bearer":

@@ -1,7 +1,7 @@
-"""MCP on one side, plain functions on the other.
+"""Connect MCP to the functions of the apps.
 
-A function behind a tool or a resource takes arguments that are right and returns a model or raises an error of
-`errors`. All that MCP demands beside that happens here, once: `declaration` says what there is, `arguments` reads what
-a caller sent, `call` has what a function is given besides, `record` logs and counts each use, `results` writes what
-came of it, `visibility` decides what a list shows, and `server` joins them to the MCP SDK.
+The function of a tool or resource takes valid arguments, and returns a model or raises an error of `errors`. This
+package does what MCP requires besides: `declaration` declares tools, resources and prompts, `arguments` validates
+arguments, `call` injects other parameters, `record` logs and counts each use, `results` builds results, `visibility`
+filters lists, and `server` connects them to the MCP SDK.
 """

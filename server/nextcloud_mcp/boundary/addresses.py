@@ -1,4 +1,4 @@
-"""Addresses of this Nextcloud, as a browser or a DAV client shows them, in the place of ids and names.
+"""Accept URLs of this Nextcloud, as a browser or a DAV client shows them, in place of ids and names.
 
 BoardId = Annotated[int, at_address("/apps/deck/board/([0-9]+)"), Named("board", list_boards, scope="deck:read")]
 """
@@ -16,13 +16,12 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def at_address(pattern: str) -> Translated:
-    """Return the marker of an argument that may be an address, of which the pattern's last group is the id or name.
+    """Return the marker of an argument that may be a URL; the pattern's last group is the id or name.
 
-    What is not an address of this Nextcloud that fits stays as it is, and so does one whose group `owner` is not the
-    person.
+    Other texts stay unchanged, and so does a URL whose group `owner` is another user.
 
     Args:
-        pattern: a regular expression of the address's path below Nextcloud, with its fragment: `/apps/x/#/y/([0-9]+)`.
+        pattern: a regular expression of the path below Nextcloud's root, with the fragment: `/apps/x/#/y/([0-9]+)`.
     """
     compiled = re.compile(rf"(?:/index\.php)?(?:{pattern})")
 
@@ -39,10 +38,10 @@ def at_address(pattern: str) -> Translated:
 
 
 def _place(given: str, roots: tuple[str, ...]) -> str | None:
-    """Return the path and fragment of an address of this Nextcloud, with or without its host; None for other texts."""
+    """Return the path and fragment of a URL of this Nextcloud, with or without its host; None for other texts."""
     try:
         address = urlsplit(given)
-    except ValueError:  # a host that cannot be one
+    except ValueError:  # not a valid host
         return None
     if address.scheme.lower() in _SCHEMES:
         path = below(address, roots)
@@ -54,7 +53,7 @@ def _place(given: str, roots: tuple[str, ...]) -> str | None:
 
 
 def below(address: SplitResult, roots: tuple[str, ...]) -> str | None:
-    """Return the part of an address that comes after one of this Nextcloud's; None if it is another server's."""
+    """Return the path of a URL below this Nextcloud's root; None if the URL is another server's."""
     for root in map(urlsplit, roots):
         base = root.path.rstrip("/")
         if _host(root) == _host(address) and (address.path + "/").startswith(base + "/"):

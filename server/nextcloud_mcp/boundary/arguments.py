@@ -1,9 +1,9 @@
-"""Arguments as callers send them, and as a function takes them.
+"""Validate the arguments that callers send.
 
-They are read with one pydantic model for each function. Text stays text, whatever it looks like. Some clients write
-other values as text: a number as `"7"`, a list or an object as JSON, "no value" as `null`, `"null"` or `""`; those are
-understood where they can mean nothing else. What is wrong is said in one plain sentence for each argument, all at
-once, and without the words of pydantic.
+Each function has a pydantic model. A text argument stays text, whatever it looks like. Some clients send other values
+as text: a number as `"7"`, a list or an object as JSON, no value as `null`, `"null"` or `""`. These are accepted if
+their meaning is clear. Errors describe all invalid arguments at once, in one sentence each and without pydantic's
+wording.
 """
 
 import re
@@ -24,7 +24,7 @@ from nextcloud_mcp.auth.json_size import has_too_many_values
 from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError, quoted
 
 MAX_UNKNOWN: Final = 10
-"""Unknown arguments that an error names."""
+"""Maximum unknown arguments that an error names."""
 
 _EXPECTED: Final[Mapping[type, str]] = {
     str: "text",
@@ -48,31 +48,31 @@ _GIVEN: Final[Mapping[type, str]] = {
 }
 
 LARGEST: Final = 2**63
-"""No whole number is as large: databases keep 64 bits, one of them for the sign."""
+"""Whole numbers must be smaller than this, because databases store 64 bits, one of them for the sign."""
 
 SECRET: Final = Field(repr=False)
-"""Annotates an argument of which no error tells the value."""
+"""Marks an argument whose value never appears in errors."""
 
 
 @dataclass(frozen=True)
 class Expects:
-    """Marks a text that stands for something else, as a number does: `expected` is what, for sentences."""
+    """Marks a text that stands for another type, such as a number; errors ask for `expected`."""
 
     expected: str
 
 
 class _EmptyIsDefault:
-    """Marks text of which an empty one means the default."""
+    """Marks text for which an empty text means the default."""
 
 
 NonEmptyText = Annotated[str | None, _EmptyIsDefault()]
-"""Text that a change sets and cannot clear, such as a start, a status or an ETag: an empty one means the default."""
+"""Text that a change sets and cannot clear, such as a start, a status or an ETag: empty text means the default."""
 
 _NO_VALUE: Final = frozenset({"", "null"})
-"""Texts by which clients say that there is no value, where a value would not be text."""
+"""Texts that clients send for no value, where the value is not text."""
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([._][0-9]+)*")
-"""What is meant as a number, and not as a name, however wrong it may be."""
+"""Matches what is meant as a number and not as a name, even if the number is invalid."""
 
 _ABSENT: Final = object()
 
@@ -83,10 +83,10 @@ class _Argument:
 
     Attributes:
         name: Its name.
-        kind: The type of a value, one of `_EXPECTED`.
-        field: What pydantic makes of it.
+        kind: The type of its values, one of `_EXPECTED`.
+        field: Its field in the pydantic model.
         empty_is_default: Whether an empty text means the default.
-        may_be_name: Whether it may be written as a name, which is looked up.
+        may_be_name: Whether callers may pass a name, which is looked up.
     """
 
     name: str
@@ -112,7 +112,7 @@ class _Argument:
         return next((each.expected for each in self.field.metadata if isinstance(each, Expects)), None)
 
     def is_name(self, given: Any) -> bool:
-        """Tell whether a value is a name, where the argument is a number."""
+        """Return whether `given` is a name for a number argument."""
         return (
             self.may_be_name
             and self.kind is not str
@@ -122,10 +122,10 @@ class _Argument:
         )
 
     def value(self, given: Any) -> Any:
-        """Return what to validate, `_ABSENT` where the default is meant.
+        """Return the value to validate, or `_ABSENT` for the default.
 
         Raises:
-            ValueError: pydantic would read into it what nobody meant.
+            ValueError: pydantic would accept the value with a meaning that the caller did not intend.
         """
         if self.kind is str and self._marked is None:
             is_default = given is None or (given == "" and self.empty_is_default)
@@ -139,11 +139,11 @@ class _Argument:
         if self.kind is int and (isinstance(given, bool) or _is_too_large(given)):
             raise ValueError
         if self.kind in {date, datetime} and not _is_written_date(given):
-            raise ValueError  # pydantic takes numbers for seconds since 1970
+            raise ValueError  # pydantic reads numbers as seconds since 1970
         return given
 
     def wrong(self, given: Any, error: ErrorDetails | None = None) -> InvalidArgumentError:
-        """Return the error for a value that does not fit."""
+        """Return the error for an invalid value."""
         location = error["loc"] if error is not None else ()
         if error is not None and error["type"] in {"too_long", "string_too_long"}:
             most, parts = error["ctx"]["max_length"], "characters" if self.kind is str else "items"
@@ -172,7 +172,7 @@ class _Argument:
 
 
 class Arguments:
-    """The arguments that a function takes from its callers."""
+    """The arguments that callers pass to a function."""
 
     def __init__(
         self,
@@ -183,14 +183,14 @@ class Arguments:
         empty_is_default: bool = False,
         place: str = "",
     ) -> None:
-        """Read arguments for these parameters.
+        """Build the model for these parameters.
 
         Args:
-            name: of the tool, resource or prompt, for sentences.
-            parameters: those of its function that callers fill in.
-            named: the names of number arguments that may be written as a name, which is returned as it is.
-            empty_is_default: whether an empty text means no value, where null would: for what only reads.
-            place: where the arguments stand, if not in `arguments`: ` in the URI`.
+            name: the name of the tool, resource or prompt, for errors.
+            parameters: the parameters that callers pass.
+            named: the number arguments for which callers may pass a name, which `read` returns unchanged.
+            empty_is_default: whether an empty text means a default of null; for functions that only read.
+            place: where the arguments are, if not in `arguments`: ` in the URI`. Errors contain it.
         """
         self._name = name
         self._place = place
@@ -212,10 +212,10 @@ class Arguments:
         return schema
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments for the function, without the ones that mean their default.
+        """Return the validated arguments, without those for which the default is meant.
 
         Raises:
-            InvalidArgumentError: some are wrong, missing or unknown; says so of each.
+            InvalidArgumentError: arguments are invalid, missing or unknown; has a sentence for each.
         """
         names = {name: given[name] for name, each in self._arguments.items() if each.is_name(given.get(name))}
         values, wrong = self._values({name: value for name, value in given.items() if name not in names})
@@ -230,7 +230,7 @@ class Arguments:
         return {name: getattr(model, name) for name in model.model_fields_set} | names
 
     def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, InvalidArgumentError]]:
-        """Return the values to validate, and what is wrong already."""
+        """Return the values to validate, and the errors that are known before."""
         values: dict[str, Any] = {}
         wrong: dict[str, InvalidArgumentError] = {}
         for name, argument in self._arguments.items():
@@ -248,7 +248,7 @@ class Arguments:
     def _rejected(
         self, error: ValidationError, given: Mapping[str, Any], known: Container[str]
     ) -> dict[str, InvalidArgumentError]:
-        """Return the errors for what pydantic refused, one for each argument."""
+        """Return the errors for what pydantic rejected, one for each argument."""
         errors: dict[str, InvalidArgumentError] = {}
         for each in error.errors(include_url=False):
             argument = self._arguments[str(each["loc"][0])]
@@ -277,7 +277,7 @@ class Arguments:
             yield InvalidArgumentError(f"{len(names) - MAX_UNKNOWN} more arguments are unknown", "leave them out")
 
     def _nearest(self, plain: str) -> str | None:
-        """Return the argument whose name begins so, as `start_date` does with `start`, or is spelt most alike."""
+        """Return the argument that starts with `plain`, such as `start_date` for `start`, or the most similar one."""
         by_sound = {_plain(each): each for each in self._arguments}
         longer = [each for each in by_sound if plain and each.startswith(plain)]
         return next((by_sound[each] for each in longer or get_close_matches(plain, by_sound, 1)), None)
@@ -303,7 +303,7 @@ def _argument(name: str, field: FieldInfo, *, empty_is_default: bool, may_be_nam
 
 
 def value_types(annotation: Any) -> list[type]:
-    """Return the types that a value may have: of `list[str] | None`, `list` and `NoneType`."""
+    """Return the types that a value may have: `list` and `NoneType` for `list[str] | None`."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return value_types(get_args(annotation)[0])
@@ -313,7 +313,7 @@ def value_types(annotation: Any) -> list[type]:
 
 
 def _parsed(text: str) -> Any:
-    """Return the list or object that is written as JSON, or the text."""
+    """Return the list or object that the text contains as JSON, or else the text."""
     if has_too_many_values(text.encode()):
         raise ValueError
     value = from_json(text)
@@ -321,10 +321,10 @@ def _parsed(text: str) -> Any:
 
 
 def with_commas(given: Any) -> Any:
-    """Return a list of texts, also one that is written as JSON, as a text with commas between them.
+    """Return a list of texts, which may be written as JSON, as a comma-separated text; return other values unchanged.
 
     Raises:
-        ValueError: one of them has a comma itself, or is not a text; says which.
+        ValueError: an item is not a text or contains a comma; the message has its number.
     """
     listed = listed_texts(given)
     if listed is None:
@@ -336,10 +336,10 @@ def with_commas(given: Any) -> Any:
 
 
 def listed_texts(given: Any) -> list[str] | None:
-    """Return a list of texts, also one that is written as JSON; None if it is something else.
+    """Return a list of texts, which may be written as JSON; None for other values.
 
     Raises:
-        ValueError: an item is not a text; says which.
+        ValueError: an item is not a text; the message has its number.
     """
     listed = given
     if isinstance(given, str) and given.lstrip().startswith("["):
@@ -362,7 +362,7 @@ def _is_written_date(given: Any) -> bool:
 
 
 def _is_too_large(given: Any) -> bool:
-    """Tell whether a value is a number that no part of Nextcloud counts up to, also one that is written as text."""
+    """Return whether a number, also one that is written as text, is too large for 64 bits."""
     if isinstance(given, str):
         text = given.strip()
         return _NUMBER.fullmatch(text) is not None and len(text.partition(".")[0].lstrip("+-0_")) > len(str(LARGEST))
@@ -374,11 +374,11 @@ def _described(given: Any) -> str:
 
 
 def _as_json(given: Any) -> str:
-    """Return null, true, false or a number as JSON, or what kind of number it is where it is long."""
+    """Return null, true, false or a number as JSON, but describe a long number."""
     text = to_json(given).decode()
     return text if len(text) <= MAX_QUOTED else "of many digits"
 
 
 def _plain(name: str) -> str:
-    """Return a name as it sounds: `noteId`, `note-id` and `note_id` are alike."""
+    """Return a name for comparisons: `noteId`, `note-id` and `note_id` are the same."""
     return name.casefold().replace("_", "").replace("-", "")

@@ -1,4 +1,4 @@
-"""What a function behind a tool or a resource is given besides its arguments: parameters that clients do not see."""
+"""Inject the parameters that clients do not pass into the function of a tool or resource."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from nextcloud_mcp.nextcloud.users import People
 
 @dataclass(frozen=True)
 class Services:
-    """What lives as long as the server and serves every call; holds no token."""
+    """The objects with the server's lifetime that all calls share; they store no token."""
 
     http: httpx.AsyncClient
     people: People
@@ -26,18 +26,18 @@ class Services:
     mode: Literal["exchange", "pass-through"]
     offer: Offer
     addresses: tuple[str, ...] = ()
-    """The URLs under which people know this Nextcloud, and this server does."""
+    """The URLs of this Nextcloud that this server and people use."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a tool or a resource: the admission under which it runs, and what serves it."""
+    """One use of a tool or resource: its admission and the shared services."""
 
     admission: Admission
     services: Services
 
     def nextcloud(self) -> Nextcloud:
-        """Open this call's conversation with Nextcloud; raises the exchange's error if there is no token."""
+        """Return this call's Nextcloud client; raise the error of the exchange if there is no token."""
         return Nextcloud(
             self.services.http, self.services.people, account=self.admission.account, token=self.admission.token()
         )
@@ -45,29 +45,29 @@ class Call:
 
 @dataclass(frozen=True)
 class Injected:
-    """Marks a parameter that is filled in from the call."""
+    """Marks a parameter whose value comes from the call."""
 
     value_from: Callable[[Call], Any]
 
 
 AsUser = Annotated[Nextcloud, Injected(Call.nextcloud)]
-"""A parameter of this type is Nextcloud as the person who calls."""
+"""A parameter of this type is a Nextcloud client with the caller's token."""
 
 Admitted = Annotated[Admission, Injected(lambda call: call.admission)]
-"""A parameter of this type is the admission under which the function runs."""
+"""A parameter of this type is the call's admission."""
 
 Shared = Annotated[Services, Injected(lambda call: call.services)]
-"""A parameter of this type is what lives as long as the server."""
+"""A parameter of this type is the shared services."""
 
 
 def admission_of(context: ServerRequestContext[Services, Any]) -> Admission | None:
-    """Return the admission that `auth.admission` left in the request's state, if there is one."""
+    """Return the admission that `auth.admission` stored in the request's state, or None."""
     admission = getattr(context.request.state, "admission", None) if context.request is not None else None
     return admission if isinstance(admission, Admission) else None
 
 
 def split_parameters(function: Callable[..., Any]) -> tuple[dict[str, Parameter], dict[str, Injected]]:
-    """Return the parameters of a function that callers fill in, and how the others are filled in."""
+    """Return the parameters that callers pass, and the markers of those that are injected."""
     arguments: dict[str, Parameter] = {}
     injected: dict[str, Injected] = {}
     for name, parameter in signature(function, eval_str=True).parameters.items():
@@ -80,5 +80,5 @@ def split_parameters(function: Callable[..., Any]) -> tuple[dict[str, Parameter]
 
 
 def inject(injected: Mapping[str, Injected], call: Call) -> dict[str, Any]:
-    """Return the values of the parameters that a call fills in."""
+    """Return the values of the injected parameters."""
     return {name: each.value_from(call) for name, each in injected.items()}

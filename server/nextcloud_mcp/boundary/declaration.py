@@ -1,19 +1,18 @@
-"""How an app declares what it offers: tools, resources and prompts.
+"""How an app declares its tools, resources and prompts.
 
-Its tools stand in its `tools.py`, each with its title, its scopes and what it may change above its function:
+The tools are in its `tools.py`. A decorator above each function declares its title, its scopes and what it may change:
 
     @reads("Read a note", scopes="notes:read")
     async def nc_notes_get_note(note_id: int, nextcloud: AsUser) -> Note: ...
 
-and its `__init__.py` says what belongs to the app:
+The app itself is declared in its `__init__.py`:
 
     APP = App("notes", key="notes", tools=tools_in(tools), resources=tools.RESOURCES)
 
 A resource is declared as `Resource("nc://Notes/{note_id}", nc_notes_get_note, "A note", scopes="notes:read")`. Its
-function is written like that of a tool, and may be one: what the URI fills in are its arguments. It returns a model,
-which is sent as JSON, or a `Content`. A function in `complete` proposes values for a variable: it takes `value`, what
-has been typed so far, the variables that come before it if it needs them, and `AsUser`; it returns strings, the best
-first.
+function is written like that of a tool, and may be one. The variables of the URI are its arguments. It returns a model,
+which is sent as JSON, or a `Content`. A function in `complete` proposes values for a variable. Its parameters are
+`value`, the text typed so far, the preceding variables that it needs, and `AsUser`. It returns strings, the best first.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,7 +34,7 @@ from nextcloud_mcp.boundary.results import Results
 from nextcloud_mcp.boundary.schemas import input_schema
 
 CommaList = Annotated[str, BeforeValidator(with_commas), Field(max_length=100_000)]
-"""A text that lists things with commas between, or a list of texts; in code, a list has at most 1,000 parts."""
+"""A comma-separated text, or a list of texts. The calendar accepts at most 1,000 parts."""
 
 Texts = Annotated[list[str], Field(max_length=1_000)]
 """A list of texts."""
@@ -48,7 +47,7 @@ MoreScopes = Callable[[Mapping[str, Any]], frozenset[str]]
 
 
 class Tool(Generic[Given, Returned]):
-    """A tool: its function, what clients are told of it, and which scopes it needs."""
+    """A tool: its function, its description for clients, and the scopes that it needs."""
 
     def __init__(
         self,
@@ -58,14 +57,14 @@ class Tool(Generic[Given, Returned]):
         more_scopes: MoreScopes,
         annotations: ToolAnnotations,
     ) -> None:
-        """Declare `function` as a tool that is called by its name.
+        """Declare `function` as a tool of the same name.
 
         Args:
-            function: what the tool does; its docstring is the description.
-            title: for people.
-            scopes: needed by every call, with spaces between (RFC 6749 section 3.3).
-            more_scopes: as `auth.scopes.Requirement` has it.
-            annotations: what it may change.
+            function: the function of the tool; its docstring is the description.
+            title: the display name.
+            scopes: the scopes that every call needs, separated by spaces (RFC 6749 section 3.3).
+            more_scopes: see `auth.scopes.Requirement`.
+            annotations: what the tool may change.
         """
         update_wrapper(self, function)
         self.name = function.__name__
@@ -81,14 +80,14 @@ class Tool(Generic[Given, Returned]):
         self.output_schema = self._results.schema
 
     def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Awaitable[Returned]:
-        """Call the function itself, as the code of its app does."""
+        """Call the function directly, for the app's own code."""
         return self._call(*args, **kwargs)
 
     async def run(self, arguments: Mapping[str, Any], call: Call) -> CallToolResult:
-        """Call the function with what a client sent and return what it returns, as MCP has it.
+        """Call the function with a client's arguments, and return the result in the form of MCP.
 
         Raises:
-            NextcloudMCPError: the arguments do not fit, or what the function raises.
+            NextcloudMCPError: the arguments are invalid, or the function raises it.
         """
         return self._results.of(await self._function.run(arguments, call))
 
@@ -99,7 +98,7 @@ AnyTool = Tool[Any, Any]
 def reads(
     title: str, *, scopes: str, more_scopes: MoreScopes = nothing_more
 ) -> Callable[[Asynchronous[Given, Returned]], Tool[Given, Returned]]:
-    """Declare the function below as a tool that changes nothing."""
+    """Declare the decorated function as a tool that changes nothing."""
     annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     return lambda function: Tool(function, title, scopes, more_scopes, annotations)
 
@@ -107,14 +106,14 @@ def reads(
 def writes(
     title: str, *, scopes: str, destructive: bool, idempotent: bool, more_scopes: MoreScopes = nothing_more
 ) -> Callable[[Asynchronous[Given, Returned]], Tool[Given, Returned]]:
-    """Declare the function below as a tool that changes something.
+    """Declare the decorated function as a tool that changes something.
 
     Args:
-        title: as for `Tool`, like `scopes` and `more_scopes`.
-        scopes: see there.
-        destructive: whether what was there before can be gone afterwards.
+        title: see `Tool`.
+        scopes: see `Tool`.
+        destructive: whether a call may delete or overwrite what exists.
         idempotent: whether a second call with the same arguments changes nothing more.
-        more_scopes: see there.
+        more_scopes: see `Tool`.
     """
     annotations = ToolAnnotations(
         read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
@@ -124,7 +123,7 @@ def writes(
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource: its URI or URI template (RFC 6570), the function that reads it, and what completes the URI."""
+    """A resource: its URI or URI template (RFC 6570), the function that reads it, and those that complete the URI."""
 
     uri: str
     function: Callable[..., Awaitable[Any]]
@@ -135,21 +134,21 @@ class Resource:
 
     @property
     def requirement(self) -> Requirement:
-        """What reading it needs, and completing its URI."""
+        """The scopes for reading it and for completing its URI."""
         return Requirement(Feature("resource", self.uri), frozenset(self.scopes.split()))
 
 
 @dataclass(frozen=True)
 class App:
-    """One app, and all that it offers.
+    """One app with its tools and resources.
 
     Attributes:
-        name: what its scopes and people call it.
-        key: what Nextcloud's capabilities call it.
+        name: its name in scopes and for people.
+        key: its name in Nextcloud's capabilities.
         tools: in the order in which clients see them.
-        resources: likewise.
-        probe: a request that changes nothing, by which the doctor finds out whether its API answers, such as
-            `GET /index.php/apps/deck/api/v1.1/boards`; `{user}` in it is the person's id.
+        resources: in the order in which clients see them.
+        probe: a request that changes nothing, such as `GET /index.php/apps/deck/api/v1.1/boards`. With it, the doctor
+            checks whether the app's API answers; `{user}` stands for the user id.
     """
 
     name: str
@@ -160,18 +159,18 @@ class App:
 
     @property
     def requirements(self) -> list[Requirement]:
-        """What the use of each of them needs."""
+        """The scopes that each of its tools and resources needs."""
         return [*(tool.requirement for tool in self.tools), *(resource.requirement for resource in self.resources)]
 
 
 def tools_in(*modules: ModuleType) -> tuple[AnyTool, ...]:
-    """Return the tools that modules declare, in their order."""
+    """Return the tools that the modules declare, in their order."""
     return tuple(each for module in modules for each in vars(module).values() if isinstance(each, Tool))
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt: what writes the order, its title, and the tools that the order speaks of."""
+    """A prompt: the function that returns its text, its title, and the tools that the text names."""
 
     function: Callable[..., str]
     title: str
@@ -180,14 +179,14 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Content:
-    """What a resource holds, where that is no JSON; `mime_type` may differ from the declared one."""
+    """The content of a resource, if it is not JSON; `mime_type` may differ from the declared one."""
 
     data: str | bytes
     mime_type: str
 
 
 class Result(BaseModel):
-    """The fields that every result has besides its own."""
+    """The fields that all results have."""
 
     success: bool = True
     timestamp: datetime = Field(default_factory=lambda: datetime.now(UTC))

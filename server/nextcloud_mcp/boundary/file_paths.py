@@ -1,4 +1,4 @@
-"""Paths of files, also written as the address that a browser or a WebDAV client shows."""
+"""Accept URLs, as a browser or a WebDAV client shows them, in place of file paths."""
 
 import re
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from nextcloud_mcp.nextcloud import files
 _ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 
 _BY_ID: Final = re.compile(r"(?:/index\.php)?/(?:f|apps/files/files)/([0-9]{1,18})/?")
-"""The addresses of a file or folder by its id: the internal link, and that of the web page, which has `dir` besides."""
+"""URLs of a file or folder by its id: the internal link, and the web page, which also has `dir`."""
 
 _PAGE: Final = re.compile(r"(?:/index\.php)?/apps/files(?:/files)?/?")
-"""The web page of a folder, which `dir` names."""
+"""The web page of a folder; `dir` is the path of the folder."""
 
 _DAV: Final = re.compile(r"/remote\.php/(?:dav/files/([^/]+)|webdav)(/.*)?")
-"""The address of a file or folder for WebDAV."""
+"""The WebDAV URL of a file or folder."""
 
 
 _INTERNAL: Final = re.compile("/f/[0-9]{1,18}/?")
@@ -31,15 +31,15 @@ _WITHOUT_HOST: Final = re.compile(
     rf"|{_INTERNAL.pattern}",
     re.DOTALL,
 )
-"""An address of which only the part after the host is given."""
+"""A URL without scheme and host."""
 
 
 async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
-    """Return the path of a file, if it is given as an address of this Nextcloud; else what is given.
+    """Return the path of a file, if `given` is a URL of this Nextcloud, or else `given`.
 
     Raises:
-        InvalidArgumentError: the address is another server's, or of something that is not a file of the person's.
-        NotFoundError: it has the id of a file that the person does not see.
+        InvalidArgumentError: the URL is another server's, or is not that of a file of the user.
+        NotFoundError: the URL has the id of a file that the user does not see.
     """
     if not _ADDRESS.match(given.strip()) and not _WITHOUT_HOST.fullmatch(given):
         return given
@@ -63,11 +63,11 @@ async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
 
 
 FilePath = Annotated[str, Translated(_path_at)]
-"""A path below the person's root folder, or an address of this Nextcloud that leads there."""
+"""A path below the user's root folder, or its URL in this Nextcloud."""
 
 
 async def _path_of(call: Call, file_id: int, folder: str) -> str:
-    """Return the path of what has this id: by search, which does not find the root folder, or `folder` itself."""
+    """Return the path of the file or folder with this id; `folder` is checked too, as search omits the root folder."""
     try:
         return await files.path_of(call.nextcloud(), file_id)
     except NotFoundError:
@@ -77,7 +77,7 @@ async def _path_of(call: Call, file_id: int, folder: str) -> str:
 
 
 def _id_in(path: str, query: Mapping[str, list[str]]) -> int | None:
-    """Return the id of the file that an address opens; the web page names it in its query, or in its path."""
+    """Return the id of the file that a URL opens, from the query or the path of the web page, or None."""
     opened = query.get("openfile", [""])[0]
     if _PAGE.fullmatch(path) and re.fullmatch("[0-9]{1,18}", opened):
         return int(opened)
@@ -86,14 +86,14 @@ def _id_in(path: str, query: Mapping[str, list[str]]) -> int | None:
 
 
 def _split(given: str, roots: tuple[str, ...]) -> tuple[SplitResult, str]:
-    """Return the parts of an address, and its path below the root of this Nextcloud.
+    """Return the parts of a URL, and its path below the root of this Nextcloud.
 
     Raises:
-        InvalidArgumentError: it is another server's.
+        InvalidArgumentError: the URL is another server's.
     """
     try:
         address = urlsplit(given)
-    except ValueError:  # a host that cannot be one
+    except ValueError:  # not a valid host
         address = urlsplit("https:")
     path = below(address, roots) if address.scheme else address.path
     if path is None:

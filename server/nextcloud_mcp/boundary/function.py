@@ -1,4 +1,4 @@
-"""A function with its arguments: how tools, resources and completions are run."""
+"""Run the functions of tools, resources and completions with their arguments."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from nextcloud_mcp.errors import ForbiddenError, NotFoundError
 
 
 class Function:
-    """Runs a function with what a caller sent, and with what the call fills in."""
+    """Runs a function with the caller's arguments and the injected parameters."""
 
     def __init__(
         self,
@@ -23,10 +23,10 @@ class Function:
         """Prepare `function`.
 
         Args:
-            function: what is run.
-            name: what sentences call it.
-            reads: whether it changes nothing: then an empty text means no value, and a number may be a title.
-            place: as for `Arguments`.
+            function: the function to run.
+            name: its name in errors.
+            reads: whether it changes nothing; then an empty text means no value, and a number may be a title.
+            place: see `Arguments`.
         """
         parameters, self._injected = split_parameters(function)
         self._function = function
@@ -38,8 +38,8 @@ class Function:
         """Return what the function returns.
 
         Raises:
-            InvalidArgumentError: what is given does not fit.
-            NotFoundError: there is nothing of a name that is given.
+            InvalidArgumentError: the arguments are invalid.
+            NotFoundError: no item has the given name.
         """
         arguments = await self._lookups.before(self.arguments.read(given), call)
         ids = self._ids(given)
@@ -49,14 +49,14 @@ class Function:
             arguments = await self._lookups.after(error, arguments, call, ids=ids)
         try:
             return await self._call(arguments, call)
-        except NotFoundError as error:  # for a text that is a name, after a number that was one
+        except NotFoundError as error:  # the number was a title, and a text is a name
             arguments = await self._lookups.after(error, arguments, call, ids=ids)
         return await self._call(arguments, call)
 
     def _ids(self, given: Mapping[str, Any]) -> frozenset[str]:
-        """Return the numbers that were not written as text, where something changes: they are ids alone.
+        """Return the number arguments that can only be ids: of a function that writes, those not written as text.
 
-        What has such a number for a title must not be changed in the place of what is gone.
+        Otherwise, if an item is gone, the function would change another item that has the number as its title.
         """
         if self._reads:
             return frozenset()

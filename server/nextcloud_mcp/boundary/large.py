@@ -1,6 +1,6 @@
-"""Large answers, and their turn: each lies in memory some ten times over until it is sent, and a container has an end.
+"""Limit concurrent reads of large files: a large answer takes about ten times its size in memory until it is sent.
 
-What is text in JSON is written into JSON once more for a tool's result, and encoded for the way, all by the SDK.
+The SDK encodes the text of a tool's result as JSON again, and then as bytes.
 """
 
 from collections.abc import AsyncIterator
@@ -12,18 +12,18 @@ import anyio
 from nextcloud_mcp.errors import NextcloudUnavailableError
 
 READ_TIMEOUT: Final = 60.0
-"""Seconds for which a call waits for its turn and reads, so that a slow storage can't keep the places for good."""
+"""Seconds for which a call waits for a slot and reads, so that slow storage can't block the slots forever."""
 
 _AT_ONCE: Final = anyio.CapacityLimiter(2)
-"""Whoever is about to read a large file takes a place here, and others wait: two of them fit into 256 MiB."""
+"""The slots for reads of large files: two of them fit into 256 MiB."""
 
 
 @asynccontextmanager
 async def read_slot() -> AsyncIterator[None]:
-    """Read something large in the block.
+    """Wait for a slot, and read something large in the block.
 
     Raises:
-        NextcloudUnavailableError: it is not there in time, or others take all of that.
+        NextcloudUnavailableError: waiting and reading took longer than `READ_TIMEOUT`.
     """
     try:
         with anyio.fail_after(READ_TIMEOUT):

@@ -1,11 +1,11 @@
-"""Arguments that callers write as people call things: a board's title for its id, an address for a path.
+"""Accept names in place of ids, such as a board's title, and URLs in place of paths.
 
     BoardId = Annotated[int, Named("board", list_boards, scope="deck:read")]
     FilePath = Annotated[str, Translated(path_at)]
 
-A number is looked up where it is written as other text. A text, and a number written in digits, is looked up only after
-the function has found nothing under it, for most are right, and looking costs a request. What is not among the things,
-or is there more than once, is refused with a list of them, for callers whose token may read it.
+If a number is expected, text that is not a number is looked up before the call. Text arguments, and numbers, are looked
+up only after the function has not found the item, because most are right and a lookup costs a request. If no item or
+several items have the name, the error lists the items, if the token has the scope to read them.
 """
 
 import re
@@ -30,10 +30,10 @@ class Named:
     """Marks an argument that may be a name.
 
     Attributes:
-        kind: What is named: `board`.
-        list_things: Lists what there is; is given the arguments too, of which those before it are looked up already.
-        scope: The scope that a token must have to be shown that list.
-        exists: Tells whether there is something with an id, where the list leaves some out.
+        kind: What has the name: `board`.
+        list_things: Lists the items; its second parameter is the arguments, with the preceding names looked up.
+        scope: The scope that the token needs for an error to list the items.
+        exists: Returns whether an item with an id exists, if the list omits some items.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Translated:
-    """Marks a text that may be written in another way, such as a path as an address: what returns the usual one."""
+    """Marks a text that may have another form, such as a URL for a path; `translate` returns the usual form."""
 
     translate: Callable[[Call, str, Arguments], Awaitable[str]]
 
@@ -61,11 +61,11 @@ class Lookups:
         self.numbers = frozenset(name for name in self._named if int in value_types(annotations[name]))
 
     async def before(self, arguments: Arguments, call: Call) -> dict[str, Any]:
-        """Return the arguments with numbers in the place of names, and translated.
+        """Return the arguments with names replaced by ids, and texts translated.
 
         Raises:
-            NotFoundError: there is nothing of that name.
-            InvalidArgumentError: there is more than one, or a text cannot be translated.
+            NotFoundError: no item has the name.
+            InvalidArgumentError: several items have the name, or a text cannot be translated.
         """
         found = dict(arguments)
         for name, translated in self._translated.items():
@@ -74,7 +74,7 @@ class Lookups:
         for name, marker in self._named.items():
             if name not in self.numbers or not isinstance(found.get(name), str):
                 continue
-            if re.fullmatch("[0-9]{1,18}", found[name]):  # from an address
+            if re.fullmatch("[0-9]{1,18}", found[name]):  # from a URL
                 found[name] = int(found[name])
             else:
                 things = await marker.list_things(call.nextcloud(), found)
@@ -84,13 +84,13 @@ class Lookups:
     async def after(
         self, error: NotFoundError | ForbiddenError, arguments: Arguments, call: Call, *, ids: AbstractSet[str]
     ) -> dict[str, Any]:
-        """Return the arguments to try again with, after the function has raised `error`.
+        """Return the arguments for another attempt, after the function has raised `error`.
 
-        Texts come first. Numbers are looked up where no text was the name of something, also where Nextcloud forbids
-        the call, which is how Deck answers for what is not there. Those in `ids` are ids and never titles.
+        Texts are looked up first, and numbers if that changes nothing. After a `ForbiddenError` only numbers are looked
+        up: Deck returns it for what does not exist. Arguments in `ids` are ids and never titles.
 
         Raises:
-            NotFoundError, ForbiddenError: `error`, if all that may be a name is there; else as `before`.
+            NotFoundError, ForbiddenError: `error` itself, if the lookups change nothing; otherwise see `before`.
         """
         texts = self._named.keys() - self.numbers if isinstance(error, NotFoundError) else frozenset()
         found = await self._found(texts, arguments, call)
@@ -102,7 +102,7 @@ class Lookups:
         return found
 
     async def _found(self, names: AbstractSet[str], arguments: Arguments, call: Call) -> dict[str, Any]:
-        """Return the arguments with ids in the place of names, as far as Nextcloud lists what there is."""
+        """Return the arguments with names replaced by ids, up to the first list that Nextcloud does not return."""
         found = dict(arguments)
         for name, marker in self._named.items():
             if name not in names or found.get(name) in {None, ""}:
@@ -113,14 +113,14 @@ class Lookups:
                 if name in self.numbers and await _is_id(marker, given, things, call, found):
                     continue
             except NextcloudError:
-                break  # the error of the call says more of what was asked for
+                break  # the call's own error is more specific
             id_found = _find(marker, given, things, call)
             found[name] = int(id_found) if name in self.numbers else id_found
         return found
 
 
 async def _is_id(marker: Named, given: str, things: Iterable[Thing], call: Call, arguments: Arguments) -> bool:
-    """Return whether a number is the id of something."""
+    """Return whether a number is the id of an item."""
     if given in {thing.id for thing in things}:
         return True
     return marker.exists is not None and await marker.exists(call.nextcloud(), arguments, int(given))

@@ -1,12 +1,12 @@
-"""Pages of long lists: `limit` and `cursor`, so that no answer floods a model's context.
+"""Pages of long lists: `limit` and `cursor`, so that no result fills a model's context.
 
-A cursor is opaque to clients, as those of MCP's own lists are ("Pagination"), and says where the next page starts:
-nothing is kept here between calls. What is added or deleted meanwhile moves the rest, as in any list by offset.
+A cursor is opaque to clients, like those of MCP's own lists ("Pagination"). It contains the start of the next page, so
+the server stores nothing between calls. Entries that are added or deleted meanwhile shift the following pages.
 
-A tool that lists takes `limit: int = DEFAULT_LIMIT, cursor: str = ""` as its last parameters, and its result is a
-`Paged`. Where Nextcloud sends the whole list, `page` cuts it; where Nextcloud pages by itself, `start_of` gives the
-offset to ask it for, and `cursor_at` the cursor for the one after. Where Nextcloud's pages start after an id,
-the number is that id in place of an offset.
+A tool that lists has `limit: int = DEFAULT_LIMIT, cursor: str = ""` as its last parameters, and returns a `Paged`. If
+Nextcloud sends the whole list, `page` cuts it. If Nextcloud pages by offset, `start_of` returns the offset and
+`cursor_at` the cursor of the next page. If Nextcloud's pages start after an id, the number is that id instead of an
+offset.
 """
 
 import base64
@@ -19,35 +19,35 @@ from nextcloud_mcp.boundary.declaration import Result
 from nextcloud_mcp.errors import InvalidArgumentError
 
 DEFAULT_LIMIT: Final = 100
-"""Entries of a page, where the caller does not say."""
+"""Entries of a page, if the caller does not pass `limit`."""
 
 MAX_LIMIT: Final = 1000
-"""Entries of a page, whatever the caller says."""
+"""Maximum entries of a page."""
 
 _POSITION: Final = re.compile(r"from:([0-9]{1,18})", re.ASCII)
-"""An offset, or the id after which the next page starts: Nextcloud's ids are 64 bits wide."""
+"""An offset, or the id after which the next page starts: Nextcloud's ids have 64 bits."""
 
 Item = TypeVar("Item")
 
 
 class Paged(Result):
-    """The fields that the result of every list has: `next_cursor` is null at the end."""
+    """The fields of the result of every list; `next_cursor` is null on the last page."""
 
     next_cursor: str | None = None
 
 
 class Page(NamedTuple, Generic[Item]):
-    """A part of a list, and the cursor for the next; None at the end."""
+    """A part of a list, and the cursor of the next part; None at the end."""
 
     items: list[Item]
     next_cursor: str | None
 
 
 def page(items: Sequence[Item], limit: int, cursor: str = "") -> Page[Item]:
-    """Return the part of `items` that starts where `cursor` says; an empty cursor is the beginning.
+    """Return the page of `items` that starts at `cursor`; an empty cursor means the first page.
 
     Raises:
-        InvalidArgumentError: as for `start_of`.
+        InvalidArgumentError: see `start_of`.
     """
     start = start_of(cursor, limit)
     end = start + limit
@@ -55,10 +55,10 @@ def page(items: Sequence[Item], limit: int, cursor: str = "") -> Page[Item]:
 
 
 def start_of(cursor: str, limit: int) -> int:
-    """Return how many entries come before the page that is asked for.
+    """Return the number of entries before the requested page.
 
     Raises:
-        InvalidArgumentError: the cursor is none of ours, or the limit is out of bounds.
+        InvalidArgumentError: the cursor is invalid, or the limit is out of range.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidArgumentError(

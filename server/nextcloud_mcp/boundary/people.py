@@ -1,4 +1,4 @@
-"""People by what others call them, for the tools of apps that know uids alone."""
+"""Find users by mail address or display name, for the tools of apps that accept only uids."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ from nextcloud_mcp.nextcloud.names import folded
 
 
 def as_uid(given: Any) -> Any:
-    """Return the uid of somebody who is given as reading shows people: as an object, or as an assignment."""
+    """Return the uid in an object or assignment, which is how results show users, or else `given`."""
     found = given.get("participant", given) if isinstance(given, dict) else given
     uid = found.get("uid") if isinstance(found, dict) else found
     return uid if isinstance(uid, str) else given
 
 
 async def find_person(nextcloud: Nextcloud, admission: Admission, given: str) -> str:
-    """Return the uid of the account with this id, mail address or display name, or `given` where nobody is found.
+    """Return the uid of the account with this id, mail address or display name, or `given` if there is none.
 
-    Nextcloud has no other search for people than the one for those to share with, which leaves out who asks. It is
-    asked if the token may share; without that, nobody is found.
+    Nextcloud's only search for users is that of the Sharee API, which omits the caller. It is used if the token has the
+    scope `sharing:write`; otherwise no user is found.
 
     Raises:
-        InvalidArgumentError: there is more than one.
+        InvalidArgumentError: several users match.
     """
     if "sharing:write" not in admission.principal.scopes:
         return given

@@ -1,4 +1,4 @@
-"""How a prompt is shown and written (MCP, "Prompts"). It reads nothing, so it needs no admission."""
+"""List and render prompts (MCP, "Prompts"). A prompt reads no data, so it needs no admission."""
 
 from inspect import Parameter, signature
 from typing import Annotated, Any, get_args, get_origin
@@ -11,7 +11,7 @@ from nextcloud_mcp.boundary.declaration import Prompt
 
 
 class Writer:
-    """Writes one prompt."""
+    """Renders one prompt."""
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
@@ -29,7 +29,7 @@ class Writer:
         """Return the prompt's text.
 
         Raises:
-            InvalidArgumentError: an argument is missing, unknown or wrong.
+            InvalidArgumentError: an argument is missing, unknown or invalid.
         """
         text = self.prompt.function(**self._arguments.read(given))
         message = mcp.PromptMessage(role="user", content=mcp.TextContent(type="text", text=text))

@@ -1,4 +1,4 @@
-"""One event for the log and one count for the metrics of each use of a tool or a resource, whatever becomes of it."""
+"""Log one event and count one metric for each use of a tool or resource, whatever its outcome."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ log = structlog.get_logger()
 
 @contextmanager
 def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
-    """Log and count what becomes of the block: of the arguments, their lengths alone.
+    """Log and count the outcome of the block; of the arguments, only the lengths are logged.
 
     Raises:
-        NextcloudMCPError: what was raised on purpose; or in the place of any other exception, a `DefectError`.
+        NextcloudMCPError: the block raised it. Any other exception becomes a `DefectError`.
     """
     feature = call.admission.feature
     event = log.bind(**feature.label)
@@ -33,11 +33,11 @@ def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
         outcome = error.code
         event.warning(feature.event("failed"), **error.log_fields, lengths=_lengths(arguments), **_who(call))
         raise
-    except anyio.get_cancelled_exc_class():  # the client hung up, and so do we at Nextcloud
+    except anyio.get_cancelled_exc_class():  # the client has disconnected
         outcome = "cancelled"
         event.info(feature.event("cancelled"), ms=_milliseconds_since(started), **_who(call))
         raise
-    except Exception as error:  # noqa: BLE001 - what nobody foresaw must be logged, and its text may hold anything
+    except Exception as error:  # noqa: BLE001 - not re-raised: its text may contain any data
         event.error(feature.event("crashed"), exc_info=error, **_who(call))
         raise DefectError(feature.name) from None
     finally:
@@ -46,7 +46,7 @@ def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _who(call: Call) -> dict[str, Any]:
-    """Return who it was, by the ids of Keycloak, and of Nextcloud if that was asked in the last minutes."""
+    """Return the caller's ids as log fields: Keycloak's, and Nextcloud's if it is cached."""
     user = call.services.people.user_id(call.admission.account)
     return call.admission.principal.log_fields | ({"user": user} if user is not None else {})
 

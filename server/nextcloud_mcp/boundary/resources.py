@@ -1,4 +1,4 @@
-"""How a resource is read and its URI completed (MCP, "Resources" and "Completion")."""
+"""Read resources and complete their URIs (MCP, "Resources" and "Completion")."""
 
 import base64
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from nextcloud_mcp.boundary.function import Function
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 
 MAX_PROPOSALS: Final = 100
-"""Values of one completion, as MCP has it ("Completion Results")."""
+"""Maximum values of one completion (MCP, "Completion Results")."""
 
 _IN_THE_URI: Final = " in the URI"
 
@@ -38,7 +38,7 @@ class Reader:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What a list says of the resource besides its URI."""
+        """The fields of the resource in a list, except its URI."""
         return {
             "name": self.resource.function.__name__,
             "title": self.resource.title,
@@ -47,10 +47,10 @@ class Reader:
         }
 
     async def read(self, uri: str, values: Mapping[str, str], call: Call) -> ReadResourceResult:
-        """Read the resource at `uri`, which fills in `values`.
+        """Read the resource at `uri`; `values` are the values of its variables.
 
         Raises:
-            InvalidArgumentError: one of them is impossible.
+            InvalidArgumentError: a value is invalid.
         """
         found = await self._function.run(values, call)
         if not isinstance(found, Content):
@@ -63,10 +63,10 @@ class Reader:
         return ReadResourceResult(contents=[BlobResourceContents(uri=uri, blob=blob, mime_type=found.mime_type)])
 
     async def complete(self, variable: str, value: str, known: Mapping[str, str], call: Call) -> Completion:
-        """Propose values for a variable; `known` are others of the same URI.
+        """Propose values for a variable; `known` are the values of other variables of the URI.
 
         Raises:
-            InvalidArgumentError: the URI has no such variable, or `known` lacks what the proposals depend on.
+            InvalidArgumentError: the URI has no such variable, or `known` lacks one that the proposals need.
         """
         for name in (variable, *known):
             if name not in self._variables:

@@ -1,4 +1,4 @@
-"""What a tool returns, as MCP has it: structured content, and the same as JSON text for clients that read only text."""
+"""Build tool results: structured content, and the same as JSON text for clients that read only text."""
 
 from collections.abc import Callable
 from inspect import signature
@@ -13,7 +13,7 @@ from nextcloud_mcp.errors import NextcloudMCPError
 
 
 class Results:
-    """Writes what one function returns: an object, or a `CallToolResult` that it has written itself.
+    """Converts what one function returns: an object, or a `CallToolResult`.
 
     The return type of the latter is annotated with the type of its structured content.
     """
@@ -25,7 +25,7 @@ class Results:
         self.schema: dict[str, Any] = without_titles(self._adapter.json_schema())
 
     def of(self, returned: Any) -> CallToolResult:
-        """Return the result of a call that has returned this."""
+        """Return the tool result for the function's return value."""
         if isinstance(returned, CallToolResult):
             return returned
         structured = self._adapter.dump_python(returned, mode="json", by_alias=True)
@@ -42,7 +42,7 @@ if `isError` is set, and reject the result.
 
 
 def failed(error: NextcloudMCPError) -> CallToolResult:
-    """Return the result of a call that has failed: the sentence for the caller to read, the parts for programs."""
+    """Return the tool result for an error: its sentence as text, and its parts for programs."""
     return CallToolResult(
         content=[TextContent(type="text", text=str(error))], is_error=True, _meta={ERROR_KEY: error.parts}
     )

@@ -1,14 +1,14 @@
-"""JSON schemas that say nothing twice: a model reads those of all tools before the first question."""
+"""Shorten JSON schemas, because a model reads those of all tools before the first question."""
 
 import json
 from typing import Any, Final
 
 LONG: Final = 1000
-"""Bytes of an input schema above which it is written shorter: no tool is to fill more than its share."""
+"""Bytes above which an input schema is shortened, so that no tool takes more than its share."""
 
 
 def input_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a tool's arguments as clients are shown it."""
+    """Return the schema of a tool's arguments for clients."""
     schema = without_titles(schema)
     if len(json.dumps(schema, separators=(",", ":"))) <= LONG:
         return schema
@@ -16,7 +16,7 @@ def input_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_titles(schema: Any) -> Any:
-    """Drop the titles that pydantic makes of names; a property called `title` stays."""
+    """Remove the titles that pydantic generates from names, but not a property named `title`."""
     if isinstance(schema, list):
         return [without_titles(part) for part in schema]
     if not isinstance(schema, dict):
@@ -31,7 +31,7 @@ def without_titles(schema: Any) -> Any:
 
 
 def _shorter(schema: dict[str, Any]) -> dict[str, Any]:
-    """Write a parameter that may be null in half the words; left away, it is null."""
+    """Shorten the schema of a parameter that may be null and is null by default."""
     options = schema.get("anyOf", [])
     types = [option.get("type") for option in options]
     if not all(isinstance(name, str) for name in types) or len(types) != 2 or schema.get("default", ...) is not None:  # noqa: PLR2004

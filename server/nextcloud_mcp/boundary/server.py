@@ -1,7 +1,7 @@
-"""The MCP server: the SDK's low-level one, with handlers that run a tool, read a resource and complete its URI.
+"""The MCP server: the SDK's low-level server, with handlers for tools, resources and completions.
 
-Each of these runs only under an `Admission` that names it, is recorded once, and turns errors into what MCP clients
-show.
+Each use requires an `Admission` for it and is logged and counted once. Errors are converted to the form that MCP
+clients show.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -39,10 +39,10 @@ NOTHING_PROPOSED: Final = mcp.CompleteResult(completion=mcp.Completion(values=[]
 
 
 class Boundary:
-    """What one server offers, and how its requests are answered."""
+    """The features of one server, and the handlers of its requests."""
 
     def __init__(self, offer: Offer, apps: Iterable[App], prompts: Iterable[Prompt]) -> None:
-        """Serve what is in `offer` of what the apps and prompts declare."""
+        """Serve what the apps and prompts declare, as far as it is in `offer`."""
         self._offer = offer
         apps = tuple(apps)
         self._visibility = VisibilityFilter(
@@ -58,7 +58,7 @@ class Boundary:
         self._listed = {name: _listed(tool) for name, tool in self._tools.items()}
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """Return the schema of a tool's arguments, for the SDK's check of headers against them."""
+        """Return the schema of a tool's arguments, with which the SDK checks the headers."""
         return self._tools[name].parameters if name in self._tools else None
 
     async def list_tools(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListToolsResult:
@@ -67,7 +67,7 @@ class Boundary:
         return mcp.ListToolsResult(tools=[tool for name, tool in self._listed.items() if name in visible])
 
     async def call_tool(self, context: Context, params: mcp.CallToolRequestParams) -> mcp.CallToolResult:
-        """Call a tool; what fails is told in the result."""
+        """Call a tool; errors are returned in the result."""
         call = _call(context, Feature("tool", params.name))
         if call is None or params.name not in self._tools:
             return failed(
@@ -85,13 +85,13 @@ class Boundary:
             return failed(error)
 
     def _check_scopes(self, call: Call, arguments: Mapping[str, Any]) -> None:
-        """Raise `InsufficientScopeError` if the admission saw other arguments than the SDK did."""
+        """Raise `InsufficientScopeError` if the arguments that the SDK parsed need a scope that the token lacks."""
         feature = call.admission.feature
         if missing := self._offer.missing(feature, call.admission.principal.scopes, arguments):
             raise InsufficientScopeError(feature.name, granted=(), missing=missing)
 
     async def _naming_missing_app(self, use: Awaitable[Outcome], call: Call) -> Outcome:
-        """Wait for the outcome of a use; where that is an error of Nextcloud's, find out whether its app is there."""
+        """Return the outcome of a use; if Nextcloud returns an error, check whether the app is missing."""
         try:
             return await use
         except NextcloudError as error:
@@ -125,7 +125,7 @@ class Boundary:
         """Read a resource.
 
         Raises:
-            MCPError: with the sentence for the caller.
+            MCPError: the resource can't be read; has the sentence for the caller.
         """
         uri = str(params.uri)
         template, values = self._offer.resource_at(uri) or ("", {})
@@ -146,10 +146,10 @@ class Boundary:
             raise _refused(error, uri=uri) from None
 
     async def complete(self, context: Context, params: mcp.CompleteRequestParams) -> mcp.CompleteResult:
-        """Propose values for a variable of a resource's URI; prompts take what people type.
+        """Propose values for a variable of a resource's URI; for prompts there are no proposals.
 
         Raises:
-            MCPError: with the sentence for the caller.
+            MCPError: there is no such template or variable, or the function failed; has the sentence for the caller.
         """
         if not isinstance(params.ref, mcp.ResourceTemplateReference):
             return NOTHING_PROPOSED
@@ -168,7 +168,7 @@ class Boundary:
             raise _refused(error) from None
 
     async def list_prompts(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListPromptsResult:
-        """Return the prompts of which the caller can use every tool."""
+        """Return the prompts whose tools the caller can all use."""
         visible = await self._visibility.visible(context, "tool", self._listed)
         return mcp.ListPromptsResult(
             prompts=[writer.listed for writer in self.prompts.values() if writer.prompt.tools <= visible]
@@ -178,7 +178,7 @@ class Boundary:
         """Return a prompt's text.
 
         Raises:
-            MCPError: there is no such prompt, or its arguments do not fit; with the sentence for the caller.
+            MCPError: there is no such prompt, or its arguments are invalid; has the sentence for the caller.
         """
         if params.name not in self.prompts:
             raise _refused(
@@ -201,7 +201,7 @@ def create_server(
     title: str,
     instructions: str,
 ) -> Server[Services]:
-    """Return the server; it announces what it has handlers for."""
+    """Return the server; its capabilities follow from its handlers."""
     boundary = Boundary(offer, apps, prompts)
     return Server(
         "nextcloud-mcp",
@@ -222,7 +222,7 @@ def create_server(
 
 
 def _call(context: Context, feature: Feature) -> Call | None:
-    """Return the call, if what was admitted is the use of this feature."""
+    """Return the call if its admission is for this feature, or None."""
     admission = admission_of(context)
     is_admitted = admission is not None and admission.feature == feature
     return Call(admission, context.lifespan_context) if admission is not None and is_admitted else None
@@ -244,5 +244,5 @@ def _refused(error: NextcloudMCPError, **named: str) -> MCPError:
 
 
 def _code(error: NextcloudMCPError) -> int:
-    """Return the JSON-RPC code of an error: whether the caller can do something about it."""
+    """Return the JSON-RPC code of an error, which depends on whether the caller can fix it."""
     return mcp.INVALID_PARAMS if isinstance(error, NotFoundError | InvalidArgumentError) else mcp.INTERNAL_ERROR

@@ -1,12 +1,12 @@
-"""What is said of things that somebody shared: deleting them leaves the share, and deletes nothing."""
+"""The result for deleting what somebody else shared: the user leaves the share, and nothing is deleted."""
 
 
 def left(what: str, shared_by: str) -> str:
-    """Return the sentence for a share that the person has left.
+    """Return the sentence for a share that the user has left.
 
     Args:
-        what: what was shared, as a sentence calls it.
-        shared_by: who shared it.
+        what: the shared item, as the object of the sentence.
+        shared_by: the user who shared it.
     """
     return (
         f"You have left {what}, which {shared_by} shared with you. Nothing is deleted: {shared_by} still has it, and "

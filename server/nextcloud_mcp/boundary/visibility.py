@@ -1,7 +1,7 @@
-"""What a client is shown: what its token allows, of the apps that this Nextcloud has for its person.
+"""Filter lists: show what the token allows, of the apps that this Nextcloud has for the user.
 
-The apps are asked when a list is, with a token got as for a call, and remembered for a short while. If they can't be
-had, all that the token allows is shown, and the log says so: a list that is too long does less harm than none.
+A list requests the apps with a token that it gets as a call does, and caches them for some minutes. If that fails, it
+shows everything that the token allows and logs a warning: a list that is too long is better than none.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,20 +27,20 @@ from nextcloud_mcp.nextcloud import capabilities
 from nextcloud_mcp.nextcloud.client import Nextcloud
 
 APPS_TIMEOUT: Final = 5.0
-"""Seconds that a list waits for the apps."""
+"""Seconds for which a list waits for the apps."""
 
 log = structlog.get_logger()
 
 
 class VisibilityFilter:
-    """Decides what a list shows, and says of what it does not show why a call fails."""
+    """Filters lists, and explains failed calls for which the app is missing."""
 
     def __init__(self, offer: Offer, app_of: Mapping[str, str]) -> None:
-        """Show what is in `offer`.
+        """Filter what is in `offer`.
 
         Args:
             offer: tools and resources, with their scopes.
-            app_of: the app of each of them, as capabilities name it.
+            app_of: the app of each of them, by its name in Nextcloud's capabilities.
         """
         self._offer = offer
         self._app_of = app_of
@@ -48,7 +48,7 @@ class VisibilityFilter:
     async def visible(
         self, context: ServerRequestContext[Services, Any], kind: Literal["tool", "resource"], names: Collection[str]
     ) -> frozenset[str]:
-        """Return those of `names` that would not fail for the lack of a scope or an app."""
+        """Return those of `names` for which the token has the scopes and Nextcloud has the app."""
         if context.request is None:
             return frozenset(names)
         principal: Principal = context.request.state.principal
@@ -60,22 +60,22 @@ class VisibilityFilter:
         return allowed and (apps is None or self._app_of[feature.name] in apps)
 
     async def explain(self, error: NextcloudError, call: Call) -> NextcloudError:
-        """Return what to say of a failed call: its error, unless the reason is that its app is not there."""
+        """Return `AppMissingError` if that is why a call failed, or else the call's own error."""
         admission, services = call.admission, call.services
         app = self._app_of[admission.feature.name]
         if not isinstance(error, NotFoundError | ForbiddenError):
             return error
         known = services.people.apps(admission.account)
-        if known is None or app not in known:  # it may have come since
+        if known is None or app not in known:  # it may have been enabled since
             try:
                 known = await _ask(services, admission.principal, admission.token())
             except NextcloudError:
-                return error  # Nextcloud is in trouble, of which the call's own error tells
+                return error  # the call's own error is more specific
         return error if app in known else AppMissingError(app)
 
 
 async def _apps(services: Services, principal: Principal) -> frozenset[str] | None:
-    """Return the apps that Nextcloud has for the principal, None if that can't be told now."""
+    """Return the apps that Nextcloud has for the user; None if they can't be read now."""
     known = services.people.apps(principal.account)
     if known is not None:
         return known
