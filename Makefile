@@ -42,7 +42,7 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIE
 FORCE:
 
 test: lint types ## lint, types, and every test on the real chain
-	$(BIN)/pytest -n 2 --cov --cov-report=term # two processes, which divide the files
+	$(BIN)/pytest -n 2 --cov --cov-report=term # in two processes, which divide the files
 
 abuse: $(INSTALLED) ## attacks by callers on the servers, under the shipped memory limit
 	$(BIN)/pytest tests/abuse
@@ -97,7 +97,7 @@ docs: $(INSTALLED) ## generate the reference pages from the code
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.requirements > docs/reference/requirements.md
 
-# keeps extras: pip before 23.3 looks up `coverage[toml]` in the registry although `coverage` is pinned, and then refuses it
+# keeps extras: pip before 23.3 looks up `coverage[toml]` in the registry although `coverage` is pinned, and refuses what it finds
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
     --no-emit-index-url --no-annotate
 requirements: ## update the pins: names, versions and hashes, no addresses
