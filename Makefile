@@ -1,4 +1,4 @@
-# `make demo` runs the whole chain on this machine; `make test` proves it. Both install what they need into .venv.
+# `make demo` runs the whole chain on this machine; `make test` tests it. Both install what they need into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,18 +19,18 @@ down: $(INSTALLED) ## end a demo that runs in another terminal
 up: .env ## the whole chain in containers, by compose.yaml; `docker compose down` ends it
 	docker compose up --wait
 
-images: $(INSTALLED) ## the images of compose.yaml: pulled or, where no registry can be reached, built here
+images: $(INSTALLED) ## get the images of compose.yaml: pull them or, without access to a registry, build them here
 	@$(BIN)/python -m tests.containers.images
 
-digests: $(INSTALLED) ## pin the images that are pulled: the digest of each tag, written beside it; commit the change
+digests: $(INSTALLED) ## pin the pulled images: write the digest of each tag beside it; commit the change
 	@$(BIN)/python -m tests.containers.digests
 
-no-digests: $(INSTALLED) ## name them by their tags alone
+no-digests: $(INSTALLED) ## name the pulled images by their tags alone
 	@$(BIN)/python -m tests.containers.digests --remove
 
 SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
     NEXTCLOUD_CLIENT_SECRET NEXTCLOUD_DB_PASSWORD
-.env: FORCE # a secret is written once: Keycloak and Nextcloud take it over when they first start
+.env: FORCE # each secret is written once: Keycloak and Nextcloud store it when they first start
 	@touch $@; chmod 600 $@; for name in $(SECRETS); do \
 	    grep -q "^$$name=" $@ && continue; \
 	    [ -z "$$(tail -c 1 $@)" ] || echo >> $@; \
@@ -44,17 +44,17 @@ FORCE:
 test: lint types ## lint, types, and every test on the real chain
 	$(BIN)/pytest -n 2 --cov --cov-report=term # in two processes, which divide the files
 
-abuse: $(INSTALLED) ## what callers may try against the servers, under the memory limit that is shipped
+abuse: $(INSTALLED) ## attacks by callers on the servers, under the shipped memory limit
 	$(BIN)/pytest tests/abuse
 
-test-compose: $(INSTALLED) ## the realm's tests on Keycloak in a container; contract and end-to-end tests on those of compose.yaml
+test-compose: $(INSTALLED) ## the realm's tests on Keycloak in a container; contract and end-to-end tests on the containers of compose.yaml
 	$(BIN)/pytest --chain=testcontainers tests/realm
 	$(BIN)/pytest --chain=compose tests/containers tests/contract tests/e2e tests/test_secrets_in_logs.py
 
-test-production: $(INSTALLED) ## the overlays of deploy/production, run in containers; needs a Docker engine
+test-production: $(INSTALLED) ## test the overlays of deploy/production in containers; needs a Docker engine
 	$(BIN)/pytest --chain=compose tests/production
 
-test-cluster: $(INSTALLED) ## the chart in the cluster that KUBECONFIG names; CONTRIBUTING.md says what it needs there
+test-cluster: $(INSTALLED) ## test the chart in the cluster that KUBECONFIG names; CONTRIBUTING.md has its requirements
 	$(BIN)/pytest --chain=cluster tests/cluster
 
 lint: $(INSTALLED)
@@ -68,13 +68,13 @@ types: $(INSTALLED)
 unit: $(INSTALLED) ## the tests that need no Keycloak
 	$(BIN)/pytest tests/unit
 
-figures: $(INSTALLED) ## how large the server's parts are, beside what the house wants to keep
+figures: $(INSTALLED) ## the sizes of the server's parts, with the wanted limits
 	@$(BIN)/python -m tests.figures
 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance
 
-chart-tools: $(TOOLS)/helm $(TOOLS)/kubeconform $(TOOLS)/servicemonitors.yaml ## build what the chart's tests need; needs Go, and minutes the first time
+chart-tools: $(TOOLS)/helm $(TOOLS)/kubeconform $(TOOLS)/servicemonitors.yaml ## build the tools of the chart's tests; needs Go, and takes minutes the first time
 
 $(TOOLS)/helm:
 	GOBIN=$(TOOLS) go install helm.sh/helm/v4/cmd/helm@v4.3.1
@@ -83,7 +83,7 @@ $(TOOLS)/kubeconform:
 	GOBIN=$(TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 
 PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
-$(TOOLS)/servicemonitors.yaml: # the schema of a ServiceMonitor, out of the operator's source
+$(TOOLS)/servicemonitors.yaml: # the schema of a ServiceMonitor, from the operator's source
 	install -D -m 644 "$$(go mod download -json $(PROMETHEUS_OPERATOR) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')\
 /example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" $@
 
@@ -93,18 +93,18 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-docs: $(INSTALLED) ## write the reference pages that follow from the code
+docs: $(INSTALLED) ## generate the reference pages from the code
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.requirements > docs/reference/requirements.md
 
-# with extras: pip before 23.3 looks for `coverage[toml]` in the registry although `coverage` is pinned, and refuses what it finds
+# keeps extras: pip before 23.3 looks up `coverage[toml]` in the registry although `coverage` is pinned, and refuses what it finds
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
     --no-emit-index-url --no-annotate
-requirements: ## pin anew: names, versions and hashes, no addresses
+requirements: ## update the pins: names, versions and hashes, no addresses
 	$(COMPILE) --upgrade --extra doctor -o requirements/server.txt pyproject.toml
 	$(COMPILE) --upgrade -c requirements/server.txt --extra doctor --group dev -o requirements/dev.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt --group standin -o requirements/standin.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
 
-clean: down ## drop the demo's data (users' files, Keycloak's keys and registered clients)
+clean: down ## delete the demo's data (users' files, Keycloak's keys and registered clients)
 	rm -rf .stack

@@ -1,32 +1,32 @@
 #!/bin/sh
-# Makes a stock Nextcloud trust the realm: the app user_oidc, a provider that takes bearer tokens, and what those need.
+# Makes a stock Nextcloud trust the realm: installs the app user_oidc, and sets up a provider that accepts bearer tokens.
 #
-# Settings, by environment (README.md says more):
-#   OIDC_DISCOVERY_URL             required: the realm's discovery document, at the address Nextcloud reaches it by
+# Settings in the environment (README.md has details):
+#   OIDC_DISCOVERY_URL             required: the realm's discovery document, at an address that Nextcloud can reach
 #   NEXTCLOUD_OIDC_CLIENT_SECRET   required, or ..._FILE: secret of Nextcloud's client in the realm
 #   NEXTCLOUD_OIDC_CLIENT_ID       default nextcloud: that client's id, which a token must name as its audience
-#   OIDC_PROVIDER_NAME             default keycloak: what user_oidc calls the realm
-#   NEXTCLOUD_PUBLIC_URL           where browsers find Nextcloud; with http:// the web login is allowed over it
+#   OIDC_PROVIDER_NAME             default keycloak: the realm's name in user_oidc
+#   NEXTCLOUD_PUBLIC_URL           Nextcloud's address for browsers; http:// allows the web login over plain HTTP
 #   NEXTCLOUD_ALLOW_LOCAL_ISSUER   true: the issuer has a public name, but a private address
-#   NEXTCLOUD_LINK_LOCAL_ACCOUNTS  true: whoever has a local account's name in the realm gets that account; false: nobody does.
-#                                  Required where Nextcloud has local accounts, unless config.php says false already. The
-#                                  account that a new Nextcloud was installed with (NEXTCLOUD_ADMIN_USER) does not count
+#   NEXTCLOUD_LINK_LOCAL_ACCOUNTS  true: a realm user gets the local account of the same name; false: nobody gets one.
+#                                  Required if Nextcloud has local accounts, unless config.php already says false. The
+#                                  account from the installation of a new Nextcloud (NEXTCLOUD_ADMIN_USER) does not count
 #   NEXTCLOUD_SHARED_PROVIDERS     other providers of user_oidc, separated by commas, that sign in the same people
-#   NEXTCLOUD_APPS                 apps to install besides, separated by spaces; one that fails stops nothing
-#   NEXTCLOUD_APPS_FOLDER          a folder with unpacked apps, user_oidc too: they come from it, not from the app store
+#   NEXTCLOUD_APPS                 further apps to install, separated by spaces; a failed one does not stop the script
+#   NEXTCLOUD_APPS_FOLDER          a folder with unpacked apps, including user_oidc, used instead of the app store
 #   OCC                            default "php occ": the command that runs occ; split at spaces
 #
-# It runs any number of times and says at its end whether it changed anything. Keycloak need not be up: user_oidc
-# asks for the discovery document when the first token or login comes.
+# You can run it any number of times. Its last line says whether it changed anything. Keycloak need not be running:
+# user_oidc fetches the discovery document at the first token or login.
 set -eu
 
 SCOPE='openid email profile'
 ACCOUNTS_PER_CALL=500
 MAX_ACCOUNTS_READ=2000
 MAX_ACCOUNTS_SHOWN=20
-APP_STORE_TIMEOUT=30 # seconds until the app store's list is here; a start must not wait for longer
-APP_TIMEOUT=300      # seconds for one app from a store that answers
-OCC_TIMEOUT=120      # seconds for each other command, which takes about one
+APP_STORE_TIMEOUT=30 # seconds for the app store's list; a start must not wait longer
+APP_TIMEOUT=300      # seconds to install one app, if the app store answers
+OCC_TIMEOUT=120      # seconds for each other command, which usually takes about one
 changed=
 
 fail() {
@@ -34,13 +34,13 @@ fail() {
     exit 1
 }
 
-# report STEP STATE: one line a step, and the changed ones kept for the last line.
+# report STEP STATE: prints one line for a step, and collects the changed steps for the last line.
 report() {
     printf '%s: %s\n' "$1" "$2"
     case $2 in changed*) changed="${changed:+$changed, }$1" ;; esac
 }
 
-# In the foreground, so that sudo may ask for a password; busybox knows only the other way.
+# --foreground lets sudo ask for a password; busybox does not have this option.
 if timeout --foreground 1 true 2>/dev/null; then
     limit='timeout --foreground'
 elif timeout 1 true 2>/dev/null; then
@@ -52,8 +52,8 @@ fi
 errors=$(mktemp) || fail 'no temporary file can be made. Next: see that the disk with /tmp is not full'
 trap 'rm -f "$errors"' EXIT
 
-# limited SECONDS ARGUMENTS: runs occ, and ends it when its time is over (status 124; of busybox, 143), where there is the
-# command `timeout`: occ waits for ever for a Redis or a database that takes connections and does not answer.
+# limited SECONDS ARGUMENTS: runs occ with a time limit (status 124; with busybox, 143), if the command `timeout` exists.
+# Without a limit, occ waits for ever for a Redis or a database that accepts connections but does not answer.
 limited() {
     seconds=$1
     shift
@@ -61,8 +61,8 @@ limited() {
     $limit ${limit:+"$seconds"} $OCC --no-interaction "$@"
 }
 
-# occ ARGUMENTS: its standard output goes to $answer, its errors to the caller's. It gets no standard input: the
-# official image's loop over the hooks reads their names from it.
+# occ ARGUMENTS: runs occ. Its output goes to $answer, its errors to standard error. It gets no standard input, because
+# the official image's loop over the hooks reads their names from standard input.
 occ() {
     status=0
     answer=$(limited "$OCC_TIMEOUT" "$@" </dev/null 2>"$errors") || status=$?
@@ -70,8 +70,8 @@ occ() {
     return "$status"
 }
 
-# check_start COMMAND: ends the script if Nextcloud or one of its apps did not start. Without an app, occ says so, does what
-# it can do without it, and exits with 0.
+# check_start COMMAND: ends the script if Nextcloud or one of its apps did not start. If only an app did not start, occ
+# prints this, continues without the app, and exits with 0.
 check_start() {
     cat "$errors" >&2
     case $status in
@@ -87,19 +87,20 @@ check_start() {
     fail "Nextcloud does not start: $OCC $1 said \"$said\". Next: see that its Redis and database run and take its passwords, and that no disk is full; run setup.sh again"
 }
 
-# must FAILED NEXT ARGUMENTS: occ, or the end.
+# must FAILED NEXT ARGUMENTS: runs occ; if it fails, ends the script.
 must() {
     failed=$1 next=$2
     shift 2
     occ "$@" || fail "$failed failed: $OCC $1 said \"$answer\". Next: $next"
 }
 
-# holds TEXT PART
+# holds TEXT PART: whether the text contains the part.
 holds() {
     case $1 in *"$2"*) ;; *) return 1 ;; esac
 }
 
-# ensure STEP WHY VALUE KIND NAME OPTIONS: a boolean of Nextcloud's configuration, read, written if need be, read again.
+# ensure STEP WHY VALUE KIND NAME OPTIONS: reads a boolean of Nextcloud's configuration, sets it if necessary, and reads it
+# again.
 ensure() {
     step=$1 why=$2 value=$3 kind=$4 name=$5
     shift 5
@@ -117,15 +118,15 @@ ensure() {
     report "$step" "changed (now $value: $why)"
 }
 
-# boolean KIND NAME: $answer becomes true or false; an app's are 1 or 0, and none at all is false.
+# boolean KIND NAME: sets $answer to true or false. An app's setting is 1 or 0; a missing setting is false.
 boolean() {
     # shellcheck disable=SC2086 # an app's setting has two words
     must "Reading $2" "occ config:list" "$1:get" $2 --default-value=false
     case $answer in 1) answer=true ;; 0) answer=false ;; esac
 }
 
-# linking CONFIGURATION: whether user_oidc gives a local account to whoever has its name in the realm, as config.php says
-# it: true, false, or nothing. Only the boolean counts: to PHP the string "false" is true.
+# linking CONFIGURATION: prints whether config.php lets user_oidc give local accounts to realm users of the same name:
+# true, false, or nothing. Only the boolean counts, because for PHP the string "false" is true.
 linking() {
     case $1 in
         *\"soft_auto_provision\":false*) printf false ;;
@@ -133,19 +134,19 @@ linking() {
     esac
 }
 
-# read_configuration: $answer becomes user_oidc's part of config.php, as JSON.
+# read_configuration: sets $answer to user_oidc's part of config.php, as JSON.
 read_configuration() {
     must "Reading user_oidc of config.php" "occ config:list system" \
         config:system:get user_oidc --default-value= --output=json
 }
 
-# read_accounts: $accounts becomes one line an account, `KIND BACKEND NAME`; administrators have KIND 0, others 1.
+# read_accounts: sets $accounts to one line for each account, `KIND BACKEND NAME`. KIND is 0 for administrators, else 1.
 read_accounts() {
     accounts='' offset=0 page=$ACCOUNTS_PER_CALL
     while [ "$page" -ge "$ACCOUNTS_PER_CALL" ] && [ "$offset" -lt "$MAX_ACCOUNTS_READ" ]; do
         must "Listing the accounts" "occ user:list --info" \
             user:list --info --output=json_pretty --limit="$ACCOUNTS_PER_CALL" --offset="$offset"
-        # In this form each value has a line, and no name can bring a line of its own.
+        # In this format each value has its own line, and no name can add a line.
         found=$(printf '%s\n' "$answer" | awk '
             /^        "user_id": / { name = value($0); kind = 1 }
             /^            "admin",?$/ { kind = 0 }
@@ -159,7 +160,7 @@ read_accounts() {
     done
 }
 
-# select_accounts WHICH: of $accounts, local ones or those of user_oidc.
+# select_accounts WHICH: prints the local accounts in $accounts, or those of user_oidc.
 select_accounts() {
     case $1 in
         local) printf '%s' "$accounts" | awk '$2 != "user_oidc"' ;;
@@ -167,7 +168,7 @@ select_accounts() {
     esac
 }
 
-# show_accounts ACCOUNTS: administrators first, and no more than a person reads.
+# show_accounts ACCOUNTS: prints a limited number of accounts, administrators first.
 show_accounts() {
     printf '%s\n' "$1" | sort | awk -v most="$MAX_ACCOUNTS_SHOWN" '
         { kind = $1; backend = $2; sub(/^[^ ]* [^ ]* /, "") }
@@ -177,21 +178,21 @@ show_accounts() {
     [ "$page" -lt "$ACCOUNTS_PER_CALL" ] || printf '  The first %s accounts were looked at.\n' "$MAX_ACCOUNTS_READ"
 }
 
-# app_from_folder APP: puts an app out of the mounted folder where Nextcloud finds it; 1 if there is none in the folder.
+# app_from_folder APP: copies an app from the mounted folder to custom_apps/; returns 1 if the folder does not have it.
 app_from_folder() {
     if [ -d "apps/$1" ] || [ -d "custom_apps/$1" ]; then return 0; fi
     [ -f "$NEXTCLOUD_APPS_FOLDER/$1/appinfo/info.xml" ] || return 1
-    # moved when it is whole; Nextcloud looks past names that begin with a dot
+    # copied under a name with a dot, which Nextcloud ignores, and renamed when the copy is complete
     rm -rf "custom_apps/.$1"
     cp -R "$NEXTCLOUD_APPS_FOLDER/$1" "custom_apps/.$1" && mv "custom_apps/.$1" "custom_apps/$1"
 }
 
-# within SECONDS ARGUMENTS: occ with its errors in $answer too, ended when its time is over (status 124; of busybox, 143).
+# within SECONDS ARGUMENTS: runs occ with a time limit (status 124; with busybox, 143). Its errors go to $answer too.
 within() {
     answer=$(limited "$@" </dev/null 2>&1)
 }
 
-# app_store_answers: asked once, and only if an app has to come from there. Nextcloud then has the store's list for an hour.
+# app_store_answers: asks the app store once, only if an app must come from there. Nextcloud caches its list for an hour.
 app_store_answers() {
     [ -n "${app_store:-}" ] || if within "$APP_STORE_TIMEOUT" app:update --all --showonly; then
         app_store=there
@@ -201,7 +202,7 @@ app_store_answers() {
     [ "$app_store" = there ]
 }
 
-# install APP: one line about it, whatever happens. $apps is what `occ app:list` said.
+# install APP: installs an app and always prints one line about it. $apps is the output of `occ app:list`.
 install() {
     if holds "${apps%%\"disabled\":*}" "\"$1\":"; then
         report "app $1" 'unchanged (enabled)'
@@ -209,7 +210,7 @@ install() {
         report "app $1" "not installed: occ config:app:get said \"$answer\""
     elif [ "$answer" = no ]; then
         report "app $1" 'unchanged (an administrator disabled or removed it)'
-    elif holds "$apps" "\"$1\":"; then # it is here, and was never enabled
+    elif holds "$apps" "\"$1\":"; then # the app is here, but was never enabled
         enable "$1"
     elif [ -n "${NEXTCLOUD_APPS_FOLDER:-}" ]; then
         if app_from_folder "$1"; then
@@ -224,7 +225,7 @@ install() {
     fi
 }
 
-# enable APP: app:enable fetches it where it is not there.
+# enable APP: enables an app; app:enable downloads it if it is missing.
 enable() {
     status=0
     within "$APP_TIMEOUT" app:enable "$1" || status=$?
@@ -233,12 +234,13 @@ enable() {
     elif [ "$status" = 0 ]; then
         report "app $1" 'changed (enabled)'
     else
-        case $status in 124 | 143) app_store=missing ;; esac # its time was over, and the next one would wait as long
+        case $status in 124 | 143) app_store=missing ;; esac # it timed out, and the next app would wait as long
         report "app $1" "not installed: occ app:enable said \"$(printf '%s' "$answer" | tail -n 1)\""
     fi
 }
 
-# Nextcloud's own idea of a local host (HostnameClassifier, IpAddressClassifier): it connects to none unless told to.
+# is_local HOST: whether Nextcloud considers the host local (HostnameClassifier, IpAddressClassifier). By default it does not
+# connect to local hosts.
 is_local() {
     case $1 in
         *:*) case $1 in ::1 | [fF][cCdD]*:* | [fF][eE]80:*) return 0 ;; esac ;;
@@ -317,21 +319,21 @@ holds "$answer" '"installed":true' ||
 ! holds "$answer" '"maintenance":true' || fail 'Nextcloud is in maintenance mode. Next: occ maintenance:mode --off'
 ! holds "$answer" '"needsDbUpgrade":true' || fail 'Nextcloud awaits its upgrade. Next: occ upgrade'
 
-# The official image reads POSTGRES_HOST at the installation alone, and starts with any data.
+# The official image reads POSTGRES_HOST only at the installation, and later starts with any database.
 if [ -n "${POSTGRES_HOST:-}" ]; then
     must "Reading dbtype" "occ config:list system" config:system:get dbtype
     [ "$answer" = pgsql ] ||
         fail "Nextcloud has its data in $answer, though POSTGRES_HOST is set: its volume is another deployment's. Next: have a volume of its own for this one, by another COMPOSE_PROJECT_NAME; or unset POSTGRES_HOST"
 fi
 
-# occ itself does not say that it has no Redis; Nextcloud's log does.
+# occ itself does not report a missing Redis; Nextcloud's log does.
 if occ status --debug-log; then
     trouble=$(printf '%s\n' "$answer" | grep -E '^\[[a-z]+\] .*(Redis|NOAUTH|WRONGPASS|AUTH failed)' | head -n 1 | cut -c 1-300)
     [ -z "$trouble" ] ||
         fail "Nextcloud does not reach its Redis: \"$trouble\". Next: see that Redis runs and takes Nextcloud's password; run setup.sh again"
 fi
 
-# --- the app; app:enable fetches it where it is not there ------------------------------------------------------------
+# --- the app; app:enable downloads it if it is missing ---------------------------------------------------------------
 
 if [ -n "${NEXTCLOUD_APPS_FOLDER:-}" ]; then
     app_from_folder user_oidc ||
@@ -345,7 +347,7 @@ case $answer in
 esac
 report "app user_oidc" "$state ($answer)"
 
-# --- two lines of config.php that would let in every token of the realm ----------------------------------------------
+# --- two settings of config.php with which Nextcloud would accept every token of the realm ---------------------------
 
 read_configuration
 configuration=$answer
@@ -353,7 +355,7 @@ case $configuration in
     *selfencoded_bearer_validation_audience_check\":[f0]* | *selfencoded_bearer_validation_audience_check\":\"[f0]*)
         fail 'config.php turns the audience check off: a token for any client would open Nextcloud. Next: occ config:system:delete user_oidc selfencoded_bearer_validation_audience_check'
         ;;
-    *userinfo_bearer_validation\":[!f0n]*) # to PHP the string "false" is true
+    *userinfo_bearer_validation\":[!f0n]*) # for PHP the string "false" is true
         fail 'config.php has bearer tokens checked by userinfo, which looks at no audience: a token for any client would open Nextcloud. Next: occ config:system:delete user_oidc userinfo_bearer_validation'
         ;;
 esac
@@ -363,8 +365,8 @@ report "audience check" "unchanged (on)"
 
 host=$(host_of "$OIDC_DISCOVERY_URL")
 if is_local "$host" || [ "${NEXTCLOUD_ALLOW_LOCAL_ISSUER:-}" = true ]; then
-    # It holds for all that Nextcloud connects to at its users' wish, so it is set for no other issuer, and as another
-    # app may need it too, it is never taken back.
+    # The setting applies to every connection that users can make Nextcloud open, so it is not set for other issuers. It is
+    # never reset, because another app may need it.
     ensure "requests to local addresses" "the issuer, $host, has one" true config:system allow_local_remote_servers
 else
     report "requests to local addresses" "unchanged (not needed: the issuer is $host)"
@@ -373,7 +375,7 @@ else
     esac
 fi
 
-# --- the web login over plain HTTP, which user_oidc refuses by itself; bearer calls do not care -----------------------
+# --- the web login over plain HTTP, which user_oidc refuses by default; bearer calls do not need it -------------------
 
 step='web login over plain HTTP'
 case ${NEXTCLOUD_PUBLIC_URL:-} in
@@ -387,7 +389,7 @@ esac
 occ user_oidc:provider "$provider" --output=json || holds "$answer" 'Provider not found' ||
     fail "Reading provider $provider failed: $OCC user_oidc:provider said \"$answer\". Next: occ user_oidc:provider"
 before=$answer
-# Another way of naming accounts would give everyone who has signed in a new, empty one.
+# With another way of naming accounts, everyone who has signed in would get a new, empty account.
 if holds "$before" '"settings"'; then
     for wanted in '"uniqueUid":false' '"mappingUid":"preferred_username"'; do
         holds "$before" "$wanted" ||
@@ -399,13 +401,13 @@ is_new_provider() {
     ! holds "$before" '"settings"'
 }
 
-# --- whose accounts a token opens, before the provider takes any ------------------------------------------------------
+# --- the accounts that a token gives access to; before the provider accepts tokens ------------------------------------
 
 choice=${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-$(linking "$configuration")}
 if [ -z "${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-}" ] && [ "$choice" != false ]; then
     read_accounts
     local_accounts=$(select_accounts local)
-    # A new Nextcloud has the account that it was installed with, and no realm user can have relied on it yet.
+    # A new Nextcloud has the account from its installation, which no realm user can have used yet.
     if [ -n "$local_accounts" ] && ! { is_new_provider && [ "$local_accounts" = "0 Database ${NEXTCLOUD_ADMIN_USER:-}" ]; }; then
         printf 'local accounts, which the realm user of the same name would get:\n'
         show_accounts "$local_accounts"
@@ -420,7 +422,7 @@ if [ "$choice" = false ]; then
             fail 'config.php turns auto_provision off, with which user_oidc gives local accounts to realm users of the same name. Next: occ config:system:delete user_oidc auto_provision; or NEXTCLOUD_LINK_LOCAL_ACCOUNTS=true'
             ;;
     esac
-    # user_oidc does not remember which provider an account is of.
+    # user_oidc does not remember the provider of an account.
     must "Listing the providers" "occ user_oidc:provider" user_oidc:provider --output=json_pretty
     others=$(printf '%s\n' "$answer" | sed -n 's,^        "identifier": "\(.*\)".*,\1,p' | sed 's,\\\([/"\\]\),\1,g')
     while read -r other; do
@@ -474,9 +476,9 @@ else
     fi
 fi
 
-# It is saved even when nothing is new: that is how user_oidc comes to forget the realm's signing keys, which it keeps
-# for an hour. The secret goes by standard input, where neither ps nor the environment shows it; and unlike the
-# environment, docker exec, sudo and ssh hand it on.
+# The provider is saved even if nothing changed, because this clears user_oidc's cache of the realm's signing keys, which
+# lasts an hour. The secret goes by standard input, so that neither ps nor the environment shows it. docker exec, sudo and
+# ssh pass on standard input, but not the environment.
 status=0
 answer=$(printf '%s' "$secret" | limited "$OCC_TIMEOUT" user_oidc:provider "$provider" \
     --clientid="$client_id" --clientsecret-file=php://stdin --discoveryuri="$OIDC_DISCOVERY_URL" --scope="$SCOPE" \
@@ -499,7 +501,7 @@ report "provider $provider" "$state"
 printf 'provider %s: saved again all the same, so that remembered signing keys are dropped; ' "$provider"
 printf 'its secret, which cannot be read back to compare, is the one given\n'
 
-# --- apps in whose pages people see what an assistant did; no tool of another app needs them ---------------------------
+# --- apps in whose pages people see what an assistant did; no tool of another app needs them --------------------------
 
 if [ -n "${NEXTCLOUD_APPS:-}" ]; then
     apps=

@@ -1,9 +1,8 @@
 #!/bin/sh
-# Writes everything that the deployment keeps into a new folder: backup.sh FOLDER. docs/how-to/back-up-and-restore.md
-# says more.
+# Writes all data of the deployment into a new folder: backup.sh FOLDER. See docs/how-to/back-up-and-restore.md.
 #
-# Nextcloud is in maintenance mode while its database and files are read, so that they belong together. The folder holds
-# secrets, and everybody's files: keep it as you keep those.
+# Nextcloud is in maintenance mode while its database and files are read, so that they are consistent. The folder contains
+# secrets and all people's files: protect it as you protect these.
 set -eu
 umask 077
 [ $# = 1 ] || { echo 'backup.sh: name a new folder: backup.sh FOLDER' >&2 && exit 1; }
@@ -16,7 +15,7 @@ cd "$(dirname "$0")/../.."
 secrets=$(secrets_folder)
 [ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
 partial=$target.partial
-# It exists while maintenance mode is on because of a backup. After a kill -9 the next backup finds it, and ends the mode.
+# Exists while a backup keeps maintenance mode on. After a kill -9, the next backup finds it and ends the mode.
 marker=deploy/production/.maintenance
 
 occ() { docker compose exec -T -u www-data nextcloud php occ --no-interaction "$@" < /dev/null; }
@@ -62,7 +61,8 @@ begin_maintenance() {
     occ maintenance:mode --on
 }
 
-# configuration: when config.php was written. Each change of the mode writes it, so that an end and a new begin show as well.
+# configuration: when config.php was written. Each change of the mode writes it, so this also shows a mode that ended and
+# started again.
 configuration() { docker compose exec -T nextcloud stat -c '%i %y' /var/www/html/config/config.php < /dev/null; }
 
 check_maintenance() {
@@ -72,8 +72,8 @@ check_maintenance() {
     fail 'maintenance mode was ended, or config.php changed, while the backup was taken, so its database and its files may not belong together. Next: see who runs occ; take another backup'
 }
 
-# check_dump DATABASE TABLE: reads every block of the dump, and compares its tables with those of the database,
-# one of which must be there under this name, or under one that ends so.
+# check_dump DATABASE TABLE: reads every block of the dump, and compares the number of its tables with the database. One
+# table must have this name, or a name that ends with it.
 check_dump() {
     await restore_nowhere "$1" < "$partial/$1.pgdump" || fail "the dump of $1 cannot be read back. Next: see that $target has room"
     contents=$(list "$1" < "$partial/$1.pgdump" | grep ' TABLE DATA ' || true)
@@ -85,7 +85,7 @@ check_dump() {
     rm "$partial/$1.tables"
 }
 
-# list_archive: name and size of each file in the archive; it fails if the archive is cut off anywhere.
+# list_archive: prints name and size of each file in the archive; fails if the archive is truncated.
 list_archive() { ${exec:-} tar --list --verbose --numeric-owner --gzip --file "$partial/nextcloud.tar.gz"; }
 
 take_lock
@@ -105,7 +105,7 @@ for database in keycloak nextcloud; do
         > "$partial/$database.tables"
 done
 echo 'nextcloud: files'
-# 1: a file changed while it was read, as the log does. Whether the archive is whole shows when it is read back.
+# tar exits with 1 if a file changed while it was read, as the log does. Reading the archive back shows if it is complete.
 await pack > "$partial/nextcloud.tar.gz" || [ $? = 1 ] || fail "Nextcloud's files cannot be packed"
 check_maintenance
 end_maintenance
@@ -126,7 +126,7 @@ done
 rm "$partial/files"
 cp -R "$secrets" "$partial/secrets"
 [ ! -f .env ] || cp .env "$partial/env"
-# shellcheck disable=SC2094 # that file itself is left out
+# shellcheck disable=SC2094 # find omits SHA256SUMS itself
 (cd "$partial" && find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS)
 sync
 mv "$partial" "$target"

@@ -1,23 +1,24 @@
-# What the scripts here share; they source it, from the root of the repository.
-# shellcheck shell=sh disable=SC2034 # the variables are theirs
+# Functions that the scripts in this folder share. They source this file from the root of the repository.
+# shellcheck shell=sh disable=SC2034 # the scripts use the variables
 
 fail() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
     exit 1
 }
 
-# in_env NAME: the value of a line of .env.
+# in_env NAME: prints the value of a variable in .env.
 in_env() { sed -n "s/^$1=//p" .env 2> /dev/null | tail -n 1 | sed "s/^[\"']//; s/[\"']\$//"; }
 
-# One of the two at a time: each would end the other's maintenance mode, or remove its volumes. The lock goes with the
-# last process that holds it, so a killed script leaves none behind.
+# Only one of backup.sh and restore.sh may run at a time: each would end the other's maintenance mode, or remove its
+# volumes. The lock ends with the last process that holds it, so a killed script leaves no lock.
 take_lock() {
     exec 9> deploy/production/.lock
     flock --wait 60 9 || fail 'another backup.sh or restore.sh is running. Next: wait until it ends'
 }
 
-# A shell handles a signal only between two commands. What may take minutes therefore runs in the background, where
-# waiting for it can be interrupted. `exec` in front of a command makes it that process itself, which leave() can end.
+# A shell handles a signal only between two commands. So a command that may take minutes runs in the background, because
+# a signal can interrupt `wait`. With `exec` before the command, the background process is the command itself, so that
+# leave() can end it.
 running=
 await() {
     { exec="exec" "$@" <&3 3<&- & } 3<&0
@@ -34,12 +35,12 @@ end_running() {
     wait "$running" 2> /dev/null || true
 }
 
-# secrets_folder: where compose mounts the secrets from.
+# secrets_folder: prints the folder from which compose mounts the secrets.
 secrets_folder() {
     docker compose config | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p'
 }
 
-# nextcloud_version: reads Nextcloud's version.php, writes 34.0.1.2
+# nextcloud_version: reads Nextcloud's version.php from standard input, prints a version such as 34.0.1.2.
 nextcloud_version() {
     sed -n 's/.*OC_Version = array(\(.*\)).*/\1/p' | tr -d ' ' | tr , .
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Restores a backup: restore.sh [--replace] FOLDER. docs/how-to/back-up-and-restore.md says more.
+# Restores a backup: restore.sh [--replace] FOLDER. See docs/how-to/back-up-and-restore.md.
 #
-# The backup is restored into volumes and a secrets folder of its own, started beside the live deployment, and checked.
-# Only then does `DATA` in .env name it, in one rename: until then the live data are in use, and after it the restored
-# ones. Neither this script nor its end by kill -9 at any step removes data that have been live;
-# restore.sh --drop-previous NAME does, one set of data at a time, while the live ones work. Without NAME it lists them.
+# The script restores the backup into separate volumes and a separate secrets folder, starts it beside the live deployment,
+# and checks it. Then it writes the new `DATA` to .env, with one rename: before the rename the previous data are live,
+# after it the restored data. Neither a restore nor a kill -9 at any step removes data that have been live. Only
+# restore.sh --drop-previous NAME does, one set of data at a time, while the live data work. Without NAME it lists them.
 set -eu
 umask 077
 usage='restore.sh [--replace] FOLDER, or restore.sh --drop-previous [NAME]'
@@ -29,21 +29,21 @@ cd "$(dirname "$0")/../.."
 
 files=${COMPOSE_FILE:-$(in_env COMPOSE_FILE)}
 live=$(in_env DATA)
-secrets=$(export DATA='' && secrets_folder) # of the first installation; those of the live data are secrets-$live
+secrets=$(export DATA='' && secrets_folder) # of the first installation; the live data have secrets-$live
 [ -n "$secrets" ] || fail 'docker compose names no secrets. Next: see that .env chooses the files of deploy/production'
 project=$(docker compose config | sed -n 's/^name: //p')
 volumes='keycloak keycloak-db nextcloud nextcloud-db'
-first=first-installation # what the data without DATA are called
+first=first-installation # the name of the data without DATA
 live_name=${live:-$first}
 
-# beside ARGUMENTS: docker compose for the restored data.
+# beside ARGUMENTS: runs docker compose for the restored data.
 beside() {
     ${exec:-} env COMPOSE_PROJECT_NAME="$project-restore" COMPOSE_FILE="$files:deploy/production/restore.yaml" \
         RESTORE_OF="$project" DATA="$data" SECRETS="$secrets.unchecked" docker compose --progress quiet "$@"
 }
 deployed() { ${exec:-} docker compose --progress quiet "$@"; }
 
-# checked ARGUMENTS: docker compose for the data that are checked, the restored ones or the live ones.
+# checked ARGUMENTS: runs docker compose for the data under check, the restored or the live data.
 target=beside
 checked() { "$target" "$@"; }
 occ() { checked exec -T --user www-data nextcloud php occ --no-interaction "$@" < /dev/null; }
@@ -53,8 +53,8 @@ psql() { beside exec -T "$1-db" psql --username "$1" --quiet --set ON_ERROR_STOP
 load() { beside exec -T "$1-db" pg_restore --username "$1" --dbname "$1" --exit-on-error; }
 up() { ${exec:-} docker compose up --detach --wait; }
 
-# end_beside: removes what runs beside the live deployment; volumes with a name stay. What was about to start when the
-# restore was told to end may come up after it was looked for, so it is looked for again.
+# end_beside: removes the containers and networks beside the live deployment; named volumes stay. It searches several
+# times, because a container that was about to start when the restore was interrupted may start after the first search.
 end_beside() {
     attempts=30
     until remove_beside 2> /dev/null; do
@@ -73,7 +73,7 @@ remove_beside() {
     [ -z "$networks" ] || docker network rm $networks > /dev/null
 }
 
-# drop DATA: removes a set of data. Its secrets go last, because it is found by them.
+# drop DATA: removes a set of data. Its secrets go last, because the script finds data by their secrets.
 drop() {
     for name in $volumes; do
         docker volume rm --force "$(volume "$name" "$1")" > /dev/null
@@ -81,14 +81,14 @@ drop() {
     rm -rf "$secrets${1:+-$1}" "$secrets.unchecked${1:+-$1}"
 }
 
-# drop_unchecked: removes what an earlier run left half-way.
+# drop_unchecked: removes the incomplete data of an earlier run.
 drop_unchecked() {
     for folder in "$secrets.unchecked-"*; do
         [ ! -d "$folder" ] || drop "${folder#"$secrets.unchecked-"}"
     done
 }
 
-# list_data: the name of each set of data on this host. Data which `up` made for a wrong DATA have volumes and no secrets.
+# list_data: prints the name of each set of data on this host. If DATA was wrong, `up` created volumes without secrets.
 list_data() {
     {
         for folder in "$secrets" "$secrets-"*; do
@@ -99,10 +99,10 @@ list_data() {
     } | sed "s/^-//; s/^\$/$first/" | sort -u
 }
 
-# volume NAME DATA: what docker calls it.
+# volume NAME DATA: prints the volume's name in docker.
 volume() { echo "${project}_$1${2:+-$2}"; }
 
-# size_of DATA: of its volumes, in MB.
+# size_of DATA: prints the size of its volumes, in MB.
 size_of() {
     set -- "$1" --network none --user root --entrypoint du
     for name in $volumes; do
@@ -110,10 +110,11 @@ size_of() {
             set -- "$@" --volume "$(volume "$name" "$1"):/data/$name:ro"
     done
     shift
-    docker run --rm "$@" "$image" -sm /data 2> /dev/null | awk 'END { print $1 + 0 }' # the live ones change meanwhile
+    docker run --rm "$@" "$image" -sm /data 2> /dev/null | awk 'END { print $1 + 0 }' # live data change meanwhile
 }
 
-# check_live: every container of the deployment runs, healthy where it has a health check, on the data which .env names.
+# check_live: checks that every container of the deployment runs on the data that .env names, and is healthy if it has a
+# health check.
 check_live() {
     states=$(docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}')
     for service in $(docker compose config --services); do
@@ -154,13 +155,12 @@ drop_previous() {
     echo "dropped $unwanted"
 }
 
-# data_of NAME: the value of DATA.
+# data_of NAME: prints the value of DATA.
 data_of() { [ "$1" = "$first" ] || echo "$1"; }
 
 # --- the backup ------------------------------------------------------------------------------------------------------
 
-# addresses OPTIONS: the three public URLs.
-# Services alone: a file's x- blocks hold what an overlay replaces.
+# addresses OPTIONS: prints the three public URLs. Reads only services, because an overlay replaces values of x- blocks.
 addresses() {
     COMPOSE_FILE=$files docker compose "$@" config |
         sed -n -E '/^services:/,/^[^ ]/ s/^ +(NEXTCLOUD_MCP_SERVER_URL|KC_HOSTNAME|NEXTCLOUD_PUBLIC_URL): //p' | sort -u
@@ -182,7 +182,7 @@ check_backup() {
         fail "the backup is of $(echo "$wanted" | tr '\n' ' ')and .env has other names, which its realm would not accept. Next: take the names from $source/env"
 }
 
-# describe: version and sizes; a backup made before backup.sh wrote them down is read for them.
+# describe: sets version and sizes. If an older backup has no file `about`, it reads them from the backup itself.
 describe() {
     version=$(about nextcloud) files_size=$(about bytes_of_files) databases_size=$(about bytes_of_databases)
     [ -z "$version" ] || return 0
@@ -195,7 +195,7 @@ describe() {
 
 newer() { [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -t . -n -k 1,1 -k 2,2 -k 3,3 -k 4,4 | tail -n 1)" = "$1" ]; }
 
-# check_image: what the official image would refuse to start with, said before anything is restored.
+# check_image: checks, before anything is restored, the versions with which the official image would refuse to start.
 check_image() {
     image=$(in_image cat nextcloud /usr/src/nextcloud/version.php < /dev/null | nextcloud_version)
     [ -n "$image" ] || fail 'the image of Nextcloud does not say its version. Next: see NEXTCLOUD_IMAGE in .env'
@@ -206,7 +206,7 @@ check_image() {
         fail "the backup is of Nextcloud $version, the image has $image, and Nextcloud upgrades one major version at a time. Next: name an image of ${version%%.*} in NEXTCLOUD_IMAGE"
 }
 
-# check_room: the restored data, and a tenth for what the databases write while they are filled.
+# check_room: checks the disk space for the restored data, and a tenth more, which the databases write while they load.
 check_room() {
     needed=$(((files_size + databases_size) / 1024))
     needed=$((needed + needed / 10))
@@ -220,7 +220,7 @@ check_room() {
 make_volumes() {
     mkdir "$secrets.unchecked-$data"
     cp -R "$source/secrets/." "$secrets.unchecked-$data"
-    secrets_report=$(deploy/production/secrets.sh "$secrets.unchecked-$data") # adds those which came after the backup
+    secrets_report=$(deploy/production/secrets.sh "$secrets.unchecked-$data") # adds secrets that are newer than the backup
     printf '%s\n' "$secrets_report" | grep ': written' || true
     chmod 444 "$secrets.unchecked-$data"/*
     for name in $volumes; do
@@ -229,14 +229,14 @@ make_volumes() {
     done
 }
 
-# load_roles DATABASE: the roles of that database server, but for the one which its image has made.
+# load_roles DATABASE: restores the roles of that database server, except the role that its image created.
 load_roles() {
     [ -f "$source/$1.roles.sql" ] || return 0
     sed "/^CREATE ROLE $1;\$/d" "$source/$1.roles.sql" | psql "$1" > /dev/null
 }
 
-# own_role: SQL for the role that Nextcloud signs in with. Its installer makes one (oc_admin) wherever it may, and
-# config.php alone knows that role's password.
+# own_role: prints SQL for the role with which Nextcloud signs in. If permitted, Nextcloud's installer creates one
+# (oc_admin), whose password is only in config.php.
 own_role() {
     in_image php --user www-data nextcloud << 'PHP'
 <?php
@@ -269,34 +269,34 @@ restore_files() {
 
 restore_nextcloud() {
     load_roles nextcloud
-    role=$(own_role) # not in a pipe, which would hide its failure
+    role=$(own_role) # no pipe, because a pipe would hide a failure
     printf '%s\n' "$role" | psql nextcloud > /dev/null
     await load nextcloud < "$source/nextcloud.pgdump"
 }
 
 start_beside() {
-    run_occ maintenance:mode --off > /dev/null # it was on when the files were read, and the image starts no set-up in that mode
-    run_occ maintenance:data-fingerprint # tells people's sync clients that the server went back in time
+    run_occ maintenance:mode --off > /dev/null # the backup was made in this mode, in which the image runs no set-up
+    run_occ maintenance:data-fingerprint # tells people's sync clients that the server has older data
     await beside up --detach --wait keycloak nextcloud mcp-exchange
 }
 
 switch() {
     docker compose down
     env=$(readlink -f .env)
-    cp -p "$env" "$env.new" # with its mode
+    cp -p "$env" "$env.new" # keeps its mode
     sed '/^DATA=/d' "$env" > "$env.new"
     [ -z "$(tail -c 1 "$env.new")" ] || echo >> "$env.new"
     echo "DATA=$data" >> "$env.new"
     sync
-    mv "$secrets.unchecked-$data" "$secrets-$data" # from here on only --drop-previous removes them
+    mv "$secrets.unchecked-$data" "$secrets-$data" # from now on, only --drop-previous removes them
     mv "$env.new" "$env"
     sync
 }
 
 # --- the checks of what was restored ---------------------------------------------------------------------------------
 
-# check_chain: what the doctor finds without a person's token. That the realm answers, knows the server's client and its
-# secret, and that Nextcloud answers.
+# check_chain: runs the doctor without a person's token. Checks that the realm answers, that it accepts the server's client
+# and secret, and that Nextcloud answers.
 check_chain() {
     report=$(checked exec -T mcp-exchange nextcloud-mcp doctor --json --no-registration < /dev/null) || [ -n "$report" ] ||
         untouched 'the doctor does not run'
@@ -314,7 +314,7 @@ sys.exit(1 if bad else 0)' issuer.metadata issuer.keys exchange.client nextcloud
     done
 }
 
-# as_person METHOD PATH OPTIONS: a request with the person's app password, which is in no argument list.
+# as_person METHOD PATH OPTIONS: sends a request with the person's app password, which is in no argument list.
 as_person() {
     method=$1 path=$2
     shift 2
@@ -322,8 +322,8 @@ as_person() {
         --request "$method" --header 'OCS-APIRequest: true' "$@" "http://nextcloud$path"
 }
 
-# check_person: signs in as a person, reads their smallest file, and revokes the app password that this took. An app
-# password needs nothing from the person, opens what a sign-in opens, and shows in the person's activity.
+# check_person: creates an app password for a person, signs in with it, reads their smallest file, and revokes it. An app
+# password needs nothing from the person, gives the same access as a sign-in, and shows in the person's activity.
 check_person() {
     password=$(occ user:auth-tokens:add --name 'Check after a restore' "$person" | tail -n 1)
     home=/remote.php/dav/files/$(printf %s "$person" | sed 's/ /%20/g')/
@@ -338,7 +338,7 @@ check_person() {
     echo "signed in as a person, and read a file of $bytes bytes"
 }
 
-# check_people: the first of twenty who has a file. Whoever has been disabled cannot sign in, so one who can is enough.
+# check_people: checks the first twenty people until one has a file. One is enough, because disabled people cannot sign in.
 check_people() {
     signed_in=
     people=$(occ user:list --limit 20 | sed -n 's/^  - \([^:]*\):.*/\1/p')
@@ -397,7 +397,7 @@ restore() {
     check_chain
     check_people
     step 'switching'
-    beside stop # with time for the databases to write what they hold
+    beside stop # gives the databases time to write their data
     end_beside
     running_before=$(docker compose ps --quiet nextcloud)
     since=$(date +%s)

@@ -1,28 +1,29 @@
 #!/bin/sh
-# Writes a new secret into each file that compose.yaml mounts and that is not there yet, and prints none of them:
+# Writes a new secret into each file that compose.yaml mounts and that does not exist yet, and prints no secret:
 #
 #     deploy/production/secrets.sh [FOLDER]
 #
-# The folder is its owner's alone. In it the files are readable, for each container sees the ones mounted into it and runs as
-# a user of its own. Without FOLDER it is the one of the live data, and new secrets are written only for new data: existing
-# data cannot be opened with them.
+# Only the owner can open the folder. The files in it are readable for all users, because each container runs as its own user
+# and sees only the files mounted into it. Without FOLDER, the script uses the folder of the live data. It creates this folder
+# only for new data, because new secrets cannot open existing data.
 set -eu
 
-# filled_volumes PROJECT: its volumes that hold data, with their sizes. Those of an `up` that found no secrets are empty.
+# filled_volumes PROJECT: prints the project's volumes that contain data, with their sizes. An `up` without secrets leaves
+# empty volumes.
 filled_volumes() {
     docker volume ls --quiet --filter "label=com.docker.compose.project=$1" 2> /dev/null | grep -q . || return 0
     docker system df --verbose --format '{{range .Volumes}}{{.Name}} {{.Size}},{{end}}' | tr ',' '\n' |
         grep -E "^$1_(keycloak|nextcloud)(-db)? " | grep -v ' 0B$' || true
 }
 
-# restored: the restored data that are here, by name.
+# restored: prints the names of the restored data on this host.
 restored() {
     for each in "$secrets-"*; do
         [ ! -d "$each" ] || printf ' %s' "${each#"$secrets-"}"
     done
 }
 
-# live_folder: the folder of the live data's secrets. It is made for the first data alone.
+# live_folder: prints the folder of the live data's secrets. It is created only for the first data.
 live_folder() {
     data=${DATA-$(in_env DATA)}
     if [ -n "$data" ]; then

@@ -1,4 +1,4 @@
 #!/bin/sh
-# The official image runs this once, when it has installed Nextcloud. For those who mount this folder alone, and run
-# setup.sh by hand when something is new: before-starting runs after an installation too.
+# The official image runs this once, after it has installed Nextcloud. Mount only this folder if you want to run setup.sh by
+# hand for later changes. before-starting also runs after an installation.
 exec sh "$(dirname "$0")/../../setup.sh"

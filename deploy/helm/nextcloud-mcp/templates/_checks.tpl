@@ -1,5 +1,5 @@
-{{/* What the schema can't say in words. A pattern in it would be answered with the pattern; here each wrong value gets a
-     sentence: what is wrong, and what would be right. All of them are told at once. */}}
+{{/* Checks with readable messages. For a pattern in the schema, Helm prints only the pattern. Here each wrong value gets a
+     sentence that says what is wrong and what would be right. All sentences are printed at once. */}}
 {{- define "nextcloud-mcp.checks" -}}
 {{- $problems := concat
       (include "nextcloud-mcp.checks.urls" . | fromJsonArray)
@@ -11,7 +11,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* What is wrong with a URL, whatever it is for; the end of a sentence, or empty. */}}
+{{/* Checks any URL: returns the end of a sentence that says what is wrong, or nothing. */}}
 {{- define "nextcloud-mcp.checks.url" -}}
 {{- $authority := regexFind "^https?://[^/?#]*" . -}}
 {{- if regexMatch "\\s" . -}}
@@ -61,7 +61,7 @@ must have a port between 1 and 65535
 {{- toJson $problems -}}
 {{- end }}
 
-{{/* Values that must look like something: a row each of the name, the values, what they must match, and that in words. */}}
+{{/* Values that must match a pattern. Each row has the name, the values, the pattern, and its description. */}}
 {{- define "nextcloud-mcp.checks.words" -}}
 {{- $name := "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$" -}}
 {{- $key := "^[-._a-zA-Z0-9]{1,253}$" -}}
@@ -104,7 +104,7 @@ must have a port between 1 and 65535
 {{- toJson $problems -}}
 {{- end }}
 
-{{/* Kubernetes' grammar of quantities (apimachinery, pkg/api/resource), without a sign: no resource is less than none. */}}
+{{/* Kubernetes' grammar of quantities (apimachinery, pkg/api/resource), without a minus sign. */}}
 {{- define "nextcloud-mcp.checks.quantities" -}}
 {{- $problems := list -}}
 {{- range $kind, $quantities := .Values.resources -}}
@@ -117,7 +117,7 @@ must have a port between 1 and 65535
 {{- toJson $problems -}}
 {{- end }}
 
-{{/* Values that are right alone, and not together. */}}
+{{/* Values that are valid alone, but not together. */}}
 {{- define "nextcloud-mcp.checks.together" -}}
 {{- $problems := list -}}
 {{- if and .Values.exchange.enabled (not .Values.exchange.secretName) -}}

@@ -1,4 +1,4 @@
-{{/* The name of everything: the release's, and the chart's unless the release has it already. */}}
+{{/* The name of all objects: the release's name and, unless it contains it already, the chart's name. */}}
 {{- define "nextcloud-mcp.fullname" -}}
 {{- $name := contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) -}}
 {{- $name | trunc 63 | trimSuffix "-" -}}
@@ -22,7 +22,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{/* The parts of a URL. Not by urlParse, whose errors would come before the sentence about a wrong one (_checks.tpl). */}}
+{{/* The parts of a URL. urlParse would fail on a wrong URL before _checks.tpl can print its error message. */}}
 {{- define "nextcloud-mcp.authority" -}}
 {{- regexFind "^https?://[^/?#]*" . | trimPrefix "https://" | trimPrefix "http://" -}}
 {{- end }}
@@ -35,15 +35,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- regexReplaceAll "^https?://[^/]*" . "" | trimSuffix "/" -}}
 {{- end }}
 
-{{/* How many replicas to ask for; empty where that is the autoscaler's alone to say.
+{{/* The number of replicas; empty if only the autoscaler may set it.
 
-     Whoever leaves `replicas` out of a manifest in which it stood gives it up, and the number falls to the default of
-     one. So while Helm is the only one who has set the number, it stays in the manifest: `minReplicas` at first, later
-     what is there. Once the autoscaler has set it (through the subresource `scale`), leaving it out loses nothing, and
-     naming it would only invite conflicts. Client-side upgrades (Helm 3) know of no owners: with those it always stays.
+     If a manifest no longer contains `replicas`, Helm gives up the field, and the number falls to the default of one. So
+     while only Helm has set the number, it stays in the manifest: `minReplicas` at first, later the current number. Once
+     the autoscaler has set it (through the subresource `scale`), the manifest can omit it without loss, and including it
+     would cause conflicts. Client-side upgrades (Helm 3) do not track owners, so with them the number always stays.
 
-     Where there is no cluster to look at (`helm template`, and what builds on it, as Argo CD does), it is left out: a
-     number in such a manifest would be applied again and again, against the autoscaler. */}}
+     Without a cluster (`helm template`, and tools based on it, such as Argo CD), the number is omitted: such a tool would
+     apply it again and again, against the autoscaler. */}}
 {{- define "nextcloud-mcp.replicas" -}}
 {{- if not .Values.autoscaling.enabled -}}
 {{- .Values.replicas -}}
