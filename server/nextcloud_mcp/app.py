@@ -39,8 +39,8 @@ from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.metrics import CountResponses, preregister_series
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import http_client
-from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import Settings
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds. Keycloak normally answers within tens of milliseconds."""
 
-_HOST_IS_CHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+_SDK_HOST_CHECK_OFF = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 """`PublicHost` checks the host and the origin before the SDK sees the request."""
 
 
@@ -75,23 +75,23 @@ def create_app(
     )
     preregister_series([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
     addresses = tuple(url for url in (settings.nextcloud_url, settings.public_nextcloud_url) if url)
-    services = Services(nextcloud, People(), tokens, settings.mode, offer, addresses)
+    services = Services(nextcloud, AccountCache(), tokens, settings.mode, offer, addresses)
 
     server = catalogue.create_server(services)
-    server.streamable_http_app(stateless_http=True, transport_security=_HOST_IS_CHECKED)
-    endpoint = _guarded(StreamableHTTPASGIApp(server.session_manager), services, challenge, issuer, settings)
+    server.streamable_http_app(stateless_http=True, transport_security=_SDK_HOST_CHECK_OFF)
+    endpoint = _with_middleware(StreamableHTTPASGIApp(server.session_manager), services, challenge, issuer, settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with keycloak, nextcloud, server.session_manager.run(), anyio.create_task_group() as start:
             if keycloak_transport is None:  # tests count the requests to their issuer
-                start.start_soon(issuer.await_first)
+                start.start_soon(issuer.fetch_until_success)
             yield
             start.cancel_scope.cancel()
 
     app = Starlette(
         routes=[
-            *(Route(path, endpoint) for path in _spellings(settings.path)),
+            *(Route(path, endpoint) for path in _with_trailing_slash(settings.path)),
             *_metadata_routes(challenge, issuer),
             *health_routes(issuer, tokens, nextcloud),
         ],
@@ -102,7 +102,7 @@ def create_app(
     return app
 
 
-def _guarded(
+def _with_middleware(
     endpoint: ASGIApp, services: Services, challenge: Challenge, issuer: Issuer, settings: Settings
 ) -> ASGIApp:
     """Wrap the SDK's endpoint in the middleware; the outermost one is added last."""
@@ -188,7 +188,7 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
     raise SettingsError("OIDC_CLIENT_SECRET", "is needed with ENABLE_TOKEN_EXCHANGE=true")
 
 
-def _spellings(path: str) -> list[str]:
+def _with_trailing_slash(path: str) -> list[str]:
     """Return the path, and the path with a slash at its end; the server serves both.
 
     A redirect does not work: several clients drop the body or the token when they follow it.
@@ -204,7 +204,7 @@ def _metadata_routes(challenge: Challenge, issuer: Issuer) -> list[Route]:
             log.warning("metadata.failed", **error.log_fields)
             return challenge.issuer_unavailable(error)
 
-    return [Route(path, metadata) for path in _spellings(challenge.metadata_path)]
+    return [Route(path, metadata) for path in _with_trailing_slash(challenge.metadata_path)]
 
 
 def _cors() -> Middleware:

@@ -14,7 +14,7 @@ from nextcloud_mcp.drain import DrainingServer
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.metrics import metrics_app
-from nextcloud_mcp.protocol import LimitedProtocol, serve_beside
+from nextcloud_mcp.protocol import LimitedProtocol, serve_on_socket
 from nextcloud_mcp.settings import Settings, load_settings
 from nextcloud_mcp.watchdog import watch_loop
 
@@ -67,7 +67,7 @@ async def _serve(server: DrainingServer, metrics: socket.socket | None) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(watch_loop())
         if metrics is not None:
-            await stack.enter_async_context(serve_beside(metrics_app, metrics))
+            await stack.enter_async_context(serve_on_socket(metrics_app, metrics))
         await server.serve()
 
 

@@ -65,7 +65,7 @@ class DrainingServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, **options: Any) -> None:
         """Serve `app`; the options are those of `uvicorn.Config`."""
-        self._requests = _Requests(app)
+        self._requests = _RequestCounter(app)
         super().__init__(uvicorn.Config(self._requests, timeout_graceful_shutdown=_CANCEL_SECONDS, **options))
         # otherwise sse-starlette, with which the SDK streams responses, ends them when uvicorn gets a signal
         AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -122,7 +122,7 @@ def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)  # the kernel copies it
 
 
-class _Requests:
+class _RequestCounter:
     """ASGI middleware: counts the active requests, and can add `Connection: close` to their responses."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -36,7 +36,7 @@ from typing import Any, ClassVar, Final, Self
 NOT_LOGGED: Final = "…"
 """Replaces a value in the log."""
 
-_PEOPLES: Final = frozenset({"resource", "why"})
+_NEVER_LOGGED: Final = frozenset({"resource", "why"})
 """Names of values that are never logged: the resource, and Nextcloud's reason."""
 
 
@@ -86,10 +86,10 @@ class NextcloudMCPError(Exception):
         self.argument, self.resource, self.method, self.status = argument, resource, method, status
         public = {"argument": argument, "method": method, "status": status}
         told = values | public | {"resource": resource}
-        self.cause = _begun(cause, told)
+        self.cause = _render_cause(cause, told)
         self.remedy = remedy.format_map(told)
         logged = self._logged(told) | public
-        self.logged_cause, self.logged_remedy = _begun(cause, logged), remedy.format_map(logged)
+        self.logged_cause, self.logged_remedy = _render_cause(cause, logged), remedy.format_map(logged)
         super().__init__(self.cause, self.remedy)
 
     def __str__(self) -> str:
@@ -98,7 +98,9 @@ class NextcloudMCPError(Exception):
 
     def _logged(self, values: Mapping[str, object]) -> dict[str, object]:
         return {
-            name: _Hidden() if value and (name in _PEOPLES or (self.hides_texts and not _is_number(value))) else value
+            name: _Hidden()
+            if value and (name in _NEVER_LOGGED or (self.hides_texts and not _is_number(value)))
+            else value
             for name, value in values.items()
         }
 
@@ -192,7 +194,7 @@ class InvalidArgumentError(NextcloudMCPError):
     each: tuple["InvalidArgumentError", ...] = ()
 
     @classmethod
-    def of_all(cls, errors: Iterable[Self]) -> Self:
+    def combine(cls, errors: Iterable[Self]) -> Self:
         """Return one error with the sentences of all `errors`."""
         each = tuple(errors)
         if len(each) == 1:
@@ -346,7 +348,7 @@ def _joined(errors: Iterable[NextcloudMCPError]) -> str:
     return " ".join(str(error) for error in errors)
 
 
-def _begun(template: str, values: Mapping[str, object]) -> str:
+def _render_cause(template: str, values: Mapping[str, object]) -> str:
     """Fill in a template; capitalize the result if it begins with the resource, but never an argument's name."""
     text = template.format_map(values)
     return text[:1].upper() + text[1:] if template.startswith("{resource}") else text

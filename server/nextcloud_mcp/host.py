@@ -35,13 +35,13 @@ class PublicHost:
             await refusal(scope, receive, send)
             return
         origins = headers.getlist("origin")
-        if not all(self._is_welcome(origin) for origin in origins):
+        if not all(self._is_allowed_origin(origin) for origin in origins):
             refusal = PlainTextResponse("This server takes no requests from pages of that origin.", status_code=403)
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _is_welcome(self, origin: str) -> bool:
+    def _is_allowed_origin(self, origin: str) -> bool:
         """Return whether pages of an origin may call; `null` may not."""
         try:
             return origin.lower() in self._origins or urlsplit(origin).hostname in _LOOPBACK

@@ -33,7 +33,7 @@ MAX_FRAMES: Final = 12
 MAX_EXCEPTIONS: Final = 4
 """Maximum exceptions of a chain or group."""
 
-_KEPT: Final = (
+_ESSENTIAL_FIELDS: Final = (
     "event",
     "level",
     "timestamp",
@@ -66,7 +66,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_without_values, *shared],
+            foreign_pre_chain=[_strip_message_values, *shared],
             pass_foreign_args=True,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, describe_exception, render],
         )
@@ -111,16 +111,16 @@ def _chain(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _strip_message_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Log the first line of another library's message template, with only numbers filled in."""
     record: logging.LogRecord = event["_record"]
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-    event["event"] = _filled_in(template, event.pop("positional_args", ())).partition("\n")[0]
+    event["event"] = _format_numbers_only(template, event.pop("positional_args", ())).partition("\n")[0]
     event["logger"] = record.name
     return event
 
 
-def _filled_in(template: str, args: Any) -> str:
+def _format_numbers_only(template: str, args: Any) -> str:
     values = args if isinstance(args, tuple) else ()
     try:
         return template % tuple(value if isinstance(value, int | float) else _LEFT_OUT for value in values)
@@ -130,15 +130,17 @@ def _filled_in(template: str, args: Any) -> str:
 
 def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     """Return an event as one line of JSON with at most `MAX_LINE` bytes; a cut value ends in an ellipsis."""
-    bounded = {str(name): _bounded(name, value) for name, value in event.items()}
+    bounded = {str(name): _truncate_value(name, value) for name, value in event.items()}
     line = json.dumps(bounded)
     if len(line) <= MAX_LINE:
         return line
-    kept = {name: _cut(str(bounded[name]), MAX_TEXT // 4) for name in _KEPT if name in bounded}
-    return json.dumps({**kept, "left_out": sorted(_cut(name, 20) for name in event.keys() - set(_KEPT))[:MAX_ITEMS]})
+    kept = {name: _cut(str(bounded[name]), MAX_TEXT // 4) for name in _ESSENTIAL_FIELDS if name in bounded}
+    return json.dumps(
+        {**kept, "left_out": sorted(_cut(name, 20) for name in event.keys() - set(_ESSENTIAL_FIELDS))[:MAX_ITEMS]}
+    )
 
 
-def _bounded(name: str, value: Any) -> Any:
+def _truncate_value(name: str, value: Any) -> Any:
     """Return a value of limited size: text is cut, and objects of other classes become the class name."""
     if value is None or isinstance(value, bool | float):
         return value
@@ -147,9 +149,9 @@ def _bounded(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return _cut(value, MAX_LINE // 2 if name == "exception" else MAX_TEXT)
     if isinstance(value, Mapping):
-        return {_cut(str(key), 40): _bounded("", each) for key, each in list(value.items())[:MAX_ITEMS]}
+        return {_cut(str(key), 40): _truncate_value("", each) for key, each in list(value.items())[:MAX_ITEMS]}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_bounded("", each) for each in list(value)[:MAX_ITEMS]]
+        return [_truncate_value("", each) for each in list(value)[:MAX_ITEMS]]
     return type(value).__name__
 
 

@@ -68,14 +68,14 @@ class ByteBudget:
             OverloadedError: see `share`.
         """
         async with self.share(owner, size, max_wait=max_wait), AsyncExitStack() as shares:
-            token = _current.set(_Call(self, owner, shares))
+            token = _current.set(_ResponseReservation(self, owner, shares))
             try:
                 yield
             finally:
                 _current.reset(token)
 
 
-class _Call:
+class _ResponseReservation:
     """The memory that one call has reserved for responses: as much as the largest of them needs."""
 
     def __init__(self, budget: ByteBudget, owner: Owner, shares: AsyncExitStack) -> None:
@@ -93,7 +93,7 @@ class _Call:
                 self._taken = size
 
 
-_current: ContextVar[_Call | None] = ContextVar("call", default=None)
+_current: ContextVar[_ResponseReservation | None] = ContextVar("call", default=None)
 
 
 async def take(size: int, *, max_wait: float) -> None:

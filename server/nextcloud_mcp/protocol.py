@@ -51,7 +51,7 @@ MAX_UNREAD_BYTES: Final = 5 * 1024 * 1024
 MIN_MEAN_CHUNK: Final = 64
 """Minimum average size of a body's chunks in bytes: the parser needs as long for one byte as for a thousand."""
 
-FREE_CHUNKS: Final = 1024
+MIN_CHUNKS_TO_CHECK: Final = 1024
 """Number of chunks before `MIN_MEAN_CHUNK` applies."""
 
 _too_many_connections: Final = PlainTextResponse(
@@ -59,7 +59,7 @@ _too_many_connections: Final = PlainTextResponse(
 )
 
 
-class _Wait(StrEnum):
+class _ClientState(StrEnum):
     """What the server is waiting for."""
 
     HEADER = "header"
@@ -83,7 +83,7 @@ class LimitedProtocol(H11Protocol):
         """Accept the arguments that uvicorn passes to each protocol."""
         super().__init__(config, server_state, app_state, _loop)
         self.conn = _StrictConnection(h11.SERVER, MAX_HEADER_BYTES)
-        self._wait = _Wait.NOTHING
+        self._wait = _ClientState.NOTHING
         self._waiting_since = self.loop.time()
         self._deadline: asyncio.TimerHandle | None = None
         self._stall_seconds = STALL_TIMEOUT
@@ -93,23 +93,23 @@ class LimitedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a request, and close another connection if there are too many."""
         super().connection_made(transport)
-        self.flow = _ObservedFlow(transport, self._observe)
+        self.flow = _ObservedFlow(transport, self._update_timeout)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` is called as soon as a byte is unsent
         if len(self.connections) > self.max_connections:
-            self._take_a_place()
-        self._observe()
+            self._evict_connection()
+        self._update_timeout()
 
     def data_received(self, data: bytes) -> None:
         """Pass on the received bytes."""
-        if self._wait is _Wait.BODY:
+        if self._wait is _ClientState.BODY:
             self._count_stall(len(data))
             if not self._has_request:
                 self._unread_bytes += len(data)
         super().data_received(data)
         if self._unread_bytes > MAX_UNREAD_BYTES:
             self.transport.close()
-        self._observe()
+        self._update_timeout()
 
     def handle_events(self) -> None:
         """Start the request if its header is complete; read its body only when the application asks for it."""
@@ -125,12 +125,12 @@ class LimitedProtocol(H11Protocol):
         self.cycle.body = bytearray()
         self._waiting_since = self.loop.time()
         super().on_response_complete()
-        self._observe()
+        self._update_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel all timers."""
         super().connection_lost(exc)
-        self._await(_Wait.NOTHING)
+        self._set_timeout(_ClientState.NOTHING)
         self._unset_answer_timer()
 
     def pause_writing(self) -> None:
@@ -157,30 +157,30 @@ class LimitedProtocol(H11Protocol):
     def _last_cycle(self) -> RequestResponseCycle | None:
         return self.cycle  # None before the first request, which uvicorn's type omits
 
-    def _observe(self) -> None:
+    def _update_timeout(self) -> None:
         """Start the timeout for what the client must send now, unless it is running."""
-        wait = self._what_client_owes()
+        wait = self._awaited_from_client()
         if wait is not self._wait:
-            self._await(wait)
+            self._set_timeout(wait)
 
-    def _what_client_owes(self) -> _Wait:
+    def _awaited_from_client(self) -> _ClientState:
         if self.transport.is_closing():
-            return _Wait.NOTHING
+            return _ClientState.NOTHING
         if self.conn.their_state is h11.SEND_BODY:
-            return _Wait.NOTHING if self.flow.read_paused else _Wait.BODY
+            return _ClientState.NOTHING if self.flow.read_paused else _ClientState.BODY
         if self.conn.their_state is h11.IDLE and (self._last_cycle is None or self.conn.trailing_data[0]):
-            return _Wait.HEADER
-        return _Wait.NOTHING
+            return _ClientState.HEADER
+        return _ClientState.NOTHING
 
-    def _await(self, wait: _Wait) -> None:
-        if self._wait is _Wait.BODY:
+    def _set_timeout(self, wait: _ClientState) -> None:
+        if self._wait is _ClientState.BODY:
             self._count_stall(0)
         if self._deadline is not None:
             self._deadline.cancel()
         self._wait = wait
-        if wait is not _Wait.NOTHING:
+        if wait is not _ClientState.NOTHING:
             self._waiting_since = self.loop.time()
-            seconds = HEADER_TIMEOUT if wait is _Wait.HEADER else self._stall_seconds
+            seconds = HEADER_TIMEOUT if wait is _ClientState.HEADER else self._stall_seconds
             self._deadline = self.loop.call_later(seconds, self._time_out)
 
     def _count_stall(self, received: int) -> None:
@@ -192,7 +192,7 @@ class LimitedProtocol(H11Protocol):
 
     def _time_out(self) -> None:
         """Close a connection whose request has not arrived in time (RFC 9110 section 15.5.9)."""
-        if self._wait is _Wait.BODY:
+        if self._wait is _ClientState.BODY:
             self._count_stall(0)
             if self._stall_seconds > 0:  # bytes have arrived since
                 self._deadline = self.loop.call_later(self._stall_seconds, self._time_out)
@@ -214,7 +214,7 @@ class LimitedProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
-        self._observe()
+        self._update_timeout()
 
     def _watch_answer(self, unsent: int) -> None:
         """Check after `STALL_TIMEOUT` whether the client has read enough of these bytes."""
@@ -241,13 +241,13 @@ class LimitedProtocol(H11Protocol):
             return self._waiting_since
         if self._answer_timer is not None:
             return self._answer_timer.when()
-        if self._wait is _Wait.BODY:
+        if self._wait is _ClientState.BODY:
             return self._waiting_since + self._stall_seconds
-        if self._wait is _Wait.HEADER:
+        if self._wait is _ClientState.HEADER:
             return self._waiting_since + HEADER_TIMEOUT
         return None if self._has_request else self._waiting_since + self.timeout_keep_alive
 
-    def _take_a_place(self) -> None:
+    def _evict_connection(self) -> None:
         """Close the connection that would be closed first, or answer this one's requests with 503."""
         others = (each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self)
         first = min(others, key=lambda each: inf if each.closes_at is None else each.closes_at, default=None)
@@ -259,20 +259,20 @@ class LimitedProtocol(H11Protocol):
         first.transport.abort()
 
 
-class _SmallProtocol(LimitedProtocol):
+class _MetricsProtocol(LimitedProtocol):
     """The same with fewer connections, for the port of the metrics."""
 
     max_connections = 16
 
 
 @asynccontextmanager
-async def serve_beside(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+async def serve_on_socket(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """Serve an application without a lifespan on this socket while the block runs."""
     config = Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _SmallProtocol(config, state, {}), sock=listener)
+    server = await loop.create_server(lambda: _MetricsProtocol(config, state, {}), sock=listener)
     try:
         yield
     finally:
@@ -286,15 +286,15 @@ class _ObservedFlow(FlowControl):
 
     def __init__(self, transport: asyncio.Transport, observe: Callable[[], None]) -> None:
         super().__init__(transport)
-        self._observe = observe
+        self._update_timeout = observe
 
     def pause_reading(self) -> None:
         super().pause_reading()
-        self._observe()
+        self._update_timeout()
 
     def resume_reading(self) -> None:
         super().resume_reading()
-        self._observe()
+        self._update_timeout()
 
 
 class _StrictConnection(h11.Connection):
@@ -316,7 +316,7 @@ class _StrictConnection(h11.Connection):
         elif isinstance(event, h11.Data):
             self._chunks += event.chunk_start
             self._body_bytes += len(event.data)
-            if self._chunks > FREE_CHUNKS and self._body_bytes < self._chunks * MIN_MEAN_CHUNK:
+            if self._chunks > MIN_CHUNKS_TO_CHECK and self._body_bytes < self._chunks * MIN_MEAN_CHUNK:
                 raise h11.RemoteProtocolError("chunks are too small")
         return event
 

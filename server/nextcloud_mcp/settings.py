@@ -126,14 +126,14 @@ class Settings(BaseModel):
 
     @field_validator("client_private_key_file")
     @classmethod
-    def _one_proof(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+    def _one_client_credential(cls, file: Path | None, info: ValidationInfo) -> Path | None:
         if file is not None and info.data.get("client_secret") is not None:
             raise ValueError("is set besides OIDC_CLIENT_SECRET: keep one of them")
         return file
 
     @field_validator("enable_token_exchange")
     @classmethod
-    def _exchange_needs_a_proof(cls, enabled: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+    def _exchange_needs_client_credential(cls, enabled: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
         if enabled and info.data.get("client_secret") is None and info.data.get("client_private_key_file") is None:
             raise ValueError("needs OIDC_CLIENT_SECRET (or OIDC_CLIENT_SECRET_FILE) or OIDC_CLIENT_PRIVATE_KEY_FILE")
         return enabled

@@ -31,8 +31,8 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud import files
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
-from nextcloud_mcp.nextcloud.users import People
 from stack.chain import Chain
 from stack.process import LOOPBACK, free_port
 from tests.conftest import TokenFor
@@ -124,7 +124,7 @@ async def folder(alice: Nextcloud) -> AsyncIterator[str]:
 
 
 def _as_user(http: httpx.AsyncClient, token: str, name: str = "alice") -> Nextcloud:
-    return Nextcloud(http, People(), account=("issuer", name, name), token=token)
+    return Nextcloud(http, AccountCache(), account=("issuer", name, name), token=token)
 
 
 async def _create(nextcloud: Nextcloud, path: str, content: bytes = b"one") -> None:

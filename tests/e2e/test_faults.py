@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED, REMEDY
-from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
+from nextcloud_mcp.nextcloud.refusals import TELL_ADMINISTRATOR
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
@@ -178,26 +178,26 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
     "500": Case(
         LIST,
         500,
-        f"Nextcloud failed with HTTP 500 at /Plans: try again shortly; {IF_IT_GOES_ON}.",
+        f"Nextcloud failed with HTTP 500 at /Plans: try again shortly; {TELL_ADMINISTRATOR}.",
         "nextcloud.unavailable",
     ),
     "503": Case(
         LIST,
         503,
-        f"Nextcloud is in maintenance, overloaded or broken: try again later; {IF_IT_GOES_ON}.",
+        f"Nextcloud is in maintenance, overloaded or broken: try again later; {TELL_ADMINISTRATOR}.",
         "nextcloud.unavailable",
     ),
     "nothing": Case(
         WHO,
         200,
-        f"Nextcloud's answer is empty (HTTP 200): try again shortly; {IF_IT_GOES_ON}.",
+        f"Nextcloud's answer is empty (HTTP 200): try again shortly; {TELL_ADMINISTRATOR}.",
         "nextcloud.unavailable",
         body=b"",
     ),
     "maintenance mode": Case(
         WHO,
         503,
-        f"Nextcloud is in maintenance, overloaded or broken: try again in 120 s; {IF_IT_GOES_ON}.",
+        f"Nextcloud is in maintenance, overloaded or broken: try again in 120 s; {TELL_ADMINISTRATOR}.",
         "nextcloud.unavailable",
         headers={"Retry-After": "120", "X-Nextcloud-Maintenance-Mode": "1"},
     ),
@@ -285,7 +285,7 @@ SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
         "PROPFIND /remote.php/dav/files/alice/Plans",
         (
             "Nextcloud took the request about /Plans and gave no answer in time (ReadTimeout): try again shortly; "
-            f"{IF_IT_GOES_ON}."
+            f"{TELL_ADMINISTRATOR}."
         ),
     ),
     "writing": (
@@ -293,7 +293,7 @@ SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
         "PUT /remote.php/dav/files/alice/Plans/x.txt",
         (
             "Nextcloud took the request about /Plans/x.txt and gave no answer in time (ReadTimeout): it may have done "
-            f"what was asked; check, then try again; {IF_IT_GOES_ON}."
+            f"what was asked; check, then try again; {TELL_ADMINISTRATOR}."
         ),
     ),
 }

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import httpx
 
-from nextcloud_mcp.nextcloud.users import Account, People
+from nextcloud_mcp.nextcloud.account_cache import Account, AccountCache
 from tests.support.issuer import Answer, answer
 
 URL: Final = "https://cloud.test"
@@ -45,12 +45,12 @@ def ocs_capabilities(*apps: str) -> Answer:
     return ocs({"version": {"major": 32}, "capabilities": {app: {} for app in apps}})
 
 
-def people_with(*accounts: Account) -> People:
+def accounts_with(*accounts: Account) -> AccountCache:
     """Return a cache that only knows that these accounts exist."""
-    people = People()
+    cache = AccountCache()
     for account in accounts:
-        people.arrivals.note(account)
-    return people
+        cache.creation.note(account)
+    return cache
 
 
 class FakeNextcloud:

@@ -13,8 +13,8 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 from nextcloud_mcp.app import create_app
 from nextcloud_mcp.auth.credentials import PassThrough
 from nextcloud_mcp.boundary.call import Services
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import http_client
-from nextcloud_mcp.nextcloud.users import People
 from nextcloud_mcp.settings import load_settings
 from tests.support.declared import OFFER
 from tests.support.issuer import DISCOVERY_URL, SERVER_URL, FakeIssuer
@@ -172,7 +172,7 @@ def challenge(response: httpx.Response) -> dict[str, str]:
 def services(nextcloud: FakeNextcloud) -> Services:
     """Return the services that tools need, for a test that assembles a server itself."""
     http = http_client(NEXTCLOUD_URL, transport=nextcloud.transport)
-    return Services(http, People(), PassThrough(), "pass-through", OFFER)
+    return Services(http, AccountCache(), PassThrough(), "pass-through", OFFER)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import pytest
 import stamina
 
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
-from tests.support.nextcloud import ALICE, URL, FakeNextcloud, people_with
+from tests.support.nextcloud import ALICE, URL, FakeNextcloud, accounts_with
 from tests.support.server import EXCHANGE, PASS_THROUGH, Server, serving
 
 
@@ -48,4 +48,4 @@ async def http(fake: FakeNextcloud) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def nextcloud(http: httpx.AsyncClient) -> Nextcloud:
     """Nextcloud as alice, who has an account, for one call."""
-    return Nextcloud(http, people_with(ALICE), account=ALICE, token="token-of-alice")
+    return Nextcloud(http, accounts_with(ALICE), account=ALICE, token="token-of-alice")

@@ -139,11 +139,11 @@ def test_an_error_is_raised_again_as_it_is() -> None:
 def test_several_wrong_arguments_are_one_error() -> None:
     """With the sentence of each, and the parts of each."""
     each = [InvalidArgumentError(f"Invalid {name}", "pass text", argument=name) for name in ("a", "b")]
-    error = InvalidArgumentError.of_all(each)
+    error = InvalidArgumentError.combine(each)
     assert str(error) == "Invalid a: pass text. Invalid b: pass text."
     assert (error.argument, error.parts["errors"]) == ("a, b", [one.parts for one in each])
     assert error.log_fields["cause"] == "Invalid a. Invalid b."
-    assert InvalidArgumentError.of_all(each[:1]) is each[0]
+    assert InvalidArgumentError.combine(each[:1]) is each[0]
 
 
 SERVER: Final = Path(errors.__file__).parent

@@ -80,7 +80,7 @@ async def clients(application: Application) -> AsyncIterator[Clients]:
     ]
     listener = socket.create_server(("127.0.0.1", 0))
     async with (
-        protocol.serve_beside(Starlette(routes=routes), listener),
+        protocol.serve_on_socket(Starlette(routes=routes), listener),
         clients_of(listener.getsockname()[1]) as clients,
     ):
         yield clients

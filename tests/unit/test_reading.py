@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from nextcloud_mcp.catalogue import APPS
-from nextcloud_mcp.nextcloud.repetition import SAFE_METHODS
+from nextcloud_mcp.nextcloud.retries import SAFE_METHODS
 from tests.e2e.later import WALKS
 from tests.support.declared import OFFER, RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.recorded import recorded

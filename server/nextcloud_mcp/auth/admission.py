@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.credentials import Credentials, account_with
-from nextcloud_mcp.auth.features import Use, named_in_headers, used_by_body
+from nextcloud_mcp.auth.features import Use, feature_in_headers, feature_request_in_body
 from nextcloud_mcp.auth.json_size import has_too_many_values
 from nextcloud_mcp.auth.scopes import Feature, Offer
 from nextcloud_mcp.auth.verifier import Principal
@@ -90,7 +90,7 @@ class AdmissionControl:
         if scope["method"] != "POST":
             await _POST_ALONE(scope, receive, send)
             return
-        named = named_in_headers(Headers(scope=scope), self._offer)
+        named = feature_in_headers(Headers(scope=scope), self._offer)
         refusal = self._scope_refusal(Use(named, None), scope["state"]["principal"]) if named else None
         await (refusal or self._with_body)(scope, receive, send)
 
@@ -107,11 +107,11 @@ class AdmissionControl:
             )
             return
         try:
-            use = used_by_body(body, self._offer)
+            use = feature_request_in_body(body, self._offer)
         except ValueError:
             await _NOT_JSON(scope, receive, send)
             return
-        named = named_in_headers(request.headers, self._offer)
+        named = feature_in_headers(request.headers, self._offer)
         answer: Admission | Response | None = None
         if named and (use is None or use.feature != named):
             answer = self._challenge.invalid_request(f"The header Mcp-Name says {named.name}, and the body does not.")

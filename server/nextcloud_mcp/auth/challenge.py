@@ -92,7 +92,7 @@ class Challenge:
             headers={"Retry-After": str(RETRY_AFTER)},
         )
 
-    def try_later(self, error: TooManyCallsError | OverloadedError) -> JSONResponse:
+    def limit_exceeded(self, error: TooManyCallsError | OverloadedError) -> JSONResponse:
         """Return 429 for a request beyond the user's limits (RFC 6585), or 503 beyond the server's (RFC 9110)."""
         return JSONResponse(
             _body(str(error), "temporarily_unavailable", None),

@@ -41,7 +41,7 @@ MAX_BODY_WITHOUT_SCOPE: Final = 64 * 1024
 MAX_PEOPLE: Final = 10_000
 """Maximum users in memory, before users without a call in the last `MEMORY_SECONDS` are removed."""
 
-MEMORY_SECONDS: Final = 60.0
+IDLE_SECONDS: Final = 60.0
 """Seconds without a call after which a user's allowance is full again, so that the entry is not needed."""
 
 _MAX_DIGITS: Final = 19
@@ -90,24 +90,24 @@ class FairShare:
         size = min(_declared_length(scope, most), most) * BODY_WEIGHT
         admitted = False
         try:
-            async with self._turn(account), self._memory.call(account, size, max_wait=WAIT_TIMEOUT):
+            async with self._call_slot(account), self._memory.call(account, size, max_wait=WAIT_TIMEOUT):
                 admitted = True
                 await (self._app if is_scoped else self._small_bodies)(scope, receive, send)
         except (TooManyCallsError, OverloadedError) as error:
             if admitted:
                 raise
             log.warning("request.limited", code=error.code, client=principal.client_id, subject=principal.subject)
-            await self._challenge.try_later(error)(scope, receive, send)
+            await self._challenge.limit_exceeded(error)(scope, receive, send)
 
     @asynccontextmanager
-    async def _turn(self, account: tuple[str, str]) -> AsyncIterator[None]:
+    async def _call_slot(self, account: tuple[str, str]) -> AsyncIterator[None]:
         """Wait until the user may run another call, and run it in the block.
 
         Raises:
             TooManyCallsError: the user makes too many calls per minute, or at a time.
         """
         person = self._person(account)
-        self._count(person)
+        self._take_from_allowance(person)
         if person.calls >= MAX_CONCURRENT_CALLS + MAX_WAITING_CALLS:
             raise TooManyCallsError("You have too many calls under way", "wait for their answers", retry_after=1)
         person.calls += 1
@@ -129,12 +129,12 @@ class FairShare:
         if account not in self._people:
             if len(self._people) >= MAX_PEOPLE:
                 self._people = {
-                    who: each for who, each in self._people.items() if each.calls or now - each.at < MEMORY_SECONDS
+                    who: each for who, each in self._people.items() if each.calls or now - each.at < IDLE_SECONDS
                 }
             self._people[account] = _Person(self._calls_per_minute, now)
         return self._people[account]
 
-    def _count(self, person: _Person) -> None:
+    def _take_from_allowance(self, person: _Person) -> None:
         """Take one call from the user's allowance, which refills evenly up to one minute's calls."""
         now, a_second = self._clock(), self._calls_per_minute / 60
         person.allowance = min(self._calls_per_minute, person.allowance + (now - person.at) * a_second)

@@ -23,13 +23,13 @@ class Use:
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def named_in_headers(headers: Mapping[str, str], offer: Offer) -> Feature | None:
+def feature_in_headers(headers: Mapping[str, str], offer: Offer) -> Feature | None:
     """Return the feature that the headers name (MCP 2026-07-28, "Standard Request Headers"), or None."""
     name = decode_header_value(headers.get(MCP_NAME_HEADER))
     return _feature(headers.get(MCP_METHOD_HEADER), {"name": name, "uri": name}, offer)
 
 
-def used_by_body(body: bytes, offer: Offer) -> Use | None:
+def feature_request_in_body(body: bytes, offer: Offer) -> Use | None:
     """Return the use of a feature by a JSON-RPC body, or None.
 
     Raises:

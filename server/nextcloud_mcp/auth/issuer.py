@@ -57,7 +57,7 @@ class _Snapshot:
 
     metadata: IssuerMetadata
     keys: dict[str, Key]
-    unusable: dict[str, str]
+    unusable_key_reasons: dict[str, str]
     """Reasons why other signing keys of the issuer can't be used, by key id."""
     fetched_at: float
 
@@ -85,7 +85,7 @@ class Issuer:
         """
         return (await self._current()).metadata
 
-    async def await_first(self) -> None:
+    async def fetch_until_success(self) -> None:
         """Fetch metadata and keys until that succeeds, and log each failure; the pauses double."""
         pause = RETRY_INTERVAL
         while self._snapshot is None:
@@ -104,13 +104,13 @@ class Issuer:
             IssuerUnavailableError: the key is not cached, and the issuer is unreachable.
         """
         snapshot = await self._current()
-        if key_id not in snapshot.keys and key_id not in snapshot.unusable:
-            snapshot = await self._newer_than(snapshot, for_key=key_id)
-        if key_id in snapshot.unusable:
+        if key_id not in snapshot.keys and key_id not in snapshot.unusable_key_reasons:
+            snapshot = await self._fetch_newer_than(snapshot, for_key=key_id)
+        if key_id in snapshot.unusable_key_reasons:
             raise InvalidTokenError(
                 "The token is signed with a key of the realm that can't be used ({problem})",
                 "the administrator must replace it in Keycloak (Realm settings > Keys)",
-                problem=snapshot.unusable[key_id],
+                problem=snapshot.unusable_key_reasons[key_id],
             )
         if key_id not in snapshot.keys:
             raise InvalidTokenError("The token is signed with a key that the issuer does not publish", "sign in again")
@@ -120,17 +120,17 @@ class Issuer:
         """Return the cached snapshot, after a refresh if it has expired; a failed refresh keeps it."""
         snapshot = self._snapshot
         if snapshot is None:
-            return await self._newer_than(None)
+            return await self._fetch_newer_than(None)
         if self._clock() - snapshot.fetched_at < JWKS_LIFETIME or self._lock.locked():
             return snapshot  # also during a fetch: if Keycloak hangs, it must delay one call, not all
         try:
-            return await self._newer_than(snapshot)
+            return await self._fetch_newer_than(snapshot)
         except IssuerUnavailableError as error:
             if error.__cause__ is not None:  # this call has fetched; there is no cause within `RETRY_INTERVAL`
                 log.warning("issuer.not_refreshed", **error.log_fields, detail=self._cause)
             return snapshot
 
-    async def _newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:
+    async def _fetch_newer_than(self, known: _Snapshot | None, *, for_key: str | None = None) -> _Snapshot:
         """Fetch once for all waiting calls; for unknown keys, not again within `REFETCH_INTERVAL`."""
         async with self._lock:
             if self._snapshot is not None and self._snapshot is not known:
@@ -179,18 +179,18 @@ def _signing_keys(jwks: object) -> tuple[dict[str, Key], dict[str, str]]:
     if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
         raise ValueError("not a JWK set")  # noqa: TRY004 - a wrong document, not a wrong call
     keys: dict[str, Key] = {}
-    unusable: dict[str, str] = {}
+    unusable_key_reasons: dict[str, str] = {}
     for jwk in jwks["keys"]:
         if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid"), str):
             continue
         try:
             keys[jwk["kid"]] = signing_key(jwk)
         except UnusableKeyError as error:
-            unusable[jwk["kid"]] = str(error)
+            unusable_key_reasons[jwk["kid"]] = str(error)
             log.info("issuer.key_passed_over", kty=str(jwk.get("kty")), reason=str(error))
-    if not keys and not unusable:
+    if not keys and not unusable_key_reasons:
         raise ValueError("a JWK set without signing keys")
-    return keys, unusable
+    return keys, unusable_key_reasons
 
 
 class UnusableKeyError(Exception):

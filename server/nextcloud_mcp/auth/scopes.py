@@ -32,7 +32,7 @@ class Feature(NamedTuple):
         return {self.kind: self.name}
 
 
-def nothing_more(_: Mapping[str, Any]) -> frozenset[str]:
+def no_further_scopes(_: Mapping[str, Any]) -> frozenset[str]:
     """Return no further scopes, whatever the arguments are."""
     return frozenset()
 
@@ -50,7 +50,7 @@ class Requirement(NamedTuple):
 
     feature: Feature
     scopes: frozenset[str]
-    more_scopes: Callable[[Mapping[str, Any]], frozenset[str]] = nothing_more
+    more_scopes: Callable[[Mapping[str, Any]], frozenset[str]] = no_further_scopes
 
     @property
     def apps(self) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Accept URLs of this Nextcloud, as a browser or a DAV client shows them, in place of ids and names.
 
-BoardId = Annotated[int, at_address("/apps/deck/board/([0-9]+)"), Named("board", list_boards, scope="deck:read")]
+BoardId = Annotated[int, accepts_url("/apps/deck/board/([0-9]+)"), Named("board", list_boards, scope="deck:read")]
 """
 
 import re
@@ -15,7 +15,7 @@ _SCHEMES: Final = frozenset({"http", "https"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def at_address(pattern: str) -> Translated:
+def accepts_url(pattern: str) -> Translated:
     """Return the marker of an argument that may be a URL; the pattern's last group is the id or name.
 
     Other texts stay unchanged, and so does a URL whose group `owner` is another user.
@@ -26,7 +26,7 @@ def at_address(pattern: str) -> Translated:
     compiled = re.compile(rf"(?:/index\.php)?(?:{pattern})")
 
     async def translate(call: Call, given: str, _: Mapping[str, Any]) -> str:
-        found = compiled.fullmatch(_place(given.strip(), call.services.addresses) or "")
+        found = compiled.fullmatch(_url_path(given.strip(), call.services.addresses) or "")
         if found is None:
             return given
         owner = found.groupdict().get("owner")
@@ -37,7 +37,7 @@ def at_address(pattern: str) -> Translated:
     return Translated(translate)
 
 
-def _place(given: str, roots: tuple[str, ...]) -> str | None:
+def _url_path(given: str, roots: tuple[str, ...]) -> str | None:
     """Return the path and fragment of a URL of this Nextcloud, with or without its host; None for other texts."""
     try:
         address = urlsplit(given)

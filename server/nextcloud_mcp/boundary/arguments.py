@@ -37,7 +37,7 @@ _EXPECTED: Final[Mapping[type, str]] = {
     dict: 'an object such as {"name": "value"}',
 }
 
-_GIVEN: Final[Mapping[type, str]] = {
+_TYPE_NAMES: Final[Mapping[type, str]] = {
     NoneType: "null",
     bool: "true or false",
     int: "a number",
@@ -226,7 +226,7 @@ class Arguments:
         unknown = [name for name in given if name not in self._arguments]
         if wrong or unknown:
             errors = (wrong[name] for name in self._arguments if name in wrong)
-            raise InvalidArgumentError.of_all([*errors, *self._unknown(unknown)])
+            raise InvalidArgumentError.combine([*errors, *self._unknown(unknown)])
         return {name: getattr(model, name) for name in model.model_fields_set} | names
 
     def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, InvalidArgumentError]]:
@@ -267,7 +267,7 @@ class Arguments:
 
     def _unknown(self, names: list[str]) -> Iterator[InvalidArgumentError]:
         for name in names[:MAX_UNKNOWN]:
-            near = self._nearest(_plain(name[:MAX_QUOTED]))
+            near = self._nearest(_comparison_key(name[:MAX_QUOTED]))
             if near is not None:
                 remedy = f"did you mean {near}?"
             else:
@@ -278,7 +278,7 @@ class Arguments:
 
     def _nearest(self, plain: str) -> str | None:
         """Return the argument that starts with `plain`, such as `start_date` for `start`, or the most similar one."""
-        by_sound = {_plain(each): each for each in self._arguments}
+        by_sound = {_comparison_key(each): each for each in self._arguments}
         longer = [each for each in by_sound if plain and each.startswith(plain)]
         return next((by_sound[each] for each in longer or get_close_matches(plain, by_sound, 1)), None)
 
@@ -370,7 +370,7 @@ def _is_too_large(given: Any) -> bool:
 
 
 def _described(given: Any) -> str:
-    return _GIVEN.get(type(given), "something else")
+    return _TYPE_NAMES.get(type(given), "something else")
 
 
 def _as_json(given: Any) -> str:
@@ -379,6 +379,6 @@ def _as_json(given: Any) -> str:
     return text if len(text) <= MAX_QUOTED else "of many digits"
 
 
-def _plain(name: str) -> str:
+def _comparison_key(name: str) -> str:
     """Return a name for comparisons: `noteId`, `note-id` and `note_id` are the same."""
     return name.casefold().replace("_", "").replace("-", "")

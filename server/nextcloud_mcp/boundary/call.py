@@ -12,8 +12,8 @@ from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.credentials import Credentials
 from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.boundary.markers import marker_in
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.users import People
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Services:
     """The objects with the server's lifetime that all calls share; they store no token."""
 
     http: httpx.AsyncClient
-    people: People
+    accounts: AccountCache
     credentials: Credentials
     mode: Literal["exchange", "pass-through"]
     offer: Offer
@@ -39,7 +39,7 @@ class Call:
     def nextcloud(self) -> Nextcloud:
         """Return this call's Nextcloud client; raise the error of the exchange if there is no token."""
         return Nextcloud(
-            self.services.http, self.services.people, account=self.admission.account, token=self.admission.token()
+            self.services.http, self.services.accounts, account=self.admission.account, token=self.admission.token()
         )
 
 

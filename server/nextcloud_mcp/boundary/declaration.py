@@ -26,7 +26,7 @@ from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, Field
 
-from nextcloud_mcp.auth.scopes import Feature, Requirement, nothing_more
+from nextcloud_mcp.auth.scopes import Feature, Requirement, no_further_scopes
 from nextcloud_mcp.boundary.arguments import with_commas
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.function import Function
@@ -96,7 +96,7 @@ AnyTool = Tool[Any, Any]
 
 
 def reads(
-    title: str, *, scopes: str, more_scopes: MoreScopes = nothing_more
+    title: str, *, scopes: str, more_scopes: MoreScopes = no_further_scopes
 ) -> Callable[[Asynchronous[Given, Returned]], Tool[Given, Returned]]:
     """Declare the decorated function as a tool that changes nothing."""
     annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -104,7 +104,7 @@ def reads(
 
 
 def writes(
-    title: str, *, scopes: str, destructive: bool, idempotent: bool, more_scopes: MoreScopes = nothing_more
+    title: str, *, scopes: str, destructive: bool, idempotent: bool, more_scopes: MoreScopes = no_further_scopes
 ) -> Callable[[Asynchronous[Given, Returned]], Tool[Given, Returned]]:
     """Declare the decorated function as a tool that changes something.
 

@@ -34,7 +34,7 @@ _WITHOUT_HOST: Final = re.compile(
 """A URL without scheme and host."""
 
 
-async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
+async def _path_from_url(call: Call, given: str, _: Mapping[str, Any]) -> str:
     """Return the path of a file, if `given` is a URL of this Nextcloud, or else `given`.
 
     Raises:
@@ -56,17 +56,17 @@ async def _path_at(call: Call, given: str, _: Mapping[str, Any]) -> str:
     query = parse_qs(address.query)
     folder = query.get("dir", [""])[0]
     if file_id := _id_in(path, query):
-        return await _path_of(call, file_id, folder)
+        return await _path_by_id(call, file_id, folder)
     if _PAGE.fullmatch(path):
         return folder or "/"
     raise InvalidArgumentError("{given} is not the address of a file or folder", "pass its path", given=quoted(given))
 
 
-FilePath = Annotated[str, Translated(_path_at)]
+FilePath = Annotated[str, Translated(_path_from_url)]
 """A path below the user's root folder, or its URL in this Nextcloud."""
 
 
-async def _path_of(call: Call, file_id: int, folder: str) -> str:
+async def _path_by_id(call: Call, file_id: int, folder: str) -> str:
     """Return the path of the file or folder with this id; `folder` is checked too, as search omits the root folder."""
     try:
         return await files.path_of(call.nextcloud(), file_id)

@@ -42,7 +42,7 @@ class Function:
             NotFoundError: no item has the given name.
         """
         arguments = await self._lookups.before(self.arguments.read(given), call)
-        ids = self._ids(given)
+        ids = self._explicit_ids(given)
         try:
             return await self._call(arguments, call)
         except (NotFoundError, ForbiddenError) as error:
@@ -53,7 +53,7 @@ class Function:
             arguments = await self._lookups.after(error, arguments, call, ids=ids)
         return await self._call(arguments, call)
 
-    def _ids(self, given: Mapping[str, Any]) -> frozenset[str]:
+    def _explicit_ids(self, given: Mapping[str, Any]) -> frozenset[str]:
         """Return the number arguments that can only be ids: of a function that writes, those not written as text.
 
         Otherwise, if an item is gone, the function would change another item that has the number as its title.

@@ -14,7 +14,7 @@ from nextcloud_mcp.errors import NextcloudUnavailableError
 READ_TIMEOUT: Final = 60.0
 """Seconds for which a call waits for a slot and reads, so that slow storage can't block the slots forever."""
 
-_AT_ONCE: Final = anyio.CapacityLimiter(2)
+_READ_SLOTS: Final = anyio.CapacityLimiter(2)
 """The slots for reads of large files: two of them fit into 256 MiB."""
 
 
@@ -27,7 +27,7 @@ async def read_slot() -> AsyncIterator[None]:
     """
     try:
         with anyio.fail_after(READ_TIMEOUT):
-            async with _AT_ONCE:
+            async with _READ_SLOTS:
                 yield
     except TimeoutError:
         raise NextcloudUnavailableError(

@@ -31,23 +31,25 @@ def recorded(call: Call, arguments: Mapping[str, Any]) -> Iterator[None]:
         outcome = "done"
     except NextcloudMCPError as error:
         outcome = error.code
-        event.warning(feature.event("failed"), **error.log_fields, lengths=_lengths(arguments), **_who(call))
+        event.warning(
+            feature.event("failed"), **error.log_fields, lengths=_lengths(arguments), **_caller_log_fields(call)
+        )
         raise
     except anyio.get_cancelled_exc_class():  # the client has disconnected
         outcome = "cancelled"
-        event.info(feature.event("cancelled"), ms=_milliseconds_since(started), **_who(call))
+        event.info(feature.event("cancelled"), ms=_milliseconds_since(started), **_caller_log_fields(call))
         raise
     except Exception as error:  # noqa: BLE001 - not re-raised: its text may contain any data
-        event.error(feature.event("crashed"), exc_info=error, **_who(call))
+        event.error(feature.event("crashed"), exc_info=error, **_caller_log_fields(call))
         raise DefectError(feature.name) from None
     finally:
         USES.labels(*feature, outcome).inc()
-    event.info(feature.event("done"), ms=_milliseconds_since(started), **_who(call))
+    event.info(feature.event("done"), ms=_milliseconds_since(started), **_caller_log_fields(call))
 
 
-def _who(call: Call) -> dict[str, Any]:
+def _caller_log_fields(call: Call) -> dict[str, Any]:
     """Return the caller's ids as log fields: Keycloak's, and Nextcloud's if it is cached."""
-    user = call.services.people.user_id(call.admission.account)
+    user = call.services.accounts.user_id(call.admission.account)
     return call.admission.principal.log_fields | ({"user": user} if user is not None else {})
 
 

@@ -12,7 +12,7 @@ def input_schema(schema: dict[str, Any]) -> dict[str, Any]:
     schema = without_titles(schema)
     if len(json.dumps(schema, separators=(",", ":"))) <= LONG:
         return schema
-    return schema | {"properties": {name: _shorter(part) for name, part in schema["properties"].items()}}
+    return schema | {"properties": {name: _shorten_nullable(part) for name, part in schema["properties"].items()}}
 
 
 def without_titles(schema: Any) -> Any:
@@ -30,7 +30,7 @@ def without_titles(schema: Any) -> Any:
     }
 
 
-def _shorter(schema: dict[str, Any]) -> dict[str, Any]:
+def _shorten_nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Shorten the schema of a parameter that may be null and is null by default."""
     options = schema.get("anyOf", [])
     types = [option.get("type") for option in options]

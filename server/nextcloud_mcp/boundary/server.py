@@ -55,7 +55,7 @@ class Boundary:
         self.prompts = {
             writer.name: writer for writer in map(Writer, prompts) if writer.prompt.tools <= self._tools.keys()
         }
-        self._listed = {name: _listed(tool) for name, tool in self._tools.items()}
+        self._to_mcp_tool = {name: _to_mcp_tool(tool) for name, tool in self._tools.items()}
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the schema of a tool's arguments, with which the SDK checks the headers."""
@@ -63,8 +63,8 @@ class Boundary:
 
     async def list_tools(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListToolsResult:
         """Return the tools that the caller can use."""
-        visible = await self._visibility.visible(context, "tool", self._listed)
-        return mcp.ListToolsResult(tools=[tool for name, tool in self._listed.items() if name in visible])
+        visible = await self._visibility.visible(context, "tool", self._to_mcp_tool)
+        return mcp.ListToolsResult(tools=[tool for name, tool in self._to_mcp_tool.items() if name in visible])
 
     async def call_tool(self, context: Context, params: mcp.CallToolRequestParams) -> mcp.CallToolResult:
         """Call a tool; errors are returned in the result."""
@@ -80,7 +80,7 @@ class Boundary:
         try:
             with recorded(call, known):
                 self._check_scopes(call, arguments)
-                return await self._naming_missing_app(tool.run(arguments, call), call)
+                return await self._explain_missing_app(tool.run(arguments, call), call)
         except NextcloudMCPError as error:
             return failed(error)
 
@@ -90,7 +90,7 @@ class Boundary:
         if missing := self._offer.missing(feature, call.admission.principal.scopes, arguments):
             raise InsufficientScopeError(feature.name, granted=(), missing=missing)
 
-    async def _naming_missing_app(self, use: Awaitable[Outcome], call: Call) -> Outcome:
+    async def _explain_missing_app(self, use: Awaitable[Outcome], call: Call) -> Outcome:
         """Return the outcome of a use; if Nextcloud returns an error, check whether the app is missing."""
         try:
             return await use
@@ -131,7 +131,7 @@ class Boundary:
         template, values = self._offer.resource_at(uri) or ("", {})
         call = _call(context, Feature("resource", template))
         if call is None or template not in self._readers:
-            raise _refused(
+            raise _to_mcp_error(
                 InvalidArgumentError(
                     "There is no resource {uri}",
                     "resources/list and resources/templates/list show what there is",
@@ -141,9 +141,9 @@ class Boundary:
             )
         try:
             with recorded(call, values):
-                return await self._naming_missing_app(self._readers[template].read(uri, values, call), call)
+                return await self._explain_missing_app(self._readers[template].read(uri, values, call), call)
         except NextcloudMCPError as error:
-            raise _refused(error, uri=uri) from None
+            raise _to_mcp_error(error, uri=uri) from None
 
     async def complete(self, context: Context, params: mcp.CompleteRequestParams) -> mcp.CompleteResult:
         """Propose values for a variable of a resource's URI; for prompts there are no proposals.
@@ -156,20 +156,20 @@ class Boundary:
         template, argument = params.ref.uri, params.argument
         call = _call(context, Feature("completion", template))
         if call is None or template not in self._readers:
-            raise _refused(
+            raise _to_mcp_error(
                 InvalidArgumentError("There is nothing to complete", "name a template of resources/templates/list")
             )
         known = (params.context and params.context.arguments) or {}
         try:
             with recorded(call, {"value": argument.value}):
                 proposed = self._readers[template].complete(argument.name, argument.value, known, call)
-                return mcp.CompleteResult(completion=await self._naming_missing_app(proposed, call))
+                return mcp.CompleteResult(completion=await self._explain_missing_app(proposed, call))
         except NextcloudMCPError as error:
-            raise _refused(error) from None
+            raise _to_mcp_error(error) from None
 
     async def list_prompts(self, context: Context, _: mcp.PaginatedRequestParams | None) -> mcp.ListPromptsResult:
         """Return the prompts whose tools the caller can all use."""
-        visible = await self._visibility.visible(context, "tool", self._listed)
+        visible = await self._visibility.visible(context, "tool", self._to_mcp_tool)
         return mcp.ListPromptsResult(
             prompts=[writer.listed for writer in self.prompts.values() if writer.prompt.tools <= visible]
         )
@@ -181,7 +181,7 @@ class Boundary:
             MCPError: there is no such prompt, or its arguments are invalid; has the sentence for the caller.
         """
         if params.name not in self.prompts:
-            raise _refused(
+            raise _to_mcp_error(
                 InvalidArgumentError(
                     "There is no prompt {prompt}", "prompts/list shows what there is", prompt=quoted(params.name)
                 )
@@ -189,7 +189,7 @@ class Boundary:
         try:
             return self.prompts[params.name].write(dict(params.arguments or {}))
         except InvalidArgumentError as error:
-            raise _refused(error) from None
+            raise _to_mcp_error(error) from None
 
 
 def create_server(
@@ -228,7 +228,7 @@ def _call(context: Context, feature: Feature) -> Call | None:
     return Call(admission, context.lifespan_context) if admission is not None and is_admitted else None
 
 
-def _listed(tool: AnyTool) -> mcp.Tool:
+def _to_mcp_tool(tool: AnyTool) -> mcp.Tool:
     return mcp.Tool(
         name=tool.name,
         title=tool.title,
@@ -239,7 +239,7 @@ def _listed(tool: AnyTool) -> mcp.Tool:
     )
 
 
-def _refused(error: NextcloudMCPError, **named: str) -> MCPError:
+def _to_mcp_error(error: NextcloudMCPError, **named: str) -> MCPError:
     return MCPError(_code(error), str(error), {**named, "error": error.parts})
 
 

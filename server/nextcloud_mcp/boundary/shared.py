@@ -1,7 +1,7 @@
 """The result for deleting what somebody else shared: the user leaves the share, and nothing is deleted."""
 
 
-def left(what: str, shared_by: str) -> str:
+def left_share_message(what: str, shared_by: str) -> str:
     """Return the sentence for a share that the user has left.
 
     Args:

@@ -53,9 +53,9 @@ class VisibilityFilter:
             return frozenset(names)
         principal: Principal = context.request.state.principal
         apps = await _apps(context.lifespan_context, principal)
-        return frozenset(name for name in names if self._works(Feature(kind, name), principal, apps))
+        return frozenset(name for name in names if self._is_usable(Feature(kind, name), principal, apps))
 
-    def _works(self, feature: Feature, principal: Principal, apps: frozenset[str] | None) -> bool:
+    def _is_usable(self, feature: Feature, principal: Principal, apps: frozenset[str] | None) -> bool:
         allowed = not self._offer.missing(feature, principal.scopes)
         return allowed and (apps is None or self._app_of[feature.name] in apps)
 
@@ -65,10 +65,10 @@ class VisibilityFilter:
         app = self._app_of[admission.feature.name]
         if not isinstance(error, NotFoundError | ForbiddenError):
             return error
-        known = services.people.apps(admission.account)
+        known = services.accounts.apps(admission.account)
         if known is None or app not in known:  # it may have been enabled since
             try:
-                known = await _ask(services, admission.principal, admission.token())
+                known = await _fetch_apps(services, admission.principal, admission.token())
             except NextcloudError:
                 return error  # the call's own error is more specific
         return error if app in known else AppMissingError(app)
@@ -76,12 +76,12 @@ class VisibilityFilter:
 
 async def _apps(services: Services, principal: Principal) -> frozenset[str] | None:
     """Return the apps that Nextcloud has for the user; None if they can't be read now."""
-    known = services.people.apps(principal.account)
+    known = services.accounts.apps(principal.account)
     if known is not None:
         return known
     with anyio.move_on_after(APPS_TIMEOUT):
         try:
-            return await _ask(services, principal, await services.credentials.for_nextcloud(principal))
+            return await _fetch_apps(services, principal, await services.credentials.for_nextcloud(principal))
         except NextcloudMCPError as error:
             _log_unknown(principal, **error.log_fields)
             return None
@@ -91,10 +91,10 @@ async def _apps(services: Services, principal: Principal) -> frozenset[str] | No
     return None
 
 
-async def _ask(services: Services, principal: Principal, token: str) -> frozenset[str]:
+async def _fetch_apps(services: Services, principal: Principal, token: str) -> frozenset[str]:
     account = account_with(token, principal)
-    known = await capabilities.apps(Nextcloud(services.http, services.people, account=account, token=token))
-    services.people.remember_apps(account, known)
+    known = await capabilities.apps(Nextcloud(services.http, services.accounts, account=account, token=token))
+    services.accounts.remember_apps(account, known)
     return known
 
 

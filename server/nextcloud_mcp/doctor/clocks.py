@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from nextcloud_mcp.auth.verifier import LEEWAY
-from nextcloud_mcp.doctor.deployment import Deployment, ask_in_passing
+from nextcloud_mcp.doctor.deployment import Deployment, get_or_none
 from nextcloud_mcp.doctor.finding import Finding, Outcome, Problem, Skip
 from nextcloud_mcp.doctor.report import Step
 
@@ -43,7 +43,7 @@ async def agree(deployment: Deployment) -> Finding:
 async def _ahead(http: httpx.AsyncClient, url: str) -> float | None:
     """Return the seconds by which the clock of a server is ahead, or None if its response has no valid `Date`."""
     asked = time.time()
-    response = await ask_in_passing(http, url)
+    response = await get_or_none(http, url)
     if response is None:
         return None
     try:

@@ -123,7 +123,7 @@ async def ask(http: httpx.AsyncClient, method: str, url: str, *, fix: str, **par
         raise Fault(f"{_absolute(http, url)} does not answer: {network_cause(error)}", fix) from error
 
 
-async def ask_in_passing(http: httpx.AsyncClient, url: str, **parts: Any) -> httpx.Response | None:
+async def get_or_none(http: httpx.AsyncClient, url: str, **parts: Any) -> httpx.Response | None:
     """Send a GET request and return the response, or None if there was no response."""
     try:
         return await ask(http, "GET", url, fix="", **parts)

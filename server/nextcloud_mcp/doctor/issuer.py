@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from nextcloud_mcp.auth.issuer import UnusableKeyError, signing_key
 from nextcloud_mcp.auth.verifier import ALGORITHMS
-from nextcloud_mcp.doctor.deployment import Deployment, ask_in_passing, ask_json, is_loopback
+from nextcloud_mcp.doctor.deployment import Deployment, ask_json, get_or_none, is_loopback
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.nextcloud.bearer import DISTURBED_BY, USER_OIDC_ALGORITHMS
@@ -68,7 +68,7 @@ async def _one_name(deployment: Deployment, issuer: str) -> Finding:
     """
     observed = f"asked at its own address, {urlsplit(issuer).netloc}"
     url = deployment.settings.discovery_url
-    elsewhere = await ask_in_passing(deployment.http, url, headers={"Host": "another-name.invalid"})
+    elsewhere = await get_or_none(deployment.http, url, headers={"Host": "another-name.invalid"})
     if elsewhere is not None and elsewhere.is_success and issuer not in elsewhere.text and '"issuer"' in elsewhere.text:
         cause = "Keycloak takes its name from each request, so whoever reaches it by another one meets another issuer"
         return Finding(observed, (warning(cause, _HOSTNAME),))

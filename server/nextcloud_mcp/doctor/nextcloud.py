@@ -16,9 +16,9 @@ from nextcloud_mcp.errors import (
     UnsupportedByUserOidcError,
 )
 from nextcloud_mcp.nextcloud import capabilities
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
-from nextcloud_mcp.nextcloud.users import People
+from nextcloud_mcp.nextcloud.refusals import TELL_ADMINISTRATOR
 
 OLDEST: Final = 32
 """The oldest major version that this server is tested with (docs/reference/versions.md)."""
@@ -107,7 +107,7 @@ def _fault(error: NextcloudError) -> Fault:
 
 
 def _sentence(error: NextcloudError) -> str:
-    return f"{error.cause}: {error.remedy}".removesuffix(f"; {IF_IT_GOES_ON}")
+    return f"{error.cause}: {error.remedy}".removesuffix(f"; {TELL_ADMINISTRATOR}")
 
 
 async def user(deployment: Deployment) -> Finding:
@@ -136,7 +136,7 @@ async def user(deployment: Deployment) -> Finding:
 
 def _cloud(deployment: Deployment) -> Nextcloud:
     return Nextcloud(
-        deployment.nextcloud, People(), account=("doctor", "doctor", "doctor"), token=deployment.nextcloud_token
+        deployment.nextcloud, AccountCache(), account=("doctor", "doctor", "doctor"), token=deployment.nextcloud_token
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nextcloud_mcp import memory
 from nextcloud_mcp.errors import NextcloudError, NextcloudUnavailableError
-from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
+from nextcloud_mcp.nextcloud.refusals import TELL_ADMINISTRATOR
 
 Model = TypeVar("Model")
 
@@ -69,7 +69,7 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         if not response.content:  # for example when Redis drops connections (measured on 34.0.1)
             raise NextcloudUnavailableError(
                 "Nextcloud's answer is empty (HTTP {status})",
-                f"try again shortly; {IF_IT_GOES_ON}",
+                f"try again shortly; {TELL_ADMINISTRATOR}",
                 status=response.status_code,
             ) from None
         raise NextcloudUnavailableError(

@@ -25,10 +25,10 @@ from nextcloud_mcp.errors import (
 )
 from nextcloud_mcp.metrics import UPSTREAM_SECONDS
 from nextcloud_mcp.nextcloud import bearer, user_ids
+from nextcloud_mcp.nextcloud.account_cache import Account, AccountCache
 from nextcloud_mcp.nextcloud.answers import MAX_BYTES, parse, read
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for, name_too_long, no_answer
-from nextcloud_mcp.nextcloud.repetition import PASSING, persistent, worth_repeating
-from nextcloud_mcp.nextcloud.users import Account, People
+from nextcloud_mcp.nextcloud.retries import TEMPORARY_STATUSES, retry_policy, retrying
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds; the first call of a new user makes Nextcloud create the account, which takes a few."""
@@ -70,10 +70,10 @@ class Nextcloud:
     confirmed: by the header `X-User-Id`, which 34 has in all answers and 32 in all but WebDAV's, or else by OCS.
     """
 
-    def __init__(self, http: httpx.AsyncClient, people: People, *, account: Account, token: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, accounts: AccountCache, *, account: Account, token: str) -> None:
         """Talk with `token`; `account` is what the user's id is remembered by."""
         self._http = http
-        self._people = people
+        self._accounts = accounts
         self._account = account
         self._token = token
         self._user_id: str | None = None
@@ -83,21 +83,21 @@ class Nextcloud:
         """Return the user's id in Nextcloud: asked once, then remembered by account."""
         if self._user_id is None:
             await self._arrive()
-            self._user_id = self._people.user_id(self._account) or (await self._user()).id
+            self._user_id = self._accounts.user_id(self._account) or (await self._user()).id
         return self._user_id
 
     @property
     def _assumed_user_id(self) -> str | None:
         """The user's id, from this call or remembered from an earlier one."""
-        return self._user_id or self._people.user_id(self._account)
+        return self._user_id or self._accounts.user_id(self._account)
 
-    def turn(self, *thing: Hashable) -> anyio.Lock:
+    def change_lock(self, *thing: Hashable) -> anyio.Lock:
         """Return the lock to hold while this account changes what Nextcloud lets one request at a time change."""
-        return self._people.turns.of(self._account, *thing)
+        return self._accounts.locks.of(self._account, *thing)
 
     async def _arrive(self) -> User | None:
         """Wait until the account is known to be made; return the user, if that had to be asked here."""
-        return await self._people.arrivals.ensure(self._account, self._user)
+        return await self._accounts.creation.ensure(self._account, self._user)
 
     async def home_name(self) -> str:
         """Return the user id as it stands in the paths of files; raises as `user_ids.home_name` does."""
@@ -122,7 +122,7 @@ class Nextcloud:
                 "the administrator must check NEXTCLOUD_HOST",
             )
         user = parse(_OCSUser, response).ocs.data
-        self._people.remember_user_id(self._account, user.id)
+        self._accounts.remember_user_id(self._account, user.id)
         self._is_confirmed = True
         return user
 
@@ -194,8 +194,8 @@ class Nextcloud:
                 "Invalid ETag or content type for {resource}", "use printable ASCII characters", resource=about
             )
         try:
-            response = await persistent(
-                worth_repeating(method),
+            response = await retrying(
+                retry_policy(method),
                 self._once,
                 method,
                 path,
@@ -254,6 +254,6 @@ class Nextcloud:
         with UPSTREAM_SECONDS.labels("nextcloud").time():
             async with self._http.stream(method, path, **parts) as streamed:
                 response = await read(streamed, about, max_bytes)
-        if response.status_code in PASSING:
+        if response.status_code in TEMPORARY_STATUSES:
             response.raise_for_status()
         return response

@@ -143,10 +143,10 @@ def shared_by(response: Element) -> str | None:
     user = unquote(encoded)  # before it is compared: some characters are encoded in one of the two addresses only
     if not is_person or user == unquote(_path(response.findtext(f"{D}href", "")).rpartition("/")[0].rpartition("/")[2]):
         return None
-    return named(user, response.findtext(f".//{OWNER[1]}"))
+    return format_person(user, response.findtext(f".//{OWNER[1]}"))
 
 
-def named(user_id: str, display_name: str | None) -> str:
+def format_person(user_id: str, display_name: str | None) -> str:
     """Return a person as sentences and lists name them: by both names, where they have two."""
     return f"{display_name} ({user_id})" if display_name and display_name != user_id else user_id
 
@@ -175,7 +175,7 @@ def unquoted(value: str | None) -> str | None:
     return value.removeprefix("W/").strip('"').removesuffix("-gzip") if value else None
 
 
-def given(etag: str) -> str:
+def parse_etag(etag: str) -> str:
     """Return an ETag that a caller hands in, without its quotes, in whichever form they have it.
 
     Raises:
@@ -193,12 +193,12 @@ def quoted(value: str | None) -> str:
     """Return an ETag as HTTP headers have it (RFC 9110 section 8.8.3); without one, a tag that matches nothing.
 
     Raises:
-        InvalidArgumentError: as for `given`.
+        InvalidArgumentError: as for `parse_etag`.
     """
-    return f'"{given(value)}"' if value else '""'
+    return f'"{parse_etag(value)}"' if value else '""'
 
 
-def changed(what: str) -> ConflictError:
+def etag_mismatch_error(what: str) -> ConflictError:
     """Return the error for a resource that has changed since the caller read it.
 
     The error omits the current ETag: with it the caller could overwrite a version that it has not read.

@@ -105,7 +105,7 @@ def check_new_name(path: str) -> None:
         )
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """Return a path as the user sees it: from their root, without doubled slashes."""
     return "/" + "/".join(segments(path))
 
@@ -113,7 +113,7 @@ def shown(path: str) -> str:
 async def stat(nextcloud: Nextcloud, path: str) -> FileInfo:
     """Return what is known of one file or folder."""
     response = await nextcloud.request(
-        "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "0"}, content=PROPFIND
+        "PROPFIND", await url_of(nextcloud, path), about=display_path(path), headers={"Depth": "0"}, content=PROPFIND
     )
     root = await root_of(nextcloud)
     return file_info(dav.responses(response)[0], root)
@@ -170,7 +170,7 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
     document = _SEARCH.format(
         properties=_PROPERTIES,
         # not percent-encoded, unlike any other
-        scope=escape(f"/files/{unquote(await nextcloud.home_name())}{shown(folder)}"),
+        scope=escape(f"/files/{unquote(await nextcloud.home_name())}{display_path(folder)}"),
         conditions=conditions,
         rows=rows,
         start=start,
@@ -178,7 +178,7 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
     response = await nextcloud.request(
         "SEARCH",
         "/remote.php/dav/",
-        about=shown(folder),
+        about=display_path(folder),
         headers={"Content-Type": "text/xml"},
         content=dav.body(document),
         also_ok={httpx.codes.INTERNAL_SERVER_ERROR},
@@ -186,9 +186,9 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
     if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
         if b"only supported on directories" in response.content:
             raise InvalidArgumentError(
-                "{folder} is a file, not a folder", "search the one it is in", folder=shown(folder)
+                "{folder} is a file, not a folder", "search the one it is in", folder=display_path(folder)
             )
-        raise error_for(response, shown(folder))
+        raise error_for(response, display_path(folder))
     return await run_in_worker_thread(file_infos, response, root)
 
 

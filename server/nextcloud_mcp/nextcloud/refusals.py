@@ -21,9 +21,9 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud import bearer, reasons
-from nextcloud_mcp.nextcloud.repetition import SAFE_METHODS, retry_after
+from nextcloud_mcp.nextcloud.retries import SAFE_METHODS, retry_after
 
-IF_IT_GOES_ON: Final = "if it goes on, tell the administrator, to whom `nextcloud-mcp doctor` shows where to look"
+TELL_ADMINISTRATOR: Final = "if it goes on, tell the administrator, to whom `nextcloud-mcp doctor` shows where to look"
 """Ends a sentence about a Nextcloud that runs and is out of order. Whoever calls a tool cannot look any closer."""
 
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -88,7 +88,7 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
     503: Refusal(
         NextcloudUnavailableError,
         "Nextcloud is in maintenance, overloaded or broken{why}",
-        f"try again {{pause}}; {IF_IT_GOES_ON}",
+        f"try again {{pause}}; {TELL_ADMINISTRATOR}",
     ),
     507: Refusal(
         QuotaExceededError,
@@ -209,4 +209,4 @@ def no_answer(error: httpx.HTTPError, method: str, about: str) -> NextcloudError
 def _next_step(method: str) -> str:
     """Return the remedy for a request whose outcome is unknown."""
     first = "try again shortly" if method in SAFE_METHODS else "it may have done what was asked; check, then try again"
-    return f"{first}; {IF_IT_GOES_ON}"
+    return f"{first}; {TELL_ADMINISTRATOR}"

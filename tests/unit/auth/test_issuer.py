@@ -318,7 +318,7 @@ async def test_an_issuer_that_is_not_there_is_logged_until_it_is(
     monkeypatch.setattr(anyio, "sleep", sleep)
     keycloak.instead[httpx.URL(DISCOVERY_URL).path] = answer(404, json={"error": "Realm does not exist"})
     with capture_logs() as events:
-        await issuer.await_first()
+        await issuer.fetch_until_success()
 
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 64, 64]
     assert [event["event"] for event in events] == ["issuer.unavailable"] * 9 + ["issuer.fetched"]

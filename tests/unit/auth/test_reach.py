@@ -19,7 +19,7 @@ from mcp.shared.uri_template import UriTemplate
 
 from nextcloud_mcp.auth.scopes import app_of
 from nextcloud_mcp.catalogue import APPS
-from nextcloud_mcp.nextcloud.repetition import SAFE_METHODS
+from nextcloud_mcp.nextcloud.retries import SAFE_METHODS
 from tests.e2e.later import WALKS
 from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.recorded import RecordedClient, recorded

@@ -10,7 +10,7 @@ from nextcloud_mcp.doctor import nextcloud
 from nextcloud_mcp.doctor.deployment import Deployment, Options
 from nextcloud_mcp.doctor.finding import Fault, Problem
 from nextcloud_mcp.nextcloud.client import http_client
-from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
+from nextcloud_mcp.nextcloud.refusals import TELL_ADMINISTRATOR
 from nextcloud_mcp.settings import load_settings
 from tests.support.http import patient_client
 from tests.support.server import EXCHANGE
@@ -69,7 +69,7 @@ async def test_account_is_not_told(reply: Reply, observed: str) -> None:
     assert observed
     problem = await problem_of(nextcloud.user, reply)
     assert problem.fix == nextcloud.LOOK
-    assert IF_IT_GOES_ON not in problem.cause
+    assert TELL_ADMINISTRATOR not in problem.cause
 
 
 async def test_status_that_fails() -> None:

@@ -27,11 +27,11 @@ from nextcloud_mcp.errors import (
     TokenNotAcceptedError,
 )
 from nextcloud_mcp.nextcloud import capabilities
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.answers import MAX_BYTES
 from nextcloud_mcp.nextcloud.bearer import NOT_ACCEPTED
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
-from nextcloud_mcp.nextcloud.refusals import IF_IT_GOES_ON
-from nextcloud_mcp.nextcloud.users import People
+from nextcloud_mcp.nextcloud.refusals import TELL_ADMINISTRATOR
 from tests.support.issuer import Answer, answer, failing
 from tests.support.listening import listening
 from tests.support.nextcloud import (
@@ -40,13 +40,13 @@ from tests.support.nextcloud import (
     URL,
     USER_PATH,
     FakeNextcloud,
+    accounts_with,
     dav_error,
     dav_file,
     dav_folder,
     multistatus,
     ocs_capabilities,
     ocs_user,
-    people_with,
 )
 
 THING: Final = "/thing"
@@ -82,7 +82,7 @@ async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNe
     fake.on("GET", THING, answer(headers=cookies))
     for name in ("alice", "alice", "bob"):
         user = Nextcloud(
-            http, people_with(("issuer", name, name)), account=("issuer", name, name), token=f"token-of-{name}"
+            http, accounts_with(("issuer", name, name)), account=("issuer", name, name), token=f"token-of-{name}"
         )
         await user.request("GET", THING, about="it")
     assert len(fake.requests) == 3
@@ -243,7 +243,7 @@ async def test_a_failure_within_sends_who_wrote_to_look(
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request(method, THING, about="note 7")
     step = "try again shortly" if method in SAFE else "it may have done what was asked; check, then try again"
-    assert str(caught.value) == f"Nextcloud failed with HTTP {status} at note 7: {step}; {IF_IT_GOES_ON}."
+    assert str(caught.value) == f"Nextcloud failed with HTTP {status} at note 7: {step}; {TELL_ADMINISTRATOR}."
 
 
 async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -285,10 +285,10 @@ async def test_a_lost_answer_sends_who_wrote_to_look(
         if issubclass(failure, httpx.TimeoutException)
         else "The connection to Nextcloud broke before it answered about note 7"
     )
-    assert str(caught.value) == f"{known} ({failure.__name__}): {step}; {IF_IT_GOES_ON}."
+    assert str(caught.value) == f"{known} ({failure.__name__}): {step}; {TELL_ADMINISTRATOR}."
 
 
-PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
+TEMPORARY_STATUSES: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
     "connection refused": (failing(httpx.ConnectError), (*SAFE, *UNSAFE)),
     "connect time-out": (failing(httpx.ConnectTimeout), ()),
     "no connection to be had": (failing(httpx.PoolTimeout), ()),
@@ -315,7 +315,7 @@ PASSING: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
 
 
 @pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
-@pytest.mark.parametrize(("failure", "repeated"), PASSING.values(), ids=PASSING.keys())
+@pytest.mark.parametrize(("failure", "repeated"), TEMPORARY_STATUSES.values(), ids=TEMPORARY_STATUSES.keys())
 async def test_only_what_can_do_nothing_twice_is_repeated(
     nextcloud: Nextcloud, fake: FakeNextcloud, failure: Answer, repeated: tuple[str, ...], method: str
 ) -> None:
@@ -415,10 +415,10 @@ async def test_the_user_is_asked_once(nextcloud: Nextcloud, fake: FakeNextcloud)
 
 async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
     """With one memory for all, each account has its own id, whoever asks first."""
-    people = People()
+    accounts = AccountCache()
     fake.on("GET", USER_PATH, ocs_user("alice"), ocs_user("bob"))
-    alice = Nextcloud(http, people, account=("issuer", "a", "a"), token="token-of-alice")
-    bob = Nextcloud(http, people, account=("issuer", "b", "b"), token="token-of-bob")
+    alice = Nextcloud(http, accounts, account=("issuer", "a", "a"), token="token-of-alice")
+    bob = Nextcloud(http, accounts, account=("issuer", "b", "b"), token="token-of-bob")
     assert [await alice.user_id(), await bob.user_id(), await alice.user_id()] == ["alice", "bob", "alice"]
     assert fake.tokens() == ["token-of-alice", "token-of-bob"]
 
@@ -444,11 +444,11 @@ async def test_headers_may_have_any_bytes(
     assert [each for each in response.headers.raw if each[0] in headers] == raw
 
 
-def known_as(user_id: str) -> People:
+def known_as(user_id: str) -> AccountCache:
     """Return a memory in which alice has this user id."""
-    people = people_with(ALICE)
-    people.remember_user_id(ALICE, user_id)
-    return people
+    accounts = accounts_with(ALICE)
+    accounts.remember_user_id(ALICE, user_id)
+    return accounts
 
 
 HOME: Final = "/remote.php/dav/files/b%C3%BCgel"
@@ -481,14 +481,14 @@ async def test_answer_about_another_account_is_an_error(
 
     fake.on(method, path, answered)
     fake.on("GET", USER_PATH, ocs_user("smith-bügel"))
-    people = known_as("bügel")
-    nextcloud = Nextcloud(http, people, account=ALICE, token="t")
+    accounts = known_as("bügel")
+    nextcloud = Nextcloud(http, accounts, account=ALICE, token="t")
     assert await nextcloud.user_id() == "bügel"
     with pytest.raises(AccountChangedError) as caught:
         await nextcloud.request(method, path, about="it", headers=headers)
     assert str(caught.value) == "Your account in Nextcloud is now 'smith-bügel' and no longer 'bügel': call again."
     assert "bügel" not in caught.value.logged_cause
-    assert await Nextcloud(http, people, account=ALICE, token="t").user_id() == "smith-bügel"
+    assert await Nextcloud(http, accounts, account=ALICE, token="t").user_id() == "smith-bügel"
 
 
 @pytest.mark.parametrize("case", ABOUT_ANOTHER_ACCOUNT.values(), ids=ABOUT_ANOTHER_ACCOUNT.keys())
@@ -528,11 +528,11 @@ async def test_an_app_that_names_another_account_corrects_what_is_remembered(
     """A call that has not used the id goes on, and those after it have the present one."""
     fake.on("GET", THING, answer(headers={"X-User-Id": "smith"}, text="notes of smith"))
     fake.on("GET", USER_PATH, ocs_user("smith"))
-    people = known_as("miller")
-    people.remember_apps(ALICE, frozenset({"core"}))
-    nextcloud = Nextcloud(http, people, account=ALICE, token="t")
+    accounts = known_as("miller")
+    accounts.remember_apps(ALICE, frozenset({"core"}))
+    nextcloud = Nextcloud(http, accounts, account=ALICE, token="t")
     assert (await nextcloud.request("GET", THING, about="it")).text == "notes of smith"
-    assert (await nextcloud.user_id(), people.apps(ALICE)) == ("smith", None)
+    assert (await nextcloud.user_id(), accounts.apps(ALICE)) == ("smith", None)
 
 
 async def test_a_header_that_was_changed_in_between_locks_nobody_out(
@@ -565,7 +565,7 @@ async def test_an_algorithm_that_nextcloud_does_not_verify_is_named(
 ) -> None:
     """A 401 to a token that user_oidc can't verify says so, for which client, and what it can verify."""
     token = token_signed_with(algorithm, bytes(size), azp="http://localhost:8000/mcp")
-    nextcloud = Nextcloud(http, People(), account=ALICE, token=token)
+    nextcloud = Nextcloud(http, AccountCache(), account=ALICE, token=token)
     fake.on("GET", USER_PATH, answer(401))
     fake.on("GET", CAPABILITIES_PATH, ocs_capabilities("theming"))
     for ask in (nextcloud.user_id, lambda: capabilities.apps(nextcloud)):
@@ -582,7 +582,7 @@ async def test_an_algorithm_that_nextcloud_verifies_is_not_the_cause(
     """Where the algorithm is fine or can't be read, the sentence has the usual causes."""
     fake.on("GET", USER_PATH, answer(401))
     with pytest.raises(TokenNotAcceptedError) as caught:
-        await Nextcloud(http, People(), account=ALICE, token=token).user_id()
+        await Nextcloud(http, AccountCache(), account=ALICE, token=token).user_id()
     assert caught.value.cause == NOT_ACCEPTED
 
 
@@ -594,7 +594,7 @@ async def test_a_key_that_disturbs_others_is_named(
     fake.on("GET", USER_PATH, answer(401))
     token = token_signed_with(algorithm, bytes(size))
     with pytest.raises(TokenNotAcceptedError) as caught:
-        await Nextcloud(http, People(), account=ALICE, token=token).user_id()
+        await Nextcloud(http, AccountCache(), account=ALICE, token=token).user_id()
     assert caught.value.cause.endswith(f"refuses it while the realm has a key for {other} too")
 
 
@@ -673,7 +673,7 @@ async def test_empty_answer_sends_to_the_doctor(nextcloud: Nextcloud, fake: Fake
     fake.on("GET", USER_PATH, answer())
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.user()
-    assert str(caught.value) == f"Nextcloud's answer is empty (HTTP 200): try again shortly; {IF_IT_GOES_ON}."
+    assert str(caught.value) == f"Nextcloud's answer is empty (HTTP 200): try again shortly; {TELL_ADMINISTRATOR}."
 
 
 @pytest.mark.parametrize("base", ["https://host.test/cloud", "https://host.test/cloud/", "https://host.test/a/b"])
@@ -686,7 +686,7 @@ async def test_nextcloud_may_live_below_a_path(base: str) -> None:
         return httpx.Response(200)
 
     async with http_client(base, transport=httpx.MockTransport(record)) as http:
-        nextcloud = Nextcloud(http, people_with(("issuer", "a", "a")), account=("issuer", "a", "a"), token="t")
+        nextcloud = Nextcloud(http, accounts_with(("issuer", "a", "a")), account=("issuer", "a", "a"), token="t")
         await nextcloud.request("GET", "/status.php", about="it")
         assert asked == [f"{base.rstrip('/')}/status.php"]
         assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
@@ -712,7 +712,7 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
         await Response()(scope, receive, send)
 
     async with listening(app) as url, http_client(url) as http:
-        nextcloud = Nextcloud(http, people_with(("issuer", "a", "a")), account=("issuer", "a", "a"), token="t")
+        nextcloud = Nextcloud(http, accounts_with(("issuer", "a", "a")), account=("issuer", "a", "a"), token="t")
         for pause in (0, 0, 2.5):
             await anyio.sleep(pause)  # the passing of time is what is tested
             await nextcloud.request("DELETE", THING, about="it")

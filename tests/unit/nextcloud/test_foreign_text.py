@@ -154,7 +154,7 @@ def read_word(text: str) -> None:
     line = content_lines.parse(f"X:{text}")
     vcard._birthday(line)  # noqa: SLF001
     for read in (
-        *(cookbook._DURATION.fullmatch, search._media_type, dav.given, content_lines.text),  # noqa: SLF001
+        *(cookbook._DURATION.fullmatch, search._media_type, dav.parse_etag, content_lines.text),  # noqa: SLF001
         *(lambda each: moments.read(each, "start"), lambda each: vcard._write_member(each, "4.0")),  # noqa: SLF001
         *(lambda each: vcard.contact_data({"url": each}), lambda each: vcard.contact_data({"bday": each})),
     ):

@@ -350,7 +350,7 @@ async def find(nextcloud: Nextcloud, calendar: str, component: str, uid: str, *,
             resource=_about(calendar),
         )
     stored = found[0]
-    if etag and dav.given(etag) != stored.etag:
+    if etag and dav.parse_etag(etag) != stored.etag:
         raise _changed(stored)
     return stored
 
@@ -553,7 +553,7 @@ async def _write(
     """
     path = await _path(nextcloud, *place)
     try:
-        async with nextcloud.turn(dav.OBJECTS):
+        async with nextcloud.change_lock(dav.OBJECTS):
             response = await nextcloud.request(
                 method, path, about=about, headers=headers, content=content, also_ok=also_ok | _MAY_BE_INVALID
             )
@@ -625,7 +625,7 @@ def _no_conflict(response: httpx.Response, there: CalendarObject) -> None:
 def _changed(there: CalendarObject) -> ConflictError:
     """Return the error for an object that has changed since the caller read it."""
     kind = "Task" if re.search(r"^BEGIN:VTODO", there.text, re.MULTILINE | re.IGNORECASE) else "Event"
-    return dav.changed(f"{kind} {quoted(_uid(there.text) or there.name)} in {_about(there.calendar)}")
+    return dav.etag_mismatch_error(f"{kind} {quoted(_uid(there.text) or there.name)} in {_about(there.calendar)}")
 
 
 async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:

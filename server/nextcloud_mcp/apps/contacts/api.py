@@ -242,7 +242,7 @@ async def _serialized_write(nextcloud: Nextcloud, address_book: str) -> AsyncIte
         ForbiddenError: the address book is read-only.
     """
     try:
-        async with nextcloud.turn(dav.OBJECTS):
+        async with nextcloud.change_lock(dav.OBJECTS):
             yield
     except (ForbiddenError, NotFoundError) as error:
         try:
@@ -340,8 +340,8 @@ async def _report(
 
 def _check_etag(card: Card, etag: str | None, uid: str) -> None:
     """Raise a ConflictError if the caller passed an ETag and the card has another one."""
-    if etag and dav.given(etag) != card.etag:
-        raise dav.changed(f"The {_about(uid)}")
+    if etag and dav.parse_etag(etag) != card.etag:
+        raise dav.etag_mismatch_error(f"The {_about(uid)}")
 
 
 def _if_match(card: Card) -> dict[str, str]:

@@ -7,12 +7,12 @@ from uuid import uuid4
 from nextcloud_mcp.apps.contacts import api
 from nextcloud_mcp.apps.contacts.api import AddressBook, Contact, Written
 from nextcloud_mcp.apps.contacts.vcard import contact_data as read_fields
-from nextcloud_mcp.boundary.addresses import at_address
+from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
-from nextcloud_mcp.boundary.shared import left
+from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
 
@@ -59,7 +59,7 @@ async def _address_books(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thi
 
 AddressBookName = Annotated[
     str,
-    at_address(r"/remote\.php/(?:dav|carddav)/addressbooks/(?:users/)?(?P<owner>[^/]+)/([^/]+)(?:/.*)?"),
+    accepts_url(r"/remote\.php/(?:dav|carddav)/addressbooks/(?:users/)?(?P<owner>[^/]+)/([^/]+)(?:/.*)?"),
     Named("address book", _address_books, scope="contacts:read"),
 ]
 
@@ -100,7 +100,7 @@ async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUse
     """
     shared_by = await api.delete_address_book(nextcloud, name)
     if shared_by:
-        return AddressBookChanged(name=name, message=left(f"the address book {name}", shared_by))
+        return AddressBookChanged(name=name, message=left_share_message(f"the address book {name}", shared_by))
     return AddressBookChanged(name=name, message=f"The address book {name} is deleted with all its contacts.")
 
 

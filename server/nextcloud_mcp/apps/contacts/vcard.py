@@ -268,7 +268,7 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = fr
     for problem in problems:
         place = _ErrorLocation.of(problem, fields)
         errors.setdefault(place.name, _error(place, problem))
-    raise InvalidArgumentError.of_all([*errors.values()][:_MAX_ERRORS])
+    raise InvalidArgumentError.combine([*errors.values()][:_MAX_ERRORS])
 
 
 class _ErrorLocation(NamedTuple):

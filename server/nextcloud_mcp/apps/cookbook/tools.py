@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from nextcloud_mcp.apps.cookbook import api
 from nextcloud_mcp.apps.cookbook.api import Category, Config, Keyword, Recipe, RecipeStub, Version
-from nextcloud_mcp.boundary.addresses import at_address
+from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.arguments import Expects
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
@@ -23,7 +23,7 @@ async def _recipes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
 
 RecipeId = Annotated[
     int,
-    at_address(r"/apps/cookbook/?#?/?recipe/([0-9]{1,18})(?:/.*)?"),
+    accepts_url(r"/apps/cookbook/?#?/?recipe/([0-9]{1,18})(?:/.*)?"),
     Named("recipe", _recipes, scope="cookbook:read"),
 ]
 

@@ -328,8 +328,8 @@ async def update_card(
         name: await _moment(nextcloud, name, changes[name]) for name in _DATETIME_FIELDS if changes.get(name)
     }
     present = await _get_checked_card(nextcloud, place)
-    if etag is not None and dav.given(etag) != present.etag:
-        raise dav.changed(place.about)
+    if etag is not None and dav.parse_etag(etag) != present.etag:
+        raise dav.etag_mismatch_error(place.about)
     await _request(nextcloud, "PUT", place.path, _merged(present, changes), about=place.about)
 
 

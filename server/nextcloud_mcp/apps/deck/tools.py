@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from nextcloud_mcp.apps.deck import api
 from nextcloud_mcp.apps.deck.api import CardPath, DeckBoard, DeckCard, DeckLabel, DeckStack
-from nextcloud_mcp.boundary.addresses import at_address
+from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser, Call
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
@@ -70,12 +70,12 @@ def _things(found: Iterable[DeckBoard | DeckStack | DeckCard | DeckLabel]) -> li
 
 
 BoardId = Annotated[
-    int, at_address(rf"{_PAGE}board/([0-9]{{1,18}})(?:/.*)?"), Named("board", _boards, scope="deck:read")
+    int, accepts_url(rf"{_PAGE}board/([0-9]{{1,18}})(?:/.*)?"), Named("board", _boards, scope="deck:read")
 ]
 StackId = Annotated[int, Named("stack", _stacks, scope="deck:read", exists=_is_stack)]
 CardId = Annotated[
     int,
-    at_address(rf"{_PAGE}(?:board/[0-9]+/)?card/([0-9]{{1,18}})(?:/.*)?"),
+    accepts_url(rf"{_PAGE}(?:board/[0-9]+/)?card/([0-9]{{1,18}})(?:/.*)?"),
     Named("card", _cards, scope="deck:read", exists=_is_card),
 ]
 LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]

@@ -14,7 +14,7 @@ from nextcloud_mcp.apps.files.webdav import Written, conflict
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.files import check_new_name, shown, url_of
+from nextcloud_mcp.nextcloud.files import check_new_name, display_path, url_of
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 
 MAX_PARTS: Final = 10_000
@@ -32,7 +32,7 @@ async def start_upload(nextcloud: Nextcloud, path: str) -> str:
     upload = secrets.token_hex(16)
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
     await nextcloud.request(
-        "MKCOL", await _upload_path(nextcloud, upload), about=f"an upload of {shown(path)}", headers=headers
+        "MKCOL", await _upload_path(nextcloud, upload), about=f"an upload of {display_path(path)}", headers=headers
     )
     return upload
 
@@ -57,7 +57,12 @@ async def put_part(nextcloud: Nextcloud, upload: str, path: str, part: int, cont
         {"upload": upload},
     )
     await nextcloud.request(
-        "PUT", place, about=shown(path), headers=headers, content=content, errors={httpx.codes.NOT_FOUND: missing}
+        "PUT",
+        place,
+        about=display_path(path),
+        headers=headers,
+        content=content,
+        errors={httpx.codes.NOT_FOUND: missing},
     )
 
 
@@ -77,17 +82,17 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     place = f"{await _upload_path(nextcloud, upload)}/.file"
     try:
         response = await nextcloud.request(
-            "MOVE", place, about=shown(path), headers=headers, also_ok={httpx.codes.BAD_REQUEST}
+            "MOVE", place, about=display_path(path), headers=headers, also_ok={httpx.codes.BAD_REQUEST}
         )
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
     if response.status_code == httpx.codes.BAD_REQUEST:
         if _SIZE_MISMATCH not in response.content:  # such as a name that Nextcloud does not allow
-            raise error_for(response, shown(path))
+            raise error_for(response, display_path(path))
         raise InvalidArgumentError(
             "The parts of {path} are not {size} bytes together, and nothing was written",
             "send what is missing, then the last part again with the right size",
-            path=shown(path),
+            path=display_path(path),
             size=size,
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))

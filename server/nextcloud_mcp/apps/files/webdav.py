@@ -17,11 +17,11 @@ from nextcloud_mcp.nextcloud.files import (
     PROPFIND,
     FileInfo,
     check_new_name,
+    display_path,
     file_info,
     file_infos,
     root_of,
     segments,
-    shown,
     stat,
     url_of,
 )
@@ -80,12 +80,14 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         InvalidArgumentError: the path is that of a file.
     """
     response = await nextcloud.request(
-        "PROPFIND", await url_of(nextcloud, path), about=shown(path), headers={"Depth": "1"}, content=PROPFIND
+        "PROPFIND", await url_of(nextcloud, path), about=display_path(path), headers={"Depth": "1"}, content=PROPFIND
     )
     root = await root_of(nextcloud)
     itself, *members = await run_in_worker_thread(file_infos, response, root) or dav.not_webdav()
     if not itself.is_directory:
-        raise InvalidArgumentError("{path} is a file, not a folder", "read it, or list its folder", path=shown(path))
+        raise InvalidArgumentError(
+            "{path} is a file, not a folder", "read it, or list its folder", path=display_path(path)
+        )
     return members
 
 
@@ -100,12 +102,12 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
     info = await stat(nextcloud, path)
     size = info.size or 0
     if info.is_directory:
-        raise InvalidArgumentError("{path} is a folder, not a file", "list it", path=shown(path))
+        raise InvalidArgumentError("{path} is a folder, not a file", "list it", path=display_path(path))
     if whole and size > length:
         raise InvalidArgumentError(
             "{path} has {size} bytes, and at most {length} can be read at once",
             "read it in pieces, or open it in Nextcloud",
-            path=shown(path),
+            path=display_path(path),
             size=size,
             length=length,
         )
@@ -116,7 +118,7 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
             offset=offset,
             argument="offset",
             size=size,
-            path=shown(path),
+            path=display_path(path),
         )
     file = File(
         content=b"", content_type=info.content_type or _DEFAULT_MEDIA_TYPE, etag=info.etag, size=size, offset=offset
@@ -124,7 +126,7 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
     if offset == size:
         return file  # Nextcloud rejects every range that starts at the end
     headers = {"Range": f"bytes={offset}-{offset + length - 1}"} if offset or length < size else {}
-    response = await nextcloud.request("GET", await url_of(nextcloud, path), about=shown(path), headers=headers)
+    response = await nextcloud.request("GET", await url_of(nextcloud, path), about=display_path(path), headers=headers)
     if response.status_code != httpx.codes.PARTIAL_CONTENT:  # the response has the whole file, in its present version
         file.size = len(response.content)
         file.content = response.content[offset : offset + length]
@@ -159,7 +161,7 @@ async def write_file(
         response = await nextcloud.request(
             "PUT",
             await url_of(nextcloud, path),
-            about=shown(path),
+            about=display_path(path),
             headers=headers,
             content=content,
             errors=_MISSING_PARENT_ERRORS,
@@ -173,15 +175,15 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Nextclo
     """Return the error for a path that is taken. It omits the ETag, so that a caller reads the file before a change."""
     info = await stat(nextcloud, path)
     if info.is_directory:
-        return ConflictError("{path} is a folder", "choose another name", path=shown(path))
+        return ConflictError("{path} is a folder", "choose another name", path=display_path(path))
     if _is_reserved_name(info):
         return _reserved(path)
     if etag:
-        return dav.changed(shown(path))
+        return dav.etag_mismatch_error(display_path(path))
     return ConflictError(
         "{path} exists already, and nothing was written",
         "to replace it, read it and pass the ETag from reading",
-        path=shown(path),
+        path=display_path(path),
     )
 
 
@@ -194,7 +196,7 @@ def _reserved(path: str) -> NextcloudError:
     return NextcloudError(
         "Nextcloud does not allow the name of {path} (it is for uploads that are not complete)",
         "choose another name",
-        path=shown(path),
+        path=display_path(path),
     )
 
 
@@ -207,7 +209,7 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
     """
     check_new_name(path)
     response = await nextcloud.request(
-        "MKCOL", await url_of(nextcloud, path), about=shown(path), also_ok={405}, errors=_MISSING_PARENT_ERRORS
+        "MKCOL", await url_of(nextcloud, path), about=display_path(path), also_ok={405}, errors=_MISSING_PARENT_ERRORS
     )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         await _check_is_folder(nextcloud, path)
@@ -220,7 +222,9 @@ async def _check_is_folder(nextcloud: Nextcloud, path: str) -> None:
     if _is_reserved_name(there):
         raise _reserved(path)
     if not there.is_directory:
-        raise ConflictError("{path} is a file, and no folder was created", "choose another name", path=shown(path))
+        raise ConflictError(
+            "{path} is a file, and no folder was created", "choose another name", path=display_path(path)
+        )
 
 
 async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
@@ -234,7 +238,7 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted", "name what is in it")
     url = await url_of(nextcloud, path)
-    about = shown(path)
+    about = display_path(path)
     there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETE_PROPFIND)
     found = dav.responses(there)[0]
     if path.endswith(_PARTIAL_SUFFIX) and _is_reserved_name(file_info(found, await root_of(nextcloud))):
@@ -249,7 +253,7 @@ def _shared_by(response: Element) -> str | None:
     is_root = properties.get(f"{dav.NC}is-mount-root") == "true"
     if not is_root or properties.get(f"{dav.NC}mount-type") != "shared":
         return None
-    return dav.named(properties.get(f"{dav.OC}owner-id", ""), properties.get(f"{dav.OC}owner-display-name"))
+    return dav.format_person(properties.get(f"{dav.OC}owner-id", ""), properties.get(f"{dav.OC}owner-display-name"))
 
 
 async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
@@ -281,22 +285,26 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
         "Overwrite": "T" if overwrites_file else "F",
     }
     response = await nextcloud.request(
-        method, await url_of(nextcloud, source), about=shown(source), headers=headers, also_ok={400, 409, 412, 500}
+        method,
+        await url_of(nextcloud, source),
+        about=display_path(source),
+        headers=headers,
+        also_ok={400, 409, 412, 500},
     )
     if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
-        raise error_for(response, shown(destination))
+        raise error_for(response, display_path(destination))
     if response.status_code == httpx.codes.CONFLICT:
         raise ConflictError(
             "The parent folder of {destination} does not exist, and nothing was done",
             "create it first",
-            destination=shown(destination),
+            destination=display_path(destination),
         )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
         await _file_exists(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(
             "{destination} exists already, and nothing was done",
             "pass overwrite=true to replace it, or take another name",
-            destination=shown(destination),
+            destination=display_path(destination),
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
@@ -308,14 +316,14 @@ def _refuse_nested(source: str, destination: str) -> None:
         raise InvalidArgumentError("The root folder can be neither source nor destination", "name a file or folder")
     if origin == target:
         raise InvalidArgumentError(
-            "{source} is both source and destination", "name another destination", source=shown(source)
+            "{source} is both source and destination", "name another destination", source=display_path(source)
         )
     if origin[: len(target)] == target or target[: len(origin)] == origin:
         raise InvalidArgumentError(
             "{source} and {destination} are nested",
             "pass the full new path as destination",
-            source=shown(source),
-            destination=shown(destination),
+            source=display_path(source),
+            destination=display_path(destination),
         )
 
 
@@ -331,11 +339,11 @@ async def _file_exists(nextcloud: Nextcloud, source: str, destination: str) -> b
     except NotFoundError:
         return False
     if there.is_directory:
-        inside = f"{shown(destination)}/{segments(source)[-1]}"
+        inside = f"{display_path(destination)}/{segments(source)[-1]}"
         raise ConflictError(
             "{destination} is a folder, and nothing was done",
             "to put it in there, name the full new path {inside}",
-            destination=shown(destination),
+            destination=display_path(destination),
             inside=inside,
         )
     if _is_reserved_name(there):

@@ -69,7 +69,7 @@ async def create(nextcloud: Nextcloud, *, title: str, content: str, category: st
     """
     _check_category(category)
     fields = {"title": title, "content": content, "category": category}
-    async with nextcloud.turn("new note"):
+    async with nextcloud.change_lock("new note"):
         response = await nextcloud.request("POST", API, about=f"note {quoted(title)}", json=fields)
     return parse(Note, response)
 
@@ -113,12 +113,12 @@ async def update(
         "PUT",
         f"{API}/{note_id}",
         about=f"note {note_id}",
-        headers={"If-Match": f'"{dav.given(etag)}"'},
+        headers={"If-Match": f'"{dav.parse_etag(etag)}"'},
         json={name: value for name, value in changes.items() if value is not None},
         also_ok={412},
     )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the body is the current note
-        raise dav.changed(f"Note {note_id}")
+        raise dav.etag_mismatch_error(f"Note {note_id}")
     return parse(Note, response)
 
 
@@ -144,7 +144,7 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
         raise InvalidArgumentError(
             "content is empty, and nothing was added", "pass the text to add to the note", argument="content"
         )
-    async with nextcloud.turn("note", note_id):
+    async with nextcloud.change_lock("note", note_id):
         return await _patient((ConflictError, LockedError), _append_once, nextcloud, note_id, content)
 
 

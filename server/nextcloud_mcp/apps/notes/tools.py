@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from nextcloud_mcp.apps.notes import api
 from nextcloud_mcp.apps.notes.api import Heading, Note, Settings
 from nextcloud_mcp.boundary import large
-from nextcloud_mcp.boundary.addresses import at_address
+from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
@@ -22,7 +22,9 @@ async def _notes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
     return [Thing(str(note.id), note.title) for note in await api.list_headings(nextcloud)]
 
 
-NoteId = Annotated[int, at_address(r"/apps/notes/?#?/?note/([0-9]{1,18})/?"), Named("note", _notes, scope="notes:read")]
+NoteId = Annotated[
+    int, accepts_url(r"/apps/notes/?#?/?note/([0-9]{1,18})/?"), Named("note", _notes, scope="notes:read")
+]
 
 
 class NoteWritten(Result):

@@ -27,7 +27,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.files import shown
+from nextcloud_mcp.nextcloud.files import display_path
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.sharees import GROUP, USER
 
@@ -199,11 +199,11 @@ async def create(
             share_type=share_type,
         )
     day = _parse_last_day(expires)
-    body = {"path": shown(path), "shareType": share_type, "shareWith": share_with} | _share_fields(
+    body = {"path": display_path(path), "shareType": share_type, "shareWith": share_with} | _share_fields(
         permissions, password
     )
     try:
-        return await _send(nextcloud, "POST", "", about=f"a share of {shown(path)}", body=body, last_day=day)
+        return await _send(nextcloud, "POST", "", about=f"a share of {display_path(path)}", body=body, last_day=day)
     except NextcloudError as error:
         if share_type == _TEAM and error.status == httpx.codes.INTERNAL_SERVER_ERROR:
             raise NotFoundError(
@@ -231,8 +231,8 @@ async def list_all(nextcloud: Nextcloud, *, path: str | None, shared_with_me: bo
     Raises:
         NotFoundError: the file does not exist.
     """
-    params = {"shared_with_me": str(shared_with_me).lower()} | ({"path": shown(path)} if path else {})
-    about = f"the shares of {shown(path)}" if path else "your shares"
+    params = {"shared_with_me": str(shared_with_me).lower()} | ({"path": display_path(path)} if path else {})
+    about = f"the shares of {display_path(path)}" if path else "your shares"
     return parse(_OCSMany, await _request(nextcloud, "GET", "", about=about, params=params)).ocs.data
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from nextcloud_mcp.apps.tables import api
 from nextcloud_mcp.apps.tables.api import Row, Table, View
 from nextcloud_mcp.apps.tables.cells import Column
-from nextcloud_mcp.boundary.addresses import at_address
+from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import Admitted, AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
@@ -24,7 +24,7 @@ async def _tables(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
 
 TableId = Annotated[
     int,
-    at_address(r"/apps/tables/?#?/?table/([0-9]{1,18})(?:/.*)?"),
+    accepts_url(r"/apps/tables/?#?/?table/([0-9]{1,18})(?:/.*)?"),
     Named("table", _tables, scope="tables:read"),
 ]
 

@@ -15,8 +15,8 @@ from nextcloud_mcp.errors import (
     NotFoundError,
     QuotaExceededError,
 )
+from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
-from nextcloud_mcp.nextcloud.users import People
 from tests.support.issuer import Answer, answer
 from tests.support.nextcloud import (
     FILES,
@@ -513,7 +513,7 @@ async def test_the_destination_is_below_nextclouds_own_path() -> None:
     fake.on("MOVE", f"/cloud{FILES}/a", answer(201))
     fake.on("PROPFIND", f"/cloud{FILES}", propfind(dav_folder(f"/cloud{FILES}/"), dav_file(f"/cloud{FILES}/b")))
     async with http_client("https://host.test/cloud", transport=fake.transport) as http:
-        nextcloud = Nextcloud(http, People(), account=("issuer", "alice", "alice"), token="t")
+        nextcloud = Nextcloud(http, AccountCache(), account=("issuer", "alice", "alice"), token="t")
         await webdav.move(nextcloud, "a", "b", overwrite=False)
         assert fake.requests[-1].headers["Destination"] == f"https://host.test/cloud{FILES}/b"
         (file,) = await webdav.list_directory(nextcloud, "")

@@ -23,7 +23,7 @@ from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
 from nextcloud_mcp.boundary.call import Admitted, AsUser
 from nextcloud_mcp.boundary.declaration import CommaList, Result
 from nextcloud_mcp.boundary.paging import Paged, page
-from nextcloud_mcp.boundary.shared import left
+from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -43,7 +43,7 @@ def _with_addresses(given: Any) -> Any:
 
 _NAMED: Final = re.compile(r'^\s*([^"<>,]*,[^"<>]*?)\s*<')
 
-People = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=100_000)]
+Attendees = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=100_000)]
 """Mail addresses, optionally with names, as comma-separated text or as a list."""
 
 
@@ -150,7 +150,7 @@ async def nc_calendar_create_event(
     status: str = "CONFIRMED",
     priority: int = 5,
     privacy: str = "PUBLIC",
-    attendees: People = "",
+    attendees: Attendees = "",
     url: str = "",
     color: str = "",
     time_zone: str = "",
@@ -288,7 +288,7 @@ async def nc_calendar_update_event(
     status: NonEmptyText = None,
     priority: int | None = None,
     privacy: NonEmptyText = None,
-    attendees: People | None = None,
+    attendees: Attendees | None = None,
     url: str | None = None,
     color: str | None = None,
     etag: str = "",
@@ -355,7 +355,7 @@ async def nc_calendar_create_meeting(
     nextcloud: AsUser,
     duration_minutes: int = 60,
     calendar_name: CalendarName = "personal",
-    attendees: People = "",
+    attendees: Attendees = "",
     location: str = "",
     description: str = "",
     reminder_minutes: int = 15,
@@ -410,7 +410,7 @@ async def nc_calendar_get_upcoming_events(
 async def nc_calendar_find_availability(
     duration_minutes: int,
     nextcloud: AsUser,
-    attendees: People = "",
+    attendees: Attendees = "",
     date_range_start: str = "",
     date_range_end: str = "",
     business_hours_only: bool = True,
@@ -566,7 +566,7 @@ async def nc_calendar_manage_calendar(
         status, shared_by = await caldav.delete_calendar(nextcloud, calendar_name)
         deleted = _managed(action, calendar_name, status, "deleted")
         if shared_by is not None:
-            deleted.message = left(f"the calendar {calendar_name}", shared_by)
+            deleted.message = left_share_message(f"the calendar {calendar_name}", shared_by)
         return deleted
     raise InvalidArgumentError(
         "Invalid action {action}", "use create, update, delete or list", argument="action", action=quoted(action)

@@ -16,10 +16,10 @@ from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.boundary.file_paths import FilePath
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
-from nextcloud_mcp.boundary.shared import left
+from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.files import FileInfo, shown
+from nextcloud_mcp.nextcloud.files import FileInfo, display_path
 from nextcloud_mcp.nextcloud.names import folded
 
 PIECE: Final = 64 * 1024
@@ -146,7 +146,7 @@ def _text(file: File) -> str | None:
 
 def _linked(path: str, file: File) -> CallToolResult:
     """Return a link to a file, which a client reads if it needs the content (MCP, "Resource Links")."""
-    uri = f"nc://Files/{quote(shown(path).lstrip('/'))}"
+    uri = f"nc://Files/{quote(display_path(path).lstrip('/'))}"
     read = FileRead(path=path, content="", content_type=file.content_type, size=file.size, resource=uri)
     name = path.rstrip("/").rpartition("/")[2]
     link = ResourceLink(type="resource_link", uri=uri, name=name, mime_type=file.content_type, size=file.size)
@@ -242,7 +242,7 @@ async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Chang
 async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
     """Delete a file, or a folder with all that is in it, to the trash. What somebody shared is left, not deleted."""
     deleted = await webdav.delete(nextcloud, path)
-    message = left(path, deleted.shared_by) if deleted.shared_by else f"{path} is deleted."
+    message = left_share_message(path, deleted.shared_by) if deleted.shared_by else f"{path} is deleted."
     return Changed(status_code=deleted.status_code, message=message)
 
 

@@ -18,32 +18,34 @@ MAX_PAUSE: Final = 2
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PROPFIND", "REPORT", "SEARCH"})
 """They change nothing (RFC 9110 section 9.2.1, RFC 4918 section 9.1, RFC 3253 section 3.6, RFC 5323 section 2)."""
 
-PASSING: Final = frozenset({httpx.codes.LOCKED, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+TEMPORARY_STATUSES: Final = frozenset(
+    {httpx.codes.LOCKED, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
+)
 """Statuses of temporary failures."""
 
-_REPEATED_WHEN_LOCKED: Final = SAFE_METHODS | {"PUT", "POST"}
+_RETRIED_WHEN_LOCKED: Final = SAFE_METHODS | {"PUT", "POST"}
 """A lock of Nextcloud's own lasts as long as somebody else's write, often milliseconds, and what is refused for it was
 not done: Notes takes a new note back then. COPY, MOVE and DELETE of a folder may have done a part."""
 
-persistent: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
+retrying: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_initial=0.2, wait_jitter=0.2)
 """Retries up to twice, within about a second if Nextcloud names no pause."""
 
 
-def worth_repeating(method: str) -> Callable[[Exception], bool | float]:
+def retry_policy(method: str) -> Callable[[Exception], bool | float]:
     """Return a function that says whether to retry after an error, or after how many seconds."""
 
-    def is_worth_it(error: Exception) -> bool | float:
+    def should_retry(error: Exception) -> bool | float:
         if isinstance(error, httpx.ConnectError):
             return True  # nothing was sent
         if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.LOCKED:
-            return method in _REPEATED_WHEN_LOCKED
+            return method in _RETRIED_WHEN_LOCKED
         if method not in SAFE_METHODS:
             return False  # the request may have taken effect
         if isinstance(error, httpx.HTTPStatusError):
             return _short_pause(error.response)
         return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
 
-    return is_worth_it
+    return should_retry
 
 
 def _short_pause(response: httpx.Response) -> bool | float:

@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 
 from cachetools import TTLCache
 
-from nextcloud_mcp.nextcloud.arrival import Arrivals
-from nextcloud_mcp.nextcloud.turns import Turns
+from nextcloud_mcp.nextcloud.account_creation import AccountCreation
+from nextcloud_mcp.nextcloud.locks import KeyedLocks
 
 LIMIT: Final = 10_000
 """Maximum number of cached accounts; the least recently used one is dropped first."""
@@ -29,18 +29,18 @@ Account = tuple[str, str, str]
 """Issuer, subject, and the user name (`preferred_username`), which may change, or nothing."""
 
 
-class People:
+class AccountCache:
     """Nextcloud user ids and apps, by issuer and subject; each holds for the user name with which it was learnt.
 
     Attributes:
-        arrivals: Tracks which accounts exist in Nextcloud.
-        turns: The locks for changes that an account must make one request at a time.
+        creation: Tracks which accounts exist in Nextcloud.
+        locks: The locks for changes that an account must make one request at a time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nobody yet; `clock` counts seconds."""
-        self.arrivals = Arrivals(LIMIT)
-        self.turns = Turns()
+        self.creation = AccountCreation(LIMIT)
+        self.locks = KeyedLocks()
         self._user_ids: _Memory[str] = TTLCache(LIMIT, REMEMBERED, clock)
         self._apps: _Memory[frozenset[str]] = TTLCache(LIMIT, REMEMBERED, clock)
 

@@ -1,4 +1,4 @@
-"""`nextcloud.arrival`: of the first requests for an account one is sent, and the others wait for it."""
+"""`nextcloud.account_creation`: of the first requests for an account one is sent, and the others wait for it."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ import pytest
 import stamina
 
 from nextcloud_mcp.errors import NextcloudUnavailableError, TokenNotAcceptedError
-from nextcloud_mcp.nextcloud.arrival import Arrivals
+from nextcloud_mcp.nextcloud.account_cache import LIMIT, AccountCache
+from nextcloud_mcp.nextcloud.account_creation import AccountCreation
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.users import LIMIT, People
 from tests.support.issuer import answer
 from tests.support.nextcloud import FILES, NOTES, USER_PATH, FakeNextcloud, ocs_user
 
@@ -48,10 +48,10 @@ def no_pauses() -> Iterator[None]:
 
 async def test_many_at_once_ask_once() -> None:
     """Nine callers who come together are one request, and all go on after it; later ones ask nothing."""
-    arrivals, asking, arrived = Arrivals(LIMIT), Asking(), []
+    creation, asking, arrived = AccountCreation(LIMIT), Asking(), []
 
     async def come() -> None:
-        await arrivals.ensure(ALICE, asking)
+        await creation.ensure(ALICE, asking)
         arrived.append(asking.may_answer.is_set())
 
     async with anyio.create_task_group() as group:
@@ -66,32 +66,32 @@ async def test_many_at_once_ask_once() -> None:
 
 async def test_people_do_not_wait_for_each_other() -> None:
     """Somebody else's new account holds up nobody."""
-    arrivals, slow, quick = Arrivals(LIMIT), Asking(), Asking()
+    creation, slow, quick = AccountCreation(LIMIT), Asking(), Asking()
     quick.may_answer.set()
     async with anyio.create_task_group() as group:
-        group.start_soon(arrivals.ensure, ALICE, slow)
+        group.start_soon(creation.ensure, ALICE, slow)
         await anyio.wait_all_tasks_blocked()
-        await arrivals.ensure(("https://issuer.test", "sub-of-bob", "bob"), quick)
+        await creation.ensure(("https://issuer.test", "sub-of-bob", "bob"), quick)
         assert (slow.times, quick.times) == (1, 1)
         slow.may_answer.set()
 
 
 async def test_repeats_while_another_replica_makes_the_account() -> None:
     """HTTP 500 is what Nextcloud answers while a request of another process makes the account."""
-    arrivals, asking = Arrivals(LIMIT), Asking(unavailable(500), unavailable(500))
+    creation, asking = AccountCreation(LIMIT), Asking(unavailable(500), unavailable(500))
     asking.may_answer.set()
-    await arrivals.ensure(ALICE, asking)
+    await creation.ensure(ALICE, asking)
     assert asking.times == 3
 
 
 @pytest.mark.parametrize("status", [None, 502, 503])
 async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
     """An error that has nothing to do with new accounts is not repeated, nor by those who waited; later ones ask."""
-    arrivals, asking, failures = Arrivals(LIMIT), Asking(unavailable(status)), []
+    creation, asking, failures = AccountCreation(LIMIT), Asking(unavailable(status)), []
 
     async def come() -> None:
         try:
-            await arrivals.ensure(ALICE, asking)
+            await creation.ensure(ALICE, asking)
         except NextcloudUnavailableError as error:
             failures.append(str(error))
 
@@ -107,12 +107,12 @@ async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
 
 async def test_a_refused_token_is_the_callers_own() -> None:
     """Who waited for somebody with another token, which Nextcloud refuses, asks with their own."""
-    arrivals, asking = Arrivals(LIMIT), Asking(TokenNotAcceptedError("Nextcloud refuses it", "sign in"))
+    creation, asking = AccountCreation(LIMIT), Asking(TokenNotAcceptedError("Nextcloud refuses it", "sign in"))
     refused = []
 
     async def come() -> None:
         try:
-            await arrivals.ensure(ALICE, asking)
+            await creation.ensure(ALICE, asking)
         except TokenNotAcceptedError:
             refused.append(1)
 
@@ -126,17 +126,17 @@ async def test_a_refused_token_is_the_callers_own() -> None:
 
 async def test_who_gives_up_leaves_it_to_the_next() -> None:
     """When the caller who asks is cancelled, one of those who wait asks."""
-    arrivals, asking = Arrivals(LIMIT), Asking()
+    creation, asking = AccountCreation(LIMIT), Asking()
     first = anyio.CancelScope()
 
     async def come_first() -> None:
         with first:
-            await arrivals.ensure(ALICE, asking)
+            await creation.ensure(ALICE, asking)
 
     async with anyio.create_task_group() as group:
         group.start_soon(come_first)
         await anyio.wait_all_tasks_blocked()
-        group.start_soon(arrivals.ensure, ALICE, asking)
+        group.start_soon(creation.ensure, ALICE, asking)
         await anyio.wait_all_tasks_blocked()
         first.cancel()
         await anyio.wait_all_tasks_blocked()
@@ -146,13 +146,13 @@ async def test_who_gives_up_leaves_it_to_the_next() -> None:
 
 async def test_memory_is_bounded() -> None:
     """The account not seen for longest is asked about again."""
-    arrivals, asking = Arrivals(LIMIT), Asking()
+    creation, asking = AccountCreation(LIMIT), Asking()
     asking.may_answer.set()
     for number in range(LIMIT + 1):
-        await arrivals.ensure(number, asking)
-    await arrivals.ensure(LIMIT, asking)
+        await creation.ensure(number, asking)
+    await creation.ensure(LIMIT, asking)
     assert asking.times == LIMIT + 1
-    await arrivals.ensure(0, asking)
+    await creation.ensure(0, asking)
     assert asking.times == LIMIT + 2
 
 
@@ -161,10 +161,10 @@ async def test_first_request_of_every_kind_waits(http: httpx.AsyncClient, fake: 
     fake.on("GET", USER_PATH, BEING_MADE, BEING_MADE, ocs_user("alice"))
     fake.on("POST", NOTES, answer(json={}))
     fake.on("PUT", f"{FILES}/a.txt", answer(201))
-    people = People()
+    accounts = AccountCache()
     async with anyio.create_task_group() as group:
         for method, path in (("POST", NOTES), ("PUT", f"{FILES}/a.txt")) * 3:
-            nextcloud = Nextcloud(http, people, account=ALICE, token="token-of-alice")
+            nextcloud = Nextcloud(http, accounts, account=ALICE, token="token-of-alice")
 
             async def send(nextcloud: Nextcloud = nextcloud, method: str = method, path: str = path) -> None:
                 await nextcloud.request(method, path, about="it")

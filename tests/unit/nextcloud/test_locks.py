@@ -1,4 +1,4 @@
-"""`nextcloud.turns`: one at a time changes a thing."""
+"""`nextcloud.locks`: one at a time changes a thing."""
 
 import gc
 from weakref import ref
@@ -6,15 +6,15 @@ from weakref import ref
 import anyio
 import anyio.lowlevel
 
-from nextcloud_mcp.nextcloud.turns import Turns
+from nextcloud_mcp.nextcloud.locks import KeyedLocks
 
 
 async def test_one_at_a_time_has_the_turn() -> None:
     """Others wait for the same thing, and not for another."""
-    turns, seen = Turns(), []
+    locks, seen = KeyedLocks(), []
 
     async def change(name: str, *thing: object) -> None:
-        async with turns.of(*thing):
+        async with locks.of(*thing):
             seen.append(f"{name} begins")
             await anyio.lowlevel.checkpoint()
             await anyio.lowlevel.checkpoint()
@@ -30,10 +30,10 @@ async def test_one_at_a_time_has_the_turn() -> None:
 
 def test_a_lock_ends_with_its_last_holder() -> None:
     """A process that runs for years keeps none."""
-    turns = Turns()
-    held = turns.of("note", 7)
+    locks = KeyedLocks()
+    held = locks.of("note", 7)
     known = ref(held)
-    assert turns.of("note", 7) is held
+    assert locks.of("note", 7) is held
     del held
     gc.collect()
     assert known() is None

@@ -23,17 +23,17 @@ SETUP_TIMEOUT: Final = 20.0
 Answer = TypeVar("Answer")
 
 
-class Arrivals:
+class AccountCreation:
     """The accounts that are known to exist in Nextcloud, and the callers that wait for their creation."""
 
     def __init__(self, limit: int) -> None:
         """Start empty; remember up to `limit` accounts and drop the least recently used one first."""
-        self._made: MutableMapping[Hashable, bool] = LRUCache(limit)
-        self._in_flight: dict[Hashable, _Flight] = {}
+        self._known: MutableMapping[Hashable, bool] = LRUCache(limit)
+        self._in_progress: dict[Hashable, _Creation] = {}
 
     def note(self, account: Hashable) -> None:
         """Record that an account exists in Nextcloud."""
-        self._made[account] = True
+        self._known[account] = True
 
     async def ensure(self, account: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Wait until the account exists; return the answer of `ask`, or None if this caller did not send it.
@@ -48,42 +48,42 @@ class Arrivals:
             NextcloudError: the request failed. Callers that waited get the error only if Nextcloud is unavailable.
                 After any other error, such as a refused token, they send the request themselves.
         """
-        while account not in self._made:
-            flight = self._in_flight.get(account)
-            if flight is None:
+        while account not in self._known:
+            creation = self._in_progress.get(account)
+            if creation is None:
                 return await self._ask(account, ask)
-            await flight.landed.wait()
-            if flight.failure is not None:
-                raise flight.failure.again()
+            await creation.ended.wait()
+            if creation.failure is not None:
+                raise creation.failure.again()
         return None
 
     async def _ask(self, account: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        flight = self._in_flight[account] = _Flight()
+        creation = self._in_progress[account] = _Creation()
         try:
-            answer = await _repeated(_is_being_made, ask)
+            answer = await _retry(_is_being_created, ask)
         except NextcloudUnavailableError as error:
-            flight.failure = error
+            creation.failure = error
             raise
         else:
             self.note(account)
             return answer
         finally:
-            del self._in_flight[account]
-            flight.landed.set()
+            del self._in_progress[account]
+            creation.ended.set()
 
 
-class _Flight:
+class _Creation:
     """A request in flight, and its failure for the callers that wait for it."""
 
     def __init__(self) -> None:
-        self.landed = anyio.Event()
+        self.ended = anyio.Event()
         self.failure: NextcloudUnavailableError | None = None
 
 
-_repeated: Final = stamina.AsyncRetryingCaller(
+_retry: Final = stamina.AsyncRetryingCaller(
     attempts=None, timeout=SETUP_TIMEOUT, wait_initial=0.3, wait_max=1.0, wait_jitter=0.3
 )
 
 
-def _is_being_made(error: Exception) -> bool:
+def _is_being_created(error: Exception) -> bool:
     return isinstance(error, NextcloudUnavailableError) and error.status == httpx.codes.INTERNAL_SERVER_ERROR

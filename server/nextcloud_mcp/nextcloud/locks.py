@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 
-class Turns:
+class KeyedLocks:
     """One lock for each thing. A lock exists for as long as somebody holds it or waits for it."""
 
     def __init__(self) -> None:
