@@ -67,12 +67,7 @@ def create_app(
     issuer = Issuer(keycloak, settings.discovery_url)
     offer = offered(settings)
     tokens = credentials(settings, keycloak, issuer)
-    challenge = Challenge(
-        settings.server_url,
-        server_scope=settings.server_scope,
-        tool_scopes=offer.scopes(),
-        first_scopes=_first_scopes(settings, offer),
-    )
+    challenge = _challenge(settings, offer)
     preregister_series([*(("tool", name) for name in offer.tools), *(("resource", uri) for uri in offer.resources)])
     addresses = tuple(url for url in (settings.nextcloud_url, settings.public_nextcloud_url) if url)
     services = Services(nextcloud, AccountCache(), tokens, settings.mode, offer, addresses)
@@ -141,8 +136,8 @@ def offered(settings: Settings) -> Offer:
     return offer
 
 
-def _first_scopes(settings: Settings, offer: Offer) -> list[str]:
-    """Return the scopes that a client requests when it first signs in: the setting, or all.
+def _challenge(settings: Settings, offer: Offer) -> Challenge:
+    """Return the challenge; on first sign-in clients request the scopes of MCP_FIRST_SCOPES, or all.
 
     Raises:
         SettingsError: the setting has a scope that no tool needs.
@@ -150,7 +145,12 @@ def _first_scopes(settings: Settings, offer: Offer) -> list[str]:
     unknown = sorted(set(settings.first_scopes) - set(offer.scopes()))
     if unknown:
         raise SettingsError("MCP_FIRST_SCOPES", f"no tool needs {unknown[0]}; there are {' '.join(offer.scopes())}")
-    return list(settings.first_scopes) or offer.scopes()
+    return Challenge(
+        settings.server_url,
+        server_scope=settings.server_scope,
+        tool_scopes=offer.scopes(),
+        first_scopes=list(settings.first_scopes) or offer.scopes(),
+    )
 
 
 def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:

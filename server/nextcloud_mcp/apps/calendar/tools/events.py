@@ -184,14 +184,11 @@ async def nc_calendar_create_event(
 
 async def _created(nextcloud: Nextcloud, calendar_name: str, change: Change, time_zone: str) -> EventWritten:
     created = await events.create(nextcloud, calendar_name, change, time_zone=time_zone)
-    written = created.written
-    return EventWritten(
-        uid=created.uid,
-        href=written.href,
-        etag=written.etag,
-        status_code=written.status_code,
-        message=created.remark,
-    )
+    return _written(created.uid, created.written, created.remark)
+
+
+def _written(uid: str, written: caldav.Written, remark: str | None) -> EventWritten:
+    return EventWritten(uid=uid, href=written.href, etag=written.etag, status_code=written.status_code, message=remark)
 
 
 @reads("Find events", scopes="calendar:read")
@@ -321,14 +318,7 @@ async def nc_calendar_update_event(
     done = await events.update(
         nextcloud, calendar_name, event_uid, change, etag=etag, recurrence_id=recurrence_id, time_zone=time_zone
     )
-    written = done.written
-    return EventWritten(
-        uid=event_uid,
-        href=written.href,
-        etag=written.etag,
-        status_code=written.status_code,
-        message=done.remark,
-    )
+    return _written(event_uid, done.written, done.remark)
 
 
 @writes("Delete an event", scopes="calendar:write", destructive=True, idempotent=True)
