@@ -9,7 +9,9 @@ import os
 import random
 import shutil
 import socket
+import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ QUICK = Path(__file__).with_name("quick.yaml")
 STANDIN_FOLDER = Path(__file__).with_name("standin")
 MCP, KEYCLOAK, NEXTCLOUD = "mcp.example.test", "id.example.test", "cloud.example.test"
 CAROL = Person(username="carol", password="a-password-of-carol's")
+CERTIFICATE_TIMEOUT = 150.0
 AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
 
 
@@ -167,11 +170,36 @@ def write_env(deployment: Deployment, env: dict[str, str]) -> None:
     (deployment.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
 
 
+def until_certified(address: str, trust: ssl.SSLContext) -> None:
+    """Wait until Caddy has a certificate for each name.
+
+    At its first start Caddy may clean up its storage while it writes there: it then deletes the new folder of a name,
+    fails to store the certificate, and tries again after a minute (caddyserver/caddy, issue 4776).
+    """
+    deadline = time.monotonic() + CERTIFICATE_TIMEOUT
+    for name in (MCP, KEYCLOAK, NEXTCLOUD):
+        while not _is_certified(address, name, trust):
+            assert time.monotonic() < deadline, f"Caddy has no certificate for {name}"
+            time.sleep(0.2)
+
+
+def _is_certified(address: str, name: str, trust: ssl.SSLContext) -> bool:
+    try:
+        with (
+            socket.create_connection((address, 443), timeout=10) as connection,
+            trust.wrap_socket(connection, server_hostname=name),
+        ):
+            return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def known(deployment: Deployment) -> Iterator[None]:
     """Lead the three names to Caddy, and trust its authority, for as long as the block lasts."""
     authority = deployment.folder / "authority.crt"
     authority.write_text(deployment.compose("exec", "-T", "caddy", "cat", AUTHORITY))
+    until_certified(deployment.address, ssl.create_default_context(cafile=authority))
     look_up = socket.getaddrinfo
 
     def ours(host: Any, *arguments: Any, **options: Any) -> Any:

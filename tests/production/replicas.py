@@ -18,7 +18,7 @@ import yaml
 
 from stack.process import LOOPBACK
 from tests.containers.images import ROOT, prepare_production
-from tests.production.deployment import AUTHORITY, KEYCLOAK, MCP, NEXTCLOUD, OVERLAYS
+from tests.production.deployment import AUTHORITY, KEYCLOAK, MCP, NEXTCLOUD, OVERLAYS, until_certified
 from tests.support import composed
 from tests.support.listening import listening
 from tests.support.neighbors import Neighbors
@@ -113,14 +113,22 @@ async def until_healthy(identifier: str) -> None:
 
 
 async def authority(identifier: str) -> ssl.SSLContext:
-    """Return what trusts Caddy's own authority, once it has one."""
+    """Return what trusts Caddy's own authority, once it has one and certificates for all names."""
     with anyio.fail_after(60):
         while True:
             command = ["docker", "exec", identifier, "cat", AUTHORITY]
             done = await anyio.run_process(command, check=False)
             if done.returncode == 0:
-                return ssl.create_default_context(cadata=done.stdout.decode())
+                break
             await anyio.sleep(0.2)
+    trust = ssl.create_default_context(cadata=done.stdout.decode())
+    await anyio.to_thread.run_sync(until_certified, address_of(identifier), trust)
+    return trust
+
+
+def address_of(identifier: str) -> str:
+    """Return the address of a container in its network."""
+    return docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", identifier)
 
 
 @pytest.fixture

@@ -12,7 +12,18 @@ import httpx
 import pytest
 
 from tests.production.deployment import KEYCLOAK, MCP
-from tests.production.replicas import URL, authority, caddy, docker, gateway, images, neighbors, replica, until_healthy
+from tests.production.replicas import (
+    URL,
+    address_of,
+    authority,
+    caddy,
+    docker,
+    gateway,
+    images,
+    neighbors,
+    replica,
+    until_healthy,
+)
 from tests.support.mcp_http import HEADERS, result, tool_request
 from tests.support.neighbors import Neighbors
 from tests.support.raw_http import all_ended, clients_of
@@ -66,8 +77,7 @@ async def front(images: dict[str, str], neighbors: Neighbors) -> AsyncIterator[C
         proxy = running.enter_context(caddy(images))
         await until_healthy(server)
         trust = await authority(proxy)
-        address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", proxy)
-        yield Caddy(proxy, address, trust, neighbors.token(URL))
+        yield Caddy(proxy, address_of(proxy), trust, neighbors.token(URL))
 
 
 def header(host: str, path: str, **fields: str) -> bytes:
