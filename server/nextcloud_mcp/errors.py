@@ -175,7 +175,7 @@ class InsufficientScopeError(NextcloudMCPError):
 
 
 class IssuerUnavailableError(NextcloudMCPError):
-    """Keycloak's metadata or keys can't be had right now."""
+    """Keycloak's metadata or keys are not available."""
 
     code = "issuer.unavailable"
 
@@ -187,7 +187,7 @@ class TokenExchangeError(NextcloudMCPError):
 
 
 class InvalidArgumentError(NextcloudMCPError):
-    """An argument is missing, unknown, of the wrong type, or has an impossible value; `each` has those of several."""
+    """An argument is missing, unknown, of the wrong type, or has an impossible value; `each` has several errors."""
 
     code = "argument.invalid"
     hides_texts = True
@@ -219,7 +219,7 @@ class InvalidArgumentError(NextcloudMCPError):
 
 
 class DefectError(NextcloudMCPError):
-    """Something failed for a reason that nobody foresaw; the message names what was called, and nothing else."""
+    """An unexpected failure; the message only names what was called."""
 
     code = "crashed"
 
@@ -251,7 +251,7 @@ class TokenNotAcceptedError(NextcloudError):
 
 
 class UnsupportedByUserOidcError(TokenNotAcceptedError):
-    """Nextcloud's app user_oidc has no means to verify tokens that are signed as this one is."""
+    """Nextcloud's app user_oidc does not support the algorithm of the token's signature."""
 
     code = "nextcloud.algorithm_unsupported"
 
@@ -263,7 +263,7 @@ class AccountDisabledError(NextcloudError):
 
 
 class AccountChangedError(NextcloudError):
-    """Nextcloud has given the person another account since the user id was asked."""
+    """Nextcloud has mapped the user to another account since the user id was requested."""
 
     code = "nextcloud.account_changed"
 
@@ -280,13 +280,13 @@ class ForbiddenError(NextcloudError):
 
 
 class NotFoundError(NextcloudError):
-    """There is no such thing, or the user may not see it."""
+    """It does not exist, or the user may not see it."""
 
     code = "nextcloud.not_found"
 
 
 class AppMissingError(NotFoundError):
-    """The app that it takes is not enabled in this Nextcloud, or not for this user."""
+    """The required app is not enabled in this Nextcloud, or not for this user."""
 
     code = "nextcloud.app_missing"
 
@@ -295,7 +295,7 @@ class AppMissingError(NotFoundError):
 
 
 class ConflictError(NextcloudError):
-    """What is there is not what the caller took for granted (RFC 9110 sections 15.5.10 and 15.5.13)."""
+    """The resource is not in the state that the caller expected (RFC 9110 sections 15.5.10 and 15.5.13)."""
 
     code = "nextcloud.conflict"
 
@@ -307,7 +307,7 @@ class LockedError(NextcloudError):
 
 
 class RateLimitedError(NextcloudError):
-    """Nextcloud asks for a pause (RFC 6585 section 4)."""
+    """Nextcloud limits the rate of requests (RFC 6585 section 4)."""
 
     code = "nextcloud.rate_limited"
 
@@ -319,7 +319,7 @@ class QuotaExceededError(NextcloudError):
 
 
 class TooManyCallsError(NextcloudMCPError):
-    """One person makes more calls than the server gives one person; `retry_after` is in seconds."""
+    """The user exceeds the server's limit of calls per user; `retry_after` is in seconds."""
 
     code = "limit.person"
 
@@ -329,7 +329,7 @@ class TooManyCallsError(NextcloudMCPError):
 
 
 class OverloadedError(NextcloudMCPError):
-    """The server has no memory for a request now; `retry_after` is in seconds."""
+    """The server has too little memory for the request now; `retry_after` is in seconds."""
 
     code = "limit.memory"
     retry_after = 5

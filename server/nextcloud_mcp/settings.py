@@ -65,13 +65,13 @@ class Settings(BaseModel):
     """This server's public URL, path included: its resource identifier (RFC 8707, RFC 9728)."""
 
     discovery_url: HttpUrl = Field(alias="OIDC_DISCOVERY_URL")
-    """The realm's `/.well-known/openid-configuration`; an internal address will do, for the issuer is what it says."""
+    """The realm's `/.well-known/openid-configuration`; it may be an internal address, as the issuer is read from it."""
 
     client_id: NonEmpty = Field(alias="OIDC_CLIENT_ID", default_factory=lambda given: given["server_url"])
     """This server's client at Keycloak, also accepted as audience. Default: the server's URL."""
 
     client_secret: SecretStr | None = Field(alias="OIDC_CLIENT_SECRET", default=None)
-    """That client's secret; needed for the exchange alone."""
+    """That client's secret; needed only for the exchange."""
 
     client_secret_file: Path | None = Field(alias="OIDC_CLIENT_SECRET_FILE", default=None)
     """A file with the secret, in its place; read again when Keycloak refuses the secret, so that a new one needs no
@@ -92,14 +92,14 @@ class Settings(BaseModel):
         alias="OIDC_SERVER_SCOPE",
         default_factory=lambda given: f"nextcloud-mcp:{_mode(given['enable_token_exchange'])}",
     )
-    """The realm's scope that makes a token meant for this server. Default: by mode, as in the shipped realm."""
+    """The client scope that adds this server to `aud`. Default: by mode, as in the shipped realm."""
 
     first_scopes: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(alias="MCP_FIRST_SCOPES", default=())
     """The tools' scopes that a client is told to ask for when it first signs in, separated by spaces. Default: all,
     for a client that has registered itself can't ask for more later (docs/explanation/first-scopes.md)."""
 
     read_only: bool = Field(alias="MCP_READ_ONLY", default=False)
-    """True: offer only what no writing scope is needed for; no writing scope is even asked for."""
+    """True: offer only tools that need no writing scope, and request no writing scope."""
 
     apps: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(alias="MCP_APPS", default=())
     """The apps to offer, as their scopes name them (`files notes`), separated by spaces. Default: all."""
@@ -107,7 +107,7 @@ class Settings(BaseModel):
     allowed_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(str.split)] = Field(
         alias="MCP_ALLOWED_ORIGINS", default=()
     )
-    """Origins of web pages that may call besides the server's own and those on loopback, separated by spaces."""
+    """More origins of web pages that may call, separated by spaces; the server's own and loopback always may."""
 
     calls_per_minute: int = Field(alias="MCP_CALLS_PER_MINUTE", default=300, ge=1)
     """Requests that one person may make a minute; more are answered with 429."""
@@ -119,10 +119,10 @@ class Settings(BaseModel):
     """The port to listen on."""
 
     metrics_port: int | None = Field(alias="MCP_METRICS_PORT", default=None, ge=1, le=65535)
-    """A second port, on which Prometheus finds metrics, without a token (docs/reference/metrics.md). Default: none."""
+    """A second port with metrics for Prometheus, without a token (docs/reference/metrics.md). Default: none."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(alias="LOG_LEVEL", default="INFO")
-    """The least level of this server's own events that is logged."""
+    """The lowest level of this server's own events that is logged."""
 
     @field_validator("client_private_key_file")
     @classmethod
@@ -145,7 +145,7 @@ class Settings(BaseModel):
 
     @property
     def path(self) -> str:
-        """The path of the MCP endpoint, `/` at least."""
+        """The path of the MCP endpoint, at least `/`."""
         return urlsplit(self.server_url).path or "/"
 
 

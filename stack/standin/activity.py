@@ -27,8 +27,8 @@ from stack.standin.tree import Tree
 PATH = "/ocs/{version}.php/apps/activity/api/v2/activity"
 _FILES = "/remote.php/dav/files"
 _CHANGES = {"PUT", "MKCOL", "DELETE", "COPY", "MOVE"}
-_MOST = 200  # activities in a page, whatever `limit` the request has
-_MOST_JOINED = 5  # files in one entry
+_MAX_LISTED = 200  # activities in a page, whatever `limit` the request has
+_MAX_JOINED = 5  # files in one entry
 _JOINED_SECONDS = 3 * 60 * 60
 _TYPES = {"created": "file_created", "deleted": "file_deleted"}  # every other verb is file_changed
 _FILTERS: dict[str, tuple[str, Callable[["_Change"], bool]]] = {
@@ -179,7 +179,7 @@ def _activities(request: Request, log: Log, user: str) -> Response:
         return envelope(request, 403, "", [])
     own = log.of(user)
     found = [change for change in own if _FILTERS[chosen][1](change) and (owner is None or change.id < since)]
-    page, limit = found[: min(limit, _MOST)], min(limit, _MOST)
+    page, limit = found[: min(limit, _MAX_LISTED)], min(limit, _MAX_LISTED)
     headers: dict[str, str] = {}
     if owner is None and own:  # also for an unknown id: the list then starts with the newest activity
         headers["X-Activity-First-Known"] = str(own[0].id)
@@ -209,7 +209,7 @@ def _joined(changes: list[_Change]) -> list[list[_Change]]:
 def _can_join(entry: list[_Change], change: _Change) -> bool:
     is_alike = change.verb == entry[0].verb and not change.old
     files = {(each.file_id, each.path) for each in [*entry, change]}
-    return is_alike and len(files) <= _MOST_JOINED and entry[0].second - change.second <= _JOINED_SECONDS
+    return is_alike and len(files) <= _MAX_JOINED and entry[0].second - change.second <= _JOINED_SECONDS
 
 
 def _entry(request: Request, changes: list[_Change]) -> dict[str, Any]:

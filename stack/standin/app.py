@@ -32,7 +32,7 @@ from stack.standin import (
     webdav,
 )
 from stack.standin.gate import AppPasswords, Gate
-from stack.standin.keys import KeyMemory
+from stack.standin.keys import CachedRealmKeys
 from stack.standin.tree import Tree
 
 HEADER = "X-Nextcloud-Stand-In"
@@ -63,7 +63,7 @@ def create_app(options: Options) -> Starlette:
     tree = Tree(options.data)
     app_passwords = AppPasswords(options.data / "app-passwords")
     log = activity.Log()
-    keys = KeyMemory(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
+    keys = CachedRealmKeys(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -74,7 +74,7 @@ def create_app(options: Options) -> Starlette:
     return Starlette(
         routes=[*_routes(options.data, tree, app_passwords, log), *_mounts(options.data, tree)],
         middleware=[
-            Middleware(_ToldApart),
+            Middleware(_MarkerHeader),
             Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree, app_passwords=app_passwords),
             Middleware(activity.Recorder, log=log, tree=tree),
         ],
@@ -124,7 +124,7 @@ def _mount(path: str, wsgi_app: Any) -> Mount:
     return Mount(path, server)
 
 
-class _ToldApart:
+class _MarkerHeader:
     """ASGI middleware that marks every response as the stand-in's."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -26,7 +26,7 @@ from xml.sax.saxutils import escape
 from defusedxml.ElementTree import fromstring
 
 from stack.standin.gate import Account, account_of
-from stack.standin.occurrences import has_none, left_out, missed_starts
+from stack.standin.occurrences import has_no_occurrence, is_missed, missed_starts
 from stack.standin.reserved import EXISTS, FIXED, Refusal, fixed, refused_calendar, refused_write
 from stack.standin.sabre import MEDIA_TYPE, error_body, if_match
 
@@ -98,7 +98,7 @@ class Calendars:
             message = f"iCalendar objects must at least have a component of type {' or '.join(takes)}"
             reason = b'  <cal:supported-calendar-component xmlns:cal="urn:ietf:params:xml:ns:caldav"/>\n</d:error>'
             return _refuse(start_response, 403, message, lambda body: body.replace(b"</d:error>", reason))
-        if has_none(text):
+        if has_no_occurrence(text):
             return _refuse(start_response, 403, "This recurrence rule does not generate any valid instances")
         scheduled = "ORGANIZER" in text and "ATTENDEE" in text
         return self._inner(environ, _without_etag(start_response) if scheduled else start_response)
@@ -161,7 +161,7 @@ class Calendars:
         if status.startswith("207"):
             found = fromstring(body)
             for each in list(found.iter("{DAV:}response")):
-                if left_out(each.findtext(".//{urn:ietf:params:xml:ns:caldav}calendar-data", ""), asked[1], asked[2]):
+                if is_missed(each.findtext(".//{urn:ietf:params:xml:ns:caldav}calendar-data", ""), asked[1], asked[2]):
                     found.remove(each)
             body = tostring(found, encoding="utf-8", xml_declaration=True)
             headers = _with_length(headers, body)

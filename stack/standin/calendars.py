@@ -39,15 +39,15 @@ _FIRST_ADDRESS_BOOKS = {
 
 def create_calendars_app(folder: Path) -> WsgiApp:
     """Return the WSGI app to mount at `caldav.CALENDARS`; each user has the calendar `personal`, for events."""
-    return Calendars(_Own(folder, _FIRST_CALENDAR), folder)
+    return Calendars(_RadicaleForOwner(folder, _FIRST_CALENDAR), folder)
 
 
 def create_address_books_app(folder: Path) -> WsgiApp:
     """Return the WSGI app to mount at `ADDRESS_BOOKS`; each user has `contacts` and `GENERATED_BOOKS`."""
-    return _Own(folder, _FIRST_ADDRESS_BOOKS)
+    return _RadicaleForOwner(folder, _FIRST_ADDRESS_BOOKS)
 
 
-class _Own:
+class _RadicaleForOwner:
     """Radicale for one kind of collection; users see only their own."""
 
     def __init__(self, folder: Path, first: dict[str, dict[str, str]]) -> None:

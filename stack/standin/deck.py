@@ -28,7 +28,7 @@ _LONGEST = {"board": 100, "stack": 100, "card": 255, "label": 100}
 _FAILURE = "Internal server error: Please contact the server administrator"
 
 Row = dict[str, Any]
-Handler = Callable[["Desk", Request, Row], Any]
+Handler = Callable[["UserDeck", Request, Row], Any]
 
 
 class RefusedError(Exception):
@@ -42,7 +42,7 @@ class RefusedError(Exception):
 DENIED = RefusedError(403, "Permission denied")
 
 
-class Cupboard:
+class DeckStore:
     """All boards of all users."""
 
     def __init__(self) -> None:
@@ -58,17 +58,17 @@ class Cupboard:
         return {"primaryKey": user, "uid": user, "displayname": self.names.get(user, user), "type": 0}
 
 
-class Desk:
+class UserDeck:
     """Deck as one user sees it.
 
     Args:
-        cupboard: The boards of all users.
+        store: The boards of all users.
         account: The caller.
     """
 
-    def __init__(self, cupboard: Cupboard, account: Account) -> None:
-        cupboard.names[account.user] = account.display_name
-        self.all = cupboard
+    def __init__(self, store: DeckStore, account: Account) -> None:
+        store.names[account.user] = account.display_name
+        self.all = store
         self.user = account.user
 
     def permissions(self, board: Row) -> Row:
@@ -158,118 +158,118 @@ class Desk:
 
 def routes() -> list[Route]:
     """Return the API's routes."""
-    cupboard = Cupboard()
+    store = DeckStore()
 
     def at(path: str, method: str, handler: Handler) -> Route:
-        return Route(path, _endpoint(cupboard, handler), methods=[method])
+        return Route(path, _endpoint(store, handler), methods=[method])
 
     return [
         at(_BASE, "GET", _list_boards),
         at(_BASE, "POST", _create_board),
-        at(_BOARD, "GET", lambda desk, request, _: desk.show_board(desk.board(_id(request, "board")))),
+        at(_BOARD, "GET", lambda deck, request, _: deck.show_board(deck.board(_id(request, "board")))),
         at(_BOARD, "PUT", _update_board),
         at(_BOARD, "DELETE", _delete_board),
         at(f"{_BOARD}/acl", "POST", _share),
         at(f"{_BOARD}/stacks", "GET", _list_stacks),
         at(f"{_BOARD}/stacks", "POST", _create_stack),
-        at(_STACK, "GET", lambda desk, request, _: desk.show_stack(desk.stack(_id(request, "stack")))),
+        at(_STACK, "GET", lambda deck, request, _: deck.show_stack(deck.stack(_id(request, "stack")))),
         at(_STACK, "PUT", _update_stack),
         at(_STACK, "DELETE", _delete_stack),
         at(f"{_STACK}/cards", "POST", _create_card),
         at(
-            _CARD, "GET", lambda desk, request, _: desk.show_card(desk.card(_id(request, "card"))) | {"attachments": []}
+            _CARD, "GET", lambda deck, request, _: deck.show_card(deck.card(_id(request, "card"))) | {"attachments": []}
         ),
         at(_CARD, "PUT", _update_card),
         at(_CARD, "DELETE", _delete_card),
-        at(f"{_CARD}/archive", "PUT", lambda desk, request, _: _set_archived(desk, request, archived=True)),
-        at(f"{_CARD}/unarchive", "PUT", lambda desk, request, _: _set_archived(desk, request, archived=False)),
+        at(f"{_CARD}/archive", "PUT", lambda deck, request, _: _set_archived(deck, request, archived=True)),
+        at(f"{_CARD}/unarchive", "PUT", lambda deck, request, _: _set_archived(deck, request, archived=False)),
         at(f"{_CARD}/reorder", "PUT", _reorder),
         at(f"{_CARD}/assignLabel", "PUT", _assign_label),
         at(f"{_CARD}/removeLabel", "PUT", _remove_label),
         at(f"{_CARD}/assignUser", "PUT", _assign_user),
         at(f"{_CARD}/unassignUser", "PUT", _unassign_user),
         at(f"{_BOARD}/labels", "POST", _create_label),
-        at(_LABEL, "GET", lambda desk, request, _: _tagged(desk.label(_id(request, "label")))),
+        at(_LABEL, "GET", lambda deck, request, _: _tagged(deck.label(_id(request, "label")))),
         at(_LABEL, "PUT", _update_label),
         at(_LABEL, "DELETE", _delete_label),
     ]
 
 
-def _endpoint(cupboard: Cupboard, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(store: DeckStore, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             body = json.loads(await request.body() or b"{}")
         except ValueError:
             body = {}  # an invalid body counts as empty
         try:
-            return JSONResponse(handler(Desk(cupboard, account_of(request.scope)), request, body))
+            return JSONResponse(handler(UserDeck(store, account_of(request.scope)), request, body))
         except RefusedError as refused:
             return JSONResponse({"status": refused.status, "message": str(refused)}, refused.status)
 
     return endpoint
 
 
-def _list_boards(desk: Desk, _request: Request, _body: Row) -> list[Row]:
+def _list_boards(deck: UserDeck, _request: Request, _body: Row) -> list[Row]:
     # boards in the trash are listed too
-    seen = [board for board in desk.all.boards.values() if desk.permissions(board)["PERMISSION_READ"]]
-    return [desk.show_board(board, whole=False) for board in seen]
+    seen = [board for board in deck.all.boards.values() if deck.permissions(board)["PERMISSION_READ"]]
+    return [deck.show_board(board, whole=False) for board in seen]
 
 
-def _create_board(desk: Desk, _request: Request, body: Row) -> Row:
-    fields = {"title": _title(body, "board"), "color": _color(body), "owner": desk.user, "archived": False, "acl": []}
-    board = _new(desk.all.boards, desk.all, fields)
+def _create_board(deck: UserDeck, _request: Request, body: Row) -> Row:
+    fields = {"title": _title(body, "board"), "color": _color(body), "owner": deck.user, "archived": False, "acl": []}
+    board = _new(deck.all.boards, deck.all, fields)
     for title, color in _LABELS:
-        _new(desk.all.labels, desk.all, {"title": title, "color": color, "boardId": board["id"], "cardId": None})
-    return desk.show_board(board)
+        _new(deck.all.labels, deck.all, {"title": title, "color": color, "boardId": board["id"], "cardId": None})
+    return deck.show_board(board)
 
 
-def _update_board(desk: Desk, request: Request, body: Row) -> Row:
-    board = desk.board(_id(request, "board"))
-    if not desk.permissions(board)["PERMISSION_MANAGE"]:
+def _update_board(deck: UserDeck, request: Request, body: Row) -> Row:
+    board = deck.board(_id(request, "board"))
+    if not deck.permissions(board)["PERMISSION_MANAGE"]:
         raise DENIED
     changes = {"title": _title(body, "board"), "color": _color(body), "archived": bool(body.get("archived"))}
-    return desk.show_board(_changed(board, changes))
+    return deck.show_board(_changed(board, changes))
 
 
-def _delete_board(desk: Desk, request: Request, _body: Row) -> Row:
-    board = desk.board(_id(request, "board"), "MANAGE")
-    return desk.show_board(_changed(board, {"deletedAt": _now()}))
+def _delete_board(deck: UserDeck, request: Request, _body: Row) -> Row:
+    board = deck.board(_id(request, "board"), "MANAGE")
+    return deck.show_board(_changed(board, {"deletedAt": _now()}))
 
 
-def _share(desk: Desk, request: Request, body: Row) -> Row:
-    board = desk.board(_id(request, "board"), "SHARE")
+def _share(deck: UserDeck, request: Request, body: Row) -> Row:
+    board = deck.board(_id(request, "board"), "SHARE")
     rights = {f"permission{name}": bool(body.get(f"permission{name}")) for name in ("Edit", "Share", "Manage")}
-    participant = desk.all.person(body["participant"])
-    acl = {"id": next(desk.all.ids), "participant": participant, "type": 0, "boardId": board["id"], "owner": False}
+    participant = deck.all.person(body["participant"])
+    acl = {"id": next(deck.all.ids), "participant": participant, "type": 0, "boardId": board["id"], "owner": False}
     board["acl"].append(acl | rights)
     return acl | rights
 
 
-def _list_stacks(desk: Desk, request: Request, _body: Row) -> list[Row]:
-    board = desk.board(_id(request, "board"))
-    stacks = [stack for stack in desk.all.stacks.values() if stack["boardId"] == board["id"] and not stack["deletedAt"]]
-    return [desk.show_stack(stack) for stack in stacks]  # in the order of creation
+def _list_stacks(deck: UserDeck, request: Request, _body: Row) -> list[Row]:
+    board = deck.board(_id(request, "board"))
+    stacks = [stack for stack in deck.all.stacks.values() if stack["boardId"] == board["id"] and not stack["deletedAt"]]
+    return [deck.show_stack(stack) for stack in stacks]  # in the order of creation
 
 
-def _create_stack(desk: Desk, request: Request, body: Row) -> Row:
-    board = desk.board(_id(request, "board"), "MANAGE")
+def _create_stack(deck: UserDeck, request: Request, body: Row) -> Row:
+    board = deck.board(_id(request, "board"), "MANAGE")
     fields = {"title": _title(body, "stack"), "order": _number(body, "order"), "boardId": board["id"]}
-    return _tagged(_new(desk.all.stacks, desk.all, fields))
+    return _tagged(_new(deck.all.stacks, deck.all, fields))
 
 
-def _update_stack(desk: Desk, request: Request, body: Row) -> Row:
-    stack = desk.stack(_id(request, "stack"), "MANAGE")
-    board = desk.board(_id(request, "board"), "MANAGE")
+def _update_stack(deck: UserDeck, request: Request, body: Row) -> Row:
+    stack = deck.stack(_id(request, "stack"), "MANAGE")
+    board = deck.board(_id(request, "board"), "MANAGE")
     changes = {"title": _title(body, "stack"), "order": _number(body, "order"), "boardId": board["id"]}
     return _tagged(_changed(stack, changes))
 
 
-def _delete_stack(desk: Desk, request: Request, _body: Row) -> Row:
-    return desk.show_stack(_changed(desk.stack(_id(request, "stack"), "MANAGE"), {"deletedAt": _now()}))
+def _delete_stack(deck: UserDeck, request: Request, _body: Row) -> Row:
+    return deck.show_stack(_changed(deck.stack(_id(request, "stack"), "MANAGE"), {"deletedAt": _now()}))
 
 
-def _create_card(desk: Desk, request: Request, body: Row) -> Row:
-    stack = desk.stack(_id(request, "stack"), "EDIT")
+def _create_card(deck: UserDeck, request: Request, body: Row) -> Row:
+    stack = deck.stack(_id(request, "stack"), "EDIT")
     fields = {
         "title": _title(body, "card"),
         "stackId": stack["id"],
@@ -277,7 +277,7 @@ def _create_card(desk: Desk, request: Request, body: Row) -> Row:
         "order": body.get("order", 999),
         "description": body.get("description") or "",
         "duedate": _moment(body.get("duedate")),
-        "owner": desk.user,
+        "owner": deck.user,
         "archived": False,
         "done": None,
         "createdAt": _now(),
@@ -289,19 +289,19 @@ def _create_card(desk: Desk, request: Request, body: Row) -> Row:
         "labels": [],
         "assigned": {},
     }
-    card = _new(desk.all.cards, desk.all, fields)
+    card = _new(deck.all.cards, deck.all, fields)
     if body.get("labels") or body.get("users"):
         raise RefusedError(400, "cardId must be provided and must be numeric")  # the card is created all the same
-    return desk.show_card(card)
+    return deck.show_card(card)
 
 
-def _update_card(desk: Desk, request: Request, body: Row) -> Row:
+def _update_card(deck: UserDeck, request: Request, body: Row) -> Row:
     for name in ("type", "owner"):
         if not body.get(name):
             raise RefusedError(400, f"{name} must be provided and must be not empty")
     title, order = _title(body, "card"), _number({"order": 0} | body, "order")
-    card = desk.card(_id(request, "card"), "EDIT")
-    stack = desk.stack(_id(request, "stack"), "EDIT")
+    card = deck.card(_id(request, "card"), "EDIT")
+    stack = deck.stack(_id(request, "stack"), "EDIT")
     if body.get("archived") and card["archived"]:
         raise RefusedError(500, "Operation not allowed. This card is archived.")
     changes = {
@@ -314,104 +314,104 @@ def _update_card(desk: Desk, request: Request, body: Row) -> Row:
         "done": _moment(body.get("done")),
         "archived": card["archived"] if body.get("archived") is None else body["archived"],
     }
-    return desk.show_card(_changed(card, changes))
+    return deck.show_card(_changed(card, changes))
 
 
-def _delete_card(desk: Desk, request: Request, _body: Row) -> Row:
-    return desk.show_card(_changed(desk.card(_id(request, "card"), "EDIT"), {"deletedAt": _now()}))
+def _delete_card(deck: UserDeck, request: Request, _body: Row) -> Row:
+    return deck.show_card(_changed(deck.card(_id(request, "card"), "EDIT"), {"deletedAt": _now()}))
 
 
-def _set_archived(desk: Desk, request: Request, *, archived: bool) -> Row:
-    return desk.show_card(_changed(desk.card(_id(request, "card"), "EDIT"), {"archived": archived}))
+def _set_archived(deck: UserDeck, request: Request, *, archived: bool) -> Row:
+    return deck.show_card(_changed(deck.card(_id(request, "card"), "EDIT"), {"archived": archived}))
 
 
-def _reorder(desk: Desk, request: Request, body: Row) -> list[Row]:
-    card = _unarchived(desk, request)
+def _reorder(deck: UserDeck, request: Request, body: Row) -> list[Row]:
+    card = _unarchived(deck, request)
     stack, order = (
-        desk.stack(_id(request, "stack"), "EDIT"),
+        deck.stack(_id(request, "stack"), "EDIT"),
         _number(body, "order"),
     )  # the stack in the body is ignored
     _changed(card, {"stackId": stack["id"], "order": order})
-    others = [each for each in desk.all.cards.values() if each["stackId"] == stack["id"] and not each["deletedAt"]]
+    others = [each for each in deck.all.cards.values() if each["stackId"] == stack["id"] and not each["deletedAt"]]
     position = 0
     for each in sorted(others, key=lambda other: (other["order"], other["id"])):
         if each is card or each["archived"]:
             continue
         position += position == order
         each["order"], position = position, position + 1
-    return [desk.show_card(each) for each in others]
+    return [deck.show_card(each) for each in others]
 
 
-def _assign_label(desk: Desk, request: Request, body: Row) -> None:
-    card, label = _unarchived(desk, request), desk.label(_number(body, "labelId"))
-    if label["boardId"] != desk.stack(card["stackId"])["boardId"]:
+def _assign_label(deck: UserDeck, request: Request, body: Row) -> None:
+    card, label = _unarchived(deck, request), deck.label(_number(body, "labelId"))
+    if label["boardId"] != deck.stack(card["stackId"])["boardId"]:
         raise RefusedError(500, "Operation not allowed. Label does not exist.")
     _changed(card, {"labels": [*card["labels"], label["id"]]})  # a second time, if the card already has it
 
 
-def _remove_label(desk: Desk, request: Request, body: Row) -> None:
-    card, label = _unarchived(desk, request), desk.label(_number(body, "labelId"))
+def _remove_label(deck: UserDeck, request: Request, body: Row) -> None:
+    card, label = _unarchived(deck, request), deck.label(_number(body, "labelId"))
     _changed(card, {"labels": [number for number in card["labels"] if number != label["id"]]})
 
 
-def _assign_user(desk: Desk, request: Request, body: Row) -> Row:
-    card = desk.card(_id(request, "card"), "EDIT")
+def _assign_user(deck: UserDeck, request: Request, body: Row) -> Row:
+    card = deck.card(_id(request, "card"), "EDIT")
     user = body.get("userId", "")
-    board = desk.board(desk.stack(card["stackId"])["boardId"])
+    board = deck.board(deck.stack(card["stackId"])["boardId"])
     if user in card["assigned"]:
         raise RefusedError(400, "The user is already assigned to the card")
     if user not in {board["owner"], *(acl["participant"]["uid"] for acl in board["acl"])}:
         raise RefusedError(400, "The user is not part of the board")
-    number = next(desk.all.ids)
+    number = next(deck.all.ids)
     _changed(card, {"assigned": card["assigned"] | {user: number}})
-    return {"id": number, "participant": desk.all.person(user), "cardId": card["id"], "type": 0}
+    return {"id": number, "participant": deck.all.person(user), "cardId": card["id"], "type": 0}
 
 
-def _unassign_user(desk: Desk, request: Request, body: Row) -> Row:
-    card = desk.card(_id(request, "card"), "EDIT")
+def _unassign_user(deck: UserDeck, request: Request, body: Row) -> Row:
+    card = deck.card(_id(request, "card"), "EDIT")
     user = body.get("userId", "")
     if user not in card["assigned"]:
         raise RefusedError(404, f"No assignment for {user}found.")
     number = card["assigned"][user]
     _changed(card, {"assigned": {name: each for name, each in card["assigned"].items() if name != user}})
-    return {"id": number, "participant": desk.all.person(user), "cardId": card["id"], "type": 0}
+    return {"id": number, "participant": deck.all.person(user), "cardId": card["id"], "type": 0}
 
 
-def _create_label(desk: Desk, request: Request, body: Row) -> Row:
+def _create_label(deck: UserDeck, request: Request, body: Row) -> Row:
     title, color = _title(body, "label"), _color(body)
-    board = desk.board(_id(request, "board"), "MANAGE")
-    _unique(desk, board["id"], title, None)
+    board = deck.board(_id(request, "board"), "MANAGE")
+    _unique(deck, board["id"], title, None)
     return _tagged(
-        _new(desk.all.labels, desk.all, {"title": title, "color": color, "boardId": board["id"], "cardId": None})
+        _new(deck.all.labels, deck.all, {"title": title, "color": color, "boardId": board["id"], "cardId": None})
     )
 
 
-def _update_label(desk: Desk, request: Request, body: Row) -> Row:
+def _update_label(deck: UserDeck, request: Request, body: Row) -> Row:
     title, color = _title(body, "label"), _color(body)
-    label = desk.label(_id(request, "label"), "MANAGE")
-    _unique(desk, label["boardId"], title, label)
+    label = deck.label(_id(request, "label"), "MANAGE")
+    _unique(deck, label["boardId"], title, label)
     return _tagged(_changed(label, {"title": title, "color": color}))
 
 
-def _delete_label(desk: Desk, request: Request, _body: Row) -> Row:
-    return _tagged(desk.all.labels.pop(desk.label(_id(request, "label"), "MANAGE")["id"]))
+def _delete_label(deck: UserDeck, request: Request, _body: Row) -> Row:
+    return _tagged(deck.all.labels.pop(deck.label(_id(request, "label"), "MANAGE")["id"]))
 
 
-def _unique(desk: Desk, board: int, title: str, own: Row | None) -> None:
-    taken = [each for each in desk.all.labels.values() if each["boardId"] == board and each is not own]
+def _unique(deck: UserDeck, board: int, title: str, own: Row | None) -> None:
+    taken = [each for each in deck.all.labels.values() if each["boardId"] == board and each is not own]
     if title in {each["title"] for each in taken}:
         raise RefusedError(400, "title must be unique")
 
 
-def _unarchived(desk: Desk, request: Request) -> Row:
-    card = desk.card(_id(request, "card"), "EDIT")
+def _unarchived(deck: UserDeck, request: Request) -> Row:
+    card = deck.card(_id(request, "card"), "EDIT")
     if card["archived"]:
         raise RefusedError(500, "Operation not allowed. This card is archived.")
     return card
 
 
-def _new(table: dict[int, Row], cupboard: Cupboard, fields: Row) -> Row:
-    row = {"id": next(cupboard.ids), **fields, "deletedAt": 0, "lastModified": _now()}
+def _new(table: dict[int, Row], store: DeckStore, fields: Row) -> Row:
+    row = {"id": next(store.ids), **fields, "deletedAt": 0, "lastModified": _now()}
     table[row["id"]] = row
     return row
 

@@ -23,7 +23,7 @@ _TO_PRIVATE = {ord("?"): 0xF03F, ord(";"): 0xF03B}
 _FROM_PRIVATE = {private: char for char, private in _TO_PRIVATE.items()}
 
 
-def hide_delimiters(path: str) -> str:
+def escape_delimiters(path: str) -> str:
     """Return a path that WsgiDAV does not cut off when it splits a Destination header."""
     return path.translate(_TO_PRIVATE)
 

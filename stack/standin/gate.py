@@ -28,7 +28,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.standin.keys import KeyMemory
+from stack.standin.keys import CachedRealmKeys
 from stack.standin.sabre import MEDIA_TYPE, NOT_AUTHENTICATED, error_body
 from stack.standin.tree import Tree
 
@@ -114,7 +114,7 @@ class Gate:
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: KeyMemory, client_id: str, tree: Tree, app_passwords: AppPasswords
+        self, app: ASGIApp, *, keys: CachedRealmKeys, client_id: str, tree: Tree, app_passwords: AppPasswords
     ) -> None:
         self._app = app
         self._keys = keys

@@ -28,7 +28,7 @@ class Realm:
     keys: KeySet
 
 
-class KeyMemory:
+class CachedRealmKeys:
     """Fetches the realm's keys at first use and caches them.
 
     Args:

@@ -17,7 +17,7 @@ from stack.standin.gate import account_or_none
 from stack.standin.ocs import NOT_LOGGED_IN, envelope
 
 _API = "/ocs/{version}.php/apps/notifications/api"
-_MOST = 25  # in the list
+_MAX_LISTED = 25  # in the list
 Row = dict[str, Any]
 
 
@@ -45,7 +45,7 @@ def routes() -> list[Route]:
         account = account_or_none(request.scope)
         if account is None:
             return envelope(request, 997, NOT_LOGGED_IN, [])
-        return envelope(request, 200, "OK", box.of(account.user)[:_MOST])
+        return envelope(request, 200, "OK", box.of(account.user)[:_MAX_LISTED])
 
     async def one(request: Request) -> Response:
         account = account_or_none(request.scope)

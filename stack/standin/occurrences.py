@@ -8,14 +8,14 @@ from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar import Calendar, vRecur
 from icalendar import Event as VEvent
 
-MOST = 3500
+MAX_OCCURRENCES = 3500
 """The number of occurrences after which Nextcloud stops expanding a series."""
 
 INDEX_ENDS = datetime(2038, 1, 1, tzinfo=UTC)
 """The end of an endless series in Nextcloud's index."""
 
 
-def left_out(ical: str, start: str, end: str) -> bool:
+def is_missed(ical: str, start: str, end: str) -> bool:
     """Return whether Nextcloud misses an object that has an occurrence between two times.
 
     Nextcloud evaluates only RDATE if an event has RDATE and RRULE, and ignores RDATE if there is no RRULE.
@@ -29,7 +29,7 @@ def left_out(ical: str, start: str, end: str) -> bool:
     return bool(series) and len(events) == 1 and not _is_found(series[0], begins, ends)
 
 
-def has_none(ical: str) -> bool:
+def has_no_occurrence(ical: str) -> bool:
     """Return whether exceptions remove every occurrence of a series, which Nextcloud then refuses.
 
     Nextcloud checks only events with RRULE. It evaluates only RDATE if the event has both; DTSTART always counts.
@@ -95,12 +95,12 @@ def _is_found(event: VEvent, begins: datetime, ends: datetime) -> bool:
 
 
 def _too_many(rule: vRecur, start: datetime, begins: datetime) -> bool:
-    """Return whether more occurrences than `MOST` come before a time; False for a rule that cannot be expanded."""
+    """Return whether a time comes after `MAX_OCCURRENCES` occurrences; False for a rule that cannot be expanded."""
     endless = vRecur({part: values for part, values in rule.items() if part != "UNTIL"})
     try:
         ical: bytes = endless.to_ical()  # type: ignore[no-untyped-call]
         walked = rrulestr(ical.decode(), dtstart=start)
-        last = next(islice(walked, MOST, None), None)
+        last = next(islice(walked, MAX_OCCURRENCES, None), None)
     except ValueError:
         return False
     return last is not None and bool(last < begins)

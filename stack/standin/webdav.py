@@ -24,7 +24,7 @@ from wsgidav.request_resolver import RequestResolver  # type: ignore[import-unty
 from wsgidav.util import normalize_path  # type: ignore[import-untyped]
 from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]
 
-from stack.standin.files import FilesProvider, Folder, hide_delimiters
+from stack.standin.files import FilesProvider, Folder, escape_delimiters
 from stack.standin.gate import account_of
 from stack.standin.sabre import MEDIA_TYPE, NO_MATCH, NOTHING_THERE, error_body, if_match
 from stack.standin.tree import Tree
@@ -237,7 +237,7 @@ class _Request:
             raise DAVError(HTTP_NOT_FOUND, source)
         self._check_owner(destination, creates=True)
         _check_name(destination)
-        self.environ["HTTP_DESTINATION"] = quote(hide_delimiters(MOUNT + destination))
+        self.environ["HTTP_DESTINATION"] = quote(escape_delimiters(MOUNT + destination))
 
     def _destination(self) -> str:
         header = self.environ.get("HTTP_DESTINATION")

@@ -1,1 +1,1 @@
-"""What people use: one folder an app, with its tools and with Nextcloud's API behind them; none imports another."""
+"""The apps: each has a folder with its tools and its client of Nextcloud's API, and imports no other app."""

@@ -20,7 +20,7 @@ REALM: Final = {"default": "defaultDefaultClientScopes", "optional": "defaultOpt
 
 
 @dataclass(frozen=True)
-class Holder:
+class ScopeOwner:
     """A client or a realm that client scopes are assigned to.
 
     Attributes:
@@ -35,7 +35,7 @@ class Holder:
 
 
 def problems(
-    deployment: Deployment, holder: Holder, wanted: Mapping[str, Any], found: Mapping[str, Any]
+    deployment: Deployment, holder: ScopeOwner, wanted: Mapping[str, Any], found: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Compare the assigned scopes; a list that is missing from `wanted` may contain any scope."""
     want, have = _ways(holder, wanted), _ways(holder, found)
@@ -46,7 +46,7 @@ def problems(
             yield Problem(f"{holder.about} {_differs(scope, to, now)}", _fix(deployment, holder, scope, to, now))
 
 
-def _ways(holder: Holder, lists: Mapping[str, Any]) -> dict[str, str]:
+def _ways(holder: ScopeOwner, lists: Mapping[str, Any]) -> dict[str, str]:
     """Return the assignment type (`default` or `optional`) of each scope."""
     return {scope: way for way, name in holder.names.items() for scope in lists.get(name, [])}
 
@@ -57,7 +57,7 @@ def _differs(scope: str, to: str | None, now: str | None) -> str:
     return f"lacks the {to} scope {scope}" if to else f"has the {now} scope {scope} besides"
 
 
-def _fix(deployment: Deployment, holder: Holder, scope: str, to: str | None, now: str | None) -> str:
+def _fix(deployment: Deployment, holder: ScopeOwner, scope: str, to: str | None, now: str | None) -> str:
     """Return the commands, one a line, that remove the scope from its present list and add it to the right one."""
     steps = [("delete", now), ("update", to)]
     return "\n".join(

@@ -141,7 +141,7 @@ async def scopes(deployment: Deployment) -> Finding:
         found = live.get(scope["name"])
         problems += [_scope_missing(deployment, scope)] if found is None else _scope(deployment, scope, found)
     new_clients = {name: [each["name"] for each in deployment.live[name]] for name in assigned.REALM.values()}
-    holder = assigned.Holder("A new client", "default-", assigned.REALM)
+    holder = assigned.ScopeOwner("A new client", "default-", assigned.REALM)
     problems += assigned.problems(deployment, holder, deployment.shipped, new_clients)
     return _found(problems, f"{len(deployment.shipped['clientScopes'])} client scopes")
 
@@ -197,7 +197,7 @@ def _client(deployment: Deployment, client: dict[str, Any], live: dict[str, Any]
     about, path = f"the client {live['clientId']}", f"clients/{live['id']}"
     for each in deployment.comparison.differences(_stated(client), live):
         yield Problem(_differs(about, each), f"kcadm.sh update {path} -r {deployment.realm} {_set(each)}")
-    holder = assigned.Holder(_sentence(about), f"{path}/", assigned.CLIENT)
+    holder = assigned.ScopeOwner(_sentence(about), f"{path}/", assigned.CLIENT)
     yield from assigned.problems(deployment, holder, client, live)
 
 

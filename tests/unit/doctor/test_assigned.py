@@ -31,6 +31,6 @@ async def test_what_is_left_out_may_say_anything(wanted: dict[str, Any], causes:
     async with patient_client() as http:
         deployment = Deployment(load_settings(EXCHANGE), Options(), http, http)
         deployment.live = {"clientScopes": [{"name": "basic", "id": "1"}, {"name": "notes:read", "id": "2"}]}
-        holder = assigned.Holder("The client c", "clients/3/", assigned.CLIENT)
+        holder = assigned.ScopeOwner("The client c", "clients/3/", assigned.CLIENT)
         found = list(assigned.problems(deployment, holder, wanted, LIVE))
     assert [problem.cause for problem in found] == causes

@@ -9,7 +9,7 @@ from nextcloud_mcp.nextcloud import capabilities
 
 
 class WhoAmI(Result):
-    """The person, the way their calls go, and the limits of the token."""
+    """The user, the server's mode, and what the token permits."""
 
     user_id: str
     display_name: str

@@ -77,7 +77,7 @@ _PROPERTIES: Final = (
 class Calendar(BaseModel):
     """A calendar; `components` says what it takes: VEVENT for events, VTODO for tasks.
 
-    `shared_by` tells whose it is, if it is not the person's own.
+    `shared_by` is the owner, if it is not the user's own.
     """
 
     name: str

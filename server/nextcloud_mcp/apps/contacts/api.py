@@ -44,9 +44,9 @@ SEARCHED: Final = ("FN", "NICKNAME", "EMAIL", "TEL", "ORG", "CATEGORIES", "NOTE"
 
 
 class AddressBook(BaseModel):
-    """An address book; `name` is what the other calls want, `getctag` changes with what is in it.
+    """An address book; other calls take its `name`, and `getctag` changes with its content.
 
-    `shared_by` tells whose it is, if it is not the person's own.
+    `shared_by` is the owner, if it is not the user's own.
     """
 
     name: str

@@ -24,7 +24,7 @@ class AddressBooks(Result):
 
 
 class Contacts(Paged):
-    """A page of the contacts of an address book; `total_count` is of all pages."""
+    """A page of an address book's contacts; `total_count` counts all pages."""
 
     addressbook: str
     contacts: list[Contact]
@@ -32,14 +32,14 @@ class Contacts(Paged):
 
 
 class AddressBookChanged(Result):
-    """An address book that is new, or gone."""
+    """A created or deleted address book."""
 
     name: str
     message: str
 
 
 class ContactChanged(Result):
-    """A contact after a change; `status_code` 201 says that it is new."""
+    """A contact after a change; `status_code` is 201 if it is new."""
 
     uid: str
     etag: str | None
@@ -47,7 +47,7 @@ class ContactChanged(Result):
 
 
 class ContactDeleted(Result):
-    """A contact that is gone."""
+    """A deleted contact."""
 
     deleted_uid: str
     message: str

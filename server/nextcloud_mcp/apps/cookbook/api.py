@@ -84,7 +84,7 @@ class Nutrition(_Cookbook):
 
 
 class Recipe(_Cookbook):
-    """A recipe; times are durations in ISO 8601, `keywords` has commas between; other fields come along."""
+    """A recipe; times are ISO 8601 durations, `keywords` are separated by commas, and other fields are kept."""
 
     model_config = ConfigDict(extra="allow")
 

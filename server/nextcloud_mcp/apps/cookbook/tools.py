@@ -47,7 +47,7 @@ Servings = Annotated[
 
 
 class RecipeImported(Result):
-    """A recipe that was imported, and where it is now."""
+    """An imported recipe and its id."""
 
     recipe: Recipe
     recipe_id: str
@@ -60,7 +60,7 @@ class RecipeWritten(Result):
 
 
 class RecipeDeleted(Result):
-    """A recipe that is gone."""
+    """A deleted recipe."""
 
     deleted_id: int
     status_code: int | None = 200
@@ -68,21 +68,21 @@ class RecipeDeleted(Result):
 
 
 class Done(Result):
-    """What was done; `status_code` is for clients that look for one."""
+    """The result of a change; `status_code` is for clients that expect one."""
 
     status_code: int | None = 200
     message: str | None = None
 
 
 class Recipes(Paged):
-    """A page of recipes, and how many there are on all."""
+    """A page of recipes, and the number of all recipes."""
 
     recipes: list[RecipeStub]
     total_count: int
 
 
 class RecipesFound(Paged):
-    """A page of the recipes that were found, and how many were."""
+    """A page of matching recipes, and the number of all matches."""
 
     recipes: list[RecipeStub]
     query: str

@@ -50,7 +50,7 @@ class _Deck(BaseModel):
 
 
 class DeckUser(_Deck):
-    """Somebody, or a group or team."""
+    """A user, a group or a team."""
 
     primary_key: str
     uid: str
@@ -127,7 +127,7 @@ class DeckBoard(_Deck):
 
 
 class DeckAssignedUser(_Deck):
-    """Somebody to whom a card is assigned; `type` as in `DeckACL`."""
+    """A user, group or team to which a card is assigned; `type` as in `DeckACL`."""
 
     id: int
     participant: Participant

@@ -104,7 +104,7 @@ class Boards(Paged):
 
 
 class Stacks(Paged):
-    """A board's stacks, all of them, with a page of its cards."""
+    """All stacks of a board, with a page of its cards."""
 
     result: list[DeckStack]
 
@@ -154,7 +154,7 @@ class CardCreated(Result):
 
 
 class Changed(Result):
-    """What was done; `status_code` is for clients that look for one."""
+    """The result of a change; `status_code` is for clients that expect one."""
 
     status_code: int | None = 200
     message: str | None

@@ -42,7 +42,7 @@ class NoteWritten(Result):
 
 
 class NoteDeleted(Result):
-    """A note that is gone."""
+    """A deleted note."""
 
     deleted_id: int
     status_code: int | None = None
@@ -59,7 +59,7 @@ class NoteSearchResult(BaseModel):
 
 
 class NotesFound(Paged):
-    """A page of the notes that match, best first; `total_found` is of all pages."""
+    """A page of matching notes, best match first; `total_found` counts all pages."""
 
     results: list[NoteSearchResult]
     query: str

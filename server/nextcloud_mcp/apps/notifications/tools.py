@@ -14,7 +14,7 @@ class NotificationsListed(Paged):
 
 
 class NotificationDismissed(Result):
-    """A notification that is gone."""
+    """A dismissed notification."""
 
     dismissed_id: int
 

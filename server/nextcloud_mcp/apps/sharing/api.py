@@ -74,7 +74,7 @@ class Permission(IntFlag):
 
 
 class Share(BaseModel):
-    """A share; `path` as the one who asks sees it, `url` of a link alone.
+    """A share; `path` is the caller's view of it, and only links have a `url`.
 
     `expiration` is the last second of the last day, also of Nextcloud 32, which writes the midnight that follows it: so
     giving it back means the same day as `expires`.
@@ -97,7 +97,7 @@ class Share(BaseModel):
     @computed_field  # type: ignore[prop-decorator] # which pydantic itself recommends
     @property
     def kind(self) -> str:
-        """Who it is for, in a word."""
+        """The kind of recipient: a key word such as `user` or `link`."""
         return KINDS.get(self.share_type, "other")
 
     @computed_field  # type: ignore[prop-decorator]

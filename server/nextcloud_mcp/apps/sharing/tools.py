@@ -19,7 +19,7 @@ _LIMIT: Final = 50
 
 
 class ShareResult(Result):
-    """A share; `result` is the same as JSON text, in which clients of the seed project look."""
+    """A share; `result` is the same as JSON text, for clients of the seed project."""
 
     result: str
     share: Share
@@ -31,7 +31,7 @@ class ShareResult(Result):
 
 
 class SharesListed(Paged):
-    """A page of shares; `result` likewise."""
+    """A page of shares; `result` is the same as JSON text."""
 
     result: str
     shares: list[Share]
@@ -39,7 +39,7 @@ class SharesListed(Paged):
 
 
 class ShareDeleted(Result):
-    """A share that is no more; `result` likewise."""
+    """A deleted share; `result` is the same as JSON text."""
 
     result: str
     share_id: int

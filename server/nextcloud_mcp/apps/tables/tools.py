@@ -59,7 +59,7 @@ class RowWritten(Result):
 
 
 class RowDeleted(Result):
-    """A row that is gone, as it was: what could be inserted again."""
+    """A deleted row with its last values, which can be inserted again."""
 
     deleted_row: Row
 

@@ -48,7 +48,7 @@ Attendees = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=10
 
 
 class Calendars(Result):
-    """The calendars that the person sees, shared ones included."""
+    """The calendars of the user, including shared ones."""
 
     calendars: list[Calendar]
     total_count: int
@@ -65,7 +65,7 @@ class EventWritten(Result):
 
 
 class EventsFound(Paged):
-    """Events by time; `unreadable` has the addresses of those that could not be read."""
+    """Events by time; `unreadable` has the paths of events that could not be read."""
 
     events: list[EventSummary]
     calendar_name: str | None
@@ -76,7 +76,7 @@ class EventsFound(Paged):
 
 
 class UpcomingEvents(Paged):
-    """What happens next, by time."""
+    """The next events, by time."""
 
     events: list[EventSummary]
     days_ahead: int
@@ -84,14 +84,14 @@ class UpcomingEvents(Paged):
 
 
 class EventDeleted(Result):
-    """What a deletion led to: the HTTP status, and in words what that means."""
+    """The result of a deletion: the HTTP status, and what it means."""
 
     status_code: int
     message: str
 
 
 class AvailabilityFound(Result):
-    """When all are free; `attendees_unknown` are those whose times this Nextcloud does not know."""
+    """The times when all are free; `attendees_unknown` are people whose calendars this Nextcloud does not know."""
 
     available_slots: list[Slot]
     duration_requested: int
@@ -103,7 +103,7 @@ class AvailabilityFound(Result):
 
 
 class BulkDone(Result):
-    """What became of each event that matched."""
+    """The result for each matching event."""
 
     operation: str
     total_found: int
@@ -115,7 +115,7 @@ class BulkDone(Result):
 
 
 class CalendarManaged(Result):
-    """What became of a calendar; `calendars` for the action "list"."""
+    """The result for a calendar; `calendars` for the action "list"."""
 
     action: str
     calendar_name: str | None

@@ -13,7 +13,7 @@ from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
 
 
 class Todos(Paged):
-    """Tasks, open ones first, by when they are due; `unreadable` has the addresses of those that can't be read."""
+    """Tasks, open ones first, by due date; `unreadable` has the paths of tasks that could not be read."""
 
     todos: list[Todo]
     calendar_name: str | None = None
@@ -35,7 +35,7 @@ class TodoWritten(Result):
 
 
 class TodoDeleted(Result):
-    """What a deletion led to: the HTTP status, and in words what that means."""
+    """The result of a deletion: the HTTP status, and what it means."""
 
     status_code: int
     message: str

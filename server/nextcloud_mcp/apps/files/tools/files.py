@@ -33,7 +33,7 @@ MAX_RESOURCE: Final = 4 * 1024 * 1024
 
 
 class DirectoryListing(Paged):
-    """What is in a folder, a page of it; the counts and `total_size`, in bytes of the files alone, are of all."""
+    """A page of a folder; the counts and `total_size` (bytes, files only) are of the whole folder."""
 
     path: str
     files: list[FileInfo]
@@ -44,10 +44,10 @@ class DirectoryListing(Paged):
 
 
 class FileRead(Result):
-    """A file: text as it is, anything else in base64, which `encoding` says; `size` is the whole file's, in bytes.
+    """A file: text as it is, other content in base64, as `encoding` says; `size` is that of the whole file, in bytes.
 
-    Of a piece, `offset` is where it starts and `next_offset` where the next one does. There is an `etag`, with which
-    a file can be replaced, only where `content` has all of it, lest its beginning takes its place.
+    For a part of a file, `offset` is its start and `next_offset` the start of the next part. Only a whole file has an
+    `etag`, with which it can be replaced; so a part never replaces the whole.
     """
 
     path: str
@@ -62,7 +62,7 @@ class FileRead(Result):
 
 
 class Changed(Result):
-    """What a change led to: the HTTP status of Nextcloud's answer, and in words what that means."""
+    """The result of a change: the HTTP status of Nextcloud's response, and what it means."""
 
     status_code: int
     message: str

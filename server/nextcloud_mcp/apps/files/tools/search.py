@@ -14,7 +14,7 @@ from nextcloud_mcp.nextcloud.files import FileInfo
 
 
 class FilesFound(Paged):
-    """A page of what was found, newest first; `total_found` counts this page, for Nextcloud does not count further."""
+    """A page of files, newest first; `total_found` counts this page only, as Nextcloud gives no total."""
 
     results: list[FileInfo]
     total_found: int

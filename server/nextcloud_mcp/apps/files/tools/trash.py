@@ -8,14 +8,14 @@ from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
 
 
 class TrashListed(Paged):
-    """A page of the trash, the latest first; the count is of all."""
+    """A page of the trash, latest deletion first; the count is of the whole trash."""
 
     items: list[TrashItem]
     total_count: int
 
 
 class Restored(Result):
-    """What came back."""
+    """A restored file or folder."""
 
     trash_id: str
     message: str

@@ -10,7 +10,7 @@ from nextcloud_mcp.errors import InvalidArgumentError
 
 
 class PartUploaded(Result):
-    """A part that is kept, under the id that the next ones need; and of the file, once there is one, its ETag."""
+    """An uploaded part, with the upload id for the next parts; after the last part, the ETag of the file."""
 
     upload: str
     part: int
