@@ -46,7 +46,7 @@ def _url_path(given: str, roots: tuple[str, ...]) -> str | None:
     if address.scheme.lower() in _SCHEMES:
         path = below(address, roots)
     else:
-        path = given.partition("#")[0].partition("?")[0] if given.startswith("/") else None
+        path = _below_root(given.partition("#")[0].partition("?")[0], roots) if given.startswith("/") else None
     if path is None:
         return None
     return f"{path}#{address.fragment}" if address.fragment else path
@@ -59,6 +59,12 @@ def below(address: SplitResult, roots: tuple[str, ...]) -> str | None:
         if _host(root) == _host(address) and (address.path + "/").startswith(base + "/"):
             return address.path[len(base) :] or "/"
     return None
+
+
+def _below_root(path: str, roots: tuple[str, ...]) -> str:
+    """Return a path without that of this Nextcloud's root, with which hrefs in Nextcloud's responses begin."""
+    bases = (urlsplit(root).path.rstrip("/") for root in roots)
+    return next((path[len(base) :] for base in bases if base and path.startswith(f"{base}/")), path)
 
 
 def _host(address: SplitResult) -> tuple[str | None, int | None]:

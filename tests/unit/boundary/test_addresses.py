@@ -7,7 +7,7 @@ import pytest
 from tests.support.deck import BOARDS, board, card, stack
 from tests.support.issuer import answer
 from tests.support.nextcloud import NOTES, note
-from tests.support.server import Server
+from tests.support.server import EXCHANGE, Server, serving
 
 CLOUD: Final = "https://cloud.test"
 ELSEWHERE: Final = "https://elsewhere.test"
@@ -124,6 +124,15 @@ async def test_an_address_that_leads_to_no_address_book_of_the_person(server: Se
     """Another server's, or in somebody else's home."""
     said = await server.misuse("nc_contacts_list_contacts", {"addressbook": address})
     assert said.startswith("There is no address book ")
+
+
+async def test_an_href_below_a_path_of_nextcloud_s() -> None:
+    """The hrefs in Nextcloud's responses begin with the path of its URL."""
+    empty = b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"/>'
+    async with serving({**EXCHANGE, "NEXTCLOUD_PUBLIC_URL": f"{ELSEWHERE}/cloud"}) as server:
+        server.nextcloud.on("REPORT", f"{BOOK}/contacts/", answer(207, content=empty))
+        found = await server.use("nc_contacts_list_contacts", {"addressbook": f"/cloud{BOOK}/contacts/"})
+    assert found["addressbook"] == "contacts"
 
 
 async def test_a_note_is_found_by_its_title(server: Server) -> None:

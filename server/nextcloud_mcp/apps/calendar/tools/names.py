@@ -1,14 +1,13 @@
 """Resolving calendar names in tool arguments, and the additional scopes for the calendars of Deck boards."""
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
-from urllib.parse import unquote
 
 from nextcloud_mcp.apps.calendar import caldav
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.boundary import declaration
+from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Named, Translated
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -50,31 +49,21 @@ async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list
     ]
 
 
-_ADDRESS: Final = re.compile(r"[^?#]*/remote\.php/dav/calendars/([^/?#]+)/([^/?#]+)/?")
-"""The CalDAV URL of a calendar, with or without scheme and host."""
+_URL: Final = accepts_url(r"/remote\.php/dav/calendars/(?P<owner>[^/]+)/([^/]+)/?")
 
 
-async def _by_address(call: Call, given: str, _: Mapping[str, Any]) -> str:
+async def _by_url(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
     """Return the name of a calendar of the user, given its URL or its name with a trailing slash; else return `given`.
 
     A URL that hides the name of a Deck calendar by percent-encoding is not resolved, because the check of the Deck
     scope reads `given`.
     """
     text = given.strip()
-    found = _ADDRESS.fullmatch(text)
-    if found is None:
-        return text[:-1] if text.endswith("/") and "/" not in text[:-1] else given
-    is_here = text.startswith("/") or any(_is_below(text, root) for root in call.services.addresses)
-    owner, name = unquote(found[1]), unquote(found[2])
+    if text.endswith("/") and "/" not in text[:-1]:
+        return text[:-1]
+    name = await _URL.translate(call, given, arguments)
     hides_deck = DECK_CALENDAR in name.casefold() and DECK_CALENDAR not in given.casefold()
-    if not is_here or hides_deck or owner != await call.nextcloud().user_id():
-        return given
-    return name
+    return given if hides_deck else name
 
 
-def _is_below(address: str, root: str) -> bool:
-    """Return whether a URL belongs to the Nextcloud at `root`; the comparison ignores case, as in host names."""
-    return address.casefold().startswith(root.rstrip("/").casefold() + "/")
-
-
-CalendarName = Annotated[str, Translated(_by_address), Named("calendar", _calendars, scope="calendar:read")]
+CalendarName = Annotated[str, Translated(_by_url), Named("calendar", _calendars, scope="calendar:read")]
