@@ -384,9 +384,13 @@ def split(listed: str) -> list[str]:
     Raises:
         InvalidArgumentError: the list has more than `MAX_PARTS` items.
     """
+    _check_length(listed)
+    return parts(listed)
+
+
+def _check_length(listed: str) -> None:
     if listed.count(",") >= MAX_PARTS:
         raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts", "pass fewer")
-    return parts(listed)
 
 
 def mail_addresses(listed: str, known: AbstractSet[str] = frozenset()) -> list[str]:
@@ -405,8 +409,7 @@ def invited(listed: str, known: AbstractSet[str] = frozenset()) -> dict[str, str
         InvalidArgumentError: the list is too long, or an attendee has no mail address or contains a line break.
     """
     text = content_lines.one_line(listed, "attendees")
-    if text.count(",") >= MAX_PARTS:
-        raise InvalidArgumentError(f"A list has more than {MAX_PARTS} parts", "pass fewer")
+    _check_length(text)
     items = [item for found in _ATTENDEE.findall(text) if (item := found.strip())]
     together = {", ".join(parts(each)): each for each in known if "," in each}
     people: dict[str, str] = {}
