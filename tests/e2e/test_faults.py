@@ -510,7 +510,7 @@ async def test_client_gone(proxied: ProxiedServer, call: tuple[str, dict[str, st
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-@pytest.mark.parametrize("patient", ["exchange"], indirect=True)
+@pytest.mark.parametrize("proxied", ["exchange"], indirect=True)
 async def test_client_gone_during_the_exchange(proxied: ProxiedServer, version: str, unique: str) -> None:
     """When the client hangs up before Keycloak has answered, nothing is asked of Nextcloud."""
     await proxied.works()
