@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from tests.support.forged import REFUSED
+
 Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"]
 Binds = Literal["server", "realm", "deployment"]
 
 TESTS: Final = Path(__file__).parent
 MARKER: Final = "requirement"
+REFUSES: Final = "tests/unit/auth/test_verifier.py::test_refuses"
+"""The test that tries all bad tokens."""
 
 SOURCES: Final = {
     "mcp": "MCP authorization 2025-11-25 and 2026-07-28",
@@ -981,8 +985,14 @@ REQUIREMENTS: Final[dict[str, Requirement]] = {
 
 
 def marked_tests() -> dict[str, list[str]]:
-    """Return the tests that name each id, known or not: `tests/file.py::test_name`, sorted. Nothing is imported."""
+    """Return the tests that name each id, known or not: `tests/file.py::test_name`, sorted.
+
+    A bad token names the ids that it shows itself.
+    """
     tests: dict[str, list[str]] = {}
+    for name, token in REFUSED.items():
+        for identifier in token.shows:
+            tests.setdefault(identifier, []).append(f"{REFUSES}[{name}]")
     for file in sorted(TESTS.rglob("test_*.py")):
         for function, identifier in _markers(ast.parse(file.read_text())):
             tests.setdefault(identifier, []).append(f"{file.relative_to(TESTS.parent)}::{function}")

@@ -1,5 +1,6 @@
 """Requirements and tests belong together: no marker without its requirement, and no gap."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.requirements import REQUIREMENTS, SOURCES, Requirement, marked_tests, table
+from tests.support.forged import REFUSED
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "requirements.md"
 
@@ -14,6 +16,12 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "requirements.m
 def test_every_marker_names_a_requirement() -> None:
     """What a test claims to show can be looked up."""
     assert {name: tests for name, tests in marked_tests().items() if name not in REQUIREMENTS} == {}
+
+
+def test_a_requirement_is_shown_by_one_bad_token() -> None:
+    """So that a token that is deleted leaves its requirement without a test."""
+    shown = Counter(identifier for token in REFUSED.values() for identifier in token.shows)
+    assert [identifier for identifier, tokens in shown.items() if tokens > 1] == []
 
 
 def test_every_requirement_has_a_test_or_a_reason() -> None:

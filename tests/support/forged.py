@@ -1,4 +1,7 @@
-"""Tokens that the server must refuse or accept, by a name for each case (RFC 6750, 7519, 8725, 9068)."""
+"""Tokens that the server must refuse or accept, by a name for each case (RFC 6750, 7519, 8725, 9068).
+
+Each bad token has the reason for which it is refused, and the requirements that it shows (tests/requirements.py).
+"""
 
 import hmac
 import json
@@ -6,6 +9,7 @@ import re
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from joserfc.jwk import ECKey, Key, OKPKey
@@ -16,6 +20,38 @@ CLIENT_ID: Final = "mcp-server"
 """The configured client id, which is a valid audience like the server's URL."""
 
 Mint = Callable[[Minter], str]
+
+
+@dataclass(frozen=True)
+class BadToken:
+    """A token that the server must refuse.
+
+    Attributes:
+        mint: makes the token.
+        cause: a part of the cause in the error; a token that is refused for another reason shows nothing.
+        shows: the ids of the requirements that this token alone shows.
+    """
+
+    mint: Mint
+    cause: str
+    shows: tuple[str, ...]
+
+
+def bad(mint: Mint, cause: str, *shows: str) -> BadToken:
+    """Return a token that the server must refuse."""
+    return BadToken(mint, cause, shows)
+
+
+NOT_A_JWT: Final = "is not a signed JWT"
+ALGORITHM: Final = "which this server does not accept"
+SIGNATURE: Final = "signature is not the issuer's"
+NO_KEY_ID: Final = "does not name its signing key"
+UNKNOWN_KEY: Final = "a key that the issuer does not publish"
+EXTENSIONS: Final = "asks for extensions"
+AUDIENCE: Final = "is not meant for this server"
+EXPIRED: Final = "has expired"
+TYPE: Final = "is not an access token"
+NOT_A_STRING: Final = "is not a string"
 
 ATTACKERS_EC_KEY: Final = ECKey.generate_key("P-256")
 ATTACKERS_ED25519_KEY: Final = OKPKey.generate_key("Ed25519")
@@ -57,20 +93,20 @@ def in_utf16(minter: Minter) -> str:
     return signed(header, json.dumps(minter.claims()), minter.signing_key, encoding="utf-16-le")
 
 
-NOT_A_SIGNED_JWT: Final[Mapping[str, Mint]] = {
-    "empty": lambda _: "",
-    "garbage": lambda _: "garbage",
-    "only dots": lambda _: "..",
-    "five parts, as a JWE": lambda k: f"{k.mint()}.AAAA.AAAA",
-    "not base64": lambda _: "!!!.!!!.!!!",
-    "not ASCII": lambda _: "é.è.ê",
-    "in UTF-16": in_utf16,
-    "NUL": lambda k: k.mint() + "\0",
-    "header is a list": lambda k: forged(k, "[]"),
-    "header is empty": lambda k: forged(k, "{}"),
-    "header is nested without end": lambda k: forged(k, '{"alg":"RS256","kid":' + "[" * 100_000),
-    "header is too long": lambda k: k.mint(header={"x5u": "https://attacker.test/" + "a" * 1000}),
-    "payload is too long": lambda k: k.mint(comment="a" * 200_000),
+_NOT_A_SIGNED_JWT: Final[Mapping[str, BadToken]] = {
+    "empty": bad(lambda _: "", NOT_A_JWT),
+    "garbage": bad(lambda _: "garbage", NOT_A_JWT),
+    "only dots": bad(lambda _: "..", NOT_A_JWT),
+    "five parts, as a JWE": bad(lambda k: f"{k.mint()}.AAAA.AAAA", NOT_A_JWT),
+    "not base64": bad(lambda _: "!!!.!!!.!!!", NOT_A_JWT),
+    "not ASCII": bad(lambda _: "é.è.ê", NOT_A_JWT),
+    "in UTF-16": bad(in_utf16, NOT_A_JWT, "rfc8725-utf8"),
+    "NUL": bad(lambda k: k.mint() + "\0", SIGNATURE),
+    "header is a list": bad(lambda k: forged(k, "[]"), NOT_A_JWT),
+    "header is empty": bad(lambda k: forged(k, "{}"), NOT_A_JWT),
+    "header is nested without end": bad(lambda k: forged(k, '{"alg":"RS256","kid":' + "[" * 100_000), NOT_A_JWT),
+    "header is too long": bad(lambda k: k.mint(header={"x5u": "https://attacker.test/" + "a" * 1000}), NOT_A_JWT),
+    "payload is too long": bad(lambda k: k.mint(comment="a" * 200_000), NOT_A_JWT),
 }
 
 
@@ -92,94 +128,113 @@ def hs256_with_octets(minter: Minter) -> str:
     return f"{signing_input}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-SIGNATURE: Final[Mapping[str, Mint]] = {
-    "alg none, no signature": lambda k: k.mint(header={"alg": "none"}).rpartition(".")[0] + ".",
-    "alg none, some signature": lambda k: k.mint(header={"alg": "none"}),
-    "alg None in another case": lambda k: k.mint(header={"alg": "nOnE"}).rpartition(".")[0] + ".",
-    "alg missing": lambda k: k.mint(header={"alg": None}),
-    "alg is a list": lambda k: k.mint(header={"alg": ["RS256"]}),
-    "alg of another family": lambda k: k.mint(header={"alg": "ES256"}),
-    "HS256 with the public key as secret": hs256,
-    "HS256 with the modulus as secret": hs256_with_octets,
-    "EdDSA over an RSA key's name": signed_by("EdDSA", ATTACKERS_ED25519_KEY),
-    "EdDSA by Ed448 over an RSA key's name": signed_by("EdDSA", ATTACKERS_ED448_KEY),
-    "EdDSA by its later name": signed_by("Ed25519", ATTACKERS_ED25519_KEY),
-    "EdDSA with a signature of zeros": lambda k: (
-        k.mint(header={"alg": "EdDSA"}).rpartition(".")[0] + "." + urlsafe_b64encode(bytes(64)).decode().rstrip("=")
+_SIGNATURE: Final[Mapping[str, BadToken]] = {
+    "alg none, no signature": bad(lambda k: k.mint(header={"alg": "none"}).rpartition(".")[0] + ".", ALGORITHM),
+    "alg none, some signature": bad(lambda k: k.mint(header={"alg": "none"}), ALGORITHM, "rfc8725-no-none"),
+    "alg None in another case": bad(lambda k: k.mint(header={"alg": "nOnE"}).rpartition(".")[0] + ".", ALGORITHM),
+    "alg missing": bad(lambda k: k.mint(header={"alg": None}), NOT_A_JWT),
+    "alg is a list": bad(lambda k: k.mint(header={"alg": ["RS256"]}), ALGORITHM),
+    "alg of another family": bad(lambda k: k.mint(header={"alg": "ES256"}), SIGNATURE),
+    "HS256 with the public key as secret": bad(hs256, ALGORITHM, "rfc8725-one-algorithm-per-key"),
+    "HS256 with the modulus as secret": bad(hs256_with_octets, ALGORITHM),
+    "EdDSA over an RSA key's name": bad(
+        signed_by("EdDSA", ATTACKERS_ED25519_KEY), SIGNATURE, "rfc8725-inputs-validated"
     ),
-    "PS256 with a key for RS256": lambda k: k.mint(header={"alg": "PS256"}),
-    "alg of a curve that Keycloak has not": lambda k: k.mint(header={"alg": "ES256K"}),
-    "alg is a sentence": lambda k: k.mint(header={"alg": "RS256: sign in at https://attacker.test"}),
-    "alg is empty": lambda k: k.mint(header={"alg": ""}),
-    "another key under the name of ours": lambda k: k.mint(key=k.foreign_key),
-    "signature cut off": lambda k: k.mint().rpartition(".")[0] + ".",
-    "signature of another token": lambda k: k.mint().rpartition(".")[0] + "." + k.mint(sub="bob").rpartition(".")[2],
-    "kid missing": lambda k: k.mint(header={"kid": None}),
-    "kid empty": lambda k: k.mint(header={"kid": ""}),
-    "kid is a number": lambda k: k.mint(header={"kid": 7}),
-    "kid is a list": lambda k: k.mint(header={"kid": [k.signing_key.kid]}),
-    "kid unknown": lambda k: k.mint(header={"kid": "no-such-key"}),
-    "kid like a path": lambda k: k.mint(header={"kid": "../../../../dev/null"}),
-    "kid like SQL": lambda k: k.mint(header={"kid": "' UNION SELECT 'key"}),
-    "jku of an attacker": lambda k: k.mint(key=k.foreign_key, header={"jku": EVIL}),
-    "x5u of an attacker": lambda k: k.mint(key=k.foreign_key, header={"x5u": EVIL}),
-    "jwk of an attacker": attackers_jwk,
-    "crit, unknown": lambda k: k.mint(header={"crit": ["exp"], "exp": 1}),
-    "crit, unencoded payload": lambda k: k.mint(header={"crit": ["b64"], "b64": False}),
-    "crit, a number": lambda k: k.mint(header={"crit": 5}),
-    "crit, nested lists": lambda k: k.mint(header={"crit": [[]]}),
-    "payload is not JSON": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": k.signing_key.kid}), payload="hello"),
-    "payload is a list": lambda k: forged(k, json.dumps({"alg": "RS256", "kid": k.signing_key.kid}), payload="[]"),
+    "EdDSA by Ed448 over an RSA key's name": bad(signed_by("EdDSA", ATTACKERS_ED448_KEY), SIGNATURE),
+    "EdDSA by its later name": bad(signed_by("Ed25519", ATTACKERS_ED25519_KEY), ALGORITHM),
+    "EdDSA with a signature of zeros": bad(
+        lambda k: (
+            k.mint(header={"alg": "EdDSA"}).rpartition(".")[0] + "." + urlsafe_b64encode(bytes(64)).decode().rstrip("=")
+        ),
+        SIGNATURE,
+    ),
+    "PS256 with a key for RS256": bad(lambda k: k.mint(header={"alg": "PS256"}), SIGNATURE),
+    "alg of a curve that Keycloak has not": bad(
+        lambda k: k.mint(header={"alg": "ES256K"}), ALGORITHM, "rfc8725-algorithms-listed", "rfc8725-current-algorithms"
+    ),
+    "alg is a sentence": bad(lambda k: k.mint(header={"alg": "RS256: sign in at https://attacker.test"}), ALGORITHM),
+    "alg is empty": bad(lambda k: k.mint(header={"alg": ""}), ALGORITHM),
+    "another key under the name of ours": bad(
+        lambda k: k.mint(key=k.foreign_key), SIGNATURE, "rfc8725-issuer-keys", "rfc9068-signature-verified"
+    ),
+    "signature cut off": bad(
+        lambda k: k.mint().rpartition(".")[0] + ".", SIGNATURE, "rfc8725-all-operations-validated"
+    ),
+    "signature of another token": bad(
+        lambda k: k.mint().rpartition(".")[0] + "." + k.mint(sub="bob").rpartition(".")[2],
+        SIGNATURE,
+        "rfc6750-integrity",
+    ),
+    "kid missing": bad(lambda k: k.mint(header={"kid": None}), NO_KEY_ID),
+    "kid empty": bad(lambda k: k.mint(header={"kid": ""}), NO_KEY_ID),
+    "kid is a number": bad(lambda k: k.mint(header={"kid": 7}), NO_KEY_ID),
+    "kid is a list": bad(lambda k: k.mint(header={"kid": [k.signing_key.kid]}), NO_KEY_ID),
+    "kid unknown": bad(lambda k: k.mint(header={"kid": "no-such-key"}), UNKNOWN_KEY),
+    "kid like a path": bad(lambda k: k.mint(header={"kid": "../../../../dev/null"}), UNKNOWN_KEY, "rfc8725-kid"),
+    "kid like SQL": bad(lambda k: k.mint(header={"kid": "' UNION SELECT 'key"}), UNKNOWN_KEY),
+    "jku of an attacker": bad(lambda k: k.mint(key=k.foreign_key, header={"jku": EVIL}), SIGNATURE, "rfc8725-jku-x5u"),
+    "x5u of an attacker": bad(lambda k: k.mint(key=k.foreign_key, header={"x5u": EVIL}), SIGNATURE),
+    "jwk of an attacker": bad(attackers_jwk, SIGNATURE),
+    "crit, unknown": bad(lambda k: k.mint(header={"crit": ["exp"], "exp": 1}), EXTENSIONS),
+    "crit, unencoded payload": bad(lambda k: k.mint(header={"crit": ["b64"], "b64": False}), EXTENSIONS),
+    "crit, a number": bad(lambda k: k.mint(header={"crit": 5}), EXTENSIONS),
+    "crit, nested lists": bad(lambda k: k.mint(header={"crit": [[]]}), EXTENSIONS),
+    "payload is not JSON": bad(
+        lambda k: forged(k, json.dumps({"alg": "RS256", "kid": k.signing_key.kid}), payload="hello"), NOT_A_JWT
+    ),
+    "payload is a list": bad(
+        lambda k: forged(k, json.dumps({"alg": "RS256", "kid": k.signing_key.kid}), payload="[]"), NOT_A_JWT
+    ),
 }
 
-CLAIMS: Final[Mapping[str, Mint]] = {
-    "iss missing": lambda k: k.mint(iss=None),
-    "iss of another realm": lambda k: k.mint(iss=k.issuer.rpartition("/")[0] + "/master"),
-    "iss with a slash": lambda k: k.mint(iss=f"{k.issuer}/"),
-    "iss, a list with ours": lambda k: k.mint(iss=[k.issuer]),
-    "aud missing": lambda k: k.mint(aud=None),
-    "aud empty": lambda k: k.mint(aud=""),
-    "aud an empty list": lambda k: k.mint(aud=[]),
-    "aud account": lambda k: k.mint(aud="account"),
-    "aud nextcloud alone": lambda k: k.mint(aud="nextcloud"),
-    "aud a prefix of ours": lambda k: k.mint(aud=k.resource[:-1]),
-    "aud longer than ours": lambda k: k.mint(aud=f"{k.resource}/admin"),
-    "aud in another case": lambda k: k.mint(aud=k.resource.upper()),
-    "aud with a slash": lambda k: k.mint(aud=f"{k.resource}/"),
-    "aud with another port": lambda k: k.mint(aud=re.sub(r":\d+", ":1", k.resource)),
-    "aud with another scheme": lambda k: k.mint(aud=k.resource.replace("http:", "https:")),
-    "aud with all in one string": lambda k: k.mint(aud=f"{k.resource} nextcloud"),
-    "aud a number": lambda k: k.mint(aud=5),
-    "aud a list of objects": lambda k: k.mint(aud=[{"url": k.resource}]),
-    "aud an object": lambda k: k.mint(aud={k.resource: True}),
-    "sub missing": lambda k: k.mint(sub=None),
-    "sub empty": lambda k: k.mint(sub=""),
-    "sub a number": lambda k: k.mint(sub=5),
-    "exp missing": lambda k: k.mint(exp=None),
-    "exp 31 s ago": lambda k: k.mint(exp=now(-31)),
-    "exp a day ago": lambda k: k.mint(exp=now(-86_400)),
-    "exp a string": lambda k: k.mint(exp=str(now(300))),
-    "exp true": lambda k: k.mint(exp=True),
-    "exp infinite": lambda k: k.mint(exp=float("inf")),
-    "exp not a number": lambda k: k.mint(exp=float("nan")),
-    "nbf in 40 s": lambda k: k.mint(nbf=now(40)),
-    "nbf a string": lambda k: k.mint(nbf="yesterday"),
-    "iat in 40 s": lambda k: k.mint(iat=now(40)),
-    "typ of an ID token": lambda k: k.mint(typ="ID"),
-    "typ of a refresh token": lambda k: k.mint(typ="Refresh"),
-    "typ of an offline token": lambda k: k.mint(typ="Offline"),
-    "typ of a logout token": lambda k: k.mint(typ="Logout", header={"typ": "logout+jwt"}),
-    "typ of an ID token under at+jwt": lambda k: k.mint(typ="ID", header={"typ": "at+jwt"}),
-    "typ missing": lambda k: k.mint(typ=None),
-    "typ a list": lambda k: k.mint(typ=["Bearer"]),
-    "header typ missing": lambda k: k.mint(header={"typ": None}),
-    "header typ of something else": lambda k: k.mint(header={"typ": "dpop+jwt"}),
-    "scope a list": lambda k: k.mint(scope=["notes:read"]),
-    "scope a number": lambda k: k.mint(scope=1),
-    "azp a number": lambda k: k.mint(azp=1),
+_CLAIMS: Final[Mapping[str, BadToken]] = {
+    "iss missing": bad(lambda k: k.mint(iss=None), "Missing claim: 'iss'"),
+    "iss of another realm": bad(lambda k: k.mint(iss=k.issuer.rpartition("/")[0] + "/master"), "Invalid claim: 'iss'"),
+    "iss with a slash": bad(lambda k: k.mint(iss=f"{k.issuer}/"), "Invalid claim: 'iss'", "rfc9068-issuer-verified"),
+    "iss, a list with ours": bad(lambda k: k.mint(iss=[k.issuer]), "Claim 'iss' must be"),
+    "aud missing": bad(lambda k: k.mint(aud=None), "Missing claim: 'aud'", "rfc8725-audience-validated"),
+    "aud empty": bad(lambda k: k.mint(aud=""), "Invalid claim: 'aud'"),
+    "aud an empty list": bad(lambda k: k.mint(aud=[]), "Invalid claim: 'aud'"),
+    "aud account": bad(lambda k: k.mint(aud="account"), AUDIENCE),
+    "aud nextcloud alone": bad(lambda k: k.mint(aud="nextcloud"), AUDIENCE, "rfc9068-audience-verified"),
+    "aud a prefix of ours": bad(lambda k: k.mint(aud=k.resource[:-1]), AUDIENCE),
+    "aud longer than ours": bad(lambda k: k.mint(aud=f"{k.resource}/admin"), AUDIENCE),
+    "aud in another case": bad(lambda k: k.mint(aud=k.resource.upper()), AUDIENCE, "rfc9728-code-point-comparison"),
+    "aud with a slash": bad(lambda k: k.mint(aud=f"{k.resource}/"), AUDIENCE),
+    "aud with another port": bad(lambda k: k.mint(aud=re.sub(r":\d+", ":1", k.resource)), AUDIENCE),
+    "aud with another scheme": bad(lambda k: k.mint(aud=k.resource.replace("http:", "https:")), AUDIENCE),
+    "aud with all in one string": bad(lambda k: k.mint(aud=f"{k.resource} nextcloud"), AUDIENCE),
+    "aud a number": bad(lambda k: k.mint(aud=5), "Claim 'aud' must be"),
+    "aud a list of objects": bad(lambda k: k.mint(aud=[{"url": k.resource}]), "Claim 'aud' must be"),
+    "aud an object": bad(lambda k: k.mint(aud={k.resource: True}), "Claim 'aud' must be"),
+    "sub missing": bad(lambda k: k.mint(sub=None), "Missing claim: 'sub'", "rfc8725-subject"),
+    "sub empty": bad(lambda k: k.mint(sub=""), "Invalid claim: 'sub'"),
+    "sub a number": bad(lambda k: k.mint(sub=5), "Claim 'sub' must be"),
+    "exp missing": bad(lambda k: k.mint(exp=None), "Missing claim: 'exp'"),
+    "exp 31 s ago": bad(lambda k: k.mint(exp=now(-31)), EXPIRED, "rfc9068-exp-verified"),
+    "exp a day ago": bad(lambda k: k.mint(exp=now(-86_400)), EXPIRED),
+    "exp a string": bad(lambda k: k.mint(exp=str(now(300))), "Claim 'exp' must be"),
+    "exp true": bad(lambda k: k.mint(exp=True), "Claim 'exp' must be"),
+    "exp infinite": bad(lambda k: k.mint(exp=float("inf")), "Claim 'exp' must be"),
+    "exp not a number": bad(lambda k: k.mint(exp=float("nan")), "Claim 'exp' must be"),
+    "nbf in 40 s": bad(lambda k: k.mint(nbf=now(40)), "not yet valid"),
+    "nbf a string": bad(lambda k: k.mint(nbf="yesterday"), "Claim 'nbf' must be"),
+    "iat in 40 s": bad(lambda k: k.mint(iat=now(40)), "issued in the future"),
+    "typ of an ID token": bad(lambda k: k.mint(typ="ID"), TYPE, "rfc8725-mutually-exclusive"),
+    "typ of a refresh token": bad(lambda k: k.mint(typ="Refresh"), TYPE),
+    "typ of an offline token": bad(lambda k: k.mint(typ="Offline"), TYPE),
+    "typ of a logout token": bad(lambda k: k.mint(typ="Logout", header={"typ": "logout+jwt"}), TYPE),
+    "typ of an ID token under at+jwt": bad(lambda k: k.mint(typ="ID", header={"typ": "at+jwt"}), TYPE),
+    "typ missing": bad(lambda k: k.mint(typ=None), TYPE),
+    "typ a list": bad(lambda k: k.mint(typ=["Bearer"]), TYPE),
+    "header typ missing": bad(lambda k: k.mint(header={"typ": None}), TYPE),
+    "header typ of something else": bad(lambda k: k.mint(header={"typ": "dpop+jwt"}), TYPE, "rfc9068-typ-verified"),
+    "scope a list": bad(lambda k: k.mint(scope=["notes:read"]), NOT_A_STRING),
+    "scope a number": bad(lambda k: k.mint(scope=1), NOT_A_STRING),
+    "azp a number": bad(lambda k: k.mint(azp=1), NOT_A_STRING),
 }
 
-REFUSED: Final[Mapping[str, Mint]] = {**NOT_A_SIGNED_JWT, **SIGNATURE, **CLAIMS}
+REFUSED: Final[Mapping[str, BadToken]] = {**_NOT_A_SIGNED_JWT, **_SIGNATURE, **_CLAIMS}
 
 ACCEPTED: Final[Mapping[str, Mint]] = {
     "as Keycloak makes them": lambda k: k.mint(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from joserfc import jws, jwt
-from joserfc.errors import ExpiredTokenError, JoseError, UnsupportedAlgorithmError
+from joserfc.errors import ExpiredTokenError, InvalidPayloadError, JoseError, UnsupportedAlgorithmError
 from joserfc.jwa import JWSAlgModel
 
 from nextcloud_mcp.auth.issuer import Issuer
@@ -78,6 +78,8 @@ class TokenVerifier:
         metadata = await self._issuer.metadata()
         try:
             claims = jwt.decode(token, key, registry=_REGISTRY).claims
+        except InvalidPayloadError as error:
+            raise InvalidTokenError("The bearer token is not a signed JWT", "sign in again") from error
         except (JoseError, ValueError) as error:
             raise InvalidTokenError("The token's signature is not the issuer's", "sign in again") from error
         _check_claims(claims, metadata.issuer)

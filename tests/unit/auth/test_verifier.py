@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.errors import InvalidTokenError
-from tests.support.forged import ACCEPTED, CLIENT_ID, REFUSED, Mint
+from tests.support.forged import ACCEPTED, CLIENT_ID, REFUSED, BadToken, Mint
 from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, FakeIssuer
 from tests.support.minting import signed
 
@@ -22,35 +22,22 @@ def verifier(http: httpx.AsyncClient) -> TokenVerifier:
     return TokenVerifier(Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}))
 
 
-@pytest.mark.requirement(
-    "rfc8725-utf8",
-    "rfc9728-code-point-comparison",
-    "rfc6750-integrity",
-    "rfc8725-algorithms-listed",
-    "rfc8725-one-algorithm-per-key",
-    "rfc8725-current-algorithms",
-    "rfc8725-no-none",
-    "rfc8725-all-operations-validated",
-    "rfc8725-inputs-validated",
-    "rfc8725-issuer-keys",
-    "rfc8725-subject",
-    "rfc8725-audience-validated",
-    "rfc8725-kid",
-    "rfc8725-mutually-exclusive",
-    "rfc9068-typ-verified",
-    "rfc9068-issuer-verified",
-    "rfc9068-audience-verified",
-    "rfc9068-signature-verified",
-    "rfc9068-exp-verified",
-)
-@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
-async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
-    """A token that is in any way not an access token of this issuer for this server is invalid, never an outage."""
-    with pytest.raises(InvalidTokenError):
-        await verifier.verify(mint(keycloak))
+@pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
+async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, token: BadToken) -> None:
+    """Each bad token is invalid for its own reason, in one line without the token; only the issuer is asked."""
+    minted = token.mint(keycloak)
+    with pytest.raises(InvalidTokenError) as caught:
+        await verifier.verify(minted)
+    sentence = str(caught.value)
+    assert token.cause in sentence
+    assert sentence.endswith((".", ")."))
+    assert "\n" not in sentence
+    assert not any(part in sentence for part in minted.split(".") if len(part) > 8)
+    assert {request.url.host for request in keycloak.requests} <= {"keycloak.test"}
+    assert len(keycloak.requests) <= 4
 
 
-@pytest.mark.requirement("rfc9068-rs256", "rfc9068-typ-verified")
+@pytest.mark.requirement("rfc9068-rs256")
 @pytest.mark.parametrize("mint", ACCEPTED.values(), ids=ACCEPTED.keys())
 async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
     """A genuine access token for this server is accepted, and it is alice's."""
@@ -109,29 +96,6 @@ async def test_an_algorithm_that_is_no_name_is_not_quoted(
         await verifier.verify(keycloak.mint(header={"alg": algorithm}))
     assert "attacker" not in str(caught.value)
     assert str(caught.value).isascii()
-
-
-@pytest.mark.requirement("rfc8725-jku-x5u")
-@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
-async def test_asks_nobody_but_the_issuer(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
-    """Whatever a token's header points at, only the configured issuer is asked, for metadata and keys alone."""
-    with pytest.raises(InvalidTokenError):
-        await verifier.verify(mint(keycloak))
-    assert {request.url.host for request in keycloak.requests} <= {"keycloak.test"}
-    assert len(keycloak.requests) <= 4
-
-
-@pytest.mark.parametrize("mint", REFUSED.values(), ids=REFUSED.keys())
-async def test_a_refusal_is_one_sentence_without_the_token(
-    verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint
-) -> None:
-    """Why a token is refused is said in one line that holds no part of it."""
-    token = mint(keycloak)
-    with pytest.raises(InvalidTokenError) as caught:
-        await verifier.verify(token)
-    assert str(caught.value).endswith((".", ")."))
-    assert "\n" not in str(caught.value)
-    assert not any(part in str(caught.value) for part in token.split(".") if len(part) > 8)
 
 
 async def test_the_principal_is_what_the_token_says(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
