@@ -5,8 +5,8 @@ of processes but for Keycloak, which is in a container. `--chain=cluster` is for
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from xdist.remote import Producer
@@ -21,33 +21,16 @@ from tests.support.composed import docker_cleanup, docker_compose_file, docker_s
 from tests.support.contained import run_contained
 from tests.support.documents import Documents, run_documents
 from tests.support.featured import run_featured
-from tests.support.oauth import ALICE, BOB, sign_in
+from tests.support.oauth import ALICE, sign_in
 from tests.support.recipe_page import RecipePage, known_page, page_in_container, page_on_this_machine
+from tests.support.run import PEOPLE, ServerUrls, TokenFor
 from tests.support.secrets_in_logs import check_logs
 
 __all__ = ["docker_cleanup", "docker_compose_file", "docker_setup", "project"]  # fixtures
 
-TokenFor = Callable[[str], Awaitable[str]]
 
 WITHOUT_CHAIN = frozenset({"unit", "helm", "nextcloud", "cluster", "test_requirements.py"})
 """The folders and files whose tests use no chain."""
-
-PEOPLE = {"alice": ALICE, "bob": BOB}
-
-
-@dataclass(frozen=True)
-class ServerUrls:
-    """Where the run's servers are, as the realm knows them.
-
-    Attributes:
-        exchange: the MCP server in exchange mode; its resource identifier, and the exchange client's id.
-        pass_through: the MCP server in pass-through mode; its resource identifier.
-        nextcloud: Nextcloud, a real one or the stand-in.
-    """
-
-    exchange: str
-    pass_through: str
-    nextcloud: str
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET, NEXTCLOUD_CLIENT_SECRET, USERS
-from tests.e2e.conftest import EVERYTHING
+from tests.e2e.servers import EVERYTHING
 from tests.support.mcp_http import call_tool, result
 from tests.support.oauth import ALICE, sign_in
 from tests.support.secrets_in_logs import SECRETS, check_logs, found

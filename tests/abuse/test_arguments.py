@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.prompts import PROMPTS
 from stack.chain import Chain
-from tests.abuse.conftest import LimitedServer
+from tests.abuse.limited_server import LimitedServer
 from tests.support.administration import somebody_new
 from tests.support.declared import OFFER, RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.mcp_http import HEADERS

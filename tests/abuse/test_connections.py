@@ -18,11 +18,11 @@ import pytest
 from nextcloud_mcp.protocol import HEADER_TIMEOUT, STALL_TIMEOUT
 from stack.chain import Chain
 from stack.process import free_port
-from tests.abuse.conftest import LimitedServer, run_limited
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import LimitedServer, run_limited
 from tests.support.mcp_http import HEADERS, call_tool, message, result
 from tests.support.oauth import sign_in
 from tests.support.raw_http import Connection, all_ended, clients_of
+from tests.support.run import PEOPLE
 
 CROWD: Final = 1500
 SLACK: Final = 60.0

@@ -5,10 +5,10 @@ from collections import Counter
 import anyio
 
 from stack.chain import Chain
-from tests.abuse.conftest import run_limited
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import run_limited
 from tests.support.mcp_http import call_tool
 from tests.support.oauth import sign_in
+from tests.support.run import PEOPLE
 
 CALLS = 120
 

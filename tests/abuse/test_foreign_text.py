@@ -9,11 +9,11 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from stack.chain import Chain
-from tests.abuse.conftest import LimitedServer
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import LimitedServer
 from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS, call_tool, result
 from tests.support.oauth import sign_in
+from tests.support.run import PEOPLE
 
 SCOPES = "contacts:read contacts:write files:read files:write"
 CARD = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{uid}\r\nFN:Carol\r\n{line}\r\nEND:VCARD\r\n"

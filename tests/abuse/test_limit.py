@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from stack.chain import Chain
-from tests.abuse.conftest import MEBIBYTE, LimitedServer
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import MEBIBYTE, LimitedServer
 from tests.support.mcp_http import call_tool, result
 from tests.support.oauth import sign_in
+from tests.support.run import PEOPLE
 
 
 async def test_server_answers_under_the_shipped_limit(limited: LimitedServer, chain: Chain) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Final
 
 from stack.chain import Chain
-from tests.abuse.conftest import LimitedServer
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import LimitedServer
 from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS, tool_request
 from tests.support.oauth import sign_in
+from tests.support.run import PEOPLE
 
 MAX_LINE: Final = 4096
 TELLING: Final = ("+49 151 23456789", "patient@example.org", "/Private/Diagnosis.pdf")

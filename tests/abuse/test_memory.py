@@ -8,11 +8,11 @@ import pytest
 from starlette.responses import Response
 
 from stack.chain import Chain
-from tests.abuse.conftest import LimitedServer, run_limited
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import LimitedServer, run_limited
 from tests.support.fault_proxy import run_fault_proxy
 from tests.support.mcp_http import call_tool, message, post, result
 from tests.support.oauth import sign_in
+from tests.support.run import PEOPLE
 from tests.support.threads import in_thread
 
 MAX_BODY = 4 * 2**20

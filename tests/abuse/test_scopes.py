@@ -3,11 +3,11 @@
 import pytest
 
 from stack.chain import Chain
-from tests.abuse.conftest import LimitedServer
-from tests.conftest import PEOPLE
+from tests.abuse.limited_server import LimitedServer
 from tests.support.http import patient_client
 from tests.support.mcp_http import challenge, tool_request
 from tests.support.oauth import sign_in
+from tests.support.run import PEOPLE
 
 LINK = {"path": "/", "share_with": "", "share_type": 3}
 

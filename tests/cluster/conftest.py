@@ -9,12 +9,10 @@ namespace of its own, which is deleted at the end.
 import asyncio
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -32,8 +30,9 @@ from tests.cluster.cluster import (
     Neighbours,
     eventually,
 )
+from tests.cluster.services import calls_succeed, service_of, slices
 from tests.helm.chart import FOLDER
-from tests.helm.conftest import tool
+from tests.helm.tools import tool
 from tests.support.oauth import ALICE, Person, sign_in
 
 NEEDED: Final = ("NEXTCLOUD_MCP_SERVER_URL", "NEXTCLOUD_HOST", "OIDC_DISCOVERY_URL", "OIDC_CLIENT_SECRET")
@@ -134,12 +133,6 @@ def _what_it_is(cluster: Cluster) -> list[tuple[str, str]]:
     ]
 
 
-def service_of(url: str) -> tuple[str, str] | None:
-    """Return name and namespace of the Service that a URL names, or None for a public name."""
-    found = re.fullmatch(r"([^.]+)\.([^.]+)(?:\.svc(?:\..*)?)?", urlsplit(url).hostname or "")
-    return (found[1], found[2]) if found else None
-
-
 def images_behind(cluster: Cluster, url: str) -> list[str]:
     """Return the images of the pods that answer at a URL, or the URL where it leads out of the cluster."""
     service = service_of(url)
@@ -154,14 +147,6 @@ def images_behind(cluster: Cluster, url: str) -> list[str]:
         for endpoint in each.get("endpoints") or []
     ]
     return sorted({box["image"] for target in targets for box in pods[namespace, target]["spec"]["containers"]})
-
-
-def slices(cluster: Cluster, name: str, namespace: str) -> list[dict[str, Any]]:
-    """Return the EndpointSlices of a Service: the pods behind it, and their own ports."""
-    every = cluster.get("endpointslices", "--all-namespaces", "--selector", f"kubernetes.io/service-name={name}")
-    found: list[dict[str, Any]] = [each for each in every["items"] if each["metadata"]["namespace"] == namespace]
-    assert found, f"there is no Service {name} in the namespace {namespace}"
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -202,10 +187,3 @@ def _issuer(cluster: Cluster) -> str:
     asked = cluster.inside(script, url, cluster.neighbours.server_host)
     assert asked.returncode == 0, asked.stderr
     return str(json.loads(asked.stdout)["authorization_servers"][0])
-
-
-def calls_succeed(cluster: Cluster, token: str) -> bool:
-    """Say whether a call goes well."""
-    with cluster.load(token, callers=1) as load:
-        pass
-    return not load.problems

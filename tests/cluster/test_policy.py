@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cluster.cluster import CALLERS, Cluster, name_of
-from tests.cluster.conftest import calls_succeed, service_of, slices
+from tests.cluster.services import calls_succeed, service_of, slices
 from tests.helm.chart import FOLDER
 
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5)"

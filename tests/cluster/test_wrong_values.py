@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cluster.cluster import Cluster, eventually, is_running, name_of
-from tests.cluster.conftest import calls_succeed
+from tests.cluster.services import calls_succeed
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nextcloud_mcp.settings import Settings
-from tests.containers.conftest import REQUIRED, ROOT, Compose
+from tests.containers.compose import REQUIRED, ROOT, Compose
 
 SECRETS = dict.fromkeys(REQUIRED, "s3cret")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.containers.conftest import ROOT, in_image, inspect
+from tests.containers.compose import ROOT, in_image, inspect
 from tests.support.composed import Project
 
 SERVERS: Final = ("mcp-exchange", "mcp-pass-through")

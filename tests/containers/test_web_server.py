@@ -35,12 +35,12 @@ from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import Nextcloud, http_client
 from stack.chain import Chain
 from stack.process import LOOPBACK, free_port
-from tests.conftest import TokenFor
-from tests.containers.conftest import inspect
+from tests.containers.compose import inspect
 from tests.containers.images import STANDIN, prepare_caddy
 from tests.support.composed import Project
 from tests.support.eventually import eventually
 from tests.support.oauth import Person, sign_in
+from tests.support.run import TokenFor
 
 CADDYFILE: Final = Path(__file__).parents[2] / "deploy" / "production" / "Caddyfile"
 AUTHORITY: Final = "/data/caddy/pki/authorities/local/root.crt"

@@ -18,7 +18,6 @@ from tests.contract.people import Person
 from tests.support.http import patient_client
 
 TokenFor = Callable[[str], Awaitable[str]]
-NOTES = "/index.php/apps/notes/api/v1/notes"
 _LONGEST_TEST = 20  # seconds
 
 

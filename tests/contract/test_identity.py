@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.contract.conftest import NOTES
+from tests.contract.addresses import NOTES
 from tests.contract.multistatus import exception, propfind
 from tests.contract.people import Person
 

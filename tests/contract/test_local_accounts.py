@@ -18,7 +18,7 @@ import pytest
 
 from stack.chain import Chain
 from stack.keycloak import Keycloak
-from tests.contract.conftest import NOTES
+from tests.contract.addresses import NOTES
 from tests.contract.people import Person as Signed
 from tests.support.administration import somebody_new
 from tests.support.browser import Browser

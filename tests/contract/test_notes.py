@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.conftest import NOTES
+from tests.contract.addresses import NOTES
 from tests.contract.multistatus import properties
 from tests.contract.people import Person
 

@@ -10,7 +10,7 @@ import pytest
 
 from stack.chain import Chain
 from stack.keycloak import Keycloak
-from tests.contract.conftest import NOTES
+from tests.contract.addresses import NOTES
 from tests.contract.people import Person
 from tests.support.administration import any_username, somebody_new
 from tests.support.oauth import sign_in

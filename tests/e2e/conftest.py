@@ -1,9 +1,7 @@
 """What the end-to-end tests need: the two servers, people with MCP clients, and a way past both to look."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import httpx
@@ -12,38 +10,14 @@ from joserfc.jwk import RSAKey
 from mcp.client import Client
 
 from stack.chain import Chain
-from tests.conftest import PEOPLE
+from tests.e2e.servers import EVERYTHING, Connect, NextcloudOf, Server, TokenFor
 from tests.support.administration import somebody_new
-from tests.support.declared import OFFER
 from tests.support.http import patient_client
 from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.minting import Minter, realm_key
 from tests.support.oauth import Person, sign_in
 from tests.support.own_chain import OwnChain, run_own_chain
-
-EVERYTHING = " ".join(OFFER.scopes())
-
-Connect = Callable[[str], AbstractAsyncContextManager[Client]]
-TokenFor = Callable[..., Awaitable[str]]
-NextcloudOf = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
-
-
-@dataclass(frozen=True)
-class Server:
-    """One of the two servers, as somebody with an MCP client knows it."""
-
-    mode: Literal["exchange", "pass-through"]
-    url: str
-
-    @property
-    def scope(self) -> str:
-        """The scope that makes a token meant for this server."""
-        return f"nextcloud-mcp:{self.mode}"
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        return self.url.removesuffix("/mcp")
+from tests.support.run import PEOPLE
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.e2e.conftest import Connect, NextcloudOf
+from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.mcp_client import text_of
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stack.chain import Chain
-from tests.e2e.conftest import Server
+from tests.e2e.servers import Server
 from tests.support.browser import Browser
 from tests.support.documents import CLAUDE_CODE, CLAUDE_DESKTOP, JWT_BEARER, VS_CODE, Documents
 from tests.support.featured import registration_open

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.e2e.conftest import Server, TokenFor
+from tests.e2e.servers import Server, TokenFor
 from tests.support.browser import Browser
 from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS, message, result

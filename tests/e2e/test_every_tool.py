@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from nextcloud_mcp.auth.scopes import app_of
-from tests.conftest import PEOPLE
-from tests.e2e.conftest import NextcloudOf, Server
 from tests.e2e.journeys import JOURNEYS
 from tests.e2e.later import LATER
+from tests.e2e.servers import NextcloudOf, Server
 from tests.support.contract import KNOWN
 from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.old_client import RESOURCES, OldClient
 from tests.support.recipe_page import RecipePage
+from tests.support.run import PEOPLE
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
-from tests.e2e.conftest import EVERYTHING, Server
+from tests.e2e.servers import EVERYTHING, Server
 from tests.support.eventually import MAX_SECONDS, eventually
 from tests.support.fault_proxy import Fault, FaultProxy, run_fault_proxy
 from tests.support.http import patient_client

@@ -5,7 +5,7 @@ from typing import Any, Final
 import anyio
 
 from stack.chain import Chain
-from tests.e2e.conftest import EVERYTHING, Server
+from tests.e2e.servers import EVERYTHING, Server
 from tests.support.administration import somebody_new
 from tests.support.http import patient_client
 from tests.support.mcp_http import result, tool_request

@@ -22,7 +22,7 @@ from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
-from tests.e2e.conftest import EVERYTHING, Server, TokenFor
+from tests.e2e.servers import EVERYTHING, Server, TokenFor
 from tests.support.browser import Browser
 from tests.support.eventually import MAX_SECONDS, eventually
 from tests.support.fault_proxy import FaultProxy, run_fault_proxy

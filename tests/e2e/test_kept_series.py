@@ -8,7 +8,7 @@ import pytest
 from mcp import Client
 
 from stack.chain import Chain
-from tests.e2e.conftest import Connect, NextcloudOf
+from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.ics import WRITTEN_BY, ics
 from tests.support.mcp_client import use
 

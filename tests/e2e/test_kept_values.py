@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.e2e.conftest import Connect, NextcloudOf
+from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.mcp_client import misuse, use
 
 BOARDS: Final = "/index.php/apps/deck/api/v1.1/boards"

@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 
 from mcp_types import BlobResourceContents, ResourceLink
 
-from tests.e2e.conftest import Connect
+from tests.e2e.servers import Connect
 from tests.support.mcp_client import text_of
 
 PART = 2_000_000

@@ -6,7 +6,7 @@ from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
-from tests.e2e.conftest import NextcloudOf, Server, TokenFor
+from tests.e2e.servers import NextcloudOf, Server, TokenFor
 from tests.support.http import patient_client
 from tests.support.mcp_http import call_tool, challenge, result
 from tests.support.minting import Minter, rsa_key

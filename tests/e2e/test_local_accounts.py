@@ -4,7 +4,7 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.chain import Chain
-from tests.e2e.conftest import Server
+from tests.e2e.servers import Server
 from tests.support.administration import realm_with, somebody_new
 from tests.support.mcp_client import McpUser, connected, text_of
 

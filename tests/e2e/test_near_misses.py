@@ -4,9 +4,9 @@ from unicodedata import normalize
 
 import pytest
 
-from tests.conftest import ServerUrls
-from tests.e2e.conftest import Connect, NextcloudOf
+from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.mcp_client import text_of
+from tests.support.run import ServerUrls
 
 
 async def test_calendars_and_address_books_go_by_the_names_that_people_see(connect: Connect, unique: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stack.chain import Chain
-from tests.e2e.conftest import EVERYTHING, Server
+from tests.e2e.servers import EVERYTHING, Server
 from tests.support.mcp_http import call_tool, result
 from tests.support.oauth import ALICE, sign_in
 

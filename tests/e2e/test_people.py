@@ -13,7 +13,7 @@ from keycloak import KeycloakAdmin
 
 from stack.chain import Chain
 from stack.keycloak import Keycloak
-from tests.e2e.conftest import Server
+from tests.e2e.servers import Server
 from tests.support.administration import any_username, realm_with, somebody_new
 from tests.support.eventually import eventually
 from tests.support.mcp_http import call_tool, result

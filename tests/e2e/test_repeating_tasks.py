@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.e2e.conftest import Connect, NextcloudOf
+from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.ics import ics, unfolded
 from tests.support.mcp_client import use
 

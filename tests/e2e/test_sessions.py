@@ -16,7 +16,7 @@ from mcp.shared.auth import OAuthToken
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.keycloak import Keycloak
-from tests.e2e.conftest import Server
+from tests.e2e.servers import Server
 from tests.support import oauth
 from tests.support.administration import realm_with, somebody_new
 from tests.support.documents import CLAUDE_CODE, Documents

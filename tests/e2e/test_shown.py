@@ -1,7 +1,7 @@
 """What a client is shown: the tools whose apps this very Nextcloud has."""
 
 from nextcloud_mcp.catalogue import APPS
-from tests.e2e.conftest import Connect, NextcloudOf
+from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.declared import TOOL_SCOPES
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.conftest import Connect, Server
+from tests.e2e.servers import Connect, Server
 from tests.support.http import patient_client
 from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.mcp_http import challenge, message, post

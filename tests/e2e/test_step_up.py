@@ -12,7 +12,7 @@ from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
 from stack.process import free_port
 from stack.servers import run_server
-from tests.e2e.conftest import EVERYTHING, Server, TokenFor
+from tests.e2e.servers import EVERYTHING, Server, TokenFor
 from tests.support.administration import somebody_new
 from tests.support.documents import CLAUDE_CODE, Documents
 from tests.support.http import patient_client

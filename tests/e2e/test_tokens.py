@@ -10,7 +10,7 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.e2e.conftest import Server, TokenFor
+from tests.e2e.servers import Server, TokenFor
 from tests.support.forged import REFUSED, Mint, now
 from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS, challenge, message

@@ -1,8 +1,6 @@
 """Helm and kubeconform, from the path or from where `make chart-tools` puts them, and Kubernetes' own schemas."""
 
 import json
-import os
-import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,18 +10,10 @@ import yaml
 
 from stack.keycloak import default_cache
 from tests.helm.chart import Chart
+from tests.helm.tools import tool
 
 KUBERNETES = ("1.30", "1.37")
 """The oldest version that the chart allows, and the newest that there are schemas of."""
-
-
-def tool(name: str) -> str:
-    """Return where a tool of the chart's is; skip where it is not."""
-    path = f"{default_cache() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    found = shutil.which(name, path=path)
-    if found is None:
-        pytest.skip(f"there is no {name} here: `make chart-tools` builds it, which needs Go")
-    return found
 
 
 @pytest.fixture(scope="session")

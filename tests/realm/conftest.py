@@ -1,7 +1,7 @@
 """What the tests of the realm share: throw-away people and clients, and the exchange server's credentials."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
@@ -10,15 +10,10 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.conftest import ServerUrls
+from tests.realm.clients import EXCHANGE_SECRET, LOOPBACK_CALLBACK, Exchange, Register
 from tests.support.http import patient_client
 from tests.support.oauth import Person, exchange, metadata
-
-LOOPBACK_CALLBACK = "http://localhost:49152/callback"
-EXCHANGE_SECRET = "demo-only-exchange-client-secret"
-
-Register = Callable[..., Awaitable[httpx.Response]]
-Exchange = Callable[..., Awaitable[httpx.Response]]
+from tests.support.run import ServerUrls
 
 
 @pytest.fixture(scope="session")

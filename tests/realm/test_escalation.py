@@ -7,8 +7,7 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.conftest import ServerUrls
-from tests.realm.conftest import Exchange, Register
+from tests.realm.clients import Exchange, Register
 from tests.support.browser import Browser
 from tests.support.oauth import (
     ACCESS_TOKEN,
@@ -23,6 +22,7 @@ from tests.support.oauth import (
     sign_in,
     token_request,
 )
+from tests.support.run import ServerUrls
 
 EXCHANGE: Final = "nextcloud-mcp:exchange"
 PASS_THROUGH: Final = "nextcloud-mcp:pass-through"

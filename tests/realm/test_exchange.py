@@ -4,9 +4,9 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.conftest import ServerUrls
-from tests.realm.conftest import EXCHANGE_SECRET, Exchange
+from tests.realm.clients import EXCHANGE_SECRET, Exchange
 from tests.support.oauth import ALICE, CLIENT_ID, Person, claims, exchange, sign_in
+from tests.support.run import ServerUrls
 
 SCOPE = "nextcloud-mcp:exchange notes:read"
 NEXTCLOUD_SECRET = "demo-only-nextcloud-client-secret"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import LOOPBACK_CALLBACK, Register
 from tests.support.browser import Browser
 from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize
 

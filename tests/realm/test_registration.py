@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.conftest import ServerUrls
-from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import LOOPBACK_CALLBACK, Register
 from tests.support.browser import Browser, BrowserError
 from tests.support.http import patient_client
 from tests.support.oauth import (
@@ -21,6 +20,7 @@ from tests.support.oauth import (
     sign_in,
     token_request,
 )
+from tests.support.run import ServerUrls
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import LOOPBACK_CALLBACK, Register
 from tests.support.browser import Browser, BrowserError, Page
 from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Pkce, authorize, basic_auth, claims, metadata, sign_in, token_request

@@ -11,7 +11,7 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.realm.conftest import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import LOOPBACK_CALLBACK, Register
 from tests.support.browser import Browser, BrowserError
 from tests.support.oauth import CLIENT_ID, Person, Pkce, authorize, sign_in
 

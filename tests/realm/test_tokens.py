@@ -4,9 +4,9 @@ import pytest
 from joserfc import jws
 
 from stack.keycloak import Keycloak
-from tests.conftest import ServerUrls
 from tests.support.browser import Browser, BrowserError
 from tests.support.oauth import ALICE, BOB, CLIENT_ID, Person, Pkce, authorize, claims, sign_in, token_request
+from tests.support.run import ServerUrls
 
 
 def audience(token: str) -> set[str]:

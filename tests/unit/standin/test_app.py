@@ -9,7 +9,7 @@ from stack.standin.app import HEADER, Options
 from stack.standin.tree import Tree
 from tests.contract.multistatus import properties
 from tests.support.issuer import FakeIssuer
-from tests.unit.standin.conftest import running
+from tests.unit.standin.running import running
 
 FILES = "/remote.php/dav/files/alice"
 PERSONAL = "/remote.php/dav/calendars/alice/personal"

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from stack.standin.app import Options
 from tests.support.issuer import ISSUER, FakeIssuer
 from tests.support.minting import signed
-from tests.unit.standin.conftest import running
+from tests.unit.standin.running import running
 
 USER = "/ocs/v2.php/cloud/user?format=json"
 
