@@ -26,7 +26,7 @@ restore_nowhere() { ${exec:-} docker compose exec -T "$1-db" pg_restore --file /
 list() { docker compose exec -T "$1-db" pg_restore --list; }
 pack() { ${exec:-} docker compose exec -T nextcloud tar --create --use-compress-program 'gzip --fast' --directory /var/www/html .; }
 
-end_it='docker compose run --rm --no-deps --user www-data --entrypoint php nextcloud occ maintenance:mode --off'
+end_it="docker compose run --rm --no-deps --user www-data --entrypoint php nextcloud occ maintenance:mode --off; rm -f $marker"
 began=
 end_maintenance() {
     [ -n "$began" ] || return 0

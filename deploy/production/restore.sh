@@ -14,7 +14,7 @@ case ${1:-} in
     --drop-previous) action=drop && shift ;;
 esac
 case $action$# in
-    restore1) [ -d "$1" ] || { printf 'restore.sh: %s is no folder\n' "$1" >&2 && exit 1; } && source=$(cd "$1" && pwd) ;;
+    restore1) [ -d "$1" ] || { printf 'restore.sh: %s is not a folder\n' "$1" >&2 && exit 1; } && source=$(cd "$1" && pwd) ;;
     drop0 | drop1) unwanted=${1:-} ;;
     *) printf 'restore.sh: wrong arguments. Next: %s\n' "$usage" >&2 && exit 1 ;;
 esac
@@ -53,8 +53,8 @@ psql() { beside exec -T "$1-db" psql --username "$1" --quiet --set ON_ERROR_STOP
 load() { beside exec -T "$1-db" pg_restore --username "$1" --dbname "$1" --exit-on-error; }
 up() { ${exec:-} docker compose up --detach --wait; }
 
-# end_beside: removes the containers and networks beside the live deployment; named volumes stay. It searches several
-# times, because a container that was about to start when the restore was interrupted may start after the first search.
+# end_beside: removes the containers, networks and volumes of the project beside the live deployment. The restored data
+# are not among these volumes: they belong to the live deployment's project. It searches several times, because a container that was about to start when the restore was interrupted may start after the first search.
 end_beside() {
     attempts=30
     until remove_beside 2> /dev/null; do
@@ -70,7 +70,10 @@ remove_beside() {
     [ -z "$containers" ] || docker rm --force --volumes $containers > /dev/null || return
     networks=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project-restore") || return
     # shellcheck disable=SC2086 # a list
-    [ -z "$networks" ] || docker network rm $networks > /dev/null
+    [ -z "$networks" ] || docker network rm $networks > /dev/null || return
+    others=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project-restore") || return
+    # shellcheck disable=SC2086 # a list
+    [ -z "$others" ] || docker volume rm $others > /dev/null
 }
 
 # drop DATA: removes a set of data. Its secrets go last, because the script finds data by their secrets.
@@ -150,7 +153,7 @@ drop_previous() {
         [ "$name" != "$unwanted" ] || verb=goes
         echo "$verb: $name, $(size_of "$(data_of "$name")") MB"
     done
-    [ -n "$unwanted" ] || fail 'nothing was dropped. Next: restore.sh --drop-previous NAME, with the name of what shall go'
+    [ -n "$unwanted" ] || { echo "nothing was dropped. To drop data: deploy/production/restore.sh --drop-previous NAME"; return; }
     drop "$(data_of "$unwanted")"
     echo "dropped $unwanted"
 }
@@ -212,7 +215,7 @@ check_room() {
     needed=$((needed + needed / 10))
     room=$(in_image df nextcloud -Pk /var/www/html < /dev/null | awk 'END { print $4 }')
     echo "the restored data need $((needed / 1024)) MB, there is room for $((room / 1024)) MB"
-    [ "$needed" -le "$room" ] || fail 'there is not enough room beside the live data. Next: restore.sh --drop-previous lists what earlier restores have kept'
+    [ "$needed" -le "$room" ] || fail 'there is not enough room beside the live data. Next: deploy/production/restore.sh --drop-previous lists what earlier restores have kept'
 }
 
 # --- the steps -------------------------------------------------------------------------------------------------------
@@ -378,7 +381,7 @@ restore() {
     previous=
     ! docker volume inspect "$(volume nextcloud-db "$live")" > /dev/null 2>&1 || previous=yes
     [ -n "$replace" ] || [ -z "$previous" ] ||
-        fail "there are live data already, $live_name. Next: restore.sh --replace, which keeps them until restore.sh --drop-previous $live_name"
+        fail "there are live data already, $live_name. Next: deploy/production/restore.sh --replace, which keeps them until deploy/production/restore.sh --drop-previous $live_name"
     check_backup
     describe
     step 'making volumes'
@@ -409,8 +412,8 @@ restore() {
     if [ -n "$previous" ]; then
         back=delete
         [ -z "$live" ] || back="put DATA=$live in the place of"
-        echo "The data before it are kept. restore.sh --drop-previous $live_name removes them."
-        echo "To go back to them: docker compose down; in .env, $back DATA=$data; docker compose up --detach --wait. The restored data are then what restore.sh --drop-previous $data removes."
+        echo "The data before it are kept. deploy/production/restore.sh --drop-previous $live_name removes them."
+        echo "To go back to them: docker compose down; in .env, $back DATA=$data; docker compose up --detach --wait. After that, deploy/production/restore.sh --drop-previous $data removes the restored data."
     fi
 }
 

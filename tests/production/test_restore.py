@@ -377,13 +377,12 @@ async def test_restore(deployment: Deployment, backup: Backup) -> None:
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        pytest.param([], "nothing was dropped", id="no-name"),
         pytest.param(["20261127T0254"], "there are no data 20261127T0254", id="unknown-name"),
         pytest.param(None, "are the live data", id="live"),
     ],
 )
 def test_data_to_drop_are_named(deployment: Deployment, names: list[str] | None, sentence: str) -> None:
-    """Without the name of data that are not live, nothing is dropped; what there is, is listed with its size."""
+    """Live data and unknown names are refused, and nothing is dropped."""
     data, volumes = deployment.env["DATA"], deployment.volumes()
     refused = deployment.attempt(
         deployment.script("restore.sh"), "--drop-previous", *([data] if names is None else names)
@@ -391,9 +390,16 @@ def test_data_to_drop_are_named(deployment: Deployment, names: list[str] | None,
     assert refused.returncode == 1
     assert sentence in refused.stderr
     assert deployment.volumes() == volumes
-    if names == []:
-        assert re.search(rf"^stays: {data}, the live data, [1-9]\d* MB$", refused.stdout, re.MULTILINE)
-        assert re.search(r"^stays: first-installation, [1-9]\d* MB$", refused.stdout, re.MULTILINE)
+
+
+def test_data_are_listed(deployment: Deployment) -> None:
+    """Without a name, `--drop-previous` lists all data with their sizes, drops nothing and succeeds."""
+    data, volumes = deployment.env["DATA"], deployment.volumes()
+    listed = deployment.run(deployment.script("restore.sh"), "--drop-previous")
+    assert "nothing was dropped" in listed
+    assert deployment.volumes() == volumes
+    assert re.search(rf"^stays: {data}, the live data, [1-9]\d* MB$", listed, re.MULTILINE)
+    assert re.search(r"^stays: first-installation, [1-9]\d* MB$", listed, re.MULTILINE)
 
 
 def test_nothing_is_dropped_while_data_is_mistyped(deployment: Deployment) -> None:
