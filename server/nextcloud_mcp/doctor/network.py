@@ -121,7 +121,7 @@ def _days_left(certificate: dict[str, Any]) -> int:
 def _ends_soon(parts: SplitResult, days: int) -> Problem:
     return warning(
         f"The certificate of {parts.hostname} ends in {days} days",
-        f"renew it, and find out why it was not renewed automatically",
+        "renew it, and find out why it was not renewed automatically",
     )
 
 
