@@ -403,7 +403,7 @@ def test_series_starting_in_dst_gap_is_refused() -> None:
     ],
 )
 def test_all_day_becomes_timed_only_on_request(fields: dict[str, Any], sentence: str) -> None:
-    """An all-day event stays all-day if only a time is given."""
+    """A time for an all-day event is refused unless the caller asks for a timed event."""
     with pytest.raises(InvalidArgumentError, match=sentence):
         change(APPLE, **fields)
 
@@ -663,7 +663,7 @@ def test_attendee_without_address_is_kept_when_adding() -> None:
 
 
 def test_unchanged_rule_follows_new_start() -> None:
-    """A rule passed back unchanged follows the new start unless it fixes the start."""
+    """A rule passed back unchanged follows the new start unless it fixes it; for one occurrence it is ignored."""
     told = Series(stored(THUNDERBIRD))
     rule = told.event(told.main).recurrence_rule
     _, come = change(THUNDERBIRD, start_datetime="2030-10-01T10:00", recurring=True, recurrence_rule=rule)

@@ -459,7 +459,7 @@ def test_equivalent_rule_is_unchanged_rule(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["FREQ=WEEKLY;BYDAY=TU;COUNT=6", "FREQ=WEEKLY;INTERVAL=2;COUNT=6;BYDAY=TU,TH", ""])
 def test_rule_with_other_occurrences_is_new_rule(given: str) -> None:
-    """Every rule part that affects the occurrences makes a different rule."""
+    """A rule that changes the occurrences counts as a new rule."""
     assert not is_same_rule(given, "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
 
 

@@ -446,7 +446,7 @@ async def test_moving_recurring_task_moves_rule(server: Server) -> None:
     assert "which has to stay" in await server.misuse("nc_calendar_update_todo", {**TASK, "due": ""})
 
 
-async def test_recurring_task_with_overrides_is_not_advanced(server: Server) -> None:
+async def test_moving_recurring_task_with_overrides_is_refused(server: Server) -> None:
     """The override would keep its date, and would be completed and open at once."""
     series = ics("DUE:20261006T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=5", kind="VTODO")
     done = ics("RECURRENCE-ID:20261013T100000Z", "DUE:20261013T100000Z", "STATUS:COMPLETED", kind="VTODO")
