@@ -222,7 +222,7 @@ IN_STACK: Final[dict[str, Call]] = {
         ),
     ],
 )
-async def test_deleted_stack_takes_no_cards(
+async def test_stack_deleted_or_on_other_board_takes_no_cards(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: str, fields: dict[str, int], sentence: str
 ) -> None:
     """Deck would create or change a card there that no list shows."""

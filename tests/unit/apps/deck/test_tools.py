@@ -234,8 +234,8 @@ async def test_unassigns_users_by_name(server: Server, called: str) -> None:
     assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
 
 
-async def test_empty_assignee_is_refused(server: Server) -> None:
-    """The error says so in plain words."""
+async def test_unassigning_without_assignees_is_an_error(server: Server) -> None:
+    """The error says that the card has no assignee."""
     server.nextcloud.on("GET", CARD, answer(json=card()))
     said = await server.misuse("deck_unassign_user_from_card", AT | {"user_id": "alice"})
     assert said == "No assignee 'alice': no assignee exists here."
