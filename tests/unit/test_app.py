@@ -89,8 +89,8 @@ async def listed_by_a_page_of(origin: str) -> httpx.Response:
 
 @pytest.mark.requirement("transport-origin")
 @pytest.mark.parametrize("origin", WELCOME.values(), ids=WELCOME.keys())
-async def test_a_page_of_a_welcome_origin_may_call(origin: str) -> None:
-    """Pages on loopback, of the server's own origin and of those that are set may call, and read the answer."""
+async def test_allowed_origins_may_call(origin: str) -> None:
+    """Loopback origins, the server's own origin and the configured ones may call and read the response."""
     response = await listed_by_a_page_of(origin)
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "*"

@@ -186,7 +186,7 @@ async def test_no_call_is_lost(version: str) -> None:
 
 
 async def test_idle_connection_is_served_once_while_stopping() -> None:
-    """A request on an idle connection is answered with `Connection: close`."""
+    """A request on an idle connection while the server stops is answered with `Connection: close`."""
     async with running() as server:
         host, port = LOOPBACK, httpx.URL(server.url).port or 0
         unused = await anyio.connect_tcp(host, port)  # as proxies open some in advance

@@ -80,7 +80,7 @@ def test_second_signal_ends_blocked_server() -> None:
     assert status == 128 + signal.SIGTERM
 
 
-def test_native_code_that_blocks_python_is_ended() -> None:
+def test_code_that_blocks_signal_handlers_is_ended() -> None:
     """A thread that does not depend on Python ends the process and writes the location."""
     blocked = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); " + STANDSTILLS["a wait"]
     status, log = run(program(blocked, "watchdog.LAST_RESORT_SECONDS = 3"))
@@ -111,7 +111,7 @@ def test_paused_process_is_not_ended() -> None:
 
 
 def test_ended_server_is_restarted() -> None:
-    """Compose restarts both servers, with a sufficient stop timeout."""
+    """Compose restarts both servers, and when it stops them waits longer than the watchdog."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     for name in ("mcp-exchange", "mcp-pass-through"):
         service = compose["services"][name]
