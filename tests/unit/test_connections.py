@@ -95,9 +95,9 @@ async def http(side: OtherSide) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_event_loop_lag_loses_no_request(side: OtherSide) -> None:
-    """Sixty tasks share twenty connections while the event loop lags for longer than one may idle: no request fails.
+    """No request fails if sixty tasks share twenty connections and the event loop lags longer than keep-alive.
 
-    httpx's own transport fails here: about two in a hundred requests, most of which the other side has received.
+    httpx's own transport fails about two in a hundred requests here, most of which the server has received.
     """
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=0.3)
     transport = ExclusiveConnections(limits)

@@ -1,6 +1,6 @@
 """`drain`: stopping the server loses no call.
 
-The server is a process of its own, on real sockets; Keycloak and Nextcloud are played.
+The server runs in its own process on real sockets; Keycloak and Nextcloud are fakes.
 """
 
 import json
@@ -151,8 +151,7 @@ class Caller:
 async def test_no_call_is_lost(version: str) -> None:
     """SIGTERM under load: each call that was sent is answered, as stream or JSON, reading or writing, short or long.
 
-    Clients that keep their connection are told that it ends; new connections are refused. The process ends when the
-    last call has.
+    Kept connections get `Connection: close`, and new connections are refused. The process exits after the last call.
     """
     async with running() as server:
         short = [Caller(server, version, keeps=number < 8) for number in range(12)]

@@ -102,7 +102,7 @@ async def test_upstream_requests_are_timed(server: Server, told: Answer) -> None
     assert change.of("nextcloud_mcp_upstream_seconds_count", upstream="nextcloud") == len(server.nextcloud.requests)
 
 
-async def test_labels_identify_nobody(server: Server) -> None:
+async def test_labels_contain_no_personal_data(server: Server) -> None:
     """No published label has the user, the client or an argument."""
     token = server.keycloak.mint(scope=EVERYTHING, sub="subject-of-alice", azp="client-of-alice")
     await server.call("nc_notes_get_note", {"note_id": 7351}, token=token)

@@ -1,4 +1,4 @@
-"""`tools.prompts`: prompts, which are listed if their tools are available."""
+"""`prompts`: prompts, which are listed if their tools are available."""
 
 import re
 from typing import Final

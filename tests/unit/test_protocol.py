@@ -1,6 +1,6 @@
 """`protocol`: slow or ambiguous requests end their connection.
 
-The application is a small one; time limits are shortened, and nothing is measured but that they come.
+The tests use a small application and short timeouts; they check that a timeout occurs, not when.
 """
 
 import asyncio

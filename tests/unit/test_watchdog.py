@@ -1,6 +1,6 @@
 """`watchdog`: a server with a blocked event loop exits and logs where it was blocked.
 
-The server is a process of its own whose loop a patch stops; the time limits are shortened.
+The server runs in its own process, in which a patch blocks the event loop; the time limits are shortened.
 """
 
 import json

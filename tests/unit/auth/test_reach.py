@@ -1,7 +1,7 @@
 """What each tool and resource sends to Nextcloud is within its scopes, and is listed in the reviewed `reach.json`.
 
-The requests are those of a walk through all tools and resources against the stand-in. A new one fails the test until
-the file has it: `python -m tests.unit.auth.test_reach` writes it anew, for a person to read the difference.
+The requests are those of a walk through all tools and resources against the stand-in. A new request fails the test
+until the file has it: `python -m tests.unit.auth.test_reach` rewrites the file, and a person reviews the diff.
 """
 
 import json

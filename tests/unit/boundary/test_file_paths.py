@@ -1,4 +1,4 @@
-"""`tools.file_paths`: files are accepted by the address that a browser or WebDAV client shows."""
+"""`boundary.file_paths`: files are accepted by the address that a browser or WebDAV client shows."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""`tools.large`: limits for concurrent large reads."""
+"""`boundary.large`: limits for concurrent large reads."""
 
 import json
 import subprocess

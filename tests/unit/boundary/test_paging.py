@@ -1,4 +1,4 @@
-"""`tools.paging`: pagination of long lists."""
+"""`boundary.paging`: pagination of long lists."""
 
 import base64
 

@@ -54,7 +54,7 @@ def test_known_placeholder_values_are_kept() -> None:
     assert difference.wanted == "1/mcp"
 
 
-def test_shipped_realm_equals_the_repositorys() -> None:
+def test_default_realm_file_is_that_of_the_repository() -> None:
     """The repository's realm file is the one that Keycloak imports."""
     shipped = json.loads((ROOT / "keycloak" / "realm-export.json").read_text())
     assert realm_file.read(None) == shipped

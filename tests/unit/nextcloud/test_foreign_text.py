@@ -1,7 +1,7 @@
 """Foreign iCalendar, rules, XML and JSON are parsed in bounded time, whatever they contain.
 
-Each reading happens in a process of its own, which is killed if it does not end. What is compared is CPU time, of an
-input and of one that is twice as long: a machine that does other things as well changes neither.
+Each input is parsed in its own process, which is killed after a timeout. The tests compare the CPU time for an input
+and for one twice as long, which does not depend on the load of the machine.
 """
 
 import sys

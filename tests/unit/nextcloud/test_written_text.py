@@ -1,6 +1,6 @@
 """Text of a caller stays in its field: in events, tasks, free/busy queries, XML and headers.
 
-Cards have their own test, beside what else is known of them.
+Cards are tested in tests/unit/apps/contacts/test_vcard.py.
 """
 
 import dataclasses
@@ -99,7 +99,7 @@ def test_task_field_can_not_inject_another_line(field: str, suffix: str) -> None
 
 @given(suffix=SUFFIXES)
 def test_attendee_can_not_inject_into_free_busy_query(suffix: str) -> None:
-    """Only attendee lines name the people of a free/busy query."""
+    """Lines of a free/busy query that contain an attendee's text are ATTENDEE lines."""
     within = (datetime(2030, 10, 7, tzinfo=UTC), datetime(2030, 10, 8, tzinfo=UTC))
     with suppress(InvalidArgumentError):
         attendees = vevent_changes.mail_addresses(f"bob@example.org{suffix}")

@@ -41,8 +41,8 @@ def alice(client: httpx.AsyncClient, issuer: FakeIssuer) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("path", ["/status.php", "/nowhere", f"{FILES}/", "/index.php/apps/notes/api/v1/notes"])
-async def test_every_response_says_what_it_is(client: httpx.AsyncClient, path: str) -> None:
-    """A header tells the stand-in from a Nextcloud, whatever is answered."""
+async def test_every_response_identifies_the_standin(client: httpx.AsyncClient, path: str) -> None:
+    """A header tells the stand-in from a Nextcloud in every response."""
     assert (await client.get(path)).headers[HEADER] == "1"
 
 

@@ -1,4 +1,4 @@
-"""`tools.whoami`: the signed-in user and what their token allows."""
+"""`apps.account.tools`: the signed-in user and what their token allows."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`nextcloud.contacts`: address books and contacts over CardDAV."""
+"""`apps.contacts.api`: address books and contacts over CardDAV."""
 
 import pytest
 from defusedxml.ElementTree import fromstring

@@ -1,4 +1,4 @@
-"""`tools.contacts`: the tools for contacts, called through MCP."""
+"""`apps.contacts.tools`: the tools for contacts, called through MCP."""
 
 import json
 from typing import Any

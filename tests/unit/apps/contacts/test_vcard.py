@@ -1,4 +1,4 @@
-"""`nextcloud.vcard`: cards are read, created, and changed without loss."""
+"""`apps.contacts.vcard`: cards are read, created, and changed without loss."""
 
 import time
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""`nextcloud.cookbook`: Nextcloud Cookbook, REST API v1."""
+"""`apps.cookbook.api`: Nextcloud Cookbook, REST API v1."""
 
 import json
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""`tools.cookbook`: the tools for Nextcloud Cookbook, called through MCP."""
+"""`apps.cookbook.tools`: the tools for Nextcloud Cookbook, called through MCP."""
 
 import json
 from typing import Any, Final

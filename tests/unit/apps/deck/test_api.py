@@ -1,4 +1,4 @@
-"""`nextcloud.deck`: Nextcloud Deck, REST API v1.1."""
+"""`apps.deck.api`: Nextcloud Deck, REST API v1.1."""
 
 import json
 from collections.abc import Awaitable, Callable

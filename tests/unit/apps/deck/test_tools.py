@@ -1,4 +1,4 @@
-"""`tools.deck`: the tools for Nextcloud Deck, called through MCP."""
+"""`apps.deck.tools`: the tools for Nextcloud Deck, called through MCP."""
 
 import json
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""`nextcloud.search`: WebDAV SEARCH (RFC 5323), as Nextcloud 32 answers."""
+"""`apps.files.search`: WebDAV SEARCH (RFC 5323), as Nextcloud 32 answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone

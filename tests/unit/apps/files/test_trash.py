@@ -1,4 +1,4 @@
-"""`nextcloud.trash`: the trash over WebDAV, as Nextcloud 32 answers."""
+"""`apps.files.trash`: the trash over WebDAV, as Nextcloud 32 answers."""
 
 from datetime import UTC, datetime
 from typing import Final

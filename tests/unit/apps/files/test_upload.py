@@ -1,4 +1,4 @@
-"""`nextcloud.upload`: Nextcloud's chunked upload, version 2, as Nextcloud 32 answers."""
+"""`apps.files.upload`: Nextcloud's chunked upload, version 2, as Nextcloud 32 answers."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""`nextcloud.webdav`: files over WebDAV (RFC 4918), as Nextcloud 32 answers."""
+"""`apps.files.webdav`: files over WebDAV (RFC 4918), as Nextcloud 32 answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""`nextcloud.notes`: Nextcloud Notes, REST API v1."""
+"""`apps.notes.api`: Nextcloud Notes, REST API v1."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`tools.notes`: the tools for Nextcloud Notes, called through MCP."""
+"""`apps.notes.tools`: the tools for Nextcloud Notes, called through MCP."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""`nextcloud.sharing`: the OCS Share API, as Nextcloud 32 answers."""
+"""`apps.sharing.api`: the OCS Share API, as Nextcloud 32 answers."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""`tools.sharing`: the tools for shares, called through MCP."""
+"""`apps.sharing.tools`: the tools for shares, called through MCP."""
 
 import json
 from typing import Any

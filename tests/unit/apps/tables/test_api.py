@@ -1,4 +1,4 @@
-"""`nextcloud.tables`: Nextcloud Tables, REST API v1."""
+"""`apps.tables.api`: Nextcloud Tables, REST API v1."""
 
 import json
 from typing import Any

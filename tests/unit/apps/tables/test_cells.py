@@ -1,4 +1,4 @@
-"""`nextcloud.cells`: cell values of Nextcloud Tables, checked against their columns."""
+"""`apps.tables.cells`: cell values of Nextcloud Tables, checked against their columns."""
 
 from typing import Any
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""`tools.tables`: the tools for Nextcloud Tables, called through MCP."""
+"""`apps.tables.tools`: the tools for Nextcloud Tables, called through MCP."""
 
 import json
 from typing import Any, Final

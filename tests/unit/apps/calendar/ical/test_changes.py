@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_changes`, `vevent_times` and `vevent_rules`: what a change writes and what it preserves."""
+"""`apps.calendar.ical`: what a change writes and what it preserves."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`nextcloud.vevent`: events of other programs as fields and occurrences."""
+"""`apps.calendar.ical.event`: events of other programs as fields and occurrences."""
 
 from datetime import UTC, datetime
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_moved` and `vevent_rules`: a series is moved completely or not at all."""
+"""`apps.calendar.ical.moved` and `rules`: a series is moved completely or not at all."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_parsed`: objects are parsed in a worker thread, each independently of the others."""
+"""`apps.calendar.ical.parsed`: objects are parsed in a worker thread, each independently of the others."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""`tools.calendar`: the tools for calendars and events, called through MCP."""
+"""`apps.calendar.tools.events`: the tools for calendars and events, called through MCP."""
 
 import json
 from collections.abc import Mapping

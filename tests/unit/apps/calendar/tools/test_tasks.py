@@ -1,4 +1,4 @@
-"""`tools.todo`: the tools for tasks, called through MCP."""
+"""`apps.calendar.tools.tasks`: the tools for tasks, called through MCP."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""`tools.webdav`: the tools for files, called through MCP."""
+"""`apps.files.tools.files`: the tools for files, called through MCP."""
 
 import base64
 import json

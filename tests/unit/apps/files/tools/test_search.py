@@ -1,4 +1,4 @@
-"""`tools.search`: the tools that find files, called through MCP."""
+"""`apps.files.tools.search`: the tools that find files, called through MCP."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""`tools.trash`: the tools for the trash, called through MCP."""
+"""`apps.files.tools.trash`: the tools for the trash, called through MCP."""
 
 from typing import Final
 

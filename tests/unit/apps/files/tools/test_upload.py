@@ -1,4 +1,4 @@
-"""`tools.upload`: the tool for large files, called through MCP."""
+"""`apps.files.tools.upload`: the tool for large files, called through MCP."""
 
 from base64 import b64encode
 from typing import Any, Final
