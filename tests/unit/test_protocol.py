@@ -303,7 +303,7 @@ async def test_idle_connection_is_closed_for_new_one(clients: Clients) -> None:
 
 
 async def test_stalled_body_is_closed_for_new_connection(clients: Clients, application: Application) -> None:
-    """Stalled uploads don't either; the application sees a disconnect."""
+    """Stalled uploads don't keep new connections out; the application sees a disconnect."""
     stalled = await clients.crowd(16, post("/reads", 100) + b"some")
     newcomer = await clients.connect()
     await newcomer.send(GET)

@@ -63,7 +63,7 @@ async def test_internal_link_is_resolved_by_id(server: Server, address: str) -> 
 
 
 async def test_unknown_folder_id_falls_back_to_dir(server: Server) -> None:
-    """The root folder is never found by its id."""
+    """The root folder is never found by its id, so the path in the address is used."""
     has_folder(server)
     server.nextcloud.on("SEARCH", SEARCHED, answer(207, content=multistatus()))
     address = f"{CLOUD}/apps/files/files/2?dir=/Photos/2026%20%C3%BC"

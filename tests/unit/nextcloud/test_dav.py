@@ -20,7 +20,7 @@ def test_etag_is_accepted_in_every_form(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", None])
 def test_missing_etag_matches_nothing(value: str | None) -> None:
-    """If an ETag has to be sent and there is none, one is sent that matches nothing."""
+    """If an ETag has to be sent and there is none, an empty one is sent, which matches nothing."""
     assert dav.quoted(value) == '""'
 
 

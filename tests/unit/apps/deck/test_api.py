@@ -46,7 +46,7 @@ def sent(fake: FakeNextcloud) -> Any:
 
 
 async def test_deleted_boards_are_not_listed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck lists deleted boards as well."""
+    """Deck's API returns deleted boards as well; they are left out."""
     fake.on("GET", BOARDS, answer(json=[board(id=1), board(id=2, deletedAt=1795447686)]))
     assert [each.id for each in await deck.boards(nextcloud)] == [1]
 
@@ -409,7 +409,7 @@ async def test_label_update_preserves_other_field(nextcloud: Nextcloud, fake: Fa
 
 
 async def test_label_of_other_board_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck finds it under any board's path, and would delete it."""
+    """Deck finds a label under any board's path, and would delete it."""
     fake.on("GET", f"{BOARDS}/3/labels/6", answer(json=LABEL))
     with pytest.raises(InvalidArgumentError, match="label 6 is on board 2"):
         await deck.delete_label(nextcloud, 3, 6)
