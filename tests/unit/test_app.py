@@ -1,4 +1,4 @@
-"""`app`: the parts together, as HTTP shows them."""
+"""`app`: the assembled application, as seen over HTTP."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
@@ -23,8 +23,8 @@ ORIGIN = "http://localhost:6274"
 @pytest.mark.parametrize(
     "host", ["attacker.test", "localhost:8001", "localhost", "127.0.0.1:8000", "attacker.test:8000"]
 )
-async def test_answers_to_its_public_name_alone(server: Server, host: str, version: str) -> None:
-    """A request for another host is refused even with a good token: no other name can be pointed here."""
+async def test_answers_only_to_public_host(server: Server, host: str, version: str) -> None:
+    """A request for another host is refused even with a valid token, which prevents DNS rebinding."""
     response = await server.call("nc_whoami", token=server.keycloak.mint(), version=version)
     assert response.status_code == 200
     response = await server.post(
@@ -46,16 +46,16 @@ async def test_answers_to_its_public_name_alone(server: Server, host: str, versi
         pytest.param("http://[::1]:8000/mcp", "[::1]:8000", id="IPv6"),
     ],
 )
-async def test_its_name_may_be_written_as_clients_do(url: str, host: str) -> None:
-    """Case does not matter in a host name, and clients leave a default port out (RFC 9110 section 7.2)."""
+async def test_host_is_normalized(url: str, host: str) -> None:
+    """Host names are case-insensitive, and clients omit the default port (RFC 9110 section 7.2)."""
     async with serving({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url}) as server:
         token = server.keycloak.mint(aud=[url, "nextcloud"])
         assert (await server.post(LIST_TOOLS, token=token, Host=host)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/.well-known/oauth-protected-resource/mcp"])
-async def test_what_needs_no_token_answers_to_any_name(server: Server, path: str) -> None:
-    """Orchestrators ask for health by address."""
+async def test_public_endpoints_answer_to_any_host(server: Server, path: str) -> None:
+    """Orchestrators request the health endpoints by IP address."""
     assert (await server.http.get(path, headers={"Host": "10.0.0.7:8000"})).status_code == 200
 
 
@@ -89,8 +89,8 @@ async def listed_by_a_page_of(origin: str) -> httpx.Response:
 
 @pytest.mark.requirement("transport-origin")
 @pytest.mark.parametrize("origin", WELCOME.values(), ids=WELCOME.keys())
-async def test_a_page_of_a_welcome_origin_may_call(origin: str) -> None:
-    """Pages on loopback, of the server's own origin and of those that are set may call, and read the answer."""
+async def test_allowed_origins_may_call(origin: str) -> None:
+    """Loopback origins, the server's own origin and the configured ones may call and read the response."""
     response = await listed_by_a_page_of(origin)
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -98,15 +98,15 @@ async def test_a_page_of_a_welcome_origin_may_call(origin: str) -> None:
 
 @pytest.mark.requirement("transport-origin")
 @pytest.mark.parametrize("origin", UNWELCOME.values(), ids=UNWELCOME.keys())
-async def test_a_page_of_another_origin_may_not(origin: str) -> None:
-    """A page of any other origin is refused with 403, whatever token it has."""
+async def test_other_origins_are_refused(origin: str) -> None:
+    """A page of any other origin gets 403, whatever token it has."""
     response = await listed_by_a_page_of(origin)
     assert response.status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/.well-known/oauth-protected-resource/mcp"])
-async def test_a_browser_may_ask_with_what_it_needs(server: Server, path: str) -> None:
-    """A preflight, which never carries a token, admits the methods and headers of MCP in any origin."""
+async def test_preflight_allows_mcp_methods_and_headers(server: Server, path: str) -> None:
+    """A preflight, which never has a token, allows MCP's methods and headers for any origin."""
     response = await server.http.options(
         path,
         headers={
@@ -123,8 +123,8 @@ async def test_a_browser_may_ask_with_what_it_needs(server: Server, path: str) -
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-async def test_a_browser_can_read_the_challenge(server: Server) -> None:
-    """`WWW-Authenticate` is exposed to the page, also on a 401: else a client there could not sign in."""
+async def test_challenge_is_exposed_to_browsers(server: Server) -> None:
+    """`WWW-Authenticate` is exposed, also on a 401: otherwise a client in a page could not sign in."""
     response = await server.http.post("/mcp", headers={"Origin": ORIGIN})
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -132,8 +132,8 @@ async def test_a_browser_can_read_the_challenge(server: Server) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "not announced"])
-async def test_a_body_has_a_limit(server: Server, *, chunked: bool) -> None:
-    """More than 4 MiB is refused with 413, whether the length was announced or not."""
+async def test_body_size_is_limited(server: Server, *, chunked: bool) -> None:
+    """More than 4 MiB is refused with 413, with or without Content-Length."""
     content = b" " * (4 * 1024 * 1024 + 1)
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -148,14 +148,14 @@ async def test_a_body_has_a_limit(server: Server, *, chunked: bool) -> None:
     assert response.status_code == 413
 
 
-async def test_without_a_token_a_large_body_is_just_unauthorized(server: Server) -> None:
-    """Who has no token learns nothing of limits."""
+async def test_large_body_without_token_gets_401(server: Server) -> None:
+    """Without a token the response does not reveal the limits."""
     response = await server.http.post("/mcp", content=b" " * (4 * 1024 * 1024 + 1))
     assert response.status_code == 401
 
 
-async def test_a_slash_at_the_end_is_served_in_place(server: Server) -> None:
-    """`/mcp/` is the same endpoint: the same challenge and the same answers, and no redirect on the way."""
+async def test_trailing_slash_is_served_without_redirect(server: Server) -> None:
+    """`/mcp/` is the same endpoint, with the same challenge and responses."""
     refused = [await server.http.post(path, content=LIST_TOOLS) for path in ("/mcp", "/mcp/")]
     authorized = {**HEADERS, "Authorization": f"Bearer {server.keycloak.mint()}"}
     served = [await server.http.post(path, content=LIST_TOOLS, headers=authorized) for path in ("/mcp", "/mcp/")]
@@ -171,8 +171,8 @@ async def test_a_slash_at_the_end_is_served_in_place(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/mcp//", "/mcp/x", "/docs", "/sse", "/.well-known/oauth-protected-resource"])
-async def test_there_is_nothing_else(server: Server, path: str) -> None:
-    """Paths that are not documented are not there, not even with a token."""
+async def test_undocumented_paths_do_not_exist(server: Server, path: str) -> None:
+    """They get 404 even with a token."""
     response = await server.http.post(
         path, content=LIST_TOOLS, headers={"Authorization": f"Bearer {server.keycloak.mint()}"}
     )
@@ -187,8 +187,8 @@ async def test_there_is_nothing_else(server: Server, path: str) -> None:
         pytest.param("https://mcp.example.org/mcp/", "/mcp", id="trailing slash"),
     ],
 )
-async def test_the_endpoint_is_where_the_url_says(url: str, endpoint: str) -> None:
-    """The path of the public URL is the path of the endpoint, and its host the name that is answered to."""
+async def test_public_url_sets_path_and_host(url: str, endpoint: str) -> None:
+    """The path of the public URL is the endpoint's, and its host the only accepted one."""
     async with serving({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url}) as server:
         token = server.keycloak.mint(aud=[url.rstrip("/"), "nextcloud"])
         response = await server.http.post(
@@ -204,16 +204,16 @@ async def test_the_endpoint_is_where_the_url_says(url: str, endpoint: str) -> No
         assert response.status_code == 200
 
 
-async def test_the_client_id_is_an_audience_too() -> None:
-    """A token may name the configured client in place of the URL."""
+async def test_client_id_is_accepted_as_audience() -> None:
+    """`aud` may have the configured client id in place of the URL."""
     async with serving({**PASS_THROUGH, "OIDC_CLIENT_ID": "mcp-server"}) as server:
         for audience, status in {"mcp-server": 200, SERVER_URL: 200, "mcp": 401}.items():
             response = await server.post(LIST_TOOLS, token=server.keycloak.mint(aud=[audience, "nextcloud"]))
             assert response.status_code == status, audience
 
 
-def test_a_first_scope_that_no_tool_needs_stops_the_start() -> None:
-    """A misspelt scope would make every sign-in fail at Keycloak; it is named before anybody tries."""
+def test_unknown_initial_scope_stops_the_start() -> None:
+    """A misspelled scope would make every sign-in at Keycloak fail, so the start reports it."""
     settings = load_settings({**PASS_THROUGH, "MCP_FIRST_SCOPES": "notes:read note:write"})
     with pytest.raises(SettingsError, match="MCP_FIRST_SCOPES: no tool needs note:write; there are "):
         create_app(settings)
@@ -225,8 +225,8 @@ async def tools_of(server: Server) -> set[str]:
     return {tool["name"] for tool in answered(response)["result"]["tools"]}
 
 
-async def test_a_server_can_be_limited_to_reading() -> None:
-    """Nothing that writes is shown, served or asked for, whatever the token would allow."""
+async def test_read_only_server_has_no_writing_tools() -> None:
+    """No writing tool is listed, served or requested as scope, whatever the token allows."""
     async with serving({**PASS_THROUGH, "MCP_READ_ONLY": "true"}) as server:
         asked_for = challenge(await server.http.post("/mcp"))
         metadata = (await server.http.get("/.well-known/oauth-protected-resource/mcp")).json()
@@ -241,8 +241,8 @@ async def test_a_server_can_be_limited_to_reading() -> None:
     assert server.nextcloud.asked() == []
 
 
-async def test_a_server_can_be_limited_to_some_apps() -> None:
-    """Of other apps nothing is shown, served or asked for."""
+async def test_server_can_be_limited_to_apps() -> None:
+    """Nothing of other apps is listed, served or requested as scope."""
     async with serving({**PASS_THROUGH, "MCP_APPS": "notes"}) as server:
         asked_for = challenge(await server.http.post("/mcp"))
         other = await server.misuse("nc_webdav_list_directory", {})
@@ -253,8 +253,8 @@ async def test_a_server_can_be_limited_to_some_apps() -> None:
     assert server.nextcloud.asked() == []
 
 
-def test_an_app_that_there_is_not_stops_the_start() -> None:
-    """A misspelt app would be missing without a word."""
+def test_unknown_app_stops_the_start() -> None:
+    """A misspelled app would otherwise be missing silently."""
     settings = load_settings({**PASS_THROUGH, "MCP_APPS": "notes file"})
     with pytest.raises(SettingsError, match="MCP_APPS: there is no app file; there are "):
         create_app(settings)
@@ -273,42 +273,42 @@ def test_an_app_that_there_is_not_stops_the_start() -> None:
         ),
     ],
 )
-def test_an_app_of_which_nothing_is_left_stops_the_start(settings: Mapping[str, str], needed: str) -> None:
-    """An app is named to be offered; where its tools need what is not, that is said in place of offering none."""
+def test_app_without_remaining_tools_stops_the_start(settings: Mapping[str, str], needed: str) -> None:
+    """If none of a configured app's tools can be offered, the error says why."""
     with pytest.raises(SettingsError, match=f"MCP_APPS: nothing of {needed}"):
         create_app(load_settings({**PASS_THROUGH, **settings}))
 
 
-async def test_no_session_is_kept(server: Server) -> None:
-    """The server is stateless: it gives no session id, and a call needs no `initialize` before it."""
+async def test_server_is_stateless(server: Server) -> None:
+    """It assigns no session id, and a call requires no `initialize`."""
     response = await server.call("nc_whoami", token=server.keycloak.mint())
     assert response.status_code == 200
     assert "Mcp-Session-Id" not in response.headers
 
 
-async def test_each_request_has_an_id_of_its_own(server: Server) -> None:
-    """Every answer names its request, refusals and health checks included."""
+async def test_each_response_has_a_request_id(server: Server) -> None:
+    """This includes refusals and health checks."""
     paths = ["/mcp", "/mcp", "/health/live", "/nowhere"]
     ids = [(await server.http.get(path)).headers["X-Request-Id"] for path in paths]
     assert len(set(ids)) == len(paths)
 
 
-async def test_a_callers_request_id_is_not_echoed(server: Server) -> None:
-    """What a caller calls their request is theirs; it can't pass for ours, nor come back to them."""
+async def test_callers_request_id_is_not_returned(server: Server) -> None:
+    """The caller's id neither replaces the server's nor appears in the response."""
     response = await server.http.get("/health/live", headers={"X-Request-Id": "mine"})
     assert response.headers.get_list("X-Request-Id") != ["mine"]
     assert len(response.headers.get_list("X-Request-Id")) == 1
 
 
-async def test_nobody_is_asked_before_the_first_request(server: Server) -> None:
-    """The server starts without Keycloak and Nextcloud, which may start after it."""
+async def test_start_sends_no_request(server: Server) -> None:
+    """The server starts without Keycloak and Nextcloud, which may start later."""
     assert server.keycloak.requests == []
     assert server.nextcloud.requests == []
     assert (await server.http.get("/health/live")).status_code == 200
 
 
-async def test_no_token_and_no_content_in_the_log(server: Server) -> None:
-    """A whole call leaves events without a token or what was read, and one that says what was done."""
+async def test_log_has_no_token_and_no_content(server: Server) -> None:
+    """A whole call logs events without token or content, and one that says what was done."""
     server.nextcloud.on(
         "GET",
         "/index.php/apps/notes/api/v1/notes/7",
@@ -328,8 +328,8 @@ async def test_no_token_and_no_content_in_the_log(server: Server) -> None:
 
 
 @pytest.mark.requirement("rfc6750-no-cookies")
-async def test_sets_no_cookie(server: Server) -> None:
-    """No answer sets a cookie, with a token or without one: there is no session that a page could ride on."""
+async def test_no_response_sets_a_cookie(server: Server) -> None:
+    """There is no session that a page could abuse, with or without a token."""
     answers = [
         await server.call("nc_whoami", token=server.keycloak.mint()),
         await server.call("nc_whoami", token=None),

@@ -1,4 +1,4 @@
-"""How much a client's model has to read: of the tools before the first question, and of the longest lists."""
+"""Size limits for what a client's model reads: the tool list and the longest lists."""
 
 import json
 from typing import Any, Final
@@ -21,8 +21,8 @@ RESULT: Final = 100_000
 """Bytes of a whole answer."""
 
 
-async def test_tools_fit_their_budget(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """Name, description and input schema, as `tools/list` sends them; the figures are printed."""
+async def test_tool_list_fits_its_budget(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names, descriptions and input schemas count as `tools/list` sends them; the figures are printed."""
     response = await server.request("tools/list", token=server.keycloak.mint(scope=EVERYTHING))
     sizes = {tool["name"]: _size(tool) for tool in answered(response)["result"]["tools"]}
     average, longest = sum(sizes.values()) / len(sizes), max(sizes, key=sizes.__getitem__)
@@ -41,10 +41,8 @@ def _size(tool: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-async def test_a_folder_of_a_thousand_files_fits(
-    server: Server, version: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A listing says how many there are, and by default sends no more than fits."""
+async def test_list_of_thousand_files_fits(server: Server, version: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A listing has the total, and by default no more entries than fit."""
     files = [dav_file(f"{FILES}/Photos/IMG_2026{number:04}_a_name_of_usual_length.jpg") for number in range(1000)]
     server.nextcloud.on(
         "PROPFIND", f"{FILES}/Photos", answer(207, content=multistatus(dav_folder(f"{FILES}/Photos/"), *files))
@@ -58,8 +56,8 @@ async def test_a_folder_of_a_thousand_files_fits(
     assert len(response.content) < RESULT
 
 
-async def test_a_calendar_of_five_hundred_events_fits(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same of events, as other programs write them."""
+async def test_list_of_five_hundred_events_fits(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same limit holds for events of other programs."""
     has_calendars(server.nextcloud, calendar("work"))
     holds(server.nextcloud, {f"event-{number}": _event(number) for number in range(500)})
     token = server.keycloak.mint(scope=EVERYTHING)
@@ -86,8 +84,8 @@ def _event(number: int) -> str:
     )
 
 
-async def test_text_repeats_the_structured_content_without_padding(server: Server) -> None:
-    """Clients of before there was structured content read the text: the same JSON, as short as it goes."""
+async def test_text_content_is_compact_json(server: Server) -> None:
+    """Clients without support for structured content read the text: the same JSON without whitespace."""
     folder = answer(207, content=multistatus(dav_folder(f"{FILES}/Photos/"), dav_file(f"{FILES}/Photos/a.jpg")))
     server.nextcloud.on("PROPFIND", f"{FILES}/Photos", folder)
     token = server.keycloak.mint(scope=EVERYTHING)

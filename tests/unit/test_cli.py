@@ -1,4 +1,4 @@
-"""`cli`: the command, run as an operator runs it."""
+"""`cli`: the command as an operator runs it."""
 
 import json
 import os
@@ -32,18 +32,18 @@ COMMAND: Final = [sys.executable, "-c", "import sys; from nextcloud_mcp.cli impo
         ),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_exit_2(
+def test_invalid_setting_is_one_line_and_exit_2(
     environ: Mapping[str, str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The start stops with status 2 and one line on standard error that names the setting."""
+    """The process exits with status 2 and one line on standard error that names the setting."""
     assert main(["serve"], environ) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", line)
 
 
 @pytest.mark.parametrize("arguments", [[], ["sreve"], ["serve", "--port=1"]], ids=["none", "misspelt", "too many"])
-def test_a_wrong_command_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A command line that makes no sense shows the usage."""
+def test_invalid_command_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An invalid command line shows the usage."""
     with pytest.raises(SystemExit) as caught:
         main(arguments, PASS_THROUGH)
     assert caught.value.code == 2
@@ -82,8 +82,8 @@ def at(port: int) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, trust_env=False)
 
 
-def test_serves_until_it_is_told_to_stop() -> None:
-    """`serve` listens where the settings say, answers, logs JSON lines alone, and ends at Ctrl-C with status 0."""
+def test_serves_until_interrupted() -> None:
+    """`serve` listens as configured, answers, logs JSON lines only, and exits with status 0 at Ctrl-C."""
     with serving() as (port, process):
         with at(port) as http:
             assert http.get("/health/live").json() == {"status": "ok"}
@@ -101,8 +101,8 @@ def test_serves_until_it_is_told_to_stop() -> None:
     assert not any(secret in log for secret in ("do-not-show-me", "c2lnbmF0dXJl", "Authorization"))
 
 
-def test_an_issuer_that_is_not_there_is_logged_at_the_start() -> None:
-    """Nobody has to ask first: the log has one event with the cause, and no traceback."""
+def test_unreachable_issuer_is_logged_at_the_start() -> None:
+    """Without any request the log has one event with the cause, and no traceback."""
     with serving() as (port, process), at(port) as http:
         assert http.get("/health/live").status_code == 200
         process.send_signal(signal.SIGINT)
@@ -113,8 +113,8 @@ def test_an_issuer_that_is_not_there_is_logged_at_the_start() -> None:
     assert "Traceback" not in log
 
 
-def test_a_connection_may_idle_for_longer_than_clients_let_it() -> None:
-    """A client that sends again within the 5 s after which it gives up a connection never meets the server's end."""
+def test_keep_alive_outlasts_client_pools() -> None:
+    """The server keeps an idle connection longer than the 5 s after which clients close it."""
     with serving() as (port, _), at(port) as http:
         http.get("/health/live")
         with closing(HTTPConnection("127.0.0.1", port, timeout=6)) as connection:
@@ -124,8 +124,8 @@ def test_a_connection_may_idle_for_longer_than_clients_let_it() -> None:
                 connection.sock.recv(1)
 
 
-def test_metrics_have_a_port_of_their_own() -> None:
-    """With MCP_METRICS_PORT they are published there, to the end, and never where clients call."""
+def test_metrics_have_their_own_port() -> None:
+    """With MCP_METRICS_PORT they are published there until the end, and never on the public port."""
     metrics_port = free_port()
     with serving(MCP_METRICS_PORT=str(metrics_port)) as (port, process), at(port) as http, at(metrics_port) as metrics:
         assert http.post("/mcp").status_code == 401
@@ -136,8 +136,8 @@ def test_metrics_have_a_port_of_their_own() -> None:
     assert process.returncode == 0, log
 
 
-def test_a_taken_metrics_port_is_one_line_and_exit_2() -> None:
-    """The start stops: a server that nobody watches is not what was asked for."""
+def test_used_metrics_port_is_one_line_and_exit_2() -> None:
+    """The server does not start without the metrics that were configured."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         environ = {**os.environ, **PASS_THROUGH, "MCP_METRICS_PORT": str(port)}

@@ -1,4 +1,4 @@
-"""`connections`: what goes over them, on real sockets; the other side runs in a loop of its own, which does not lag."""
+"""`connections`: the HTTP transport on real sockets, against a server in an event loop of its own."""
 
 import asyncio
 import ssl
@@ -94,10 +94,10 @@ async def http(side: OtherSide) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_lag_loses_no_request(side: OtherSide) -> None:
-    """Sixty tasks share twenty connections while the event loop lags for longer than one may idle: no request fails.
+async def test_event_loop_lag_loses_no_request(side: OtherSide) -> None:
+    """No request fails if sixty tasks share twenty connections and the event loop lags longer than keep-alive.
 
-    httpx's own transport fails here: about two in a hundred requests, most of which the other side has received.
+    httpx's own transport fails about two in a hundred requests here, most of which the server has received.
     """
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=0.3)
     transport = ExclusiveConnections(limits)
@@ -126,15 +126,15 @@ async def test_lag_loses_no_request(side: OtherSide) -> None:
     assert side.opened < len(answers), "no connection was used again"
 
 
-async def test_connection_is_used_again(side: OtherSide, http: httpx.AsyncClient) -> None:
-    """Requests one after the other go over one connection."""
+async def test_connection_is_reused(side: OtherSide, http: httpx.AsyncClient) -> None:
+    """Consecutive requests use one connection."""
     for _ in range(5):
         await http.get("/")
     assert side.opened == 1
 
 
-async def test_no_more_connections_than_allowed(side: OtherSide, http: httpx.AsyncClient) -> None:
-    """However many requests there are at once, there are two connections; the others wait."""
+async def test_connections_are_limited(side: OtherSide, http: httpx.AsyncClient) -> None:
+    """Any number of concurrent requests use two connections; the others wait."""
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(http.get, "/")
@@ -143,8 +143,8 @@ async def test_no_more_connections_than_allowed(side: OtherSide, http: httpx.Asy
     assert side.most_open <= 3
 
 
-async def test_waiting_for_a_connection_has_a_limit(http: httpx.AsyncClient) -> None:
-    """While all connections are in use, a request fails after its pool time-out, and says that nothing was sent."""
+async def test_pool_timeout_is_raised(http: httpx.AsyncClient) -> None:
+    """While all connections are in use, a request fails after its pool timeout, and was not sent."""
     async with anyio.create_task_group() as group:
         for _ in range(2):
             group.start_soon(http.get, "/held")
@@ -154,8 +154,8 @@ async def test_waiting_for_a_connection_has_a_limit(http: httpx.AsyncClient) -> 
         group.cancel_scope.cancel()
 
 
-async def test_cancelled_request_takes_its_connection_along(side: OtherSide, http: httpx.AsyncClient) -> None:
-    """Whoever stops waiting for an answer gives up the connection, and leaves its place to the next."""
+async def test_cancelled_request_closes_its_connection(side: OtherSide, http: httpx.AsyncClient) -> None:
+    """A cancelled request closes its connection and frees its place for the next."""
     for _ in range(4):  # more than there are places
         with anyio.move_on_after(0.2):
             await http.get("/held")
@@ -163,24 +163,24 @@ async def test_cancelled_request_takes_its_connection_along(side: OtherSide, htt
     assert side.opened == 5
 
 
-async def test_time_out_is_told_apart_from_a_refused_connection(http: httpx.AsyncClient) -> None:
-    """Errors are httpx's own: they say whether a request was sent."""
+async def test_timeout_and_refused_connection_differ(http: httpx.AsyncClient) -> None:
+    """The httpx exceptions say whether a request was sent."""
     with pytest.raises(httpx.ReadTimeout):
         await http.get("/held", timeout=0.2)
     with pytest.raises(httpx.ConnectError):
         await http.get(f"http://{LOOPBACK}:1/")
 
 
-async def test_answer_that_is_not_read_leaves_no_connection(side: OtherSide, http: httpx.AsyncClient) -> None:
-    """An answer that is closed before its end does not leave the rest to the next request."""
+async def test_unread_response_closes_its_connection(side: OtherSide, http: httpx.AsyncClient) -> None:
+    """If a response is closed before its end, the next request does not receive the rest."""
     async with http.stream("GET", "/"):
         pass
     assert (await http.get("/")).text == "ok"
     assert side.opened == 2
 
 
-async def test_connection_that_idles_too_long_is_closed(side: OtherSide) -> None:
-    """It is closed here before the next request, not met when the other side has closed it."""
+async def test_idle_connection_is_closed_by_client(side: OtherSide) -> None:
+    """It is closed before the next request, so that no request meets the server's close."""
     limits = httpx.Limits(max_connections=4, max_keepalive_connections=4, keepalive_expiry=0.05)
     async with httpx.AsyncClient(base_url=side.url, transport=ExclusiveConnections(limits)) as http:
         async with anyio.create_task_group() as group:
@@ -195,14 +195,14 @@ async def test_connection_that_idles_too_long_is_closed(side: OtherSide) -> None
         assert side.opened == opened + 1
 
 
-async def test_headers_come_as_they_are(http: httpx.AsyncClient) -> None:
-    """A header that is not ASCII, as Nextcloud sends some, arrives byte for byte."""
+async def test_header_bytes_are_unchanged(http: httpx.AsyncClient) -> None:
+    """A non-ASCII header, as Nextcloud sends some, arrives byte for byte."""
     response = await http.get("/")
     assert (b"X-Name", "Jürgen".encode()) in response.headers.raw
 
 
-async def test_proxy_of_the_environment_is_used(side: OtherSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the environment names a proxy, requests go there, as with any client of httpx."""
+async def test_environment_proxy_is_used(side: OtherSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the environment names a proxy, requests use it, as with any httpx client."""
     monkeypatch.setenv("HTTP_PROXY", side.url)
     monkeypatch.setenv("NO_PROXY", "")
     async with httpx.AsyncClient(transport=ExclusiveConnections()) as http:
@@ -218,8 +218,8 @@ async def test_proxy_of_the_environment_is_used(side: OtherSide, monkeypatch: py
         pytest.param("https://localhost:{port}/", "CERTIFICATE_VERIFY_FAILED", id="unknown CA"),
     ],
 )
-async def test_cause_is_what_the_system_said_first(tmp_path: Path, url: str, cause: str) -> None:
-    """The cause of a failed connection is the system's own words, under which an administrator finds it."""
+async def test_connect_error_has_os_message(tmp_path: Path, url: str, cause: str) -> None:
+    """The cause is the operating system's first message, which an administrator can look up."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*self_signed(tmp_path))
     async with (
@@ -231,8 +231,8 @@ async def test_cause_is_what_the_system_said_first(tmp_path: Path, url: str, cau
     assert cause in cause_of(caught.value)
 
 
-async def test_cause_quotes_no_answer() -> None:
-    """Of a wrong answer the cause says what is wrong, not what it was."""
+async def test_error_does_not_quote_response() -> None:
+    """The error for an invalid response says what is wrong without quoting it."""
     response = httpx.Response(404, text="a page", request=httpx.Request("GET", "http://cloud.test/"))
     with pytest.raises(httpx.HTTPStatusError) as status:
         response.raise_for_status()

@@ -1,4 +1,4 @@
-"""The pages of `docs/` that follow from the code, and the links between pages."""
+"""The pages of `docs/` that are generated from the code, and the links between pages."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ def pages() -> list[Path]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_reference_page_is_what_the_code_says(name: str) -> None:
-    """A reference page is the one that `make docs` would write now."""
+def test_reference_pages_are_up_to_date(name: str) -> None:
+    """Each reference page equals the output of `make docs`."""
     assert (REFERENCE / name).read_text(encoding="utf-8") == NOTE + PAGES[name]()
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """A link to another page of ours leads to a file that is there."""
+def test_links_lead_to_existing_files(page: Path) -> None:
+    """A link to another page of this project leads to an existing file."""
     targets = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert missing == []

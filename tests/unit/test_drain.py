@@ -1,6 +1,6 @@
-"""`drain`: a stop loses no call.
+"""`drain`: stopping the server loses no call.
 
-The server is a process of its own, on real sockets; Keycloak and Nextcloud are played.
+The server runs in its own process on real sockets; Keycloak and Nextcloud are fakes.
 """
 
 import json
@@ -151,8 +151,7 @@ class Caller:
 async def test_no_call_is_lost(version: str) -> None:
     """SIGTERM under load: each call that was sent is answered, as stream or JSON, reading or writing, short or long.
 
-    Clients that keep their connection are told that it ends; new connections are refused. The process ends when the
-    last call has.
+    Kept connections get `Connection: close`, and new connections are refused. The process exits after the last call.
     """
     async with running() as server:
         short = [Caller(server, version, keeps=number < 8) for number in range(12)]
@@ -185,8 +184,8 @@ async def test_no_call_is_lost(version: str) -> None:
     assert stopped["seconds"] < MAX_DRAIN_SECONDS
 
 
-async def test_idle_connection_is_answered_once_more() -> None:
-    """A request on an idle connection while the server stops is answered, and told that the connection ends."""
+async def test_idle_connection_is_served_once_while_stopping() -> None:
+    """A request on an idle connection while the server stops is answered with `Connection: close`."""
     async with running() as server:
         host, port = LOOPBACK, httpx.URL(server.url).port or 0
         unused = await anyio.connect_tcp(host, port)  # as proxies open some in advance
@@ -214,8 +213,8 @@ async def answered(connection: ByteStream, request: bytes) -> bytes:
     return answer
 
 
-async def test_idle_connection_does_not_hold_up_the_stop() -> None:
-    """A connection without a request is closed as soon as an idle one is at any other time."""
+async def test_idle_connection_does_not_delay_the_stop() -> None:
+    """A connection without a request is closed after the usual idle time."""
     async with running() as server:
         idle = await anyio.connect_tcp(LOOPBACK, httpx.URL(server.url).port or 0)
         server.signal(signal.SIGTERM)
@@ -226,8 +225,8 @@ async def test_idle_connection_does_not_hold_up_the_stop() -> None:
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-async def test_second_signal_ends_at_once(second: signal.Signals) -> None:
-    """Who does not want to wait for calls sends another signal."""
+async def test_second_signal_stops_at_once(second: signal.Signals) -> None:
+    """A second signal stops the server without waiting for calls."""
     async with running() as server, anyio.create_task_group() as group:
         server.neighbors.held = True
         group.start_soon(call_in_vain, server)
@@ -240,8 +239,8 @@ async def test_second_signal_ends_at_once(second: signal.Signals) -> None:
             assert await server.ended() == 128 + second
 
 
-async def test_call_that_does_not_end_is_cut_off() -> None:
-    """A stop takes `MAX_DRAIN_SECONDS` at most, shortened here, and the log says how many calls it cut off."""
+async def test_unfinished_call_is_aborted_after_limit() -> None:
+    """A stop takes at most `MAX_DRAIN_SECONDS`, shortened here; the log has the number of aborted calls."""
     async with running("from nextcloud_mcp import drain", "drain.MAX_DRAIN_SECONDS = 1") as server:
         server.neighbors.held = True
         async with anyio.create_task_group() as group:
@@ -260,7 +259,7 @@ async def call_in_vain(server: Running) -> None:
             await server.call(http, LEGACY, "nc_notes_get_note", note_id=2)
 
 
-def test_whoever_stops_the_server_waits_long_enough() -> None:
+def test_stop_grace_periods_exceed_drain_limit() -> None:
     """Compose and the chart kill a server only after the longest time that its stop takes."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     longest = MAX_DRAIN_SECONDS + LEFT_OVER_SECONDS
@@ -273,8 +272,8 @@ def test_whoever_stops_the_server_waits_long_enough() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sockets have filters on Linux alone")
-def test_a_handshake_that_has_begun_is_not_broken_off() -> None:
-    """Whoever takes the connection for made is accepted; whoever comes later gets no answer, and may go elsewhere."""
+def test_pending_tcp_handshake_is_accepted() -> None:
+    """A client that considers its connection established is served; a later one gets no answer."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         # the kernel ends the handshake when the client sends something, and not before (tcp(7))
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)

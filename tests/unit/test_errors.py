@@ -1,4 +1,4 @@
-"""`errors`: one tree, each leaf with a code of its own."""
+"""`errors`: the exception hierarchy; each leaf class has its own code."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -26,15 +26,15 @@ def family(base: type[NextcloudMCPError]) -> list[type[NextcloudMCPError]]:
     return [base, *(member for child in base.__subclasses__() for member in family(child))]
 
 
-def test_each_error_has_a_code_of_its_own() -> None:
+def test_error_codes_are_unique() -> None:
     """Logs are searched by code, so no two errors share one."""
     codes = [error.code for error in family(NextcloudMCPError)]
     assert sorted(set(codes)) == sorted(codes)
 
 
 @pytest.mark.parametrize("error", family(NextcloudMCPError), ids=lambda error: error.__name__)
-def test_the_tree_is_drawn_whole(error: type[NextcloudMCPError]) -> None:
-    """Every error stands in the drawing at the head of the module, under its base."""
+def test_module_docstring_shows_whole_hierarchy(error: type[NextcloudMCPError]) -> None:
+    """The drawing in the module docstring has every error under its base class."""
     lines = str(errors.__doc__).splitlines()
     (drawn,) = [number for number, line in enumerate(lines) if error.__name__ in line.split()]
     if error is not NextcloudMCPError:
@@ -43,8 +43,8 @@ def test_the_tree_is_drawn_whole(error: type[NextcloudMCPError]) -> None:
         assert base < drawn
 
 
-def test_a_missing_scope_is_named_in_order() -> None:
-    """The sentence and the fields name tool and scopes, sorted, so that two refusals alike read alike."""
+def test_missing_scopes_are_sorted() -> None:
+    """Message and fields have tool and sorted scopes, so that equal refusals have equal text."""
     error = InsufficientScopeError("nc_x", granted={"b", "a"}, missing={"d", "c"})
     assert (error.feature, error.granted, error.missing) == ("nc_x", ["a", "b"], ["c", "d"])
     assert str(error) == "nc_x needs the scope c d, which this token lacks: sign in again and grant it."
@@ -61,16 +61,16 @@ LONG = "x" * 5000
         lambda: files.segments(f"../{LONG}"),
     ],
 )
-def test_what_a_caller_sent_is_quoted_in_part(refuse: Callable[[], object]) -> None:
-    """An error has the beginning of a wrong value, and is short enough to be read."""
+def test_long_values_are_truncated(refuse: Callable[[], object]) -> None:
+    """An error has the start of an invalid value and stays short."""
     with pytest.raises(InvalidArgumentError) as caught:
         refuse()
     assert "…" in str(caught.value)
     assert len(str(caught.value)) < 250
 
 
-def test_the_log_has_no_text_of_the_callers() -> None:
-    """The caller reads the value; the log has the sentence without it, and the argument's name."""
+def test_log_omits_callers_values() -> None:
+    """The caller's message has the value; the log has the message without it, and the argument's name."""
     error = InvalidArgumentError(
         "Invalid {argument} {color}", "pass #{example}", argument="color", color="'blue'", example="f00"
     )
@@ -89,8 +89,8 @@ def test_the_log_has_no_text_of_the_callers() -> None:
     }
 
 
-def test_the_log_has_what_keycloak_says() -> None:
-    """An error that has nothing of the caller's in it is logged as it is."""
+def test_log_has_keycloaks_message() -> None:
+    """An error without the caller's values is logged unchanged."""
     error = TokenExchangeError(
         "Keycloak answered {answer!r}", "ask {who}", answer="invalid_client", who="the administrator"
     )
@@ -101,8 +101,8 @@ def test_the_log_has_what_keycloak_says() -> None:
     }
 
 
-def test_what_nextcloud_says_is_never_logged() -> None:
-    """Not even of an outage: it may name a file, as the resource does; status and method are."""
+def test_nextclouds_message_is_not_logged() -> None:
+    """It may contain a file name, as the resource does; status and method are logged, also for outages."""
     error = NextcloudUnavailableError(
         "{resource} failed with HTTP {status}{why}",
         "{x:g}",
@@ -122,22 +122,22 @@ def test_what_nextcloud_says_is_never_logged() -> None:
     }
 
 
-def test_braces_in_a_value_are_a_value() -> None:
-    """What a caller sends is never a template."""
+def test_braces_in_values_are_not_expanded() -> None:
+    """A caller's value is never used as a template."""
     error = InvalidArgumentError("Invalid {given}", "{given}", given="{argument}{0}")
     assert str(error) == "Invalid {argument}{0}: {argument}{0}."
 
 
-def test_an_error_is_raised_again_as_it_is() -> None:
-    """Another call gets an error of its own, with all that is known."""
+def test_shared_error_is_raised_as_copy() -> None:
+    """Another call raises its own exception with the same information."""
     error = NextcloudUnavailableError("{a}", "b", a="{x}", status=502)
     again = error.again()
     assert again is not error
     assert (str(again), again.parts, again.log_fields) == (str(error), error.parts, error.log_fields)
 
 
-def test_several_wrong_arguments_are_one_error() -> None:
-    """With the sentence of each, and the parts of each."""
+def test_several_invalid_arguments_are_one_error() -> None:
+    """It has the sentence and the fields of each."""
     each = [InvalidArgumentError(f"Invalid {name}", "pass text", argument=name) for name in ("a", "b")]
     error = InvalidArgumentError.combine(each)
     assert str(error) == "Invalid a: pass text. Invalid b: pass text."
@@ -170,8 +170,8 @@ def placeholders(template: ast.expr) -> set[str] | None:
     return {name for _, name, _, _ in Formatter().parse("".join(map(str, texts))) if name}
 
 
-def test_templates_name_the_values_that_they_get() -> None:
-    """Each value has its place in cause or remedy, each place its value; and no text of a caller's is in a template."""
+def test_templates_use_exactly_their_values() -> None:
+    """Each value is used in cause or remedy, each placeholder has a value, and no template has caller's text."""
     found = dict(raised())
     for place, call in found.items():
         cause, remedy = (placeholders(template) for template in call.args[:2])
@@ -185,8 +185,8 @@ def test_templates_name_the_values_that_they_get() -> None:
     assert len(found) > 200
 
 
-def test_the_argument_at_fault_is_one_of_a_tool() -> None:
-    """A program finds the argument that it passed by the name that the error has."""
+def test_error_argument_is_a_tool_parameter() -> None:
+    """The argument name in an error is the name of the tool's parameter."""
     taken = {name for app in APPS for tool in app.tools for name in tool.parameters["properties"]}
     named = {
         keyword.value.value

@@ -1,4 +1,4 @@
-"""`health`: what orchestrators are told."""
+"""`health`: the liveness and readiness endpoints."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,8 +14,8 @@ from tests.support.server import Server
 STATUS: Final = "/status.php"
 
 
-async def test_live_asks_nobody(server: Server) -> None:
-    """A process that answers is alive, whatever is down behind it: a restart would mend nothing."""
+async def test_live_sends_no_request(server: Server) -> None:
+    """A process that answers is alive whatever else is down, since a restart would not help."""
     server.keycloak.down()
     response = await server.http.get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
@@ -23,8 +23,8 @@ async def test_live_asks_nobody(server: Server) -> None:
     assert server.nextcloud.requests == []
 
 
-async def test_ready_when_all_is_well(server: Server) -> None:
-    """Ready needs the issuer's metadata and keys, a client that Keycloak accepts, and a Nextcloud that is up."""
+async def test_ready_if_all_dependencies_work(server: Server) -> None:
+    """Readiness requires issuer metadata and keys, a client that Keycloak accepts, and a working Nextcloud."""
     response = await server.http.get("/health/ready")
     assert response.status_code == 200
     assert response.json() == {"status": "ok", "checks": {"issuer": "ok", "client": "ok", "nextcloud": "ok"}}
@@ -32,7 +32,7 @@ async def test_ready_when_all_is_well(server: Server) -> None:
     assert server.nextcloud.asked() == [f"GET {STATUS}"]
 
 
-async def test_not_ready_with_a_client_that_is_refused(server: Server) -> None:
+async def test_not_ready_if_client_is_refused(server: Server) -> None:
     """A server with a wrong secret is not ready; the log says what to do, without the secret."""
     refusal = {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"}
     server.keycloak.instead[TOKEN_PATH] = answer(401, json=refusal)
@@ -48,8 +48,8 @@ async def test_not_ready_with_a_client_that_is_refused(server: Server) -> None:
     assert len(server.keycloak.exchanges()) == 1, "the second check should not have asked Keycloak again"
 
 
-async def test_client_is_proved_once(server: Server) -> None:
-    """Checks cost Keycloak one request; a call that is refused has it asked again."""
+async def test_client_is_authenticated_once(server: Server) -> None:
+    """Checks cost Keycloak one request, repeated only after a refused call."""
     for _ in range(5):
         assert (await server.http.get("/health/ready")).status_code == 200
     assert len(server.keycloak.exchanges()) == 1
@@ -59,8 +59,8 @@ async def test_client_is_proved_once(server: Server) -> None:
     assert (await server.http.get("/health/ready")).status_code == 503
 
 
-async def test_a_check_is_shared_by_all_who_ask_during_it(server: Server) -> None:
-    """However many ask at once, Keycloak and Nextcloud are asked once, and each gets the outcome."""
+async def test_concurrent_checks_share_one_result(server: Server) -> None:
+    """Concurrent checks cause one request to Keycloak and one to Nextcloud, and share the result."""
     statuses: list[int] = []
 
     async def ask() -> None:
@@ -77,15 +77,15 @@ async def test_a_check_is_shared_by_all_who_ask_during_it(server: Server) -> Non
     assert server.nextcloud.asked() == [f"GET {STATUS}"]
 
 
-async def test_pass_through_proves_no_client(pass_through_server: Server) -> None:
-    """In pass-through mode Keycloak need not know this server as a client, and is not asked."""
+async def test_pass_through_authenticates_no_client(pass_through_server: Server) -> None:
+    """In pass-through mode Keycloak need not know this server as a client, and gets no such request."""
     response = await pass_through_server.http.get("/health/ready")
     assert response.json()["checks"]["client"] == "ok"
     assert pass_through_server.keycloak.exchanges() == []
 
 
-async def test_not_ready_without_the_issuer(server: Server) -> None:
-    """Without Keycloak no token could be checked; the check says where it was looked for."""
+async def test_not_ready_without_issuer(server: Server) -> None:
+    """Without Keycloak no token can be verified; the log has the address."""
     server.keycloak.down()
     response = await server.http.get("/health/ready")
     assert response.status_code == 503
@@ -108,7 +108,7 @@ NOT_READY: Final[Mapping[str, tuple[Answer, str]]] = {
 
 @pytest.mark.parametrize(("status", "reason"), NOT_READY.values(), ids=NOT_READY.keys())
 async def test_not_ready_without_nextcloud(server: Server, status: Answer, reason: str) -> None:
-    """Without a Nextcloud that works no call could be served; the check says what is wrong with it."""
+    """Without a working Nextcloud no call can be served; the log says what is wrong."""
     server.nextcloud.on("GET", STATUS, status)
     response = await server.http.get("/health/ready")
     assert response.status_code == 503
@@ -117,8 +117,8 @@ async def test_not_ready_without_nextcloud(server: Server, status: Answer, reaso
     assert checks["nextcloud"] == reason
 
 
-async def test_the_answer_names_no_address(server: Server) -> None:
-    """Anybody may ask; where Nextcloud is and how it failed is for the log."""
+async def test_response_reveals_no_address(server: Server) -> None:
+    """The endpoint is public; Nextcloud's address and error go to the log only."""
     server.nextcloud.on("GET", STATUS, failing(httpx.ConnectError))
     with capture_logs() as events:
         response = await server.http.get("/health/ready")
@@ -128,8 +128,8 @@ async def test_the_answer_names_no_address(server: Server) -> None:
     ]
 
 
-async def test_ready_again_by_itself(server: Server) -> None:
-    """Once Nextcloud is out of maintenance, the next check says so."""
+async def test_ready_again_after_recovery(server: Server) -> None:
+    """After Nextcloud's maintenance mode ends, the next check succeeds."""
     server.nextcloud.on(
         "GET",
         STATUS,
@@ -140,8 +140,8 @@ async def test_ready_again_by_itself(server: Server) -> None:
     assert (await server.http.get("/health/ready")).status_code == 200
 
 
-async def test_a_check_carries_no_token(server: Server) -> None:
-    """Health checks are made without anybody's token."""
+async def test_health_checks_send_no_token(server: Server) -> None:
+    """Health checks use no user's token."""
     await server.http.get("/health/ready", headers={"Authorization": "Bearer of-alice"})
     for request in (*server.nextcloud.requests, *server.keycloak.requests):
         assert "Bearer" not in request.headers.get("Authorization", "")

@@ -1,4 +1,4 @@
-"""`logs`: one event a line, with the request's id, and nothing of other libraries below WARNING."""
+"""`logs`: one event per line with the request id, and nothing of other libraries below WARNING."""
 
 import json
 import subprocess
@@ -57,13 +57,13 @@ def events(level: str) -> list[dict[str, Any]]:
         ("ERROR", ["ours.error", "theirs … 7", "theirs.error"]),
     ],
 )
-def test_the_level_is_for_our_own_events(level: str, shown: list[str]) -> None:
-    """Ours follow the setting; others' are held at WARNING, and what they fill in is left out but for numbers."""
+def test_log_level_applies_to_own_events_only(level: str, shown: list[str]) -> None:
+    """Libraries are limited to WARNING, and their arguments are dropped except for numbers."""
     assert [event["event"] for event in events(level)] == shown
 
 
-def test_every_line_is_one_json_object_with_time_and_level() -> None:
-    """A log collector can read each line by itself, tracebacks included."""
+def test_every_line_is_json_with_time_and_level() -> None:
+    """A log collector can parse each line alone, tracebacks included."""
     for event in events("DEBUG"):
         assert event["timestamp"].endswith("Z")
         assert event["level"] in {"debug", "info", "warning", "error"}
@@ -109,8 +109,8 @@ log.error("e", exc_info=error)""",
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
-def test_no_line_is_long_and_no_exception_speaks(attack: str) -> None:
-    """Whatever is logged is one line of JSON under 4 kB, and without what another library or an exception says."""
+def test_lines_are_short_without_exception_text(attack: str) -> None:
+    """Every event is one line of JSON under 4 kB, without messages of libraries or exceptions."""
     program = f"""
 import logging, structlog
 from nextcloud_mcp.logs import configure_logging
@@ -127,8 +127,8 @@ log = structlog.get_logger()
         assert "log.warning" in attack or b"SECRET" not in line
 
 
-async def test_a_refused_argument_is_in_no_event(server: Server) -> None:
-    """Of an argument that does not fit, or that Nextcloud refuses, the log has the name and the length."""
+async def test_invalid_argument_is_not_logged(server: Server) -> None:
+    """For an argument that is invalid or refused by Nextcloud, the log has its name and length."""
     telling = "tel+49z151z23456789 alice@example.org /Private/Diagnosis.pdf"  # no part can be one of an id
     token = server.keycloak.mint(scope=EVERYTHING)
     server.nextcloud.on("PROPFIND", f"{FILES}/{quote(telling)}", answer(404))
@@ -149,8 +149,8 @@ async def test_a_refused_argument_is_in_no_event(server: Server) -> None:
         assert len(telling) in failed["lengths"].values() or tool == "nc_webdav_create_directory", tool
 
 
-async def test_an_event_says_who_it_was(server: Server) -> None:
-    """The log has the session that Keycloak can end and, once Nextcloud has said it, the user's id there."""
+async def test_event_has_session_and_user(server: Server) -> None:
+    """The log has the Keycloak session and, once Nextcloud has returned it, the user id."""
     with capture_logs() as logged:
         await server.use("nc_whoami")
         server.nextcloud.on("PROPFIND", FILES, answer(404))
@@ -159,8 +159,8 @@ async def test_an_event_says_who_it_was(server: Server) -> None:
     assert (failed["sid"], failed["subject"], failed["user"]) == ("b7aa", "f1c9-alice", "alice")
 
 
-async def test_a_defect_is_one_event(server: Server) -> None:
-    """A crash has the tool, the person and the place; of what the exception says, and of the answer, nothing."""
+async def test_unexpected_exception_is_one_event(server: Server) -> None:
+    """The event has tool, user and source line, and nothing of the exception's message or the response."""
 
     def broken(_: httpx.Request) -> httpx.Response:
         raise RuntimeError("SECRET")
@@ -174,8 +174,8 @@ async def test_a_defect_is_one_event(server: Server) -> None:
     assert "SECRET" not in f"{told}{logged}"
 
 
-async def test_every_event_has_the_id_of_its_request(server: Server) -> None:
-    """The id in the answer's header is the one in the log; what the caller calls it stands beside, cut."""
+async def test_event_has_request_id_of_response(server: Server) -> None:
+    """The id equals the response header; the caller's own id is a separate field and truncated."""
     with capture_logs(processors=[merge_contextvars]) as logged:
         response = await server.post("{}", token="bad", X_Request_Id="c" * 100)
     (refused,) = [event for event in logged if event["event"] == "token.refused"]
@@ -183,8 +183,8 @@ async def test_every_event_has_the_id_of_its_request(server: Server) -> None:
     assert refused["caller_id"] == "c" * 64
 
 
-async def test_without_a_callers_id_there_is_none(server: Server) -> None:
-    """An absent header is absent in the log too."""
+async def test_missing_request_id_header_is_omitted(server: Server) -> None:
+    """Without the header the log has no such field."""
     with capture_logs(processors=[merge_contextvars]) as logged:
         await server.post("{}", token="bad")
     assert all("caller_id" not in event for event in logged)

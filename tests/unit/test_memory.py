@@ -1,4 +1,4 @@
-"""`memory`: what calls may take together, so that none of them ends the server."""
+"""`memory`: the memory budget for the calls of all users, which keeps them from exhausting the server."""
 
 import anyio
 import pytest
@@ -12,8 +12,8 @@ AT_ONCE = 0.05
 PATIENT = 30.0
 
 
-async def test_one_person_leaves_half_of_the_memory() -> None:
-    """One person holds at most half of the budget, so that another finds some at once."""
+async def test_one_user_gets_half_of_the_memory() -> None:
+    """A user holds at most half of the budget, so that another finds some at once."""
     budget = ByteBudget(100)
     async with budget.share(ALICE, 50, max_wait=AT_ONCE):
         with pytest.raises(OverloadedError):
@@ -25,8 +25,8 @@ async def test_one_person_leaves_half_of_the_memory() -> None:
         pass
 
 
-async def test_share_waits_until_enough_is_given_back() -> None:
-    """Whoever finds too little waits for the others, and is served then."""
+async def test_reservation_waits_for_release() -> None:
+    """A call that finds too little memory waits for others and is served then."""
     budget = ByteBudget(100)
     served = anyio.Event()
 
@@ -41,8 +41,8 @@ async def test_share_waits_until_enough_is_given_back() -> None:
     assert served.is_set()
 
 
-async def test_call_keeps_the_largest_of_its_answers() -> None:
-    """What a call reads one after the other takes one share, which it gives back with its own answer."""
+async def test_call_reserves_its_largest_response() -> None:
+    """Consecutive reads of a call share one reservation, which ends with the call's own response."""
     budget = ByteBudget(100)
     async with budget.call(ALICE, 10, max_wait=AT_ONCE):
         await memory.take(20, max_wait=AT_ONCE)
@@ -56,16 +56,16 @@ async def test_call_keeps_the_largest_of_its_answers() -> None:
         pass
 
 
-async def test_call_that_reads_a_larger_answer_after_a_smaller_one() -> None:
-    """What a call holds itself is not held against it: alone it gets as much in two steps as in one."""
+async def test_larger_second_response_extends_reservation() -> None:
+    """A call's own reservation does not count against it: alone it gets as much in two steps as in one."""
     budget = ByteBudget(100)
     async with budget.call(ALICE, 1, max_wait=AT_ONCE):
         await memory.take(20, max_wait=AT_ONCE)
         await memory.take(70, max_wait=AT_ONCE)
 
 
-async def test_calls_of_one_person_do_not_wait_for_each_other() -> None:
-    """However many of a person's calls want a large answer, one after the other gets it."""
+async def test_calls_of_one_user_do_not_deadlock() -> None:
+    """If several calls of a user need large responses, they get them one after the other."""
     budget = ByteBudget(100)
     read: list[int] = []
 
@@ -80,8 +80,8 @@ async def test_calls_of_one_person_do_not_wait_for_each_other() -> None:
     assert sorted(read) == [0, 1, 2, 3, 4, 5]
 
 
-async def test_one_answer_too_many_is_refused() -> None:
-    """Two calls that both want what is left do not wait for each other for ever."""
+async def test_competing_extensions_are_refused() -> None:
+    """Two calls that both need the remaining memory do not wait for each other forever."""
     budget = ByteBudget(100)
     refused: list[OverloadedError] = []
 
@@ -99,6 +99,6 @@ async def test_one_answer_too_many_is_refused() -> None:
     assert refused
 
 
-async def test_without_a_call_nothing_is_counted() -> None:
-    """What the server reads for itself, such as at a probe, is not held against anybody."""
+async def test_reads_outside_calls_are_not_counted() -> None:
+    """Reads of the server itself, such as probes, count for no user."""
     await memory.take(10**12, max_wait=AT_ONCE)

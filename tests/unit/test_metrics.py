@@ -1,4 +1,4 @@
-"""`metrics`: what Prometheus is told, and what it is not."""
+"""`metrics`: what is and what is not published for Prometheus."""
 
 import httpx
 import pytest
@@ -31,8 +31,8 @@ def _samples() -> dict[Sample, float]:
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
-async def test_a_use_is_counted_by_its_outcome(server: Server) -> None:
-    """What went well, what an error stopped and what a defect did are told apart, tool by tool."""
+async def test_calls_are_counted_by_outcome(server: Server) -> None:
+    """Success, error and unexpected exception are counted separately for each tool."""
 
     def crash(_: httpx.Request) -> httpx.Response:
         raise LookupError
@@ -63,16 +63,16 @@ async def test_a_use_is_counted_by_its_outcome(server: Server) -> None:
     assert set(counted.values()) == {0, 1}
 
 
-async def test_a_failed_exchange_is_counted(server: Server) -> None:
-    """It is the outcome of the call that it stopped, which is what an operator is woken by."""
+async def test_failed_exchange_is_counted(server: Server) -> None:
+    """The failed exchange is the call's outcome, which an alert can use."""
     change = Change()
     server.keycloak.instead[TOKEN_PATH] = answer(401, json={"error": "unauthorized_client"})
     await server.call("nc_whoami", token=server.keycloak.mint())
     assert change.of("nextcloud_mcp_uses_total", kind="tool", name="nc_whoami", outcome="token_exchange.failed") == 1
 
 
-async def test_what_is_worth_an_alert_begins_at_zero(server: Server) -> None:
-    """Prometheus tells an increase from the first one on, for each tool and resource that there is."""
+async def test_series_start_at_zero(server: Server) -> None:
+    """Prometheus sees an increase only after a first sample, so each tool and resource starts at 0."""
     assert server.nextcloud.requests == []
     samples = _samples()
     for feature in (("tool", "nc_notes_get_note"), ("resource", "nc://Notes/{note_id}")):
@@ -82,7 +82,7 @@ async def test_what_is_worth_an_alert_begins_at_zero(server: Server) -> None:
 
 
 async def test_refusals_are_counted_by_status(server: Server) -> None:
-    """What is refused before anything runs shows by its HTTP status; health and metadata do not count."""
+    """Requests refused before a call are counted by HTTP status; health and metadata are not."""
     change = Change()
     await server.call("nc_whoami", token=None)
     await server.call("nc_notes_get_note", {"note_id": 7}, token=server.keycloak.mint(scope="files:read"))
@@ -93,8 +93,8 @@ async def test_refusals_are_counted_by_status(server: Server) -> None:
 
 
 @pytest.mark.parametrize("told", [answer(404), answer(200, json={"id": 7})], ids=["an error", "an answer"])
-async def test_upstreams_are_timed(server: Server, told: Answer) -> None:
-    """A call in exchange mode shows by one observation of Keycloak, and one for each request to Nextcloud."""
+async def test_upstream_requests_are_timed(server: Server, told: Answer) -> None:
+    """An exchange-mode call is one observation for Keycloak and one for each Nextcloud request."""
     server.nextcloud.on("GET", f"{NOTES}/7", told)
     change = Change()
     await server.call("nc_notes_get_note", {"note_id": 7}, token=server.keycloak.mint(scope=EVERYTHING))
@@ -102,8 +102,8 @@ async def test_upstreams_are_timed(server: Server, told: Answer) -> None:
     assert change.of("nextcloud_mcp_upstream_seconds_count", upstream="nextcloud") == len(server.nextcloud.requests)
 
 
-async def test_no_label_names_anybody(server: Server) -> None:
-    """Neither the person nor the client, nor what they asked for, is anywhere in what is published."""
+async def test_labels_contain_no_personal_data(server: Server) -> None:
+    """No published label has the user, the client or an argument."""
     token = server.keycloak.mint(scope=EVERYTHING, sub="subject-of-alice", azp="client-of-alice")
     await server.call("nc_notes_get_note", {"note_id": 7351}, token=token)
     await server.call("no_such_tool_7351", token=token)

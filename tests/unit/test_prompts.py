@@ -1,4 +1,4 @@
-"""`tools.prompts`: orders for the model, shown to those for whom they can be carried out."""
+"""`prompts`: prompts, which are listed if their tools are available."""
 
 import re
 from typing import Final
@@ -33,8 +33,8 @@ async def text_of(server: Server, name: str, arguments: dict[str, str], version:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_prompts_are_shown_and_read(server: Server, version: str) -> None:
-    """Each has a title, a description, and arguments that say what they are; its text has what was put in."""
+async def test_prompts_are_listed_and_read(server: Server, version: str) -> None:
+    """Each has title, description and described arguments; its text includes their values."""
     prompts = await listed(server, version=version)
     assert prompts.keys() == ARGUMENTS.keys()
     for name, arguments in ARGUMENTS.items():
@@ -46,8 +46,8 @@ async def test_prompts_are_shown_and_read(server: Server, version: str) -> None:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.function.__name__)
-def test_a_prompt_speaks_of_tools_that_there_are(prompt: Prompt) -> None:
-    """Those that it declares, and no other; and none that changes anything."""
+def test_prompt_mentions_only_declared_tools(prompt: Prompt) -> None:
+    """The text mentions exactly the declared tools, and none of them writes."""
     text = prompt.function(**ARGUMENTS[prompt.function.__name__])
     assert set(re.findall(r"\bnc_\w+", text)) == prompt.tools
     assert prompt.tools <= TOOL_SCOPES.keys()
@@ -63,13 +63,13 @@ def test_a_prompt_speaks_of_tools_that_there_are(prompt: Prompt) -> None:
         pytest.param("notes:read", set(), id="no calendar"),
     ],
 )
-async def test_a_prompt_is_as_good_as_its_tools(server: Server, scope: str, shown: set[str], version: str) -> None:
-    """Whoever lacks a scope that it takes is not shown it."""
+async def test_prompt_requires_scopes_of_its_tools(server: Server, scope: str, shown: set[str], version: str) -> None:
+    """Without one of the scopes it is not listed."""
     assert (await listed(server, scope=scope, version=version)).keys() == shown
 
 
-async def test_a_prompt_needs_the_apps_of_its_tools(server: Server) -> None:
-    """Nor are those shown it whose Nextcloud lacks an app."""
+async def test_prompt_requires_apps_of_its_tools(server: Server) -> None:
+    """If Nextcloud lacks one of the apps, it is not listed."""
     server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core", "dav"))
     assert await listed(server) == {}
 
@@ -86,24 +86,24 @@ async def test_a_prompt_needs_the_apps_of_its_tools(server: Server) -> None:
         ),
     ],
 )
-async def test_a_wrong_request_says_what_is_right(server: Server, params: dict[str, object], sentence: str) -> None:
-    """The client is told in a sentence."""
+async def test_invalid_request_is_explained(server: Server, params: dict[str, object], sentence: str) -> None:
+    """The client gets one sentence with the valid form."""
     response = await server.request("prompts/get", params, token=server.keycloak.mint())
     error = answered(response)["error"]
     assert error["code"] == INVALID_PARAMS
     assert sentence in error["message"]
 
 
-async def test_arguments_of_prompts_are_not_completed(server: Server) -> None:
-    """A client that tries is proposed nothing, which is no error; and nothing is asked of Nextcloud."""
+async def test_prompt_arguments_are_not_completed(server: Server) -> None:
+    """Completion returns no values and no error, and sends no request."""
     params = {"ref": {"type": "ref/prompt", "name": "weeks_review"}, "argument": {"name": "week", "value": "2026"}}
     response = await server.request("completion/complete", params, token=server.keycloak.mint())
     assert answered(response)["result"]["completion"]["values"] == []
     assert server.nextcloud.requests == []
 
 
-async def test_a_server_without_their_apps_has_no_prompts() -> None:
-    """Where settings leave none, none are announced or served."""
+async def test_limited_server_has_no_prompts() -> None:
+    """If the settings leave no prompt, none is announced or served."""
     initialize = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "unit-test", "version": "1"}}
     async with serving({**PASS_THROUGH, "MCP_APPS": "files"}) as server:
         token = server.keycloak.mint()

@@ -1,6 +1,6 @@
-"""`protocol`: requests that take too long, or that could mean two things, end their connection.
+"""`protocol`: slow or ambiguous requests end their connection.
 
-The application is a small one; time limits are shortened, and nothing is measured but that they come.
+The tests use a small application and short timeouts; they check that a timeout occurs, not when.
 """
 
 import asyncio
@@ -100,16 +100,16 @@ def post(path: str, length: int) -> bytes:
 
 @pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("sent", [b"", b"G", GET[:-2], b"\r\n"], ids=["nothing", "a byte", "half", "empty line"])
-async def test_header_that_does_not_come_ends_the_connection(clients: Clients, sent: bytes) -> None:
-    """However much of the header has come, it must be complete in time."""
+async def test_incomplete_header_times_out(clients: Clients, sent: bytes) -> None:
+    """The header must be complete in time, however much of it has arrived."""
     connection = await clients.connect()
     await connection.send(sent)
     assert (await connection.rest()).startswith(b"HTTP/1.1 4")
 
 
 @pytest.mark.usefixtures("short_timeouts")
-async def test_trickle_does_not_extend_the_header_limit(clients: Clients) -> None:
-    """A byte now and then is no progress, also in a request after others on the same connection."""
+async def test_trickled_header_does_not_extend_timeout(clients: Clients) -> None:
+    """Single bytes do not extend the timeout, also for later requests on a connection."""
     connection = await clients.connect()
     await connection.send(GET)
     assert (await connection.answer())[0] == 200
@@ -122,18 +122,18 @@ async def test_trickle_does_not_extend_the_header_limit(clients: Clients) -> Non
 
 @pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("path", ["/reads", "/at-once"])
-async def test_body_that_does_not_come_ends_the_connection(clients: Clients, path: str) -> None:
-    """Whether the application waits for the body or has answered long ago."""
+async def test_missing_body_times_out(clients: Clients, path: str) -> None:
+    """The timeout applies while the application waits for the body and after it has responded."""
     connection = await clients.connect()
     await connection.send(post(path, 100) + b"some")
     answer = await connection.rest()
     assert answer.startswith(b"HTTP/1.1 408 " if path == "/reads" else b"HTTP/1.1 200 ")
 
 
-async def test_slow_body_is_read_as_long_as_it_keeps_the_rate(
+async def test_slow_body_is_read_above_minimum_rate(
     clients: Clients, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload may take many times the longest pause, and fails below the least rate."""
+    """An upload may take much longer than the read timeout, but fails below the minimum rate."""
     monkeypatch.setattr(protocol, "STALL_TIMEOUT", 2.0)
     monkeypatch.setattr(protocol, "MIN_BYTES_PER_SECOND", 500)
     honest = await clients.connect()
@@ -155,10 +155,10 @@ async def test_slow_body_is_read_as_long_as_it_keeps_the_rate(
     assert b" 408 " in await ended
 
 
-async def test_body_is_not_read_before_it_is_asked_for(
+async def test_body_is_read_on_demand(
     clients: Clients, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever waits in the application holds no body in memory, and the time does not count."""
+    """While the application does not read, no body is held in memory and the timeout does not run."""
     monkeypatch.setattr(protocol, "STALL_TIMEOUT", 2.0)
     connection = await clients.connect()
     await connection.send(post("/waits", 2**25))
@@ -173,10 +173,8 @@ async def test_body_is_not_read_before_it_is_asked_for(
 
 @pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
-async def test_answer_that_is_not_taken_ends_the_connection(
-    clients: Clients, monkeypatch: pytest.MonkeyPatch, close: bytes
-) -> None:
-    """A client that reads nothing is cut off, whether the server would close the connection after the answer or not."""
+async def test_unread_response_times_out(clients: Clients, monkeypatch: pytest.MonkeyPatch, close: bytes) -> None:
+    """A client that does not read is disconnected, with and without keep-alive."""
     monkeypatch.setattr(protocol, "MIN_BYTES_PER_SECOND", 2**22)
     connection = await clients.connect()
     connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -219,8 +217,8 @@ TWO_MEANINGS: Final = {
 
 @pytest.mark.requirement("rfc9112-length-or-coding", "rfc9112-bad-length")
 @pytest.mark.parametrize("rest", TWO_MEANINGS.values(), ids=TWO_MEANINGS)
-async def test_ambiguous_length_closes_the_connection(clients: Clients, application: Application, rest: bytes) -> None:
-    """What may be two requests for a proxy is refused, and nothing after it is taken for a request."""
+async def test_ambiguous_length_closes_connection(clients: Clients, application: Application, rest: bytes) -> None:
+    """A request that a proxy may read as two is refused, and no further request is read."""
     connection = await clients.connect()
     await connection.send(b"POST /reads HTTP/1.1\r\n" + HOST + rest + GET)
     answer = await connection.rest()
@@ -230,8 +228,8 @@ async def test_ambiguous_length_closes_the_connection(clients: Clients, applicat
 
 
 @pytest.mark.requirement("rfc9112-length-or-coding")
-async def test_coding_in_http_1_0_is_refused(clients: Clients) -> None:
-    """HTTP/1.0 knows no transfer codings (RFC 9112 section 6.1)."""
+async def test_transfer_coding_in_http_1_0_is_refused(clients: Clients) -> None:
+    """HTTP/1.0 has no transfer codings (RFC 9112 section 6.1)."""
     connection = await clients.connect()
     await connection.send(b"POST /reads HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET)
     assert (await connection.rest()).count(b"HTTP/1.1 ") == 1
@@ -247,14 +245,14 @@ async def test_coding_in_http_1_0_is_refused(clients: Clients) -> None:
     ids=["a long line", "many lines", "a long path"],
 )
 async def test_large_header_is_refused(clients: Clients, request_: bytes) -> None:
-    """Also if it comes at once."""
+    """This holds even if it arrives at once."""
     connection = await clients.connect()
     await connection.send(request_)
     assert (await connection.rest()).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_tiny_chunks_are_refused(clients: Clients, application: Application) -> None:
-    """A body in very small pieces costs the parser a thousandfold; some are no fault, many are."""
+    """Parsing very small chunks is a thousand times slower; a few are accepted, many are refused."""
     chunked = b"POST /reads HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
     few = await clients.connect()
     await few.send(chunked + b"1\r\nx\r\n" * 500 + b"0\r\n\r\n")
@@ -265,8 +263,8 @@ async def test_tiny_chunks_are_refused(clients: Clients, application: Applicatio
     assert [len(body) for body in application.bodies] == [500]
 
 
-async def test_endless_body_after_the_answer_ends_the_connection(clients: Clients) -> None:
-    """An application that does not want the body is no reason to take it for ever."""
+async def test_endless_unread_body_closes_connection(clients: Clients) -> None:
+    """A body that the application does not read is not received forever."""
     connection = await clients.connect()
     await connection.send(post("/at-once", 2**40))
     ended = asyncio.ensure_future(connection.rest())
@@ -276,8 +274,8 @@ async def test_endless_body_after_the_answer_ends_the_connection(clients: Client
     assert (await ended).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_unread_body_leaves_the_connection_usable(clients: Clients) -> None:
-    """An honest client that is answered early sends its body to the end, and its next request is answered."""
+async def test_short_unread_body_keeps_connection(clients: Clients) -> None:
+    """A client that got an early response can finish its body and send the next request."""
     connection = await clients.connect()
     await connection.send(post("/at-once", 2**22))
     assert await connection.answer() == (200, b"here")
@@ -285,16 +283,16 @@ async def test_unread_body_leaves_the_connection_usable(clients: Clients) -> Non
     assert await connection.answer() == (200, b"here")
 
 
-async def test_pipelined_requests_are_answered_one_by_one(clients: Clients) -> None:
-    """In order, bodies included."""
+async def test_pipelined_requests_are_answered_in_order(clients: Clients) -> None:
+    """They are answered in order, bodies included."""
     connection = await clients.connect()
     await connection.send((post("/reads", 3) + b"abc" + GET) * 200)
     answers = [await connection.answer() for _ in range(400)]
     assert answers == [(200, b"3"), (200, b"here")] * 200
 
 
-async def test_newcomer_takes_the_place_of_who_waits_longest(clients: Clients) -> None:
-    """Connections without a request do not keep others out, however many there are."""
+async def test_idle_connection_is_closed_for_new_one(clients: Clients) -> None:
+    """Connections without a request don't keep new ones out, however many they are."""
     idle = [await clients.connect() for _ in range(40)]
     newcomer = await clients.connect()
     await newcomer.send(GET)
@@ -304,10 +302,8 @@ async def test_newcomer_takes_the_place_of_who_waits_longest(clients: Clients) -
     assert await idle[-1].answer() == (200, b"here")
 
 
-async def test_newcomer_takes_the_place_of_a_body_that_does_not_come(
-    clients: Clients, application: Application
-) -> None:
-    """Nor do bodies that are waited for; the application learns that its client is gone."""
+async def test_stalled_body_is_closed_for_new_connection(clients: Clients, application: Application) -> None:
+    """Stalled uploads don't keep new connections out; the application sees a disconnect."""
     stalled = await clients.crowd(16, post("/reads", 100) + b"some")
     newcomer = await clients.connect()
     await newcomer.send(GET)
@@ -320,8 +316,8 @@ async def test_newcomer_takes_the_place_of_a_body_that_does_not_come(
     assert len(application.bodies) == 1
 
 
-async def test_without_a_place_the_answer_is_503(clients: Clients, application: Application) -> None:
-    """Where each connection has a request under way, those are finished, and a further one is told to come again."""
+async def test_request_over_connection_limit_is_503(clients: Clients, application: Application) -> None:
+    """If every connection has an active request, those are finished, and a further one gets 503."""
     busy: list[Connection] = []
     for _ in range(16):
         busy.append(await clients.connect())
@@ -336,10 +332,10 @@ async def test_without_a_place_the_answer_is_503(clients: Clients, application: 
     assert [await each.answer() for each in busy] == [(200, b"0")] * 16
 
 
-async def test_broken_body_of_a_request_under_way_is_no_defect(
+async def test_broken_body_is_a_disconnect(
     clients: Clients, application: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The application learns that its client is gone; neither side raises anything."""
+    """The application sees a disconnect; neither side raises an exception."""
     connection = await clients.connect()
     await connection.send(b"POST /waits HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n")
     await application.until_begun(1)

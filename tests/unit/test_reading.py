@@ -1,4 +1,4 @@
-"""A token with reading scopes alone can't make this server send Nextcloud a request that writes: tool by tool."""
+"""A token with reading scopes only can't make this server send a writing request to Nextcloud, for any tool."""
 
 import re
 from pathlib import Path
@@ -21,8 +21,8 @@ ASKS_FOR_FREE_BUSY: Final = re.compile(r"POST /remote\.php/dav/calendars/[^/]+/o
 
 
 @pytest.mark.parametrize("app", sorted(WALKS))
-async def test_what_reads_sends_nothing_that_writes(app: str, tmp_path: Path) -> None:
-    """On a walk through every tool and resource of an app, those that read send safe methods alone."""
+async def test_reading_tools_send_safe_methods_only(app: str, tmp_path: Path) -> None:
+    """In a walk through every tool and resource of an app, those that read send safe methods only."""
     async with recorded(tmp_path) as old:
         await WALKS[app](old)
     declared = {tool.name: tool.annotations for app in APPS for tool in app.tools}
@@ -44,22 +44,22 @@ def _is_safe(request: str) -> bool:
     return request.partition(" ")[0] in SAFE_METHODS or ASKS_FOR_FREE_BUSY.fullmatch(request) is not None
 
 
-def test_a_resource_needs_a_reading_scope() -> None:
-    """There is no other kind: what is read as a resource is covered by the walk above."""
+def test_resources_require_reading_scopes() -> None:
+    """Resources have reading scopes only, so the walk above covers them."""
     assert all(scopes <= set(READING.split()) for scopes in RESOURCE_SCOPES.values())
 
 
 @pytest.mark.parametrize("tool", WRITING_TOOLS)
-async def test_reading_scopes_call_no_tool_that_writes(server: Server, tool: str) -> None:
-    """With every reading scope there is, a tool that needs another is refused before anything is asked."""
+async def test_reading_scopes_call_no_writing_tool(server: Server, tool: str) -> None:
+    """With all reading scopes, a tool that needs another scope is refused before any request."""
     response = await server.call(tool, token=server.keycloak.mint(scope=READING))
     assert response.status_code == 403
     assert challenge(response)["error"] == "insufficient_scope"
     assert server.nextcloud.requests == []
 
 
-async def test_a_reading_server_calls_no_tool_that_writes() -> None:
-    """With every scope there is, a server that is limited to reading has none of them."""
+async def test_read_only_server_calls_no_writing_tool() -> None:
+    """Even with all scopes, a read-only server has no writing tools."""
     async with serving({**PASS_THROUGH, "MCP_READ_ONLY": "true"}) as server:
         for tool in WRITING_TOOLS:
             assert (await server.misuse(tool)).startswith(f"There is no tool '{tool}'")

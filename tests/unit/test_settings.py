@@ -1,4 +1,4 @@
-"""`settings`: read once, at the start; what is wrong is named in one line."""
+"""`settings`: read once at the start; an invalid setting is reported in one line."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +14,8 @@ SECRET: Final = "do-not-show-me"
 
 
 @pytest.mark.requirement("transport-localhost")
-def test_the_least_is_three_addresses() -> None:
-    """Nextcloud, this server and the realm are enough for pass-through; all else has a default."""
+def test_minimal_pass_through_settings() -> None:
+    """Nextcloud, this server and the realm suffice for pass-through; all other settings have a default."""
     settings = load_settings(PASS_THROUGH)
     assert settings.mode == "pass-through"
     assert settings.client_id == "http://localhost:8000/mcp"
@@ -25,29 +25,29 @@ def test_the_least_is_three_addresses() -> None:
     assert (settings.host, settings.port, settings.log_level) == ("127.0.0.1", 8000, "INFO")
 
 
-def test_exchange_needs_a_secret_besides() -> None:
-    """With a secret, exchange works with defaults too."""
+def test_minimal_exchange_settings() -> None:
+    """Exchange requires a secret as well; all other settings have a default."""
     settings = load_settings(EXCHANGE)
     assert settings.mode == "exchange"
     assert settings.server_scope == "nextcloud-mcp:exchange"
 
 
 @pytest.mark.parametrize("value", ["true", "True", "1", "yes", "on", "TRUE", "t", "y"])
-def test_each_way_of_yes_gives_the_mode_and_its_scope(value: str) -> None:
-    """However `true` is written, mode and default scope agree."""
+def test_true_spellings_set_mode_and_scope(value: str) -> None:
+    """For each spelling of `true`, mode and default scope agree."""
     settings = load_settings({**EXCHANGE, "ENABLE_TOKEN_EXCHANGE": value})
     assert (settings.mode, settings.server_scope) == ("exchange", "nextcloud-mcp:exchange")
 
 
 @pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", "", "f", "n"])
-def test_each_way_of_no_gives_the_mode_and_its_scope(value: str) -> None:
-    """However `false` is written, and also as an empty variable."""
+def test_false_spellings_set_mode_and_scope(value: str) -> None:
+    """For each spelling of `false` and for an empty variable, mode and default scope agree."""
     settings = load_settings({**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": value})
     assert (settings.mode, settings.server_scope) == ("pass-through", "nextcloud-mcp:pass-through")
 
 
-def test_each_can_be_set() -> None:
-    """Each variable ends up in the setting it names."""
+def test_every_setting_can_be_set() -> None:
+    """Each variable sets its setting."""
     settings = load_settings(
         {
             "NEXTCLOUD_HOST": "https://cloud.example.org/nextcloud/",
@@ -87,15 +87,15 @@ def test_each_can_be_set() -> None:
         pytest.param("https://mcp.example.org/", "/", id="root"),
     ],
 )
-def test_the_path_of_the_endpoint_is_that_of_the_url(url: str, path: str) -> None:
-    """The public URL says where the endpoint is; a slash at its end is no part of the identifier."""
+def test_endpoint_path_is_that_of_public_url(url: str, path: str) -> None:
+    """The public URL sets the endpoint's path; a trailing slash is not part of the identifier."""
     settings = load_settings({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url})
     assert settings.path == path
     assert settings.client_id == settings.server_url == url.rstrip("/")
 
 
-def test_a_url_is_kept_as_it_is_written() -> None:
-    """Resource identifiers are compared character by character, so nothing is normalised (RFC 8707 section 2)."""
+def test_url_is_not_normalized() -> None:
+    """Resource identifiers are compared character by character (RFC 8707 section 2)."""
     url = "https://MCP.example.org:443/Mcp"
     assert load_settings({**PASS_THROUGH, "NEXTCLOUD_MCP_SERVER_URL": url}).server_url == url
 
@@ -157,8 +157,8 @@ WRONG: Final[Mapping[str, tuple[dict[str, str], str]]] = {
 
 @pytest.mark.requirement("rfc8707-absolute-uri", "rfc8707-no-query")
 @pytest.mark.parametrize(("changes", "line"), WRONG.values(), ids=WRONG.keys())
-def test_what_is_wrong_is_named_in_one_line(changes: dict[str, str], line: str) -> None:
-    """The first wrong or missing setting is named, with what is wrong; no value that could be a secret is shown."""
+def test_invalid_setting_is_reported_in_one_line(changes: dict[str, str], line: str) -> None:
+    """The first invalid or missing setting is named with the reason, without any value that may be secret."""
     environ = {**PASS_THROUGH, **changes}
     if "ENABLE_TOKEN_EXCHANGE" not in changes and "OIDC_CLIENT_SECRET_FILE" not in changes:
         environ["OIDC_CLIENT_SECRET"] = SECRET
@@ -169,8 +169,8 @@ def test_what_is_wrong_is_named_in_one_line(changes: dict[str, str], line: str) 
     assert SECRET not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
 
 
-def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
-    """Docker and Kubernetes hand secrets over as files; the line break at their end is no part of them."""
+def test_secret_can_be_read_from_file(tmp_path: Path) -> None:
+    """Docker and Kubernetes mount secrets as files; a line break at the end is removed."""
     file = tmp_path / "secret"
     file.write_text(f"{SECRET}\n")
     settings = load_settings({**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": "1", "OIDC_CLIENT_SECRET_FILE": str(file)})
@@ -186,8 +186,8 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
         pytest.param(b"\xff\xfe", "can't be read (UnicodeDecodeError)", id="not text"),
     ],
 )
-def test_a_secret_file_without_a_secret_stops_the_start(tmp_path: Path, content: bytes, problem: str) -> None:
-    """A file that was mounted empty, or is not text, is named."""
+def test_empty_secret_file_stops_the_start(tmp_path: Path, content: bytes, problem: str) -> None:
+    """The error names a file that is empty or not text."""
     file = tmp_path / "secret"
     file.write_bytes(content)
     with pytest.raises(SettingsError) as caught:
@@ -195,8 +195,8 @@ def test_a_secret_file_without_a_secret_stops_the_start(tmp_path: Path, content:
     assert str(caught.value) == f"OIDC_CLIENT_SECRET_FILE: {file} {problem}."
 
 
-def test_a_secret_in_two_places_stops_the_start(tmp_path: Path) -> None:
-    """Given as a variable and as a file, one would be ignored silently."""
+def test_secret_in_variable_and_file_stops_the_start(tmp_path: Path) -> None:
+    """One of them would be ignored silently."""
     file = tmp_path / "secret"
     file.write_text(SECRET)
     with pytest.raises(SettingsError) as caught:
@@ -204,19 +204,19 @@ def test_a_secret_in_two_places_stops_the_start(tmp_path: Path) -> None:
     assert str(caught.value) == "OIDC_CLIENT_SECRET: OIDC_CLIENT_SECRET_FILE is set too; keep one of them."
 
 
-def test_exchange_works_with_a_private_key_in_place_of_a_secret() -> None:
-    """One proof of who the server is will do, and either will."""
+def test_exchange_works_with_private_key() -> None:
+    """The client authenticates with a secret or with a private key."""
     key = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_PRIVATE_KEY_FILE": "/run/secrets/key"}
     settings = load_settings({**PASS_THROUGH, **key})
     assert (settings.mode, settings.client_secret) == ("exchange", None)
     assert settings.client_private_key_file == Path("/run/secrets/key")
 
 
-def test_a_secret_is_not_in_the_settings_repr() -> None:
-    """Settings that are logged or shown in a traceback give no secret away."""
+def test_settings_repr_hides_secret() -> None:
+    """The repr in a log or traceback contains no secret."""
     assert SECRET not in repr(load_settings({**EXCHANGE, "OIDC_CLIENT_SECRET": SECRET}))
 
 
-def test_other_variables_are_nobodys_business() -> None:
-    """An environment holds much else."""
+def test_other_variables_are_ignored() -> None:
+    """The environment contains unrelated variables."""
     assert load_settings({**PASS_THROUGH, "PATH": "/bin", "MCP_PORTS": "x"}).port == 8000

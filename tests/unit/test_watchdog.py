@@ -1,6 +1,6 @@
-"""`watchdog`: a server whose event loop stands still ends, and says where it stood.
+"""`watchdog`: a server with a blocked event loop exits and logs where it was blocked.
 
-The server is a process of its own whose loop a patch stops; the time limits are shortened.
+The server runs in its own process, in which a patch blocks the event loop; the time limits are shortened.
 """
 
 import json
@@ -62,8 +62,8 @@ def run(command: list[str], sent: signal.Signals | None = None) -> tuple[int, st
 
 @pytest.mark.parametrize("sent", [None, signal.SIGTERM], ids=["alone", "SIGTERM"])
 @pytest.mark.parametrize("standstill", STANDSTILLS.values(), ids=STANDSTILLS)
-def test_server_whose_loop_stands_still_ends(standstill: str, sent: signal.Signals | None) -> None:
-    """Whatever keeps the loop, and whether somebody asks it to stop: one event says where, without any value."""
+def test_blocked_server_exits(standstill: str, sent: signal.Signals | None) -> None:
+    """Whatever blocks the loop, and with or without a signal, one event has the location and no values."""
     status, log = run(program(standstill), sent)
     assert status == EXIT_STATUS
     (event,) = [json.loads(line) for line in log.splitlines() if '"event_loop.stands_still"' in line]
@@ -72,16 +72,16 @@ def test_server_whose_loop_stands_still_ends(standstill: str, sent: signal.Signa
     assert "do-not-show-me" not in log
 
 
-def test_second_signal_ends_a_server_that_stands_still() -> None:
-    """Nobody has to wait for the watchdog."""
+def test_second_signal_ends_blocked_server() -> None:
+    """A second signal does not wait for the watchdog."""
     patch = "watchdog.MAX_STANDSTILL_SECONDS = 1000"
     command = program("import os, signal; os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(1000)", patch)
     status, _ = run(command, signal.SIGTERM)
     assert status == 128 + signal.SIGTERM
 
 
-def test_code_that_lets_no_handler_run_is_ended_as_well() -> None:
-    """By a thread that needs nothing of Python; it writes where the loop stands."""
+def test_code_that_blocks_signal_handlers_is_ended() -> None:
+    """A thread that does not depend on Python ends the process and writes the location."""
     blocked = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); " + STANDSTILLS["a wait"]
     status, log = run(program(blocked, "watchdog.LAST_RESORT_SECONDS = 3"))
     assert status not in {0, EXIT_STATUS}
@@ -90,7 +90,7 @@ def test_code_that_lets_no_handler_run_is_ended_as_well() -> None:
 
 
 def test_paused_process_is_not_ended() -> None:
-    """A process that was stopped for longer than the limit goes on, as after `docker pause`."""
+    """A process paused longer than the limit continues, as after `docker pause`."""
     short = "watchdog._BEAT_SECONDS = 0.2"
     with subprocess.Popen(  # noqa: S603
         program("pass", short), env={**os.environ, **serving_settings()}, stdout=subprocess.PIPE, text=True
@@ -110,8 +110,8 @@ def test_paused_process_is_not_ended() -> None:
             process.kill()
 
 
-def test_ended_server_is_started_again() -> None:
-    """Compose restarts both servers, in good time for whoever stops them."""
+def test_ended_server_is_restarted() -> None:
+    """Compose restarts both servers, and when it stops them waits longer than the watchdog."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     for name in ("mcp-exchange", "mcp-pass-through"):
         service = compose["services"][name]

@@ -1,4 +1,4 @@
-"""What a tool reads can be given back to the tool that changes it, whichever program wrote it: nothing else changes."""
+"""A value that one tool reads can be passed unchanged to the tool that writes it, whichever program wrote it."""
 
 import json
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ def parts(told: dict[str, Any], fields: tuple[str, ...]) -> Iterator[dict[str, A
 
 
 @pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
-async def test_an_event_is_given_back(server: Server, ical: str) -> None:
-    """As nc_calendar_get_event gives it, with its zone and all."""
+async def test_event_round_trips(server: Server, ical: str) -> None:
+    """The result of nc_calendar_get_event, zone included, can be passed back."""
     holds(server.nextcloud, {"theirs": ical})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
     event = {"calendar_name": "work", "event_uid": "theirs"}
@@ -57,8 +57,8 @@ async def test_an_event_is_given_back(server: Server, ical: str) -> None:
 
 
 @pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
-async def test_an_occurrence_is_given_back(server: Server, ical: str) -> None:
-    """As lists give it, and as reading it alone does; it stays one like the others."""
+async def test_occurrence_round_trips(server: Server, ical: str) -> None:
+    """The result of listing or reading it can be passed back, and it stays an ordinary occurrence."""
     holds(server.nextcloud, {"theirs": ical})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
     event = {"calendar_name": "work", "event_uid": "theirs"}
@@ -72,8 +72,8 @@ async def test_an_occurrence_is_given_back(server: Server, ical: str) -> None:
 
 
 @given(program=st.sampled_from(sorted(WRITTEN_BY)), names=st.sets(st.sampled_from(EVENT_FIELDS), min_size=1))
-def test_any_fields_of_an_event_are_given_back(program: str, names: set[str]) -> None:
-    """In whatever combination."""
+def test_every_subset_of_event_fields_round_trips(program: str, names: set[str]) -> None:
+    """Every combination of fields can be passed back."""
     ical = WRITTEN_BY[program]
     series = Series(stored(ical))
     told = series.event(series.main).model_dump()
@@ -81,8 +81,8 @@ def test_any_fields_of_an_event_are_given_back(program: str, names: set[str]) ->
 
 
 @pytest.mark.parametrize("ical", TASKS.values(), ids=TASKS.keys())
-async def test_a_task_is_given_back(server: Server, ical: str) -> None:
-    """As lists give it; one that repeats does not go on by that."""
+async def test_task_round_trips(server: Server, ical: str) -> None:
+    """A listed task can be passed back; a recurring one does not advance."""
     has_calendar(server.nextcloud, takes="VTODO")
     has_calendars(server.nextcloud, calendar("work", takes="VTODO"))
     holds(server.nextcloud, {"theirs": ical})
@@ -122,8 +122,8 @@ def timed(kind: str, end: str, lines: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("lines", TIMES.values(), ids=TIMES.keys())
-async def test_a_time_of_an_event_is_given_back_in_any_spelling(server: Server, lines: tuple[str, ...]) -> None:
-    """No zone is added to a time that had none, whatever else changes; the person's own zone is another."""
+async def test_event_time_round_trips_in_any_spelling(server: Server, lines: tuple[str, ...]) -> None:
+    """A floating time gets no zone, even if other fields change; the user's zone differs from the event's."""
     server.nextcloud.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Asia/Tokyo"}))
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
     ical = timed("VEVENT", "DTEND", lines)
@@ -138,8 +138,8 @@ async def test_a_time_of_an_event_is_given_back_in_any_spelling(server: Server, 
 
 
 @pytest.mark.parametrize("lines", TIMES.values(), ids=TIMES.keys())
-async def test_a_time_of_a_task_is_given_back_in_any_spelling(server: Server, lines: tuple[str, ...]) -> None:
-    """As an event's."""
+async def test_task_time_round_trips_in_any_spelling(server: Server, lines: tuple[str, ...]) -> None:
+    """The rules are the same as for events."""
     server.nextcloud.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Asia/Tokyo"}))
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
     has_calendar(server.nextcloud, takes="VTODO")
@@ -155,8 +155,8 @@ async def test_a_time_of_a_task_is_given_back_in_any_spelling(server: Server, li
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS.keys())
-async def test_a_contact_is_given_back(server: Server, card: str) -> None:
-    """As lists give it: each line stays, byte for byte."""
+async def test_contact_round_trips(server: Server, card: str) -> None:
+    """A listed contact can be passed back, and each line stays byte for byte."""
     written = card.replace("\n", "\r\n")
     uid = vcard.uid_of(written)
     path = f"{BOOK}/{uid.replace(':', '%3A')}.vcf"
@@ -198,8 +198,8 @@ DECK_FIELDS: Final = {tool.name: frozenset(tool.arguments.names) for tool in dec
 
 @pytest.mark.parametrize("kind", DECK)
 @pytest.mark.parametrize("changes", [{}, {"owner": "alice"}, {"archived": True}], ids=str)
-async def test_what_deck_has_is_given_back(server: Server, kind: str, changes: dict[str, Any]) -> None:
-    """Every field that reading has and the update takes, the owner of a card as an object for one."""
+async def test_deck_fields_round_trip(server: Server, kind: str, changes: dict[str, Any]) -> None:
+    """Every field that reading returns and the update takes is accepted, including the owner object."""
     where, path, row = DECK[kind]
     row = {**row, **{name: value for name, value in changes.items() if name in row}}
     server.nextcloud.on("GET", DECK_STACK, answer(json=stack()))
@@ -219,8 +219,8 @@ async def test_what_deck_has_is_given_back(server: Server, kind: str, changes: d
 @pytest.mark.parametrize(
     "given", [ALICE, {"id": 1, "participant": ALICE, "cardId": 11, "type": 0}], ids=["user", "row"]
 )
-async def test_people_of_deck_are_given_back(server: Server, tool: str, given: dict[str, Any]) -> None:
-    """As a board or a card lists them."""
+async def test_deck_users_round_trip(server: Server, tool: str, given: dict[str, Any]) -> None:
+    """Users are accepted as boards and cards list them."""
     path = f"{DECK_STACK}/cards/11"
     people = [{"id": 1, "participant": ALICE, "cardId": 11, "type": 0}] if "unassign" in tool else []
     server.nextcloud.on("GET", DECK_STACK, answer(json=stack()))

@@ -1,4 +1,4 @@
-"""`auth.admission`: no tool without its scope, and one exchange a call: end to end, in raw HTTP."""
+"""`auth.admission`: every tool call requires its scope and costs one token exchange, shown in raw HTTP."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -32,8 +32,8 @@ def reader(keycloak: FakeIssuer) -> str:
 @pytest.mark.requirement("mcp-insufficient-scope", "best-scope-enforced-here")
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("tool", sorted(tool for tool, scopes in TOOL_SCOPES.items() if scopes))
-async def test_no_tool_runs_without_its_scope(server: Server, tool: str, version: str) -> None:
-    """Every tool that needs a scope is refused with 403 before anything is exchanged or asked of Nextcloud."""
+async def test_tools_require_their_scope(server: Server, tool: str, version: str) -> None:
+    """Every tool with a scope is refused with 403 before any exchange or request to Nextcloud."""
     response = await server.call(tool, token=server.keycloak.mint(scope="openid profile"), version=version)
     assert response.status_code == 403
     assert challenge(response)["error"] == "insufficient_scope"
@@ -43,10 +43,8 @@ async def test_no_tool_runs_without_its_scope(server: Server, tool: str, version
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("permissions", [31, "31", 3.0])
-async def test_a_share_for_writing_is_refused_without_the_scope_to_write(
-    server: Server, permissions: object, version: str
-) -> None:
-    """A token that may read files shares them for reading alone; the challenge names what more needs."""
+async def test_writable_share_requires_write_scope(server: Server, permissions: object, version: str) -> None:
+    """With the reading scope only read-only shares can be made; the challenge names the scope that is missing."""
     token = server.keycloak.mint(scope="nextcloud-mcp:exchange files:read sharing:write")
     link = {"path": "/d", "share_with": "", "share_type": 3, "permissions": permissions}
     response = await server.call("nc_share_create", link, token=token, version=version)
@@ -60,8 +58,8 @@ async def test_a_share_for_writing_is_refused_without_the_scope_to_write(
     "mcp-step-up-experience", "mcp-step-up-all-at-once", "mcp-scope-consistent", "best-scope-precise-challenge"
 )
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_step_up_keeps_what_is_there(server: Server, version: str) -> None:
-    """The challenge asks for what the token holds of this server's scopes besides what it lacks, and says where."""
+async def test_step_up_challenge_includes_granted_scopes(server: Server, version: str) -> None:
+    """The challenge has the token's scopes of this server plus the missing one, and the metadata URL."""
     response = await server.call("nc_notes_delete_note", token=reader(server.keycloak), version=version)
     parameters = challenge(response)
     assert parameters["scope"] == "nextcloud-mcp:exchange notes:read notes:write"
@@ -70,8 +68,8 @@ async def test_a_step_up_keeps_what_is_there(server: Server, version: str) -> No
 
 
 @pytest.mark.requirement("best-scope-elevation-logged")
-async def test_a_refused_tool_is_one_event(server: Server) -> None:
-    """The log says which client lacked what for which tool, and whose session at Keycloak it was."""
+async def test_refused_call_is_one_log_event(server: Server) -> None:
+    """The log has client, missing scope, tool and Keycloak session."""
     with capture_logs() as events:
         await server.call("nc_notes_delete_note", token=reader(server.keycloak))
     assert [event for event in events if event["event"] == "tool.refused"] == [
@@ -89,8 +87,8 @@ async def test_a_refused_tool_is_one_event(server: Server) -> None:
 
 @pytest.mark.requirement("mcp-no-passthrough")
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_call_is_one_exchange(server: Server, version: str) -> None:
-    """Each tool call exchanges the caller's token once, and Nextcloud sees the exchanged one alone."""
+async def test_call_is_one_exchange(server: Server, version: str) -> None:
+    """Each call exchanges the caller's token once, and Nextcloud receives only the exchanged token."""
     token = server.keycloak.mint()
     issued = server.keycloak.issued()
     server.keycloak.instead[TOKEN_PATH] = answer(json=issued)
@@ -102,7 +100,7 @@ async def test_a_call_is_one_exchange(server: Server, version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_pass_through_exchanges_nothing(pass_through_server: Server, version: str) -> None:
-    """In pass-through mode Nextcloud sees the caller's own token, and the token endpoint is never asked."""
+    """In pass-through mode Nextcloud receives the caller's own token, and the token endpoint is never called."""
     token = pass_through_server.keycloak.mint()
     assert (await pass_through_server.call("nc_whoami", token=token, version=version)).status_code == 200
     assert pass_through_server.keycloak.fetches(TOKEN_PATH) == 0
@@ -117,25 +115,25 @@ async def test_pass_through_exchanges_nothing(pass_through_server: Server, versi
         pytest.param("ping", {}, id="ping"),
     ],
 )
-async def test_what_reaches_no_nextcloud_exchanges_nothing(
+async def test_requests_without_tool_call_exchange_nothing(
     server: Server, method: str, params: Mapping[str, Any], version: str
 ) -> None:
-    """Only a call of one of this server's tools costs Keycloak an exchange."""
+    """Only a call of an existing tool costs a token exchange."""
     await server.request(method, params, token=server.keycloak.mint(), version=version)
     assert server.keycloak.exchanges() == []
     assert server.nextcloud.requests == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_an_unknown_tool_is_a_tool_error(server: Server, version: str) -> None:
-    """A tool that is not there says so, and where the names are."""
+async def test_unknown_tool_is_a_tool_error(server: Server, version: str) -> None:
+    """The error says that the tool does not exist and where the names are listed."""
     response = await server.call("nc_no_such_tool", token=server.keycloak.mint(), version=version)
     assert refusal(response) == "There is no tool 'nc_no_such_tool': call one that tools/list shows."
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_token_that_keycloak_no_longer_honours_gets_401(server: Server, version: str) -> None:
-    """Signed out or disabled: the client is to sign in again by itself, so the answer is HTTP 401."""
+async def test_inactive_token_gets_401(server: Server, version: str) -> None:
+    """After sign-out or deactivation the client has to sign in again, so the answer is HTTP 401."""
     server.keycloak.instead[TOKEN_PATH] = answer(
         400, json={"error": "invalid_request", "error_description": "Invalid token"}
     )
@@ -158,8 +156,8 @@ FAILED_EXCHANGES: Final[Mapping[str, tuple[Answer, str]]] = {
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("failure", "sentence"), FAILED_EXCHANGES.values(), ids=FAILED_EXCHANGES.keys())
-async def test_a_failed_exchange_is_a_tool_error(server: Server, failure: Answer, sentence: str, version: str) -> None:
-    """Any other failure is told as MCP clients show it, and nothing goes on to Nextcloud in its place."""
+async def test_failed_exchange_is_a_tool_error(server: Server, failure: Answer, sentence: str, version: str) -> None:
+    """Any other failure is a tool error, and no request is sent to Nextcloud with another token."""
     server.keycloak.instead[TOKEN_PATH] = failure
     response = await server.call("nc_whoami", token=server.keycloak.mint(), version=version)
     assert sentence in refusal(response)
@@ -167,8 +165,8 @@ async def test_a_failed_exchange_is_a_tool_error(server: Server, failure: Answer
     assert server.nextcloud.requests == []
 
 
-async def test_a_failed_exchange_is_logged_with_its_code(server: Server) -> None:
-    """The event of the failed call has the error's code and the sentence that the caller got."""
+async def test_failed_exchange_is_logged_with_its_code(server: Server) -> None:
+    """The log event has the error's code and the message that the caller received."""
     server.keycloak.instead[TOKEN_PATH] = answer(500)
     with capture_logs() as events:
         response = await server.call("nc_whoami", token=server.keycloak.mint())
@@ -185,8 +183,8 @@ class NoIssuer:
         raise IssuerUnavailableError("No metadata for {subject}", "try again shortly", subject=principal.subject)
 
 
-async def test_credentials_without_an_issuer_are_an_outage() -> None:
-    """When there is no issuer to exchange at, the client gets 503 with `Retry-After`, and nothing runs."""
+async def test_unreachable_issuer_is_503() -> None:
+    """Without a token endpoint the client gets 503 with `Retry-After`, and no tool runs."""
     admission = AdmissionControl(
         Starlette(),
         offer=OFFER,
@@ -204,8 +202,8 @@ async def test_credentials_without_an_issuer_are_an_outage() -> None:
     assert "Retry-After" in response.headers
 
 
-async def test_a_client_that_leaves_while_it_sends_is_nobodys_error() -> None:
-    """Nothing is run, answered or raised for a request whose body never came whole."""
+async def test_disconnect_during_upload_is_no_error() -> None:
+    """A request whose body is incomplete is not run or answered, and raises nothing."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -283,8 +281,8 @@ SMUGGLED: Final[Mapping[str, str]] = {
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("body", SMUGGLED.values(), ids=SMUGGLED.keys())
-async def test_no_body_smuggles_a_tool_past_its_scope(server: Server, body: str, encoding: str, version: str) -> None:
-    """However a body is written, and however this server and the SDK read it, the note stays."""
+async def test_crafted_body_can_not_bypass_scopes(server: Server, body: str, encoding: str, version: str) -> None:
+    """However this server and the SDK parse the body, the note is not deleted."""
     if version == MODERN:
         body = body.replace('"params":{', '"params":{"_meta":' + json.dumps(meta()) + ",")
     headers = {"Mcp_Method": "tools/call", "Mcp_Name": "nc_notes_delete_note"} if version == MODERN else {}
@@ -308,16 +306,16 @@ NOT_JSON: Final[Mapping[str, bytes]] = {
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
-async def test_what_is_no_json_in_utf_8_is_refused_at_once(server: Server, body: bytes, version: str) -> None:
-    """In every era of the protocol it is a parse error of JSON-RPC, before anything is exchanged or run."""
+async def test_invalid_json_or_utf_8_is_a_parse_error(server: Server, body: bytes, version: str) -> None:
+    """Every protocol version answers a JSON-RPC parse error before any exchange or call."""
     response = await server.post(body, token=reader(server.keycloak), version=version)
     assert response.status_code == 400
     assert response.json()["error"]["code"] == -32700
     assert server.keycloak.exchanges() == []
 
 
-async def test_json_in_a_text_is_held_to_the_same(server: Server) -> None:
-    """A text is read as JSON where a tool expects something else: half a surrogate pair has no place there either."""
+async def test_nested_json_allows_no_lone_surrogates(server: Server) -> None:
+    """Text parsed as JSON where a tool expects another type follows the same rules as the body."""
     arguments = {"addressbook": "contacts", "uid": "u", "contact_data": '{"fn": "\\ud800"}'}
     token = server.keycloak.mint(scope="contacts:write")
     assert "not written as JSON" in refusal(await server.call("nc_contacts_create_contact", arguments, token=token))
@@ -325,8 +323,8 @@ async def test_json_in_a_text_is_held_to_the_same(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [SMUGGLED["name twice, the tool last"], SMUGGLED["as it is"]], ids=["twice", "once"])
-async def test_with_the_scope_the_same_body_deletes(server: Server, body: str) -> None:
-    """The bodies that must not get through without the scope are such as do something with it."""
+async def test_crafted_body_deletes_with_scope(server: Server, body: str) -> None:
+    """The bodies of the bypass test do delete the note when the token has the scope."""
     server.nextcloud.on("DELETE", f"{NOTES}/7", answer(json=[]))
     await server.post(body, token=server.keycloak.mint(scope="notes:write"))
     assert server.nextcloud.asked() == [f"DELETE {NOTES}/7"]
@@ -341,10 +339,10 @@ async def test_with_the_scope_the_same_body_deletes(server: Server, body: str) -
         pytest.param({}, 403, id="none"),
     ],
 )
-async def test_headers_cannot_hide_the_tool_in_the_body(
+async def test_headers_can_not_hide_the_tool_in_the_body(
     server: Server, headers: Mapping[str, str], status: int
 ) -> None:
-    """In the protocol that names the tool in headers, the body decides all the same, and may not contradict them."""
+    """Where headers name the tool, the body still decides, and the two must agree."""
     body = json.dumps(
         {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": json.loads(DELETE) | {"_meta": meta()}}
     )
@@ -353,8 +351,8 @@ async def test_headers_cannot_hide_the_tool_in_the_body(
     assert server.nextcloud.requests == []
 
 
-async def test_a_header_that_names_another_tool_is_refused(server: Server) -> None:
-    """With the scope for both, a request whose header and body disagree still runs neither."""
+async def test_header_and_body_mismatch_is_refused(server: Server) -> None:
+    """Even with the scopes of both tools, neither runs."""
     body = json.dumps(
         {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": json.loads(DELETE) | {"_meta": meta()}}
     )
@@ -371,8 +369,8 @@ async def test_a_header_that_names_another_tool_is_refused(server: Server) -> No
 
 
 @pytest.mark.requirement("best-no-session-as-authentication", "best-verify-all-requests")
-async def test_an_admission_is_for_one_request(server: Server) -> None:
-    """Having been admitted once opens nothing for the next request, on the same connection or another."""
+async def test_admission_covers_one_request(server: Server) -> None:
+    """An admitted request does not affect the next one on the same or another connection."""
     server.nextcloud.on("DELETE", f"{NOTES}/7", answer(json=[]))
     arguments = {"note_id": 7}
     writer = server.keycloak.mint(scope="notes:write")
@@ -382,8 +380,8 @@ async def test_an_admission_is_for_one_request(server: Server) -> None:
     assert len(server.nextcloud.asked("DELETE")) == 1
 
 
-async def test_headers_are_enough_to_refuse(server: Server) -> None:
-    """Where headers name the tool, a missing scope is refused before the body is read."""
+async def test_missing_scope_is_refused_by_header(server: Server) -> None:
+    """If headers name the tool, a missing scope is refused before the body is read."""
 
     async def body() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
@@ -402,8 +400,8 @@ async def test_headers_are_enough_to_refuse(server: Server) -> None:
     assert response.status_code == 403
 
 
-async def test_a_refusal_is_readable_for_clients_that_do_not_step_up(server: Server) -> None:
-    """The body is the JSON-RPC error of this very request, and says in words what is missing."""
+async def test_refusal_body_is_a_json_rpc_error(server: Server) -> None:
+    """The body has the request's id and names the missing scope, for clients that ignore the challenge."""
     response = await server.post(SMUGGLED["as it is"].replace('"id":1', '"id":"q-7"'), token=reader(server.keycloak))
     body = response.json()
     assert (body["jsonrpc"], body["id"]) == ("2.0", "q-7")
@@ -413,8 +411,8 @@ async def test_a_refusal_is_readable_for_clients_that_do_not_step_up(server: Ser
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-async def test_there_is_no_stream_and_no_session(server: Server, method: str, version: str) -> None:
-    """With a good token, too, the endpoint takes POST alone, and says so at once."""
+async def test_endpoint_allows_post_only(server: Server, method: str, version: str) -> None:
+    """Even with a valid token every other method gets 405 at once."""
     headers = {
         "Accept": "text/event-stream",
         "Authorization": f"Bearer {server.keycloak.mint()}",

@@ -1,4 +1,4 @@
-"""`auth.bearer`: no request passes without a genuine bearer token (RFC 6750), shown in raw HTTP."""
+"""`auth.bearer`: requests require a valid bearer token (RFC 6750), shown in raw HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -22,8 +22,8 @@ LIST_TOOLS = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
     "rfc9068-invalid-token",
 )
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
-async def test_a_bad_token_gets_401(server: Server, token: BadToken) -> None:
-    """It reaches neither token endpoint nor Nextcloud, and is one event in the log, which has no part of it."""
+async def test_invalid_token_gets_401(server: Server, token: BadToken) -> None:
+    """No request reaches token endpoint or Nextcloud; the one log event has no part of the token."""
     minted = token.mint(server.keycloak)
     with capture_logs() as events:
         response = await server.http.post(
@@ -47,23 +47,23 @@ async def test_a_bad_token_gets_401(server: Server, token: BadToken) -> None:
         pytest.param("", id="empty"),
     ],
 )
-async def test_another_scheme_is_no_bearer_token(server: Server, credentials: str) -> None:
-    """Credentials of another scheme count as none: 401 without an error code."""
+async def test_other_scheme_counts_as_no_token(server: Server, credentials: str) -> None:
+    """The answer is 401 without an error code."""
     response = await server.http.post("/mcp", content=LIST_TOOLS, headers={"Authorization": credentials})
     assert response.status_code == 401
     assert "error" not in challenge(response)
 
 
 async def test_bearer_without_a_token_is_refused(server: Server) -> None:
-    """The scheme alone is not enough."""
+    """The scheme `Bearer` without a token is refused."""
     response = await server.http.post("/mcp", content=LIST_TOOLS, headers={"Authorization": "Bearer"})
     assert response.status_code == 401
 
 
 @pytest.mark.requirement("rfc6750-header")
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_the_scheme_has_no_case(server: Server, scheme: str) -> None:
-    """RFC 9110 section 11.1: an authentication scheme is compared without regard to case."""
+async def test_scheme_is_case_insensitive(server: Server, scheme: str) -> None:
+    """RFC 9110 section 11.1: authentication schemes are case-insensitive."""
     response = await server.post(LIST_TOOLS, Authorization=f"{scheme} {server.keycloak.mint()}")
     assert response.status_code == 200
 
@@ -71,7 +71,7 @@ async def test_the_scheme_has_no_case(server: Server, scheme: str) -> None:
 @pytest.mark.requirement("mcp-status-codes", "rfc6750-one-method", "rfc6750-invalid-request")
 @pytest.mark.parametrize("second", ["the same", "another", "another scheme"])
 async def test_two_authorization_headers_are_refused(server: Server, second: str) -> None:
-    """Which of two would count is for nobody to guess: 400 `invalid_request`, even with a good one among them."""
+    """The answer is 400 `invalid_request`, even if one of the two tokens is valid."""
     token = server.keycloak.mint()
     other = {"the same": f"Bearer {token}", "another": "Bearer abc", "another scheme": "Basic abc"}[second]
     response = await server.http.post(
@@ -82,22 +82,22 @@ async def test_two_authorization_headers_are_refused(server: Server, second: str
 
 
 @pytest.mark.requirement("mcp-not-in-query", "rfc6750-not-in-query", "rfc6750-not-in-page-urls")
-async def test_a_token_in_the_query_is_not_read(server: Server) -> None:
-    """RFC 6750 section 2.3 is not offered: a token in a URL ends up in logs."""
+async def test_token_in_query_is_ignored(server: Server) -> None:
+    """RFC 6750 section 2.3 is not supported, since URLs end up in logs."""
     response = await server.http.post("/mcp", params={"access_token": server.keycloak.mint()}, content=LIST_TOOLS)
     assert response.status_code == 401
     assert "error" not in challenge(response)
 
 
-async def test_a_token_in_the_body_is_not_read(server: Server) -> None:
-    """RFC 6750 section 2.2 is not offered."""
+async def test_token_in_body_is_ignored(server: Server) -> None:
+    """RFC 6750 section 2.2 is not supported."""
     response = await server.http.post("/mcp", data={"access_token": server.keycloak.mint()})
     assert response.status_code == 401
     assert "error" not in challenge(response)
 
 
-async def test_a_refused_requests_body_is_not_read(server: Server) -> None:
-    """Who has no token can't make the server read, whatever they send."""
+async def test_body_of_unauthorized_request_is_not_read(server: Server) -> None:
+    """Without a valid token no request body is read."""
 
     async def body() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
@@ -107,16 +107,16 @@ async def test_a_refused_requests_body_is_not_read(server: Server) -> None:
     assert response.status_code == 401
 
 
-async def test_known_keys_serve_through_an_outage(server: Server) -> None:
-    """A Keycloak that goes down after the keys were fetched takes no genuine token's validity away."""
+async def test_cached_keys_verify_during_outage(server: Server) -> None:
+    """If Keycloak fails after the keys were fetched, valid tokens are still accepted."""
     token = server.keycloak.mint()
     assert (await server.post(LIST_TOOLS, token=token)).status_code == 200
     server.keycloak.down()
     assert (await server.post(LIST_TOOLS, token=token)).status_code == 200
 
 
-async def test_a_new_key_in_an_outage_is_503(server: Server) -> None:
-    """A token signed with a key not known here can't be judged while Keycloak is down: 503, never 401."""
+async def test_unknown_key_during_outage_is_503(server: Server) -> None:
+    """A token signed with an unknown key can't be verified while Keycloak is down: 503, never 401."""
     assert (await server.post(LIST_TOOLS, token=server.keycloak.mint())).status_code == 200
     server.keycloak.rotate()
     server.keycloak.down()
@@ -135,7 +135,9 @@ async def test_a_new_key_in_an_outage_is_503(server: Server) -> None:
         pytest.param(["nextcloud"], 401, id="nextcloud alone"),
     ],
 )
-async def test_pass_through_needs_both_audiences(pass_through_server: Server, audience: list[str], status: int) -> None:
-    """A token that Nextcloud would refuse, or that was not meant for this server, does not get in."""
+async def test_pass_through_requires_both_audiences(
+    pass_through_server: Server, audience: list[str], status: int
+) -> None:
+    """A token without Nextcloud or without this server in `aud` is refused."""
     response = await pass_through_server.post(LIST_TOOLS, token=pass_through_server.keycloak.mint(aud=audience))
     assert response.status_code == status

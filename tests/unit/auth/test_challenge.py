@@ -1,4 +1,4 @@
-"""`auth.challenge`: what a client is told when it may not pass (RFC 6750 section 3, RFC 9728)."""
+"""`auth.challenge`: `WWW-Authenticate` and the protected resource metadata (RFC 6750 section 3, RFC 9728)."""
 
 import httpx
 import pytest
@@ -21,7 +21,7 @@ METADATA_URL = "http://localhost:8000/.well-known/oauth-protected-resource/mcp"
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "HEAD"])
 async def test_no_token_is_no_error(server: Server, method: str) -> None:
-    """A request without a token gets 401 that says where to sign in and for what, and no error code."""
+    """A request without a token gets 401 with metadata URL and scope, and no error code."""
     response = await server.http.request(method, "/mcp")
     assert response.status_code == 401
     assert challenge(response) == {
@@ -31,8 +31,8 @@ async def test_no_token_is_no_error(server: Server, method: str) -> None:
 
 
 @pytest.mark.requirement("rfc6750-error-with-token", "rfc6750-invalid-token")
-async def test_an_invalid_token_is_called_so(server: Server) -> None:
-    """A bad token gets 401 `invalid_token`, why, where to sign in and for what; in the body as well."""
+async def test_challenge_for_invalid_token_has_reason(server: Server) -> None:
+    """The 401 has `invalid_token`, the reason, metadata URL and scope, in the body as well."""
     response = await server.request("tools/list", token=server.keycloak.mint(aud="account"))
     assert response.status_code == 401
     parameters = challenge(response)
@@ -47,21 +47,21 @@ async def test_an_invalid_token_is_called_so(server: Server) -> None:
     assert "not meant for this server" in parameters["error_description"]
 
 
-async def test_each_mode_asks_for_its_own_scope(pass_through_server: Server) -> None:
-    """The first scope of a challenge is the one that makes a token meant for this very server."""
+async def test_challenge_starts_with_scope_of_auth_mode(pass_through_server: Server) -> None:
+    """The first scope of a challenge is the one that adds this server to `aud`."""
     response = await pass_through_server.request("tools/list", token=None)
     assert challenge(response)["scope"].split()[0] == SERVER_SCOPE["pass-through"]
 
 
-async def test_the_servers_scope_can_be_set() -> None:
-    """Another realm may have another name for it."""
+async def test_audience_scope_is_configurable() -> None:
+    """The client scope can have another name in another realm."""
     async with serving({**EXCHANGE, "OIDC_SERVER_SCOPE": "cloud"}) as server:
         response = await server.request("tools/list", token=None)
         assert challenge(response)["scope"] == f"cloud {EVERYTHING}"
 
 
-async def test_an_outage_is_no_refusal(server: Server) -> None:
-    """While Keycloak can't be asked, the answer is 503 with `Retry-After` and no challenge: the token may be good."""
+async def test_outage_is_503_without_challenge(server: Server) -> None:
+    """While Keycloak is unreachable the answer is 503 with `Retry-After`: the token may be valid."""
     server.keycloak.down()
     response = await server.request("tools/list", token=server.keycloak.mint())
     assert response.status_code == 503
@@ -78,8 +78,8 @@ async def test_an_outage_is_no_refusal(server: Server) -> None:
     "rfc9728-response",
     "rfc9728-no-empty-parameters",
 )
-async def test_the_metadata_stands_where_the_challenge_says(server: Server) -> None:
-    """A client that knows nothing but the URL finds the protected resource metadata (RFC 9728 section 2)."""
+async def test_challenge_leads_to_metadata(server: Server) -> None:
+    """A client that knows only the URL finds the protected resource metadata (RFC 9728 section 2)."""
     url = challenge(await server.http.post("/mcp"))["resource_metadata"]
     response = await server.http.get(url)
     assert response.status_code == 200
@@ -93,8 +93,8 @@ async def test_the_metadata_stands_where_the_challenge_says(server: Server) -> N
     }
 
 
-async def test_no_metadata_without_the_issuer(server: Server) -> None:
-    """While Keycloak can't be reached, its name is not known: 503 with `Retry-After`, not an empty document."""
+async def test_metadata_without_issuer_is_503(server: Server) -> None:
+    """While Keycloak is unreachable the issuer is unknown: 503 with `Retry-After`, not an empty document."""
     server.keycloak.down()
     response = await server.http.get(METADATA_URL)
     assert response.status_code == 503
@@ -135,16 +135,16 @@ def test_the_well_known_part_goes_before_the_path(resource: str, metadata_url: s
         pytest.param("schlüssel ✗", id="not ASCII"),
     ],
 )
-def test_a_reason_cannot_break_out_of_its_quotes(reason: str) -> None:
-    """Whatever a sentence holds, the header stays one bearer challenge."""
+def test_reason_is_quoted_safely(reason: str) -> None:
+    """Whatever the reason contains, the header stays one bearer challenge."""
     described = Challenge(SERVER_URL, server_scope="s", tool_scopes=["t"], first_scopes=["t"])
     response = described.invalid_token(InvalidTokenError("{reason}", "sign in again", reason=reason))
     parameters = challenge(httpx.Response(401, headers=response.headers.items()))
     assert parameters.keys() == {"error", "error_description", "scope", "resource_metadata"}
 
 
-async def test_what_to_ask_for_first_can_be_set() -> None:
-    """The first challenge asks for the scopes that the operator chose; the metadata names all, for stepping up."""
+async def test_initial_scopes_are_configurable() -> None:
+    """The first challenge has the operator's scopes; the metadata lists all, for step-up."""
     async with serving({**EXCHANGE, "MCP_FIRST_SCOPES": "notes:read files:read"}) as server:
         no_token = await server.request("tools/list", token=None)
         assert challenge(no_token)["scope"] == f"{SERVER_SCOPE['exchange']} files:read notes:read"

@@ -1,4 +1,4 @@
-"""`auth.client`: a secret, or assertions signed with a private key (RFC 7523), as proof of who this server is."""
+"""`auth.client`: client authentication with a secret or with signed assertions (RFC 7523)."""
 
 import base64
 import hashlib
@@ -65,8 +65,8 @@ def assertion_claims(assertion: str, key: RSAKey | ECKey) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA, "PS256"), (EC, "ES256")], ids=["RSA", "EC"])
-def test_an_assertion_is_what_rfc_7523_says(tmp_path: Path, key: RSAKey | ECKey, algorithm: str) -> None:
-    """Section 3: from and about this client, for the issuer alone, for a minute, with an id of its own; no secret."""
+def test_assertion_has_claims_of_rfc_7523(tmp_path: Path, key: RSAKey | ECKey, algorithm: str) -> None:
+    """Section 3: `iss` and `sub` are the client, `aud` the issuer, for a minute, with a `jti` and no secret."""
     before = int(time.time())
     proof = ClientKey.read(mounted(tmp_path, key.as_pem(private=True))).authenticate(SERVER_URL, ISSUER)
     assert proof.headers == {}
@@ -81,16 +81,16 @@ def test_an_assertion_is_what_rfc_7523_says(tmp_path: Path, key: RSAKey | ECKey,
     assert token.header["alg"] == algorithm
 
 
-def test_an_assertion_names_its_key_as_keycloak_does(key_file: Path) -> None:
-    """By the unpadded base64url SHA-256 of the public key's DER, which Keycloak derives where it is given the PEM."""
+def test_assertion_kid_is_keycloaks(key_file: Path) -> None:
+    """`kid` is the unpadded base64url SHA-256 of the public key's DER, as Keycloak derives it from the PEM."""
     der = base64.b64decode("".join(EC.as_pem(private=False).decode().splitlines()[1:-1]))
     expected = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
     assertion = ClientKey.read(key_file).authenticate(SERVER_URL, ISSUER).form["client_assertion"]
     assert jwt.decode(assertion, EC, algorithms=["ES256"]).header["kid"] == expected
 
 
-def test_no_two_assertions_are_alike(key_file: Path) -> None:
-    """Each has a `jti` of its own, so that Keycloak can refuse one that comes twice (RFC 7523 section 3)."""
+def test_assertions_have_unique_jti(key_file: Path) -> None:
+    """A unique `jti` lets Keycloak refuse a repeated assertion (RFC 7523 section 3)."""
     key = ClientKey.read(key_file)
     proofs = [key.authenticate(SERVER_URL, ISSUER).form["client_assertion"] for _ in range(20)]
     assert len({assertion_claims(proof, EC)["jti"] for proof in proofs}) == 20
@@ -109,8 +109,8 @@ UNUSABLE: Final[Mapping[str, bytes]] = {
 
 
 @pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_an_unusable_key_stops_the_start(tmp_path: Path, content: bytes) -> None:
-    """One line names the setting and the file, and shows nothing of what is in it."""
+def test_unusable_key_stops_the_start(tmp_path: Path, content: bytes) -> None:
+    """The one-line error names the setting and the file, and shows no content."""
     file = mounted(tmp_path, content)
     environ = {**PASS_THROUGH, "ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_PRIVATE_KEY_FILE": str(file)}
     with pytest.raises(SettingsError) as caught:
@@ -121,29 +121,29 @@ def test_an_unusable_key_stops_the_start(tmp_path: Path, content: bytes) -> None
 
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
-def test_a_short_rsa_key_stops_the_start(tmp_path: Path) -> None:
-    """Fewer than 2048 bits must not sign (RFC 7518 section 3.5)."""
+def test_short_rsa_key_stops_the_start(tmp_path: Path) -> None:
+    """Keys of fewer than 2048 bits must not sign (RFC 7518 section 3.5)."""
     file = mounted(tmp_path, RSAKey.generate_key(1024).as_pem(private=True))
     with pytest.raises(SettingsError, match="RSA of 2048 bits or more"):
         ClientKey.read(file)
 
 
-def test_a_missing_key_file_stops_the_start(tmp_path: Path) -> None:
-    """A secret that was not mounted is named."""
+def test_missing_key_file_stops_the_start(tmp_path: Path) -> None:
+    """The error names a key file that was not mounted."""
     with pytest.raises(SettingsError, match=r"OIDC_CLIENT_PRIVATE_KEY_FILE: .*gone can't be read"):
         ClientKey.read(tmp_path / "gone")
 
 
-def test_a_key_is_not_in_its_repr(key_file: Path) -> None:
-    """A traceback or a log gives no key and no assertion away."""
+def test_repr_hides_key(key_file: Path) -> None:
+    """The repr in a traceback or log contains no key and no assertion."""
     key = ClientKey.read(key_file)
     proof = key.authenticate(SERVER_URL, ISSUER)
     assert str(EC.as_dict(private=True)["d"]) not in repr(key)
     assert proof.form["client_assertion"] not in repr(proof)
 
 
-async def test_an_exchange_is_signed(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """The request proves the client by the assertion alone: no Authorization header, no secret."""
+async def test_exchange_uses_client_assertion(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """The request has the assertion, and neither an Authorization header nor a secret."""
     await exchange.for_nextcloud(ALICE)
     (request,) = [request for request in keycloak.requests if request.url.path == TOKEN_PATH]
     (form,) = keycloak.exchanges()
@@ -160,20 +160,18 @@ async def test_an_exchange_is_signed(exchange: TokenExchange, keycloak: FakeIssu
         (401, "Invalid client or Invalid client credentials"),
     ],
 )
-async def test_a_refused_assertion_says_what_to_do(
+async def test_refused_assertion_error_says_what_to_do(
     exchange: TokenExchange, keycloak: FakeIssuer, key_file: Path, status: int, description: str
 ) -> None:
-    """Keycloak's words and the administrator's next step; the caller's token is not blamed, nothing is repeated."""
+    """The error quotes Keycloak and names the fix; it does not blame the caller's token, and nothing is retried."""
     keycloak.instead[TOKEN_PATH] = answer(status, json={"error": "invalid_client", "error_description": description})
     with pytest.raises(TokenExchangeError, match=f"{description}.*public key of {key_file}.*clocks"):
         await exchange.for_nextcloud(ALICE)
     assert len(keycloak.exchanges()) == 1
 
 
-async def test_a_new_key_in_the_file_first_fails_no_call(
-    exchange: TokenExchange, keycloak: FakeIssuer, key_file: Path
-) -> None:
-    """The old key serves until Keycloak has the new one; then the same call goes on with what the file holds."""
+async def test_key_rotation_fails_no_call(exchange: TokenExchange, keycloak: FakeIssuer, key_file: Path) -> None:
+    """The old key is used until Keycloak refuses it; the same call then uses the key in the file."""
     mounted(key_file.parent, RSA.as_pem(private=True))
     await exchange.for_nextcloud(ALICE)
     assert assertion_claims(keycloak.exchanges()[-1]["client_assertion"], EC)

@@ -1,4 +1,4 @@
-"""`auth.credentials`: the caller's token as it is, or one exchange a call (RFC 8693)."""
+"""`auth.credentials`: the caller's token is passed through, or exchanged once for each call (RFC 8693)."""
 
 import base64
 import time
@@ -53,20 +53,20 @@ def token_requests(keycloak: FakeIssuer) -> list[httpx.Request]:
     return [request for request in keycloak.requests if request.url.path == TOKEN_PATH]
 
 
-async def test_pass_through_is_the_callers_token() -> None:
-    """In pass-through mode the token goes on as it came."""
+async def test_pass_through_forwards_callers_token() -> None:
+    """In pass-through mode the token is forwarded unchanged."""
     assert await PassThrough().for_nextcloud(principal()) == SUBJECT_TOKEN
 
 
-async def test_pass_through_ends_with_the_token() -> None:
-    """The half minute by which clocks may differ is not Nextcloud's: a token that has expired is not passed on."""
+async def test_pass_through_refuses_expired_token() -> None:
+    """The 30 s clock tolerance is this server's, not Nextcloud's: an expired token is not forwarded."""
     with pytest.raises(InvalidTokenError, match="expired: refresh it"):
         await PassThrough().for_nextcloud(principal(seconds_left=-1))
 
 
 @pytest.mark.requirement("rfc8693-request", "rfc8693-no-actor-token-type")
-async def test_asks_for_what_rfc_8693_says(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """The request has the parameters of RFC 8693 section 2.1 as a form, and no others."""
+async def test_exchange_request_has_rfc_8693_parameters(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """The form has the parameters of RFC 8693 section 2.1 and no others."""
     await exchange.for_nextcloud(principal())
     (request,) = token_requests(keycloak)
     assert request.method == "POST"
@@ -82,8 +82,8 @@ async def test_asks_for_what_rfc_8693_says(exchange: TokenExchange, keycloak: Fa
     ]
 
 
-async def test_authenticates_as_rfc_6749_says(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """Client id and secret are form-encoded before Basic joins them: a URL as client id has a colon of its own."""
+async def test_basic_credentials_are_form_encoded(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Client id and secret are form-encoded (RFC 6749), since a URL as client id contains a colon."""
     await exchange.for_nextcloud(principal())
     (request,) = token_requests(keycloak)
     scheme, _, encoded = request.headers["Authorization"].partition(" ")
@@ -91,30 +91,30 @@ async def test_authenticates_as_rfc_6749_says(exchange: TokenExchange, keycloak:
     assert base64.b64decode(encoded) == b"http%3A%2F%2Flocalhost%3A8000%2Fmcp:s3cret+%2B%2F%26%3D%25%C3%A9"
 
 
-async def test_gives_the_issued_token(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """What comes back is Keycloak's token for Nextcloud, not the caller's."""
+async def test_returns_issued_token(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """The result is Keycloak's token for Nextcloud, not the caller's."""
     issued = keycloak.issued()
     keycloak.instead[TOKEN_PATH] = answer(json=issued)
     assert await exchange.for_nextcloud(principal()) == issued["access_token"]
 
 
 @pytest.mark.requirement("mcp-secure-token-storage")
-async def test_keeps_nothing(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """Each call is one exchange: a second call of the same person with the same token asks again."""
+async def test_exchanged_token_is_not_cached(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Each call is one exchange, also for the same user and token."""
     for expected in (1, 2, 3):
         await exchange.for_nextcloud(principal())
         assert len(token_requests(keycloak)) == expected
 
 
-async def test_each_gets_their_own(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """Two people's calls exchange two tokens."""
+async def test_each_user_gets_own_token(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Calls of two users exchange two tokens."""
     await exchange.for_nextcloud(principal("token-of-alice"))
     await exchange.for_nextcloud(principal("token-of-bob"))
     assert [form["subject_token"] for form in keycloak.exchanges()] == ["token-of-alice", "token-of-bob"]
 
 
-async def test_a_list_with_nextcloud_alone_is_as_good(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """RFC 7519 section 4.1.3 lets one audience be a string or a list of one."""
+async def test_single_element_audience_list_is_accepted(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """RFC 7519 section 4.1.3 allows one audience as a string or as a list."""
     issued = keycloak.issued(aud=["nextcloud"])
     keycloak.instead[TOKEN_PATH] = answer(json=issued)
     assert await exchange.for_nextcloud(principal()) == issued["access_token"]
@@ -128,10 +128,10 @@ async def test_a_list_with_nextcloud_alone_is_as_good(exchange: TokenExchange, k
         pytest.param("invalid_grant", "Session not active", id="RFC 6749's code"),
     ],
 )
-async def test_a_token_no_longer_honoured(
+async def test_inactive_token_requires_new_sign_in(
     exchange: TokenExchange, keycloak: FakeIssuer, error: str, description: str
 ) -> None:
-    """When Keycloak no longer honours the caller's token, the caller is to sign in again, and is told why."""
+    """If Keycloak no longer accepts the caller's token, the error says to sign in again, and why."""
     keycloak.instead[TOKEN_PATH] = answer(400, json={"error": error, "error_description": description})
     with pytest.raises(SubjectTokenRefusedError, match=f"{error}: {description}.*sign in again"):
         await exchange.for_nextcloud(principal())
@@ -186,10 +186,10 @@ REFUSALS: Final[Mapping[str, tuple[int, dict[str, str], str]]] = {
 
 
 @pytest.mark.parametrize(("status", "refusal", "advice"), REFUSALS.values(), ids=REFUSALS.keys())
-async def test_a_refusal_says_what_keycloak_answered_and_what_to_do(
+async def test_refusal_error_quotes_keycloak_and_fix(
     exchange: TokenExchange, keycloak: FakeIssuer, status: int, refusal: dict[str, str], advice: str
 ) -> None:
-    """Each refusal is one sentence with Keycloak's own words and the next step; the caller's token is not to blame."""
+    """Each error is one sentence with Keycloak's message and the fix; it does not blame the caller's token."""
     keycloak.instead[TOKEN_PATH] = answer(status, json=refusal)
     with pytest.raises(TokenExchangeError) as caught:
         await exchange.for_nextcloud(principal())
@@ -197,8 +197,8 @@ async def test_a_refusal_says_what_keycloak_answered_and_what_to_do(
     assert advice in str(caught.value)
 
 
-async def test_a_refusal_is_logged_by_who_answers_the_caller(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """Here it is only raised, for else the log would have two events of one call."""
+async def test_refusal_is_raised_without_logging(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """The caller of this function logs it, so that a call is one event."""
     keycloak.instead[TOKEN_PATH] = answer(400, json={"error": "invalid_target"})
     with capture_logs() as events, pytest.raises(TokenExchangeError):
         await exchange.for_nextcloud(principal())
@@ -245,10 +245,8 @@ def from_file(http: httpx.AsyncClient, secret_file: Path) -> TokenExchange:
     )
 
 
-async def test_a_new_secret_in_the_file_first_fails_no_call(
-    from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
-) -> None:
-    """The old secret serves until Keycloak changes; then the same call goes on with what the file holds."""
+async def test_secret_rotation_fails_no_call(from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path) -> None:
+    """The old secret is used until Keycloak refuses it; the same call then uses the secret in the file."""
     takes(keycloak, SECRET)
     mount(secret_file, "the next one")
     assert await from_file.for_nextcloud(principal())
@@ -258,10 +256,10 @@ async def test_a_new_secret_in_the_file_first_fails_no_call(
     assert len(token_requests(keycloak)) == 1 + 2 + 1
 
 
-async def test_a_refused_secret_is_tried_once_a_call(
+async def test_refused_secret_is_tried_once_per_call(
     from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
 ) -> None:
-    """While the file has nothing else, a call is one request, and says into which file the new secret belongs."""
+    """If the file has no other secret, a call is one request, and the error names the file."""
     takes(keycloak, "the next one")
     for requests in (1, 2):
         with pytest.raises(TokenExchangeError, match=f"present secret into {secret_file}, which the next call reads"):
@@ -278,10 +276,10 @@ def exchanging(http: httpx.AsyncClient, file: Path, secret: str, clock: Clock) -
     return TokenExchange(http, issuer, client_id=SERVER_URL, client=client, audience="nextcloud", clock=clock)
 
 
-async def test_two_secrets_fail_no_call(
+async def test_current_and_next_secret_fail_no_call(
     http: httpx.AsyncClient, keycloak: FakeIssuer, secret_file: Path, clock: Clock
 ) -> None:
-    """A file with the present and the next secret, in either order, serves before and after Keycloak changes."""
+    """A file with both secrets, in either order, works before and after Keycloak changes."""
     for lines in (f"{SECRET}\nthe next one", f"the next one\n\n{SECRET}"):
         mount(secret_file, lines)
         first = read_secrets("OIDC_CLIENT_SECRET_FILE", secret_file)[0]
@@ -293,10 +291,10 @@ async def test_two_secrets_fail_no_call(
     assert len(token_requests(keycloak)) == 2 * 6 + 2 + 3
 
 
-async def test_refused_client_is_checked_again_when_the_file_has_changed(
+async def test_refused_client_is_rechecked_after_file_change(
     http: httpx.AsyncClient, keycloak: FakeIssuer, secret_file: Path, clock: Clock
 ) -> None:
-    """A check is repeated after a while, and at once with another secret in the file."""
+    """The check is repeated after a while, or at once if the file has another secret."""
     exchange = exchanging(http, secret_file, SECRET, clock)
     takes(keycloak, "the next one", with_token=False)
     for _ in range(3):
@@ -316,10 +314,10 @@ async def test_refused_client_is_checked_again_when_the_file_has_changed(
 @pytest.mark.parametrize(
     "broken", [failing(httpx.ConnectError), answer(502, html="<h1>Bad Gateway</h1>")], ids=["no answer", "502"]
 )
-async def test_check_without_an_answer_is_repeated(
+async def test_check_without_answer_is_repeated(
     http: httpx.AsyncClient, keycloak: FakeIssuer, secret_file: Path, clock: Clock, broken: Answer
 ) -> None:
-    """A Keycloak that can't answer has refused nothing: the next check asks again."""
+    """An unreachable Keycloak is not a refusal, so the next check sends a request again."""
     exchange = exchanging(http, secret_file, SECRET, clock)
     keycloak.instead[TOKEN_PATH] = broken
     with pytest.raises(TokenExchangeError):
@@ -328,10 +326,10 @@ async def test_check_without_an_answer_is_repeated(
     await exchange.check()
 
 
-async def test_another_wrong_secret_does_not_loop(
+async def test_second_wrong_secret_is_tried_once(
     from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
 ) -> None:
-    """A file that holds yet another wrong secret costs one more request, once."""
+    """Another wrong secret in the file costs exactly one more request."""
     takes(keycloak, "the next one")
     mount(secret_file, "a wrong one")
     for requests in (2, 3):
@@ -340,10 +338,8 @@ async def test_another_wrong_secret_does_not_loop(
         assert len(token_requests(keycloak)) == requests
 
 
-async def test_a_secret_file_that_is_empty_is_named(
-    from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path
-) -> None:
-    """The administrator reads which file holds no secret."""
+async def test_empty_secret_file_is_named(from_file: TokenExchange, keycloak: FakeIssuer, secret_file: Path) -> None:
+    """The error names the file without a secret."""
     takes(keycloak, "the next one")
     mount(secret_file, "")
     with pytest.raises(TokenExchangeError, match=rf"{secret_file} is empty\.$"):
@@ -367,10 +363,10 @@ BREAKDOWNS: Final[Mapping[str, tuple[Answer, str]]] = {
 
 @pytest.mark.requirement("rfc8693-response-checked")
 @pytest.mark.parametrize(("breakdown", "sentence"), BREAKDOWNS.values(), ids=BREAKDOWNS.keys())
-async def test_a_breakdown_fails_the_call(
+async def test_response_without_token_fails_the_call(
     exchange: TokenExchange, keycloak: FakeIssuer, breakdown: Answer, sentence: str
 ) -> None:
-    """Anything but a token is a failed exchange: tried once, nothing else in its place, followed nowhere."""
+    """Any response without a token fails without retry, fallback or redirect."""
     keycloak.instead[TOKEN_PATH] = breakdown
     with pytest.raises(TokenExchangeError, match=sentence):
         await exchange.for_nextcloud(principal())
@@ -394,18 +390,18 @@ WRONG_TOKENS: Final[Mapping[str, tuple[dict[str, Any], dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize(("claims", "response"), WRONG_TOKENS.values(), ids=WRONG_TOKENS.keys())
-async def test_a_token_that_is_not_for_nextcloud_alone_is_not_used(
+async def test_token_with_other_audience_is_discarded(
     exchange: TokenExchange, keycloak: FakeIssuer, claims: dict[str, Any], response: dict[str, Any]
 ) -> None:
-    """A wrong realm may issue too much: such a token is dropped and the administrator named."""
+    """A misconfigured realm may issue such a token; the error tells the administrator."""
     issued = keycloak.issued(**claims) | response
     keycloak.instead[TOKEN_PATH] = answer(json=issued)
     with pytest.raises(TokenExchangeError, match="administrator must"):
         await exchange.for_nextcloud(principal())
 
 
-async def test_an_issuer_never_reached_is_an_outage(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
-    """Without metadata there is no token endpoint: that is an outage, and no exchange is tried."""
+async def test_issuer_never_reached_is_an_outage(exchange: TokenExchange, keycloak: FakeIssuer) -> None:
+    """Without metadata there is no token endpoint, so no exchange is tried."""
     keycloak.down()
     with pytest.raises(IssuerUnavailableError):
         await exchange.for_nextcloud(principal())
@@ -422,8 +418,8 @@ ALL_FAILURES: Final[Mapping[str, Answer]] = {
 
 @pytest.mark.requirement("rfc6750-safeguard")
 @pytest.mark.parametrize("failure", ALL_FAILURES.values(), ids=ALL_FAILURES.keys())
-async def test_no_failure_gives_a_secret_away(exchange: TokenExchange, keycloak: FakeIssuer, failure: Answer) -> None:
-    """Neither tokens nor the client's secret are in the error, in what it was raised from, or in the log."""
+async def test_failures_reveal_no_secret(exchange: TokenExchange, keycloak: FakeIssuer, failure: Answer) -> None:
+    """Error, cause and log contain neither tokens nor the client secret."""
     keycloak.instead[TOKEN_PATH] = failure
     with capture_logs() as events, pytest.raises(TokenExchangeError) as caught:
         await exchange.for_nextcloud(principal())

@@ -1,4 +1,4 @@
-"""`auth.fair_share`: one person's calls and all bodies have limits, which are told as MCP clients understand them."""
+"""`auth.fair_share`: limits for the calls of each user and for request bodies."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ async def strict() -> AsyncIterator[Server]:
 
 
 @pytest.mark.requirement("limits-tool-calls")
-async def test_calls_beyond_the_rate_are_refused_before_the_exchange(strict: Server) -> None:
-    """After a minute's calls a person gets 429 with the pause in `Retry-After`, a JSON-RPC error, and no exchange."""
+async def test_calls_over_rate_limit_get_429_without_exchange(strict: Server) -> None:
+    """The answer is 429 with `Retry-After` and a JSON-RPC error, without an exchange."""
     token = strict.keycloak.mint(scope=EVERYTHING)
     for _ in range(LIMIT):
         assert (await strict.call("nc_whoami", token=token)).status_code == 200
@@ -42,8 +42,8 @@ async def test_calls_beyond_the_rate_are_refused_before_the_exchange(strict: Ser
 
 
 @pytest.mark.requirement("limits-tool-calls")
-async def test_rate_counts_people_and_not_tokens(strict: Server) -> None:
-    """Another token, client or scope of the same person has the same allowance; another person has their own."""
+async def test_rate_limit_applies_to_users_not_tokens(strict: Server) -> None:
+    """All tokens, clients and scopes of a user share one limit; each user has their own."""
     for client in ("one", "two", "three"):
         token = strict.keycloak.mint(scope=EVERYTHING, azp=client)
         assert (await strict.call("nc_whoami", token=token)).status_code == 200
@@ -54,8 +54,8 @@ async def test_rate_counts_people_and_not_tokens(strict: Server) -> None:
 
 
 @pytest.mark.requirement("limits-completion")
-async def test_completions_count_as_calls_do(strict: Server) -> None:
-    """Completions are limited with the calls."""
+async def test_completions_count_towards_rate_limit(strict: Server) -> None:
+    """Completions and calls share the limit."""
     token = strict.keycloak.mint(scope=EVERYTHING)
     params = {"ref": {"type": "ref/resource", "uri": "nc://none/{x}"}, "argument": {"name": "x", "value": ""}}
     answers = [await strict.request("completion/complete", params, token=token) for _ in range(LIMIT + 1)]
@@ -63,8 +63,8 @@ async def test_completions_count_as_calls_do(strict: Server) -> None:
     assert [answer.status_code == 429 for answer in answers] == [False] * LIMIT + [True]
 
 
-async def test_large_body_needs_a_scope(server: Server) -> None:
-    """A token without a scope of any tool may send small bodies alone."""
+async def test_large_body_requires_a_tool_scope(server: Server) -> None:
+    """A token without any tool scope may send small bodies only."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"x": "y" * MAX_BODY_WITHOUT_SCOPE}})
     refused = await server.post(body, token=server.keycloak.mint(scope="openid"))
     taken = await server.post(body, token=server.keycloak.mint(scope=EVERYTHING))
@@ -73,8 +73,8 @@ async def test_large_body_needs_a_scope(server: Server) -> None:
     assert taken.status_code != 413
 
 
-async def test_body_that_finds_no_memory_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When others' bodies take all memory, the next gets 503 and `Retry-After`, and its body is not read."""
+async def test_body_over_memory_limit_is_503(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If other bodies use all memory, the answer is 503 with `Retry-After`, and the body is not read."""
     monkeypatch.setattr(fair_share, "WAIT_TIMEOUT", 0.2)
     release, refused, waiting = anyio.Event(), anyio.Event(), 0
 
@@ -104,10 +104,8 @@ async def test_body_that_finds_no_memory_is_refused(server: Server, monkeypatch:
     assert answers.count(503) == 4
 
 
-async def test_calls_beyond_the_places_of_one_person_wait_or_are_refused(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of one person's calls at a time some run, some wait, and the others are refused at once."""
+async def test_concurrent_calls_of_a_user_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some concurrent calls of a user run, some wait, and the others are refused at once."""
     monkeypatch.setattr(fair_share, "MAX_CONCURRENT_CALLS", 2)
     monkeypatch.setattr(fair_share, "MAX_WAITING_CALLS", 3)
     token = server.keycloak.mint(scope=EVERYTHING)

@@ -1,4 +1,4 @@
-"""`auth.issuer`: metadata and keys, fetched as seldom as possible and as often as needed (RFC 8414, RFC 7517)."""
+"""`auth.issuer`: caching and refetching of metadata and keys (RFC 8414, RFC 7517)."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -52,15 +52,15 @@ async def concurrently(times: int, call: Callable[[], Any]) -> list[object]:
     return outcomes
 
 
-async def test_the_issuer_is_what_its_document_says(issuer: Issuer) -> None:
-    """The discovery URL may be an internal address: `issuer` and endpoints are those of the document."""
+async def test_issuer_comes_from_discovery_document(issuer: Issuer) -> None:
+    """The discovery URL may be internal: `issuer` and endpoints are those of the document."""
     metadata = await issuer.metadata()
     assert metadata.issuer == ISSUER
     assert metadata.token_endpoint.startswith(ISSUER)
 
 
-async def test_fetches_once_for_many(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """Metadata and keys are fetched once, however often they are asked for within their lifetime."""
+async def test_metadata_and_keys_are_fetched_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """They are fetched once within their lifetime."""
     for _ in range(5):
         await issuer.key(FIRST)
         await issuer.metadata()
@@ -68,22 +68,22 @@ async def test_fetches_once_for_many(issuer: Issuer, keycloak: FakeIssuer) -> No
 
 
 async def test_concurrent_calls_share_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """Calls that come while the first fetch is under way wait for it and start none of their own."""
+    """Calls during the first fetch wait for it and start no other."""
     outcomes = await concurrently(20, lambda: issuer.key(FIRST))
     assert all(isinstance(outcome, RSAKey) for outcome in outcomes)
     assert keycloak.fetches() == 1
 
 
 async def test_concurrent_calls_share_one_failure(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """While Keycloak is down, a crowd of calls causes one attempt."""
+    """While Keycloak is down, concurrent calls cause one attempt."""
     keycloak.down()
     outcomes = await concurrently(20, lambda: issuer.key(FIRST))
     assert all(isinstance(outcome, IssuerUnavailableError) for outcome in outcomes)
     assert len(keycloak.requests) == 1
 
 
-async def test_keys_are_fetched_anew_after_their_lifetime(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
-    """A key that the realm withdrew is believed for `JWKS_LIFETIME` and no longer."""
+async def test_keys_are_refetched_after_their_lifetime(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """A withdrawn key is accepted for `JWKS_LIFETIME` at most."""
     await issuer.key(FIRST)
     keycloak.rotate()
     clock.advance(JWKS_LIFETIME - 1)
@@ -93,7 +93,7 @@ async def test_keys_are_fetched_anew_after_their_lifetime(issuer: Issuer, keyclo
         await issuer.key(FIRST)
 
 
-async def test_a_new_key_is_found_at_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
+async def test_new_key_is_fetched_at_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
     """After a rotation, the first token signed with the new key causes one fetch, and is accepted."""
     await issuer.key(FIRST)
     keycloak.rotate()
@@ -102,7 +102,7 @@ async def test_a_new_key_is_found_at_once(issuer: Issuer, keycloak: FakeIssuer) 
 
 
 async def test_concurrent_calls_with_a_new_key_share_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """A crowd of calls with tokens signed by a new key causes one fetch, and all are accepted."""
+    """Concurrent tokens signed with a new key cause one fetch, and all are accepted."""
     await issuer.key(FIRST)
     keycloak.rotate()
     outcomes = await concurrently(20, lambda: issuer.key(SECOND))
@@ -110,18 +110,16 @@ async def test_concurrent_calls_with_a_new_key_share_one_fetch(issuer: Issuer, k
     assert keycloak.fetches() == 2
 
 
-async def test_an_unknown_key_causes_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """A key id that the issuer does not know makes the token invalid, after asking once."""
+async def test_unknown_key_causes_one_fetch(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """A key id that the issuer does not know makes the token invalid after one fetch."""
     await issuer.key(FIRST)
     with pytest.raises(InvalidTokenError):
         await issuer.key("unknown")
     assert keycloak.fetches() == 2
 
 
-async def test_a_flood_of_unknown_keys_is_no_flood_of_fetches(
-    issuer: Issuer, keycloak: FakeIssuer, clock: Clock
-) -> None:
-    """However many unknown key ids come, the keys are fetched once every `REFETCH_INTERVAL`."""
+async def test_unknown_keys_are_refetched_at_limited_rate(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Any number of unknown key ids causes one fetch per `REFETCH_INTERVAL`."""
     await issuer.key(FIRST)
     for number in range(100):
         with pytest.raises(InvalidTokenError):
@@ -134,8 +132,8 @@ async def test_a_flood_of_unknown_keys_is_no_flood_of_fetches(
     assert keycloak.fetches() == 3
 
 
-async def test_a_flood_does_not_hide_a_rotation_for_long(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
-    """A new key is found `REFETCH_INTERVAL` after a bad token used up the fetch, at the latest."""
+async def test_rotation_is_found_within_refetch_interval(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """A new key is found at most `REFETCH_INTERVAL` after an invalid token used up the fetch."""
     await issuer.key(FIRST)
     with pytest.raises(InvalidTokenError):
         await issuer.key("unknown")
@@ -144,8 +142,8 @@ async def test_a_flood_does_not_hide_a_rotation_for_long(issuer: Issuer, keycloa
     assert (await issuer.key(SECOND)).kid == SECOND
 
 
-async def test_two_rotations_in_a_row_are_both_found_at_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """A fetch that finds the key it was made for uses nothing up: bad tokens alone are limited."""
+async def test_consecutive_rotations_are_found_at_once(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """A fetch that finds its key does not count towards the limit; only those for invalid tokens do."""
     await issuer.key(FIRST)
     keycloak.rotate()
     await issuer.key(SECOND)
@@ -154,8 +152,8 @@ async def test_two_rotations_in_a_row_are_both_found_at_once(issuer: Issuer, key
     assert (await issuer.key("third")).kid == "third"
 
 
-async def test_an_unknown_key_while_the_issuer_is_down_is_an_outage(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """Whether the token is genuine can't be told then, so it is never called invalid."""
+async def test_unknown_key_during_outage_is_an_outage(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """The token can't be verified, so it is not reported as invalid."""
     await issuer.key(FIRST)
     keycloak.down()
     for _ in range(3):
@@ -163,8 +161,8 @@ async def test_an_unknown_key_while_the_issuer_is_down_is_an_outage(issuer: Issu
             await issuer.key(SECOND)
 
 
-async def test_known_keys_outlive_an_outage(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
-    """Keys that are known go on verifying while Keycloak is down, past their lifetime too."""
+async def test_known_keys_verify_during_outage(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Known keys verify tokens while Keycloak is down, even past their lifetime."""
     await issuer.key(FIRST)
     keycloak.down()
     for _ in range(5):
@@ -173,10 +171,8 @@ async def test_known_keys_outlive_an_outage(issuer: Issuer, keycloak: FakeIssuer
         assert (await issuer.metadata()).issuer == ISSUER
 
 
-async def test_known_keys_do_not_wait_for_an_issuer_that_hangs(
-    issuer: Issuer, keycloak: FakeIssuer, clock: Clock
-) -> None:
-    """While one call tries to fetch anew from a Keycloak that does not answer, the others go on."""
+async def test_known_keys_do_not_wait_for_refetch(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """While one call waits for a Keycloak that does not answer, the others continue."""
     await issuer.key(FIRST)
     clock.advance(JWKS_LIFETIME)
     keycloak.gate = anyio.Event()
@@ -189,8 +185,8 @@ async def test_known_keys_do_not_wait_for_an_issuer_that_hangs(
         keycloak.gate.set()
 
 
-async def test_a_crowd_waits_for_one_time_out_only(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
-    """Calls that wait for a fetch which times out do not each wait for a time-out of their own."""
+async def test_concurrent_calls_share_one_timeout(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Calls that wait for a fetch that times out do not start another timeout each."""
 
     def time_out(request: httpx.Request) -> httpx.Response:
         clock.advance(10)
@@ -202,8 +198,8 @@ async def test_a_crowd_waits_for_one_time_out_only(issuer: Issuer, keycloak: Fak
     assert len(keycloak.requests) == 1
 
 
-async def test_recovers_by_itself(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
-    """Once Keycloak is back, the next call after `RETRY_INTERVAL` succeeds; before that, nobody asks."""
+async def test_recovers_after_retry_interval(issuer: Issuer, keycloak: FakeIssuer, clock: Clock) -> None:
+    """Once Keycloak is back, the next call after `RETRY_INTERVAL` succeeds; before it, nothing is fetched."""
     keycloak.down()
     with pytest.raises(IssuerUnavailableError):
         await issuer.metadata()
@@ -241,8 +237,10 @@ FAILURES: Final[Mapping[str, tuple[str, Answer]]] = {
 
 
 @pytest.mark.parametrize(("path", "failure"), FAILURES.values(), ids=FAILURES.keys())
-async def test_a_failure_is_an_outage(issuer: Issuer, keycloak: FakeIssuer, path: str, failure: Answer) -> None:
-    """Whatever is wrong with the answers, the token is not called invalid; the sentence names the address."""
+async def test_malformed_response_is_an_outage(
+    issuer: Issuer, keycloak: FakeIssuer, path: str, failure: Answer
+) -> None:
+    """Whatever is wrong with the responses, the token is not called invalid; the error names the URL."""
     keycloak.instead[path] = failure
     with pytest.raises(IssuerUnavailableError, match=DISCOVERY_URL):
         await issuer.key(FIRST)
@@ -250,10 +248,10 @@ async def test_a_failure_is_an_outage(issuer: Issuer, keycloak: FakeIssuer, path
 
 
 @pytest.mark.parametrize(("path", "failure"), FAILURES.values(), ids=FAILURES.keys())
-async def test_a_failure_takes_no_known_key_away(
+async def test_failed_refetch_keeps_known_keys(
     issuer: Issuer, keycloak: FakeIssuer, clock: Clock, path: str, failure: Answer
 ) -> None:
-    """What was fetched while Keycloak was well is not replaced by anything worse."""
+    """Valid metadata and keys are not replaced after a failed fetch."""
     await issuer.key(FIRST)
     clock.advance(JWKS_LIFETIME)
     keycloak.instead[path] = failure
@@ -271,10 +269,8 @@ PASSED_OVER: Final[Mapping[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("jwk", PASSED_OVER.values(), ids=PASSED_OVER.keys())
-async def test_a_key_that_cannot_verify_is_passed_over(
-    issuer: Issuer, keycloak: FakeIssuer, jwk: dict[str, Any]
-) -> None:
-    """One odd key in the set neither counts nor spoils the others (RFC 7517 section 5)."""
+async def test_unusable_key_in_set_is_ignored(issuer: Issuer, keycloak: FakeIssuer, jwk: dict[str, Any]) -> None:
+    """One unusable key in the set does not affect the others (RFC 7517 section 5)."""
     keycloak.keys = [jwk, *keycloak.keys, EC_KEY.as_dict(private=False)]
     assert (await issuer.key(FIRST)).kid == FIRST
     assert isinstance(await issuer.key("ec"), ECKey)
@@ -282,8 +278,8 @@ async def test_a_key_that_cannot_verify_is_passed_over(
         await issuer.key(SECOND)
 
 
-async def test_a_key_that_cannot_be_used_is_named(issuer: Issuer, keycloak: FakeIssuer) -> None:
-    """Whoever has a token signed with one learns what the administrator must do; it is not asked for again."""
+async def test_token_of_unusable_key_names_the_fix(issuer: Issuer, keycloak: FakeIssuer) -> None:
+    """The error tells the administrator what to change, and the keys are not fetched again."""
     numbers = rsa.generate_private_key(65537, 1024).public_key().public_numbers()  # noqa: S505 - as Keycloak can
     modulus = urlsafe_b64encode(numbers.n.to_bytes(128, "big")).decode().rstrip("=")
     short = {"kty": "RSA", "n": modulus, "e": "AQAB", "kid": "short", "use": "sig", "alg": "RS256"}
@@ -297,16 +293,16 @@ async def test_a_key_that_cannot_be_used_is_named(issuer: Issuer, keycloak: Fake
     assert keycloak.fetches() == 1
 
 
-async def test_a_key_without_use_verifies(issuer: Issuer, keycloak: FakeIssuer) -> None:
+async def test_key_without_use_verifies(issuer: Issuer, keycloak: FakeIssuer) -> None:
     """`use` is optional (RFC 7517 section 4.2)."""
     keycloak.keys = [{name: value for name, value in keycloak.keys[0].items() if name != "use"}]
     assert (await issuer.key(FIRST)).kid == FIRST
 
 
-async def test_an_issuer_that_is_not_there_is_logged_until_it_is(
+async def test_unreachable_issuer_is_logged_until_recovery(
     issuer: Issuer, keycloak: FakeIssuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event says the cause, again after pauses that double up to a minute; the last one says that it is there."""
+    """The cause is logged at intervals that double up to a minute; the last event reports the recovery."""
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:

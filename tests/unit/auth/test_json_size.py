@@ -1,4 +1,4 @@
-"""`auth.json_size`: what takes much memory is known before it is parsed."""
+"""`auth.json_size`: JSON that would use too much memory is detected before parsing."""
 
 import time
 
@@ -9,28 +9,28 @@ from tests.support.server import EVERYTHING, Server
 
 
 @pytest.mark.parametrize("part", [b"[],", b"{},", b'"a",', b"1,", b'"a":1,', b"[["])
-def test_many_values_are_too_many(part: bytes) -> None:
-    """Whatever the values are."""
+def test_too_many_values_are_detected(part: bytes) -> None:
+    """The limit applies to values of every type."""
     assert has_too_many_values(part * (MAX_PARTS + 1))
     assert not has_too_many_values(part * (MAX_PARTS // 10))
 
 
-def test_text_is_one_value_whatever_is_in_it() -> None:
+def test_string_counts_as_one_value() -> None:
     """A file of four million commas, brackets or escaped quotes may be written."""
     for character in (b",", b"[", b'\\"', b"\\\\"):
         assert not has_too_many_values(b'{"content":"' + character * 2_000_000 + b'"}')
 
 
 @pytest.mark.parametrize("tail", [b'\\"', b"\\", b'"', b"\\\n", b"x"])
-def test_any_text_is_counted_in_linear_time(tail: bytes) -> None:
-    """A string that never ends is read once."""
+def test_counting_takes_linear_time(tail: bytes) -> None:
+    """An unterminated string is read once."""
     start = time.process_time()
     has_too_many_values(b'{"content":"' + tail * 2_000_000)
     assert time.process_time() - start < 10
 
 
-async def test_body_of_many_values_is_refused(server: Server) -> None:
-    """It gets 400 before it is parsed, and nothing is exchanged for it."""
+async def test_body_with_too_many_values_is_refused(server: Server) -> None:
+    """The answer is 400 before parsing, without an exchange."""
     token = server.keycloak.mint(scope=EVERYTHING)
     response = await server.call("nc_whoami", {"x": [[]] * MAX_PARTS}, token=token)
 

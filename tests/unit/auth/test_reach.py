@@ -1,7 +1,7 @@
-"""What each tool and resource sends to Nextcloud is within its scopes, and stands in a reviewed file, `reach.json`.
+"""What each tool and resource sends to Nextcloud is within its scopes, and is listed in the reviewed `reach.json`.
 
-The requests are those of a walk through all tools and resources against the stand-in. A new one fails the test until
-the file has it: `python -m tests.unit.auth.test_reach` writes it anew, for a person to read the difference.
+The requests are those of a walk through all tools and resources against the stand-in. A new request fails the test
+until the file has it: `python -m tests.unit.auth.test_reach` rewrites the file, and a person reviews the diff.
 """
 
 import json
@@ -126,13 +126,13 @@ async def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     return await walk(tmp_path_factory.mktemp("reach"))
 
 
-async def test_every_tool_and_resource_was_used(sent: dict[str, set[str]]) -> None:
-    """None is left out of the walk."""
+async def test_walk_covers_every_tool_and_resource(sent: dict[str, set[str]]) -> None:
+    """The walk leaves none out."""
     assert TABLE.keys() == sent.keys()
 
 
 async def test_requests_are_within_the_scopes(sent: dict[str, set[str]]) -> None:
-    """A tool sends to an app's part of Nextcloud only with a scope of that app, and writes only with a writing one."""
+    """A tool sends requests to an app only with a scope of that app, and writes only with a writing one."""
     for name, requests in sent.items():
         scopes = TABLE[name]
         for request in requests:
@@ -147,8 +147,8 @@ async def test_requests_are_within_the_scopes(sent: dict[str, set[str]]) -> None
 
 
 @pytest.mark.parametrize("escape", ESCAPES)
-async def test_no_argument_leads_out_of_the_scopes(tmp_path: Path, escape: str) -> None:
-    """Dots and slashes in any argument lead to no other part of Nextcloud, however a web server reads the path."""
+async def test_path_traversal_can_not_leave_scopes(tmp_path: Path, escape: str) -> None:
+    """Dots and slashes in any argument lead to no other app, however a web server reads the path."""
     async with recorded(tmp_path) as client:
         for app in APPS:
             for tool in app.tools:
@@ -172,7 +172,7 @@ def _without_dots(path: str) -> str:
     return "/".join(kept)
 
 
-async def test_requests_are_the_reviewed_ones(sent: dict[str, set[str]]) -> None:
+async def test_requests_match_reviewed_file(sent: dict[str, set[str]]) -> None:
     """The file has each tool's scopes and requests, and no others."""
     assert table(sent) == json.loads(REVIEWED.read_text(encoding="utf-8"))
 

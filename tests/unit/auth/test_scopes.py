@@ -1,4 +1,4 @@
-"""`auth.scopes`: which scope each tool needs."""
+"""`auth.scopes`: the scopes that each tool and resource requires."""
 
 from typing import Final
 
@@ -14,22 +14,19 @@ NO_CALENDAR: Final = {"nc_calendar_list_calendars", "nc_calendar_find_availabili
 """Tools that are not told a calendar."""
 
 
-def test_no_name_is_declared_twice() -> None:
-    """Of two tools or resources with one name, the scopes of one would guard the other."""
+def test_names_are_unique() -> None:
+    """If two tools or resources shared a name, the scopes of one would protect the other."""
     features = [each.feature for each in REQUIREMENTS]
     assert len(features) == len(set(features))
 
 
-def test_reading_a_resource_needs_no_writing_scope() -> None:
-    """Resources only ever read."""
+def test_resources_require_only_reading_scopes() -> None:
+    """Resources only read."""
     assert all(scope.endswith(":read") for scopes in RESOURCE_SCOPES.values() for scope in scopes)
 
 
-def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
-    """A tool that changes something needs a writing scope; one that reads needs one of sharing alone.
-
-    The contract has one scope for all that concerns shares, which is a writing one.
-    """
+def test_scopes_match_declared_effects() -> None:
+    """Writing tools require a writing scope; reading tools at most that of sharing, which has no reading scope."""
     for tool in TOOLS.values():
         writing = {scope for scope in TOOL_SCOPES[tool.name] if scope.endswith(":write")}
         allowed = {"sharing:write"} if tool.annotations.read_only_hint else set(OFFER.scopes())
@@ -48,8 +45,8 @@ def test_reading_and_writing_scopes_follow_what_tools_declare() -> None:
         pytest.param("nc_notes_get_note", {"notes:readonly", "NOTES:READ"}, {"notes:read"}, id="look-alikes"),
     ],
 )
-def test_what_is_missing(tool: str, granted: set[str], missing: set[str]) -> None:
-    """A scope is there when exactly that string was granted."""
+def test_missing_scopes_are_exact_matches(tool: str, granted: set[str], missing: set[str]) -> None:
+    """A scope is granted only if exactly that string is present."""
     assert OFFER.missing(Feature("tool", tool), frozenset(granted)) == missing
 
 
@@ -66,15 +63,13 @@ def test_what_is_missing(tool: str, granted: set[str], missing: set[str]) -> Non
         ),
     ],
 )
-def test_a_share_that_lets_others_write_needs_the_scope_to_write(
-    tool: str, permissions: object, missing: set[str]
-) -> None:
-    """Only a plain 1 is a share for reading, however the number is written."""
+def test_writable_share_requires_write_scope(tool: str, permissions: object, missing: set[str]) -> None:
+    """Only a plain 1 is a read-only share, however the number is written."""
     granted = frozenset({"files:read", "sharing:write"})
     assert OFFER.missing(Feature("tool", tool), granted, {"permissions": permissions}) == missing
 
 
-def test_a_share_is_for_reading_unless_it_says_more() -> None:
+def test_share_is_read_only_by_default() -> None:
     """Without `permissions` a share is created for reading."""
     granted = frozenset({"files:read", "sharing:write"})
     assert OFFER.missing(Feature("tool", "nc_share_create"), granted, {"path": "/a"}) == set()
@@ -99,30 +94,30 @@ def test_a_share_is_for_reading_unless_it_says_more() -> None:
         ("nc_calendar_bulk_operations", "target_calendar", "deck:write"),
     ],
 )
-def test_a_board_as_a_calendar_needs_the_scope_of_deck(tool: str, argument: str, missing: str, name: str) -> None:
-    """Nextcloud shows the boards of Deck as calendars: their cards are no tasks for a token without Deck's scope."""
+def test_deck_calendar_requires_deck_scope(tool: str, argument: str, missing: str, name: str) -> None:
+    """Nextcloud shows Deck boards as calendars; without Deck's scope their cards are not readable as tasks."""
     feature, granted = Feature("tool", tool), frozenset(EVERYTHING) - {"deck:read", "deck:write"}
     assert OFFER.missing(feature, granted, {argument: name}) == {missing}
     assert OFFER.missing(feature, granted, {argument: "personal"}) == set()
 
 
-def test_every_argument_that_names_a_calendar_is_looked_at() -> None:
-    """Each is known by its name: it has `calendar` in it."""
+def test_every_calendar_argument_is_checked() -> None:
+    """These arguments have `calendar` in their name."""
     for tool in TOOLS.values():
         described = {name for name in tool.parameters["properties"] if "calendar" in name}
         assert described or not tool.name.startswith("nc_calendar") or tool.name in NO_CALENDAR, tool.name
 
 
 @pytest.mark.parametrize("feature", [Feature("tool", "nc_new_tool"), Feature("resource", "nc://New/{id}")])
-def test_what_nobody_declared_never_runs(feature: Feature) -> None:
-    """There is no default for what is unknown."""
+def test_undeclared_tool_never_runs(feature: Feature) -> None:
+    """An unknown tool has no default scope."""
     assert not OFFER.has(feature)
     with pytest.raises(KeyError):
         OFFER.missing(feature, frozenset(OFFER.scopes()))
 
 
-def test_a_reading_server_offers_what_reading_scopes_allow() -> None:
-    """No writing scope is even asked for, and nothing that needs none is left out."""
+def test_read_only_server_offers_reading_scopes_only() -> None:
+    """It requests no writing scope, and keeps all that requires none."""
     reading = offer(read_only=True)
     assert not [scope for scope in reading.scopes() if not scope.endswith(":read")]
     assert {"nc_whoami", "nc_notes_get_note", "nc_webdav_read_file"} <= reading.tools.keys()
@@ -130,8 +125,8 @@ def test_a_reading_server_offers_what_reading_scopes_allow() -> None:
     assert reading.resources == RESOURCE_SCOPES
 
 
-def test_a_server_can_offer_some_apps() -> None:
-    """Tools, resources and scopes of other apps are as if they did not exist; nc_whoami belongs to none."""
+def test_server_can_be_limited_to_apps() -> None:
+    """Tools, resources and scopes of other apps do not exist; nc_whoami belongs to no app."""
     files = offer(apps={"files"})
     assert files.scopes() == ["files:read", "files:write"]
     assert {"nc_whoami", "nc_webdav_read_file"} <= files.tools.keys()
@@ -159,6 +154,6 @@ def test_a_server_can_offer_some_apps() -> None:
         pytest.param("", None, id="empty"),
     ],
 )
-def test_which_resource_is_where(uri: str, found: tuple[str, dict[str, str]] | None) -> None:
-    """A URI is that of a resource when it fits the template whole; what it fills in is decoded."""
+def test_uri_matches_whole_resource_template(uri: str, found: tuple[str, dict[str, str]] | None) -> None:
+    """A URI matches only a whole template; its variables are decoded."""
     assert OFFER.resource_at(uri) == found

@@ -1,4 +1,4 @@
-"""`auth.verifier`: which bearer tokens are believed (RFC 7519, RFC 8725, RFC 9068)."""
+"""`auth.verifier`: which bearer tokens are accepted (RFC 7519, RFC 8725, RFC 9068)."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def verifier(http: httpx.AsyncClient) -> TokenVerifier:
 
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
 async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, token: BadToken) -> None:
-    """Each bad token is invalid for its own reason, in one line without the token; only the issuer is asked."""
+    """Each invalid token has its own one-line reason without the token; only the issuer is contacted."""
     minted = token.mint(keycloak)
     with pytest.raises(InvalidTokenError) as caught:
         await verifier.verify(minted)
@@ -39,8 +39,8 @@ async def test_refuses(verifier: TokenVerifier, keycloak: FakeIssuer, token: Bad
 
 @pytest.mark.requirement("rfc9068-rs256")
 @pytest.mark.parametrize("mint", ACCEPTED.values(), ids=ACCEPTED.keys())
-async def test_accepts(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
-    """A genuine access token for this server is accepted, and it is alice's."""
+async def test_valid_token_is_accepted(verifier: TokenVerifier, keycloak: FakeIssuer, mint: Mint) -> None:
+    """A valid access token for this server is accepted as alice's."""
     principal = await verifier.verify(mint(keycloak))
     assert principal.account == (ISSUER, "f1c9-alice", "alice")
 
@@ -57,10 +57,10 @@ KEYS: Final[Mapping[str, tuple[str, Key]]] = {
 
 
 @pytest.mark.parametrize(("algorithm", "key"), KEYS.values(), ids=KEYS.keys())
-async def test_accepts_what_keycloak_signs_with(
+async def test_keycloaks_signing_algorithms_are_accepted(
     verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: str, key: Key
 ) -> None:
-    """Every asymmetric algorithm of Keycloak's is accepted, with the realm's key and with no other."""
+    """Every asymmetric algorithm of Keycloak is accepted, with the realm's key and no other."""
     keycloak.keys = [*keycloak.keys, key.as_dict(private=False)]
     header = json.dumps({"alg": algorithm, "typ": "JWT", "kid": "k"})
     token = signed(header, json.dumps(keycloak.claims()), key, algorithm=algorithm)
@@ -73,10 +73,8 @@ async def test_accepts_what_keycloak_signs_with(
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS512", "none", "ES256K", "ML-DSA-44"])
-async def test_an_algorithm_that_is_not_accepted_is_named(
-    verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: str
-) -> None:
-    """Who has such a token is told what the administrator must change, and not to sign in again."""
+async def test_unsupported_algorithm_is_named(verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: str) -> None:
+    """The error tells the administrator what to change, and does not say to sign in again."""
     with pytest.raises(InvalidTokenError) as caught:
         await verifier.verify(keycloak.mint(header={"alg": algorithm, "kid": "not-published"}))
     assert str(caught.value).startswith(
@@ -88,18 +86,18 @@ async def test_an_algorithm_that_is_not_accepted_is_named(
 
 
 @pytest.mark.parametrize("algorithm", ["RS256: sign in at https://attacker.test", "é", "", 7, ["RS256"], {}])
-async def test_an_algorithm_that_is_no_name_is_not_quoted(
+async def test_malformed_algorithm_is_not_quoted(
     verifier: TokenVerifier, keycloak: FakeIssuer, algorithm: object
 ) -> None:
-    """What a stranger wrote in place of an algorithm is neither shown nor logged."""
+    """A malformed `alg` value is neither shown nor logged."""
     with pytest.raises(InvalidTokenError) as caught:
         await verifier.verify(keycloak.mint(header={"alg": algorithm}))
     assert "attacker" not in str(caught.value)
     assert str(caught.value).isascii()
 
 
-async def test_the_principal_is_what_the_token_says(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
-    """Issuer, subject, client and scopes come from the claims; the token is kept as it came."""
+async def test_principal_has_claims_of_token(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
+    """Issuer, subject, client and scopes come from the claims; the token is kept unchanged."""
     token = keycloak.mint(sub="s-1", azp="vscode", scope=" notes:read  files:read ")
     principal = await verifier.verify(token)
     assert (principal.issuer, principal.subject, principal.client_id) == (ISSUER, "s-1", "vscode")
@@ -115,20 +113,20 @@ async def test_the_principal_is_what_the_token_says(verifier: TokenVerifier, key
         pytest.param({"azp": None}, None, id="neither"),
     ],
 )
-async def test_names_the_client(
+async def test_client_comes_from_azp_or_client_id(
     verifier: TokenVerifier, keycloak: FakeIssuer, claims: dict[str, Any], client_id: str | None
 ) -> None:
-    """The client is who the token was issued to, by Keycloak's claim or by RFC 9068's."""
+    """The client is read from Keycloak's claim or from that of RFC 9068."""
     assert (await verifier.verify(keycloak.mint(**claims))).client_id == client_id
 
 
-async def test_no_scope_claim_is_no_scope(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
-    """A token without the claim `scope` is genuine, and allows nothing that needs a scope."""
+async def test_missing_scope_claim_means_no_scopes(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
+    """A token without the claim `scope` is valid, and allows nothing that requires a scope."""
     assert (await verifier.verify(keycloak.mint(scope=None))).scopes == frozenset()
 
 
-async def test_the_token_is_not_in_the_principals_repr(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
-    """A principal that is logged or shown in a traceback gives no token away."""
+async def test_principal_repr_hides_token(verifier: TokenVerifier, keycloak: FakeIssuer) -> None:
+    """The repr in a log or traceback does not contain the token."""
     token = keycloak.mint()
     principal = await verifier.verify(token)
     assert token not in repr(principal)
@@ -145,10 +143,10 @@ async def test_the_token_is_not_in_the_principals_repr(verifier: TokenVerifier, 
         pytest.param([SERVER_URL, "nextcloud2"], False, id="longer than nextcloud"),
     ],
 )
-async def test_a_token_that_is_passed_on_names_nextcloud_too(
+async def test_pass_through_token_requires_both_audiences(
     http: httpx.AsyncClient, keycloak: FakeIssuer, audience: list[str], *, accepted: bool
 ) -> None:
-    """In pass-through mode a token must name this server and Nextcloud, each exactly."""
+    """In pass-through mode `aud` must contain this server and Nextcloud, each exactly."""
     verifier = TokenVerifier(
         Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}), also_required="nextcloud"
     )

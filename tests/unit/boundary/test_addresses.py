@@ -1,4 +1,4 @@
-"""`boundary.addresses`: what an address of this Nextcloud leads to is accepted for an id or a name."""
+"""`boundary.addresses`: addresses of this Nextcloud are accepted in place of ids and names."""
 
 from typing import Final
 
@@ -29,15 +29,15 @@ RECIPES: Final = "/index.php/apps/cookbook/api/v1/recipes"
         "/index.php/apps/deck/#/board/2",
     ],
 )
-async def test_a_board_s_address(server: Server, address: str) -> None:
-    """Of every version of the web page; nothing is looked up, for it has the id."""
+async def test_board_address_is_accepted(server: Server, address: str) -> None:
+    """The address of every version of the web page is accepted without a lookup, since it contains the id."""
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board()))
     assert (await server.use("deck_get_board", {"board_id": address}))["id"] == 2
     assert server.nextcloud.asked() == [f"GET {BOARDS}/2"]
 
 
-async def test_a_card_s_address(server: Server) -> None:
-    """It names the board too, and not the stack."""
+async def test_card_address_is_accepted(server: Server) -> None:
+    """The address contains board and card, but not the stack."""
     path = f"{BOARDS}/2/stacks/9"
     server.nextcloud.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(title="To do")]))
     server.nextcloud.on("GET", f"{path}/cards/11", answer(json=card()))
@@ -81,10 +81,10 @@ async def test_a_card_s_address(server: Server) -> None:
         ),
     ],
 )
-async def test_an_address_of_other_apps(
+async def test_addresses_of_other_apps_are_accepted(
     server: Server, tool: str, argument: str, address: str, path: str, row: dict[str, object]
 ) -> None:
-    """With and without the host."""
+    """They are accepted with and without the host."""
     server.nextcloud.on("GET", path, answer(json=row))
     for given in (CLOUD + address, address):
         await server.use(tool, {argument: given})
@@ -101,8 +101,8 @@ async def test_an_address_of_other_apps(
         f"{BOOK}/con%20tacts/",
     ],
 )
-async def test_an_address_book_s_address(server: Server, address: str) -> None:
-    """As a CardDAV client shows it."""
+async def test_address_book_address_is_accepted(server: Server, address: str) -> None:
+    """The address is the one that a CardDAV client shows."""
     empty = b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"/>'
     server.nextcloud.on("REPORT", f"{BOOK}/con%20tacts/", answer(207, content=empty))
     found = await server.use("nc_contacts_list_contacts", {"addressbook": address})
@@ -112,22 +112,22 @@ async def test_an_address_book_s_address(server: Server, address: str) -> None:
 @pytest.mark.parametrize(
     "address", [f"{ELSEWHERE}/apps/deck/board/2", f"{CLOUD}/apps/deck/", "http://[/apps/deck/board/2"]
 )
-async def test_an_address_that_leads_to_no_board(server: Server, address: str) -> None:
-    """Another server's, or that of the whole app: what there is is told."""
+async def test_address_without_a_board_is_refused(server: Server, address: str) -> None:
+    """For another server's address, or that of the whole app, the error lists the existing boards."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board()]))
     said = await server.misuse("deck_get_board", {"board_id": address})
     assert said == f"No board {address!r}: choose from 2 (Project)."
 
 
 @pytest.mark.parametrize("address", [f"{ELSEWHERE}{BOOK}/contacts/", f"{CLOUD}{BOOK[:-5]}bob/contacts/"])
-async def test_an_address_that_leads_to_no_address_book_of_the_person(server: Server, address: str) -> None:
-    """Another server's, or in somebody else's home."""
+async def test_address_of_foreign_address_book_is_refused(server: Server, address: str) -> None:
+    """The address is another server's or in another user's home."""
     said = await server.misuse("nc_contacts_list_contacts", {"addressbook": address})
     assert said.startswith("There is no address book ")
 
 
-async def test_an_href_below_a_path_of_nextcloud_s() -> None:
-    """The hrefs in Nextcloud's responses begin with the path of its URL."""
+async def test_href_below_base_path_is_accepted() -> None:
+    """The hrefs in Nextcloud's responses start with the path of its URL."""
     empty = b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"/>'
     async with serving({**EXCHANGE, "NEXTCLOUD_PUBLIC_URL": f"{ELSEWHERE}/cloud"}) as server:
         server.nextcloud.on("REPORT", f"{BOOK}/contacts/", answer(207, content=empty))
@@ -135,8 +135,8 @@ async def test_an_href_below_a_path_of_nextcloud_s() -> None:
     assert found["addressbook"] == "contacts"
 
 
-async def test_a_note_is_found_by_its_title(server: Server) -> None:
-    """As boards and tables are; of two of a title, the ids are told."""
+async def test_note_is_found_by_title(server: Server) -> None:
+    """As for boards and tables, the error for an ambiguous title lists the ids."""
     notes = [note(id=7, title="Plans"), note(id=8, title="Twice"), note(id=9, title="Twice"), note(id=10, title="2027")]
     server.nextcloud.on("GET", NOTES, answer(json=notes))
     server.nextcloud.on("GET", f"{NOTES}/7", answer(json=notes[0]))

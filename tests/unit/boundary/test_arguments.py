@@ -1,4 +1,4 @@
-"""`boundary.arguments`: what callers send is read as they mean it, and what is wrong is told in plain sentences."""
+"""`boundary.arguments`: arguments are read in every unambiguous form, and invalid ones are named in plain sentences."""
 
 import json
 import re
@@ -100,15 +100,15 @@ def right(tool: AnyTool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_stays_text(text: str) -> None:
-    """In every text parameter of every tool, needed or not: what looks like JSON, a number or null is what it is."""
+def test_text_parameters_are_not_parsed(text: str) -> None:
+    """In every text parameter, text that looks like JSON, a number or null stays text."""
     for tool in TOOLS.values():
         for name in (name for name, kind in kinds(tool) if kind == "string"):
             assert tool.arguments.read(right(tool) | {name: text})[name] == text, (tool.name, name)
 
 
-def test_null_means_the_default() -> None:
-    """For every argument that may be left out, whatever its type: clients fill in all that a schema has."""
+def test_null_means_default() -> None:
+    """This holds for optional arguments of every type, since some clients fill in the whole schema."""
     for tool in TOOLS.values():
         optional = set(tool.parameters["properties"]) - set(tool.parameters.get("required", []))
         least = tool.arguments.read(right(tool))
@@ -118,8 +118,8 @@ def test_null_means_the_default() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "null"])
-def test_empty_text_means_the_default_where_no_text_is_expected(nothing: str) -> None:
-    """A number, a date, a list: an empty text is none of those, so it can only mean that there is no value."""
+def test_empty_text_means_default_for_other_types(nothing: str) -> None:
+    """An empty text is no number, date or list, so it can only mean that there is no value."""
     for tool in TOOLS.values():
         least = tool.arguments.read(right(tool))
         for name, kind in kinds(tool):
@@ -127,8 +127,8 @@ def test_empty_text_means_the_default_where_no_text_is_expected(nothing: str) ->
                 assert tool.arguments.read(right(tool) | {name: nothing}) == least, (tool.name, name)
 
 
-def test_empty_text_means_the_default_of_what_is_searched_for() -> None:
-    """What only reads has nothing to clear: an empty filter is none. A default that is text is meant by "" as well."""
+def test_empty_text_means_default_for_filters() -> None:
+    """A reading tool has nothing to clear, so an empty filter is no filter, and "" selects a text default."""
     for tool in TOOLS.values():
         for name, schema in tool.parameters["properties"].items():
             is_text = name in dict(kinds(tool)) and dict(kinds(tool))[name] == "string"
@@ -138,8 +138,8 @@ def test_empty_text_means_the_default_of_what_is_searched_for() -> None:
                 assert name not in tool.arguments.read(right(tool) | {name: ""}), (tool.name, name)
 
 
-def test_empty_text_clears_what_is_changed() -> None:
-    """Where something is changed, null leaves it and "" empties it."""
+def test_empty_text_clears_fields_on_update() -> None:
+    """In an update null leaves the field unchanged, and "" clears it."""
     update = TOOLS["nc_calendar_update_event"].arguments.read({"calendar_name": "a", "event_uid": "b", "location": ""})
     assert update["location"] == ""
     assert TOOLS["nc_share_update"].arguments.read({"share_id": 1, "permissions": 1, "password": ""})["password"] == ""
@@ -160,8 +160,8 @@ def test_empty_text_clears_what_is_changed() -> None:
         pytest.param({"title": "null"}, "null", id="null as a title"),
     ],
 )
-def test_what_clients_write_is_understood(given: dict[str, Any], value: object) -> None:
-    """Values that can be meant in one way only are taken."""
+def test_unambiguous_values_are_accepted(given: dict[str, Any], value: object) -> None:
+    """Values with only one possible meaning are accepted."""
     ((name, _),) = given.items()
     assert read(**given)[name] == value
 
@@ -197,13 +197,13 @@ def test_what_clients_write_is_understood(given: dict[str, Any], value: object) 
         ({"a\nb" * 100: 1}, f"Unknown argument {LONG_NAME!r}: everything takes text, number, "),
     ],
 )
-def test_what_is_wrong_is_told(given: dict[str, Any], said: str) -> None:
-    """One sentence: the argument, what was given, what would be right."""
+def test_invalid_argument_is_explained(given: dict[str, Any], said: str) -> None:
+    """One sentence has the argument, the value and a valid form."""
     assert sentence(**given).startswith(said)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    """A client mends a call in one step."""
+def test_all_invalid_arguments_are_reported() -> None:
+    """A client can correct a call in one step."""
     with pytest.raises(InvalidArgumentError) as refused:
         READER.read({"number": "many", "names": 7, "colour": "red"})
     assert str(refused.value) == (
@@ -216,8 +216,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert [error.get("argument") for error in refused.value.parts["errors"]] == ["text", "number", "names", None]
 
 
-def test_a_secret_is_not_repeated() -> None:
-    """Whatever is wrong with a password, the sentence does not have it; nor that of one whose name is mistyped."""
+def test_password_is_not_repeated() -> None:
+    """Errors never contain a password, even if the argument's name is mistyped."""
     for given in ({"password": 4711}, {"password": ["4711"]}, {"pasword": "4711"}, {"password": {"4711": 1}}):
         assert "4711" not in sentence(**given)
     for name in ("nc_share_create", "nc_share_update"):
@@ -226,8 +226,8 @@ def test_a_secret_is_not_repeated() -> None:
         assert str(refused.value) == "Invalid password, which is a number: pass text."
 
 
-def test_a_sentence_stays_short() -> None:
-    """However much is wrong, and however long it is."""
+def test_error_length_is_limited() -> None:
+    """The error is short for any number and length of invalid values."""
     assert len(sentence(**{f"{number}" + "x" * 10_000: "y" * 10_000 for number in range(10_000)})) < 4000
     assert f"{10_000 - MAX_UNKNOWN} more arguments are unknown: leave them out." in sentence(
         **{f"x{n}": 1 for n in range(10_000)}
@@ -235,8 +235,8 @@ def test_a_sentence_stays_short() -> None:
     assert len(sentence(names=[7] * 50_000, fields="x" * 100_000, number="y" * 100_000)) < 500
 
 
-def test_a_list_that_is_too_long_is_told() -> None:
-    """With what is allowed, whether it is a list or written with commas between."""
+def test_too_long_list_is_refused() -> None:
+    """The error has the limit, for a list and for text with commas."""
     with pytest.raises(InvalidArgumentError, match=r"^Invalid ingredients: pass at most 1,000 items\.$"):
         TOOLS["nc_cookbook_create_recipe"].arguments.read({"name": "a", "ingredients": ["b"] * 1001})
     event = {"calendar_name": "a", "title": "b", "start_datetime": "2026-12-24", "attendees": "a@b," * 250_000}
@@ -244,14 +244,14 @@ def test_a_list_that_is_too_long_is_told() -> None:
         TOOLS["nc_calendar_create_event"].arguments.read(event)
 
 
-def test_json_in_a_text_is_bounded() -> None:
-    """A text cannot hold more values than the body that it came in might."""
+def test_nested_json_is_limited() -> None:
+    """JSON in text can't contain more values than a request body."""
     assert "not written as JSON" in sentence(names=json.dumps(["a"] * MAX_PARTS))
     assert "not written as JSON" in sentence(fields="[" * 100_000)
 
 
-def test_every_argument_of_every_tool_is_refused_in_plain_words() -> None:
-    """A value of the wrong type, each in turn and all at once; and no argument at all."""
+def test_type_errors_are_plain_for_every_argument() -> None:
+    """Each argument is tested alone, all together, and with none."""
     for tool in TOOLS.values():
         wrong = {name: WRONG.get(kind, "some day") for name, kind in kinds(tool)}
         for given in [{name: value} for name, value in wrong.items()] + [wrong, {}, {"unheard_of": 1}]:
@@ -266,8 +266,8 @@ def test_every_argument_of_every_tool_is_refused_in_plain_words() -> None:
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-async def test_a_note_whose_content_is_json_is_stored(server: Server, version: str) -> None:
-    """As the whole server sees it: the text arrives in Nextcloud as it was written."""
+async def test_json_content_of_note_is_stored_unchanged(server: Server, version: str) -> None:
+    """Through the whole server, the text reaches Nextcloud as it was written."""
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
     arguments = {"note_id": 7, "etag": "e", "title": "null", "content": '{"theme":"dark"}', "category": None}
     token = server.keycloak.mint(scope=EVERYTHING)
@@ -276,8 +276,8 @@ async def test_a_note_whose_content_is_json_is_stored(server: Server, version: s
     assert json.loads(server.nextcloud.requests[-1].content) == {"title": "null", "content": '{"theme":"dark"}'}
 
 
-async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> None:
-    """The caller gets the sentence, the log the names of those that the tool has, and Nextcloud nothing."""
+async def test_invalid_arguments_reach_neither_nextcloud_nor_log(server: Server) -> None:
+    """The caller gets the error, the log only the names of known arguments, and Nextcloud nothing."""
     arguments = {"share_id": "hunter2", "pasword": "hunter2", "hunter2": 1}
     token = server.keycloak.mint(scope=EVERYTHING)
     with capture_logs() as events:
@@ -304,8 +304,8 @@ async def test_what_is_wrong_reaches_no_nextcloud_and_no_log(server: Server) -> 
         ("nc_share_create", ("expires",)),
     ],
 )
-def test_an_empty_text_of_a_change_that_can_clear_nothing_is_the_default(tool: str, names: tuple[str, ...]) -> None:
-    """No event is without a start and no card without a title, so "" leaves them as they are; other text it clears."""
+def test_empty_text_keeps_mandatory_fields(tool: str, names: tuple[str, ...]) -> None:
+    """An event needs a start and a card a title, so "" leaves them unchanged; other text fields are cleared."""
     declared = next(each for app in APPS for each in app.tools if each.name == tool)
     needed = dict.fromkeys(declared.parameters["required"], "1")
     read = declared.arguments.read({**needed, **dict.fromkeys(names, "")})
@@ -325,8 +325,8 @@ def test_an_empty_text_of_a_change_that_can_clear_nothing_is_the_default(tool: s
         ("[Work], Home", "[Work], Home"),
     ],
 )
-def test_a_list_is_taken_for_a_text_with_commas(given: object, read: str) -> None:
-    """Where a tool has a list with commas between, a list of texts is the same, also one written as JSON."""
+def test_list_is_accepted_for_comma_separated_text(given: object, read: str) -> None:
+    """A list of texts, also as JSON text, equals the text with commas."""
     tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_update_event")
     named = {"calendar_name": "work", "event_uid": "1"}
     assert tool.arguments.read({**named, "categories": given})["categories"] == read
@@ -344,8 +344,8 @@ def test_a_list_is_taken_for_a_text_with_commas(given: object, read: str) -> Non
         ({"a": 1}, "Invalid categories, which is an object: pass text."),
     ],
 )
-def test_a_list_that_is_no_text_with_commas_is_refused(given: object, said: str) -> None:
-    """Its parts would be torn apart."""
+def test_list_items_other_than_plain_text_are_refused(given: object, said: str) -> None:
+    """Items with commas would be split, and other types are no text."""
     tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_update_event")
     with pytest.raises(InvalidArgumentError, match=f"^{re.escape(said)}$"):
         tool.arguments.read({"calendar_name": "work", "event_uid": "1", "categories": given})
@@ -361,15 +361,15 @@ def test_a_list_that_is_no_text_with_commas_is_refused(given: object, said: str)
         ("a@example.org, b@example.org", "a@example.org, b@example.org"),
     ],
 )
-def test_a_list_of_people_is_taken_for_a_text(given: object, read: str) -> None:
-    """Each of its texts is one person, whose name may have a comma."""
+def test_list_of_attendees_is_accepted(given: object, read: str) -> None:
+    """Each text is one person, whose name may contain a comma."""
     tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_create_event")
     event = {"calendar_name": "work", "title": "T", "start_datetime": "2030-10-07"}
     assert tool.arguments.read({**event, "attendees": given})["attendees"] == read
 
 
-def test_who_is_null_among_people_is_named() -> None:
-    """Lists are right; it is the item that is wrong."""
+def test_null_in_attendees_is_named() -> None:
+    """The list is valid; the error names the item."""
     tool = next(each for app in APPS for each in app.tools if each.name == "nc_calendar_create_event")
     event = {"calendar_name": "work", "title": "T", "start_datetime": "2030-10-07"}
     said = "^Invalid attendees: item 2 is null; pass texts alone.$"

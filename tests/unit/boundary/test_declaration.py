@@ -10,8 +10,8 @@ async def tool() -> Result:
     return Result()
 
 
-def test_what_reads_and_what_writes_is_told_apart() -> None:
-    """Clients ask before a tool that changes something, and more so before one that destroys."""
+def test_annotations_tell_reading_from_writing() -> None:
+    """Clients ask the user before a writing tool runs, and warn before a destructive one."""
     reading, writing = reads("t", scopes="")(tool), writes("t", scopes="", destructive=True, idempotent=False)(tool)
     assert reading.annotations == ToolAnnotations(read_only_hint=True, open_world_hint=False)
     assert writing.annotations == ToolAnnotations(
@@ -19,7 +19,7 @@ def test_what_reads_and_what_writes_is_told_apart() -> None:
     )
 
 
-def test_every_result_says_when() -> None:
-    """The time of a result has a zone, so that it can be read anywhere."""
+def test_every_result_has_a_timestamp_with_zone() -> None:
+    """The time of a result can be read in every zone."""
     assert Result().timestamp.tzinfo is not None
     assert Result().success is True

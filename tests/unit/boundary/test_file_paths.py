@@ -1,4 +1,4 @@
-"""`tools.file_paths`: a file may be named by the address that a browser or a WebDAV client shows."""
+"""`boundary.file_paths`: files are accepted by the address that a browser or WebDAV client shows."""
 
 from typing import Final
 
@@ -36,8 +36,8 @@ def has_folder(server: Server, address: str = "Photos/2026%20%C3%BC") -> None:
         "Photos//2026 ü/",
     ],
 )
-async def test_an_address_is_a_path(server: Server, address: str) -> None:
-    """Of the web page, with or without index.php, and of WebDAV; a path stays what it is."""
+async def test_web_and_webdav_addresses_become_paths(server: Server, address: str) -> None:
+    """Web addresses with or without index.php and WebDAV addresses become paths; paths stay unchanged."""
     has_folder(server)
     assert (await server.use("nc_webdav_list_directory", {"path": address}))["files_count"] == 1
 
@@ -52,8 +52,8 @@ async def test_an_address_is_a_path(server: Server, address: str) -> None:
         f"{CLOUD}/apps/files/?dir=/elsewhere&openfile=123",
     ],
 )
-async def test_an_internal_link_is_looked_up(server: Server, address: str) -> None:
-    """Its id is that of a file or folder, wherever that is now."""
+async def test_internal_link_is_resolved_by_id(server: Server, address: str) -> None:
+    """The id finds the file or folder wherever it is now."""
     has_folder(server)
     found = multistatus(dav_folder(f"{FILES}/Photos/2026%20%C3%BC/"))
     server.nextcloud.on("PROPFIND", f"{FILES}/f/123", answer(404))
@@ -62,8 +62,8 @@ async def test_an_internal_link_is_looked_up(server: Server, address: str) -> No
     assert b"<oc:fileid/></d:prop><d:literal>123</d:literal>" in server.nextcloud.requests[-2].content
 
 
-async def test_a_folder_whose_id_is_not_found_is_where_the_address_says(server: Server) -> None:
-    """The root folder is never found by its id."""
+async def test_unknown_folder_id_falls_back_to_dir(server: Server) -> None:
+    """The root folder is never found by its id, so the path in the address is used."""
     has_folder(server)
     server.nextcloud.on("SEARCH", SEARCHED, answer(207, content=multistatus()))
     address = f"{CLOUD}/apps/files/files/2?dir=/Photos/2026%20%C3%BC"
@@ -72,8 +72,8 @@ async def test_a_folder_whose_id_is_not_found_is_where_the_address_says(server: 
     assert said == "There is no file or folder with the id 2 among what you may see: list a folder for its file_id."
 
 
-async def test_a_file_that_is_gone_is_not_its_folder(server: Server) -> None:
-    """An address of a file that was deleted leads nowhere, and nothing is done to the folder in which it was."""
+async def test_address_of_deleted_file_is_not_its_folder(server: Server) -> None:
+    """The address of a deleted file is an error, and its former folder is not changed."""
     has_folder(server)
     server.nextcloud.on("SEARCH", SEARCHED, answer(207, content=multistatus()))
     for address in (
@@ -87,15 +87,15 @@ async def test_a_file_that_is_gone_is_not_its_folder(server: Server) -> None:
     assert server.nextcloud.asked("DELETE") == []
 
 
-async def test_a_path_that_looks_like_an_internal_link_is_a_path(server: Server) -> None:
-    """Where there is a file of that name: it goes before any id."""
+async def test_path_takes_precedence_over_internal_link(server: Server) -> None:
+    """An existing file of that name takes precedence over any id."""
     has_folder(server, "f/123")
     assert (await server.use("nc_webdav_list_directory", {"path": "/f/123"}))["files_count"] == 1
     assert server.nextcloud.asked("SEARCH") == []
 
 
-async def test_the_public_address_counts_too() -> None:
-    """Where people open Nextcloud at another address than this server, below a path of its own."""
+async def test_public_address_is_accepted() -> None:
+    """Users may open Nextcloud at another address than this server, with a path of its own."""
     async with serving({**EXCHANGE, "NEXTCLOUD_PUBLIC_URL": PUBLIC}) as server:
         has_folder(server)
         address = f"{PUBLIC}/apps/files/?dir=/Photos/2026%20%C3%BC"
@@ -120,7 +120,7 @@ async def test_the_public_address_counts_too() -> None:
     ],
 )
 @pytest.mark.parametrize("tool", ["nc_webdav_list_directory", "nc_webdav_delete_resource"])
-async def test_any_other_address_is_refused(server: Server, tool: str, address: str, sentence: str) -> None:
-    """Nothing is read or deleted under a name that was somewhere else."""
+async def test_other_addresses_are_refused(server: Server, tool: str, address: str, sentence: str) -> None:
+    """No file is read or deleted by an address of another server."""
     assert sentence in await server.misuse(tool, {"path": address})
     assert server.nextcloud.asked() == []

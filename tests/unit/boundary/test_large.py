@@ -1,4 +1,4 @@
-"""`tools.large`: large answers, and their turn."""
+"""`boundary.large`: limits for concurrent large reads."""
 
 import json
 import subprocess
@@ -42,8 +42,8 @@ READS: Final[Mapping[str, tuple[str, dict[str, Any], bytes]]] = {
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux's /proc")
 @pytest.mark.parametrize(("method", "params", "byte"), READS.values(), ids=READS.keys())
-def test_many_may_read_at_once(method: str, params: dict[str, Any], byte: bytes) -> None:
-    """As much as can be read by one call, read by many people at the same time, fits into the container."""
+def test_concurrent_large_reads_fit_into_memory(method: str, params: dict[str, Any], byte: bytes) -> None:
+    """The largest reads of many users at a time fit into the container's memory."""
     command = (sys.executable, "-m", "tests.support.many_reads", method, json.dumps(params), str(byte[0]))
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - of ours
     assert done.returncode == 0, done.stderr
@@ -51,8 +51,8 @@ def test_many_may_read_at_once(method: str, params: dict[str, Any], byte: bytes)
     assert peak < CONTAINER, f"{MANY} at once took {peak >> 20} MiB"
 
 
-async def test_slow_reads_do_not_keep_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read that does not end, and those that wait for it, fail after a while; then there is room again."""
+async def test_slow_reads_release_their_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that does not end fails after a timeout, like those that wait for it; then slots are free again."""
     told: list[str] = []
 
     async def read() -> None:

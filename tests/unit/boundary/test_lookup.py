@@ -1,4 +1,4 @@
-"""`boundary.lookup`: what people call things is accepted where it is clear, and else they are told what there is."""
+"""`boundary.lookup`: display names are accepted if unambiguous; otherwise the error lists the candidates."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,8 +17,8 @@ READ_WORK: Final = {"calendar_name": "Büro", "start_date": "2030-10-01"}
 
 
 @pytest.mark.parametrize("name", ["Büro", "büro", " BÜRO ", normalize("NFD", "Büro"), "WORK"])
-async def test_a_calendar_is_found_by_what_people_call_it(server: Server, name: str) -> None:
-    """By its display name, whatever the case and spelling; the calendars are listed only where the name is no id."""
+async def test_calendar_is_found_by_display_name(server: Server, name: str) -> None:
+    """Case and Unicode spelling are ignored; calendars are listed only if the name is no id."""
     has_calendars(server.nextcloud, calendar("home"), calendar("work", display_name="Büro"))
     holds(server.nextcloud, {})
     given = f"{HOME}{quote(name, safe='')}/"
@@ -52,18 +52,18 @@ async def test_a_calendar_is_found_by_what_people_call_it(server: Server, name: 
         ),
     ],
 )
-async def test_what_is_not_clear_is_refused(
+async def test_ambiguous_name_is_refused(
     server: Server, calendars: Mapping[str, str], scope: str, sentence: str
 ) -> None:
-    """The sentence lists what there is."""
+    """The error lists the candidates."""
     has_calendars(server.nextcloud, *(calendar(name, display_name=shown) for name, shown in calendars.items()))
     server.nextcloud.on("REPORT", f"{HOME}B%C3%BCro/", answer(404))
     token = server.keycloak.mint(scope=scope)
     assert sentence in (await server.call("nc_calendar_list_events", READ_WORK, token=token)).text
 
 
-async def test_what_may_not_be_read_is_not_listed(server: Server) -> None:
-    """A token for writing alone is not told what there is."""
+async def test_candidates_are_not_listed_without_reading_scope(server: Server) -> None:
+    """A token for writing only does not see which objects exist."""
     has_calendars(server.nextcloud, calendar("home", display_name="Private"))
     server.nextcloud.on("PROPFIND", f"{HOME}x/", answer(404))
     token = server.keycloak.mint(scope="calendar:write")
@@ -73,16 +73,16 @@ async def test_what_may_not_be_read_is_not_listed(server: Server) -> None:
     assert "Private" not in said
 
 
-async def test_a_list_that_fails_does_not_hide_the_error(server: Server) -> None:
-    """What is said is what the call met."""
+async def test_failed_listing_keeps_original_error(server: Server) -> None:
+    """The error is the one of the call itself."""
     server.nextcloud.on("REPORT", f"{HOME}x/", answer(404))
     server.nextcloud.on("PROPFIND", HOME, answer(500))
     said = await server.misuse("nc_calendar_list_events", {"calendar_name": "x", "start_date": "2030-10-01"})
     assert said.startswith("Nextcloud did not find calendar 'x'")
 
 
-async def test_a_board_is_found_by_its_title(server: Server) -> None:
-    """Where an id is expected, a text that is no number is a title."""
+async def test_board_is_found_by_title(server: Server) -> None:
+    """Text that is no number is a title where an id is expected."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="Roadmap"), board(id=4, title="Home")]))
     server.nextcloud.on("GET", f"{BOARDS}/3", answer(json=board(id=3, title="Roadmap")))
     assert (await server.use("deck_get_board", {"board_id": "roadmap"}))["id"] == 3
@@ -97,8 +97,8 @@ DENIED: Final = answer(403, json={"status": 403, "message": "Permission denied"}
 
 
 @pytest.mark.parametrize("given", ["2027", 2027])
-async def test_a_title_of_digits_is_found_where_no_id_is(server: Server, given: object) -> None:
-    """An id comes first; Deck denies what there is not, and what may only be read."""
+async def test_numeric_title_is_found_if_id_is_unknown(server: Server, given: object) -> None:
+    """The id takes precedence; Deck denies access to missing and to read-only boards alike."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027"), board(id=4, title="3")]))
     server.nextcloud.on("GET", f"{BOARDS}/2027", DENIED)
     server.nextcloud.on("GET", f"{BOARDS}/2028", DENIED)
@@ -112,8 +112,8 @@ async def test_a_title_of_digits_is_found_where_no_id_is(server: Server, given: 
 
 
 @pytest.mark.parametrize(("given", "is_changed"), [("2027", True), (2027, False)])
-async def test_what_is_changed_is_not_guessed(server: Server, given: object, *, is_changed: bool) -> None:
-    """The id of a board that is gone does not become the title of another: only a text can be one."""
+async def test_number_is_never_a_title_in_changes(server: Server, given: object, *, is_changed: bool) -> None:
+    """The id of a deleted board must not match another board's title: only text can be a title."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027")]))
     server.nextcloud.on("POST", f"{BOARDS}/2027/stacks", DENIED)
     server.nextcloud.on("POST", f"{BOARDS}/3/stacks", answer(json=stack(id=9, title="New")))
@@ -122,8 +122,8 @@ async def test_what_is_changed_is_not_guessed(server: Server, given: object, *, 
     assert (f"POST {BOARDS}/3/stacks" in server.nextcloud.asked("POST")) == is_changed
 
 
-async def test_titles_of_digits_are_found_at_every_level(server: Server) -> None:
-    """A board's, its stack's and its card's, and then the person by name."""
+async def test_numeric_titles_are_found_at_every_level(server: Server) -> None:
+    """The titles of board, stack and card are found, then the user by name."""
     path = f"{BOARDS}/3/stacks/9"
     row = card(title="7")
     server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027")]))
@@ -151,8 +151,10 @@ async def test_titles_of_digits_are_found_at_every_level(server: Server) -> None
         pytest.param(9, 13, "No card '13': choose from 11 (Write).", id="no card"),
     ],
 )
-async def test_what_a_list_leaves_out_is_there(server: Server, stack_id: int, card_id: int, sentence: str) -> None:
-    """A deleted stack or an archived card is not taken for one that does not exist."""
+async def test_unlisted_object_is_not_reported_missing(
+    server: Server, stack_id: int, card_id: int, sentence: str
+) -> None:
+    """A deleted stack or an archived card exists, although the list omits it."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board()]))
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(labels=[LABEL])))
     server.nextcloud.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()])]))
@@ -170,8 +172,8 @@ async def test_what_a_list_leaves_out_is_there(server: Server, stack_id: int, ca
 LABEL: Final = {"id": 6, "title": "Soon", "color": "aa00aa", "boardId": 2, "cardId": None}
 
 
-async def test_a_table_is_found_by_digits(server: Server) -> None:
-    """Tables says "forbidden" for one that there is not."""
+async def test_table_is_found_by_numeric_title(server: Server) -> None:
+    """Tables answers 403 for a missing table."""
     api = "/index.php/apps/tables/api/1/tables"
     server.nextcloud.on("GET", api, answer(json=[{"id": 3, "title": "2027", "ownership": "alice"}]))
     for number in (2027, 2028):
@@ -183,8 +185,8 @@ async def test_a_table_is_found_by_digits(server: Server) -> None:
 
 
 @pytest.mark.parametrize("given", ["bob@example.org", "BOB", "Bob Builder"])
-async def test_a_share_goes_to_the_account_that_is_meant(server: Server, given: str) -> None:
-    """Nextcloud takes a mail address for an id, and shares with nobody: it is looked up."""
+async def test_share_recipient_is_resolved_to_account(server: Server, given: str) -> None:
+    """Nextcloud would take a mail address as id and share with nobody, so it is looked up."""
     server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
     server.nextcloud.on("POST", SHARES, ocs(share()))
     await server.use("nc_share_create", {"path": "a.txt", "share_with": given})
@@ -192,8 +194,8 @@ async def test_a_share_goes_to_the_account_that_is_meant(server: Server, given: 
 
 
 @pytest.mark.parametrize("status", [500, 502])
-async def test_who_can_t_be_looked_up_is_taken_as_given(server: Server, status: int) -> None:
-    """Nextcloud fails to search for people whose own id has a `+`, and shares all the same; so it is with Deck."""
+async def test_recipient_is_kept_if_search_fails(server: Server, status: int) -> None:
+    """User search fails for callers whose id has a `+`, but sharing works, as does Deck."""
     server.nextcloud.on("GET", SHAREES, answer(status))
     server.nextcloud.on("POST", SHARES, ocs(share()))
     await server.use("nc_share_create", {"path": "a.txt", "share_with": "bob"})
@@ -207,8 +209,8 @@ async def test_who_can_t_be_looked_up_is_taken_as_given(server: Server, status: 
     assert b'"userId":"bob@example.org"' in server.nextcloud.requests[-1].content
 
 
-async def test_a_name_of_two_accounts_is_refused(server: Server) -> None:
-    """Nothing is shared; the sentence has both."""
+async def test_name_of_two_accounts_is_refused(server: Server) -> None:
+    """Nothing is shared; the error lists both."""
     server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder", bob2="Bob Builder"))
     said = await server.misuse("nc_share_create", {"path": "a.txt", "share_with": "Bob Builder"})
     assert said == "More than one user is called 'Bob Builder': pass one of bob (Bob Builder), bob2 (Bob Builder)."

@@ -1,4 +1,4 @@
-"""`tools.paging`: pages of long lists."""
+"""`boundary.paging`: pagination of long lists."""
 
 import base64
 
@@ -10,8 +10,8 @@ from nextcloud_mcp.errors import InvalidArgumentError
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 7])
 @pytest.mark.parametrize("limit", [1, 2, 3, MAX_LIMIT])
-def test_pages_make_up_the_list(length: int, limit: int) -> None:
-    """Whoever follows the cursors sees every entry once, in order, and no empty page after the last."""
+def test_pages_have_each_entry_once(length: int, limit: int) -> None:
+    """A client that follows the cursors gets every entry once, in order, and no empty page at the end."""
     seen: list[int] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -22,14 +22,14 @@ def test_pages_make_up_the_list(length: int, limit: int) -> None:
     assert seen == list(range(length))
 
 
-def test_a_list_that_shrank_ends() -> None:
-    """A cursor beyond the end gives an empty last page: entries may be deleted between two calls."""
+def test_cursor_beyond_end_is_empty_page() -> None:
+    """Entries may be deleted between two calls; the empty page is the last."""
     assert page([1, 2], 2, cursor_at(6)) == ([], None)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2**53, 10**18 - 1])
-def test_a_cursor_holds_any_number(number: int) -> None:
-    """Some lists go on after an id, and ids have up to 18 digits."""
+def test_cursor_accepts_large_numbers(number: int) -> None:
+    """Some lists continue after an id, and ids have up to 18 digits."""
     assert start_of(cursor_at(number), 1) == number
 
 
@@ -45,14 +45,14 @@ def test_a_cursor_holds_any_number(number: int) -> None:
         pytest.param(" ", id="blank"),
     ],
 )
-def test_a_cursor_of_somebody_elses_is_refused(cursor: str) -> None:
-    """A guessed cursor shows no page: the error names the argument and where cursors come from."""
+def test_foreign_cursor_is_refused(cursor: str) -> None:
+    """The error names the argument and says where cursors come from."""
     with pytest.raises(InvalidArgumentError, match=r"^Invalid cursor: pass next_cursor"):
         start_of(cursor, 10)
 
 
 @pytest.mark.parametrize("limit", [-1, 0, MAX_LIMIT + 1])
-def test_a_limit_has_bounds(limit: int) -> None:
-    """The error names the argument, its bounds, and the way to more."""
+def test_limit_is_bounded(limit: int) -> None:
+    """The error names the argument, its range, and how to get more."""
     with pytest.raises(InvalidArgumentError, match=rf"^Invalid limit {limit}: pass a number from 1 to {MAX_LIMIT}"):
         page([1], limit)

@@ -1,4 +1,4 @@
-"""`boundary.resources`: read and completed under the same rules as tools are called."""
+"""`boundary.resources`: reading and completing resources follows the same rules as calling tools."""
 
 import json
 import re
@@ -38,8 +38,8 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("template", [template for template, scopes in RESOURCE_SCOPES.items() if scopes])
-async def test_no_resource_is_read_without_its_scope(server: Server, template: str, version: str) -> None:
-    """A resource is refused as a tool is: 403 with the scope, before anything is exchanged or asked of Nextcloud."""
+async def test_resources_require_their_scope(server: Server, template: str, version: str) -> None:
+    """The answer is 403 with the scope, before any exchange or request to Nextcloud."""
     response = await server.read(uri_of(template), scope="openid", version=version)
     assert response.status_code == 403
     assert challenge(response)["error"] == "insufficient_scope"
@@ -49,16 +49,16 @@ async def test_no_resource_is_read_without_its_scope(server: Server, template: s
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_nothing_is_completed_without_the_scope(server: Server, version: str) -> None:
-    """What is proposed is somebody's data: it needs the scope for reading it."""
+async def test_completion_requires_reading_scope(server: Server, version: str) -> None:
+    """The proposed values are user data, so completion requires the scope for reading it."""
     token = server.keycloak.mint(scope="files:read")
     response = await server.request("completion/complete", COMPLETE_NOTE, token=token, version=version)
     assert response.status_code == 403
     assert server.nextcloud.requests == []
 
 
-async def test_headers_are_enough_to_refuse_a_resource(server: Server) -> None:
-    """The header names the URI, encoded where it must be; a body that says otherwise reads nothing."""
+async def test_missing_scope_is_refused_by_header(server: Server) -> None:
+    """The header has the encoded URI; if the body has another one, nothing is read."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "nc://Notes/7"}})
     headers = {"Mcp_Method": "resources/read", "Mcp_Name": "=?base64?bm90ZXM6Ly9zZXR0aW5ncw==?="}
     refused = await server.post("{}", token=server.keycloak.mint(scope="openid"), version=MODERN, **headers)
@@ -68,8 +68,8 @@ async def test_headers_are_enough_to_refuse_a_resource(server: Server) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_read_is_one_exchange(server: Server, version: str) -> None:
-    """Each read goes on with a token exchanged for it."""
+async def test_read_is_one_exchange(server: Server, version: str) -> None:
+    """Each read uses a token exchanged for it."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note()))
     issued = server.keycloak.issued()
     server.keycloak.instead[TOKEN_PATH] = answer(json=issued)
@@ -85,8 +85,8 @@ async def test_a_read_is_one_exchange(server: Server, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_token_that_keycloak_no_longer_honours_gets_401(server: Server, version: str) -> None:
-    """As with tools: the client is to sign in again by itself."""
+async def test_inactive_token_gets_401(server: Server, version: str) -> None:
+    """As for tools, the client has to sign in again."""
     server.keycloak.instead[TOKEN_PATH] = answer(
         400, json={"error": "invalid_request", "error_description": "Invalid token"}
     )
@@ -101,8 +101,8 @@ async def test_a_token_that_keycloak_no_longer_honours_gets_401(server: Server, 
         pytest.param(200, 500, INTERNAL_ERROR, "Keycloak failed at the token exchange", id="no exchange"),
     ],
 )
-async def test_what_fails_is_told(server: Server, nextcloud: int, keycloak: int, code: int, sentence: str) -> None:
-    """The client gets the sentence that a tool would give, and the log one event with its code, without the URI."""
+async def test_failed_read_is_reported(server: Server, nextcloud: int, keycloak: int, code: int, sentence: str) -> None:
+    """The client gets the same error as from a tool; the log has one event with its code, without the URI."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(nextcloud))
     if keycloak != 200:
         server.keycloak.instead[TOKEN_PATH] = answer(keycloak)
@@ -123,8 +123,8 @@ async def test_what_fails_is_told(server: Server, nextcloud: int, keycloak: int,
         pytest.param("file:///etc/passwd", "There is no resource file:///etc/passwd", id="a file of the server"),
     ],
 )
-async def test_what_is_no_resource_is_invalid(server: Server, uri: str, sentence: str) -> None:
-    """The sentence names what is wrong, and Nextcloud is not asked."""
+async def test_unknown_resource_is_invalid(server: Server, uri: str, sentence: str) -> None:
+    """The error says what is wrong, and no request is sent to Nextcloud."""
     code, message = error_of(await server.read(uri))
     assert code == INVALID_PARAMS
     assert message.startswith(sentence)
@@ -133,8 +133,8 @@ async def test_what_is_no_resource_is_invalid(server: Server, uri: str, sentence
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("method", ["resources/read", "completion/complete"])
-async def test_a_crash_keeps_its_text(server: Server, method: str, version: str) -> None:
-    """Of a defect, clients are told that there is one and nothing else."""
+async def test_unexpected_exception_is_not_disclosed(server: Server, method: str, version: str) -> None:
+    """The client learns only that an internal error occurred."""
 
     def crash(_: httpx.Request) -> httpx.Response:
         raise LookupError("a secret")
@@ -162,13 +162,10 @@ async def test_a_crash_keeps_its_text(server: Server, method: str, version: str)
         ),
     ],
 )
-async def test_an_admission_for_something_else_reads_nothing(
+async def test_admission_covers_only_its_uri_and_method(
     method: str, params: dict[str, Any], admitted: Feature | None
 ) -> None:
-    """Should the SDK ever read another URI or method in a body than `auth.admission` did, nothing is read.
-
-    Nor is it without an admission: whoever reaches a resource by any other way is told that there is none.
-    """
+    """If the SDK reads another URI or method than `auth.admission`, or none was admitted, nothing is read."""
     keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
     app = create_server(services(nextcloud)).streamable_http_app(stateless_http=True, host="localhost")
     principal = Principal("issuer", "alice", "client", frozenset(), "token", 0)
@@ -187,8 +184,8 @@ async def test_an_admission_for_something_else_reads_nothing(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("scope", ["openid", "notes:read", "files:read files:write"])
-async def test_the_lists_are_what_the_token_allows(server: Server, scope: str, version: str) -> None:
-    """A client that can't step up is shown exactly the resources that it can read."""
+async def test_lists_have_readable_resources_only(server: Server, scope: str, version: str) -> None:
+    """A client without step-up sees exactly the resources that its token can read."""
     token = server.keycloak.mint(scope=scope)
     resources = answered(await server.request("resources/list", token=token, version=version))
     templates = answered(await server.request("resources/templates/list", token=token, version=version))
@@ -197,8 +194,8 @@ async def test_the_lists_are_what_the_token_allows(server: Server, scope: str, v
     assert set(listed) == {uri for uri, needed in RESOURCE_SCOPES.items() if needed <= set(scope.split())}
 
 
-async def test_proposals_are_bounded(server: Server) -> None:
-    """MCP allows a hundred values, and says that there are more."""
+async def test_completions_are_limited(server: Server) -> None:
+    """MCP allows a hundred values and a flag for more."""
     server.nextcloud.on("GET", NOTES, answer(json=[note(id=number) for number in range(1, MAX_PROPOSALS + 21)]))
     token = server.keycloak.mint(scope="notes:read")
     response = await server.request("completion/complete", COMPLETE_NOTE, token=token)
@@ -207,8 +204,8 @@ async def test_proposals_are_bounded(server: Server) -> None:
     assert (completion["total"], completion["hasMore"]) == (MAX_PROPOSALS + 20, True)
 
 
-async def test_a_variable_without_proposals_has_none(server: Server) -> None:
-    """That is no error, and Nextcloud is not asked."""
+async def test_variable_without_completion_is_empty(server: Server) -> None:
+    """It is no error, and no request is sent to Nextcloud."""
     template = "nc://Notes/{note_id}/attachments/{attachment_filename}"
     assert await server.completions(template, "attachment_filename", "a", note_id="7") == []
     assert server.nextcloud.requests == []
@@ -221,16 +218,16 @@ async def test_a_variable_without_proposals_has_none(server: Server) -> None:
         pytest.param({"type": "ref/resource", "uri": "nc://New/{id}"}, id="no such template"),
     ],
 )
-async def test_what_is_no_template_can_not_be_completed(server: Server, ref: dict[str, str]) -> None:
-    """The client is told what can."""
+async def test_unknown_template_is_invalid(server: Server, ref: dict[str, str]) -> None:
+    """The error lists the templates that can be completed."""
     params = COMPLETE_NOTE | {"ref": ref}
     code, message = error_of(await server.request("completion/complete", params, token=server.keycloak.mint()))
     assert code == INVALID_PARAMS
     assert "resources/templates/list" in message
 
 
-async def test_a_failed_completion_is_told(server: Server) -> None:
-    """A client that shows errors shows the sentence."""
+async def test_failed_completion_is_reported(server: Server) -> None:
+    """The client gets the error's message."""
     server.nextcloud.on("GET", NOTES, answer(507))
     token = server.keycloak.mint(scope="notes:read")
     code, message = error_of(await server.request("completion/complete", COMPLETE_NOTE, token=token))

@@ -1,4 +1,4 @@
-"""`boundary.server`: what a client is shown, and the boundary around every call."""
+"""`boundary.server`: what clients see, and the error handling around every call."""
 
 import json
 import re
@@ -71,24 +71,24 @@ def accepted_types(schema: Mapping[str, Any]) -> set[str]:
     return {str(option["type"]) for option in schema.get("anyOf", [schema]) if "type" in option}
 
 
-def test_everything_of_the_contract_is_there() -> None:
-    """All 90 tools, 4 resources and 10 resource templates that clients of the seed project know."""
+def test_contract_is_complete() -> None:
+    """All 90 tools, 4 resources and 10 resource templates of the seed project exist."""
     assert (len(CONTRACT), len(RESOURCES)) == (90, 14)
     assert CONTRACT.keys() - TOOL_SCOPES.keys() == set()
     assert RESOURCES - RESOURCE_SCOPES.keys() == set()
 
 
 @pytest.mark.parametrize("name", CONTRACT)
-async def test_a_tool_takes_what_it_always_took(server: Server, name: str) -> None:
-    """Each parameter of the contract is there with its type and default; nothing more is required."""
+async def test_parameters_match_contract(server: Server, name: str) -> None:
+    """Each parameter of the contract has its type and default, and no other is required."""
     schema = without_titles((await listed(server))[name]["inputSchema"])
     expected = CONTRACT[name]["input"]
     assert {name: in_full(schema["properties"][name]) for name in expected["properties"]} == expected["properties"]
     assert schema.get("required", []) == expected.get("required", [])
 
 
-async def test_every_list_has_a_limit(server: Server) -> None:
-    """In its schema, where a client sees it: of items, or of characters where it is written with commas between."""
+async def test_every_list_parameter_has_a_limit(server: Server) -> None:
+    """The schema limits the items, or the characters of text with commas."""
     lists = {
         f"{name}.{parameter}": json.dumps(part)
         for name, tool in (await listed(server)).items()
@@ -100,8 +100,8 @@ async def test_every_list_has_a_limit(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, tool in CONTRACT.items() if tool["output"]])
-async def test_a_result_has_what_it_always_had(server: Server, name: str) -> None:
-    """Each field of the contract is there, its type is one that clients know, and those that were sure still are."""
+async def test_results_match_contract(server: Server, name: str) -> None:
+    """Each field of the contract has a type that clients know, and required fields stay required."""
     schema = without_titles((await listed(server))[name]["outputSchema"])
     expected = CONTRACT[name]["output"]
     pairs = [(schema, expected), *((schema["$defs"][kind], model) for kind, model in expected.get("$defs", {}).items())]
@@ -115,14 +115,14 @@ async def test_a_result_has_what_it_always_had(server: Server, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", CONTRACT)
-def test_a_tool_needs_the_scopes_it_always_needed(name: str) -> None:
-    """A realm that was set up for the contract's scopes goes on working; a few tools need one of the others besides."""
+def test_scopes_match_contract(name: str) -> None:
+    """Realms set up for the contract's scopes still work; a few tools require one more of them."""
     assert TOOL_SCOPES[name] == {*CONTRACT[name]["scopes"], *MORE_SCOPES.get(name, ())}
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-async def test_every_tool_says_what_it_is(server: Server, version: str) -> None:
-    """Each has a title, a description, and annotations; what the server lends a tool is no parameter."""
+async def test_every_tool_is_described(server: Server, version: str) -> None:
+    """Each has a title, a description and annotations; injected services are not parameters."""
     tools = await listed(server, version=version)
     assert tools.keys() == TOOL_SCOPES.keys()
     for tool in tools.values():
@@ -134,15 +134,15 @@ async def test_every_tool_says_what_it_is(server: Server, version: str) -> None:
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 @pytest.mark.parametrize("scope", ["openid", "notes:read", "notes:read files:write", EVERYTHING])
-async def test_the_list_is_what_the_token_allows(server: Server, scope: str, version: str) -> None:
-    """A client that can't step up is shown exactly the tools that it can call."""
+async def test_list_has_callable_tools_only(server: Server, scope: str, version: str) -> None:
+    """A client without step-up sees exactly the tools that its token can call."""
     allowed = {name for name, needed in TOOL_SCOPES.items() if needed <= set(scope.split())}
     assert (await listed(server, scope=scope, version=version)).keys() == allowed
 
 
 @pytest.mark.parametrize(("version", "method"), [(LEGACY, "initialize"), (MODERN, "server/discover")])
-async def test_what_is_there_is_announced(server: Server, version: str, method: str) -> None:
-    """Tools, resources with completion, and prompts; no client waits for changes that never come."""
+async def test_capabilities_are_announced(server: Server, version: str, method: str) -> None:
+    """Tools, resources, completion and prompts are announced; change notifications are not."""
     params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "unit-test", "version": "1"}}
     response = await server.request(
         method, params if version == LEGACY else None, token=server.keycloak.mint(), version=version
@@ -163,10 +163,10 @@ async def test_what_is_there_is_announced(server: Server, version: str, method: 
         ("subscriptions/listen", {"notifications": {"toolsListChanged": True}}),
     ],
 )
-async def test_what_is_not_announced_is_not_served(
+async def test_unannounced_methods_do_not_exist(
     server: Server, method: str, params: Mapping[str, Any], version: str
 ) -> None:
-    """There is no such method: neither an internal error, nor a stream that outlives its token."""
+    """The answer is neither an internal error nor a stream that outlives its token."""
     response = await server.request(method, params, token=server.keycloak.mint(), version=version)
     assert answered(response)["error"]["code"] == METHOD_NOT_FOUND
 
@@ -177,11 +177,8 @@ WHOAMI_ALONE: Final = Admission(
 
 
 @pytest.mark.parametrize("admission", [None, WHOAMI_ALONE, "nc_notes_delete_note"])
-async def test_without_an_admission_for_it_no_tool_runs(admission: object) -> None:
-    """Should the SDK ever read another name in a body than `auth.admission` did, or none have, that tool does not run.
-
-    Whoever reaches a tool by any other way is told that there is none.
-    """
+async def test_tool_requires_its_own_admission(admission: object) -> None:
+    """If the SDK reads another name than `auth.admission`, or none was admitted, that tool does not run."""
     keycloak, nextcloud = FakeIssuer(), FakeNextcloud()
     app = create_server(services(nextcloud)).streamable_http_app(stateless_http=True, host="localhost")
 
@@ -197,8 +194,8 @@ async def test_without_an_admission_for_it_no_tool_runs(admission: object) -> No
     assert refusal(response).startswith("There is no tool 'nc_notes_delete_note'")
 
 
-async def test_an_error_of_nextcloud_is_a_sentence_for_the_caller(server: Server) -> None:
-    """What Nextcloud answered becomes a tool error with the next step, in HTTP 200 as MCP has it."""
+async def test_nextcloud_error_is_a_tool_error(server: Server) -> None:
+    """The tool error has the next step and comes with HTTP 200, as MCP requires."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
     server.nextcloud.on("GET", NOTES, answer(404))
     assert await server.misuse("nc_notes_get_note", {"note_id": 7}) == (
@@ -206,8 +203,8 @@ async def test_an_error_of_nextcloud_is_a_sentence_for_the_caller(server: Server
     )
 
 
-async def test_an_error_is_one_event_with_its_code(server: Server) -> None:
-    """The log has the tool, the person, the client and the error's code."""
+async def test_error_is_one_log_event_with_its_code(server: Server) -> None:
+    """The event has tool, user, client and error code."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(423))
     with capture_logs() as events:
         await server.misuse("nc_notes_get_note", {"note_id": 7})
@@ -217,8 +214,8 @@ async def test_an_error_is_one_event_with_its_code(server: Server) -> None:
     assert not [event for event in events if event["event"] == "tool.done"]
 
 
-async def test_a_defect_tells_the_caller_nothing(server: Server) -> None:
-    """What nobody foresaw is for the log: its text may hold anything, so none of it reaches the caller."""
+async def test_unexpected_exception_is_not_disclosed(server: Server) -> None:
+    """Its text may contain anything, so it goes only to the log."""
 
     def defect(_: httpx.Request) -> httpx.Response:
         raise ZeroDivisionError("private-words")
@@ -238,15 +235,15 @@ async def test_a_defect_tells_the_caller_nothing(server: Server) -> None:
         pytest.param({"note_id": [7]}, id="a list"),
     ],
 )
-async def test_wrong_arguments_reach_no_nextcloud(server: Server, arguments: dict[str, Any]) -> None:
-    """Arguments are checked against the schema before anything is asked."""
+async def test_invalid_arguments_reach_no_nextcloud(server: Server, arguments: dict[str, Any]) -> None:
+    """Arguments are validated against the schema before any request."""
     token = server.keycloak.mint(scope=EVERYTHING)
     assert "note_id" in refusal(await server.call("nc_notes_get_note", arguments, token=token))
     assert server.nextcloud.requests == []
 
 
-async def test_two_people_at_once_are_not_mixed_up(server: Server) -> None:
-    """Each call goes on with a token exchanged from its own caller's."""
+async def test_concurrent_users_are_kept_apart(server: Server) -> None:
+    """Each call uses a token exchanged from its own caller's token."""
     for name in ("alice", "bob", "alice", "bob"):
         token = server.keycloak.mint(sub=f"sub-{name}", scope="notes:read")
         issued = server.keycloak.issued(sub=f"sub-{name}")

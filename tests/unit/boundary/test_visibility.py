@@ -1,4 +1,4 @@
-"""`boundary.visibility`: lists hold what the token allows, of the apps that this Nextcloud has."""
+"""`boundary.visibility`: lists contain what the token allows and this Nextcloud's apps provide."""
 
 from typing import Final
 
@@ -35,15 +35,15 @@ def of_notes() -> set[str]:
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-async def test_tools_of_an_app_that_is_not_there_are_not_shown(server: Server, version: str) -> None:
-    """No model tries what this Nextcloud can't do; all else is there."""
+async def test_tools_of_missing_apps_are_hidden(server: Server, version: str) -> None:
+    """All other tools are listed."""
     server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities(*(app for app in APPS if app != "notes")))
     without = await listed(server, version=version)
     assert without == (TOOL_SCOPES.keys() | RESOURCE_SCOPES.keys()) - of_notes()
 
 
-async def test_apps_are_asked_once_for_each_person(server: Server) -> None:
-    """A client's four lists cost one exchange and ask for the apps once, and nobody is shown what another has."""
+async def test_apps_are_fetched_once_per_user(server: Server) -> None:
+    """Four lists of a client cost one exchange and one request for the apps; users are kept apart."""
     await listed(server)
     server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core"))
     alice, bob = await listed(server), await listed(server, subject="bob")
@@ -68,10 +68,10 @@ async def test_apps_are_asked_once_for_each_person(server: Server) -> None:
         pytest.param(None, ocs_capabilities("theming"), "nextcloud.token_not_accepted", id="taken for a stranger"),
     ],
 )
-async def test_where_apps_can_not_be_told_all_are_shown(
+async def test_unknown_apps_hide_no_tools(
     server: Server, keycloak: Answer | None, nextcloud: Answer | None, code: str
 ) -> None:
-    """The list goes by scopes alone then, with one event, and the apps are asked again for the next."""
+    """The list then depends on scopes only; one event is logged, and the next list fetches the apps again."""
     if keycloak is not None:
         server.keycloak.instead[TOKEN_PATH] = keycloak
     if nextcloud is not None:
@@ -85,8 +85,8 @@ async def test_where_apps_can_not_be_told_all_are_shown(
         assert await listed(server, "tools/list") == {"nc_whoami"}
 
 
-async def test_a_list_does_not_wait_for_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keycloak and Nextcloud may hang; a client that only wants to know the tools does not."""
+async def test_list_has_a_short_timeout(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list does not wait for a Keycloak or Nextcloud that hangs."""
     monkeypatch.setattr(visibility, "APPS_TIMEOUT", 0.05)
     await listed(server)
     await server.request("ping", token=server.keycloak.mint())
@@ -96,8 +96,8 @@ async def test_a_list_does_not_wait_for_long(server: Server, monkeypatch: pytest
     assert [event["code"] for event in events if event["event"] == "apps.unknown"] == ["nextcloud.unavailable"]
 
 
-async def test_a_call_says_that_its_app_is_not_there(server: Server) -> None:
-    """A client that calls a tool all the same learns why it fails, and who can change that."""
+async def test_call_of_missing_app_says_so(server: Server) -> None:
+    """The error says that the app is missing, and who can install it."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
     server.nextcloud.on("GET", NOTES, answer(404))
     server.nextcloud.on("GET", CAPABILITIES_PATH, ocs_capabilities("core", "files"))
@@ -117,8 +117,8 @@ async def test_a_call_says_that_its_app_is_not_there(server: Server) -> None:
         pytest.param([ocs_capabilities("core"), answer(500)], id="nobody knows"),
     ],
 )
-async def test_what_is_not_there_is_no_matter_of_the_app(server: Server, apps: list[Answer]) -> None:
-    """With the app there, or nobody to ask, the error is about the note."""
+async def test_missing_object_is_not_a_missing_app(server: Server, apps: list[Answer]) -> None:
+    """If the app exists or can't be checked, the error is about the note."""
     server.nextcloud.on("GET", CAPABILITIES_PATH, *apps)
     server.nextcloud.on("GET", f"{NOTES}/7", answer(404))
     server.nextcloud.on("GET", NOTES, answer(404))
@@ -126,8 +126,8 @@ async def test_what_is_not_there_is_no_matter_of_the_app(server: Server, apps: l
     assert (await server.misuse("nc_notes_get_note", {"note_id": 7})).startswith("Nextcloud did not find note 7")
 
 
-async def test_apps_are_not_asked_when_the_call_says_enough(server: Server) -> None:
-    """Only what could mean that the app is missing makes this server ask."""
+async def test_apps_are_fetched_only_if_app_may_be_missing(server: Server) -> None:
+    """Only errors that can mean a missing app cause the request."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(412))
     await server.misuse("nc_notes_get_note", {"note_id": 7})
     assert [request.url.path for request in server.nextcloud.requests] == [USER_PATH, f"{NOTES}/7"]

@@ -1,1 +1,1 @@
-"""`doctor`: its findings and what it prints; the chain is played where the real one won't fail so."""
+"""`doctor`: its findings and its output, with fakes for failures that real components can't produce."""

@@ -1,4 +1,4 @@
-"""`doctor.assigned`: the lists that a realm's file leaves out; tests/doctor/test_mends.py has those that it states."""
+"""`doctor.assigned`: scope lists that a realm file omits; tests/doctor/test_mends.py tests those that it has."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ LIVE = {"defaultClientScopes": ["basic"], "optionalClientScopes": ["notes:read"]
         pytest.param({"defaultClientScopes": []}, ["The client c has the default scope basic besides"], id="empty"),
     ],
 )
-async def test_what_is_left_out_may_say_anything(wanted: dict[str, Any], causes: list[str]) -> None:
-    """A list that the file does not have is Keycloak's or the operator's; but no scope is assigned in both ways."""
+async def test_omitted_scope_list_may_have_any_content(wanted: dict[str, Any], causes: list[str]) -> None:
+    """A list that the file omits is managed elsewhere; but no scope is both default and optional."""
     async with patient_client() as http:
         deployment = Deployment(load_settings(EXCHANGE), Options(), http, http)
         deployment.live = {"clientScopes": [{"name": "basic", "id": "1"}, {"name": "notes:read", "id": "2"}]}

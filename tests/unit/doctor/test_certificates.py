@@ -1,4 +1,4 @@
-"""What the doctor says of each defect of a certificate, by a handshake as strict as that of Python 3.13."""
+"""What the doctor reports for each certificate defect, after a handshake as strict as that of Python 3.13."""
 
 import asyncio
 import ssl
@@ -96,8 +96,8 @@ async def deployment(folder: Path, **certificate: Any) -> AsyncIterator[Deployme
             yield Deployment(load_settings(settings), Options(), http, http)
 
 
-async def test_sound_certificate_is_trusted(tmp_path: Path) -> None:
-    """What an authority of one's own has issued by the book is trusted once the authority is."""
+async def test_valid_certificate_of_private_ca_is_trusted(tmp_path: Path) -> None:
+    """A valid certificate of a private CA is trusted once the CA is."""
     async with deployment(tmp_path) as with_a_certificate:
         finding = await network.nextcloud(with_a_certificate)
     assert finding.problems == ()
@@ -105,8 +105,8 @@ async def test_sound_certificate_is_trusted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
-async def test_defect_is_named_with_what_mends_it(tmp_path: Path, defect: Defect) -> None:
-    """The cause is OpenSSL's own words, and the advice fits it: not to trust an authority that is trusted already."""
+async def test_certificate_defect_is_named_with_fix(tmp_path: Path, defect: Defect) -> None:
+    """The cause quotes OpenSSL, and the fix fits it: no advice to trust a CA that is already trusted."""
     async with deployment(tmp_path, **defect.certificate) as with_a_certificate:
         with pytest.raises(Fault) as fault:
             await network.nextcloud(with_a_certificate)

@@ -1,4 +1,4 @@
-"""`nextcloud-mcp doctor`, as at a terminal, with nothing to talk to."""
+"""`nextcloud-mcp doctor` as run in a terminal, without any service to connect to."""
 
 import io
 import json
@@ -22,8 +22,8 @@ NOBODY: Final[Mapping[str, str]] = {
 """A deployment that is down."""
 
 
-def test_every_wrong_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """All at once, each with its own line; what rests on them is not checked."""
+def test_every_invalid_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """All are reported at once, one line each; steps that depend on them are skipped."""
     environ = {**PASS_THROUGH, "NEXTCLOUD_HOST": "cloud", "ENABLE_TOKEN_EXCHANGE": "true", "MCP_PORT": "http"}
     assert main(["doctor", "--json"], environ) == 1
     report = json.loads(capsys.readouterr().out)
@@ -35,10 +35,10 @@ def test_every_wrong_setting_is_named(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["screen", "JSON"])
-def test_what_is_down_is_named_and_nothing_secret_shown(
+def test_outages_are_named_without_secrets(
     options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit status 1, a line for each part, and neither the secret, the token nor the password."""
+    """Exit status 1 and one line per component, without secret, token or password."""
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}-token\n"))
     environ = {**NOBODY, "KEYCLOAK_ADMIN": "admin", "KEYCLOAK_ADMIN_PASSWORD": f"{SECRET}-password"}
     assert main(["doctor", "--token-stdin", *options], environ) == 1
@@ -48,8 +48,8 @@ def test_what_is_down_is_named_and_nothing_secret_shown(
     assert SECRET not in captured.out + captured.err
 
 
-def test_the_screen_is_plain_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    """In a pipe there are no colours."""
+def test_output_in_a_pipe_has_no_colors(capsys: pytest.CaptureFixture[str]) -> None:
+    """Colors are used in a terminal only."""
     main(["doctor"], NOBODY)
     assert "\033" not in capsys.readouterr().out
 
@@ -73,22 +73,22 @@ def test_the_screen_is_plain_where_nobody_looks(capsys: pytest.CaptureFixture[st
         ),
     ],
 )
-def test_what_makes_no_sense_is_exit_2(
+def test_invalid_usage_is_exit_2(
     options: list[str],
     environ: dict[str, str],
     line: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One line on standard error, and nothing is asked."""
+    """One line on standard error, and no request is sent."""
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert main(["doctor", *options], {**NOBODY, **environ}) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"nextcloud-mcp: {line}\n")
 
 
-def test_the_secret_file_counts_as_the_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that can't be read is named once, and not reported as missing besides."""
+def test_secret_file_counts_as_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unreadable file is reported once, and not also as a missing secret."""
     environ = {name: value for name, value in NOBODY.items() if name != "OIDC_CLIENT_SECRET"}
     missing = tmp_path / "secret"
     main(["doctor", "--json"], {**environ, "OIDC_CLIENT_SECRET_FILE": str(missing)})

@@ -1,4 +1,4 @@
-"""`doctor.drift`: how it comes by the live realm; tests/doctor/ compares real ones."""
+"""`doctor.drift`: how it reads the live realm; tests/doctor/ compares real ones."""
 
 from collections.abc import Callable
 from typing import Final
@@ -35,8 +35,8 @@ async def read(answer: Callable[[Request], Response]) -> Deployment:
         return deployment
 
 
-async def test_a_keycloak_under_a_path() -> None:
-    """Where Keycloak is not at the root of its host (`http-relative-path`), neither is its administration."""
+async def test_keycloak_base_path_is_kept() -> None:
+    """If Keycloak has an `http-relative-path`, its admin API has it too."""
     deployment = await read(lambda request: JSONResponse([request.url.path]))
     assert deployment.live["realm"] == ["/auth/admin/realms/cloud"]
     assert deployment.live["clients"] == ["/auth/admin/realms/cloud/clients"]
@@ -50,7 +50,7 @@ async def test_a_keycloak_under_a_path() -> None:
         pytest.param(lambda _: JSONResponse({"error": "HTTP 403 Forbidden"}, 403), "HTTP 403", id="no administrator"),
     ],
 )
-async def test_no_administration(answer: Callable[[Request], Response], seen: str) -> None:
-    """What stands in its place is told of and no crash."""
+async def test_response_without_admin_api_is_reported(answer: Callable[[Request], Response], seen: str) -> None:
+    """Another response than that of the admin API is reported without a crash."""
     with pytest.raises(Fault, match=f"refuses root the administration of cloud .{seen}"):
         await read(answer)

@@ -1,4 +1,4 @@
-"""`doctor.nextcloud`: a Nextcloud that answers `status.php` and nothing else, in the ways in which its parts fail."""
+"""`doctor.nextcloud`: a Nextcloud that answers only `status.php`, for each component that can fail."""
 
 from collections.abc import Callable
 from typing import Final
@@ -54,8 +54,8 @@ BROKEN: Final[dict[str, tuple[Reply, str]]] = {
 
 
 @pytest.mark.parametrize(("reply", "observed"), BROKEN.values(), ids=BROKEN.keys())
-async def test_only_status_answers(reply: Reply, observed: str) -> None:
-    """The cause says that `status.php` answers and nothing with a session does; the fix names the parts to look at."""
+async def test_failure_with_working_status_names_components(reply: Reply, observed: str) -> None:
+    """The cause says that only `status.php` works; the fix names the components to check."""
     problem = await problem_of(nextcloud.ocs, reply)
     assert problem.cause == (
         f"Nextcloud answers status.php, but nothing that needs a session: {nextcloud.CAPABILITIES} {observed}"
@@ -64,16 +64,16 @@ async def test_only_status_answers(reply: Reply, observed: str) -> None:
 
 
 @pytest.mark.parametrize(("reply", "observed"), BROKEN.values(), ids=BROKEN.keys())
-async def test_account_is_not_told(reply: Reply, observed: str) -> None:
-    """With a token the same parts are named, and nobody who asks the doctor is sent to the doctor."""
+async def test_failed_user_request_names_components(reply: Reply, observed: str) -> None:
+    """With a token the same components are named, and the fix does not say to run the doctor."""
     assert observed
     problem = await problem_of(nextcloud.user, reply)
     assert problem.fix == nextcloud.LOOK
     assert TELL_ADMINISTRATOR not in problem.cause
 
 
-async def test_status_that_fails() -> None:
-    """Without its database Nextcloud fails at status.php too; the address is not blamed for that."""
+async def test_failing_status_does_not_blame_address() -> None:
+    """Without its database, Nextcloud's status.php fails too; the address is not blamed for it."""
     problem = await problem_of(nextcloud.status, lambda _: httpx.Response(500))
     assert problem.cause == "Nextcloud answers status.php with HTTP 500"
     assert problem.fix == nextcloud.LOOK

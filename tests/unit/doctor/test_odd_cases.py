@@ -1,4 +1,4 @@
-"""What real parts won't do on demand: a client that can't be deleted, a clock that is off, an outage of odd kinds."""
+"""Cases that real components can't produce on demand: a client that can't be deleted, clock skew, unusual outages."""
 
 import json
 import socket
@@ -48,8 +48,8 @@ def keycloak(*, scope: str = "nextcloud-mcp:exchange", deletes: int = 204) -> Ca
 
 
 @pytest.mark.parametrize(("keycloak_host", "ending"), [("keycloak:8080", Skip), ("localhost:8180", Fault)])
-async def test_server_on_the_loopback_of_another_machine(keycloak_host: str, ending: type[Exception]) -> None:
-    """In a container, the address of clients on the host leads nowhere, which says nothing about the server."""
+async def test_loopback_address_in_container_is_not_a_failure(keycloak_host: str, ending: type[Exception]) -> None:
+    """The host's loopback address is unreachable in a container, which says nothing about the server."""
     settings = {
         **EXCHANGE,
         "NEXTCLOUD_MCP_SERVER_URL": f"http://localhost:{free_port()}/mcp",
@@ -61,8 +61,8 @@ async def test_server_on_the_loopback_of_another_machine(keycloak_host: str, end
             await network.server(deployment)
 
 
-async def test_a_client_that_stays_is_told_of() -> None:
-    """With the command that deletes it, and without its token."""
+async def test_undeleted_client_is_reported() -> None:
+    """The report has the command that deletes it, without its token."""
     finding = await registered(keycloak(deletes=500))
     (problem,) = finding.problems
     assert problem.outcome is Outcome.WARNING
@@ -71,15 +71,15 @@ async def test_a_client_that_stays_is_told_of() -> None:
     assert "of-the-client" not in problem.cause + problem.fix
 
 
-async def test_a_client_that_may_not_ask_for_the_server() -> None:
-    """Who registers gets all that it may ask for; without the server's scope its tokens are of no use."""
+async def test_registered_client_without_server_scope_is_reported() -> None:
+    """Without the server's client scope, the tokens of registered clients are useless."""
     (problem,) = (await registered(keycloak(scope="files:read"))).problems
     assert problem.outcome is Outcome.FAILED
     assert "may not request nextcloud-mcp:exchange" in problem.cause
 
 
-async def test_an_answer_that_is_no_client() -> None:
-    """A page in place of the registered client, with the right status, is told of and no crash."""
+async def test_invalid_registration_response_is_reported() -> None:
+    """A page with the right status in place of the client is reported without a crash."""
     finding = await registered(lambda _: httpx.Response(201, text="<p>Welcome"))
     (problem,) = finding.problems
     assert problem.outcome is Outcome.WARNING
@@ -94,8 +94,8 @@ async def test_an_answer_that_is_no_client() -> None:
         pytest.param(httpx.ReadTimeout(""), id="never answers"),
     ],
 )
-async def test_a_proxy_that_drops_unknown_names(error: httpx.HTTPError) -> None:
-    """Where another name gets no answer nobody meets another issuer by it: that is in order."""
+async def test_proxy_that_drops_unknown_hosts_is_healthy(error: httpx.HTTPError) -> None:
+    """If another host name gets no response, no client sees a different issuer through it."""
     asked = []
 
     def proxy(request: httpx.Request) -> httpx.Response:
@@ -110,8 +110,8 @@ async def test_a_proxy_that_drops_unknown_names(error: httpx.HTTPError) -> None:
     assert finding.outcome is Outcome.OK
 
 
-async def test_an_address_that_is_none() -> None:
-    """Metadata may name anything as an address; what httpx can't read is the step's fault, not a crash."""
+async def test_invalid_url_in_metadata_is_reported() -> None:
+    """A URL in the metadata that httpx can't parse fails the step without a crash."""
     async with patient_client() as http:
         deployment = Deployment(
             load_settings(EXCHANGE), Options(), http, http, metadata={"issuer": "x", "jwks_uri": "//[::"}
@@ -129,8 +129,8 @@ async def test_an_address_that_is_none() -> None:
         pytest.param(-40.0, -39, id="behind"),
     ],
 )
-def test_skew(ahead: float, seen: int) -> None:
-    """A whole second is compared with the span in which it may have been told."""
+def test_clock_skew_allows_for_whole_seconds(ahead: float, seen: int) -> None:
+    """A time in whole seconds is compared with the interval in which it may have been read."""
     asked = time.time()
     assert round(clocks.skew(asked + ahead, asked)) == seen
 
@@ -148,8 +148,8 @@ def test_skew(ahead: float, seen: int) -> None:
         pytest.param(httpx.RemoteProtocolError(""), "the connection fails (RemoteProtocolError)", id="gibberish"),
     ],
 )
-def test_the_innermost_cause_is_named(error: Exception, words: str) -> None:
-    """However deep it is wrapped, by chaining or in a group."""
+def test_innermost_cause_is_named(error: Exception, words: str) -> None:
+    """This holds for chained exceptions and exception groups of any depth."""
     wrapped = httpx.ConnectError("") if not isinstance(error, httpx.HTTPError) else error
     if wrapped is not error:
         wrapped.__cause__ = ExceptionGroup("all attempts", [error])
@@ -157,13 +157,13 @@ def test_the_innermost_cause_is_named(error: Exception, words: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30.c2ln"])
-def test_what_is_no_token_has_no_claims(token: str) -> None:
-    """Whatever comes by standard input is no crash."""
+def test_non_token_has_no_claims(token: str) -> None:
+    """Any input on standard input is handled without a crash."""
     assert unverified(token) == {}
 
 
-async def test_without_permission_nothing_is_registered() -> None:
-    """`--no-registration` sends nothing."""
+async def test_no_registration_option_sends_no_request() -> None:
+    """`--no-registration` sends no request."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         raise AssertionError(json.dumps(str(request.url)))
@@ -211,8 +211,8 @@ SIGNING_KEYS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
 
 
 @pytest.mark.parametrize(("found", "cause", "outcome"), SIGNING_KEYS.values(), ids=SIGNING_KEYS)
-async def test_signing_keys(found: list[dict[str, Any]], cause: str, outcome: str) -> None:
-    """Keys that this server or user_oidc does not take are named, with the place where they are replaced."""
+async def test_unsupported_signing_keys_are_named(found: list[dict[str, Any]], cause: str, outcome: str) -> None:
+    """Keys that this server or user_oidc rejects are named, with the place where they are replaced."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"keys": found}))
     async with httpx.AsyncClient(transport=transport) as http:
         deployment = Deployment(
@@ -224,8 +224,8 @@ async def test_signing_keys(found: list[dict[str, Any]], cause: str, outcome: st
     assert all("Realm settings" in problem.fix for problem in finding.problems)
 
 
-async def test_a_token_of_an_algorithm_that_is_not_accepted() -> None:
-    """What the administrator must change stands after the arrow, and no advice to ask for another token."""
+async def test_unsupported_algorithm_names_fix() -> None:
+    """The fix is what the administrator must change, not to request another token."""
     token = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS512"}', b"{}", b"x"))
     async with patient_client() as http:
         deployment = Deployment(load_settings(EXCHANGE), Options(token=token), http, http)
@@ -236,8 +236,8 @@ async def test_a_token_of_an_algorithm_that_is_not_accepted() -> None:
     assert problem.fix.startswith("the administrator must let Keycloak sign access tokens with one of RS256, ")
 
 
-async def test_a_token_of_an_algorithm_that_nextcloud_does_not_verify() -> None:
-    """The doctor names the algorithm, whose token it is and what must be changed, in place of the usual causes."""
+async def test_algorithm_unsupported_by_nextcloud_is_named() -> None:
+    """The report names algorithm, client and fix in place of the usual causes."""
     parts = (b'{"alg":"PS256"}', b'{"azp":"http://localhost:8000/mcp"}', b"x")
     token = ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     transport = httpx.MockTransport(lambda _: httpx.Response(401))

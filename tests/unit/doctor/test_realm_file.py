@@ -1,4 +1,4 @@
-"""`doctor.realm_file`: the shipped realm against a live one."""
+"""`doctor.realm_file`: the shipped realm compared with a live one."""
 
 import copy
 import json
@@ -37,33 +37,33 @@ OTHER: Final[Mapping[str, tuple[Any, Any, str]]] = {
 
 
 @pytest.mark.parametrize(("wanted", "found"), SAME.values(), ids=SAME.keys())
-def test_the_same(wanted: Any, found: Any) -> None:
-    """What Keycloak changes by itself is no difference."""
+def test_changes_by_keycloak_are_no_difference(wanted: Any, found: Any) -> None:
+    """What Keycloak changes by itself is not reported."""
     assert list(Comparison().differences(wanted, found)) == []
 
 
 @pytest.mark.parametrize(("wanted", "found", "path"), OTHER.values(), ids=OTHER.keys())
-def test_a_difference(wanted: Any, found: Any, path: str) -> None:
-    """Anything else is one, and is named by its path, as kcadm writes it."""
+def test_other_changes_are_differences(wanted: Any, found: Any, path: str) -> None:
+    """Every other change is reported by its path, as kcadm writes it."""
     assert [each.dotted for each in Comparison().differences(wanted, found)] == [path]
 
 
-def test_what_is_known_of_a_placeholder_holds() -> None:
-    """A value that the settings give is not learnt anew from the realm; and it is filled in where it is shown."""
+def test_known_placeholder_values_are_kept() -> None:
+    """A value from the settings is not replaced by the realm's, and is filled in where it is shown."""
     (difference,) = Comparison({"X": "1"}).differences({"a": "${X:0}/mcp"}, {"a": "2/mcp"})
     assert difference.wanted == "1/mcp"
 
 
-def test_the_shipped_realm_is_the_one_of_the_repository() -> None:
-    """Which is the one that Keycloak imports."""
+def test_default_realm_file_is_that_of_the_repository() -> None:
+    """The repository's realm file is the one that Keycloak imports."""
     shipped = json.loads((ROOT / "keycloak" / "realm-export.json").read_text())
     assert realm_file.read(None) == shipped
     assert list(Comparison().differences(shipped, copy.deepcopy(shipped))) == []
 
 
 @pytest.mark.parametrize("text", [None, "not JSON"], ids=["missing", "not JSON"])
-def test_no_realm(tmp_path: Path, text: str | None) -> None:
-    """A file that is none is the step's fault, not a crash."""
+def test_invalid_realm_file_is_reported(tmp_path: Path, text: str | None) -> None:
+    """An invalid file fails the step without a crash."""
     path = tmp_path / "realm.json"
     if text is not None:
         path.write_text(text)

@@ -1,4 +1,4 @@
-"""`doctor.report` and `doctor.screen`: what a walk adds up to, for programs and for people."""
+"""`doctor.report` and `doctor.screen`: the result of a run, for programs and for people."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ drift
 
 
 def test_json_has_the_documented_shape() -> None:
-    """`version`, `healthy`, `counts` and `steps`, and of each step what docs/reference/doctor.md lists."""
+    """The report has `version`, `healthy`, `counts` and `steps`, whose fields are in docs/reference/doctor.md."""
     shown = REPORT.as_json()
     assert (shown["version"], shown["healthy"]) == (2, False)
     assert shown["counts"] == {"ok": 1, "skipped": 2, "warning": 1, "failed": 1}
@@ -67,24 +67,24 @@ def test_json_has_the_documented_shape() -> None:
     assert [each["outcome"] for each in shown["steps"]] == ["ok", "warning", "failed", "skipped", "skipped"]
 
 
-def test_a_warning_alone_is_healthy() -> None:
-    """Calls work all the same, so the exit status stays 0."""
+def test_warnings_alone_are_healthy() -> None:
+    """Calls still work, so the exit status is 0."""
     assert Report(REPORT.results[:2]).healthy
 
 
-def test_a_step_is_as_bad_as_its_worst_problem() -> None:
+def test_step_has_its_worst_status() -> None:
     """A failure among warnings is a failure."""
     finding = Finding("much", (warning("a little", "later"), WRONG))
     assert finding.outcome is Outcome.FAILED
 
 
-def test_screen_says_all_of_it() -> None:
-    """A line a step, under it the cause and what fixes it; what waits for another step takes one line a group."""
+def test_screen_shows_cause_and_fix_of_each_step() -> None:
+    """A step is one line, followed by cause and fix; skipped steps take one line per group."""
     assert "\n".join(Screen(colour=False, width=80).lines(REPORT)) == SCREEN
 
 
-def test_colour_is_added_and_nothing_else() -> None:
-    """The coloured screen says the same."""
+def test_colors_change_no_text() -> None:
+    """The output with colors has the same text."""
     coloured = "\n".join(Screen(colour=True, width=80).lines(REPORT))
     assert "\033[31m" in coloured
     for code in ("1", "2", "31", "32", "33", "0"):
@@ -92,23 +92,23 @@ def test_colour_is_added_and_nothing_else() -> None:
     assert coloured == SCREEN
 
 
-def test_no_line_but_a_command_is_wider_than_the_screen() -> None:
-    """What is for reading is wrapped; what is for copying stays whole."""
+def test_only_commands_exceed_screen_width() -> None:
+    """Text is wrapped; commands, which are copied, are not."""
     command = "kcadm.sh " + "x" * 200
     results = [Result(step("a.b"), Finding("seen " * 60, (Problem("caused " * 60, command),)))]
     lines = list(Screen(colour=False, width=72).lines(Report(results)))
     assert [line for line in lines if len(line) > 72] == [f"    → {command}"]
 
 
-def test_each_step_has_a_code_of_its_own() -> None:
-    """Programs tell steps apart by it."""
+def test_step_codes_are_unique() -> None:
+    """Programs identify steps by their code."""
     codes = [each.code for each in STEPS]
     assert len(set(codes)) == len(codes)
 
 
 @pytest.mark.parametrize("each", STEPS, ids=lambda each: each.code)
-def test_a_step_needs_what_comes_before_it(each: Step) -> None:
-    """Needs are steps that have been taken; and a group is walked in one go."""
+def test_steps_depend_only_on_earlier_steps(each: Step) -> None:
+    """A step depends on earlier steps only, and the steps of a group are consecutive."""
     codes = [other.code for other in STEPS]
     before = codes[: codes.index(each.code)]
     assert set(each.needs) <= set(before)

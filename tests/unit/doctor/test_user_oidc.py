@@ -1,4 +1,4 @@
-"""`doctor.user_oidc`: what occ shows, and what is wrong with it; occ is played as setup.sh's tests play it."""
+"""`doctor.user_oidc`: the checks of occ's output; a fake occ answers as in the tests of setup.sh."""
 
 import json
 import sys
@@ -159,18 +159,18 @@ WARNINGS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str]]] = {
 }
 
 
-async def test_as_set_up(deployment: Deployment) -> None:
-    """What setup.sh leaves is in order, step by step."""
+async def test_setup_is_healthy(deployment: Deployment) -> None:
+    """The configuration that setup.sh creates passes every step."""
     findings = await examined(deployment, STATE)
     assert list(findings) == [step.code for step in user_oidc.STEPS]
     assert {finding.outcome for finding in findings.values()} == {Outcome.OK}
 
 
 @pytest.mark.parametrize(("state", "code", "cause", "fix"), FAULTS.values(), ids=FAULTS.keys())
-async def test_fault(
+async def test_fault_fails_only_its_step(
     deployment: Deployment, state: Callable[[], dict[str, Any]], code: str, cause: str, fix: str
 ) -> None:
-    """The one thing that is wrong is found by its step alone, with what fixes it."""
+    """Only the step for the fault fails, with the fix."""
     findings = await examined(deployment, state())
     bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
     assert list(bad) == [code]
@@ -181,8 +181,10 @@ async def test_fault(
 
 
 @pytest.mark.parametrize(("state", "code", "cause"), WARNINGS.values(), ids=WARNINGS.keys())
-async def test_warning(deployment: Deployment, state: Callable[[], dict[str, Any]], code: str, cause: str) -> None:
-    """With these, calls work all the same."""
+async def test_warnings_do_not_fail(
+    deployment: Deployment, state: Callable[[], dict[str, Any]], code: str, cause: str
+) -> None:
+    """With these, calls still work."""
     findings = await examined(deployment, state())
     bad = {found: finding for found, finding in findings.items() if finding.outcome is not Outcome.OK}
     assert {found: finding.outcome for found, finding in bad.items()} == {code: Outcome.WARNING}
@@ -194,8 +196,8 @@ def token_of(name: str) -> str:
     return signed('{"alg":"RS256"}', json.dumps({"preferred_username": name}), KEY)
 
 
-async def test_a_local_accounts_name(deployment: Deployment) -> None:
-    """The doctor tells a local account, in whatever letters, from a realm that is not trusted."""
+async def test_local_account_is_recognized(deployment: Deployment) -> None:
+    """The doctor tells a local account, in any case, from a realm that is not trusted."""
     deployment.nextcloud_token = token_of("admin")
     (problem,) = (await examined(deployment, STATE))["user_oidc.accounts"].problems
     assert "a local account Admin, which may not be used through Keycloak, so admin is refused" in problem.cause
@@ -203,26 +205,26 @@ async def test_a_local_accounts_name(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody-yet"])
-async def test_a_name_of_the_realms_own(deployment: Deployment, name: str) -> None:
-    """Who has an account of user_oidc's, or none yet, is let in."""
+async def test_name_without_local_account_is_accepted(deployment: Deployment, name: str) -> None:
+    """Users whose account is user_oidc's, or who have none yet, can sign in."""
     deployment.nextcloud_token = token_of(name)
     assert (await examined(deployment, STATE))["user_oidc.accounts"].outcome is Outcome.OK
 
 
-async def test_keys_not_remembered_yet(deployment: Deployment) -> None:
-    """Before the first token there are none, which is no fault."""
+async def test_keys_not_cached_yet_are_no_fault(deployment: Deployment) -> None:
+    """Before the first token user_oidc has cached no keys."""
     findings = await examined(deployment, config(**{"user_oidc__provider-3-jwksCache": ""})())
     assert findings["user_oidc.keys"].outcome is Outcome.OK
 
 
-async def test_no_occ(deployment: Deployment) -> None:
-    """Without occ the steps are skipped, with the option that gives it."""
+async def test_missing_occ_skips_steps(deployment: Deployment) -> None:
+    """Without occ the steps are skipped, and the option for it is named."""
     deployment.options = replace(deployment.options, occ=())
     with pytest.raises(Skip, match="--occ"):
         await user_oidc.version(deployment)
 
 
-async def test_occ_that_is_none(deployment: Deployment) -> None:
+async def test_invalid_occ_command_is_named(deployment: Deployment) -> None:
     """A command that can't be run is named."""
     deployment.options = replace(deployment.options, occ=("/nowhere/occ",))
     with pytest.raises(Fault, match=r"/nowhere/occ .* can't be run"):

@@ -1,4 +1,4 @@
-"""`nextcloud.account_cache`: what is remembered of people, for whom and for how long."""
+"""`nextcloud.account_cache`: what is cached for each account, and for how long."""
 
 from nextcloud_mcp.nextcloud.account_cache import LIMIT, REMEMBERED, Account, AccountCache
 
@@ -10,8 +10,8 @@ def account(number: int | str, username: str = "name") -> Account:
     return ("https://issuer.test", f"subject-{number}", username)
 
 
-def test_what_was_not_remembered_is_not_known() -> None:
-    """Nobody is known from the start, and the same subject at another issuer is somebody else."""
+def test_unknown_account_has_no_entry() -> None:
+    """The cache starts empty, and the same subject of another issuer is another account."""
     accounts = AccountCache()
     accounts.remember_user_id(account("alice"), "alice")
     accounts.remember_apps(account("alice"), NOTES)
@@ -20,8 +20,8 @@ def test_what_was_not_remembered_is_not_known() -> None:
         assert (accounts.user_id(stranger), accounts.apps(stranger)) == (None, None)
 
 
-def test_memory_is_bounded() -> None:
-    """The one not seen for longest goes first; who was seen again stays."""
+def test_cache_evicts_least_recently_used() -> None:
+    """The least recently used account is evicted first."""
     accounts = AccountCache()
     for number in range(LIMIT):
         accounts.remember_user_id(account(number), f"user-{number}")
@@ -33,8 +33,8 @@ def test_memory_is_bounded() -> None:
     assert [accounts.apps(account(each)) for each in (0, "new", 1, 2)] == [NOTES, NOTES, None, NOTES]
 
 
-def test_nextcloud_is_asked_again_in_time() -> None:
-    """An account that Nextcloud has disabled ends here too, and a new app appears."""
+def test_entries_expire() -> None:
+    """After the lifetime, disabled accounts and new apps are noticed."""
     now = 0.0
     accounts = AccountCache(lambda: now)
     accounts.remember_user_id(account("alice"), "alice")
@@ -45,8 +45,8 @@ def test_nextcloud_is_asked_again_in_time() -> None:
     assert (accounts.user_id(account("alice")), accounts.apps(account("alice"))) == (None, None)
 
 
-def test_another_user_name_is_another_account() -> None:
-    """Nothing that was learnt under one user name counts under the next, nor under the first one again."""
+def test_entry_is_bound_to_user_name() -> None:
+    """An entry for one user name does not apply to another, nor to the first one after a change."""
     accounts = AccountCache()
     accounts.remember_user_id(account(1, "miller"), "miller")
     accounts.remember_apps(account(1, "miller"), NOTES)
@@ -56,8 +56,8 @@ def test_another_user_name_is_another_account() -> None:
     assert accounts.user_id(account(1, "miller")) is None
 
 
-def test_a_token_without_a_user_name_has_no_other_one() -> None:
-    """What was learnt with a name counts for a token that has none, and not the other way round."""
+def test_token_without_user_name_uses_any_entry() -> None:
+    """An entry made with a user name applies to a token without one, but not vice versa."""
     accounts = AccountCache()
     accounts.remember_apps(account(1, "alice"), NOTES)
     assert accounts.apps(account(1, "")) == NOTES
@@ -65,8 +65,8 @@ def test_a_token_without_a_user_name_has_no_other_one() -> None:
     assert accounts.apps(account(2, "bob")) is None
 
 
-def test_another_user_id_ends_all_that_was_remembered() -> None:
-    """When Nextcloud maps somebody to another account, the apps of the former one are not theirs."""
+def test_new_user_id_clears_entry() -> None:
+    """When Nextcloud maps a user to another account, the former account's apps are dropped."""
     accounts = AccountCache()
     accounts.remember_user_id(account(1), "miller")
     accounts.remember_apps(account(1), NOTES)

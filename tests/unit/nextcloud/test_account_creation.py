@@ -1,4 +1,4 @@
-"""`nextcloud.account_creation`: of the first requests for an account one is sent, and the others wait for it."""
+"""`nextcloud.account_creation`: one of the first concurrent requests for an account is sent, the others wait for it."""
 
 from collections.abc import Iterator
 
@@ -46,8 +46,8 @@ def no_pauses() -> Iterator[None]:
         yield
 
 
-async def test_many_at_once_ask_once() -> None:
-    """Nine callers who come together are one request, and all go on after it; later ones ask nothing."""
+async def test_concurrent_first_calls_send_one_request() -> None:
+    """Nine concurrent callers cause one request and then continue; later callers cause none."""
     creation, asking, arrived = AccountCreation(LIMIT), Asking(), []
 
     async def come() -> None:
@@ -64,8 +64,8 @@ async def test_many_at_once_ask_once() -> None:
     assert (asking.times, arrived) == (1, [True] * 10)
 
 
-async def test_people_do_not_wait_for_each_other() -> None:
-    """Somebody else's new account holds up nobody."""
+async def test_accounts_do_not_wait_for_each_other() -> None:
+    """The creation of one account does not delay other users."""
     creation, slow, quick = AccountCreation(LIMIT), Asking(), Asking()
     quick.may_answer.set()
     async with anyio.create_task_group() as group:
@@ -76,8 +76,8 @@ async def test_people_do_not_wait_for_each_other() -> None:
         slow.may_answer.set()
 
 
-async def test_repeats_while_another_replica_makes_the_account() -> None:
-    """HTTP 500 is what Nextcloud answers while a request of another process makes the account."""
+async def test_retries_while_another_replica_creates_account() -> None:
+    """Nextcloud answers HTTP 500 while a request of another process creates the account."""
     creation, asking = AccountCreation(LIMIT), Asking(unavailable(500), unavailable(500))
     asking.may_answer.set()
     await creation.ensure(ALICE, asking)
@@ -85,8 +85,8 @@ async def test_repeats_while_another_replica_makes_the_account() -> None:
 
 
 @pytest.mark.parametrize("status", [None, 502, 503])
-async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
-    """An error that has nothing to do with new accounts is not repeated, nor by those who waited; later ones ask."""
+async def test_outage_is_reported_to_all_waiting_callers(status: int | None) -> None:
+    """An unrelated error is not retried, also not by those who waited; later callers send a request."""
     creation, asking, failures = AccountCreation(LIMIT), Asking(unavailable(status)), []
 
     async def come() -> None:
@@ -105,8 +105,8 @@ async def test_an_outage_is_told_to_all_who_wait(status: int | None) -> None:
     assert (asking.times, len(failures)) == (2, 3)
 
 
-async def test_a_refused_token_is_the_callers_own() -> None:
-    """Who waited for somebody with another token, which Nextcloud refuses, asks with their own."""
+async def test_refused_token_affects_only_its_caller() -> None:
+    """A caller who waited for a request with another, refused token sends its own."""
     creation, asking = AccountCreation(LIMIT), Asking(TokenNotAcceptedError("Nextcloud refuses it", "sign in"))
     refused = []
 
@@ -124,8 +124,8 @@ async def test_a_refused_token_is_the_callers_own() -> None:
     assert (asking.times, len(refused)) == (2, 1)
 
 
-async def test_who_gives_up_leaves_it_to_the_next() -> None:
-    """When the caller who asks is cancelled, one of those who wait asks."""
+async def test_cancelled_caller_is_replaced() -> None:
+    """If the caller that sends the request is cancelled, one of the waiting callers sends it."""
     creation, asking = AccountCreation(LIMIT), Asking()
     first = anyio.CancelScope()
 
@@ -145,7 +145,7 @@ async def test_who_gives_up_leaves_it_to_the_next() -> None:
 
 
 async def test_memory_is_bounded() -> None:
-    """The account not seen for longest is asked about again."""
+    """The least recently used account is evicted and requested again."""
     creation, asking = AccountCreation(LIMIT), Asking()
     asking.may_answer.set()
     for number in range(LIMIT + 1):
@@ -156,8 +156,8 @@ async def test_memory_is_bounded() -> None:
     assert asking.times == LIMIT + 2
 
 
-async def test_first_request_of_every_kind_waits(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
-    """Whatever the first calls are, nothing but the user is asked until the account is made, and then once each."""
+async def test_every_kind_of_first_request_waits(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """Until the account exists only the user request is sent, then each request once."""
     fake.on("GET", USER_PATH, BEING_MADE, BEING_MADE, ocs_user("alice"))
     fake.on("POST", NOTES, answer(json={}))
     fake.on("PUT", f"{FILES}/a.txt", answer(201))

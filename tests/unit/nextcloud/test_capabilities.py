@@ -1,4 +1,4 @@
-"""`nextcloud.capabilities`: which apps there are."""
+"""`nextcloud.capabilities`: the installed apps."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from tests.support.nextcloud import CAPABILITIES_PATH, FakeNextcloud, ocs_capabi
 
 
 async def test_apps_are_the_keys_of_the_capabilities(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """One request, as JSON."""
+    """One request fetches them as JSON."""
     fake.on("GET", CAPABILITIES_PATH, ocs_capabilities("core", "notes"))
     assert await capabilities.apps(nextcloud) == {"core", "notes"}
     assert [request.url.query for request in fake.requests] == [b"format=json"]
 
 
-async def test_what_strangers_see_is_no_answer(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud tells strangers something too, also those with a token that it does not accept."""
+async def test_anonymous_capabilities_are_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud also answers anonymous requests and those with an invalid token."""
     fake.on("GET", CAPABILITIES_PATH, ocs_capabilities("theming", "bruteforce"))
     with pytest.raises(TokenNotAcceptedError, match="did not accept the token"):
         await capabilities.apps(nextcloud)

@@ -1,4 +1,4 @@
-"""`nextcloud.client`: one call's conversation with Nextcloud, and what its statuses mean."""
+"""`nextcloud.client`: the requests of one call to Nextcloud, and the errors for their status codes."""
 
 import gzip
 import json
@@ -55,8 +55,8 @@ LOCKABLE: Final = ("POST", "PUT")
 UNSAFE: Final = ("POST", "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH")
 
 
-async def test_every_request_has_token_and_header(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Whatever the method, Nextcloud gets the call's token and the header without which app APIs refuse it."""
+async def test_every_request_has_token_and_ocs_header(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Every method sends the call's token and the header that app APIs require."""
     for method in ("GET", "POST", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE", "COPY"):
         fake.on(method, THING, answer())
         await nextcloud.request(method, THING, about="it", headers={"Depth": "0"})
@@ -66,15 +66,15 @@ async def test_every_request_has_token_and_header(nextcloud: Nextcloud, fake: Fa
         assert request.headers["Depth"] == "0"
 
 
-async def test_a_callers_header_cannot_replace_the_token(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The token is the last word on who asks."""
+async def test_headers_argument_can_not_replace_token(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The Authorization header is always the call's own."""
     fake.on("GET", THING, answer())
     await nextcloud.request("GET", THING, about="it", headers={"Authorization": "Bearer of-bob"})
     assert fake.tokens() == ["token-of-alice"]
 
 
-async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
-    """A session that Nextcloud opens for one user reaches no other call, neither theirs nor anybody's."""
+async def test_cookies_are_never_sent(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """A session that Nextcloud starts for one user is not used in any other call."""
     cookies = [
         ("Set-Cookie", "nc_session_id=of-alice; path=/; HttpOnly; SameSite=Lax"),
         ("Set-Cookie", "oc_sessionPassphrase=secret; path=/; Domain=cloud.test"),
@@ -94,7 +94,7 @@ async def test_cookies_are_never_sent_back(http: httpx.AsyncClient, fake: FakeNe
 async def test_redirects_are_not_followed(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, location: str
 ) -> None:
-    """A redirect would carry the token to wherever it points; it is told to the administrator instead."""
+    """A redirect would send the token to its target; the error tells the administrator instead."""
     fake.on("GET", THING, answer(status, headers={"Location": location}))
     with pytest.raises(NextcloudUnavailableError, match=r"redirects elsewhere.*NEXTCLOUD_HOST"):
         await nextcloud.request("GET", THING, about="it")
@@ -134,7 +134,7 @@ STATUSES: Final[Mapping[str, tuple[int, dict[str, str], type[NextcloudError], st
 
 
 @pytest.mark.parametrize(("status", "headers", "error", "sentence"), STATUSES.values(), ids=STATUSES.keys())
-async def test_a_status_is_an_error_with_a_next_step(
+async def test_status_is_an_error_with_next_step(
     nextcloud: Nextcloud,
     fake: FakeNextcloud,
     status: int,
@@ -142,7 +142,7 @@ async def test_a_status_is_an_error_with_a_next_step(
     error: type[NextcloudError],
     sentence: str,
 ) -> None:
-    """Each status has its class and one sentence about the thing that was asked for; the body is not quoted."""
+    """Each status has an exception class and a sentence about the requested object; the body is not quoted."""
     fake.on("GET", THING, answer(status, headers=headers, text="private-words"))
     with pytest.raises(NextcloudError) as caught:
         await nextcloud.request("GET", THING, about="note 7")
@@ -213,10 +213,10 @@ EXPLAINED: Final[Mapping[str, tuple[int, str, type[NextcloudError], str]]] = {
 
 
 @pytest.mark.parametrize(("status", "body", "error", "sentence"), EXPLAINED.values(), ids=EXPLAINED.keys())
-async def test_exceptions_of_webdav_say_more_than_their_status(
+async def test_sabre_exceptions_refine_their_status(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, body: str, error: type[NextcloudError], sentence: str
 ) -> None:
-    """Nextcloud lets some exceptions through as HTTP 500, and says in a sentence of its own what a name lacks."""
+    """Nextcloud returns some exceptions as HTTP 500, and explains invalid names in its message."""
     fake.on("MOVE", THING, answer(status, text=body))
     with pytest.raises(NextcloudError) as caught:
         await nextcloud.request("MOVE", THING, about="/a")
@@ -225,8 +225,8 @@ async def test_exceptions_of_webdav_say_more_than_their_status(
 
 
 @pytest.mark.parametrize("status", [400, 403])
-async def test_a_web_page_is_not_an_answer_of_an_api(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
-    """Untrusted domains, firewalls and limits of the web server answer with a page: that is for the administrator."""
+async def test_html_page_is_not_an_api_response(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
+    """Untrusted domains, firewalls and rate limits answer with a page; the error is for the administrator."""
     fake.on("GET", THING, answer(status, html="<!DOCTYPE html><p>private-words</p>"))
     with pytest.raises(NextcloudUnavailableError, match=r"web page.*trusted_domains") as caught:
         await nextcloud.request("GET", THING, about="/a")
@@ -235,10 +235,10 @@ async def test_a_web_page_is_not_an_answer_of_an_api(nextcloud: Nextcloud, fake:
 
 @pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
 @pytest.mark.parametrize("status", [500, 502, 504])
-async def test_a_failure_within_sends_who_wrote_to_look(
+async def test_server_error_on_unsafe_method_advises_check(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, method: str
 ) -> None:
-    """What Nextcloud, or a gateway in front of it, had begun may have been done, and twice makes two."""
+    """Nextcloud or a gateway may have done the change before it failed, and a retry would repeat it."""
     fake.on(method, THING, answer(status))
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request(method, THING, about="note 7")
@@ -246,8 +246,8 @@ async def test_a_failure_within_sends_who_wrote_to_look(
     assert str(caught.value) == f"Nextcloud failed with HTTP {status} at note 7: {step}; {TELL_ADMINISTRATOR}."
 
 
-async def test_a_status_can_be_expected(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A status that is an answer for one request is no error there, and is one elsewhere."""
+async def test_expected_status_is_no_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A status that is expected for one request is an error for others."""
     fake.on("MKCOL", THING, answer(405))
     assert (await nextcloud.request("MKCOL", THING, about="it", also_ok={405})).status_code == 405
     with pytest.raises(NextcloudError):
@@ -260,10 +260,10 @@ LOST: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, htt
 
 @pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
 @pytest.mark.parametrize("failure", NOTHING_SENT)
-async def test_where_no_connection_came_about_nothing_was_done(
+async def test_connect_error_advises_retry(
     nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], method: str
 ) -> None:
-    """Whoever wanted to write may simply try again."""
+    """Nothing was sent, so a write can be tried again."""
     fake.on(method, THING, failing(failure))
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request(method, THING, about="note 7")
@@ -272,10 +272,10 @@ async def test_where_no_connection_came_about_nothing_was_done(
 
 @pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
 @pytest.mark.parametrize("failure", LOST)
-async def test_a_lost_answer_sends_who_wrote_to_look(
+async def test_timeout_on_unsafe_method_advises_check(
     nextcloud: Nextcloud, fake: FakeNextcloud, failure: type[httpx.TransportError], method: str
 ) -> None:
-    """A change of which nobody knows whether it was done must not be made a second time unseen."""
+    """The change may have been done, so it must not be repeated unchecked."""
     fake.on(method, THING, failing(failure))
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.request(method, THING, about="note 7")
@@ -316,10 +316,10 @@ TEMPORARY_STATUSES: Final[Mapping[str, tuple[Answer, tuple[str, ...]]]] = {
 
 @pytest.mark.parametrize("method", [*SAFE, *UNSAFE])
 @pytest.mark.parametrize(("failure", "repeated"), TEMPORARY_STATUSES.values(), ids=TEMPORARY_STATUSES.keys())
-async def test_only_what_can_do_nothing_twice_is_repeated(
+async def test_only_safe_or_unsent_requests_are_retried(
     nextcloud: Nextcloud, fake: FakeNextcloud, failure: Answer, repeated: tuple[str, ...], method: str
 ) -> None:
-    """A safe method is sent again after a passing failure; any other only if nothing of it can have arrived."""
+    """Safe methods are retried after a transient failure, others only if the request can't have arrived."""
     fake.on(method, THING, failure, answer(200))
     if method in repeated:
         assert (await nextcloud.request(method, THING, about="it")).status_code == 200
@@ -332,8 +332,8 @@ async def test_only_what_can_do_nothing_twice_is_repeated(
 @pytest.mark.parametrize(
     "failure", [failing(httpx.ConnectError), answer(503), answer(429, headers={"Retry-After": "0"})]
 )
-async def test_repeating_has_an_end(nextcloud: Nextcloud, fake: FakeNextcloud, failure: Answer) -> None:
-    """After three tries the caller is told."""
+async def test_retries_are_limited(nextcloud: Nextcloud, fake: FakeNextcloud, failure: Answer) -> None:
+    """The error is raised after three attempts."""
     fake.on("GET", THING, failure)
     with pytest.raises(NextcloudError):
         await nextcloud.request("GET", THING, about="it")
@@ -351,8 +351,8 @@ class Endless(httpx.AsyncByteStream):
             self.taken += 1000
 
 
-async def test_an_answer_without_end_is_given_up(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What is larger than the caller can take is not read to its end, nor asked for again."""
+async def test_oversized_response_is_aborted(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A response over the limit is neither read to its end nor requested again."""
     body = Endless()
     fake.on("GET", THING, answer(stream=body))
     with pytest.raises(NextcloudError, match=r"about film\.mp4 has more than the 9999 bytes .* open it in Nextcloud"):
@@ -361,8 +361,8 @@ async def test_an_answer_without_end_is_given_up(nextcloud: Nextcloud, fake: Fak
     assert len(fake.requests) == 1
 
 
-async def test_every_answer_has_a_bound(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Also where nobody names one, and whatever its status."""
+async def test_every_response_is_limited(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The default limit applies to every status."""
     body = Endless()
     fake.on("GET", THING, answer(500, stream=body))
     with pytest.raises(NextcloudError, match=f"more than the {MAX_BYTES} bytes"):
@@ -370,14 +370,14 @@ async def test_every_answer_has_a_bound(nextcloud: Nextcloud, fake: FakeNextclou
     assert body.taken < MAX_BYTES + 2000
 
 
-async def test_an_answer_as_large_as_may_be_is_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The last byte that fits is no byte too many."""
+async def test_response_of_exactly_max_size_is_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The limit is inclusive."""
     fake.on("GET", THING, answer(content=b"x" * 9999))
     assert len((await nextcloud.request("GET", THING, about="it", max_bytes=9999)).content) == 9999
 
 
-async def test_what_was_compressed_counts_as_it_is(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """It is read as it was before, and a little that grows to a lot is a lot."""
+async def test_limit_applies_to_decompressed_size(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Compressed responses are read, and their decompressed size counts."""
     compressed, gzipped = gzip.compress(b"x" * 9999), {"Content-Encoding": "gzip"}
     fake.on("GET", THING, answer(content=compressed, headers=gzipped))
     assert (await nextcloud.request("GET", THING, about="it", max_bytes=9999)).content == b"x" * 9999
@@ -386,17 +386,15 @@ async def test_what_was_compressed_counts_as_it_is(nextcloud: Nextcloud, fake: F
 
 
 @pytest.mark.parametrize("value", ["é", "a\r\nX-Evil: 1", "a\0b", "tab\there"])
-async def test_a_header_that_http_cannot_carry_is_the_callers_mistake(
-    nextcloud: Nextcloud, fake: FakeNextcloud, value: str
-) -> None:
-    """A made-up ETag or content type is refused before anything is sent."""
+async def test_invalid_header_value_is_an_argument_error(nextcloud: Nextcloud, fake: FakeNextcloud, value: str) -> None:
+    """An invalid ETag or content type is refused before any request."""
     with pytest.raises(InvalidArgumentError, match="note 7"):
         await nextcloud.request("PUT", THING, about="note 7", headers={"If-Match": value})
     assert fake.requests == []
 
 
-async def test_a_path_that_no_url_can_hold_is_said_to_be_too_long(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The caller gets the sentence that a web server's 414 leads to, and the log that sentence without the path."""
+async def test_too_long_path_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The caller gets the error for HTTP 414, and the log has it without the path."""
     path = "/" + "a" * 70_000
     with pytest.raises(NextcloudError) as caught:
         await nextcloud.request("GET", path, about="file 7")
@@ -405,16 +403,16 @@ async def test_a_path_that_no_url_can_hold_is_said_to_be_too_long(nextcloud: Nex
     assert fake.requests == []
 
 
-async def test_the_user_is_asked_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Who alice is in Nextcloud is asked with her token once, and remembered."""
+async def test_user_is_requested_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The user id is requested once with the user's token, then cached."""
     fake.on("GET", USER_PATH, ocs_user("oidc-4f2a"))
     assert [await nextcloud.user_id() for _ in range(3)] == ["oidc-4f2a"] * 3
     (request,) = fake.requests
     assert request.url.params["format"] == "json"
 
 
-async def test_users_are_told_apart(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
-    """With one memory for all, each account has its own id, whoever asks first."""
+async def test_users_are_kept_apart(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """In a shared cache each account has its own user id, in any order of requests."""
     accounts = AccountCache()
     fake.on("GET", USER_PATH, ocs_user("alice"), ocs_user("bob"))
     alice = Nextcloud(http, accounts, account=("issuer", "a", "a"), token="token-of-alice")
@@ -433,10 +431,10 @@ HEADERS_OF_ANSWERS: Final = {
 
 @pytest.mark.parametrize("headers", HEADERS_OF_ANSWERS.values(), ids=HEADERS_OF_ANSWERS.keys())
 @pytest.mark.parametrize("status", [200, 404])
-async def test_headers_may_have_any_bytes(
+async def test_non_ascii_header_is_accepted(
     nextcloud: Nextcloud, fake: FakeNextcloud, headers: Mapping[bytes, str | bytes], status: int
 ) -> None:
-    """Nextcloud writes names into headers as they are; the answer is read all the same."""
+    """Nextcloud writes names into headers unencoded; the response is still read."""
     raw = [(name, value.encode() if isinstance(value, str) else value) for name, value in headers.items()]
     fake.on("GET", THING, lambda request: httpx.Response(status, headers=raw, content=b"x", request=request))
     response = await nextcloud.request("GET", THING, about="it", also_ok={404})
@@ -468,10 +466,10 @@ ABOUT_ANOTHER_ACCOUNT: Final[Mapping[str, tuple[str, str, dict[str, str], Answer
 
 @pytest.mark.parametrize("case", ABOUT_ANOTHER_ACCOUNT.values(), ids=ABOUT_ANOTHER_ACCOUNT.keys())
 @pytest.mark.parametrize("named", ["by OCS", "by the answer"])
-async def test_answer_about_another_account_is_an_error(
+async def test_response_for_former_user_id_is_an_error(
     http: httpx.AsyncClient, fake: FakeNextcloud, case: tuple[str, str, dict[str, str], Answer], named: str
 ) -> None:
-    """What WebDAV says of a former user id is not told as the person's; the next call has the present id."""
+    """A WebDAV response about a former user id is not returned; the next call uses the current id."""
     method, path, headers, response = case
     raw = [(b"X-User-Id", "smith-bügel".encode())] if named == "by the answer" else []
 
@@ -492,10 +490,10 @@ async def test_answer_about_another_account_is_an_error(
 
 
 @pytest.mark.parametrize("case", ABOUT_ANOTHER_ACCOUNT.values(), ids=ABOUT_ANOTHER_ACCOUNT.keys())
-async def test_a_doubtful_answer_costs_one_question_a_call(
+async def test_ambiguous_response_costs_one_ocs_request(
     http: httpx.AsyncClient, fake: FakeNextcloud, case: tuple[str, str, dict[str, str], Answer]
 ) -> None:
-    """Where the answer does not say whose it is, OCS is asked once; if the id holds, the answer does too."""
+    """If the response names no user, OCS is requested once; if the id is unchanged, the response is valid."""
     method, path, headers, response = case
     fake.on(method, path, response)
     fake.on("GET", USER_PATH, ocs_user("bügel"))
@@ -506,8 +504,8 @@ async def test_a_doubtful_answer_costs_one_question_a_call(
     assert [request.url.path for request in fake.requests].count(USER_PATH) == 1
 
 
-async def test_an_answer_that_shows_something_is_the_persons(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
-    """What another account could not have answered is believed without a question."""
+async def test_non_empty_response_is_trusted(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """Data that another account could not have returned needs no OCS request."""
     found = multistatus(dav_folder(f"{HOME}/"), dav_file(f"{HOME}/a.txt"))
     fake.on("PROPFIND", f"{HOME}/", answer(207, content=found))
     fake.on("PROPFIND", f"{HOME}/a.txt", answer(207, content=multistatus(dav_file(f"{HOME}/a.txt"))))
@@ -522,10 +520,8 @@ async def test_an_answer_that_shows_something_is_the_persons(http: httpx.AsyncCl
     assert USER_PATH not in {request.url.path for request in fake.requests}
 
 
-async def test_an_app_that_names_another_account_corrects_what_is_remembered(
-    http: httpx.AsyncClient, fake: FakeNextcloud
-) -> None:
-    """A call that has not used the id goes on, and those after it have the present one."""
+async def test_response_of_other_account_updates_cache(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """A call that has not used the user id continues, and later ones use the current id."""
     fake.on("GET", THING, answer(headers={"X-User-Id": "smith"}, text="notes of smith"))
     fake.on("GET", USER_PATH, ocs_user("smith"))
     accounts = known_as("miller")
@@ -535,10 +531,8 @@ async def test_an_app_that_names_another_account_corrects_what_is_remembered(
     assert (await nextcloud.user_id(), accounts.apps(ALICE)) == ("smith", None)
 
 
-async def test_a_header_that_was_changed_in_between_locks_nobody_out(
-    http: httpx.AsyncClient, fake: FakeNextcloud
-) -> None:
-    """What OCS says of the id counts more than a header, which a proxy may have written anew."""
+async def test_ocs_overrides_rewritten_user_header(http: httpx.AsyncClient, fake: FakeNextcloud) -> None:
+    """The user id from OCS takes precedence over a header that a proxy may have changed."""
     garbled = answer(207, headers={"X-User-Id": "b?gel"}, content=NOTHING_IN_HOME)
     fake.on("PROPFIND", f"{HOME}/", garbled)
     fake.on("GET", USER_PATH, ocs_user("bügel"))
@@ -560,10 +554,10 @@ def token_signed_with(algorithm: str, signature: bytes, **claims: object) -> str
     ("algorithm", "size", "named"),
     [("PS256", 256, "PS256"), ("ES512", 132, "ES512"), ("EdDSA", 114, "EdDSA with Ed448"), ("ES256K", 64, "ES256K")],
 )
-async def test_an_algorithm_that_nextcloud_does_not_verify_is_named(
+async def test_unsupported_algorithm_is_named(
     http: httpx.AsyncClient, fake: FakeNextcloud, algorithm: str, size: int, named: str
 ) -> None:
-    """A 401 to a token that user_oidc can't verify says so, for which client, and what it can verify."""
+    """A 401 for a token that user_oidc can't verify names algorithm, client and supported algorithms."""
     token = token_signed_with(algorithm, bytes(size), azp="http://localhost:8000/mcp")
     nextcloud = Nextcloud(http, AccountCache(), account=ALICE, token=token)
     fake.on("GET", USER_PATH, answer(401))
@@ -576,10 +570,8 @@ async def test_an_algorithm_that_nextcloud_does_not_verify_is_named(
 
 
 @pytest.mark.parametrize("token", ["t", "a.b", token_signed_with("RS256", b"x"), "W10.W10.W10", "e30.e30.e30"])
-async def test_an_algorithm_that_nextcloud_verifies_is_not_the_cause(
-    http: httpx.AsyncClient, fake: FakeNextcloud, token: str
-) -> None:
-    """Where the algorithm is fine or can't be read, the sentence has the usual causes."""
+async def test_supported_algorithm_is_not_blamed(http: httpx.AsyncClient, fake: FakeNextcloud, token: str) -> None:
+    """If the algorithm is supported or unreadable, the error has the usual causes."""
     fake.on("GET", USER_PATH, answer(401))
     with pytest.raises(TokenNotAcceptedError) as caught:
         await Nextcloud(http, AccountCache(), account=ALICE, token=token).user_id()
@@ -587,10 +579,10 @@ async def test_an_algorithm_that_nextcloud_verifies_is_not_the_cause(
 
 
 @pytest.mark.parametrize(("algorithm", "size", "other"), [("ES256", 64, "ES512"), ("EdDSA", 64, "EdDSA with Ed448")])
-async def test_a_key_that_disturbs_others_is_named(
+async def test_conflicting_key_is_named(
     http: httpx.AsyncClient, fake: FakeNextcloud, algorithm: str, size: int, other: str
 ) -> None:
-    """user_oidc refuses some algorithms for a key of the same kind that signed nothing: that cause is added."""
+    """user_oidc rejects some algorithms because of another key of the same type; the error adds this cause."""
     fake.on("GET", USER_PATH, answer(401))
     token = token_signed_with(algorithm, bytes(size))
     with pytest.raises(TokenNotAcceptedError) as caught:
@@ -614,10 +606,10 @@ async def test_a_key_that_disturbs_others_is_named(
         ("zoe\u0308", None, "zoe%CC%88"),
     ],
 )
-async def test_user_ids_in_paths(
+async def test_user_ids_are_encoded_in_paths(
     nextcloud: Nextcloud, fake: FakeNextcloud, user_id: str, home: str | None, principal: str | None
 ) -> None:
-    """Any id that user_oidc allows stands in a path as Nextcloud reads it, or is refused with the reason."""
+    """Every user id that user_oidc allows is encoded as Nextcloud expects, or refused with the reason."""
     fake.on("GET", USER_PATH, ocs_user(user_id))
     for name, expected in ((nextcloud.home_name, home), (nextcloud.principal_name, principal)):
         if expected is not None:
@@ -630,8 +622,8 @@ async def test_user_ids_in_paths(
 
 
 @pytest.mark.parametrize("user_id", ["a/b", "a\\b"])
-async def test_crash_for_want_of_a_home_folder(nextcloud: Nextcloud, fake: FakeNextcloud, user_id: str) -> None:
-    """Notes and Cookbook answer 500 to a user id with which Nextcloud has no files; the error states that cause."""
+async def test_missing_home_folder_is_named(nextcloud: Nextcloud, fake: FakeNextcloud, user_id: str) -> None:
+    """Notes and Cookbook answer 500 to a user id for which Nextcloud has no files; the error names that cause."""
     fake.on("GET", USER_PATH, ocs_user(user_id))
     fake.on("GET", "/index.php/apps/notes/api/v1/notes", answer(500))
     await nextcloud.user_id()
@@ -639,8 +631,8 @@ async def test_crash_for_want_of_a_home_folder(nextcloud: Nextcloud, fake: FakeN
         await nextcloud.request("GET", "/index.php/apps/notes/api/v1/notes", about="the list of notes")
 
 
-async def test_a_failed_question_is_asked_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """An outage is not remembered."""
+async def test_failed_user_request_is_not_cached(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An outage is not cached."""
     fake.on("GET", USER_PATH, answer(500), ocs_user("alice"))
     with pytest.raises(NextcloudUnavailableError):
         await nextcloud.user_id()
@@ -658,18 +650,16 @@ ODD_ANSWERS: Final[Mapping[str, Answer]] = {
 
 
 @pytest.mark.parametrize("odd", ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
-async def test_an_odd_answer_is_named_without_being_quoted(
-    nextcloud: Nextcloud, fake: FakeNextcloud, odd: Answer
-) -> None:
-    """What is not the JSON that was expected comes from a proxy or a wrong address; its text stays out of errors."""
+async def test_malformed_response_is_not_quoted(nextcloud: Nextcloud, fake: FakeNextcloud, odd: Answer) -> None:
+    """An invalid JSON response comes from a proxy or a wrong address; the error does not quote it."""
     fake.on("GET", USER_PATH, odd)
     with pytest.raises(NextcloudUnavailableError, match=r"unexpected form.*NEXTCLOUD_HOST") as caught:
         await nextcloud.user()
     assert "private-words" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
-async def test_empty_answer_sends_to_the_doctor(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A Nextcloud that succeeds and says nothing is out of order, as when its Redis breaks connections off."""
+async def test_empty_response_advises_doctor(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud is faulty if it answers 200 without content, for example when Redis drops connections."""
     fake.on("GET", USER_PATH, answer())
     with pytest.raises(NextcloudUnavailableError) as caught:
         await nextcloud.user()
@@ -677,8 +667,8 @@ async def test_empty_answer_sends_to_the_doctor(nextcloud: Nextcloud, fake: Fake
 
 
 @pytest.mark.parametrize("base", ["https://host.test/cloud", "https://host.test/cloud/", "https://host.test/a/b"])
-async def test_nextcloud_may_live_below_a_path(base: str) -> None:
-    """With a path in NEXTCLOUD_HOST, requests and absolute URLs go below it."""
+async def test_base_path_is_supported(base: str) -> None:
+    """With a path in NEXTCLOUD_HOST, requests and absolute URLs include it."""
     asked: list[str] = []
 
     def record(request: httpx.Request) -> httpx.Response:
@@ -692,8 +682,8 @@ async def test_nextcloud_may_live_below_a_path(base: str) -> None:
         assert nextcloud.absolute("/a%20b") == f"{base.rstrip('/')}/a%20b"
 
 
-async def test_query_and_json_are_sent_as_given(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Parameters are encoded, bodies are JSON in UTF-8."""
+async def test_query_and_json_are_encoded(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Parameters are URL-encoded, bodies are JSON in UTF-8."""
     fake.on("POST", THING, answer())
     body: dict[str, Any] = {"title": "Grüße"}
     await nextcloud.request("POST", THING, about="it", params={"path": "a b/ü&c"}, json=body)
@@ -703,8 +693,8 @@ async def test_query_and_json_are_sent_as_given(nextcloud: Nextcloud, fake: Fake
     assert request.content == '{"title":"Grüße"}'.encode()
 
 
-async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None:
-    """Calls that follow each other share a connection; one after a pause shorter than Apache's 5 s has its own."""
+async def test_idle_connection_is_closed_before_nextcloud_closes_it() -> None:
+    """Consecutive calls share a connection; it is closed after a pause shorter than Apache's 5 s."""
     connections: list[int] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -721,8 +711,8 @@ async def test_an_idle_connection_is_given_up_before_nextcloud_ends_it() -> None
     assert third != second
 
 
-async def test_address_without_a_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Where nobody's account is found, there is no Nextcloud: the sentence names the setting, not the person's name."""
+async def test_address_without_a_nextcloud_names_setting(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """If no account is found at the address, the error names the setting, not the user."""
     fake.on("GET", USER_PATH, answer(404, html="<h1>Not Found</h1>"))
     with pytest.raises(NextcloudUnavailableError, match="must check NEXTCLOUD_HOST"):
         await nextcloud.user_id()

@@ -1,4 +1,4 @@
-"""`nextcloud.content_lines`: the lines of cards and events, read in linear time and written one at a time."""
+"""`nextcloud.content_lines`: content lines of vCard and iCalendar, read in linear time and written one at a time."""
 
 import time
 
@@ -36,28 +36,28 @@ REPEATED = 20_000
         pytest.param("", ContentLine(""), id="empty"),
     ],
 )
-def test_parses_a_line(raw: str, line: ContentLine) -> None:
-    """Group, name, parameters and value are those of RFC 6350 section 3.3; anything else has no name."""
+def test_parses_a_content_line(raw: str, line: ContentLine) -> None:
+    """Group, name, parameters and value follow RFC 6350 section 3.3; any other line has no name."""
     assert content_lines.parse(raw) == line
 
 
 @given(lines=st.lists(st.text(alphabet="a;:\t é", min_size=1).map(lambda line: f"X{line}"), max_size=5))
-def test_splits_at_line_ends_that_are_not_folds(lines: list[str]) -> None:
-    """Each line comes back with its folds, whichever line end is written; empty lines do not."""
+def test_splits_only_at_line_ends_that_are_not_folds(lines: list[str]) -> None:
+    """Each line keeps its folds; empty lines are dropped."""
     folded = [line.replace("é", "\r\n é") for line in lines]
     assert list(content_lines.split("\r\n".join(folded) + "\r\n\r\n")) == folded
 
 
 @given(texts=st.lists(TEXT, min_size=1, max_size=4), separator=st.sampled_from(",;"))
-def test_what_is_escaped_can_be_read(texts: list[str], separator: str) -> None:
-    """A list of any texts comes back as it was."""
+def test_escaped_list_round_trips(texts: list[str], separator: str) -> None:
+    """A list of any texts is read back as it was."""
     written = separator.join(map(content_lines.escape, texts))
     assert [content_lines.unescape(part) for part in content_lines.split_values(written, separator)] == texts
 
 
 @given(value=TEXT)
-def test_a_written_text_is_one_line(value: str) -> None:
-    """Whatever the text, no reader finds a line end in it, and it comes back as it was written."""
+def test_escaped_text_is_one_line(value: str) -> None:
+    """No reader finds a line end in the written text, and it is read back as it was."""
     text = content_lines.text(value)
     line = content_lines.write(f"NOTE:{content_lines.escape(text)}")
     assert content_lines.unescape(line.value) == text
@@ -66,14 +66,14 @@ def test_a_written_text_is_one_line(value: str) -> None:
 
 
 @given(character=st.characters(categories=["Cc", "Cs", "Zl", "Zp"]).filter(lambda each: each != "\t"))
-def test_a_control_character_is_refused_where_nothing_escapes_it(character: str) -> None:
-    """Control characters, line separators and lone surrogates cannot get into a line."""
+def test_unescapable_control_character_is_refused(character: str) -> None:
+    """Control characters, line separators and lone surrogates can't be written to a line."""
     with pytest.raises(InvalidArgumentError, match="line end or another control character"):
         content_lines.write(f"MEMBER:x{character}TEL:+1666")
 
 
-def test_what_is_not_well_formed_is_not_written() -> None:
-    """A value cannot turn a line into something that readers skip."""
+def test_malformed_line_is_not_written() -> None:
+    """No value can turn a line into one that readers skip."""
     with pytest.raises(InvalidArgumentError, match="cannot be written"):
         content_lines.write('TEL;TYPE="a:1')
 
@@ -106,5 +106,5 @@ def find_slow_lines() -> None:
 
 
 def test_reading_takes_linear_time() -> None:
-    """No repetition of delimiters, quotation marks, backslashes, blanks and line ends costs more than its length."""
+    """Any repetition of delimiters, quotes, backslashes, blanks or line ends takes linear time."""
     killable.run(find_slow_lines, seconds=600)

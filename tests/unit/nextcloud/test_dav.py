@@ -1,4 +1,4 @@
-"""`nextcloud.dav`: what files, calendars and contacts share."""
+"""`nextcloud.dav`: helpers that files, calendars and contacts share."""
 
 from xml.etree.ElementTree import Element
 
@@ -13,14 +13,14 @@ from tests.support.nextcloud import dav_folder, multistatus
 
 
 @pytest.mark.parametrize("value", ["e1", '"e1"', 'W/"e1"', '"e1-gzip"'])
-def test_an_etag_is_taken_in_every_form(value: str) -> None:
-    """Callers hand back what they were shown, by us or by HTTP; Nextcloud gets it as it was."""
+def test_etag_is_accepted_in_every_form(value: str) -> None:
+    """ETags are accepted as this server or HTTP shows them, and sent to Nextcloud in their original form."""
     assert (dav.unquoted(value), dav.quoted(value)) == ("e1", '"e1"')
 
 
 @pytest.mark.parametrize("value", ["", None])
-def test_no_etag_matches_nothing(value: str | None) -> None:
-    """Where it is to be sent there is one, of nothing that exists."""
+def test_missing_etag_matches_nothing(value: str | None) -> None:
+    """If an ETag has to be sent and there is none, an empty one is sent, which matches nothing."""
     assert dav.quoted(value) == '""'
 
 
@@ -39,15 +39,15 @@ def test_no_etag_matches_nothing(value: str | None) -> None:
         pytest.param("\ud800", id="a lone surrogate"),
     ],
 )
-def test_what_is_not_an_etag_is_refused(value: str) -> None:
-    """It gets into no header."""
+def test_invalid_etag_is_refused(value: str) -> None:
+    """It is not written to a header."""
     with pytest.raises(InvalidArgumentError, match="Invalid etag"):
         dav.quoted(value)
 
 
 @given(value=st.text(alphabet=st.characters(exclude_categories=[]), max_size=20))
-def test_an_etag_is_one_tag_for_every_reader(value: str) -> None:
-    """Whatever a caller passes, a header has one entity-tag of RFC 9110's grammar, and no bracket that ends it."""
+def test_etag_header_has_one_valid_entity_tag(value: str) -> None:
+    """Whatever a caller passes, the header has one entity-tag of RFC 9110 and no closing bracket."""
     try:
         tag = dav.quoted(value)
     except InvalidArgumentError:
@@ -58,8 +58,8 @@ def test_an_etag_is_one_tag_for_every_reader(value: str) -> None:
 
 
 @given(value=st.text(alphabet=st.characters(exclude_categories=[]), max_size=20))
-def test_a_text_stays_a_text_in_xml(value: str) -> None:
-    """Whatever it contains, a body is XML with the same elements and the same text, or is refused."""
+def test_text_is_escaped_in_xml(value: str) -> None:
+    """Any text either leaves the elements of the XML body unchanged or is refused."""
     document = Element("a")
     document.text = value
     try:
@@ -71,8 +71,8 @@ def test_a_text_stays_a_text_in_xml(value: str) -> None:
 
 
 @pytest.mark.parametrize("character", ["\0", "\x0b", "\x1b", "\ud800", "\uffff"])
-def test_what_xml_does_not_allow_is_refused(character: str) -> None:
-    """It would make the document unreadable, and Nextcloud's error says nothing about the argument."""
+def test_character_invalid_in_xml_is_refused(character: str) -> None:
+    """The document would be invalid, and Nextcloud's error would not name the argument."""
     document = Element("a")
     document.text = character
     with pytest.raises(InvalidArgumentError, match="control character"):
@@ -80,7 +80,7 @@ def test_what_xml_does_not_allow_is_refused(character: str) -> None:
 
 
 @pytest.mark.parametrize("href", ["/dav/a%20b/", "/dav/a%20b", "https://cloud.test/dav/a%20b/"])
-def test_an_address_ends_in_a_name(href: str) -> None:
-    """With or without a slash, a path or a whole URL (RFC 4918 section 8.3)."""
+def test_name_is_last_path_segment(href: str) -> None:
+    """With or without a trailing slash, in a path or an absolute URL (RFC 4918 section 8.3)."""
     (response,) = fromstring(multistatus(dav_folder(href)))
     assert dav.last_part(response) == "a b"

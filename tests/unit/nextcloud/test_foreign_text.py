@@ -1,7 +1,7 @@
-"""What other people and programs wrote is read in bounded time, whatever it is: iCalendar, rules, XML, JSON.
+"""Foreign iCalendar, rules, XML and JSON are parsed in bounded time, whatever they contain.
 
-Each reading happens in a process of its own, which is killed if it does not end. What is compared is CPU time, of an
-input and of one that is twice as long: a machine that does other things as well changes neither.
+Each input is parsed in its own process, which is killed after a timeout. The tests compare the CPU time for an input
+and for one twice as long, which does not depend on the load of the machine.
 """
 
 import sys
@@ -184,8 +184,8 @@ def cpu_seconds(language: str) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("language", READERS)
-def test_reading_takes_linear_time(language: str) -> None:
-    """Whatever is repeated, an input that is twice as long takes about twice the time, and nothing but our errors."""
+def test_parsing_takes_linear_time(language: str) -> None:
+    """An input twice as long takes about twice the time, and raises only this project's errors."""
     took = killable.run(cpu_seconds, language, seconds=300)
     assert {kind: (first, second) for kind, (first, second) in took.items() if second > 4 * first + 0.5} == {}
 
@@ -201,14 +201,14 @@ def test_reading_takes_linear_time(language: str) -> None:
         pytest.param(ics(START, "X-A" + ";A" * 50_001 + ":x"), id="too many parameters"),
     ],
 )
-def test_what_no_event_needs_is_not_read(text: str) -> None:
-    """Beyond these limits an event is listed as not readable, and others are read."""
+def test_oversized_event_is_unreadable(text: str) -> None:
+    """An event beyond these limits is listed as unreadable, and the others are read."""
     with pytest.raises(NextcloudError, match="is not readable iCalendar"):
         Series(stored(text))
 
 
-def test_an_event_with_a_long_guest_list_is_read() -> None:
-    """A thousand guests with all their parameters, and a picture of two megabytes, are within the limits."""
+def test_event_with_many_attendees_is_read() -> None:
+    """A thousand attendees with all parameters and a picture of two megabytes are within the limits."""
     guest = (
         "ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=TRUE;CN=Ann:mailto:ann{}@example.org"
     )
@@ -274,5 +274,5 @@ def find_slow_rules() -> None:
 
 
 def test_no_rule_takes_long() -> None:
-    """A rule that happens for ever, too often or never, of an event or of a time zone, is read within seconds."""
+    """A rule that recurs forever, too often or never, in an event or a time zone, is read within seconds."""
     killable.run(find_slow_rules, seconds=900)

@@ -1,4 +1,4 @@
-"""`nextcloud.locks`: one at a time changes a thing."""
+"""`nextcloud.locks`: mutual exclusion by key."""
 
 import gc
 from weakref import ref
@@ -9,8 +9,8 @@ import anyio.lowlevel
 from nextcloud_mcp.nextcloud.locks import KeyedLocks
 
 
-async def test_one_at_a_time_has_the_turn() -> None:
-    """Others wait for the same thing, and not for another."""
+async def test_only_one_task_holds_a_lock() -> None:
+    """Others wait for the same key, but not for another."""
     locks, seen = KeyedLocks(), []
 
     async def change(name: str, *thing: object) -> None:
@@ -28,8 +28,8 @@ async def test_one_at_a_time_has_the_turn() -> None:
     assert seen.index("second begins") > seen.index("first ends") > seen.index("other begins")
 
 
-def test_a_lock_ends_with_its_last_holder() -> None:
-    """A process that runs for years keeps none."""
+def test_lock_is_removed_with_last_holder() -> None:
+    """Unused locks do not accumulate."""
     locks = KeyedLocks()
     held = locks.of("note", 7)
     known = ref(held)

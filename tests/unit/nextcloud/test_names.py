@@ -1,4 +1,4 @@
-"""`nextcloud.names`: text as people compare it, wherever something is searched for."""
+"""`nextcloud.names`: comparison of text in searches."""
 
 from typing import Final
 from unicodedata import normalize
@@ -24,21 +24,21 @@ CONTACTS: Final = "/remote.php/dav/addressbooks/users/alice/contacts/"
 SOME: Final = [Thing("personal", "Personal"), Thing("x-1", "Work"), Thing("x-2", "Work"), Thing("Work", "Home")]
 
 
-def test_spellings_compare_alike() -> None:
-    """So do cases, also where one letter becomes two."""
+def test_comparison_ignores_case_and_normalization() -> None:
+    """This includes letters whose other case is two letters."""
     assert folded(COMPOSED) == folded(DECOMPOSED) == folded(COMPOSED.upper())
     assert spellings(COMPOSED) == spellings(DECOMPOSED) == [COMPOSED, DECOMPOSED]
     assert spellings("plain") == ["plain"]
 
 
 @pytest.mark.parametrize(("given", "found"), [("Personal", "personal"), ("personal ", "personal"), ("Work", "Work")])
-def test_the_nearest_is_found(given: str, found: str) -> None:
-    """An id goes before a name, and a name before one that differs in case."""
+def test_exact_match_takes_precedence(given: str, found: str) -> None:
+    """An id takes precedence over a name, and a name over one that differs in case."""
     assert find_named(given, SOME, kind="calendar") == found
 
 
-def test_what_is_not_found_is_told_with_what_there_is() -> None:
-    """Or with those that are meant, if there are several; and never with more than can be read."""
+def test_unknown_name_error_lists_candidates() -> None:
+    """The error lists all names, or the ambiguous ones, up to a limit."""
     with pytest.raises(InvalidArgumentError, match=r"More than one calendar is called 'work': pass one of "):
         find_named("work", SOME, kind="calendar")
     with pytest.raises(NotFoundError, match=r"No calendar 'x': choose from personal \(Personal\), x-1 \(Work\)"):
@@ -50,16 +50,16 @@ def test_what_is_not_found_is_told_with_what_there_is() -> None:
 
 
 @pytest.mark.parametrize(("stored", "query"), BOTH)
-async def test_notes_are_found_in_either_spelling(server: Server, stored: str, query: str) -> None:
-    """In title, category and content."""
+async def test_notes_are_found_in_either_normalization(server: Server, stored: str, query: str) -> None:
+    """Title, category and content are searched."""
     server.nextcloud.on("GET", NOTES, answer(json=[note(id=1, title=stored), note(id=2, content=f"a\n{stored}\n")]))
     found = await server.use("nc_notes_search_notes", {"query": query})
     assert {hit["id"] for hit in found["results"]} == {1, 2}
 
 
 @pytest.mark.parametrize(("stored", "query"), BOTH)
-async def test_events_and_tasks_are_found_in_either_spelling(server: Server, stored: str, query: str) -> None:
-    """By title, place and category."""
+async def test_events_and_tasks_are_found_in_either_normalization(server: Server, stored: str, query: str) -> None:
+    """Title, place and category are searched."""
     has_calendars(server.nextcloud, calendar("work"))
     event = ics("DTSTART:20261105T100000Z", f"SUMMARY:{stored}", f"LOCATION:{stored}", f"CATEGORIES:{stored}")
     holds(server.nextcloud, {"a": event})
@@ -75,8 +75,8 @@ async def test_events_and_tasks_are_found_in_either_spelling(server: Server, sto
 
 
 @pytest.mark.parametrize("query", [COMPOSED, DECOMPOSED])
-async def test_nextcloud_is_asked_for_both_spellings(server: Server, query: str) -> None:
-    """Where it compares by itself, byte by byte: files, contacts and recipes."""
+async def test_nextcloud_search_uses_both_normalizations(server: Server, query: str) -> None:
+    """Nextcloud compares files, contacts and recipes byte by byte."""
     server.nextcloud.on("SEARCH", "/remote.php/dav/", answer(207, content=multistatus(dav_file(f"{FILES}/a.txt"))))
     assert (await server.use("nc_webdav_find_by_name", {"pattern": query}))["total_found"] == 1
     sent = server.nextcloud.requests[-1].content.decode()
@@ -93,8 +93,8 @@ async def test_nextcloud_is_asked_for_both_spellings(server: Server, query: str)
 
 
 @pytest.mark.parametrize(("stored", "query"), BOTH)
-async def test_recipes_are_found_by_keyword_in_either_spelling(server: Server, stored: str, query: str) -> None:
-    """Keywords are compared here."""
+async def test_recipes_by_keyword_are_found_in_either_normalization(server: Server, stored: str, query: str) -> None:
+    """Keywords are compared by this server."""
     server.nextcloud.on("GET", f"{COOKBOOK}/recipes", answer(json=[stub(keywords=f"quick,{stored}")]))
     found = await server.use("nc_cookbook_get_recipes_with_keywords", {"keywords": [query]})
     assert found["total_count"] == 1

@@ -1,6 +1,6 @@
-"""What a caller writes stays the text of its field: in events, tasks, questions about free time, XML and headers.
+"""Text of a caller stays in its field: in events, tasks, free/busy queries, XML and headers.
 
-Cards have their own test, beside what else is known of them.
+Cards are tested in tests/unit/apps/contacts/test_vcard.py.
 """
 
 import dataclasses
@@ -77,8 +77,8 @@ def check(ical: str, components: int) -> None:
 
 
 @given(field=st.sampled_from(texts_of(vevent_changes.Change)), suffix=SUFFIXES)
-def test_no_field_of_an_event_writes_another_line(field: str, suffix: str) -> None:
-    """Of a new event, with reminders that repeat its title, and of one that is changed."""
+def test_event_field_can_not_inject_another_line(field: str, suffix: str) -> None:
+    """This covers new events, with reminders that repeat the title, and changed events."""
     usual = {"title": "T", "start_datetime": USUAL["start_datetime"], "recurrence_rule": USUAL["recurrence_rule"]}
     fields: dict[str, Any] = usual | {field: USUAL.get(field, "x") + suffix}
     whose = Author(None, "mailto:alice@example.org")
@@ -91,15 +91,15 @@ def test_no_field_of_an_event_writes_another_line(field: str, suffix: str) -> No
 
 
 @given(field=st.sampled_from(texts_of(tasks.Change)), suffix=SUFFIXES)
-def test_no_field_of_a_task_writes_another_line(field: str, suffix: str) -> None:
-    """Whatever its text contains, it is the text of that field or refused."""
+def test_task_field_can_not_inject_another_line(field: str, suffix: str) -> None:
+    """Any text is the value of its field, or refused."""
     with suppress(InvalidArgumentError):
         check(tasks._new("theirs", tasks.Change(**{field: USUAL.get(field, "x") + suffix}), None), 2)  # type: ignore[arg-type]  # noqa: SLF001
 
 
 @given(suffix=SUFFIXES)
-def test_no_attendee_adds_to_a_question(suffix: str) -> None:
-    """Who is asked about free time is named in lines that are attendees."""
+def test_attendee_can_not_inject_into_free_busy_query(suffix: str) -> None:
+    """Lines of a free/busy query that contain an attendee's text are ATTENDEE lines."""
     within = (datetime(2030, 10, 7, tzinfo=UTC), datetime(2030, 10, 8, tzinfo=UTC))
     with suppress(InvalidArgumentError):
         attendees = vevent_changes.mail_addresses(f"bob@example.org{suffix}")
@@ -107,15 +107,15 @@ def test_no_attendee_adds_to_a_question(suffix: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\0", "\ud800"])
-def test_an_attendee_with_a_line_end_is_named(end: str) -> None:
-    """An address is written as it is: where nothing escapes a line end, none is accepted."""
+def test_attendee_with_line_end_is_refused(end: str) -> None:
+    """An address is written without escaping, so line ends are refused."""
     with pytest.raises(InvalidArgumentError, match="attendees contains a line end"):
         vevent_changes.mail_addresses(f"a@example.org{end}X-EVIL:1")
 
 
 @given(text=st.one_of(ANY_TEXT, SUFFIXES))
-def test_times_and_zones_are_only_what_they_are(text: str) -> None:
-    """Any other text is refused, with the argument's name, and never opens a file."""
+def test_invalid_times_and_zones_are_refused(text: str) -> None:
+    """The error names the argument, and no text opens a file."""
     with suppress(InvalidArgumentError):
         assert moments.zone(text).key == text
     with suppress(InvalidArgumentError):
@@ -123,8 +123,8 @@ def test_times_and_zones_are_only_what_they_are(text: str) -> None:
 
 
 @given(text=st.one_of(ANY_TEXT, st.just("]]></d:displayname><d:x/>"), st.just("</d:literal>&e;")))
-def test_no_text_adds_an_element(text: str) -> None:
-    """Names of calendars, and patterns in a search, are the text of their element, or refused."""
+def test_text_can_not_inject_xml_elements(text: str) -> None:
+    """Calendar names and search patterns are text of their element, or refused."""
     harmless, hostile = Element(f"{dav.D}r"), Element(f"{dav.D}r")
     caldav._set(harmless, display_name="x", description="x", color="")  # noqa: SLF001
     caldav._set(hostile, display_name=f"x{text}", description=f"x{text}", color="")  # noqa: SLF001
@@ -142,8 +142,8 @@ def test_no_text_adds_an_element(text: str) -> None:
 
 
 @pytest.mark.parametrize("end", [each for each in ENDS_A_LINE if each != "\\n"])
-async def test_no_header_gets_another_line(nextcloud: Nextcloud, fake: FakeNextcloud, end: str) -> None:
-    """A media type or an ETag with a control character is refused, and nothing is sent."""
+async def test_header_value_can_not_inject_header(nextcloud: Nextcloud, fake: FakeNextcloud, end: str) -> None:
+    """A media type or ETag with a control character is refused, and no request is sent."""
     for content_type, etag in ((f"text/plain{end}X-Evil: 1", None), ("text/plain", f"e{end}X-Evil: 1")):
         with pytest.raises(InvalidArgumentError):
             await webdav.write_file(nextcloud, "a", b"", content_type=content_type, etag=etag)

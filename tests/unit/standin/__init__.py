@@ -1,1 +1,1 @@
-"""What only the stand-in has: what it shares with a real Nextcloud is in tests/contract."""
+"""Behavior of the stand-in only; what it has in common with a real Nextcloud is tested in tests/contract."""

@@ -1,4 +1,4 @@
-"""A stand-in in this process, behind an issuer that the tests command."""
+"""Fixtures: a stand-in in this process, and a fake issuer that the tests control."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

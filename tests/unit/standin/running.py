@@ -1,4 +1,4 @@
-"""The stand-in, run in this process."""
+"""Runs the stand-in in this process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the stand-in adds to the contract: it is told apart, keeps what it is given, and has calendars."""
+"""What the stand-in adds to the contract: it identifies itself, stores data, and has calendars."""
 
 from pathlib import Path
 
@@ -41,13 +41,13 @@ def alice(client: httpx.AsyncClient, issuer: FakeIssuer) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("path", ["/status.php", "/nowhere", f"{FILES}/", "/index.php/apps/notes/api/v1/notes"])
-async def test_every_response_says_what_it_is(client: httpx.AsyncClient, path: str) -> None:
-    """A header tells the stand-in from a Nextcloud, whatever is answered."""
+async def test_every_response_identifies_the_standin(client: httpx.AsyncClient, path: str) -> None:
+    """A header tells the stand-in from a Nextcloud in every response."""
     assert (await client.get(path)).headers[HEADER] == "1"
 
 
-async def test_status_and_capabilities_say_what_it_is(alice: httpx.AsyncClient) -> None:
-    """Wherever a version or a name is shown, it is the stand-in's."""
+async def test_status_and_capabilities_identify_the_standin(alice: httpx.AsyncClient) -> None:
+    """Every version or product name is the stand-in's."""
     status = (await alice.get("/status.php")).json()
     data = (await alice.get("/ocs/v1.php/cloud/capabilities?format=json")).json()["ocs"]["data"]
     shown = [
@@ -59,21 +59,21 @@ async def test_status_and_capabilities_say_what_it_is(alice: httpx.AsyncClient) 
     assert all("stand-in" in text for text in shown)
 
 
-async def test_ocs_speaks_xml_unless_told_otherwise(alice: httpx.AsyncClient) -> None:
-    """JSON has to be asked for, by parameter or by header."""
+async def test_ocs_defaults_to_xml(alice: httpx.AsyncClient) -> None:
+    """JSON has to be requested by parameter or by header."""
     path = "/ocs/v2.php/cloud/user"
     assert "<id>alice</id>" in (await alice.get(path)).text
     assert (await alice.get(path, headers={"Accept": "application/json"})).json()["ocs"]["data"]["id"] == "alice"
 
 
-async def test_new_people_find_something(alice: httpx.AsyncClient) -> None:
-    """The first call makes the account, with a few files."""
+async def test_new_account_has_files(alice: httpx.AsyncClient) -> None:
+    """The first call creates the account with a few files."""
     assert "stand-in" in (await alice.get(f"{FILES}/Readme.md")).text
     assert (await alice.request("PROPFIND", f"{FILES}/Documents")).status_code == 207
 
 
-async def test_everything_survives_a_restart(options: Options, issuer: FakeIssuer) -> None:
-    """Files with their ids and ETags, and calendars, are there again after a new start."""
+async def test_data_survives_a_restart(options: Options, issuer: FakeIssuer) -> None:
+    """Files with their ids and ETags, and calendars, exist after a restart."""
     headers = {"Authorization": f"Bearer {issuer.mint()}"}
     async with running(options) as client:
         client.headers.update(headers)
@@ -87,8 +87,8 @@ async def test_everything_survives_a_restart(options: Options, issuer: FakeIssue
         assert "Meeting" in (await client.get(f"{PERSONAL}/one.ics")).text
 
 
-async def test_calendars(alice: httpx.AsyncClient) -> None:
-    """An event in the first calendar is listed, read, found by its time, and deleted."""
+async def test_calendar_events_can_be_used(alice: httpx.AsyncClient) -> None:
+    """An event in the first calendar is listed, read, found by time, and deleted."""
     home = await alice.request("PROPFIND", "/remote.php/dav/calendars/alice/", headers={"Depth": "1"})
     assert f"{PERSONAL}/" in home.text
     assert (await alice.put(f"{PERSONAL}/one.ics", content=EVENT)).status_code == 201
@@ -103,8 +103,8 @@ BUSY = """<c:free-busy-query xmlns:c="urn:ietf:params:xml:ns:caldav">
 <c:time-range start="20260105T000000Z" end="20260201T000000Z"/></c:free-busy-query>"""
 
 
-async def test_free_busy_misses_what_nextcloud_misses(alice: httpx.AsyncClient) -> None:
-    """Of a series with RDATE, what its rule gives."""
+async def test_free_busy_omits_rdate_like_nextcloud(alice: httpx.AsyncClient) -> None:
+    """Of a series with RDATE it has only the occurrences of the rule."""
     series = EVENT.replace("SUMMARY", "RRULE:FREQ=WEEKLY;COUNT=3\nRDATE:20260107T150000Z\nSUMMARY")
     await alice.put(f"{PERSONAL}/one.ics", content=series)
     await alice.put(f"{PERSONAL}/two.ics", content=EVENT.replace("one", "two").replace("20260102T1", "20260112T1"))
@@ -116,7 +116,7 @@ async def test_free_busy_misses_what_nextcloud_misses(alice: httpx.AsyncClient) 
     ]
 
 
-async def test_address_books(alice: httpx.AsyncClient) -> None:
+async def test_address_book_contacts_can_be_read(alice: httpx.AsyncClient) -> None:
     """A contact in the first address book is listed and read."""
     assert (await alice.put(f"{CONTACTS}/carol.vcf", content=CARD)).status_code == 201
     assert "Carol" in (await alice.get(f"{CONTACTS}/carol.vcf")).text
@@ -125,8 +125,8 @@ async def test_address_books(alice: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("home", ["calendars", "addressbooks/users"])
-async def test_calendars_and_contacts_are_ones_own(alice: httpx.AsyncClient, issuer: FakeIssuer, home: str) -> None:
-    """Another's home is not there, also by a detour."""
+async def test_calendars_and_contacts_are_private(alice: httpx.AsyncClient, issuer: FakeIssuer, home: str) -> None:
+    """Another user's home does not exist, also through `..` in the path."""
     bob = {"Authorization": f"Bearer {issuer.mint(preferred_username='bob')}"}
     assert (await alice.request("PROPFIND", f"/remote.php/dav/{home}/alice/")).status_code == 207
     for path in ("alice/", "bob/%2e%2e/alice/"):
@@ -134,8 +134,8 @@ async def test_calendars_and_contacts_are_ones_own(alice: httpx.AsyncClient, iss
         assert answer.status_code in {403, 404}
 
 
-async def test_files_are_ones_own_by_any_path(alice: httpx.AsyncClient, issuer: FakeIssuer) -> None:
-    """A detour through one's own folder leads to nobody else's."""
+async def test_files_are_private_for_every_path(alice: httpx.AsyncClient, issuer: FakeIssuer) -> None:
+    """No `..` in a path of one's own folder leads to another user's files."""
     await alice.put(f"{FILES}/secret.txt", content=b"secret")
     bob = {"Authorization": f"Bearer {issuer.mint(preferred_username='bob')}"}
     for detour in ("bob/%2e%2e/alice", "bob/..%2falice", "/alice", "%2falice"):
@@ -143,8 +143,8 @@ async def test_files_are_ones_own_by_any_path(alice: httpx.AsyncClient, issuer: 
         assert answer.status_code in {400, 403, 404}
 
 
-def test_ids_are_not_used_again(tmp_path: Path) -> None:
-    """A file that takes a deleted one's place, on disk too, has an id of its own."""
+def test_file_ids_are_not_reused(tmp_path: Path) -> None:
+    """A file that replaces a deleted one, also on disk, has a new id."""
     tree = Tree(tmp_path)
     tree.provision("alice")
     path = tree.home("alice") / "a.txt"

@@ -1,4 +1,4 @@
-"""The gate lets in what user_oidc lets in, and knows the realm's keys as long as user_oidc does."""
+"""The gate accepts the tokens that user_oidc accepts, and caches the realm's keys as long as user_oidc does."""
 
 import hashlib
 import json
@@ -42,21 +42,23 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("claims", GOOD.values(), ids=GOOD)
-async def test_good_tokens_get_in(client: httpx.AsyncClient, issuer: FakeIssuer, claims: dict[str, Any]) -> None:
-    """Issuer, expiry, audience and user name count, and a token without audience passes."""
+async def test_valid_tokens_are_accepted(client: httpx.AsyncClient, issuer: FakeIssuer, claims: dict[str, Any]) -> None:
+    """Issuer, expiry, audience and user name are checked; a token without audience is accepted."""
     answer = await _call(client, issuer.mint(**claims))
     assert answer.status_code == 200
     assert answer.json()["ocs"]["data"]["id"] == "alice"
 
 
 @pytest.mark.parametrize("claims", BAD.values(), ids=BAD)
-async def test_bad_tokens_stay_out(client: httpx.AsyncClient, issuer: FakeIssuer, claims: dict[str, Any]) -> None:
-    """A token that lacks one of these is a stranger's."""
+async def test_invalid_tokens_are_refused(
+    client: httpx.AsyncClient, issuer: FakeIssuer, claims: dict[str, Any]
+) -> None:
+    """A token that fails one of these checks is refused."""
     assert (await _call(client, issuer.mint(**claims))).status_code == 401
 
 
-async def test_a_forged_token_stays_out(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
-    """A token with all the right claims, and a key of the right name, is refused for its signature."""
+async def test_forged_token_is_refused(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
+    """A token with valid claims and key id but another key's signature is refused."""
     assert (await _call(client, issuer.mint(key=issuer.foreign_key))).status_code == 401
 
 
@@ -84,10 +86,10 @@ BY_ALGORITHM: dict[str, tuple[Key, str, list[Key], int]] = {
 
 
 @pytest.mark.parametrize(("signing", "algorithm", "others", "status"), BY_ALGORITHM.values(), ids=BY_ALGORITHM)
-async def test_algorithms(
+async def test_algorithms_are_those_of_user_oidc(
     client: httpx.AsyncClient, issuer: FakeIssuer, signing: Key, algorithm: str, others: list[Key], status: int
 ) -> None:
-    """Those of user_oidc's library alone, and none while a key of the same kind has a curve that it does not know."""
+    """Its library's algorithms are accepted, and none while a key of the same type has an unknown curve."""
     issuer.keys = [each.as_dict(private=False) for each in (*others, signing)]
     header = json.dumps({"alg": algorithm, "typ": "JWT", "kid": "k"})
     token = signed(header, json.dumps(issuer.claims()), signing, algorithm=algorithm)
@@ -95,8 +97,8 @@ async def test_algorithms(
 
 
 @pytest.mark.parametrize("name", ["bugs.üml", "two words", "bob@example.org", "日本", "😀", "o'neil", "a+b", "a&b#c?d"])
-async def test_any_name_is_an_account(client: httpx.AsyncClient, issuer: FakeIssuer, name: str) -> None:
-    """user_oidc takes any name for a user id, and Nextcloud writes it as it is into a header, but not WebDAV's."""
+async def test_any_user_name_is_an_account(client: httpx.AsyncClient, issuer: FakeIssuer, name: str) -> None:
+    """user_oidc accepts any user id; Nextcloud writes it unencoded to a header, but not WebDAV's."""
     token = issuer.mint(preferred_username=name)
     answer = await _call(client, token)
     assert answer.json()["ocs"]["data"]["id"] == name
@@ -108,15 +110,15 @@ async def test_any_name_is_an_account(client: httpx.AsyncClient, issuer: FakeIss
         assert unquote(fromstring(found.content).findtext(".//{DAV:}href", "")).endswith(f"/{folder}/{name}/")
 
 
-async def test_a_long_name_is_hashed(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
-    """Of a name of more than 64 bytes the user id is the SHA-256."""
+async def test_long_user_name_is_hashed(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
+    """For a name of more than 64 bytes the user id is its SHA-256."""
     name = "ü" * 33
     answer = await _call(client, issuer.mint(preferred_username=name))
     assert answer.json()["ocs"]["data"]["id"] == hashlib.sha256(name.encode()).hexdigest()
 
 
-async def test_an_app_password_gets_in_until_it_is_revoked(client: httpx.AsyncClient, options: Options) -> None:
-    """Whoever has an app password signs in with it, nobody else does, and it can revoke itself."""
+async def test_app_password_is_accepted_until_revoked(client: httpx.AsyncClient, options: Options) -> None:
+    """Only the holder of an app password can sign in with it, and it can revoke itself."""
     passwords = options.data / "app-passwords"
     passwords.mkdir()
     (passwords / "alice").write_text(hashlib.sha256(b"secret").hexdigest())
@@ -129,18 +131,18 @@ async def test_an_app_password_gets_in_until_it_is_revoked(client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
-async def test_what_is_no_token_stays_out(client: httpx.AsyncClient, token: str) -> None:
-    """Whatever is sent as a token gets an answer."""
+async def test_malformed_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
+    """Any text sent as a token gets a response."""
     assert (await _call(client, token)).status_code == 401
 
 
-async def test_passwords_stay_out(client: httpx.AsyncClient) -> None:
-    """Nobody has a password here."""
+async def test_passwords_are_refused(client: httpx.AsyncClient) -> None:
+    """No account has a password here."""
     assert (await client.get(USER, auth=("alice", "alice"))).status_code == 401
 
 
-async def test_new_keys_are_not_asked_for(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
-    """After a rotation new tokens are refused, and old ones are not, until the keys are forgotten."""
+async def test_keys_are_not_refetched_for_new_tokens(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
+    """After a rotation new tokens are refused and old ones accepted until the cached keys expire."""
     old = issuer.mint()
     assert (await _call(client, old)).status_code == 200
     issuer.rotate()
@@ -149,16 +151,16 @@ async def test_new_keys_are_not_asked_for(client: httpx.AsyncClient, issuer: Fak
     assert issuer.fetches() == 1
 
 
-async def test_keys_are_forgotten_in_time(options: Options, issuer: FakeIssuer) -> None:
-    """When their time is over the keys are fetched again."""
+async def test_cached_keys_expire(options: Options, issuer: FakeIssuer) -> None:
+    """After their lifetime the keys are fetched again."""
     async with running(replace(options, jwks_ttl=0)) as client:
         assert (await _call(client, issuer.mint())).status_code == 200
         issuer.rotate()
         assert (await _call(client, issuer.mint())).status_code == 200
 
 
-async def test_an_absent_realm_lets_nobody_in(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
-    """Without the realm's keys every token is a stranger's, until they can be fetched."""
+async def test_unreachable_realm_refuses_all_tokens(client: httpx.AsyncClient, issuer: FakeIssuer) -> None:
+    """Without the realm's keys every token is refused, until they can be fetched."""
     issuer.down()
     assert (await _call(client, issuer.mint())).status_code == 401
     assert (await client.get("/status.php")).status_code == 200
@@ -166,8 +168,8 @@ async def test_an_absent_realm_lets_nobody_in(client: httpx.AsyncClient, issuer:
     assert (await _call(client, issuer.mint())).status_code == 200
 
 
-async def test_another_client_id(options: Options, issuer: FakeIssuer) -> None:
-    """The audience is the client id that the stand-in was started with."""
+async def test_client_id_is_the_audience(options: Options, issuer: FakeIssuer) -> None:
+    """The audience is the client id with which the stand-in was started."""
     async with running(replace(options, client_id="cloud")) as client:
         assert (await _call(client, issuer.mint(aud="cloud"))).status_code == 200
         assert (await _call(client, issuer.mint(aud="nextcloud"))).status_code == 401

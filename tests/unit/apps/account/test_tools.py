@@ -1,4 +1,4 @@
-"""`tools.whoami`: who is signed in, and what that allows."""
+"""`apps.account.tools`: the signed-in user and what their token allows."""
 
 import json
 
@@ -10,8 +10,8 @@ from tests.support.nextcloud import APPS, USER_PATH, ocs_user
 from tests.support.server import EVERYTHING, Server, answered
 
 
-async def test_tells_who_is_signed_in(server: Server) -> None:
-    """The person as Nextcloud knows them, the client and the mode, and what the token carries."""
+async def test_returns_user_client_mode_and_token_claims(server: Server) -> None:
+    """The result has the Nextcloud user, the client, the auth mode and the token's claims."""
     server.nextcloud.on("GET", USER_PATH, ocs_user("oidc-4f2a", "Alice Liddell"))
     told = await server.use("nc_whoami", scope="openid notes:read")
     assert (told["user_id"], told["display_name"]) == ("oidc-4f2a", "Alice Liddell")
@@ -20,7 +20,7 @@ async def test_tells_who_is_signed_in(server: Server) -> None:
 
 
 async def test_capabilities(server: Server) -> None:
-    """As Nextcloud answers them, OCS envelope included; like the person's name they need no scope."""
+    """Returns Nextcloud's capabilities with the OCS envelope; like the user's name, they need no scope."""
     response = await server.read("nc://capabilities", scope="openid")
     (content,) = answered(response)["result"]["contents"]
     told = json.loads(content["text"])
@@ -28,8 +28,8 @@ async def test_capabilities(server: Server) -> None:
     assert told["ocs"]["data"]["capabilities"].keys() == set(APPS)
 
 
-async def test_tells_the_mode(pass_through_server: Server) -> None:
-    """The person can see which way their token goes."""
+async def test_returns_auth_mode(pass_through_server: Server) -> None:
+    """The result says whether tokens are exchanged or passed through."""
     assert (await pass_through_server.use("nc_whoami"))["mode"] == "pass-through"
 
 
@@ -41,8 +41,8 @@ async def test_tells_the_mode(pass_through_server: Server) -> None:
         pytest.param(set(EVERYTHING.split()), id="none granted"),
     ],
 )
-async def test_tells_what_is_left_out_and_how_to_get_it(server: Server, left_out: set[str]) -> None:
-    """Each tool that the token can't call is named with the scope it needs, and one sentence says what to do."""
+async def test_lists_unavailable_tools_with_required_scopes(server: Server, left_out: set[str]) -> None:
+    """Each tool that the token can't call is listed with its scope, and one sentence says how to get it."""
     granted = sorted(set(EVERYTHING.split()) - left_out)
     told = await server.use("nc_whoami", scope=" ".join(["openid", *granted]))
     assert told["tools_left_out"] == {
@@ -51,15 +51,15 @@ async def test_tells_what_is_left_out_and_how_to_get_it(server: Server, left_out
     assert told["how_to_get_more"] == (f"Sign in again and grant: {' '.join(sorted(left_out))}" if left_out else None)
 
 
-async def test_a_token_that_nextcloud_refuses_is_explained(server: Server) -> None:
-    """Nextcloud does not say whether it trusts the realm, or keeps a local account back: the person reads of both."""
+async def test_refused_token_error_names_possible_causes(server: Server) -> None:
+    """Nextcloud gives no reason for the 401: the error names an untrusted realm and a local account."""
     server.nextcloud.on("GET", USER_PATH, answer(401))
     sentence = await server.misuse("nc_whoami")
     assert "it has a local account of your name, which may not be used through Keycloak" in sentence
     assert "it does not trust this realm's present signing keys" in sentence
 
 
-async def test_a_disabled_account_is_explained(server: Server) -> None:
-    """Nextcloud names the person whom it refuses (measured on 34.0.1), which it does for no other reason."""
+async def test_disabled_account_is_reported_as_disabled(server: Server) -> None:
+    """Nextcloud names the user only if the account is disabled (measured on 34.0.1)."""
     server.nextcloud.on("GET", USER_PATH, answer(401, headers={"X-User-Id": "alice"}))
     assert await server.misuse("nc_whoami") == "Nextcloud has disabled your account: ask its administrator."

@@ -1,4 +1,4 @@
-"""`apps.activity.tools`: what changed, called as a client calls it."""
+"""`apps.activity.tools`: the activity list, called through MCP."""
 
 from typing import Any, Final
 
@@ -47,8 +47,8 @@ def asked(server: Server) -> httpx.QueryParams:
     return server.nextcloud.requests[-1].url.params
 
 
-async def test_tells_what_changed(server: Server) -> None:
-    """Who did what to which thing, when, and where it is; of Nextcloud's answer no more than that."""
+async def test_lists_activities_with_selected_fields(server: Server) -> None:
+    """Each activity has its author, object, time and link, and no other field of Nextcloud's answer."""
     server.nextcloud.on("GET", ACTIVITY, answered(row(2103), last=2103, X_Activity_First_Known="2103"))
     result = await server.use(TOOL)
     assert result["activities"] == [
@@ -69,16 +69,16 @@ async def test_tells_what_changed(server: Server) -> None:
     assert dict(asked(server)) == {"format": "json", "since": "0", "limit": "100", "sort": "desc"}
 
 
-async def test_the_next_page_starts_after_an_activity(server: Server) -> None:
-    """The cursor has the id of the last change of the page, which an entry for several changes can be before."""
+async def test_next_page_starts_after_last_activity_id(server: Server) -> None:
+    """The cursor has the id of the page's last activity; a grouped entry can have a different id."""
     server.nextcloud.on("GET", ACTIVITY, answered(row(12), last=8, has_more=True), answered(row(7), last=7))
     first = await server.use(TOOL, {"limit": 5})
     second = await server.use(TOOL, {"limit": 5, "cursor": first["next_cursor"]})
     assert (asked(server)["since"], second["next_cursor"]) == ("8", None)
 
 
-async def test_a_cursor_holds_any_id(server: Server) -> None:
-    """Ids are counted through for all people of a Nextcloud, and can have more digits than a list has entries."""
+async def test_cursor_accepts_large_ids(server: Server) -> None:
+    """Activity ids are shared by all users and can have more digits than a list has entries."""
     number = 2**53
     server.nextcloud.on("GET", ACTIVITY, answered(row(number), last=number, has_more=True), answer(304))
     first = await server.use(TOOL)
@@ -87,15 +87,15 @@ async def test_a_cursor_holds_any_id(server: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [204, 304])
-async def test_nothing_has_changed(server: Server, status: int) -> None:
-    """Nextcloud has no body for an empty page, nor for people who get no activities at all."""
+async def test_empty_response_is_empty_list(server: Server, status: int) -> None:
+    """Nextcloud sends no body for an empty page or to users without activities."""
     server.nextcloud.on("GET", ACTIVITY, answer(status))
     result = await server.use(TOOL)
     assert (result["activities"], result["next_cursor"]) == ([], None)
 
 
-async def test_what_no_app_can_tell_is_passed_over(server: Server) -> None:
-    """A page of changes of apps that are gone is empty, and another may follow."""
+async def test_page_of_unknown_activities_has_cursor(server: Server) -> None:
+    """A page with activities of removed apps only is empty, and another page may follow."""
     headers = {"X-Activity-Last-Given": "8", "Link": f'<https://cloud.test{ACTIVITY}?since=8>; rel="next"'}
     server.nextcloud.on("GET", ACTIVITY, answer(304, headers=headers))
     result = await server.use(TOOL)
@@ -112,8 +112,8 @@ async def test_what_no_app_can_tell_is_passed_over(server: Server) -> None:
         pytest.param("2026-11-27T20:00:01Z", id="a second later"),
     ],
 )
-async def test_ends_at_a_moment(server: Server, since: str) -> None:
-    """What is as old as the moment counts, and there is no next page once an older entry was seen."""
+async def test_since_is_inclusive_and_ends_paging(server: Server, since: str) -> None:
+    """An activity at exactly `since` is included; once an older one is seen, there is no next page."""
     person = {"id": "alice", "displayname": "Alice", "timezone": "Europe/Berlin"}
     server.nextcloud.on("GET", USER_PATH, ocs(person))
     rows = [row(9, "2026-11-27T20:00:01+00:00"), row(8, "2026-11-27T20:00:00+00:00"), row(7, "2026-11-27T19:59:59Z")]
@@ -124,22 +124,22 @@ async def test_ends_at_a_moment(server: Server, since: str) -> None:
     assert result["next_cursor"] is None
 
 
-async def test_goes_on_while_all_is_new_enough(server: Server) -> None:
-    """Older pages may have more."""
+async def test_page_within_since_has_cursor(server: Server) -> None:
+    """If all activities are newer than `since`, older pages may have more."""
     server.nextcloud.on("GET", ACTIVITY, answered(row(9), last=9, has_more=True))
     assert (await server.use(TOOL, {"since": "2026-01-01"}))["next_cursor"]
 
 
-async def test_one_kind(server: Server) -> None:
-    """It is the id of a filter, which goes into the path."""
+async def test_filter_id_is_sent_in_path(server: Server) -> None:
+    """The activity filter's id becomes part of the path."""
     server.nextcloud.on("GET", f"{ACTIVITY}/filters", ocs([{"id": "all", "name": "All"}, {"id": "files", "name": "F"}]))
     server.nextcloud.on("GET", f"{ACTIVITY}/files", answered(row(9), last=9))
     assert len((await server.use(TOOL, {"kind": "files"}))["activities"]) == 1
 
 
 @pytest.mark.parametrize("kind", ["filters", "filter", "Files", "..", "../../../../cloud/user", "files?a=b"])
-async def test_a_kind_that_there_is_not(server: Server, kind: str) -> None:
-    """The error says which there are, and nothing else is asked."""
+async def test_unknown_filter_lists_known_filters(server: Server, kind: str) -> None:
+    """The error lists the known filters, and no further request is sent."""
     server.nextcloud.on("GET", f"{ACTIVITY}/filters", ocs([{"id": "all", "name": "All"}, {"id": "files", "name": "F"}]))
     error = await server.misuse(TOOL, {"kind": kind})
     assert error.startswith(f"Unknown kind '{kind}'")
@@ -154,28 +154,28 @@ async def test_a_kind_that_there_is_not(server: Server, kind: str) -> None:
         pytest.param(answered(row(9), last=9, X_Activity_First_Known="9"), id="nobody's"),
     ],
 )
-async def test_a_page_whose_start_is_gone(server: Server, answered_with: Answer) -> None:
-    """Nextcloud deletes old activities, and then starts with the newest again: that would go on without an end."""
+async def test_deleted_cursor_activity_is_refused(server: Server, answered_with: Answer) -> None:
+    """If the cursor's activity was deleted, Nextcloud restarts with the newest, so paging would never end."""
     server.nextcloud.on("GET", ACTIVITY, answered(row(9), last=9, has_more=True), answered_with)
     cursor = (await server.use(TOOL))["next_cursor"]
     assert "Leave cursor out" in await server.misuse(TOOL, {"cursor": cursor})
 
 
-async def test_a_refusal_without_a_cursor(server: Server) -> None:
-    """It is not the cursor's fault."""
+async def test_error_without_cursor_does_not_blame_cursor(server: Server) -> None:
+    """Without a cursor, a refusal is not reported as an invalid cursor."""
     server.nextcloud.on("GET", ACTIVITY, ocs([], 403, ""))
     assert (await server.misuse(TOOL)).startswith("Nextcloud does not allow this for your activities")
 
 
-async def test_a_long_page(server: Server) -> None:
-    """Nextcloud has at most 200 changes in a page."""
+async def test_page_size_is_at_most_200(server: Server) -> None:
+    """Nextcloud returns at most 200 activities per page."""
     server.nextcloud.on("GET", ACTIVITY, answer(304))
     await server.use(TOOL, {"limit": 1000})
     assert asked(server)["limit"] == "200"
 
 
 @pytest.mark.parametrize(("argument", "value"), [("since", "soon"), ("limit", 0), ("cursor", "2103")])
-async def test_arguments_that_make_no_sense(server: Server, argument: str, value: object) -> None:
-    """The error names the argument, and Nextcloud is not asked."""
+async def test_invalid_arguments_send_no_request(server: Server, argument: str, value: object) -> None:
+    """The error names the argument, and no request is sent."""
     assert argument in await server.misuse(TOOL, {argument: value})
     assert server.nextcloud.asked() == []

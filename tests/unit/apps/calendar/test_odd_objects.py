@@ -1,4 +1,4 @@
-"""Events and tasks with values that make no sense to somebody: each is an error of its own, if it is one at all."""
+"""Events and tasks with unusual values: those that can be read are served, each other one is an error of its own."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -78,8 +78,10 @@ def has(server: Server, ical: str, *others: str) -> None:
 
 
 @pytest.mark.parametrize(("lines", "end", "in_october"), READ.values(), ids=READ.keys())
-async def test_an_odd_event_is_read(server: Server, lines: tuple[str, ...], end: str, in_october: int) -> None:
-    """It is listed with the others, as often as it happens, and can be read and changed."""
+async def test_unusual_event_can_be_listed_and_changed(
+    server: Server, lines: tuple[str, ...], end: str, in_october: int
+) -> None:
+    """The event is listed with all its occurrences, and can be read and changed."""
     has(server, ics("SUMMARY:odd", *lines), APPLE.replace("UID:theirs", "UID:trip"))
     listed = await server.use("nc_calendar_list_events", {"calendar_name": "work"})
     assert sorted((event["uid"], event["title"]) for event in listed["events"]) == [("theirs", "odd"), ("trip", "Trip")]
@@ -107,8 +109,8 @@ BROKEN: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("lines", BROKEN.values(), ids=BROKEN.keys())
-async def test_a_broken_event_is_an_error_of_its_own(server: Server, lines: tuple[str, ...]) -> None:
-    """Lists name it and show the others; whoever reads or changes it is told what it is, and nothing is written."""
+async def test_malformed_event_is_isolated_error(server: Server, lines: tuple[str, ...]) -> None:
+    """Lists report it and show the other events; reading or changing it fails, and nothing is written."""
     has(server, ics("SUMMARY:odd", *lines), APPLE.replace("UID:theirs", "UID:trip"))
     for arguments in ({"calendar_name": "work"}, OCTOBER):
         listed = await server.use("nc_calendar_list_events", arguments)
@@ -130,8 +132,8 @@ NOT_EXPANDED: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("lines", NOT_EXPANDED.values(), ids=NOT_EXPANDED.keys())
-async def test_a_series_with_a_broken_rule_is_listed_as_an_event(server: Server, lines: tuple[str, ...]) -> None:
-    """Without dates, that is; where its occurrences are asked for, lists name it as one that can't be read."""
+async def test_series_with_malformed_rule_is_listed_as_event(server: Server, lines: tuple[str, ...]) -> None:
+    """Without dates it is listed; where occurrences are requested, it is listed as unreadable."""
     has(server, ics("SUMMARY:odd", *lines), APPLE.replace("UID:theirs", "UID:trip"))
     listed = await server.use("nc_calendar_list_events", {"calendar_name": "work"})
     assert (len(listed["events"]), listed["unreadable"]) == (2, [])
@@ -157,25 +159,25 @@ MOVED: Final[Mapping[str, tuple[tuple[str, ...], set[str]]]] = {
 
 
 @pytest.mark.parametrize(("lines", "times"), MOVED.values(), ids=MOVED.keys())
-async def test_an_event_without_a_zone_moves_to_a_time_with_one(
+async def test_floating_event_moved_to_zoned_time_is_utc(
     server: Server, lines: tuple[str, ...], times: set[str]
 ) -> None:
-    """It keeps its length, and is in UTC then."""
+    """The event keeps its duration and is stored in UTC."""
     has(server, ics(*lines))
     await server.use("nc_calendar_update_event", {**EVENT, "start_datetime": "2030-10-09T10:00:00Z"})
     assert times <= set(unfolded(sent(server.nextcloud).content.decode()))
 
 
-async def test_what_can_not_move_along_is_not_moved(server: Server) -> None:
-    """An exception at the end of time can't come after it: the series stays where it is."""
+async def test_move_beyond_last_date_is_refused(server: Server) -> None:
+    """An exception can't move beyond the last representable date, so the series stays unchanged."""
     has(server, ics(START, "RRULE:FREQ=DAILY", "EXDATE:99991231T235959Z"))
     arguments = {**EVENT, "start_datetime": "2030-10-09T10:00:00Z", "end_datetime": "2030-10-09T11:00:00Z"}
     assert await server.misuse("nc_calendar_update_event", arguments) == NOT_READABLE
     assert server.nextcloud.asked("PUT") == []
 
 
-async def test_a_part_of_a_series_that_is_not_expanded_is_left_alone(server: Server) -> None:
-    """Which occurrences are in the time can't be told, and the whole series is not what was asked for."""
+async def test_range_change_skips_unexpandable_series(server: Server) -> None:
+    """The occurrences in the range are unknown, and a change of the whole series was not requested."""
     has(server, ics(START, "RRULE:FREQ=MINUTELY"))
     result = await server.use("nc_calendar_bulk_operations", {"operation": "delete", **OCTOBER})
     (item,) = result["results"]
@@ -199,8 +201,10 @@ TASKS: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize(("lines", "fields"), TASKS.values(), ids=TASKS.keys())
-async def test_an_odd_task_is_read(server: Server, lines: tuple[str, ...], fields: dict[str, Any]) -> None:
-    """It is listed with the others, and can be changed."""
+async def test_unusual_task_can_be_listed_and_changed(
+    server: Server, lines: tuple[str, ...], fields: dict[str, Any]
+) -> None:
+    """The task is listed with the others and can be changed."""
     has(server, ics("SUMMARY:odd", *lines, kind="VTODO"), ics("SUMMARY:Milk", kind="VTODO", uid="milk"))
     listed = await server.use("nc_calendar_list_todos", {"calendar_name": "work"})
     tasks = {task["uid"]: task for task in listed["todos"]}
@@ -221,8 +225,8 @@ BROKEN_TASKS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("lines", BROKEN_TASKS.values(), ids=BROKEN_TASKS.keys())
-async def test_a_broken_task_is_an_error_of_its_own(server: Server, lines: tuple[str, ...]) -> None:
-    """Lists name it and show the others; whoever changes it is told what it is, and nothing is written."""
+async def test_malformed_task_is_isolated_error(server: Server, lines: tuple[str, ...]) -> None:
+    """Lists report it and show the other tasks; changing it fails, and nothing is written."""
     has(server, ics("SUMMARY:odd", *lines, kind="VTODO"), ics("SUMMARY:Milk", kind="VTODO", uid="milk"))
     listed = await server.use("nc_calendar_list_todos", {"calendar_name": "work"})
     assert [task["uid"] for task in listed["todos"]] == ["milk"]
@@ -231,8 +235,8 @@ async def test_a_broken_task_is_an_error_of_its_own(server: Server, lines: tuple
     assert server.nextcloud.asked("PUT") == []
 
 
-async def test_what_nobody_can_read_can_be_changed(server: Server) -> None:
-    """A reminder that makes no sense keeps nobody from giving the event another title."""
+async def test_event_with_malformed_alarm_can_be_changed(server: Server) -> None:
+    """The title of an event with an invalid reminder can be changed."""
     has(
         server,
         ics(START, "SUMMARY:Old", "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:PT0S", "TRIGGER:PT5M", "END:VALARM"),

@@ -1,4 +1,4 @@
-"""`nextcloud.contacts`: address books and contacts over CardDAV."""
+"""`apps.contacts.api`: address books and contacts over CardDAV."""
 
 import pytest
 from defusedxml.ElementTree import fromstring
@@ -47,8 +47,8 @@ def ann(fake: FakeNextcloud) -> None:
     fake.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
 
 
-async def test_lists_address_books(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What holds contacts, with its name in the address; those that Nextcloud fills say that they are read-only."""
+async def test_lists_address_books_with_read_only_flag(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Each address book has its name from the URL; those that Nextcloud generates are read-only."""
     accounts = (
         "<d:displayname>Accounts</d:displayname><oc:read-only>1</oc:read-only>"
         "<card:addressbook-description>All accounts</card:addressbook-description>"
@@ -69,8 +69,8 @@ async def test_lists_address_books(nextcloud: Nextcloud, fake: FakeNextcloud) ->
     }
 
 
-async def test_creates_an_address_book(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The name for people may have any characters; XML is escaped and declared."""
+async def test_creates_an_address_book_with_any_display_name(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The display name may have any characters; XML is escaped and declared."""
     fake.on("MKCOL", f"{HOME}/friends/", answer(201))
     await contacts.create_address_book(nextcloud, "friends", "<Friends> & more")
     request = fake.requests[-1]
@@ -78,15 +78,15 @@ async def test_creates_an_address_book(nextcloud: Nextcloud, fake: FakeNextcloud
     assert fromstring(request.content).findtext(".//{DAV:}displayname") == "<Friends> & more"
 
 
-async def test_an_address_book_that_is_there_is_a_conflict(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud answers 405; the caller is told to choose another name."""
+async def test_existing_address_book_is_conflict(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud answers 405; the error says to choose another name."""
     fake.on("MKCOL", f"{HOME}/friends/", answer(405))
     with pytest.raises(ConflictError, match="'friends' exists already: choose another name"):
         await contacts.create_address_book(nextcloud, "friends", "Friends")
 
 
 async def test_deletes_an_address_book(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """One request; an address book that is not there is an error that names it."""
+    """One request is sent; a missing address book is an error that names it."""
     fake.on("DELETE", f"{HOME}/friends/", answer(204), answer(404))
     fake.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF)))
     await contacts.delete_address_book(nextcloud, "friends")
@@ -95,15 +95,15 @@ async def test_deletes_an_address_book(nextcloud: Nextcloud, fake: FakeNextcloud
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../bob", "a\n", "\0"])
-async def test_a_name_leads_nowhere_else(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
-    """No name of an address book climbs out of it: deleting the empty one would delete all of them."""
+async def test_name_can_not_leave_collection(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
+    """No name leads to the parent collection: deleting an empty name would delete all address books."""
     with pytest.raises(InvalidArgumentError, match=r"^There is no address book"):
         await contacts.delete_address_book(nextcloud, name)
     assert fake.asked() == []
 
 
 async def test_lists_contacts_by_name(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """One REPORT, which asks for vCard 4 and leaves photos where they are."""
+    """One REPORT requests vCard 4 without photos."""
     bob = CARD.replace("Ann Example", "bob").replace("UID:ann", "UID:u2")
     fake.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(dav_card(f"{BOOK}/x.vcf", bob), dav_card(ANN))))
     found = await contacts.list_contacts(nextcloud, "contacts")
@@ -122,8 +122,8 @@ async def test_lists_contacts_by_name(nextcloud: Nextcloud, fake: FakeNextcloud)
     assert sent.find(".//{urn:ietf:params:xml:ns:carddav}text-match") is None
 
 
-async def test_searches_at_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The query goes along as it is, for any of what people search by."""
+async def test_search_is_sent_to_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The query is sent unchanged and matches each searchable property."""
     fake.on("REPORT", f"{BOOK}/", answer(207, content=multistatus()))
     assert await contacts.list_contacts(nextcloud, "contacts", "<ann>") == []
     sent = fromstring(fake.requests[-1].content)
@@ -133,7 +133,7 @@ async def test_searches_at_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) 
 
 
 async def test_creates_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A new card only: what is there is never replaced."""
+    """A new card never replaces an existing one."""
     fake.on("PUT", ANN, answer(201, headers={"ETag": '"e1"'}))
     written = await contacts.create(nextcloud, "contacts", "ann", contact_data({"fn": "Ann"}))
     assert written.model_dump() == {"uid": "ann", "etag": "e1", "status_code": 201}
@@ -143,8 +143,8 @@ async def test_creates_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud) -> N
 
 
 @pytest.mark.parametrize("status", [412, 400])
-async def test_a_uid_that_is_taken_is_a_conflict(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
-    """Whether a card of that name is there (412), or another has that UID (400)."""
+async def test_used_uid_is_conflict(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
+    """The name exists (412), or another card has the UID (400)."""
     fake.on("PUT", ANN, answer(status))
     with pytest.raises(ConflictError, match="has a contact 'ann' already"):
         await contacts.create(nextcloud, "contacts", "ann", contact_data({"fn": "Ann"}))
@@ -153,7 +153,7 @@ async def test_a_uid_that_is_taken_is_a_conflict(nextcloud: Nextcloud, fake: Fak
 @pytest.mark.usefixtures("ann")
 @pytest.mark.parametrize("etag", [None, "e1", '"e1"'])
 async def test_changes_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str | None) -> None:
-    """The card as it is stored, with the change in it, goes back if nobody wrote meanwhile."""
+    """The stored card is written back with the change, unless it was changed meanwhile."""
     fake.on("PUT", ANN, answer(204, headers={"ETag": '"e2"'}))
     written = await contacts.update(nextcloud, "contacts", "ann", {"note": "x"}, etag=etag)
     assert (written.etag, written.status_code) == ("e2", 204)
@@ -163,8 +163,8 @@ async def test_changes_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud, etag
 
 
 @pytest.mark.usefixtures("ann")
-async def test_a_stale_change_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The caller is sent to read, and nothing is written or deleted."""
+async def test_stale_etag_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error says to read the contact first; nothing is written or deleted."""
     with pytest.raises(ConflictError, match="has changed since you read it"):
         await contacts.update(nextcloud, "contacts", "ann", {"note": "x"}, etag="e0")
     with pytest.raises(ConflictError, match="has changed since you read it"):
@@ -173,15 +173,15 @@ async def test_a_stale_change_is_refused(nextcloud: Nextcloud, fake: FakeNextclo
 
 
 @pytest.mark.usefixtures("ann")
-async def test_a_change_in_between_is_a_conflict(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What somebody writes after we read is not overwritten."""
+async def test_concurrent_change_is_conflict(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A change between reading and writing is not overwritten."""
     fake.on("PUT", ANN, answer(412))
     with pytest.raises(ConflictError, match="read it again"):
         await contacts.update(nextcloud, "contacts", "ann", {"note": "x"})
 
 
-async def test_a_card_that_nextcloud_repairs_is_looked_at_again(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Then PUT answers without an ETag; the caller gets the one that the next change needs."""
+async def test_etag_is_read_again_after_repaired_card(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """If Nextcloud repairs the card, PUT returns no ETag; the result has the current one."""
     before, after = (answer(207, content=multistatus(dav_card(ANN, etag=etag))) for etag in ("e1", "e2"))
     fake.on("PROPFIND", ANN, before, after)
     fake.on("PUT", ANN, answer(204))
@@ -189,10 +189,10 @@ async def test_a_card_that_nextcloud_repairs_is_looked_at_again(nextcloud: Nextc
 
 
 @pytest.mark.parametrize("there", [None, CARD.replace("UID:ann", "UID:somebody-else")], ids=["nothing", "another"])
-async def test_a_card_of_another_name_is_found_by_its_uid(
+async def test_contact_is_found_by_uid_not_file_name(
     nextcloud: Nextcloud, fake: FakeNextcloud, there: str | None
 ) -> None:
-    """Where the expected place has nothing, or somebody else's card, the UID alone counts."""
+    """If the expected file is missing or has another UID, the contact is searched for by UID."""
     other = f"{BOOK}/B%C3%BCro%201"
     fake.on("PROPFIND", ANN, answer(404) if there is None else answer(207, content=multistatus(dav_card(ANN, there))))
     longer = dav_card(f"{BOOK}/z.vcf", CARD.replace("UID:ann", "UID:ANN"))
@@ -204,8 +204,8 @@ async def test_a_card_of_another_name_is_found_by_its_uid(
     assert fake.requests[-1].headers["If-Match"] == '"e1"'
 
 
-async def test_a_uid_that_is_an_address_is_only_searched_for(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Other programs have UIDs with slashes: no file is named so, and none is looked for elsewhere."""
+async def test_uid_with_slashes_is_only_searched_for(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """UIDs of other programs can contain slashes; no path is built from them."""
     url = f"{BOOK}/x.vcf"
     card = dav_card(url, CARD.replace("UID:ann", "UID:https://x.org/../ann"))
     fake.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(card)))
@@ -214,24 +214,24 @@ async def test_a_uid_that_is_an_address_is_only_searched_for(nextcloud: Nextclou
     assert (await contacts.delete(nextcloud, "contacts", "https://x.org/../ann")).fn == "Ann Example"
 
 
-async def test_a_missing_contact(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The error says where it was looked for, and how to find the right one."""
+async def test_missing_contact_error_names_address_book(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error says where the contact was searched for, and how to find the right one."""
     fake.on("PROPFIND", ANN, answer(404))
     fake.on("REPORT", f"{BOOK}/", answer(207, content=multistatus()))
     with pytest.raises(NotFoundError, match="'contacts' has no contact 'ann': list its contacts"):
         await contacts.delete(nextcloud, "contacts", "ann")
 
 
-async def test_an_empty_uid_is_nobody(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """It is named before anything is asked."""
+async def test_empty_uid_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error is raised before any request."""
     with pytest.raises(InvalidArgumentError, match="uid is empty"):
         await contacts.delete(nextcloud, "contacts", " ")
     assert fake.asked() == []
 
 
 @pytest.mark.usefixtures("ann")
-async def test_a_read_only_address_book(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud's refusal is the caller's, where it does not say that the address book can only be read."""
+async def test_read_only_address_book_error_is_passed_on(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud's refusal is returned where it does not mean that the address book is read-only."""
     fake.on("DELETE", ANN, answer(403))
     fake.on("PROPFIND", f"{HOME}/", answer(500))
     with pytest.raises(ForbiddenError, match="contact 'ann'"):

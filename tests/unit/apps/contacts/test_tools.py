@@ -1,4 +1,4 @@
-"""`tools.contacts`: the tools for contacts, called as a client calls them."""
+"""`apps.contacts.tools`: the tools for contacts, called through MCP."""
 
 import json
 from typing import Any
@@ -15,15 +15,15 @@ MANY = 1000
 
 
 async def test_lists_address_books(server: Server) -> None:
-    """Each has the name that the other tools want."""
+    """Each address book has the name that the other tools take."""
     body = multistatus(HOME_ITSELF, dav_book("contacts", "<d:displayname>Contacts</d:displayname>"))
     server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=body))
     (book,) = (await server.use("nc_contacts_list_addressbooks", {}))["addressbooks"]
     assert (book["name"], book["display_name"], book["read_only"]) == ("contacts", "Contacts", False)
 
 
-async def test_lists_contacts(server: Server) -> None:
-    """What a contact does not say takes no room."""
+async def test_empty_contact_fields_are_omitted(server: Server) -> None:
+    """Empty fields are left out of the result."""
     server.nextcloud.on("REPORT", f"{BOOK}/", answer(207, content=multistatus(dav_card(ANN))))
     result = await server.use("nc_contacts_list_contacts", {"addressbook": "contacts"})
     assert result["contacts"] == [{"uid": "ann", "etag": "e1", "contact_data": {"fn": "Ann Example"}}]
@@ -51,8 +51,8 @@ async def test_a_large_address_book_comes_in_pages(server: Server) -> None:
     assert len(seen) == result["total_count"] == MANY
 
 
-async def test_makes_and_deletes_an_address_book(server: Server) -> None:
-    """The answers name it."""
+async def test_creates_and_deletes_an_address_book(server: Server) -> None:
+    """The results name the address book."""
     server.nextcloud.on("MKCOL", f"{HOME}/friends/", answer(201))
     server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, dav_book("friends"))))
     server.nextcloud.on("DELETE", f"{HOME}/friends/", answer(204))
@@ -62,8 +62,8 @@ async def test_makes_and_deletes_an_address_book(server: Server) -> None:
     assert gone["message"] == "The address book friends is deleted with all its contacts."
 
 
-async def test_leaves_an_address_book_that_somebody_shared(server: Server) -> None:
-    """Nextcloud deletes nothing then, whose it is stands in the list, and the answer says so."""
+async def test_deleting_shared_address_book_leaves_share(server: Server) -> None:
+    """Nextcloud only removes the share; the list names the owner, and the result says so."""
     shared = dav_book("contacts_shared_by_bob", OWNED_BY_BOB)
     server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, shared)))
     server.nextcloud.on("DELETE", f"{HOME}/contacts_shared_by_bob/", answer(204))
@@ -77,8 +77,8 @@ async def test_leaves_an_address_book_that_somebody_shared(server: Server) -> No
 
 
 @pytest.mark.parametrize("name", ["z-app-generated--contactsinteraction--recent", "z-server-generated--system"])
-async def test_what_nextcloud_makes_stays(server: Server, name: str) -> None:
-    """It has no owner to ask, and Nextcloud would answer with HTTP 500."""
+async def test_generated_address_book_is_not_deleted(server: Server, name: str) -> None:
+    """It has no owner, and Nextcloud would answer HTTP 500."""
     book = dav_book(name, "<d:displayname>Recently contacted</d:displayname><oc:read-only>1</oc:read-only>")
     server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
     server.nextcloud.on(
@@ -110,23 +110,23 @@ async def test_what_nextcloud_makes_stays(server: Server, name: str) -> None:
         ("z-app-generated--x", "Nextcloud keeps such names for address books of its own; choose another."),
     ],
 )
-async def test_a_name_that_no_new_address_book_can_have(server: Server, name: str, reason: str) -> None:
-    """The sentence says what it may be, and not that it is not in the list."""
+async def test_invalid_address_book_name_is_refused(server: Server, name: str, reason: str) -> None:
+    """The error says which names are valid, not that the name is missing in the list."""
     said = await server.misuse("nc_contacts_create_addressbook", {"name": name, "display_name": "X"})
     assert said.startswith(f"Invalid name {name!r}: ")
     assert said.endswith(reason)
 
 
 async def test_creates_a_contact(server: Server) -> None:
-    """With the UID that the caller gives."""
+    """The contact has the UID that the caller passed."""
     server.nextcloud.on("PUT", ANN, answer(201, headers={"ETag": '"e1"'}))
     arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"fn": "Ann", "email": "ann@example.org"}}
     result = await server.use("nc_contacts_create_contact", arguments)
     assert (result["uid"], result["etag"], result["status_code"]) == ("ann", "e1", 201)
 
 
-async def test_a_uid_can_be_made(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one, the contact gets one that no other has."""
+async def test_uid_is_generated_if_omitted(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contact without UID gets a unique one."""
     made = UUID("12345678-1234-4234-8234-123456789abc")
     monkeypatch.setattr("nextcloud_mcp.apps.contacts.tools.uuid4", lambda: made)
     server.nextcloud.on("PUT", f"{BOOK}/{made}.vcf", answer(201, headers={"ETag": '"e1"'}))
@@ -134,8 +134,8 @@ async def test_a_uid_can_be_made(server: Server, monkeypatch: pytest.MonkeyPatch
     assert (await server.use("nc_contacts_create_contact", arguments))["uid"] == str(made)
 
 
-async def test_a_wrong_field_is_named(server: Server) -> None:
-    """Before anything is asked of Nextcloud."""
+async def test_invalid_field_is_named(server: Server) -> None:
+    """The error is raised before any request to Nextcloud."""
     arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"photo": "x"}}
     for tool in ("nc_contacts_create_contact", "nc_contacts_update_contact"):
         assert "contact_data.photo is no field" in await server.misuse(tool, arguments)
@@ -143,7 +143,7 @@ async def test_a_wrong_field_is_named(server: Server) -> None:
 
 
 async def test_changes_a_contact(server: Server) -> None:
-    """The fields that are named, in the card as it is stored."""
+    """Only the named fields of the stored card change."""
     server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
     server.nextcloud.on("PUT", ANN, answer(204, headers={"ETag": '"e2"'}))
     arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"org": "X"}, "etag": "e1"}
@@ -152,8 +152,8 @@ async def test_changes_a_contact(server: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_an_address_book_that_can_only_be_read(server: Server, status: int) -> None:
-    """It is there, so that is not denied; Nextcloud says 404 of one that somebody shares for reading."""
+async def test_read_only_address_book_is_not_reported_missing(server: Server, status: int) -> None:
+    """Nextcloud answers 404 to a write to an address book shared for reading."""
     book = dav_book("contacts", "<d:displayname>Theirs</d:displayname><oc:read-only>1</oc:read-only>")
     server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
     server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
@@ -172,15 +172,15 @@ async def test_an_address_book_that_can_only_be_read(server: Server, status: int
 
 
 async def test_deletes_a_contact(server: Server) -> None:
-    """The answer says who is gone."""
+    """The result names the deleted contact."""
     server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
     server.nextcloud.on("DELETE", ANN, answer(204))
     result = await server.use("nc_contacts_delete_contact", {"addressbook": "contacts", "uid": "ann"})
     assert (result["deleted_uid"], result["message"]) == ("ann", "The contact Ann Example is deleted.")
 
 
-async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
-    """All at once, each by its place; nothing is asked of Nextcloud."""
+async def test_all_invalid_fields_are_named(server: Server) -> None:
+    """One error names all invalid fields by their path; no request is sent."""
     data = {"fn": ["a"], "email": [5], "adr": {"street": 5}, "url": [{"valu": "x"}], "org": 5, "shoe": 1}
     arguments = {"addressbook": "contacts", "uid": "", "contact_data": data}
     said = await server.misuse("nc_contacts_create_contact", arguments)
@@ -227,8 +227,8 @@ async def test_wrong_fields_are_told_in_plain_words(server: Server) -> None:
     ],
     ids=str,
 )
-async def test_what_a_field_takes_is_told(server: Server, tool: str, data: dict[str, Any], sentence: str) -> None:
-    """A number in the place of text is refused, as in any other argument; no library has a word in it."""
+async def test_field_type_error_is_plain(server: Server, tool: str, data: dict[str, Any], sentence: str) -> None:
+    """A number in place of text is refused as in other arguments, without a validation library's wording."""
     server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
     said = await server.misuse(tool, {"addressbook": "contacts", "uid": "ann", "contact_data": {"fn": "Ann", **data}})
     assert said.startswith(sentence), said

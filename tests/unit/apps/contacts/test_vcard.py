@@ -1,4 +1,4 @@
-"""`nextcloud.vcard`: cards read, made, and changed without a loss."""
+"""`apps.contacts.vcard`: cards are read, created, and changed without loss."""
 
 import time
 from typing import Any, Final
@@ -40,13 +40,13 @@ FULL = {
 }
 
 
-def test_what_is_written_can_be_read() -> None:
-    """Every field comes back as it was given, with commas, semicolons, backslashes and line ends in it."""
+def test_written_fields_are_read_back() -> None:
+    """Every field is read back as written, with commas, semicolons, backslashes and line ends."""
     assert said(vcard.create("u1", contact_data(FULL))) == FULL
 
 
-def test_a_new_card_is_vcard_4() -> None:
-    """It has the UID, and a name in parts: the last word is the family's; lines are folded at 75 bytes."""
+def test_new_card_is_vcard_4() -> None:
+    """The card has a UID and structured name (last word as family name); lines are folded at 75 bytes."""
     made = vcard.create("u1", contact_data({"fn": "Ann Bea Example", "note": "ü" * 100}))
     assert made.startswith("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:u1\r\nFN:Ann Bea Example\r\nN:Example;Ann Bea;;;\r\n")
     assert made.endswith("\r\nEND:VCARD\r\n")
@@ -64,8 +64,8 @@ def test_a_new_card_is_vcard_4() -> None:
         pytest.param({"email": "a@example.org"}, "a@example.org", id="from the address"),
     ],
 )
-def test_a_name_to_show_is_found(fields: dict[str, Any], shown: str) -> None:
-    """A card can't be without FN (RFC 6350 section 6.2.1), so what is there serves."""
+def test_missing_fn_is_derived(fields: dict[str, Any], shown: str) -> None:
+    """FN is mandatory (RFC 6350 section 6.2.1), so it is derived from other properties."""
     assert said(vcard.create("u1", contact_data(fields)))["fn"] == shown
 
 
@@ -97,8 +97,8 @@ def test_a_name_to_show_is_found(fields: dict[str, Any], shown: str) -> None:
         pytest.param({"categories": ["a", None]}, {"categories": ["a"]}, id="a group that is null"),
     ],
 )
-def test_fields_may_be_written_shortly(given: dict[str, Any], stored: dict[str, Any]) -> None:
-    """What people and models write is understood; what is empty is not written."""
+def test_short_forms_of_fields_are_accepted(given: dict[str, Any], stored: dict[str, Any]) -> None:
+    """Short forms that people and models write are accepted; empty values are not written."""
     found = said(vcard.create("u1", contact_data({"fn": "X", "n": {"given": "X"}, **given})))
     assert found == {"fn": "X", "n": {"given": "X"}} | stored
 
@@ -117,22 +117,22 @@ def test_fields_may_be_written_shortly(given: dict[str, Any], stored: dict[str, 
         pytest.param({"kind": "robot"}, "Invalid contact_data.kind", id="no kind"),
     ],
 )
-def test_wrong_fields_are_named(fields: dict[str, Any], complaint: str) -> None:
-    """The error says which field, down to the entry, and never which text was in it."""
+def test_invalid_fields_are_named(fields: dict[str, Any], complaint: str) -> None:
+    """The error names the field down to the entry, and does not quote its value."""
     with pytest.raises(InvalidArgumentError) as refused:
         contact_data(fields)
     assert complaint in str(refused.value)
 
 
 @pytest.mark.parametrize("uid", ["", " ", "a/b", "a b", "ü", "x" * 201, "a\nFN:b"])
-def test_a_uid_is_one_word(uid: str) -> None:
-    """A UID is a part of an address and a line of a card."""
+def test_invalid_uid_is_refused(uid: str) -> None:
+    """A UID is part of a URL and of a content line."""
     with pytest.raises(InvalidArgumentError, match="Invalid uid"):
         vcard.create(uid, contact_data({"fn": "X"}))
 
 
-def test_a_contact_has_a_name() -> None:
-    """Nothing to show is no contact; and no change takes the name away."""
+def test_contact_requires_a_name() -> None:
+    """A contact without a name is refused, and no change can remove the name."""
     with pytest.raises(InvalidArgumentError, match=r"contact_data\.fn is missing"):
         vcard.create("u1", contact_data({"note": "x"}))
     with pytest.raises(InvalidArgumentError, match=r"contact_data\.fn is empty"):
@@ -189,8 +189,8 @@ LABELLED = card(
 
 
 @pytest.mark.parametrize("text", [OTHERS_4, OTHERS_3, LABELLED], ids=["vCard 4", "vCard 3", "labels between"])
-def test_what_was_read_can_be_given_back(text: str) -> None:
-    """A change that changes nothing changes no byte."""
+def test_unchanged_fields_change_no_byte(text: str) -> None:
+    """Writing back what was read changes no byte."""
     assert vcard.change(text, contact_data(said(text))) == text
 
 
@@ -209,8 +209,8 @@ def test_what_was_read_can_be_given_back(text: str) -> None:
         pytest.param("members", "MEMBER:", "u2", id="members"),
     ],
 )
-def test_an_empty_value_is_given_back_with_more(field: str, line: str, new: Any) -> None:
-    """Phones write lines without a value; a list as it is read takes an entry more, and the others stay as they are."""
+def test_empty_values_are_kept_when_list_grows(field: str, line: str, new: Any) -> None:
+    """Phones write empty values; a list passed back with one more entry keeps the others."""
     text = card("FN:X", "N:X;;;;", line)
     read = said(text).get(field, [])
     changed = vcard.change_fields(text, {field: [*read, new]})
@@ -243,8 +243,8 @@ END = "END:VCARD"
         pytest.param({"categories": ["x", "y,z"]}, END, f"CATEGORIES:x,y\\,z\r\n{END}", id="groups"),
     ],
 )
-def test_a_change_touches_its_own_lines_alone(fields: dict[str, Any], old: str, new: str) -> None:
-    """All other bytes of a card of vCard 4 are those that the other program wrote."""
+def test_change_preserves_other_lines(fields: dict[str, Any], old: str, new: str) -> None:
+    """All other bytes of a vCard 4 stay as the other program wrote them."""
     assert OTHERS_4.count(old) == 1
     assert vcard.change(OTHERS_4, contact_data(fields)) == OTHERS_4.replace(old, new)
 
@@ -268,49 +268,49 @@ def test_a_change_touches_its_own_lines_alone(fields: dict[str, Any], old: str, 
         pytest.param({"kind": "org"}, "X-ADDRESSBOOKSERVER-KIND:group", "X-ABSHOWAS:COMPANY", id="an organization"),
     ],
 )
-def test_a_change_in_vcard_3_is_written_in_vcard_3(fields: dict[str, Any], old: str, new: str) -> None:
-    """With the words that Apple's and Nextcloud's programs have for what came with vCard 4."""
+def test_change_of_vcard_3_stays_vcard_3(fields: dict[str, Any], old: str, new: str) -> None:
+    """Properties new in vCard 4 use the names of Apple's and Nextcloud's clients."""
     assert OTHERS_3.count(old) == 1
     assert vcard.change(OTHERS_3, contact_data(fields)) == OTHERS_3.replace(old, new)
 
 
-def test_a_guessed_name_follows_the_name_shown() -> None:
-    """Phones that show the parts of a name show the new one."""
+def test_derived_name_parts_follow_fn() -> None:
+    """Phones that show the structured name show the new name."""
     changed = vcard.change(OTHERS_4, contact_data({"fn": "Ann Smith"}))
     parts = 'N;SORT-AS="Example,Ann":Example;Ann;;;'
     assert changed == OTHERS_4.replace("FN;LANGUAGE=en:Ann Example", "FN:Ann Smith").replace(parts, "N:Smith;Ann;;;")
 
 
-def test_a_name_with_parts_of_its_own_keeps_them() -> None:
-    """Parts that somebody wrote are not guessed over, unless they are given anew."""
+def test_explicit_name_parts_are_kept() -> None:
+    """Explicit name parts are not replaced by derived ones, unless they are passed."""
     text = card("FN:Ann van Dyk", "N:van Dyk;Ann;;;")
     assert "N:van Dyk;Ann;;;" in vcard.change(text, contact_data({"fn": "Ann van der Dyk"}))
     assert "N:Dyk;Ann;;;" in vcard.change(text, contact_data({"fn": "Ann Dyk", "n": {"family": "Dyk", "given": "Ann"}}))
 
 
-def test_a_year_less_birthday_in_vcard_3() -> None:
-    """As Apple's and Nextcloud's programs write it."""
+def test_birthday_without_year_in_vcard_3() -> None:
+    """The birthday is written as Apple's and Nextcloud's clients write it."""
     changed = vcard.change(card("FN:X", version="3.0"), contact_data({"bday": "--12-24"}))
     assert "BDAY;X-APPLE-OMIT-YEAR=1604:1604-12-24\r\n" in changed
     assert said(changed)["bday"] == "--12-24"
 
 
-def test_the_time_of_the_last_change_is_kept_up() -> None:
-    """A card that says when it was revised (REV) says now."""
+def test_rev_is_updated() -> None:
+    """A card that has REV gets the current time."""
     changed = vcard.change(card("FN:X", "REV:19990101T000000Z"), contact_data({"note": "x"}))
     assert "19990101" not in changed
     assert changed.count("REV:2") == 1
 
 
 @pytest.mark.parametrize("version", ["2.1", ""])
-def test_older_cards_are_left_alone(version: str) -> None:
-    """The syntax of vCard 2.1 is another: better refused than spoiled."""
+def test_vcard_2_1_is_refused(version: str) -> None:
+    """The syntax of vCard 2.1 differs, so a change would damage the card."""
     with pytest.raises(NextcloudError, match="change it in Nextcloud Contacts"):
         vcard.change(card("FN:X", version=version), contact_data({"note": "x"}))
 
 
-def test_other_forms_are_read() -> None:
-    """What other programs write differently means the same."""
+def test_alternative_forms_are_read() -> None:
+    """Alternative spellings of other programs are read as the same values."""
     text = card(
         "fn:Ann",
         "TEL;HOME;VOICE:1",
@@ -351,14 +351,14 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 }
 
 
-def test_every_field_is_attacked() -> None:
-    """The property below is about all fields that a contact has."""
+def test_injection_test_covers_every_field() -> None:
+    """The property below covers all fields of a contact."""
     assert FIELDS.keys() == vcard.ContactData.model_fields.keys()
 
 
 @given(field=st.sampled_from(sorted(FIELDS)), data=st.data(), version=st.sampled_from(["3.0", "4.0"]))
-def test_no_field_writes_another_line(field: str, data: st.DataObject, version: str) -> None:
-    """Whatever a field contains, the card has lines of that field alone, for readers of every kind of line end."""
+def test_field_can_not_inject_another_line(field: str, data: st.DataObject, version: str) -> None:
+    """Whatever a field contains, the card gets lines of that field only, for every kind of line end."""
     text = card("FN:X", "N:X;;;;", version=version)
     try:
         changed = vcard.change(text, contact_data({field: data.draw(FIELDS[field])}))
@@ -373,8 +373,8 @@ def test_no_field_writes_another_line(field: str, data: st.DataObject, version: 
 
 
 @pytest.mark.parametrize("member", ["x\nTEL:+1666", "x\r\nTEL:+1666", "x\rTEL:+1666"])
-def test_a_member_with_a_line_end_is_refused(member: str) -> None:
-    """A UID is written as it is: where nothing escapes a line end, none is accepted."""
+def test_member_with_line_end_is_refused(member: str) -> None:
+    """A UID is written without escaping, so line ends are refused."""
     with pytest.raises(InvalidArgumentError, match="line end"):
         vcard.change(card("FN:X"), contact_data({"members": [member]}))
 
@@ -411,13 +411,13 @@ def read_and_change(kind: str) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", HOSTILE_CARDS)
-def test_a_card_from_anybody_takes_linear_time(kind: str) -> None:
-    """A card twice as long takes about twice as long to read and to change, whatever is in it."""
+def test_card_takes_linear_time(kind: str) -> None:
+    """A card twice as long takes about twice as long to read and change, whatever it contains."""
     first, second = killable.run(read_and_change, kind)
     assert second < 4 * first + 0.5
 
 
-def test_a_line_that_is_not_well_formed_is_kept() -> None:
-    """What cannot be read, such as 60 parameters without a colon, stays byte for byte."""
+def test_malformed_line_is_kept() -> None:
+    """A line that can't be parsed, such as 60 parameters without a colon, stays byte for byte."""
     text = card("FN:X", "X-A" + ";A" * 60)
     assert vcard.change(text, contact_data({"fn": "Y"})) == text.replace("FN:X", "FN:Y")

@@ -1,4 +1,4 @@
-"""`nextcloud.cookbook`: Nextcloud Cookbook, REST API v1."""
+"""`apps.cookbook.api`: Nextcloud Cookbook, REST API v1."""
 
 import json
 from typing import Any, Final
@@ -21,7 +21,7 @@ def sent(fake: FakeNextcloud) -> Any:
 
 
 async def test_reads_a_recipe(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Fields that nobody here knows come along."""
+    """Unknown fields are returned as well."""
     fake.on("GET", f"{RECIPES}/239", answer(json=recipe(author={"name": "Ann"})))
     read = await cookbook.recipe(nextcloud, 239)
     assert (read.name, read.recipe_ingredient, read.prep_time) == ("Pancakes", ["2 eggs"], "PT0H10M0S")
@@ -39,23 +39,23 @@ async def test_reads_a_recipe(nextcloud: Nextcloud, fake: FakeNextcloud) -> None
         ),
     ],
 )
-async def test_reads_what_others_write(
+async def test_reads_recipes_of_other_programs(
     nextcloud: Nextcloud, fake: FakeNextcloud, fields: dict[str, Any], name: str, expected: object
 ) -> None:
-    """Recipes come from files of other programs, too."""
+    """Recipes from files of other programs are read as well."""
     fake.on("GET", f"{RECIPES}/239", answer(json=recipe(**fields)))
     assert getattr(await cookbook.recipe(nextcloud, 239), name) == expected
 
 
 async def test_creates_a_recipe(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What is None is not sent, so that Cookbook's defaults hold."""
+    """None values are not sent, so that Cookbook's defaults apply."""
     fake.on("POST", RECIPES, answer(json=239))
     assert await cookbook.create(nextcloud, "Toast", {"url": None, "prepTime": "PT5M", "cookTime": ""}) == 239
     assert sent(fake) == {"@type": "Recipe", "name": "Toast", "prepTime": "PT5M", "cookTime": None}
 
 
-async def test_an_update_keeps_the_rest(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Cookbook replaces the whole recipe, so all that was read goes back, but for what it adds for readers."""
+async def test_update_preserves_other_fields(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Cookbook replaces the whole recipe: all fields are sent back, except those added for readers."""
     before = recipe(author={"name": "Ann"}, image="https://example.org/p.jpg")
     fake.on("GET", f"{RECIPES}/239", answer(json=before))
     fake.on("PUT", f"{RECIPES}/239", answer(json=239))
@@ -64,8 +64,8 @@ async def test_an_update_keeps_the_rest(nextcloud: Nextcloud, fake: FakeNextclou
     assert sent(fake) == kept | {"description": "Thin", "recipeIngredient": []}
 
 
-async def test_what_is_missing_is_left_alone(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Cookbook would fail at the update, and call the deletion a success, of whatever has that id."""
+async def test_missing_recipe_is_not_written_or_deleted(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Cookbook would fail on the update, and would report the deletion of any id as a success."""
     fake.on("GET", f"{RECIPES}/1", answer(404, json=1))
     with pytest.raises(NotFoundError, match="did not find recipe 1"):
         await cookbook.update(nextcloud, 1, {"name": "x"})
@@ -75,7 +75,7 @@ async def test_what_is_missing_is_left_alone(nextcloud: Nextcloud, fake: FakeNex
 
 
 async def test_deletes_a_recipe(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Read, then deleted."""
+    """The recipe is read, then deleted."""
     fake.on("GET", f"{RECIPES}/239", answer(json=recipe()))
     fake.on("DELETE", f"{RECIPES}/239", answer(json="Recipe 239 deleted successfully"))
     await cookbook.delete(nextcloud, 239)
@@ -83,15 +83,15 @@ async def test_deletes_a_recipe(nextcloud: Nextcloud, fake: FakeNextcloud) -> No
 
 
 @pytest.mark.parametrize("name", ["", "  "])
-async def test_a_recipe_needs_a_name(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
-    """Nothing is asked without one."""
+async def test_recipe_requires_a_name(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
+    """Without a name no request is sent."""
     with pytest.raises(InvalidArgumentError, match=r"^name must not be empty"):
         await cookbook.create(nextcloud, name, {})
     assert fake.requests == []
 
 
-async def test_a_name_is_there_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The conflict says what to do."""
+async def test_used_name_is_conflict(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error says what to do."""
     fake.on("POST", RECIPES, answer(409, json={"msg": "Another recipe with that name already exists"}))
     with pytest.raises(ConflictError, match=r"^'Toast' has the name of a recipe that is there"):
         await cookbook.create(nextcloud, "Toast", {})
@@ -109,8 +109,10 @@ async def test_a_name_is_there_once(nextcloud: Nextcloud, fake: FakeNextcloud) -
         ("P1WT5M", "PT168H5M0S"),
     ],
 )
-async def test_durations(nextcloud: Nextcloud, fake: FakeNextcloud, duration: str, stored: str | None) -> None:
-    """Those of ISO 8601 go through, days and weeks as hours, for Cookbook drops them; an empty one stands for none."""
+async def test_iso_8601_durations_are_accepted(
+    nextcloud: Nextcloud, fake: FakeNextcloud, duration: str, stored: str | None
+) -> None:
+    """Days and weeks are sent as hours, since Cookbook drops them; an empty text means no duration."""
     fake.on("POST", RECIPES, answer(json=239))
     await cookbook.create(nextcloud, "Toast", {"totalTime": duration})
     assert sent(fake)["totalTime"] == stored
@@ -130,10 +132,10 @@ async def test_durations(nextcloud: Nextcloud, fake: FakeNextcloud, duration: st
         ({"name": "n" * 257}, "name is too long: Cookbook keeps 256 bytes of it"),
     ],
 )
-async def test_what_cookbook_would_drop(
+async def test_text_that_cookbook_drops_is_refused(
     nextcloud: Nextcloud, fake: FakeNextcloud, fields: dict[str, Any], complaint: str
 ) -> None:
-    """It drops or changes such texts and says nothing; the caller learns which and why, and nothing is written."""
+    """Cookbook silently drops or changes such texts: the error says which and why, and nothing is written."""
     fake.on("GET", f"{RECIPES}/239", answer(json=recipe()))
     for write in (cookbook.create(nextcloud, "Toast", fields), cookbook.update(nextcloud, 239, fields)):
         with pytest.raises(InvalidArgumentError) as refused:
@@ -142,8 +144,8 @@ async def test_what_cookbook_would_drop(
     assert fake.asked("POST") + fake.asked("PUT") == []
 
 
-async def test_a_recipe_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What other programs wrote into it and Cookbook would not take from us is no reason to refuse another change."""
+async def test_unchanged_invalid_values_do_not_block_update(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Values of other programs that Cookbook would not accept don't prevent another change."""
     odd = {"description": "<b>Thin</b>", "cookTime": "30 min", "recipeCategory": "A/B", "url": "http://münchen.de/ü"}
     fake.on("GET", f"{RECIPES}/239", answer(json=recipe(**odd)))
     fake.on("PUT", f"{RECIPES}/239", answer(json=239))
@@ -152,8 +154,8 @@ async def test_a_recipe_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, f
 
 
 @pytest.mark.parametrize("text", ["Fish & chips", "5 < 6 > 3", "100 %", "a; b"])
-async def test_what_cookbook_keeps(nextcloud: Nextcloud, fake: FakeNextcloud, text: str) -> None:
-    """Such texts go through as they are."""
+async def test_text_that_cookbook_keeps_is_sent_unchanged(nextcloud: Nextcloud, fake: FakeNextcloud, text: str) -> None:
+    """Text that Cookbook keeps is sent unchanged."""
     fake.on("POST", RECIPES, answer(json=239))
     await cookbook.create(nextcloud, text, {"description": text, "url": "https://\u00fc.de/\u00e4 b"})
     assert (sent(fake)["name"], sent(fake)["description"]) == (text, text)
@@ -164,10 +166,10 @@ async def test_what_cookbook_keeps(nextcloud: Nextcloud, fake: FakeNextcloud, te
 @pytest.mark.parametrize(
     ("field", "argument"), [("prepTime", "prep_time"), ("cookTime", "cook_time"), ("totalTime", "total_time")]
 )
-async def test_what_is_no_duration(
+async def test_invalid_duration_is_refused(
     nextcloud: Nextcloud, fake: FakeNextcloud, field: str, argument: str, duration: str
 ) -> None:
-    """Cookbook would drop it without a word."""
+    """Cookbook would silently drop it."""
     with pytest.raises(InvalidArgumentError, match=f"^Invalid {argument} '{duration}': pass a duration in ISO 8601"):
         await cookbook.create(nextcloud, "Toast", {field: duration})
     assert fake.requests == []
@@ -182,10 +184,10 @@ async def test_what_is_no_duration(
         pytest.param([" "], [1, 2, 3], id="none"),
     ],
 )
-async def test_recipes_with_keywords(
+async def test_recipes_by_keyword_match_all_whole_keywords(
     nextcloud: Nextcloud, fake: FakeNextcloud, keywords: list[str], found: list[int]
 ) -> None:
-    """Every keyword must be there, whole; Cookbook's own way finds nothing."""
+    """Every whole keyword must match; Cookbook's own filter finds nothing."""
     listed = [
         stub(recipe_id=1, keywords="fast,sweet"),
         stub(recipe_id=2, keywords="sweet"),
@@ -205,21 +207,25 @@ async def test_recipes_with_keywords(
         ("süß", "s%25C3%25BC%25C3%259F"),
     ],
 )
-async def test_recipes_of_a_category(nextcloud: Nextcloud, fake: FakeNextcloud, category: str, path: str) -> None:
-    """Names are encoded twice, as Cookbook decodes them twice; `*` and nothing are those without."""
+async def test_recipes_by_category_encode_name_twice(
+    nextcloud: Nextcloud, fake: FakeNextcloud, category: str, path: str
+) -> None:
+    """Cookbook decodes names twice, so they are encoded twice; `*` and "" mean no category."""
     fake.on("GET", f"{COOKBOOK}/category/{path}", answer(json=[stub()]))
     assert len(await cookbook.in_category(nextcloud, category)) == 1
 
 
 @pytest.mark.parametrize(("query", "path"), [("a b/c", "/search/a%2520b%252Fc"), ("  ", "/recipes"), ("", "/recipes")])
-async def test_searches(nextcloud: Nextcloud, fake: FakeNextcloud, query: str, path: str) -> None:
-    """An empty query finds all."""
+async def test_search_with_empty_query_finds_all(
+    nextcloud: Nextcloud, fake: FakeNextcloud, query: str, path: str
+) -> None:
+    """An empty query finds all recipes."""
     fake.on("GET", COOKBOOK + path, answer(json=[stub()]))
     assert len(await cookbook.search(nextcloud, query)) == 1
 
 
-async def test_imports(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The recipe comes back; one that is there, or can't be had, is an error in words of our own."""
+async def test_import_returns_recipe_or_plain_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The import returns the recipe; an existing or unreachable one is an error in plain words."""
     fake.on(
         "POST",
         f"{COOKBOOK}/import",
@@ -246,7 +252,7 @@ async def test_imports(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 async def test_changes_settings(
     nextcloud: Nextcloud, fake: FakeNextcloud, settings: dict[str, Any], body: dict[str, Any]
 ) -> None:
-    """Only what is given is sent."""
+    """Only the passed settings are sent."""
     fake.on("POST", f"{COOKBOOK}/config", answer(json="OK"))
     none = {"folder": None, "update_interval": None, "print_image": None}
     await cookbook.set_config(nextcloud, **(none | settings))
@@ -263,10 +269,10 @@ async def test_changes_settings(
         pytest.param({"update_interval": 0}, "update_interval", id="all the time"),
     ],
 )
-async def test_settings_that_would_break(
+async def test_invalid_settings_are_refused(
     nextcloud: Nextcloud, fake: FakeNextcloud, settings: dict[str, Any], argument: str
 ) -> None:
-    """Cookbook stores such a folder and fails from then on; such an interval it ignores."""
+    """Cookbook would store such a folder and then fail; such an interval it would ignore."""
     with pytest.raises(InvalidArgumentError, match=f"^Invalid {argument} "):
         await cookbook.set_config(
             nextcloud, **({"folder": None, "update_interval": None, "print_image": None} | settings)
@@ -282,10 +288,10 @@ async def test_settings_that_would_break(
         pytest.param({"folder": "/a\nb"}, r"^Invalid folder '/a\\nb': Nextcloud does not allow", id="a line break"),
     ],
 )
-async def test_settings_that_change_nothing_or_can_t_be(
+async def test_settings_without_effect_are_refused(
     nextcloud: Nextcloud, fake: FakeNextcloud, settings: dict[str, Any], sentence: str
 ) -> None:
-    """Cookbook says "OK" to each."""
+    """Cookbook answers "OK" to each of them."""
     with pytest.raises(InvalidArgumentError, match=sentence):
         await cookbook.set_config(
             nextcloud, **({"folder": None, "update_interval": None, "print_image": None} | settings)
@@ -293,8 +299,8 @@ async def test_settings_that_change_nothing_or_can_t_be(
     assert fake.requests == []
 
 
-async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """An id that is none."""
+async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A recipe id that is no number is an outage."""
     fake.on("POST", RECIPES, answer(json={"id": 7}))
     with pytest.raises(NextcloudUnavailableError):
         await cookbook.create(nextcloud, "Toast", {})

@@ -1,4 +1,4 @@
-"""`tools.cookbook`: the tools for Nextcloud Cookbook, called as a client calls them."""
+"""`apps.cookbook.tools`: the tools for Nextcloud Cookbook, called through MCP."""
 
 import json
 from typing import Any, Final
@@ -38,14 +38,14 @@ BY_SCHEMA: Final = {
 
 
 async def test_creates_a_recipe(server: Server) -> None:
-    """Each argument becomes schema.org's field."""
+    """Each argument becomes the field of schema.org."""
     server.nextcloud.on("POST", RECIPES, answer(json=239))
     assert (await server.use("nc_cookbook_create_recipe", {"name": "Pancakes"} | NAMES))["id"] == 239
     assert json.loads(server.nextcloud.requests[-1].content) == {"@type": "Recipe", "name": "Pancakes"} | BY_SCHEMA
 
 
 async def test_updates_a_recipe(server: Server) -> None:
-    """What is not named stays."""
+    """Omitted fields stay unchanged."""
     server.nextcloud.on("GET", RECIPE, answer(json=recipe(author="Ann")))
     server.nextcloud.on("PUT", RECIPE, answer(json=239))
     assert (await server.use("nc_cookbook_update_recipe", {"recipe_id": 239} | NAMES))["id"] == 239
@@ -54,7 +54,7 @@ async def test_updates_a_recipe(server: Server) -> None:
 
 
 async def test_reads_a_recipe(server: Server) -> None:
-    """By schema.org's names, with whatever else it has; as a tool and as a resource."""
+    """The tool and the resource return schema.org's names and all other fields."""
     server.nextcloud.on("GET", RECIPE, answer(json=recipe(author="Ann")))
     read = await server.use("nc_cookbook_get_recipe", {"recipe_id": 239})
     assert (read["@type"], read["recipeIngredient"], read["author"]) == ("Recipe", ["2 eggs"], "Ann")
@@ -62,7 +62,7 @@ async def test_reads_a_recipe(server: Server) -> None:
 
 
 async def test_deletes_a_recipe(server: Server) -> None:
-    """The answer names what is gone."""
+    """The result names the deleted recipe."""
     server.nextcloud.on("GET", RECIPE, answer(json=recipe()))
     server.nextcloud.on("DELETE", RECIPE, answer(json="Recipe 239 deleted successfully"))
     result = await server.use("nc_cookbook_delete_recipe", {"recipe_id": 239})
@@ -70,7 +70,7 @@ async def test_deletes_a_recipe(server: Server) -> None:
 
 
 async def test_imports_a_recipe(server: Server) -> None:
-    """The answer has the recipe and its id."""
+    """The result has the recipe and its id."""
     server.nextcloud.on("POST", f"{COOKBOOK}/import", answer(json=recipe()))
     result = await server.use("nc_cookbook_import_recipe", {"url": "https://example.org/p"})
     assert (result["recipe_id"], result["recipe"]["name"]) == ("239", "Pancakes")
@@ -86,7 +86,7 @@ async def test_imports_a_recipe(server: Server) -> None:
     ],
 )
 async def test_lists_come_in_pages(server: Server, tool: str, arguments: dict[str, Any], path: str, count: str) -> None:
-    """A hundred at a time, with the number of all; a page stays small."""
+    """A page has a hundred entries and the total, and stays small."""
     server.nextcloud.on("GET", COOKBOOK + path, answer(json=[stub(recipe_id=n, id=str(n)) for n in range(150)]))
     first = await server.use(tool, arguments)
     rest = await server.use(tool, arguments | {"cursor": first["next_cursor"]})
@@ -96,15 +96,15 @@ async def test_lists_come_in_pages(server: Server, tool: str, arguments: dict[st
 
 
 @pytest.mark.parametrize("what", ["categories", "keywords"])
-async def test_counts(server: Server, what: str) -> None:
-    """Names, and how many recipes have them."""
+async def test_lists_keywords_and_categories_with_counts(server: Server, what: str) -> None:
+    """Each name comes with its number of recipes."""
     server.nextcloud.on("GET", f"{COOKBOOK}/{what}", answer(json=[{"name": "Dessert", "recipe_count": 2}]))
     result = await server.use(f"nc_cookbook_list_{what}")
     assert result[what] == [{"name": "Dessert", "recipe_count": 2}]
 
 
-async def test_settings(server: Server) -> None:
-    """Changed by the tool, read by the resource; indexing is one request."""
+async def test_settings_and_reindexing(server: Server) -> None:
+    """The tool changes settings, the resource reads them, and reindexing is one request."""
     settings = {"folder": "/Recipes", "update_interval": 5, "print_image": True, "visibleInfoBlocks": {"tools": True}}
     server.nextcloud.on("POST", f"{COOKBOOK}/config", answer(json="OK"))
     server.nextcloud.on("GET", f"{COOKBOOK}/config", answer(json=settings))
@@ -115,22 +115,22 @@ async def test_settings(server: Server) -> None:
     assert json.loads((await server.contents("cookbook://config"))["text"]) == settings
 
 
-async def test_version(server: Server) -> None:
-    """Of the app and its API."""
+async def test_returns_app_and_api_version(server: Server) -> None:
+    """The result has the versions of the app and of its API."""
     version = {"cookbook_version": [0, 11, 9], "api_version": {"epoch": 0, "major": 1, "minor": 2}}
     server.nextcloud.on("GET", COOKBOOK.removesuffix("/v1") + "/version", answer(json=version))
     assert json.loads((await server.contents("cookbook://version"))["text"]) == version
 
 
 @pytest.mark.parametrize(("typed", "proposed"), [("", ["239", "7"]), ("2", ["239"]), ("TOAST", ["7"]), ("x", [])])
-async def test_a_recipe_s_id_is_completed(server: Server, typed: str, proposed: list[str]) -> None:
-    """By what the id starts with, or by the name."""
+async def test_recipe_id_is_completed(server: Server, typed: str, proposed: list[str]) -> None:
+    """Completion matches the start of the id or the name."""
     server.nextcloud.on("GET", RECIPES, answer(json=[stub(), stub(id="7", recipe_id=7, name="Toast")]))
     assert await server.completions("nc://Cookbook/{recipe_id}", "recipe_id", typed) == proposed
 
 
-async def test_recipes_and_categories_go_by_the_names_that_people_see(server: Server) -> None:
-    """In any case, where one alone has that name; else what there is is told."""
+async def test_recipes_and_categories_are_found_by_name(server: Server) -> None:
+    """Names match in any case if unique; otherwise the error lists the candidates."""
     server.nextcloud.on("GET", f"{COOKBOOK}/recipes", answer(json=[stub()]))
     server.nextcloud.on("GET", f"{COOKBOOK}/recipes/239", answer(json=recipe()))
     assert (await server.use("nc_cookbook_get_recipe", {"recipe_id": "pancakes"}))["id"] == "239"
@@ -159,8 +159,8 @@ async def test_recipes_and_categories_go_by_the_names_that_people_see(server: Se
         pytest.param(4, "null", 4, id="no value"),
     ],
 )
-async def test_servings(server: Server, stored: Any, given: Any, sent: Any) -> None:
-    """What reading gives can be given back, and a number written as any other."""
+async def test_servings_accept_numbers_as_text(server: Server, stored: Any, given: Any, sent: Any) -> None:
+    """The value that reading returns can be written back, and a number may be text."""
     server.nextcloud.on("GET", RECIPE, answer(json=recipe(recipeYield=stored)))
     server.nextcloud.on("PUT", RECIPE, answer(json=239))
     await server.use("nc_cookbook_update_recipe", {"recipe_id": 239, "recipe_yield": given})
@@ -180,8 +180,8 @@ async def test_servings(server: Server, stored: Any, given: Any, sent: Any) -> N
         ([4], "Invalid recipe_yield, which is a list: pass a whole number."),
     ],
 )
-async def test_servings_in_words(server: Server, given: Any, sentence: str) -> None:
-    """Cookbook would keep some number of them, or 1, and drop the words."""
+async def test_servings_with_words_are_refused(server: Server, given: Any, sentence: str) -> None:
+    """Cookbook would keep some number, or 1, and drop the words."""
     tools: dict[str, dict[str, Any]] = {
         "nc_cookbook_create_recipe": {"name": "Jam"},
         "nc_cookbook_update_recipe": {"recipe_id": 239},

@@ -1,4 +1,4 @@
-"""`nextcloud.deck`: Nextcloud Deck, REST API v1.1."""
+"""`apps.deck.api`: Nextcloud Deck, REST API v1.1."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -45,14 +45,14 @@ def sent(fake: FakeNextcloud) -> Any:
     return json.loads(fake.requests[-1].content)
 
 
-async def test_a_list_of_boards_leaves_out_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck lists deleted boards as well."""
+async def test_deleted_boards_are_not_listed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck's API returns deleted boards as well; they are left out."""
     fake.on("GET", BOARDS, answer(json=[board(id=1), board(id=2, deletedAt=1795447686)]))
     assert [each.id for each in await deck.boards(nextcloud)] == [1]
 
 
-async def test_reads_a_board_as_php_writes_it(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Empty settings are an empty list there, and who has no account any more is a bare id."""
+async def test_reads_board_in_php_json_forms(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Empty settings come as an empty list, and a user without an account as a bare id."""
     acl = {"id": 3, "participant": "gone", "type": 0, "boardId": 2, "owner": False}
     rights = {"permissionEdit": True, "permissionShare": False, "permissionManage": False}
     fake.on("GET", f"{BOARDS}/2", answer(json=board(settings=[], acl=[acl | rights], owner="gone")))
@@ -61,14 +61,14 @@ async def test_reads_a_board_as_php_writes_it(nextcloud: Nextcloud, fake: FakeNe
     assert (read.owner.uid, read.acl[0].participant.displayname) == ("gone", "gone")
 
 
-async def test_stacks_come_in_order(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck lists them in no order; people see them by theirs."""
+async def test_stacks_are_sorted_by_order(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck returns stacks unsorted; the web page sorts them by `order`."""
     fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(id=9, order=5), stack(id=10, order=1)]))
     assert [each.id for each in await deck.stacks(nextcloud, 2)] == [10, 9]
 
 
-async def test_a_stack_that_the_board_has_not(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The sentence names the argument."""
+async def test_unknown_stack_error_names_argument(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names the argument."""
     fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(id=9)]))
     assert (await deck.stack(nextcloud, 2, 9)).id == 9
     with pytest.raises(NotFoundError, match=r"^Board 2 has no stack 7: check stack_id"):
@@ -88,10 +88,10 @@ async def test_a_stack_that_the_board_has_not(nextcloud: Nextcloud, fake: FakeNe
         pytest.param({"title": None}, {}, id="nothing"),
     ],
 )
-async def test_an_update_keeps_the_rest(
+async def test_update_preserves_other_fields(
     nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, Any], body: dict[str, Any]
 ) -> None:
-    """Deck clears what a PUT leaves out, so the whole card is sent, as it was read, with the changes."""
+    """Deck clears what a PUT omits, so the whole card is sent as read, with the changes."""
     fake.on("GET", CARD, answer(json=card()))
     fake.on("PUT", CARD, answer(json=card()))
     await deck.update_card(nextcloud, PLACE, changes)
@@ -100,8 +100,8 @@ async def test_an_update_keeps_the_rest(
 
 
 @pytest.mark.parametrize("owner", ["alice", {"primaryKey": "alice", "uid": "alice", "displayname": "A"}])
-async def test_an_update_sends_the_owner_by_id(nextcloud: Nextcloud, fake: FakeNextcloud, owner: Any) -> None:
-    """Deck demands an owner, however it wrote the present one."""
+async def test_update_sends_owner_id(nextcloud: Nextcloud, fake: FakeNextcloud, owner: Any) -> None:
+    """Deck requires the owner's id, whichever form it returned."""
     fake.on("GET", CARD, answer(json=card(owner=owner)))
     fake.on("PUT", CARD, answer(json=card()))
     await deck.update_card(nextcloud, PLACE, {"title": "New"})
@@ -116,10 +116,10 @@ async def test_an_update_sends_the_owner_by_id(nextcloud: Nextcloud, fake: FakeN
         pytest.param({"done": "true"}, "^Invalid done 'true': pass a date", id="done when"),
     ],
 )
-async def test_an_impossible_update_writes_nothing(
+async def test_invalid_update_writes_nothing(
     nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, Any], sentence: str
 ) -> None:
-    """What Deck would ignore, guess or fail at is refused, by the argument's name."""
+    """What Deck would ignore, guess or fail at is refused with the argument's name."""
     fake.on("GET", CARD, answer(json=card()))
     with pytest.raises(InvalidArgumentError, match=sentence):
         await deck.update_card(nextcloud, PLACE, changes)
@@ -127,16 +127,16 @@ async def test_an_impossible_update_writes_nothing(
 
 
 @pytest.mark.parametrize("etag", ["e11", '"e11"'])
-async def test_an_update_with_the_present_etag(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
-    """The ETag that the card has lets it through, with or without quotes."""
+async def test_update_with_current_etag_is_written(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The card's current ETag is accepted with or without quotes."""
     fake.on("GET", CARD, answer(json=card()))
     fake.on("PUT", CARD, answer(json=card()))
     await deck.update_card(nextcloud, PLACE, {"title": "New"}, etag=etag)
     assert len(fake.asked("PUT")) == 1
 
 
-async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The one that was sent is held against the card, as Deck does not look at it."""
+async def test_stale_etag_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The ETag is compared with the card's, since Deck does not check it."""
     fake.on("GET", CARD, answer(json=card()))
     with pytest.raises(ConflictError, match=r"has changed since you read it.*read it again"):
         await deck.update_card(nextcloud, PLACE, {"title": "New"}, etag="old")
@@ -156,8 +156,8 @@ CHANGES: Final[dict[str, Call]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_card_elsewhere_is_left_alone(nextcloud: Nextcloud, fake: FakeNextcloud, change: str) -> None:
-    """Deck looks at the card's id alone: a mistaken one must not change another card, nor move it."""
+async def test_card_in_other_stack_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud, change: str) -> None:
+    """Deck checks the card id only: a wrong path must not change or move another card."""
     fake.on("GET", CARD, answer(json=card(stackId=10, title="Another")))
     with pytest.raises(InvalidArgumentError, match="card 11, 'Another', is in stack 10"):
         await CHANGES[change](nextcloud)
@@ -175,10 +175,10 @@ async def test_a_card_elsewhere_is_left_alone(nextcloud: Nextcloud, fake: FakeNe
         ("assign a user", "PUT", f"{CARD}/assignUser", {"userId": "bob"}),
     ],
 )
-async def test_changes_of_a_card(
+async def test_each_card_change_is_one_request(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: str, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    """Each is one request besides the reading of card and stack."""
+    """Each change is one request after the card and its stack were read."""
     fake.on("GET", CARD, answer(json=card(labels=[label()] if change == "remove a label" else [])))
     fake.on(method, path, answer(json=None))
     await CHANGES[change](nextcloud)
@@ -187,8 +187,8 @@ async def test_changes_of_a_card(
     assert body is None or sent(fake) == body
 
 
-async def test_a_label_that_the_card_has_not(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck answers 200 to that; a mistaken id would go for done."""
+async def test_removing_unassigned_label_is_an_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck answers 200, so a wrong id would look like success."""
     fake.on("GET", CARD, answer(json=card(labels=[label(id=7)])), answer(json=card()))
     with pytest.raises(NotFoundError, match=r"^Card 11 does not have label 6: it has 7 \(Soon\)\.$"):
         await deck.remove_label(nextcloud, PLACE, 6)
@@ -197,8 +197,8 @@ async def test_a_label_that_the_card_has_not(nextcloud: Nextcloud, fake: FakeNex
     assert fake.asked("PUT") == []
 
 
-async def test_a_label_is_assigned_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck shows one that it is given twice twice."""
+async def test_label_is_assigned_once(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck shows a label twice if it is assigned twice."""
     fake.on("GET", CARD, answer(json=card(labels=[label()])))
     await deck.assign_label(nextcloud, PLACE, 6)
     assert fake.asked("PUT") == []
@@ -222,10 +222,10 @@ IN_STACK: Final[dict[str, Call]] = {
         ),
     ],
 )
-async def test_a_stack_that_nobody_sees_takes_no_cards(
+async def test_stack_deleted_or_on_other_board_takes_no_cards(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: str, fields: dict[str, int], sentence: str
 ) -> None:
-    """Deck would create or change a card there that is in no list."""
+    """Deck would create or change a card there that no list shows."""
     fake.on("GET", CARD, answer(json=card()))
     fake.on("GET", STACK, answer(json=stack(**fields)))
     with pytest.raises(NextcloudMCPError, match=sentence):
@@ -253,10 +253,10 @@ async def test_a_stack_that_nobody_sees_takes_no_cards(
         ),
     ],
 )
-async def test_the_thing_that_is_missing_is_named(
+async def test_missing_parent_is_named(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: Call, path: str, sentence: str
 ) -> None:
-    """Not what was to be made there."""
+    """The error names the missing parent, not the object to create."""
     fake.on("GET", CARD, answer(json=card()))
     for method in ("POST", "PUT"):
         fake.on(method, path, refused(403, "Permission denied"))
@@ -285,7 +285,7 @@ def label(**changes: Any) -> dict[str, Any]:
 async def test_times_are_sent_in_utc(
     nextcloud: Nextcloud, fake: FakeNextcloud, zone: str, written: str, stored: str
 ) -> None:
-    """Deck drops the offset of a time; without one it is meant in the person's zone, as in the calendar."""
+    """Deck drops the offset of a time; without one the user's zone applies, as in the calendar."""
     fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": zone}))
     fake.on("GET", CARD, answer(json=card()))
     fake.on("PUT", CARD, answer(json=card()))
@@ -296,8 +296,8 @@ async def test_times_are_sent_in_utc(
     assert sent(fake)["duedate"] == stored
 
 
-async def test_an_update_keeps_what_came_with_deck_1_18(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A PUT without them would clear start date and color."""
+async def test_update_preserves_start_date_and_color(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck 1.18 added them; a PUT without them would clear them."""
     newer = {"startdate": "2027-01-02T00:00:00+00:00", "color": "00ff00"}
     fake.on("GET", CARD, answer(json=card(**newer)))
     fake.on("PUT", CARD, answer(json=card()))
@@ -311,8 +311,8 @@ ASSIGNED: Final = [
 ]
 
 
-async def test_assigning_again_asks_for_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck would refuse what is already so; a group of that name is somebody else."""
+async def test_assigning_again_sends_no_request(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck refuses a repeated assignment; a group with the same name is another assignee."""
     fake.on("GET", CARD, answer(json=card(assignedUsers=ASSIGNED)))
     fake.on("PUT", f"{CARD}/assignUser", answer(json={}))
     await deck.assign_user(nextcloud, PLACE, "bob")
@@ -321,8 +321,8 @@ async def test_assigning_again_asks_for_nothing(nextcloud: Nextcloud, fake: Fake
     assert len(fake.asked("PUT")) == 1
 
 
-async def test_ending_an_assignment(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Somebody to whom the card is not assigned is an error that says to whom it is."""
+async def test_unassigning_unassigned_user_is_an_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error lists the users to whom the card is assigned."""
     fake.on("GET", CARD, answer(json=card(assignedUsers=ASSIGNED)))
     fake.on("PUT", f"{CARD}/unassignUser", answer(json={}))
     await deck.unassign_user(nextcloud, PLACE, "bob")
@@ -334,8 +334,8 @@ async def test_ending_an_assignment(nextcloud: Nextcloud, fake: FakeNextcloud) -
         await deck.unassign_user(nextcloud, PLACE, "bob")
 
 
-async def test_moving_names_the_target_twice(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """With user_oidc enabled Deck takes the stack from the path, without it from the body."""
+async def test_move_sends_target_stack_in_path_and_body(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """With user_oidc enabled Deck reads the stack from the path, otherwise from the body."""
     fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()]), stack(id=10)]))
     fake.on("PUT", f"{BOARDS}/2/stacks/10/cards/11/reorder", answer(json=[]))
     await deck.reorder_card(nextcloud, PLACE, order=0, target_stack_id=10)
@@ -351,10 +351,10 @@ async def test_moving_names_the_target_twice(nextcloud: Nextcloud, fake: FakeNex
         pytest.param(CardPath(2, 10, 11), 9, 0, "^There is no card 11 in stack 10", id="from another stack"),
     ],
 )
-async def test_moving_needs_to_know_where(
+async def test_move_to_unknown_stack_or_other_board_is_refused(
     nextcloud: Nextcloud, fake: FakeNextcloud, place: CardPath, target: int, order: int, sentence: str
 ) -> None:
-    """A mistaken id moves nothing; onto another board a card would take labels that are not there."""
+    """A wrong id moves nothing; on another board the card would have labels that don't exist there."""
     fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card()]), stack(id=10)]))
     with pytest.raises(NextcloudMCPError, match=sentence):
         await deck.reorder_card(nextcloud, place, order=order, target_stack_id=target)
@@ -377,18 +377,18 @@ STACK_CHANGES: Final[dict[str, Call]] = {
         pytest.param({"deletedAt": 1795447683}, "Stack 9 is deleted", id="in the trash"),
     ],
 )
-async def test_a_stack_elsewhere_is_left_alone(
+async def test_stack_of_other_board_is_not_changed(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: str, fields: dict[str, int], sentence: str
 ) -> None:
-    """Deck would delete it, or move it to the board of the path."""
+    """Deck would delete it, or move it to the board in the path."""
     fake.on("GET", STACK, answer(json=stack(**fields)))
     with pytest.raises(NextcloudMCPError, match=sentence):
         await STACK_CHANGES[change](nextcloud)
     assert [request.method for request in fake.requests] == ["GET"]
 
 
-async def test_a_stack_keeps_what_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Title and order are both sent; the one that is None as it was."""
+async def test_stack_update_preserves_other_field(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Title and order are both sent; the omitted one is unchanged."""
     fake.on("GET", STACK, answer(json=stack()))
     fake.on("PUT", STACK, answer(json=stack()))
     await deck.update_stack(nextcloud, 2, 9, title="New", order=None)
@@ -397,8 +397,8 @@ async def test_a_stack_keeps_what_is_not_changed(nextcloud: Nextcloud, fake: Fak
     assert sent(fake) == {"title": "To do", "order": 0}
 
 
-async def test_a_label_keeps_what_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Title and color are both sent; a color may have its #."""
+async def test_label_update_preserves_other_field(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Title and color are both sent; a color may start with `#`."""
     path = f"{BOARDS}/2/labels/6"
     fake.on("GET", path, answer(json=LABEL))
     fake.on("PUT", path, answer(json=LABEL))
@@ -408,8 +408,8 @@ async def test_a_label_keeps_what_is_not_changed(nextcloud: Nextcloud, fake: Fak
     assert sent(fake) == {"title": "Later", "color": "aa00aa"}
 
 
-async def test_another_board_s_label_is_left_alone(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deck finds it under any board's path, and would delete it."""
+async def test_label_of_other_board_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Deck finds a label under any board's path, and would delete it."""
     fake.on("GET", f"{BOARDS}/3/labels/6", answer(json=LABEL))
     with pytest.raises(InvalidArgumentError, match="label 6 is on board 2"):
         await deck.delete_label(nextcloud, 3, 6)
@@ -417,8 +417,8 @@ async def test_another_board_s_label_is_left_alone(nextcloud: Nextcloud, fake: F
 
 
 @pytest.mark.parametrize("color", ["red", "#fff", "ff00zz", "", "ff0000ff"])
-async def test_a_color_is_six_digits(nextcloud: Nextcloud, fake: FakeNextcloud, color: str) -> None:
-    """Deck takes any six characters for a color; here only colors are."""
+async def test_color_must_be_six_hex_digits(nextcloud: Nextcloud, fake: FakeNextcloud, color: str) -> None:
+    """Deck accepts any six characters as a color; this server accepts hex digits only."""
     with pytest.raises(InvalidArgumentError, match=r"^Invalid color .*: pass six hexadecimal digits"):
         await deck.create_board(nextcloud, title="x", color=color)
     assert fake.requests == []
@@ -450,10 +450,10 @@ async def test_a_color_is_six_digits(nextcloud: Nextcloud, fake: FakeNextcloud, 
         pytest.param(answer(200, json={"id": 2}), NextcloudUnavailableError, "unexpected form", id="no board"),
     ],
 )
-async def test_refusals(
+async def test_refusal_error_quotes_deck(
     nextcloud: Nextcloud, fake: FakeNextcloud, response: Answer, error: type[Exception], sentence: str
 ) -> None:
-    """Each says what Deck says, and what that can mean."""
+    """Each error quotes Deck and explains the likely cause."""
     fake.on("GET", f"{BOARDS}/2", response)
     with pytest.raises(error, match=sentence):
         await deck.board(nextcloud, 2)

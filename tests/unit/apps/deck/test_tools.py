@@ -1,4 +1,4 @@
-"""`tools.deck`: the tools for Nextcloud Deck, called as a client calls them."""
+"""`apps.deck.tools`: the tools for Nextcloud Deck, called through MCP."""
 
 import json
 from typing import Any, Final
@@ -30,7 +30,7 @@ def cards(count: int, **fields: Any) -> list[dict[str, Any]]:
 
 
 async def test_lists_boards_in_pages(server: Server) -> None:
-    """A cursor leads on to the rest."""
+    """A cursor leads to the next page."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board(id=number) for number in (1, 2, 3)]))
     first = await server.use("deck_get_boards", {"limit": 2})
     last = await server.use("deck_get_boards", {"limit": 2, "cursor": first["next_cursor"]})
@@ -39,7 +39,7 @@ async def test_lists_boards_in_pages(server: Server) -> None:
 
 
 async def test_reads_a_board(server: Server) -> None:
-    """By Deck's own names."""
+    """The fields have Deck's own names."""
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(labels=[LABEL])))
     read = await server.use("deck_get_board", {"board_id": 2})
     assert (read["title"], read["ETag"], read["permissions"]["PERMISSION_EDIT"]) == ("Project", "e2", True)
@@ -47,8 +47,8 @@ async def test_reads_a_board(server: Server) -> None:
     assert (await server.use("deck_get_labels", {"board_id": 2}))["result"] == [LABEL]
 
 
-async def test_a_whole_board_in_pages(server: Server) -> None:
-    """Pages count cards, and every page has all stacks, so that an empty one is seen to be empty."""
+async def test_board_is_paged_by_cards(server: Server) -> None:
+    """Pages count cards, and every page has all stacks, so that empty stacks are visible."""
     both = [stack(order=1, cards=cards(3)), stack(id=10, order=2), stack(id=12, order=3, cards=[card(id=99)])]
     server.nextcloud.on("GET", STACKS, answer(json=both))
     pages, cursor = [], ""
@@ -61,7 +61,7 @@ async def test_a_whole_board_in_pages(server: Server) -> None:
 
 @pytest.mark.parametrize("tool", ["deck_get_stack", "deck_get_cards"])
 async def test_a_stack_in_pages(server: Server, tool: str) -> None:
-    """A stack's cards come by a hundred; an empty stack has none."""
+    """Cards of a stack come in pages of a hundred; an empty stack has none."""
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=cards(150)), stack(id=10)]))
     where = {"board_id": 2, "stack_id": 9}
     field = "result" if tool == "deck_get_cards" else "cards"
@@ -72,8 +72,8 @@ async def test_a_stack_in_pages(server: Server, tool: str) -> None:
     assert (await server.use(tool, where | {"stack_id": 10}))[field] == []
 
 
-async def test_lists_leave_out_long_descriptions(server: Server) -> None:
-    """Whole or not at all: what is cut could be written back. The card itself has it."""
+async def test_lists_omit_long_descriptions(server: Server) -> None:
+    """Descriptions are whole or absent, since a cut one could be written back; the card itself has it."""
     texts = ["", "x" * (MAX_LISTED_DESCRIPTION - 1), "x" * MAX_LISTED_DESCRIPTION]
     listed = [card(id=number, description=text) for number, text in enumerate(texts)]
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=listed)]))
@@ -83,8 +83,8 @@ async def test_lists_leave_out_long_descriptions(server: Server) -> None:
     assert (await server.use("deck_get_card", AT))["description"] == "x" * MAX_LISTED_DESCRIPTION
 
 
-async def test_a_page_of_cards_is_not_too_much(server: Server) -> None:
-    """A hundred cards with descriptions, a label and somebody assigned stay under 100 kB."""
+async def test_page_of_cards_is_small(server: Server) -> None:
+    """A hundred cards with descriptions, a label and an assignee stay under 100 kB."""
     full = cards(
         500,
         description="x" * (MAX_LISTED_DESCRIPTION - 1),
@@ -135,10 +135,10 @@ PARTICIPANT: Final = {"participant": {"primaryKey": "bob", "uid": "bob", "displa
         ),
     ],
 )
-async def test_creates(
+async def test_creation_returns_created_object(
     server: Server, tool: str, arguments: dict[str, Any], path: str, row: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """One request, and for a card the reading of its stack; the answer has what was made."""
+    """One request creates it, after the stack is read for a card; the result has the created object."""
     server.nextcloud.on("POST", path, answer(json=row))
     result = await server.use(tool, arguments)
     assert {name: result[name] for name in expected} == expected
@@ -146,8 +146,8 @@ async def test_creates(
     assert server.nextcloud.asked("GET") == ([f"GET {STACK}"] if "card" in tool else [])
 
 
-async def test_a_resource_lists_all(server: Server) -> None:
-    """It has no pages and no cursor, and long descriptions stay."""
+async def test_resource_lists_all_entries(server: Server) -> None:
+    """A resource has no pages and no cursor, and includes long descriptions."""
     long = "x" * MAX_LISTED_DESCRIPTION
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=cards(150, description=long))]))
     read = json.loads((await server.contents("nc://Deck/boards/2/stacks/9/cards"))["text"])
@@ -155,8 +155,8 @@ async def test_a_resource_lists_all(server: Server) -> None:
     assert {each["description"] for each in read} == {long}
 
 
-async def test_a_new_card_is_sent_whole(server: Server) -> None:
-    """With Deck's names and defaults; a due date that is none is refused before."""
+async def test_new_card_has_defaults_of_deck(server: Server) -> None:
+    """The request has Deck's names and defaults; an invalid due date is refused before."""
     server.nextcloud.on("POST", f"{STACK}/cards", answer(json=card()))
     where = {"board_id": 2, "stack_id": 9, "title": "Write"}
     await server.use("deck_create_card", where | {"duedate": "2027-01-31"})
@@ -185,10 +185,10 @@ async def test_a_new_card_is_sent_whole(server: Server) -> None:
         ("deck_unassign_user_from_card", {"user_id": "eve"}, "PUT", "/unassignUser", {"userId": "eve"}),
     ],
 )
-async def test_changes_a_card(
+async def test_updates_a_card(
     server: Server, tool: str, arguments: dict[str, Any], method: str, action: str, body: dict[str, Any] | None
 ) -> None:
-    """The card and its stack are read, the card is changed, and named in the answer."""
+    """The card and its stack are read, the card is changed, and the result names it."""
     assigned = {
         "id": 1,
         "type": 0,
@@ -211,8 +211,8 @@ NOT_ON_BOARD: Final = answer(400, json={"status": 400, "message": "The user is n
 
 
 @pytest.mark.parametrize("called", ["Bob Builder", "BOB", "bob@example.org"])
-async def test_people_are_assigned_by_what_they_are_called(server: Server, called: str) -> None:
-    """By their name on the board, or their mail address; Deck itself knows uids alone."""
+async def test_assigns_users_by_name_or_address(server: Server, called: str) -> None:
+    """Names on the board and mail addresses are accepted; Deck itself accepts user ids only."""
     server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
     server.nextcloud.on("GET", CARD, answer(json=card()))
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
@@ -224,8 +224,8 @@ async def test_people_are_assigned_by_what_they_are_called(server: Server, calle
 
 
 @pytest.mark.parametrize("called", ["Bob Builder", "bob@example.org"])
-async def test_an_assignment_ends_by_what_people_are_called(server: Server, called: str) -> None:
-    """The names are those on the card, whose people may have left the board."""
+async def test_unassigns_users_by_name(server: Server, called: str) -> None:
+    """Names are looked up on the card, since assignees may have left the board."""
     server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder"))
     assignment = {"id": 1, "type": 0, "cardId": 11, "participant": ON_BOARD[0]}
     server.nextcloud.on("GET", CARD, answer(json=card(assignedUsers=[assignment])))
@@ -234,15 +234,15 @@ async def test_an_assignment_ends_by_what_people_are_called(server: Server, call
     assert json.loads(server.nextcloud.requests[-1].content) == {"userId": "bob"}
 
 
-async def test_nobody_is_assigned(server: Server) -> None:
-    """The sentence is plain."""
+async def test_unassigning_without_assignees_is_an_error(server: Server) -> None:
+    """The error says that the card has no assignee."""
     server.nextcloud.on("GET", CARD, answer(json=card()))
     said = await server.misuse("deck_unassign_user_from_card", AT | {"user_id": "alice"})
     assert said == "No assignee 'alice': no assignee exists here."
 
 
-async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:
-    """The sentence lists who is; a token that may not read boards is not told."""
+async def test_assigning_non_member_is_refused(server: Server) -> None:
+    """The error lists the board's members, unless the token may not read boards."""
     server.nextcloud.on("GET", CARD, answer(json=card()))
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
     server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
@@ -254,8 +254,8 @@ async def test_who_is_not_on_the_board_is_refused(server: Server) -> None:
     assert "No person on the board 'eve': pass the id of a person on the board." in said
 
 
-async def test_people_are_looked_for_by_tokens_that_may_share(server: Server) -> None:
-    """Without that scope a mail address stays as it is, and nobody is asked who has it."""
+async def test_user_lookup_requires_sharing_scope(server: Server) -> None:
+    """Without that scope a mail address is passed on unchanged and not looked up."""
     server.nextcloud.on("GET", CARD, answer(json=card()))
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(users=ON_BOARD)))
     server.nextcloud.on("PUT", f"{CARD}/assignUser", NOT_ON_BOARD)
@@ -265,7 +265,7 @@ async def test_people_are_looked_for_by_tokens_that_may_share(server: Server) ->
 
 
 async def test_moves_a_card(server: Server) -> None:
-    """The answer says where it is now."""
+    """The result has the card's new stack."""
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=[card()]), stack(id=10)]))
     server.nextcloud.on("PUT", f"{STACKS}/10/cards/11/reorder", answer(json=[]))
     result = await server.use("deck_reorder_card", AT | {"order": 0, "target_stack_id": 10})
@@ -281,10 +281,10 @@ async def test_moves_a_card(server: Server) -> None:
         ("deck_delete_label", {"label_id": 6}, f"{BOARDS}/2/labels/6", LABEL, "DELETE"),
     ],
 )
-async def test_changes_stacks_and_labels(
+async def test_updates_stacks_and_labels(
     server: Server, tool: str, thing: dict[str, int], path: str, row: dict[str, Any], method: str
 ) -> None:
-    """They are read before, and named in the answer."""
+    """They are read first, and the result names them."""
     server.nextcloud.on("GET", path, answer(json=row))
     server.nextcloud.on(method, path, answer(json=row))
     result = await server.use(tool, {"board_id": 2} | thing)
@@ -294,7 +294,7 @@ async def test_changes_stacks_and_labels(
 
 
 async def test_reads_a_label(server: Server) -> None:
-    """One label."""
+    """The result has the one label."""
     server.nextcloud.on("GET", f"{BOARDS}/2/labels/6", answer(json=LABEL))
     assert await server.use("deck_get_label", {"board_id": 2, "label_id": 6}) == LABEL
 
@@ -312,8 +312,8 @@ async def test_reads_a_label(server: Server) -> None:
         ("nc://Deck/boards/2/labels/6", f"{BOARDS}/2/labels/6", LABEL, "Soon"),
     ],
 )
-async def test_resources(server: Server, uri: str, path: str, row: Any, title: str) -> None:
-    """What is listed is a bare JSON list, as clients of the seed project know it; else it is what the tool gives."""
+async def test_resources_return_the_contracts_json(server: Server, uri: str, path: str, row: Any, title: str) -> None:
+    """Lists are bare JSON lists as in the seed project; other resources equal the tool's result."""
     server.nextcloud.on("GET", path, answer(json=row))
     read = json.loads((await server.contents(uri))["text"])
     is_list = not uri.rpartition("/")[2].isdecimal()
@@ -334,8 +334,8 @@ async def test_resources(server: Server, uri: str, path: str, row: Any, title: s
         pytest.param("label_id", "soon", ["6"], id="a label"),
     ],
 )
-async def test_ids_are_completed(server: Server, variable: str, value: str, proposed: list[str]) -> None:
-    """By what the id starts with, or by what people call the thing."""
+async def test_ids_are_completed_by_id_or_name(server: Server, variable: str, value: str, proposed: list[str]) -> None:
+    """Completion matches the start of the id or the title."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board()]))
     server.nextcloud.on("GET", f"{BOARDS}/2", answer(json=board(labels=[LABEL])))
     server.nextcloud.on("GET", STACKS, answer(json=[stack(cards=[card()])]))

@@ -1,4 +1,4 @@
-"""`nextcloud.search`: WebDAV SEARCH (RFC 5323), as Nextcloud 32 answers."""
+"""`apps.files.search`: WebDAV SEARCH (RFC 5323), as Nextcloud 32 answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -31,7 +31,7 @@ def asked(fake: FakeNextcloud, path: str) -> list[str]:
 
 
 async def test_finds_files_and_folders(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Each comes as in a listing, from the user's root; the request is XML, to the one address that searches."""
+    """Entries look as in a listing, with paths from the user's root; the XML goes to the one search URL."""
     fake.on("SEARCH", DAV, hits(dav_folder(f"{FILES}/a%20b/"), dav_file(f"{FILES}/a%20b/c.txt")))
     found, next_start = await search.search(nextcloud, "", FileFilter(), start=0, limit=9)
     assert [(file.path, file.is_directory, file.etag) for file in found] == [
@@ -42,8 +42,8 @@ async def test_finds_files_and_folders(nextcloud: Nextcloud, fake: FakeNextcloud
     assert fake.requests[-1].headers["Content-Type"] == "text/xml"
 
 
-async def test_finds_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """An empty answer is no error."""
+async def test_empty_result_is_no_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An empty multistatus is an empty list."""
     fake.on("SEARCH", DAV, hits())
     assert await search.search(nextcloud, "", FileFilter(), start=0, limit=9) == ([], None)
 
@@ -63,8 +63,8 @@ def pages_of(rows: list[str], folder: str) -> Answer:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 6])
-async def test_pages_neither_repeat_nor_miss(nextcloud: Nextcloud, fake: FakeNextcloud, count: int, limit: int) -> None:
-    """Wherever the folder that is searched is counted, each entry comes once, and every page but the last is full."""
+async def test_pages_have_each_entry_once(nextcloud: Nextcloud, fake: FakeNextcloud, count: int, limit: int) -> None:
+    """Each entry comes once and all pages but the last are full, whether or not the folder itself is counted."""
     names = [str(number) for number in range(count)]
     orders = [names, *([*names[:place], "folder", *names[place:]] for place in range(count + 1))]
     for rows in orders:
@@ -85,16 +85,18 @@ async def test_pages_neither_repeat_nor_miss(nextcloud: Nextcloud, fake: FakeNex
     ],
     ids=["root", "delimiters"],
 )
-async def test_the_folder_is_named_as_it_is(nextcloud: Nextcloud, fake: FakeNextcloud, folder: str, scope: str) -> None:
-    """The scope is a path below the user's own root, as text in XML; it is not percent-encoded."""
+async def test_scope_is_unencoded_path_below_user_root(
+    nextcloud: Nextcloud, fake: FakeNextcloud, folder: str, scope: str
+) -> None:
+    """The scope is XML text below the user's own root and is not percent-encoded."""
     fake.on("GET", USER_PATH, ocs_user("alice@example.org & x"))
     fake.on("SEARCH", DAV, hits())
     await search.search(nextcloud, folder, FileFilter(), start=0, limit=9)
     assert asked(fake, f"{SEARCH}/{D}from/{D}scope/{D}href") == [scope]
 
 
-async def test_a_folder_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nobody searches above their own root."""
+async def test_path_traversal_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """No search starts above the user's own root."""
     with pytest.raises(InvalidArgumentError, match=r"without '\.' and '\.\.'"):
         await search.search(nextcloud, "../bob", FileFilter(), start=0, limit=9)
     assert fake.asked() == []
@@ -126,10 +128,10 @@ CONDITIONS: Final[Mapping[str, tuple[FileFilter, list[tuple[str, str, str]]]]] =
 
 
 @pytest.mark.parametrize(("wanted", "conditions"), CONDITIONS.values(), ids=CONDITIONS.keys())
-async def test_what_is_wanted_becomes_conditions(
+async def test_criteria_become_search_conditions(
     nextcloud: Nextcloud, fake: FakeNextcloud, wanted: FileFilter, conditions: list[tuple[str, str, str]]
 ) -> None:
-    """Each is one comparison, in one `d:and`; nothing that a caller writes becomes anything but text."""
+    """Each criterion is one comparison in one `d:and`; input is always escaped as text."""
     fake.on("SEARCH", DAV, hits())
     await search.search(nextcloud, "", wanted, start=0, limit=9)
     (both,) = fromstring(fake.requests[-1].content).iterfind(f"{SEARCH}/{D}where/{D}and")
@@ -142,8 +144,8 @@ def _comparison(element: Any) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("mime_type", ["pdf", "%", "%pdf%", "image/p%", "/png", "image/", "a/b/c"])
-async def test_a_type_of_another_form_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, mime_type: str) -> None:
-    """Nextcloud would answer 500; the caller learns how to write it."""
+async def test_invalid_media_type_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, mime_type: str) -> None:
+    """Nextcloud would answer 500; the error shows the expected format."""
     with pytest.raises(InvalidArgumentError, match="write mime_type like image/png"):
         await search.search(nextcloud, "", FileFilter(mime_type=mime_type), start=0, limit=9)
     assert fake.asked("SEARCH") == []
@@ -159,25 +161,25 @@ FAILURES: Final[Mapping[str, tuple[Answer, type[NextcloudError | InvalidArgument
 
 
 @pytest.mark.parametrize(("answered", "error", "sentence"), FAILURES.values(), ids=FAILURES.keys())
-async def test_a_search_that_fails(
+async def test_failed_search_names_folder_or_nextcloud(
     nextcloud: Nextcloud, fake: FakeNextcloud, answered: Answer, error: type[Exception], sentence: str
 ) -> None:
-    """What is wrong with the folder is said of the folder; the rest is Nextcloud's fault."""
+    """A problem with the folder names the folder; any other failure is Nextcloud's."""
     fake.on("SEARCH", DAV, answered)
     with pytest.raises(error, match=sentence):
         await search.search(nextcloud, "d", FileFilter(), start=0, limit=9)
 
 
-async def test_a_time_without_an_offset_is_the_persons(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """It is meant in the zone that they have set in Nextcloud, as everywhere else."""
+async def test_time_without_offset_uses_user_zone(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The zone is the one set in Nextcloud, as everywhere else."""
     fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "Europe/Berlin"}))
     fake.on("SEARCH", DAV, hits())
     await search.search(nextcloud, "", FileFilter(modified_after=NOON.replace(tzinfo=None)), start=0, limit=9)
     assert b"2026-01-02T11:00:00Z" in fake.requests[-1].content
 
 
-async def test_a_time_beyond_all_years_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """In UTC it has no date."""
+async def test_time_out_of_range_in_utc_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The time has no valid date in UTC."""
     early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
     with pytest.raises(InvalidArgumentError, match="is out of range: pass a year from 1 to 9999"):
         await search.search(nextcloud, "", FileFilter(modified_after=early), start=0, limit=9)

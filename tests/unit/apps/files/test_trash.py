@@ -1,4 +1,4 @@
-"""`nextcloud.trash`: the trash over WebDAV, as Nextcloud 32 answers."""
+"""`apps.files.trash`: the trash over WebDAV, as Nextcloud 32 answers."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -16,7 +16,7 @@ TRASH: Final = "/remote.php/dav/trashbin/alice/trash"
 
 
 async def test_lists_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The latest first, with where it was; the trash itself is not among it."""
+    """The latest deletion comes first, with its original path; the trash folder itself is not listed."""
     content = multistatus(
         dav_folder(f"{TRASH}/"),
         dav_trashed(f"{TRASH}/gr%c3%bc%c3%9fe.txt.d1795448411", "d/grüße.txt", 1795448411),
@@ -35,16 +35,16 @@ async def test_lists_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> Non
     }
 
 
-async def test_a_nextcloud_without_a_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The app can be switched off; the sentence says what that means."""
+async def test_disabled_trash_is_reported(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The trash app can be disabled; the error says what that means."""
     fake.on("PROPFIND", TRASH, answer(404))
     fake.on("PROPFIND", PRINCIPAL, answer(207, content=multistatus()))
     with pytest.raises(NotFoundError, match="no trash: what is deleted is gone"):
         await trash.list_trash(nextcloud)
 
 
-async def test_an_account_that_is_not_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud answers 404 to that, too, and the sentence is not about the trash."""
+async def test_missing_account_is_not_a_missing_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud also answers 404 for a missing account, and the error does not mention the trash."""
     unknown = dav_error(r"Sabre\DAV\Exception\NotFound", "Principal with name alice not found")
     fake.on("PROPFIND", TRASH, answer(404, content=unknown))
     fake.on("PROPFIND", PRINCIPAL, answer(404, content=unknown))
@@ -53,8 +53,8 @@ async def test_an_account_that_is_not_there(nextcloud: Nextcloud, fake: FakeNext
     assert "no trash" not in str(refused.value)
 
 
-async def test_puts_something_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """By its name in the trash, percent-encoded."""
+async def test_restores_an_entry(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The request uses the name in the trash, percent-encoded."""
     fake.on("MOVE", f"{TRASH}/a%20b%3F.d17", answer(201))
     await trash.restore(nextcloud, "a b?.d17")
     destination = fake.requests[-1].headers["Destination"]
@@ -62,15 +62,15 @@ async def test_puts_something_back(nextcloud: Nextcloud, fake: FakeNextcloud) ->
 
 
 @pytest.mark.parametrize("trash_id", ["", ".", "..", "../../files/alice/a", "a/b"])
-async def test_an_id_that_is_a_path_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, trash_id: str) -> None:
-    """An id leads to the trash and nowhere else."""
+async def test_path_as_id_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, trash_id: str) -> None:
+    """An id can't lead out of the trash."""
     with pytest.raises(InvalidArgumentError, match="Invalid trash_id"):
         await trash.restore(nextcloud, trash_id)
     assert fake.asked() == []
 
 
-async def test_what_is_not_in_the_trash(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The sentence names it."""
+async def test_unknown_entry_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names the entry."""
     fake.on("MOVE", f"{TRASH}/a.d17", answer(404))
     with pytest.raises(NotFoundError, match=r"did not find 'a\.d17' in the trash"):
         await trash.restore(nextcloud, "a.d17")

@@ -1,4 +1,4 @@
-"""`nextcloud.webdav`: files over WebDAV (RFC 4918), as Nextcloud 32 answers."""
+"""`apps.files.webdav`: files over WebDAV (RFC 4918), as Nextcloud 32 answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -59,10 +59,10 @@ PATHS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize(("path", "url"), PATHS.values(), ids=PATHS.keys())
-async def test_a_path_is_encoded_once_and_stays_below_the_users_root(
+async def test_path_is_encoded_and_below_user_root(
     nextcloud: Nextcloud, fake: FakeNextcloud, path: str, url: str
 ) -> None:
-    """Every character of a name arrives as it is, and no name can lead elsewhere."""
+    """Every character of a name arrives unchanged, and no name leads elsewhere."""
     fake.on("PROPFIND", FILES + url, answer(404))
     with pytest.raises(NotFoundError):
         await webdav.list_directory(nextcloud, path)
@@ -70,8 +70,8 @@ async def test_a_path_is_encoded_once_and_stays_below_the_users_root(
 
 
 @pytest.mark.parametrize("path", ["..", ".", "a/../b", "../bob/x", "a/.", "/./a", "a/..", "a\0b", "a/b\0/../c"])
-async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
-    """Nothing is asked of Nextcloud for a path with `.`, `..` or NUL, as source or as destination."""
+async def test_path_traversal_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
+    """Paths with `.`, `..` or NUL send no request, as source or as destination."""
     calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: webdav.list_directory(nextcloud, path),
         lambda: webdav.read_file(nextcloud, path, length=9),
@@ -90,8 +90,8 @@ async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNex
 
 
 @pytest.mark.parametrize("root", ["", "/", "//"])
-async def test_the_root_is_not_deleted_or_moved(nextcloud: Nextcloud, fake: FakeNextcloud, root: str) -> None:
-    """An empty path must not cost anybody all their files."""
+async def test_root_can_not_be_deleted_or_moved(nextcloud: Nextcloud, fake: FakeNextcloud, root: str) -> None:
+    """An empty path must not delete all files of a user."""
     calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: webdav.delete(nextcloud, root),
         lambda: webdav.move(nextcloud, root, "b", overwrite=True),
@@ -106,7 +106,7 @@ async def test_the_root_is_not_deleted_or_moved(nextcloud: Nextcloud, fake: Fake
 
 
 async def test_lists_a_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Files and folders come with what Nextcloud says of them; the folder itself is not among them."""
+    """Files and folders come with their properties; the folder itself is not listed."""
     fake.on(
         "PROPFIND",
         f"{FILES}/Photos",
@@ -142,8 +142,8 @@ async def test_lists_a_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None
     assert fake.requests[-1].headers["Depth"] == "1"
 
 
-async def test_an_empty_folder_has_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Only the folder itself is in the answer then."""
+async def test_empty_folder_is_empty_list(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The response then contains only the folder itself."""
     fake.on("PROPFIND", FILES, propfind(dav_folder(f"{FILES}/")))
     assert await webdav.list_directory(nextcloud, "") == []
 
@@ -160,17 +160,17 @@ async def test_an_empty_folder_has_nothing(nextcloud: Nextcloud, fake: FakeNextc
         pytest.param(f"{FILES}{FILES}/x", f"{FILES}/x", id="a folder named like the root"),
     ],
 )
-async def test_a_path_comes_back_as_the_user_sees_it(
+async def test_href_becomes_decoded_relative_path(
     nextcloud: Nextcloud, fake: FakeNextcloud, href: str, path: str
 ) -> None:
-    """An href is decoded once and begins at the user's root, so that it can be handed back as an argument."""
+    """An href is decoded once and made relative to the user's root, so it can be passed as an argument."""
     fake.on("PROPFIND", FILES, propfind(dav_folder(f"{FILES}/"), dav_file(href)))
     (file,) = await webdav.list_directory(nextcloud, "")
     assert (file.path, file.name) == (path, path.rpartition("/")[2])
 
 
-async def test_the_user_id_is_nextclouds(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Files lie under the id that Nextcloud tells, encoded, whatever the token calls the person."""
+async def test_user_id_comes_from_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Paths use the encoded user id from Nextcloud, whatever name the token has."""
     root = "/remote.php/dav/files/alice%40example.org%20%26%20x"
     fake.on("GET", USER_PATH, ocs_user("alice@example.org & x"))
     fake.on("PROPFIND", f"{root}/d", propfind(dav_folder(f"{root}/d/"), dav_file(f"{root}/d/a")))
@@ -178,15 +178,15 @@ async def test_the_user_id_is_nextclouds(nextcloud: Nextcloud, fake: FakeNextclo
     assert file.path == "/d/a"
 
 
-async def test_listing_a_file_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A file has no listing; the caller learns that it is one."""
+async def test_listing_a_file_is_an_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error says that the path is a file."""
     fake.on("PROPFIND", f"{FILES}/a.txt", propfind(dav_file(f"{FILES}/a.txt")))
     with pytest.raises(InvalidArgumentError, match=r"/a\.txt is a file"):
         await webdav.list_directory(nextcloud, "a.txt")
 
 
-async def test_listing_what_is_not_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A folder that is missing is named."""
+async def test_listing_missing_folder_is_an_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names the missing folder."""
     fake.on("PROPFIND", f"{FILES}/x", answer(404))
     with pytest.raises(NotFoundError, match="did not find /x"):
         await webdav.list_directory(nextcloud, "x")
@@ -203,8 +203,10 @@ NO_XML: Final[Mapping[str, bytes]] = {
 
 
 @pytest.mark.parametrize("content", NO_XML.values(), ids=NO_XML.keys())
-async def test_what_is_no_multistatus_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud, content: bytes) -> None:
-    """An answer that is not WebDAV comes from something in front of Nextcloud; entities are never resolved."""
+async def test_response_without_multistatus_is_outage(
+    nextcloud: Nextcloud, fake: FakeNextcloud, content: bytes
+) -> None:
+    """Such a response comes from a proxy in front of Nextcloud; XML entities are never resolved."""
     fake.on("PROPFIND", FILES, answer(207, content=content))
     with pytest.raises(NextcloudUnavailableError, match="WebDAV"):
         await webdav.list_directory(nextcloud, "")
@@ -221,18 +223,18 @@ ETAGS: Final[Mapping[str, tuple[dict[str, str], str]]] = {
 
 
 @pytest.mark.parametrize(("headers", "etag"), ETAGS.values(), ids=ETAGS.keys())
-async def test_reads_a_file_with_an_etag_that_can_be_used(
+async def test_reads_bytes_and_etag(
     nextcloud: Nextcloud, fake: FakeNextcloud, headers: dict[str, str], etag: str
 ) -> None:
-    """Content comes as bytes, with the ETag as Nextcloud means it, which a later write can name."""
+    """The content is bytes, with the unencoded ETag that a later write can pass."""
     fake.on("PROPFIND", f"{FILES}/a.txt", propfind(dav_file(f"{FILES}/a.txt")))
     fake.on("GET", f"{FILES}/a.txt", answer(content=b"hello\n", headers=headers))
     file = await webdav.read_file(nextcloud, "a.txt", length=6)
     assert (file.content, file.content_type, file.etag) == (b"hello\n", "text/plain", etag)
 
 
-async def test_a_file_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Without a media type, the most general one (RFC 9110 section 8.3)."""
+async def test_missing_media_type_is_octet_stream(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without a media type the most general one applies (RFC 9110 section 8.3)."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", content_type="")))
     fake.on("GET", f"{FILES}/a", answer(content=b"x"))
     assert (await webdav.read_file(nextcloud, "a", length=6)).content_type == "application/octet-stream"
@@ -247,10 +249,10 @@ PIECES: Final[Mapping[str, tuple[int, int, str, bytes]]] = {
 
 @pytest.mark.parametrize(("offset", "length", "asked", "content"), PIECES.values(), ids=PIECES.keys())
 @pytest.mark.parametrize("status", [206, 200], ids=["a piece", "the whole, as servers may answer"])
-async def test_reads_a_piece(
+async def test_reads_a_byte_range(
     nextcloud: Nextcloud, fake: FakeNextcloud, offset: int, length: int, asked: str, content: bytes, status: int
 ) -> None:
-    """No more is fetched than is asked for (RFC 9110 section 14.2), and the size is the whole file's."""
+    """Only the requested bytes are fetched (RFC 9110 section 14.2); the size is that of the whole file."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
     fake.on("GET", f"{FILES}/a", answer(status, content=content if status == 206 else b"hello\n"))
     file = await webdav.read_file(nextcloud, "a", offset=offset, length=length)
@@ -258,8 +260,8 @@ async def test_reads_a_piece(
     assert fake.requests[-1].headers["Range"] == asked
 
 
-async def test_a_whole_file_is_asked_for_as_such(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What fits is fetched without a range; should it have grown meanwhile, that is told."""
+async def test_whole_file_is_read_without_range(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A file that fits is fetched without Range; if it has grown meanwhile, the result says so."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
     fake.on("GET", f"{FILES}/a", answer(content=b"hello, all\n"))
     file = await webdav.read_file(nextcloud, "a", length=6)
@@ -268,8 +270,8 @@ async def test_a_whole_file_is_asked_for_as_such(nextcloud: Nextcloud, fake: Fak
 
 
 @pytest.mark.parametrize("size", [0, 6])
-async def test_there_is_nothing_at_the_end(nextcloud: Nextcloud, fake: FakeNextcloud, size: int) -> None:
-    """A range that starts there would be a 416, so none is asked for."""
+async def test_read_at_end_sends_no_range(nextcloud: Nextcloud, fake: FakeNextcloud, size: int) -> None:
+    """A range at the end would be a 416, so no request is sent."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=size)))
     file = await webdav.read_file(nextcloud, "a", offset=size, length=9)
     assert (file.content, file.size, file.etag) == (b"", size, "68a55c7c")
@@ -277,8 +279,8 @@ async def test_there_is_nothing_at_the_end(nextcloud: Nextcloud, fake: FakeNextc
 
 
 @pytest.mark.parametrize("offset", [-1, 7])
-async def test_a_file_ends_before_the_offset(nextcloud: Nextcloud, fake: FakeNextcloud, offset: int) -> None:
-    """The sentence names the argument and the size."""
+async def test_offset_beyond_end_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, offset: int) -> None:
+    """The error names the argument and the size."""
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a", size=6)))
     with pytest.raises(InvalidArgumentError, match=f"Invalid offset {offset}: pass a number from 0 to 6"):
         await webdav.read_file(nextcloud, "a", offset=offset, length=9)
@@ -286,16 +288,16 @@ async def test_a_file_ends_before_the_offset(nextcloud: Nextcloud, fake: FakeNex
 
 
 @pytest.mark.parametrize("path", ["Photos", "", "/"])
-async def test_reading_a_folder_says_so(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
-    """Nextcloud would answer 200 with nothing; the caller learns that it is a folder."""
+async def test_reading_a_folder_is_an_error(nextcloud: Nextcloud, fake: FakeNextcloud, path: str) -> None:
+    """Nextcloud would answer 200 with an empty body; the error says that the path is a folder."""
     fake.on("PROPFIND", f"{FILES}/Photos" if path == "Photos" else FILES, propfind(dav_folder(f"{FILES}/x/")))
     with pytest.raises(InvalidArgumentError, match="is a folder, not a file"):
         await webdav.read_file(nextcloud, path, length=6)
     assert fake.asked("GET") == []
 
 
-async def test_a_new_file_overwrites_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Without an ETag a write is for a file that is not there yet."""
+async def test_write_without_etag_overwrites_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without an ETag a write creates a new file only."""
     fake.on("PUT", f"{FILES}/a", answer(201, headers={"ETag": '"new"', "OC-ETag": '"new"'}))
     written = await webdav.write_file(nextcloud, "a", b"\0\xff", content_type="image/png", etag=None)
     assert written.model_dump() == {"status_code": 201, "etag": "new"}
@@ -307,8 +309,8 @@ async def test_a_new_file_overwrites_nothing(nextcloud: Nextcloud, fake: FakeNex
 
 
 @pytest.mark.parametrize("etag", ["abc", '"abc"', 'W/"abc"', '"abc-gzip"'])
-async def test_a_replacement_is_for_what_was_read(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
-    """With an ETag, in any form in which it was seen, that file is replaced and no other."""
+async def test_write_with_etag_replaces_that_version(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The ETag is accepted in every form and replaces only the version that it names."""
     fake.on("PUT", f"{FILES}/a", answer(204))
     written = await webdav.write_file(nextcloud, "a", b"x", content_type=None, etag=etag)
     assert written.status_code == 204
@@ -325,10 +327,10 @@ CONFLICTS: Final[Mapping[str, tuple[int, str | None, str, str]]] = {
 
 
 @pytest.mark.parametrize(("status", "etag", "there", "sentence"), CONFLICTS.values(), ids=CONFLICTS.keys())
-async def test_a_write_that_would_destroy_says_what_is_there(
+async def test_refused_overwrite_shows_no_etag(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, etag: str | None, there: str, sentence: str
 ) -> None:
-    """Nothing is written, and the caller does not get the ETag of what it has not read."""
+    """Nothing is written, and the error does not contain the ETag of an unread version."""
     fake.on("PUT", f"{FILES}/a", answer(status))
     fake.on("PROPFIND", f"{FILES}/a", propfind(there))
     with pytest.raises(ConflictError, match=sentence) as refused:
@@ -337,8 +339,8 @@ async def test_a_write_that_would_destroy_says_what_is_there(
     assert len(fake.asked("PUT")) == 1
 
 
-async def test_replacing_what_is_gone_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Somebody deleted the file since it was read: Nextcloud answers 412, and the caller learns that it is gone."""
+async def test_replacing_deleted_file_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud answers 412; the error says that the file was deleted since it was read."""
     fake.on("PUT", f"{FILES}/a", answer(412))
     fake.on("PROPFIND", f"{FILES}/a", answer(404))
     with pytest.raises(NotFoundError, match="did not find /a"):
@@ -348,40 +350,40 @@ async def test_replacing_what_is_gone_says_so(nextcloud: Nextcloud, fake: FakeNe
 @pytest.mark.parametrize(
     ("status", "error"), [(404, NotFoundError), (423, LockedError), (507, QuotaExceededError)], ids=str
 )
-async def test_a_write_that_fails_names_the_file(
+async def test_failed_write_names_file_and_cause(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, error: type[Exception]
 ) -> None:
-    """A missing folder, a lock, a full storage: each its own error, about this file."""
+    """A missing folder, a lock and a full storage are different errors about this file."""
     fake.on("PUT", f"{FILES}/d/a", answer(status))
     with pytest.raises(error, match="/d/a"):
         await webdav.write_file(nextcloud, "d/a", b"x", content_type=None, etag=None)
 
 
 @pytest.mark.parametrize("status", [201, 405])
-async def test_creates_a_folder_or_finds_one(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
-    """405 is how WebDAV says that there is something of that name; where that is a folder, it is no error."""
+async def test_creating_existing_folder_is_no_error(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
+    """WebDAV answers 405 for an existing name; if that is a folder, it is no error."""
     fake.on("MKCOL", f"{FILES}/d", answer(status))
     fake.on("PROPFIND", f"{FILES}/d", propfind(dav_folder(f"{FILES}/d/")))
     assert (await webdav.create_directory(nextcloud, "d")).status_code == status
 
 
-async def test_a_file_is_no_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What is there is not what was asked for."""
+async def test_creating_folder_over_file_is_an_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The existing file is not the requested folder."""
     fake.on("MKCOL", f"{FILES}/a", answer(405))
     fake.on("PROPFIND", f"{FILES}/a", propfind(dav_file(f"{FILES}/a")))
     with pytest.raises(ConflictError, match="/a is a file, and no folder was created"):
         await webdav.create_directory(nextcloud, "a")
 
 
-async def test_a_folder_needs_the_one_above(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The next step is to create that first."""
+async def test_creating_folder_requires_parent(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error says to create the parent folder first."""
     fake.on("MKCOL", f"{FILES}/no/d", answer(409))
     with pytest.raises(ConflictError, match="folder above /no/d does not exist: create that first"):
         await webdav.create_directory(nextcloud, "no/d")
 
 
-async def test_deletes_what_is_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What is not there is an error: most often its name is mistaken, and what was meant is still there."""
+async def test_deletes_or_reports_missing_path(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A missing path is an error, since it is most often misspelled."""
     fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a"))), answer(404))
     fake.on("DELETE", f"{FILES}/a", answer(204))
     assert (await webdav.delete(nextcloud, "a")).model_dump() == {"status_code": 204, "shared_by": None}
@@ -399,10 +401,10 @@ async def test_deletes_what_is_there(nextcloud: Nextcloud, fake: FakeNextcloud) 
         pytest.param("", "false", "Alice", None, id="the person's own"),
     ],
 )
-async def test_tells_who_shared_what_is_left(
+async def test_deleting_received_share_names_owner(
     nextcloud: Nextcloud, fake: FakeNextcloud, kind: str, is_root: str, name: str, shared_by: str | None
 ) -> None:
-    """Only the share itself is left; what is in it is deleted, for all."""
+    """Deleting a share only leaves it; what is inside it is deleted for all users."""
     properties = (
         f"<nc:mount-type>{kind}</nc:mount-type><nc:is-mount-root>{is_root}</nc:is-mount-root>"
         f"<oc:owner-id>bob</oc:owner-id><oc:owner-display-name>{name}</oc:owner-display-name>"
@@ -417,7 +419,7 @@ TRANSFERS: Final = {"MOVE": webdav.move, "COPY": webdav.copy}
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-async def test_moves_and_copies(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+async def test_move_and_copy_send_absolute_destination(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
     """Destination is the absolute, encoded URL of a path of the same user (RFC 4918 section 10.3)."""
     fake.on(method, f"{FILES}/a%20b", answer(201, headers={"OC-ETag": '"e"'}))
     written = await TRANSFERS[method](nextcloud, "a b", "Grüße/100%.txt", overwrite=False)
@@ -434,10 +436,10 @@ A_FOLDER: Final = propfind(dav_folder(f"{FILES}/d/"))
 
 @pytest.mark.parametrize("method", TRANSFERS)
 @pytest.mark.parametrize(("there", "flag"), [(A_FILE, "T"), (NOTHING, "F")], ids=["a file", "nothing"])
-async def test_only_a_file_is_replaced(
+async def test_overwrite_replaces_only_existing_file(
     nextcloud: Nextcloud, fake: FakeNextcloud, method: str, there: Answer, flag: str
 ) -> None:
-    """Where there is nothing yet, nothing that comes meanwhile is replaced either."""
+    """If the destination does not exist, a file created meanwhile is not replaced either."""
     fake.on("PROPFIND", f"{FILES}/d", there)
     fake.on(method, f"{FILES}/a", answer(201))
     await TRANSFERS[method](nextcloud, "a", "d", overwrite=True)
@@ -445,8 +447,8 @@ async def test_only_a_file_is_replaced(
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-async def test_a_folder_is_never_replaced(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
-    """All that is in it would go: nothing is asked for, and the caller learns which path was meant."""
+async def test_folder_is_never_replaced(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """Its contents would be lost: no request is sent, and the error names the path."""
     fake.on("PROPFIND", f"{FILES}/d", A_FOLDER)
     with pytest.raises(ConflictError, match=r"/d is a folder, and nothing was done: .* the full new path /d/x\.txt\."):
         await TRANSFERS[method](nextcloud, "a/x.txt", "d", overwrite=True)
@@ -462,10 +464,10 @@ TAKEN: Final[Mapping[str, tuple[int, Answer, str]]] = {
 
 @pytest.mark.parametrize("method", TRANSFERS)
 @pytest.mark.parametrize(("status", "there", "sentence"), TAKEN.values(), ids=TAKEN.keys())
-async def test_a_destination_that_is_taken_or_missing(
+async def test_destination_conflict_names_destination(
     nextcloud: Nextcloud, fake: FakeNextcloud, method: str, status: int, there: Answer, sentence: str
 ) -> None:
-    """The sentence is about the destination, for the source is well; of a folder it does not offer to replace it."""
+    """The error is about the destination, not the source; it does not offer to replace a folder."""
     fake.on(method, f"{FILES}/a", answer(status))
     fake.on("PROPFIND", f"{FILES}/d", there)
     with pytest.raises(ConflictError, match=sentence):
@@ -483,7 +485,7 @@ NESTED: Final[Mapping[str, tuple[str, str, str]]] = {
 @pytest.mark.parametrize("method", TRANSFERS)
 @pytest.mark.parametrize("overwrite", [True, False], ids=["overwrite", "no overwrite"])
 @pytest.mark.parametrize(("source", "destination", "sentence"), NESTED.values(), ids=NESTED.keys())
-async def test_a_destination_along_the_sources_own_path(
+async def test_nested_source_and_destination_are_refused(
     nextcloud: Nextcloud,
     fake: FakeNextcloud,
     method: str,
@@ -493,21 +495,21 @@ async def test_a_destination_along_the_sources_own_path(
     *,
     overwrite: bool,
 ) -> None:
-    """Nothing is asked of Nextcloud: it would forbid it as if somebody lacked a permission, or delete the source."""
+    """Nextcloud would answer 403 or delete the source, so no request is sent."""
     with pytest.raises(InvalidArgumentError, match=sentence):
         await TRANSFERS[method](nextcloud, source, destination, overwrite=overwrite)
     assert fake.asked() == []
 
 
 @pytest.mark.parametrize("method", TRANSFERS)
-async def test_a_name_that_begins_alike_is_another(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
-    """`/a` is not above `/ab`."""
+async def test_common_prefix_is_not_nesting(nextcloud: Nextcloud, fake: FakeNextcloud, method: str) -> None:
+    """`/a` is not the parent of `/ab`."""
     fake.on(method, f"{FILES}/a", answer(201))
     assert (await TRANSFERS[method](nextcloud, "a", "ab", overwrite=False)).status_code == 201
 
 
-async def test_the_destination_is_below_nextclouds_own_path() -> None:
-    """With a path in NEXTCLOUD_HOST, the destination has it too, and so do listings."""
+async def test_destination_includes_base_path() -> None:
+    """With a path in NEXTCLOUD_HOST, destinations and listings include it."""
     fake = FakeNextcloud()
     fake.on("GET", f"/cloud{USER_PATH}", ocs_user("alice"))
     fake.on("MOVE", f"/cloud{FILES}/a", answer(201))
@@ -520,24 +522,26 @@ async def test_the_destination_is_below_nextclouds_own_path() -> None:
         assert file.path == "/b"
 
 
-async def test_the_conversation_stays_with_nextcloud(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Whatever a path looks like, requests go to the one host."""
+async def test_every_request_goes_to_nextcloud_host(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """No path makes a request go to another host."""
     fake.on("MOVE", f"{FILES}/https%3A/attacker.test", answer(201))
     await webdav.move(nextcloud, "https://attacker.test", "//attacker.test/x", overwrite=False)
     assert {request.url.host for request in fake.requests} == {"cloud.test"}
     assert httpx.URL(fake.requests[-1].headers["Destination"]).host == "cloud.test"
 
 
-async def test_a_path_with_a_nul_character(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The sentence says what is wrong with it, before Nextcloud is asked."""
+async def test_nul_character_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names the character, before any request."""
     with pytest.raises(InvalidArgumentError, match=r"^Invalid path 'a\\x00b': write it without NUL characters\.$"):
         await webdav.list_directory(nextcloud, "a\0b")
     assert fake.asked() == []
 
 
 @pytest.mark.parametrize("name", ["new\nline", "a\tb", "a\x1bb"])
-async def test_a_name_with_control_characters(nextcloud: Nextcloud, fake: FakeNextcloud, name: str) -> None:
-    """Nextcloud says of a new one that its folder is missing; what is there already can be read and deleted."""
+async def test_new_name_with_control_characters_is_refused(
+    nextcloud: Nextcloud, fake: FakeNextcloud, name: str
+) -> None:
+    """Nextcloud would report a missing folder; existing files of such names can be read and deleted."""
     path = f"dir/{name}"
     for refused in (
         webdav.write_file(nextcloud, path, b"", content_type=None, etag=None),

@@ -1,4 +1,4 @@
-"""`nextcloud.notes`: Nextcloud Notes, REST API v1."""
+"""`apps.notes.api`: Nextcloud Notes, REST API v1."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ def body(request: httpx.Request) -> Any:
 
 
 async def test_reads_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A note comes with content and ETag; fields that nobody asked for are left out."""
+    """A note comes with content and ETag; unrequested fields are left out."""
     fake.on("GET", f"{NOTES}/7", answer(json=note()))
     assert (await notes.get(nextcloud, 7)).model_dump() == {
         "id": 7,
@@ -48,8 +48,8 @@ async def test_lists_all_notes(nextcloud: Nextcloud, fake: FakeNextcloud) -> Non
     assert [found.id for found in await notes.list_all(nextcloud)] == [2, 1]
 
 
-async def test_lists_headings(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Where contents are not wanted, they are not sent."""
+async def test_list_without_contents_excludes_them(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Contents that are not needed are excluded from the request."""
     heading = {name: value for name, value in note().items() if name != "content"}
     fake.on("GET", NOTES, answer(json=[heading]))
     assert [found.title for found in await notes.list_headings(nextcloud)] == ["Plans"]
@@ -57,7 +57,7 @@ async def test_lists_headings(nextcloud: Nextcloud, fake: FakeNextcloud) -> None
 
 
 async def test_creates_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Title, content and category are sent; the title that comes back may be another."""
+    """Title, content and category are sent; Nextcloud may return another title."""
     fake.on("POST", NOTES, answer(json=note(title="Plans (2)")))
     created = await notes.create(nextcloud, title="Plans", content="# Plans", category="Work")
     assert created.title == "Plans (2)"
@@ -76,22 +76,22 @@ async def test_creates_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None
 async def test_updates_only_what_is_given(
     nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, str], sent: dict[str, str]
 ) -> None:
-    """Fields that are None are not sent, so they stay; an empty string is a value."""
+    """Fields that are None are not sent and stay unchanged; an empty string is a value."""
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
     await notes.update(nextcloud, 7, etag="abc", **changes)
     assert body(fake.requests[0]) == sent
 
 
 @pytest.mark.parametrize("etag", ["abc", '"abc"'])
-async def test_an_update_is_conditional(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
-    """The ETag goes along quoted, with or without the quotes that HTTP shows it in."""
+async def test_update_sends_quoted_if_match(nextcloud: Nextcloud, fake: FakeNextcloud, etag: str) -> None:
+    """The ETag is accepted with or without quotes and sent quoted."""
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
     await notes.update(nextcloud, 7, etag=etag, content="new")
     assert fake.requests[0].headers["If-Match"] == '"abc"'
 
 
-async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A note that changed since is a conflict, not tried again: the caller has to read it first."""
+async def test_stale_etag_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note that has changed is a conflict without a retry: the caller has to read it first."""
     fake.on("PUT", f"{NOTES}/7", answer(412, json=note(content="somebody else's")))
     with pytest.raises(ConflictError, match="read it again, then repeat the change") as refused:
         await notes.update(nextcloud, 7, etag="abc", content="new")
@@ -111,16 +111,18 @@ async def test_a_stale_update_writes_nothing(nextcloud: Nextcloud, fake: FakeNex
         pytest.param("", "two", id="nothing to divide from"),
     ],
 )
-async def test_appends(nextcloud: Nextcloud, fake: FakeNextcloud, before: str, after: str) -> None:
-    """What is there stays, and the addition stands below a rule, which is no underline of a heading."""
+async def test_append_keeps_content_and_adds_rule(
+    nextcloud: Nextcloud, fake: FakeNextcloud, before: str, after: str
+) -> None:
+    """The text is added below a horizontal rule that can't be read as the underline of a heading."""
     fake.on("GET", f"{NOTES}/7", answer(json=note(content=before)))
     fake.on("PUT", f"{NOTES}/7", answer(json=note(content=after)))
     await notes.append(nextcloud, 7, "two")
     assert body(fake.requests[-1]) == {"content": after}
 
 
-async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """When somebody was faster, their text is read and kept: one write with each text's own ETag."""
+async def test_append_retries_after_conflict(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """After a conflict the note is read again, and the text is appended to its current content."""
     fake.on(
         "GET",
         f"{NOTES}/7",
@@ -134,8 +136,8 @@ async def test_appending_keeps_what_others_write_meanwhile(nextcloud: Nextcloud,
     assert body(writes[-1]) == {"content": "one, and theirs\n\n---\n\ntwo"}
 
 
-async def test_appending_waits_for_others(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """While others write to the note, Nextcloud refuses with 423, and nothing was done."""
+async def test_append_retries_while_locked(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud answers 423 while others write to the note, and has done nothing."""
     locked = answer(423, json={"errorType": "OCP\\Lock\\LockedException"})
     fake.on("GET", f"{NOTES}/7", answer(json=note(content="one", etag="e1")))
     fake.on("PUT", f"{NOTES}/7", locked, locked, locked, answer(json=note()))
@@ -144,10 +146,10 @@ async def test_appending_waits_for_others(nextcloud: Nextcloud, fake: FakeNextcl
 
 
 @pytest.mark.parametrize(("status", "error"), [(412, ConflictError), (423, LockedError)])
-async def test_appending_gives_up(
+async def test_append_fails_after_repeated_conflicts(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, error: type[Exception]
 ) -> None:
-    """A note that keeps changing is a conflict in the end, and one that is never free is locked."""
+    """A note that keeps changing ends in a conflict error, one that stays locked in a lock error."""
     fake.on("GET", f"{NOTES}/7", answer(json=note()))
     fake.on("PUT", f"{NOTES}/7", answer(status, json=note()))
     with pytest.raises(error):
@@ -156,7 +158,7 @@ async def test_appending_gives_up(
 
 
 async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Deleting is one request; a note that is not there is an error."""
+    """One request is sent; a missing note is an error."""
     fake.on("DELETE", f"{NOTES}/7", answer(json=[]), answer(404, json={"errorType": "NoteDoesNotExistException"}))
     await notes.delete(nextcloud, 7)
     with pytest.raises(NotFoundError, match="did not find note 7"):
@@ -172,35 +174,35 @@ async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None
     ],
 )
 async def test_reads_an_attachment(nextcloud: Nextcloud, fake: FakeNextcloud, filename: str, path: str) -> None:
-    """A name alone is in the note's own folder; bytes and media type come as they are."""
+    """A bare name is in the note's own folder; content and media type are returned unchanged."""
     fake.on("GET", ATTACHMENT, answer(content=b"\x89PNG", headers={"Content-Type": "image/png"}))
     assert await notes.attachment(nextcloud, 7, filename) == (b"\x89PNG", "image/png")
     assert fake.requests[0].url.params["path"] == path
 
 
-async def test_an_attachment_of_no_type_is_just_bytes(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Without a media type, the most general one (RFC 9110 section 8.3)."""
+async def test_missing_media_type_is_octet_stream(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Without a media type the most general one applies (RFC 9110 section 8.3)."""
     fake.on("GET", ATTACHMENT, answer(content=b"x"))
     assert await notes.attachment(nextcloud, 7, "x") == (b"x", "application/octet-stream")
 
 
-async def test_a_large_attachment_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """What no model can look at is for the person to open."""
+async def test_large_attachment_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An attachment too large for a model has to be opened by the user."""
     fake.on("GET", ATTACHMENT, answer(content=b"x" * (notes.MAX_ATTACHMENT + 1)))
     sentence = r"'film.mp4' of note 7 has more than the 4194304 bytes.*open it in Nextcloud"
     with pytest.raises(NextcloudError, match=sentence):
         await notes.attachment(nextcloud, 7, "film.mp4")
 
 
-async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A note without its content is no note."""
+async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A note without content is an invalid response."""
     fake.on("GET", f"{NOTES}/7", answer(json={"id": 7}))
     with pytest.raises(NextcloudUnavailableError):
         await notes.get(nextcloud, 7)
 
 
-async def test_a_category_that_is_too_long(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Notes fails at it with HTTP 500; the caller learns what is too long, and nothing is written."""
+async def test_too_long_category_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes would answer HTTP 500; the error names the category, and nothing is written."""
     category = "Work/" + "c" * 251
     for write in (
         notes.create(nextcloud, title="t", content="", category=category),

@@ -1,4 +1,4 @@
-"""`tools.notes`: the tools for Nextcloud Notes, called as a client calls them."""
+"""`apps.notes.tools`: the tools for Nextcloud Notes, called through MCP."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ def without_time(result: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_creates_a_note(server: Server) -> None:
-    """The answer has id, title and ETag, not the content, which the caller knows."""
+    """The result has id, title and ETag, but not the content, which the caller knows."""
     server.nextcloud.on("POST", NOTES, answer(json=note(title="Plans (2)")))
     result = await server.use("nc_notes_create_note", {"title": "Plans", "content": "# Plans", "category": "Work"})
     assert without_time(result) == {
@@ -31,14 +31,14 @@ async def test_creates_a_note(server: Server) -> None:
 
 
 async def test_reads_a_note(server: Server) -> None:
-    """The whole note, with the ETag that an update needs."""
+    """The result has the whole note, with the ETag that an update requires."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note()))
     result = await server.use("nc_notes_get_note", {"note_id": 7})
     assert (result["content"], result["etag"], result["modified"]) == ("# Plans", "49582d0c", 1700000000)
 
 
 async def test_updates_a_note(server: Server) -> None:
-    """Null leaves a field as it is; the ETag guards the rest."""
+    """Null leaves a field unchanged; the ETag prevents overwriting."""
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note(etag="new")))
     arguments = {"note_id": 7, "etag": "old", "title": None, "content": "c", "category": None}
     assert (await server.use("nc_notes_update_note", arguments))["etag"] == "new"
@@ -48,23 +48,23 @@ async def test_updates_a_note(server: Server) -> None:
 
 
 @pytest.mark.parametrize("title", ["", "  "])
-async def test_an_empty_title_stays(server: Server, title: str) -> None:
-    """Notes would rename the note to "New note"; an empty category means none, and is sent."""
+async def test_empty_title_keeps_title(server: Server, title: str) -> None:
+    """Notes would rename the note to "New note"; an empty category is sent, since it means no category."""
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note(etag="new")))
     arguments = {"note_id": 7, "etag": "old", "title": title, "content": "c", "category": ""}
     await server.use("nc_notes_update_note", arguments)
     assert json.loads(server.nextcloud.requests[-1].content) == {"content": "c", "category": ""}
 
 
-async def test_a_stale_update_is_refused(server: Server) -> None:
-    """The caller learns that the note has changed and what to do; nothing is written."""
+async def test_stale_etag_is_refused(server: Server) -> None:
+    """The error says that the note has changed and what to do; nothing is written."""
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(412, json=note()))
     arguments = {"note_id": 7, "etag": "old", "title": None, "content": "c", "category": None}
     assert "read it again" in await server.misuse("nc_notes_update_note", arguments)
 
 
-async def test_appends_to_a_note(server: Server) -> None:
-    """No ETag is asked of the caller."""
+async def test_append_requires_no_etag(server: Server) -> None:
+    """The caller passes no ETag."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note(content="one")))
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
     assert (await server.use("nc_notes_append_content", {"note_id": 7, "content": "two"}))["id"] == 7
@@ -72,8 +72,8 @@ async def test_appends_to_a_note(server: Server) -> None:
 
 
 @pytest.mark.parametrize("content", ["", " \n"])
-async def test_nothing_can_t_be_appended(server: Server, content: str) -> None:
-    """A rule without text below it is of no use."""
+async def test_empty_append_is_refused(server: Server, content: str) -> None:
+    """A rule without text below it is useless."""
     server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note(content="one")))
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note()))
     sentence = await server.misuse("nc_notes_append_content", {"note_id": 7, "content": content})
@@ -102,7 +102,7 @@ NOTEBOOK = [
     ],
 )
 async def test_searches_notes(server: Server, query: str, found: list[int]) -> None:
-    """Notes that have every word, those with more of them in the title first; an empty query finds all."""
+    """A match has every word; title matches come first, and an empty query finds all notes."""
     server.nextcloud.on("GET", NOTES, answer(json=NOTEBOOK))
     result = await server.use("nc_notes_search_notes", {"query": query})
     assert [hit["id"] for hit in result["results"]] == found
@@ -111,7 +111,7 @@ async def test_searches_notes(server: Server, query: str, found: list[int]) -> N
 
 
 async def test_a_thousand_notes_come_in_pages(server: Server) -> None:
-    """Far below 100 kB each; the total is of all, and without a query no content is fetched."""
+    """Pages are far below 100 kB; the total counts all notes, and without a query no content is fetched."""
     many = [note(id=n, title=f"A title of some length, number {n}", modified=n) for n in range(1000)]
     server.nextcloud.on("GET", NOTES, answer(json=[{**each, "content": ""} for each in many]))
     first = await server.use("nc_notes_search_notes", {"query": ""})
@@ -124,7 +124,7 @@ async def test_a_thousand_notes_come_in_pages(server: Server) -> None:
 
 
 async def test_reads_an_attachment(server: Server) -> None:
-    """Content comes in base64 with its media type."""
+    """Content is base64 with its media type."""
     server.nextcloud.on(
         "GET",
         "/index.php/apps/notes/api/v1.4/attachment/7",
@@ -137,7 +137,7 @@ async def test_reads_an_attachment(server: Server) -> None:
 
 
 async def test_deletes_a_note(server: Server) -> None:
-    """The answer names what is gone."""
+    """The result names the deleted note."""
     server.nextcloud.on("DELETE", f"{NOTES}/7", answer(json=[]))
     result = await server.use("nc_notes_delete_note", {"note_id": 7})
     assert without_time(result) == {
@@ -148,8 +148,8 @@ async def test_deletes_a_note(server: Server) -> None:
     }
 
 
-async def test_the_settings_are_a_resource(server: Server) -> None:
-    """Folder and file extension."""
+async def test_settings_are_a_resource(server: Server) -> None:
+    """The resource has the folder and the file extension."""
     settings = {"notesPath": "Notizen", "fileSuffix": ".txt", "noteMode": "rich"}
     server.nextcloud.on("GET", "/index.php/apps/notes/api/v1/settings", answer(json=settings))
     content = await server.contents("notes://settings")
@@ -157,7 +157,7 @@ async def test_the_settings_are_a_resource(server: Server) -> None:
 
 
 async def test_an_attachment_is_a_resource(server: Server) -> None:
-    """Its bytes, with the media type that Nextcloud gives them."""
+    """The resource has the bytes and Nextcloud's media type."""
     server.nextcloud.on(
         "GET",
         "/index.php/apps/notes/api/v1.4/attachment/7",
@@ -177,15 +177,15 @@ async def test_an_attachment_is_a_resource(server: Server) -> None:
         pytest.param("rising", [], id="content alone"),
     ],
 )
-async def test_a_notes_id_is_completed(server: Server, typed: str, proposed: list[str]) -> None:
-    """People know titles, URIs need ids."""
+async def test_note_id_is_completed_by_title(server: Server, typed: str, proposed: list[str]) -> None:
+    """Users know titles, URIs need ids."""
     server.nextcloud.on("GET", NOTES, answer(json=NOTEBOOK))
     assert await server.completions("nc://Notes/{note_id}", "note_id", typed) == proposed
 
 
 @pytest.mark.parametrize("etag", ["", " ", "*", '""'])
-async def test_a_change_needs_an_etag(server: Server, etag: str) -> None:
-    """An empty one is not said to be out of date: nothing is asked."""
+async def test_update_requires_etag(server: Server, etag: str) -> None:
+    """An empty ETag is not reported as outdated, and no request is sent."""
     arguments = {"note_id": 7, "etag": etag, "title": None, "content": "x", "category": None}
     said = await server.misuse("nc_notes_update_note", arguments)
     assert said == f"Invalid etag {etag!r}: pass the ETag as you were given it."

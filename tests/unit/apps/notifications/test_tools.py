@@ -1,4 +1,4 @@
-"""`apps.notifications.tools`: notifications, called as a client calls them."""
+"""`apps.notifications.tools`: the notification tools, called through MCP."""
 
 from typing import Any, Final
 
@@ -31,8 +31,8 @@ def row(number: int = 36) -> dict[str, Any]:
     }
 
 
-async def test_lists_notifications(server: Server) -> None:
-    """What each says, of what and since when; of Nextcloud's answer no more than that."""
+async def test_lists_notifications_with_selected_fields(server: Server) -> None:
+    """Each notification has text, object and time, and no other field of Nextcloud's answer."""
     server.nextcloud.on("GET", NOTIFICATIONS, ocs([row()]))
     result = await server.use("nc_notifications_list")
     assert result["notifications"] == [
@@ -51,7 +51,7 @@ async def test_lists_notifications(server: Server) -> None:
 
 
 async def test_lists_in_pages(server: Server) -> None:
-    """As every list."""
+    """Pages work as in every other list."""
     server.nextcloud.on("GET", NOTIFICATIONS, ocs([row(number) for number in (9, 8, 7)]))
     first = await server.use("nc_notifications_list", {"limit": 2})
     second = await server.use("nc_notifications_list", {"limit": 2, "cursor": first["next_cursor"]})
@@ -59,14 +59,14 @@ async def test_lists_in_pages(server: Server) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_no_app_sends_notifications(server: Server) -> None:
-    """Nextcloud has no body then."""
+async def test_empty_response_is_empty_list(server: Server) -> None:
+    """Nextcloud sends no body if no app sends notifications."""
     server.nextcloud.on("GET", NOTIFICATIONS, answer(204))
     assert (await server.use("nc_notifications_list"))["notifications"] == []
 
 
 async def test_dismisses_a_notification(server: Server) -> None:
-    """The scope for writing is enough: what was read on the way is not told."""
+    """The scope for writing suffices, since the notification read before is not returned."""
     server.nextcloud.on("GET", f"{NOTIFICATIONS}/36", ocs(row()))
     server.nextcloud.on("DELETE", f"{NOTIFICATIONS}/36", ocs([]))
     result = await server.use("nc_notifications_dismiss", {"notification_id": 36}, scope="notifications:write")
@@ -77,8 +77,8 @@ async def test_dismisses_a_notification(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 36])
-async def test_a_notification_that_is_not_there(server: Server, number: int) -> None:
-    """Nextcloud would answer 200 to its deletion: it is looked up first, and the error names it."""
+async def test_dismissing_missing_notification_is_an_error(server: Server, number: int) -> None:
+    """Nextcloud would answer 200 to DELETE, so it is looked up first, and the error names it."""
     server.nextcloud.on("GET", f"{NOTIFICATIONS}/{number}", ocs(None, 404, ""))
     error = await server.misuse("nc_notifications_dismiss", {"notification_id": number})
     assert error.startswith(f"Nextcloud did not find notification {number}")

@@ -1,4 +1,4 @@
-"""`nextcloud.sharing`: the OCS Share API, as Nextcloud 32 answers."""
+"""`apps.sharing.api`: the OCS Share API, as Nextcloud 32 answers."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,8 +36,8 @@ async def create(nextcloud: Nextcloud, **changes: Any) -> Share:
     return await sharing.create(nextcloud, "d/a.txt", **(usual | changes))
 
 
-async def test_shares_with_a_person(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud gets the path from the root, and no more than was asked; numbers come back with their names."""
+async def test_shares_with_a_user(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The path starts at the root, and only passed fields are sent; numbers are returned with their names."""
     fake.on("POST", SHARES, ocs(share(permissions=19)))
     made = await create(nextcloud, permissions=19)
     assert made.model_dump() == {
@@ -67,8 +67,8 @@ async def test_shares_with_a_person(nextcloud: Nextcloud, fake: FakeNextcloud) -
     assert fake.asked() == [f"POST {SHARES}?format=json"]
 
 
-async def test_makes_a_link(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Password and last day go with it; the hash that comes back is seen by nobody."""
+async def test_creates_a_public_link(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Password and expiration are sent; the password hash in the response is not returned."""
     link = share(
         share_type=LINK, share_with=HASH, password=HASH, url="https://cloud.test/s/x", expiration="2027-05-01 23:59:59"
     )
@@ -81,8 +81,8 @@ async def test_makes_a_link(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     assert (sent["password"], sent["expireDate"]) == ("Kq7-vermilion-otter", "2027-05-01")
 
 
-async def test_a_last_day_counts(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud 32 ends a share when the day begins that it is given, so it is given the day after."""
+async def test_expiration_day_is_inclusive(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 32 ends a share at the start of its expiration day, so the next day is sent."""
     early, right = share(expiration="2027-05-01 00:00:00"), share(expiration="2027-05-02 00:00:00")
     fake.on("POST", SHARES, ocs(early))
     fake.on("PUT", f"{SHARES}/5", ocs(right))
@@ -94,15 +94,15 @@ async def test_a_last_day_counts(nextcloud: Nextcloud, fake: FakeNextcloud) -> N
     assert changed.expires == date(2027, 5, 1)
 
 
-async def test_a_share_that_was_there_keeps_its_last_day(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud 34 returns it as it was, and a day before is no sign of Nextcloud 32."""
+async def test_existing_share_keeps_expiration(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 34 returns the existing share unchanged; an earlier day does not mean Nextcloud 32."""
     fake.on("POST", SHARES, ocs(share(expiration="2027-04-30 23:59:59")))
     assert (await create(nextcloud, expires="2027-05-01")).expires == date(2027, 4, 30)
     assert fake.asked("PUT") == []
 
 
-async def test_today_is_a_last_day(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """For Nextcloud 32 it is over already."""
+async def test_expiration_can_be_today(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 32 treats today as expired, so the next day is sent."""
     today = datetime.now(UTC).date()
     tomorrow = today + timedelta(days=1)
     fake.on("GET", USER_PATH, ocs({"id": "alice", "timezone": "UTC"}))
@@ -113,8 +113,8 @@ async def test_today_is_a_last_day(nextcloud: Nextcloud, fake: FakeNextcloud) ->
     assert json.loads(fake.requests[-1].content)["expireDate"] == tomorrow.isoformat()
 
 
-async def test_a_share_whose_last_day_cannot_be_is_not_made(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """An administrator's limit can allow the day and not the one after, which Nextcloud 32 needs."""
+async def test_unsupported_expiration_creates_no_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An administrator's limit can allow the day but not the next one, which Nextcloud 32 needs."""
     fake.on("POST", SHARES, ocs(share(expiration="2027-05-01 00:00:00")))
     fake.on("PUT", f"{SHARES}/5", ocs([], 400, "Cannot set expiration date more than 7 days in the future"))
     fake.on("DELETE", f"{SHARES}/5", ocs([]))
@@ -137,8 +137,8 @@ async def test_a_share_whose_last_day_cannot_be_is_not_made(nextcloud: Nextcloud
         *("2001-01-01T00:00:00", "2027-01-01T00:00:00 Europe/Berlin"),
     ],
 )
-async def test_what_is_no_last_day(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
-    """Nextcloud would make a day of it by itself, or of its own time zone; and a day that is over ends it at once."""
+async def test_invalid_expiration_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
+    """Nextcloud would guess a day or use its own time zone, and a past day would end the share at once."""
     for call in (create(nextcloud, expires=expires), update(nextcloud, expires=expires)):
         with pytest.raises(InvalidArgumentError, match=r"expires .*write the last day"):
             await call
@@ -160,8 +160,8 @@ async def test_what_is_no_last_day(nextcloud: Nextcloud, fake: FakeNextcloud, ex
         "2027-05-01T23:59:59.999+02:00",
     ],
 )
-async def test_each_form_of_a_last_day_means_that_day(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
-    """A moment at midnight is the day that it begins, for a new share and for a change."""
+async def test_expiration_accepts_dates_and_times(nextcloud: Nextcloud, fake: FakeNextcloud, expires: str) -> None:
+    """Midnight counts as the day that it starts, for new and for changed shares."""
     fake.on("POST", SHARES, ocs(share(expiration="2027-05-01 23:59:59")))
     fake.on("PUT", f"{SHARES}/5", ocs(share(expiration="2027-05-01 23:59:59")))
     for call in (create(nextcloud, expires=expires), update(nextcloud, expires=expires)):
@@ -170,8 +170,8 @@ async def test_each_form_of_a_last_day_means_that_day(nextcloud: Nextcloud, fake
 
 
 @pytest.mark.parametrize("stored", ["2027-05-02 00:00:00", "2027-05-01 23:59:59"])
-async def test_what_was_read_can_be_given_back(nextcloud: Nextcloud, fake: FakeNextcloud, stored: str) -> None:
-    """The moment in which a share ends, as either version writes it, is read as the last second of its last day."""
+async def test_read_expiration_can_be_written_back(nextcloud: Nextcloud, fake: FakeNextcloud, stored: str) -> None:
+    """In either version's format it is read as the last second of its day."""
     fake.on("GET", f"{SHARES}/5", ocs([share(expiration=stored)]))
     fake.on("PUT", f"{SHARES}/5", ocs(share(expiration="2027-05-01 23:59:59")))
     read = await sharing.get(nextcloud, 5)
@@ -181,30 +181,30 @@ async def test_what_was_read_can_be_given_back(nextcloud: Nextcloud, fake: FakeN
         assert json.loads(fake.requests[-1].content)["expireDate"] == "2027-05-01"
 
 
-async def test_a_share_of_another_kind_is_no_riddle(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Apps bring share types of their own."""
+async def test_unknown_share_type_is_readable(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Apps add share types of their own."""
     fake.on("GET", SHARES, ocs([share(share_type=12), share(share_type=99)]))
     found = await sharing.list_all(nextcloud, path=None, shared_with_me=False)
     assert [each.kind for each in found] == ["deck", "other"]
 
 
-async def test_a_link_for_somebody_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud would ignore the name and publish the file to all; the caller meant one person."""
+async def test_public_link_with_recipient_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud would ignore the recipient and publish the file to everyone."""
     with pytest.raises(InvalidArgumentError, match="leave share_with empty"):
         await create(nextcloud, share_type=LINK, share_with="bob")
     assert fake.asked() == []
 
 
-async def test_a_share_without_a_readable_end_is_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """As Nextcloud writes it, without a last day."""
+async def test_unreadable_expiration_is_kept_as_sent(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The share is returned as Nextcloud sent it, without a last day."""
     fake.on("GET", f"{SHARES}/5", ocs([share(expiration="some day")]))
     read = await sharing.get(nextcloud, 5)
     assert (read.expiration, read.expires) == ("some day", None)
 
 
 @pytest.mark.parametrize("permissions", [0, -1, 32])
-async def test_permissions_that_are_none(nextcloud: Nextcloud, fake: FakeNextcloud, permissions: int) -> None:
-    """The caller is told the numbers and their names."""
+async def test_invalid_permissions_are_refused(nextcloud: Nextcloud, fake: FakeNextcloud, permissions: int) -> None:
+    """The error lists the numbers and their names."""
     for call in (create(nextcloud, permissions=permissions), update(nextcloud, permissions=permissions)):
         with pytest.raises(InvalidArgumentError, match=r"1 read, 2 update, 4 create, 8 delete, 16 share"):
             await call
@@ -218,13 +218,13 @@ async def update(nextcloud: Nextcloud, **changes: Any) -> Share:
 
 
 async def test_reads_one_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """It comes as a list of one."""
+    """Nextcloud returns one share as a list."""
     fake.on("GET", f"{SHARES}/5", ocs([share()]))
     assert (await sharing.get(nextcloud, 5)).share_with == "bob"
 
 
-async def test_no_share_in_the_list_is_none(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Should the list ever be empty, that is a share that is not there."""
+async def test_empty_share_list_is_not_found(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An empty list for one share means that the share does not exist."""
     fake.on("GET", f"{SHARES}/5", ocs([]))
     with pytest.raises(NotFoundError, match="did not find share 5"):
         await sharing.get(nextcloud, 5)
@@ -238,10 +238,10 @@ async def test_no_share_in_the_list_is_none(nextcloud: Nextcloud, fake: FakeNext
         ("", True, "format=json&shared_with_me=true"),
     ],
 )
-async def test_lists_shares(
+async def test_lists_own_and_received_shares(
     nextcloud: Nextcloud, fake: FakeNextcloud, path: str | None, query: str, *, shared_with_me: bool
 ) -> None:
-    """One's own or those with oneself; of all files, or of one."""
+    """Lists own or received shares, for all files or for one."""
     fake.on("GET", SHARES, ocs([share(), share(id="6")]))
     found = await sharing.list_all(nextcloud, path=path, shared_with_me=shared_with_me)
     assert [each.id for each in found] == [5, 6]
@@ -257,24 +257,24 @@ async def test_lists_shares(
     ],
     ids=["permissions", "password", "taken away"],
 )
-async def test_changes_a_share(
+async def test_updates_a_share(
     nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, Any], sent: dict[str, Any]
 ) -> None:
-    """What is not named stays as it is."""
+    """Omitted fields stay unchanged."""
     fake.on("PUT", f"{SHARES}/5", ocs(share(permissions=3)))
     assert (await update(nextcloud, **changes)).permissions == 3
     assert json.loads(fake.requests[-1].content) == sent
 
 
-async def test_ends_a_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """One request, by its number."""
+async def test_deletes_a_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """One request with the share's id."""
     fake.on("DELETE", f"{SHARES}/5", ocs([]))
     await sharing.delete(nextcloud, 5)
     assert fake.asked() == [f"DELETE {SHARES}/5?format=json"]
 
 
-async def test_a_path_that_climbs_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """As for files."""
+async def test_path_traversal_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The rules are the same as for files."""
     with pytest.raises(InvalidArgumentError, match="Invalid path"):
         await sharing.list_all(nextcloud, path="../bob", shared_with_me=False)
     assert fake.asked() == []
@@ -300,7 +300,7 @@ CALLS: Final[Mapping[str, Callable[[Nextcloud], Awaitable[object]]]] = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 @pytest.mark.parametrize(("refused", "error", "sentence"), REFUSALS.values(), ids=REFUSALS.keys())
-async def test_a_refusal_says_why(
+async def test_refusal_error_quotes_nextcloud(
     nextcloud: Nextcloud,
     fake: FakeNextcloud,
     call: Callable[[Nextcloud], Awaitable[object]],
@@ -308,7 +308,7 @@ async def test_a_refusal_says_why(
     error: type[Exception],
     sentence: str,
 ) -> None:
-    """Nextcloud's own sentence, which is for people and in their language, goes on to the caller."""
+    """The error quotes Nextcloud's message, which is written for users in their language."""
     for method in ("POST", "GET"):
         fake.on(method, SHARES, refused)
     for method in ("GET", "PUT", "DELETE"):
@@ -318,15 +318,17 @@ async def test_a_refusal_says_why(
 
 
 @pytest.mark.parametrize("share_type", [-1, 2, 5, 99])
-async def test_a_share_type_that_can_t_be_made(nextcloud: Nextcloud, fake: FakeNextcloud, share_type: int) -> None:
-    """The sentence has the types that there are."""
+async def test_unsupported_share_type_lists_supported_ones(
+    nextcloud: Nextcloud, fake: FakeNextcloud, share_type: int
+) -> None:
+    """The error lists the supported share types."""
     with pytest.raises(InvalidArgumentError, match=rf"^Invalid share_type {share_type}: pass 0 for a user, 1 for a gr"):
         await create(nextcloud, share_type=share_type, share_with="x")
     assert fake.requests == []
 
 
-async def test_a_team_that_is_not_there(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """For the id of no team Nextcloud answers HTTP 500 (34.0.1), which is no trouble of its own."""
+async def test_unknown_team_is_not_found(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 34.0.1 answers HTTP 500 for an unknown team id."""
     fake.on("POST", SHARES, answer(500, json={"ocs": {"meta": {"message": ""}, "data": []}}))
     with pytest.raises(NotFoundError, match=r"^Nextcloud found no team 'x': pass the id of a team\.$"):
         await create(nextcloud, share_type=7, share_with="x")

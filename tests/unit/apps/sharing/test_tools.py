@@ -1,4 +1,4 @@
-"""`tools.sharing`: the tools for shares, called as a client calls them."""
+"""`apps.sharing.tools`: the tools for shares, called through MCP."""
 
 import json
 from typing import Any
@@ -17,10 +17,10 @@ from tests.support.server import Server
         ("nc_share_update", {"share_id": "5", "permissions": 1}, "PUT", f"{SHARES}/5", share()),
     ],
 )
-async def test_shows_a_share(
+async def test_returns_share_as_fields_and_json_text(
     server: Server, tool: str, arguments: dict[str, Any], method: str, path: str, answered: Any
 ) -> None:
-    """As fields, and as the JSON text in which clients of the seed project look; an id is good as a string, too."""
+    """Clients of the seed project read the JSON text; an id may be a string."""
     server.nextcloud.on(method, path, ocs(answered))
     server.nextcloud.on("GET", SHAREES, ocs({"exact": {"users": [], "groups": []}}))
     result = await server.use(tool, arguments)
@@ -28,8 +28,8 @@ async def test_shows_a_share(
     assert json.loads(result["result"]).items() <= result["share"].items()
 
 
-async def test_makes_a_link(server: Server) -> None:
-    """An old client says nobody with an empty string; a date is a day."""
+async def test_creates_a_public_link(server: Server) -> None:
+    """Old clients pass an empty string for no recipient; a date is a whole day."""
     server.nextcloud.on("POST", SHARES, ocs(share(share_type=3, share_with=None, url="https://cloud.test/s/x")))
     arguments = {"path": "a", "share_with": "", "share_type": 3, "expires": "2027-05-01", "password": "Kq7-otter"}
     assert (await server.use("nc_share_create", arguments))["share"]["url"] == "https://cloud.test/s/x"
@@ -38,7 +38,7 @@ async def test_makes_a_link(server: Server) -> None:
 
 
 async def test_lists_shares_in_pages(server: Server) -> None:
-    """A page holds few enough for a model; the count is of all."""
+    """Pages are small enough for a model; the count is of all shares."""
     server.nextcloud.on("GET", SHARES, ocs([share(id=str(number)) for number in range(60)]))
     first = await server.use("nc_share_list")
     assert [each["id"] for each in first["shares"]] == list(range(50))
@@ -49,15 +49,15 @@ async def test_lists_shares_in_pages(server: Server) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_ends_a_share(server: Server) -> None:
-    """The result says so in words and in JSON text."""
+async def test_deletes_a_share(server: Server) -> None:
+    """The result says so in its message and in JSON text."""
     server.nextcloud.on("DELETE", f"{SHARES}/5", ocs([]))
     result = await server.use("nc_share_delete", {"share_id": 5})
     assert (result["share_id"], json.loads(result["result"])["success"]) == (5, True)
 
 
-async def test_a_date_that_is_none_is_named(server: Server) -> None:
-    """Nothing is shared when the last day is not understood."""
+async def test_invalid_expiration_is_named(server: Server) -> None:
+    """Nothing is shared if the expiration is invalid."""
     arguments = {"path": "a", "share_with": "bob", "expires": "soon"}
     server.nextcloud.on("GET", SHAREES, ocs({"exact": {"users": [], "groups": []}}))
     assert "expires" in await server.misuse("nc_share_create", arguments)

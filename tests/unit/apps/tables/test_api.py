@@ -1,4 +1,4 @@
-"""`nextcloud.tables`: Nextcloud Tables, REST API v1."""
+"""`apps.tables.api`: Nextcloud Tables, REST API v1."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def table(fake: FakeNextcloud) -> None:
 
 
 async def test_lists_tables(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """With the API's own names; what is not set is left out, a count of 0 is not."""
+    """Fields have the API's names; unset ones are omitted, a count of 0 is not."""
     fields = {"id": 2, "title": "Stock", "emoji": None, "ownership": "alice", "rowsCount": 0, "isShared": False}
     view = {"id": 1, "title": "All", "description": "", "filter": []}
     fake.on("GET", f"{API}/tables", answer(json=[fields | {"views": [view]}]))
@@ -48,8 +48,8 @@ async def test_lists_tables(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     }
 
 
-async def test_reads_how_a_table_is_built(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Columns with what limits them, and nothing else; a limit of 0 is a limit."""
+async def test_reads_table_schema(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Columns have only their constraints; a limit of 0 is a limit."""
     fake.on("GET", f"{API}/tables/2/scheme", answer(json={"title": "Stock", "columns": COLUMNS, "views": []}))
     name, amount = (await tables.scheme(nextcloud, 2)).columns
     assert name.model_dump(by_alias=True) == {
@@ -64,8 +64,8 @@ async def test_reads_how_a_table_is_built(nextcloud: Nextcloud, fake: FakeNextcl
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize(("there", "more"), [(2, False), (3, True)])
-async def test_reads_rows(nextcloud: Nextcloud, fake: FakeNextcloud, there: int, *, more: bool) -> None:
-    """By title, and one more is asked for than is given, to know whether there are more."""
+async def test_reads_rows_by_column_title(nextcloud: Nextcloud, fake: FakeNextcloud, there: int, *, more: bool) -> None:
+    """One more row than requested is fetched to know whether more exist."""
     fake.on("GET", f"{API}/tables/2/rows", answer(json=[row(n, c11="Iron", c99="hidden") for n in range(there)]))
     found = await tables.read(nextcloud, 2, limit=2, offset=4)
     assert [each.data for each in found.rows] == [{"Name": "Iron"}] * 2
@@ -74,8 +74,8 @@ async def test_reads_rows(nextcloud: Nextcloud, fake: FakeNextcloud, there: int,
 
 
 @pytest.mark.usefixtures("table")
-async def test_adds_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Values go by column id; who made it is not in the answer."""
+async def test_creates_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Values are sent by column id; the creator is not in the result."""
     fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron")))
     fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron")))
     added = await tables.insert(nextcloud, 2, {"Name": "Iron"})
@@ -84,8 +84,8 @@ async def test_adds_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_new_row_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Whatever Tables drops without a word is an error, and no half of a row stays."""
+async def test_new_row_with_dropped_value_is_deleted(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """If Tables silently drops a value, the call fails and no partial row remains."""
     fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron", c12=6)))
     fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron", c12=0)))
     fake.on("DELETE", f"{API}/rows/7", answer(json=row(7)))
@@ -97,8 +97,8 @@ async def test_a_new_row_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, f
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_change_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The row has again what it had."""
+async def test_update_with_dropped_value_is_reverted(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The row has its former values again."""
     fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Gold", c12=0)))
     fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Gold", c12=6)))
     with pytest.raises(InvalidArgumentError, match="Tables stored 0 in place of 6 in 'Amount'"):
@@ -107,8 +107,8 @@ async def test_a_change_that_lost_a_value_is_taken_back(nextcloud: Nextcloud, fa
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_wrong_value_reaches_no_table(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """It is named before anything is written."""
+async def test_invalid_value_is_not_sent(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names it before anything is written."""
     with pytest.raises(InvalidArgumentError, match=r"data\['Amount'\]"):
         await tables.insert(nextcloud, 2, {"Name": "Iron", "Amount": "many"})
     with pytest.raises(InvalidArgumentError, match="no column 'Colour'"):
@@ -124,18 +124,18 @@ async def test_a_wrong_value_reaches_no_table(nextcloud: Nextcloud, fake: FakeNe
         ({}, "it does not say why"),
     ],
 )
-async def test_what_tables_refuses_is_told(
+async def test_refusal_error_quotes_tables(
     nextcloud: Nextcloud, fake: FakeNextcloud, body: dict[str, str], complaint: str
 ) -> None:
-    """In its own words, which name the column."""
+    """The error quotes Tables, which names the column."""
     fake.on("POST", f"{API}/tables/2/rows", answer(400, json=body))
     with pytest.raises(InvalidArgumentError, match=complaint):
         await tables.insert(nextcloud, 2, {"Name": "Iron"})
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_row_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A value that Tables would not take from us now, such as an empty number, stands in the way of no other change."""
+async def test_unchanged_invalid_values_do_not_block_update(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Existing values that Tables would reject now, such as an empty number, do not block other changes."""
     fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=None)), answer(json=row(c11="Gold", c12=None)))
     fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Gold", c12=None)))
     await tables.update(nextcloud, 1, {"Name": "Gold", "Amount": None})
@@ -143,7 +143,7 @@ async def test_a_row_can_be_given_back_as_it_was_read(nextcloud: Nextcloud, fake
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_row_that_is_given_back_unchanged_is_not_written(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+async def test_unchanged_row_is_not_written(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The result is the row as it is."""
     same = await tables.update(nextcloud, 1, {"Name": "Iron", "Amount": 5})
     assert same.data == {"Name": "Iron", "Amount": 5}
@@ -151,8 +151,8 @@ async def test_a_row_that_is_given_back_unchanged_is_not_written(nextcloud: Next
 
 
 @pytest.mark.usefixtures("table")
-async def test_changes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Only what is named is sent."""
+async def test_update_sends_only_passed_values(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Only the passed values are sent."""
     fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Iron", c12=6)))
     fake.on("PUT", f"{API}/rows/1", answer(json=row(c11="Iron", c12=6)))
     changed = await tables.update(nextcloud, 1, {"Amount": 6})
@@ -161,14 +161,14 @@ async def test_changes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 
 
 @pytest.mark.usefixtures("table")
-async def test_deletes_a_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The answer has what is gone, in the form in which it could be inserted again."""
+async def test_deletion_returns_insertable_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The result has the deleted row in a form that can be inserted again."""
     fake.on("DELETE", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)))
     assert (await tables.delete(nextcloud, 1)).data == {"Name": "Iron", "Amount": 5}
 
 
 async def test_a_missing_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """It is looked for first, since Tables answers 500 to a change of one that is missing."""
+    """The row is read first, since Tables answers 500 to a change of a missing row."""
     fake.on("GET", f"{API}/rows/9", answer(404, json={"message": "Did expect one result but found none"}))
     with pytest.raises(NotFoundError, match="did not find row 9"):
         await tables.update(nextcloud, 9, {"Name": "x"})
@@ -178,22 +178,22 @@ async def test_a_missing_row(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
 
 
 async def test_a_missing_table(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Tables forbids the columns of what is not there; the caller learns that there may be no such table."""
+    """Tables answers 403 for the columns of a missing table; the error says that it may not exist."""
     fake.on("GET", f"{API}/tables/9/columns", answer(403, json={"message": "no read access"}))
     with pytest.raises(NotFoundError, match="did not find table 9 among what you may see"):
         await tables.insert(nextcloud, 9, {"Name": "x"})
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_table_that_is_shared_for_reading(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud's refusal is the caller's."""
+async def test_read_only_table_is_forbidden(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud's refusal is returned."""
     fake.on("PUT", f"{API}/rows/1", answer(403))
     with pytest.raises(ForbiddenError, match="row 1"):
         await tables.update(nextcloud, 1, {"Name": "x"})
 
 
-async def test_an_odd_answer_is_an_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A page of HTML is no list of tables."""
+async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """An HTML page is not a list of tables."""
     fake.on("GET", f"{API}/tables", answer(html="<p>maintenance</p>"))
     with pytest.raises(NextcloudUnavailableError):
         await tables.list_tables(nextcloud)

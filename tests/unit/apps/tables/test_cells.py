@@ -1,4 +1,4 @@
-"""`nextcloud.cells`: values of Nextcloud Tables against their columns."""
+"""`apps.tables.cells`: cell values of Nextcloud Tables, checked against their columns."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -99,8 +99,8 @@ def encode_row(data: dict[str, Any], *, columns: list[Column] = COLUMNS, new: bo
         pytest.param("Later", {"any": 1}, {"any": 1}, {"any": 1}, id="a type that is not known here"),
     ],
 )
-def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> None:
-    """Values are written as people write them, and read so that they can be written back."""
+def test_valid_values_are_encoded_and_decoded(name: str, value: Any, sent: Any, read: Any) -> None:
+    """Values are accepted as people write them, and a decoded value can be written back."""
     (number,) = [column.id for column in COLUMNS if column.title == name]
     assert encode_row({name: value}) == encode_row({str(number): value}) == {number: sent}
     assert cells.value_mismatches({number: sent}, [Cell(column_id=number, value=sent)], COLUMNS) == []
@@ -120,8 +120,8 @@ def test_what_a_column_can_hold(name: str, value: Any, sent: Any, read: Any) -> 
         ("Team", {"id": "team", "type": "1"}, [{"id": "team", "type": 1}]),
     ],
 )
-def test_values_are_taken_as_any_argument_is(name: str, value: Any, sent: Any) -> None:
-    """A number or a truth may be written as text, inside of `data` too."""
+def test_numbers_and_booleans_may_be_text(name: str, value: Any, sent: Any) -> None:
+    """This also applies inside `data`."""
     assert list(encode_row({name: value}).values()) == [sent]
 
 
@@ -166,8 +166,8 @@ def test_values_are_taken_as_any_argument_is(name: str, value: Any, sent: Any) -
         pytest.param("Team", 5, "must be user ids", id="no user"),
     ],
 )
-def test_what_a_column_cannot_hold(name: str, value: Any, complaint: str) -> None:
-    """Tables would store nothing, or something else, without a word: the error names the column and what it takes."""
+def test_invalid_values_are_refused(name: str, value: Any, complaint: str) -> None:
+    """Tables would silently store nothing or another value: the error names the column and valid values."""
     with pytest.raises(InvalidArgumentError) as refused:
         encode_row({name: value})
     assert f"data[{name!r}]" in str(refused.value)
@@ -183,16 +183,16 @@ def test_what_a_column_cannot_hold(name: str, value: Any, complaint: str) -> Non
         ("2027-01-31T18:00", "2027-01-31 18:00"),
     ],
 )
-def test_a_time_with_an_offset(value: str, sent: str) -> None:
-    """A table has no zones, so what is stored is what the person's clock shows then; Tables would drop the offset."""
+def test_time_with_offset_is_stored_in_user_zone(value: str, sent: str) -> None:
+    """Tables has no zones and would drop the offset, so the user's local time is stored."""
     zone = ZoneInfo("Europe/Berlin")
     assert cells.has_offset({"Moment": value}, COLUMNS) is (len(value) > len("2027-01-31T18:00"))
     (kept,) = cells.encode_row({"Moment": value}, COLUMNS, new=False, zone=zone).values()
     assert kept == sent
 
 
-def test_a_time_beyond_all_years() -> None:
-    """The person's clock shows no such date."""
+def test_time_out_of_range_in_user_zone_is_refused() -> None:
+    """The time has no valid date in the user's zone."""
     with pytest.raises(InvalidArgumentError, match=r"data\['Moment'\] is outside of the years 1 to 9999"):
         cells.encode_row({"Moment": "0001-01-01T00:00+14:00"}, COLUMNS, new=False, zone=ZoneInfo("UTC"))
 
@@ -214,8 +214,8 @@ def test_a_time_beyond_all_years() -> None:
         pytest.param("Later", {"any": 1}, None, False, id="a type that is not known, lost"),
     ],
 )
-def test_what_tables_did_not_keep(name: str, sent: Any, kept: Any, *, is_same: bool) -> None:
-    """What it writes in another way is the same; all else is a loss, and named with its column."""
+def test_dropped_values_are_detected(name: str, sent: Any, kept: Any, *, is_same: bool) -> None:
+    """Equivalent spellings are equal; every other difference is a loss and is named with its column."""
     (number,) = [column.id for column in COLUMNS if column.title == name]
     lost = cells.value_mismatches({number: sent}, [Cell(column_id=number, value=kept)], COLUMNS)
     assert lost == ([] if is_same else [f"{kept!r} in place of {sent!r} in {name!r}"])
@@ -224,8 +224,8 @@ def test_what_tables_did_not_keep(name: str, sent: Any, kept: Any, *, is_same: b
 MANDATORY = [column(1, "Name", "text", mandatory=True), column(2, "Note", "text")]
 
 
-def test_mandatory_columns() -> None:
-    """A new row must have them; none can be emptied; a change need not name them."""
+def test_mandatory_columns_require_values() -> None:
+    """A new row needs them, and they can't be emptied; an update may omit them."""
     with pytest.raises(InvalidArgumentError, match="data lacks 'Name'"):
         encode_row({"Note": "x"}, columns=MANDATORY, new=True)
     with pytest.raises(InvalidArgumentError, match=r"data\['Name'\] is empty"):
@@ -233,8 +233,8 @@ def test_mandatory_columns() -> None:
     assert encode_row({"Note": None}, columns=MANDATORY) == {2: None}
 
 
-def test_an_unknown_column_is_named() -> None:
-    """With those that there are."""
+def test_unknown_column_error_lists_columns() -> None:
+    """The error lists the existing columns."""
     with pytest.raises(InvalidArgumentError, match="no column 'Nmae': use 'Name', 'Note'"):
         encode_row({"Nmae": "x"}, columns=MANDATORY)
 
@@ -242,8 +242,8 @@ def test_an_unknown_column_is_named() -> None:
 TWINS = [column(1, "Name", "text"), column(2, "Name", "text"), column(3, "1", "text"), column(4, "", "text")]
 
 
-def test_columns_that_share_a_title_are_called_by_id() -> None:
-    """So are those without a title, or with a title that is another's id: no value lands in the wrong column."""
+def test_columns_with_ambiguous_titles_use_ids() -> None:
+    """So do columns without a title or titled like another's id, so no value reaches the wrong column."""
     row = cells.decode_row([Cell(column_id=n, value=f"v{n}") for n in (1, 2, 3, 4, 99)], TWINS)
     assert row == {"1": "v1", "2": "v2", "3": "v3", "4": "v4"}
     assert encode_row(row, columns=TWINS) == {1: "v1", 2: "v2", 3: "v3", 4: "v4"}
@@ -260,8 +260,8 @@ def test_columns_that_share_a_title_are_called_by_id() -> None:
         pytest.param(2, "5", "5", id="a link that is other JSON"),
     ],
 )
-def test_odd_values_are_shown_as_they_are(number: int, value: Any, read: Any) -> None:
-    """What was stored by other means can't be better than it is."""
+def test_invalid_stored_values_are_returned_unchanged(number: int, value: Any, read: Any) -> None:
+    """Values stored by other means are returned as they are."""
     assert list(cells.decode_row([Cell(column_id=number, value=value)], COLUMNS).values()) == [read]
 
 
@@ -275,8 +275,8 @@ def test_odd_values_are_shown_as_they_are(number: int, value: Any, read: Any) ->
         pytest.param(0, 0, id="no label, so an id"),
     ],
 )
-def test_numbers_are_labels_before_they_are_ids(value: Any, option: int) -> None:
-    """Of options labeled 1 to 5, with the ids 0 to 4, a 3 is the one that people see as 3."""
+def test_option_labels_take_precedence_over_ids(value: Any, option: int) -> None:
+    """Of options labeled 1 to 5 with ids 0 to 4, 3 is the one labeled 3."""
     options = [{"id": number, "label": str(number + 1)} for number in range(5)]
     marks = [column(1, "Mark", "selection", selectionOptions=options)]
     assert encode_row({"Mark": value}, columns=marks) == {1: option}
@@ -286,8 +286,8 @@ def test_numbers_are_labels_before_they_are_ids(value: Any, option: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["", "multi"])
-def test_an_option_as_reading_shows_it_is_that_option(kind: str) -> None:
-    """Also where options share a label, so that they are read as ids, and another is labeled like such an id."""
+def test_read_option_writes_the_same_option(kind: str) -> None:
+    """This holds if labels are shared, so that ids are read, and another label looks like such an id."""
     labels = ["a", "a", "0"]
     options = [{"id": number, "label": label} for number, label in enumerate(labels)]
     marks = [column(1, "Mark", "selection", subtype=kind, selectionOptions=options)]
@@ -314,20 +314,20 @@ def test_an_option_as_reading_shows_it_is_that_option(kind: str) -> None:
         pytest.param("Text", " a ", " a ", id="a text keeps them"),
     ],
 )
-def test_blanks_around_a_value_mean_nothing(name: str, value: Any, sent: Any) -> None:
-    """As in the calendar and in Deck."""
+def test_surrounding_whitespace_is_ignored(name: str, value: Any, sent: Any) -> None:
+    """The calendar and Deck ignore it as well."""
     assert list(encode_row({name: value}).values()) == [sent]
 
 
-def test_blanks_around_a_time_with_an_offset_mean_nothing() -> None:
-    """The person's zone is needed all the same."""
+def test_whitespace_around_time_with_offset_is_ignored() -> None:
+    """The user's zone is still looked up."""
     data = {"Moment": " 2027-01-31T10:00Z "}
     assert cells.has_offset(data, COLUMNS)
     assert cells.encode_row(data, COLUMNS, new=False, zone=ZoneInfo("Europe/Berlin")) == {9: "2027-01-31 11:00"}
 
 
-def test_options_that_share_a_label_are_shown_by_id() -> None:
-    """Else writing back what was read would choose another."""
+def test_options_with_same_label_use_ids() -> None:
+    """Otherwise writing back the value would select another option."""
     twins = [column(1, "Kind", "selection", selectionOptions=[{"id": 0, "label": "a"}, {"id": 1, "label": "a"}])]
     assert cells.decode_row([Cell(column_id=1, value=1)], twins) == {"Kind": 1}
     assert encode_row({"Kind": 1}, columns=twins) == {1: 1}

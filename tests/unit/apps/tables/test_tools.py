@@ -1,4 +1,4 @@
-"""`tools.tables`: the tools for Nextcloud Tables, called as a client calls them."""
+"""`apps.tables.tools`: the tools for Nextcloud Tables, called through MCP."""
 
 import json
 from typing import Any, Final
@@ -19,7 +19,7 @@ def table(server: Server) -> None:
 
 
 async def test_lists_tables(server: Server) -> None:
-    """With what is needed to choose one."""
+    """Each table has the fields needed to choose one."""
     fields = {"id": 2, "title": "Stock", "ownership": "alice", "rowsCount": 3, "columnsCount": 2, "views": []}
     server.nextcloud.on("GET", f"{API}/tables", answer(json=[fields]))
     (found,) = (await server.use("nc_tables_list_tables"))["tables"]
@@ -27,7 +27,7 @@ async def test_lists_tables(server: Server) -> None:
 
 
 async def test_reads_a_schema(server: Server) -> None:
-    """Columns with type and limits."""
+    """Columns have their type and constraints."""
     scheme = {"title": "Stock", "description": "", "columns": COLUMNS, "views": []}
     server.nextcloud.on("GET", f"{API}/tables/2/scheme", answer(json=scheme))
     result = await server.use("nc_tables_get_schema", {"table_id": 2})
@@ -50,7 +50,7 @@ async def test_reads_a_schema(server: Server) -> None:
 async def test_reads_rows_in_parts(
     server: Server, arguments: dict[str, int | None], asked: dict[str, str], next_offset: int | None
 ) -> None:
-    """A hundred unless told otherwise, far below 100 kB; next_offset leads on."""
+    """The default is a hundred rows, far below 100 kB; next_offset continues."""
     full = [row(number, c11="A name of some length, for example", c12=number) for number in range(101)]
     server.nextcloud.on("GET", f"{API}/tables/2/rows", answer(json=full))
     result = await server.use("nc_tables_read_table", {"table_id": 2, **arguments})
@@ -67,15 +67,15 @@ async def test_reads_rows_in_parts(
 
 
 @pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 1001), ("offset", -1)])
-async def test_parts_have_bounds(server: Server, name: str, value: int) -> None:
+async def test_row_limit_and_offset_are_bounded(server: Server, name: str, value: int) -> None:
     """The error names the argument."""
     assert name in await server.misuse("nc_tables_read_table", {"table_id": 2, name: value})
     assert server.nextcloud.requests == []
 
 
 @pytest.mark.usefixtures("table")
-async def test_adds_changes_and_deletes_a_row(server: Server) -> None:
-    """Each answers with the row."""
+async def test_creates_updates_and_deletes_a_row(server: Server) -> None:
+    """Each result has the row."""
     server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(json=row(1, c11="Iron")))
     server.nextcloud.on("PUT", f"{API}/rows/1", answer(json=row(1, c11="Iron", c12=6)))
     server.nextcloud.on("DELETE", f"{API}/rows/1", answer(json=row(1, c11="Iron", c12=6)))
@@ -90,15 +90,15 @@ async def test_adds_changes_and_deletes_a_row(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_wrong_value_is_named(server: Server) -> None:
-    """With its column."""
+async def test_invalid_value_error_names_column(server: Server) -> None:
+    """The error names the column."""
     arguments = {"table_id": 2, "data": {"Name": "Iron", "Amount": -1}}
     assert "data['Amount'] must be at least 0" in await server.misuse("nc_tables_insert_row", arguments)
 
 
 @pytest.mark.usefixtures("table")
-async def test_a_table_and_a_column_go_by_the_names_that_people_see(server: Server) -> None:
-    """In any case, where one alone has that name; else what there is is told, and nothing is written."""
+async def test_tables_and_columns_are_found_by_name(server: Server) -> None:
+    """Names match in any case if unique; otherwise the error lists candidates, and nothing is written."""
     tables = [{"id": 2, "title": "Stock", "ownership": "alice"}, {"id": 3, "title": "Other", "ownership": "alice"}]
     server.nextcloud.on("GET", f"{API}/tables", answer(json=tables))
     server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(json=row(c11="Iron", c12=5)))
@@ -126,8 +126,10 @@ ALICE: Final = {"id": "alice", "type": 0, "displayName": "Alice Liddell"}
         pytest.param([BOB, ALICE], None, ["bob", "alice"], id="as reading shows them"),
     ],
 )
-async def test_people_in_cells(server: Server, team: Any, found: dict[str, str] | None, sent: list[str]) -> None:
-    """They are looked up as for sharing; Tables itself knows ids alone."""
+async def test_users_in_cells_are_looked_up(
+    server: Server, team: Any, found: dict[str, str] | None, sent: list[str]
+) -> None:
+    """They are looked up as for sharing, since Tables accepts ids only."""
     if found is not None:
         server.nextcloud.on("GET", SHAREES, sharees(**found))
     server.nextcloud.on("GET", f"{API}/tables/2/columns", answer(json=PEOPLE))
@@ -139,8 +141,8 @@ async def test_people_in_cells(server: Server, team: Any, found: dict[str, str] 
     assert body == {"data": {"13": kept}}
 
 
-async def test_people_who_are_not_clear(server: Server) -> None:
-    """Two of a name are refused with both; nobody is asked by a token that may not share; Tables' reason is told."""
+async def test_ambiguous_users_are_refused(server: Server) -> None:
+    """The error lists both; without the sharing scope no lookup is made, and Tables' reason is returned."""
     server.nextcloud.on("GET", SHAREES, sharees(bob="Bob Builder", bob2="Bob Builder"))
     server.nextcloud.on("GET", f"{API}/tables/2/columns", answer(json=PEOPLE))
     server.nextcloud.on("POST", f"{API}/tables/2/rows", answer(400, json={"message": "User not found"}))
@@ -156,7 +158,7 @@ async def test_people_who_are_not_clear(server: Server) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
-async def test_a_limit_out_of_bounds(server: Server, limit: int) -> None:
-    """The sentence names what this tool has: it takes no cursor."""
+async def test_limit_error_does_not_mention_cursor(server: Server, limit: int) -> None:
+    """The tool takes an offset, not a cursor, and the error says so."""
     said = await server.misuse("nc_tables_read_table", {"table_id": 2, "limit": limit})
     assert said == f"Invalid limit {limit}: pass a number from 1 to 1000, and for more, next_offset as offset."

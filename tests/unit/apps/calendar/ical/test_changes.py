@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_changes`, and with it `vevent_times` and `vevent_rules`: what a change does, and what it leaves."""
+"""`apps.calendar.ical`: what a change writes and what it preserves."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -55,8 +55,8 @@ def created(*, author: Author = ALICE, **fields: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
-def test_another_programs_event_is_kept(ical: str) -> None:
-    """A change of the title changes the title: what we do not understand is as it was, in the order in which it was."""
+def test_title_change_preserves_unknown_properties(ical: str) -> None:
+    """A title change keeps all unknown properties, in their order."""
     after = changed(Series(stored(ical)), Change(title="Ours"), Author(None))
     gone, come = difference(ical, after)
     assert [line.partition(":")[0].partition(";")[0] for line in gone] == ["SUMMARY"]
@@ -66,8 +66,8 @@ def test_another_programs_event_is_kept(ical: str) -> None:
 
 
 @pytest.mark.parametrize("ical", WRITTEN_BY.values(), ids=WRITTEN_BY.keys())
-def test_writing_what_was_read_changes_nothing(ical: str) -> None:
-    """Byte for byte, long lines and values that can be written in two ways included."""
+def test_unchanged_fields_write_identical_bytes(ical: str) -> None:
+    """Writing back what was read changes no byte, including long lines and alternative spellings."""
     series = Series(stored(ical))
     original = series.stored.text
     assert written(series.calendar, missing_tzids=series.missing_tzids, original=original) == original
@@ -80,8 +80,8 @@ def test_writing_what_was_read_changes_nothing(ical: str) -> None:
         pytest.param({"reminder_minutes": 5}, 2, id="a reminder, which is nobody else's business"),
     ],
 )
-def test_a_change_is_newer(fields: dict[str, Any], sequence: int) -> None:
-    """Who was invited takes it for an update of what they have."""
+def test_change_increments_sequence_and_timestamps(fields: dict[str, Any], sequence: int) -> None:
+    """Attendees' clients treat the changed event as an update."""
     event = Series(stored(changed(Series(stored(THUNDERBIRD)), Change(**fields), ALICE))).main
     assert event["SEQUENCE"] == sequence
     stamps = [moments.to_aware(at(event, name).dt) for name in ("DTSTAMP", "LAST-MODIFIED")]
@@ -156,8 +156,8 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
 
 
 @pytest.mark.parametrize(("fields", "lines"), CREATED.values(), ids=CREATED.keys())
-def test_an_event_is_made(fields: dict[str, Any], lines: set[str]) -> None:
-    """Each field becomes its property, and nothing else does."""
+def test_new_event_has_one_property_per_field(fields: dict[str, Any], lines: set[str]) -> None:
+    """Each field becomes its property, and no other property is written."""
     usual = {"SUMMARY:T", "DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T110000"}
     made = created(**fields)
     assert lines <= made
@@ -165,8 +165,8 @@ def test_an_event_is_made(fields: dict[str, Any], lines: set[str]) -> None:
     assert extra == set()
 
 
-def test_a_zone_is_told() -> None:
-    """The VTIMEZONE that RFC 5545 section 3.6.5 demands goes with it, from before the start on."""
+def test_new_event_includes_vtimezone() -> None:
+    """A VTIMEZONE that covers the start is written (RFC 5545 section 3.6.5)."""
     ical = new("theirs", Change(title="T", start_datetime="2030-10-07T10:00"), ALICE)
     assert "TZID:Europe/Berlin" in unfolded(ical)
     assert len(ical) < 2000
@@ -235,8 +235,8 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
 
 
 @pytest.mark.parametrize(("fields", "sentence"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_can_not_be_is_refused(fields: dict[str, Any], sentence: str) -> None:
-    """The sentence names the argument and how to write it."""
+def test_invalid_fields_are_refused(fields: dict[str, Any], sentence: str) -> None:
+    """The error names the argument and its expected format."""
     with pytest.raises(InvalidArgumentError, match=sentence.replace("(", r"\(")):
         created(**fields)
 
@@ -306,8 +306,10 @@ WHEN: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
 
 
 @pytest.mark.parametrize(("ical", "fields", "gone", "come"), WHEN.values(), ids=WHEN.keys())
-def test_an_event_is_moved(ical: str, fields: dict[str, Any], gone: set[str], come: set[str]) -> None:
-    """It stays of its kind, in its zone and of its length, unless the caller says otherwise."""
+def test_new_start_keeps_type_zone_and_duration(
+    ical: str, fields: dict[str, Any], gone: set[str], come: set[str]
+) -> None:
+    """A moved event keeps its value type, zone and duration unless the caller changes them."""
     went, came = change(ical, **fields)
     assert went == gone
     assert {line for line in came if line.startswith(("DTSTART;", "DTSTART:2", "DTEND"))} >= come
@@ -360,10 +362,10 @@ SKIPPED: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any], str, str]]] =
 
 
 @pytest.mark.parametrize(("lines", "fields", "start", "end"), SKIPPED.values(), ids=SKIPPED.keys())
-def test_an_event_keeps_its_length_where_the_clock_changes(
+def test_duration_is_kept_across_dst_change(
     lines: tuple[str, ...], fields: dict[str, Any], start: str, end: str
 ) -> None:
-    """A time that the clock skips is the one by the offset before (RFC 5545 section 3.3.5)."""
+    """A nonexistent local time uses the offset before the gap (RFC 5545 section 3.3.5)."""
     assert {start, end} <= set(unfolded(changed(Series(stored(ics(*lines))), Change(**fields), ALICE)))
 
 
@@ -378,14 +380,14 @@ def test_an_event_keeps_its_length_where_the_clock_changes(
     ],
 )
 @pytest.mark.parametrize("named", [True, False])
-def test_an_event_is_made_in_the_hour_that_the_clock_skips(fields: dict[str, Any], end: str, *, named: bool) -> None:
-    """It starts an hour later by the clock, and ends after that."""
+def test_event_in_dst_gap_starts_an_hour_later(fields: dict[str, Any], end: str, *, named: bool) -> None:
+    """An event created in the skipped hour starts one hour later, and ends after its start."""
     made = created(start_datetime="2027-03-28T02:30", author=Author(BERLIN, named=named), **fields)
     assert {"DTSTART;TZID=Europe/Berlin:20270328T033000", f"DTEND;TZID=Europe/Berlin:20270328T{end}"} <= made
 
 
-def test_no_series_starts_in_the_hour_that_the_clock_skips() -> None:
-    """All of it would be where that one occurrence goes."""
+def test_series_starting_in_dst_gap_is_refused() -> None:
+    """Otherwise all occurrences would shift by the hour that only the first one needs."""
     start = "2027-03-28T02:30"
     with pytest.raises(InvalidArgumentError, match="The clock in Europe/Berlin skips 2027-03-28T02:30:00"):
         created(recurrence_rule="FREQ=DAILY", start_datetime=start)
@@ -400,14 +402,14 @@ def test_no_series_starts_in_the_hour_that_the_clock_skips() -> None:
         pytest.param({"all_day": False}, "needs a start_datetime with a time", id="no time"),
     ],
 )
-def test_a_day_gets_a_time_on_request_alone(fields: dict[str, Any], sentence: str) -> None:
-    """Nobody loses an all-day event by naming an hour."""
+def test_all_day_becomes_timed_only_on_request(fields: dict[str, Any], sentence: str) -> None:
+    """A time for an all-day event is refused unless the caller asks for a timed event."""
     with pytest.raises(InvalidArgumentError, match=sentence):
         change(APPLE, **fields)
 
 
-def test_a_series_moves_with_its_exceptions() -> None:
-    """A deleted occurrence stays deleted, a changed one stays changed, and the last one stays the last."""
+def test_moving_series_moves_exceptions_and_end() -> None:
+    """Deleted occurrences stay deleted, changed ones stay changed, and the last one stays the last."""
     gone, come = change(THUNDERBIRD, start_datetime="2030-09-30T09:30")
     assert come == {
         "DTSTART;TZID=Europe/Berlin:20300930T093000",
@@ -421,8 +423,8 @@ def test_a_series_moves_with_its_exceptions() -> None:
     assert len(gone) == len(come)
 
 
-def test_a_series_can_change_its_zone() -> None:
-    """Its exceptions are told in the new one."""
+def test_zone_change_converts_exceptions() -> None:
+    """The exceptions of a series are written in its new zone."""
     ical = ics(
         "DTSTART:20301007T080000Z",
         "DTEND:20301007T090000Z",
@@ -435,37 +437,37 @@ def test_a_series_can_change_its_zone() -> None:
     assert any(line.startswith("RDATE") and "20301201T110000" in line for line in come)
 
 
-def test_a_series_with_exceptions_stays_of_its_kind() -> None:
-    """All day it would lose them; without exceptions it can, and its end goes along."""
+def test_series_with_exceptions_keeps_value_type() -> None:
+    """A series with exceptions can't become all-day; without exceptions it can, and UNTIL follows."""
     with pytest.raises(InvalidArgumentError, match="Single occurrences of this series were changed or deleted"):
         change(THUNDERBIRD, all_day=True)
     plain = ics("DTSTART:20301007T080000Z", "DTEND:20301007T090000Z", "RRULE:FREQ=DAILY;UNTIL=20301031T080000Z")
     assert "RRULE:FREQ=DAILY;UNTIL=20301031" in change(plain, all_day=True)[1]
 
 
-def test_the_end_of_a_series_stays_when_it_is_moved_by_days() -> None:
-    """UNTIL is a date that somebody meant."""
+def test_date_until_is_kept_when_moved_by_days() -> None:
+    """UNTIL is a date that the author chose, so it stays."""
     plain = ics("DTSTART:20301007T080000Z", "DTEND:20301007T090000Z", "RRULE:FREQ=DAILY;UNTIL=20301031T080000Z")
     _, come = change(plain, start_datetime="2030-10-14T08:00Z", author=Author(None))
     assert not any(line.startswith("RRULE") for line in come)
 
 
-def test_a_series_is_ended() -> None:
-    """recurring=false leaves the first occurrence, and nothing of the others."""
+def test_recurring_false_keeps_first_occurrence() -> None:
+    """`recurring=false` keeps the first occurrence and deletes the others."""
     gone, come = change(THUNDERBIRD, recurring=False)
     assert come == set()
     assert {line.partition(":")[0].partition(";")[0] for line in gone} >= {"RRULE", "EXDATE", "RECURRENCE-ID"}
 
 
-def test_a_new_rule_takes_the_place_of_all() -> None:
-    """Of several rules none is left."""
+def test_new_rule_replaces_all_rules() -> None:
+    """A new rule replaces all RRULEs of the event."""
     gone, come = change(TWO_RULES, recurrence_rule="FREQ=DAILY;COUNT=2")
     assert gone == {"RRULE:COUNT=2;FREQ=YEARLY", "RRULE:COUNT=3;FREQ=MONTHLY"}
     assert come == {"RRULE:COUNT=2;FREQ=DAILY"}
 
 
-def test_one_occurrence_is_changed() -> None:
-    """It gets a VEVENT of its own, with the reminder and the zone of the series; the series stays as it is."""
+def test_changed_occurrence_gets_own_vevent() -> None:
+    """The new VEVENT has the reminder and zone of the series, which itself stays unchanged."""
     gone, come = change(OUTLOOK, recurrence_id="2030-10-14", title="Later", start_datetime="2030-10-14T14:00")
     assert gone == set()
     assert come == {
@@ -480,8 +482,8 @@ def test_one_occurrence_is_changed() -> None:
     assert (again.count("BEGIN:VEVENT"), "SUMMARY:Later" in again) == (2, False)
 
 
-def test_one_occurrence_has_no_rule() -> None:
-    """A rule is the whole series' own."""
+def test_rule_for_one_occurrence_is_refused() -> None:
+    """Only the whole series has a rule."""
     with pytest.raises(InvalidArgumentError, match="apply to the whole series"):
         change(OUTLOOK, recurrence_id="2030-10-14", recurrence_rule="FREQ=DAILY")
 
@@ -499,8 +501,8 @@ def test_one_occurrence_has_no_rule() -> None:
         ),
     ],
 )
-def test_one_occurrence_is_deleted(ical: str, recurrence_id: str, come: str) -> None:
-    """EXDATE names it in the way in which the series names its start, and what was changed of it is gone."""
+def test_deleted_occurrence_is_added_to_exdate(ical: str, recurrence_id: str, come: str) -> None:
+    """EXDATE uses the value type and zone of DTSTART, and the override of the occurrence is removed."""
     series = Series(stored(ical))
     assert without(series, recurrence_id)
     after = unfolded(written(series.calendar))
@@ -517,15 +519,15 @@ def test_one_occurrence_is_deleted(ical: str, recurrence_id: str, come: str) -> 
         pytest.param(("RRULE:FREQ=DAILY;UNTIL=20301008T080000Z",), id="the last one"),
     ],
 )
-def test_a_series_has_something_left(lines: tuple[str, ...]) -> None:
-    """Without its first occurrence it goes on."""
+def test_series_continues_without_first_occurrence(lines: tuple[str, ...]) -> None:
+    """After the first occurrence is deleted, the others remain."""
     series = Series(stored(ics("DTSTART:20301007T080000Z", *lines)))
     series.main.add("exdate", series.main.start)
     assert has_occurrences(series)
 
 
-def test_what_was_changed_with_all_that_follow_is_left_alone() -> None:
-    """One occurrence of it can't be changed or deleted without the others."""
+def test_thisandfuture_override_is_not_changed_alone() -> None:
+    """One occurrence of a RANGE=THISANDFUTURE override can't be changed or deleted alone."""
     ical = THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")
     series = Series(stored(ical))
     for recurrence_id in ("2030-10-07", "2030-10-21"):
@@ -536,8 +538,8 @@ def test_what_was_changed_with_all_that_follow_is_left_alone() -> None:
     assert unfolded(written(series.calendar)) == unfolded(ical)
 
 
-def test_the_only_occurrence_that_one_has() -> None:
-    """Who is invited to one occurrence has that alone: without it nothing is left."""
+def test_deleting_only_shared_occurrence_leaves_nothing() -> None:
+    """An attendee of one occurrence has only its VEVENT: deleting it leaves nothing to write."""
     lines = THUNDERBIRD.splitlines()
     second = len(lines) - 1 - lines[::-1].index("BEGIN:VEVENT")
     alone = "\n".join([*lines[: lines.index("BEGIN:VEVENT")], *lines[second:], ""])
@@ -600,16 +602,16 @@ FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
 
 
 @pytest.mark.parametrize(("ical", "fields", "gone", "come"), FIELDS.values(), ids=FIELDS.keys())
-def test_a_field_is_changed(ical: str, fields: dict[str, Any], gone: set[str], come: set[str]) -> None:
-    """That property is another, and nothing else."""
+def test_field_change_changes_one_property(ical: str, fields: dict[str, Any], gone: set[str], come: set[str]) -> None:
+    """A field change changes its property and no other."""
     assert change(ical, **fields) == (gone, come)
 
 
 AT_START: Final = ics("DTSTART:20301007T080000Z", "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:PT0S", "END:VALARM")
 
 
-def test_a_reminder_at_the_start() -> None:
-    """Reading gives 0 for it, and 0 writes it, for a new event as for one that has another; -1 takes it away."""
+def test_reminder_at_start_is_zero() -> None:
+    """A reminder at the start is read and written as 0; -1 removes it."""
     assert change(AT_START, title="T", reminder_minutes=0) == (set(), {"SUMMARY:T"})
     assert change(THUNDERBIRD, reminder_minutes=0) == ({"TRIGGER:-PT15M"}, {"TRIGGER:P0D"})
     assert "BEGIN:VALARM" not in changed(Series(stored(AT_START)), Change(reminder_minutes=-1), ALICE)
@@ -627,8 +629,8 @@ def test_a_reminder_at_the_start() -> None:
         ("<jane@example.org>", None, "jane@example.org"),
     ],
 )
-def test_an_attendee_with_a_name(written: str, name: str | None, address: str) -> None:
-    """As mails write people (RFC 5322); the name is the parameter CN, in quotes where RFC 5545 wants them."""
+def test_attendee_name_becomes_cn(written: str, name: str | None, address: str) -> None:
+    """The name of an RFC 5322 address becomes the parameter CN, quoted where RFC 5545 requires it."""
     gone, come = change(ics("DTSTART:20301007T080000Z"), attendees=f"a@example.org, {written},b@example.org")
     added = {"mailto:" + line.rpartition(":mailto:")[2]: line for line in come if line.startswith("ATTENDEE")}
     assert list(gone) == []
@@ -640,8 +642,8 @@ def test_an_attendee_with_a_name(written: str, name: str | None, address: str) -
 
 
 @pytest.mark.parametrize("uri", ["CN=Doe, Jane,OU=Sales", 'mailto:"Doe, Jane"@example.org', "mailto:doe,jane@x.org"])
-def test_an_attendee_with_a_comma_stays(uri: str) -> None:
-    """Another program wrote one that no mail address is, and somebody else is added to it."""
+def test_attendee_with_comma_is_kept_when_adding(uri: str) -> None:
+    """Adding an attendee keeps one whose value contains a comma and is no mail address."""
     series = Series(stored(ics("DTSTART:20301007T080000Z", f"ATTENDEE:{uri}", "ATTENDEE:mailto:a@b.org")))
     told = series.event(series.main).attendees
     lines = changed(series, Change(attendees=f"{told}, new@example.org"), ALICE).replace("\r\n ", "").splitlines()
@@ -649,8 +651,8 @@ def test_an_attendee_with_a_comma_stays(uri: str) -> None:
     assert kept == [uri, "mailto:a@b.org", "mailto:new@example.org"]
 
 
-def test_an_attendee_whom_another_program_invited_stays() -> None:
-    """One without a mail address is no reason to refuse those who have one."""
+def test_attendee_without_address_is_kept_when_adding() -> None:
+    """An attendee without a mail address does not prevent adding others."""
     told = "invalid:nomail, invalid:nomail, Bob@Example.org"
     gone, come = change(EXCHANGE, attendees=f"{told}, new@example.org")
     assert (gone, len(come)) == (set(), 1)
@@ -660,8 +662,8 @@ def test_an_attendee_whom_another_program_invited_stays() -> None:
         change(THUNDERBIRD, attendees="invalid:nomail")
 
 
-def test_a_series_that_is_given_back_with_another_start_is_moved() -> None:
-    """The rule that was there follows the start, unless it gives the start as it is; of one occurrence it is none."""
+def test_unchanged_rule_follows_new_start() -> None:
+    """A rule passed back unchanged follows the new start unless it fixes it; for one occurrence it is ignored."""
     told = Series(stored(THUNDERBIRD))
     rule = told.event(told.main).recurrence_rule
     _, come = change(THUNDERBIRD, start_datetime="2030-10-01T10:00", recurring=True, recurrence_rule=rule)
@@ -679,12 +681,12 @@ def test_a_series_that_is_given_back_with_another_start_is_moved() -> None:
 RULE: Final = "FREQ=WEEKLY;COUNT=6;BYDAY=MO"
 
 
-def test_all_reminders_are_taken_away() -> None:
-    """-1 means none, of whatever kind."""
+def test_minus_one_removes_all_reminders() -> None:
+    """A reminder of -1 removes every reminder, whatever its type."""
     assert "BEGIN:VALARM" not in unfolded(changed(Series(stored(APPLE)), Change(reminder_minutes=-1), ALICE))
 
 
-def test_a_reminder_is_added_where_there_is_none_to_move() -> None:
-    """One at a fixed time stays."""
+def test_reminder_is_added_next_to_absolute_one() -> None:
+    """A reminder at a fixed time stays, and the new one is added."""
     gone, come = change(APPLE, reminder_minutes=10)
     assert (gone, come >= {"TRIGGER:-PT10M"}) == (set(), True)

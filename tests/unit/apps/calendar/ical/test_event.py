@@ -1,4 +1,4 @@
-"""`nextcloud.vevent`: what other programs wrote, as plain fields and as occurrences."""
+"""`apps.calendar.ical.event`: events of other programs as fields and occurrences."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -101,8 +101,8 @@ READ: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize(("ical", "fields"), READ.values(), ids=READ.keys())
-def test_an_event_is_read(ical: str, fields: dict[str, Any]) -> None:
-    """What each program means comes out, times with their offset and the name of their zone."""
+def test_reads_fields_times_and_zones(ical: str, fields: dict[str, Any]) -> None:
+    """Fields of events of several programs are read; times have their offset and zone name."""
     series = Series(stored(ical))
     event = series.event(series.main).model_dump()
     assert (event["uid"], event["calendar_name"], event["etag"]) == ("theirs", "work", "e1")
@@ -122,8 +122,8 @@ BROKEN: Final = {
 
 
 @pytest.mark.parametrize("ical", BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_broken_is_an_error_that_names_it(ical: str) -> None:
-    """The sentence says which object it is and what to do, and quotes nothing of it."""
+def test_malformed_event_error_names_object(ical: str) -> None:
+    """The error names the object and the next step, and quotes none of its content."""
     with pytest.raises(NextcloudError, match=r"theirs\.ics in calendar 'work' is not readable iCalendar: open it"):
         Series(stored(ical))
 
@@ -166,8 +166,8 @@ OCCURRENCES: Final[dict[str, tuple[str, list[str]]]] = {
 
 
 @pytest.mark.parametrize(("ical", "expected"), OCCURRENCES.values(), ids=OCCURRENCES.keys())
-def test_a_series_happens(ical: str, expected: list[str]) -> None:
-    """From 7 to 25 October 2030 in Berlin: what happens then, by the clock there, whatever the season."""
+def test_series_expands_in_local_time(ical: str, expected: list[str]) -> None:
+    """Occurrences from 7 to 25 October 2030 in Berlin keep their local time across the DST change."""
     berlin = ZoneInfo("Europe/Berlin")
     series = Series(stored(ical))
     events = list(series.occurrences(datetime(2030, 10, 7, tzinfo=berlin), datetime(2030, 10, 26, tzinfo=berlin)))
@@ -175,8 +175,8 @@ def test_a_series_happens(ical: str, expected: list[str]) -> None:
     assert sorted(f"{each.start_datetime} {each.title}" for each in summaries) == expected
 
 
-def test_a_series_of_another_calendar_is_an_error() -> None:
-    """Only the Gregorian calendar can be expanded."""
+def test_non_gregorian_rscale_is_an_error() -> None:
+    """Only Gregorian rules can be expanded."""
     series = Series(stored(THUNDERBIRD.replace("VERSION:2.0", "VERSION:2.0\nCALSCALE:HEBREW")))
     with pytest.raises(NextcloudError, match="not readable"):
         series.occurrences(datetime(2030, 10, 1, tzinfo=UTC), datetime(2030, 11, 1, tzinfo=UTC))
@@ -198,8 +198,8 @@ def test_a_series_of_another_calendar_is_an_error() -> None:
         ),
     ],
 )
-def test_an_occurrence_is_found(ical: str, recurrence_id: str, title: str) -> None:
-    """It is known by the time that it has by rule, however that is written."""
+def test_occurrence_is_found_by_recurrence_id(ical: str, recurrence_id: str, title: str) -> None:
+    """A recurrence id is accepted in every valid spelling of the original time."""
     series = Series(stored(ical))
     found = series.event(series.occurrence(recurrence_id))
     assert found.title == title
@@ -217,8 +217,10 @@ def test_an_occurrence_is_found(ical: str, recurrence_id: str, title: str) -> No
         ),
     ],
 )
-def test_an_occurrence_that_is_none(ical: str, recurrence_id: str, error: type[Exception], sentence: str) -> None:
-    """The caller learns why, and where to look."""
+def test_unknown_occurrence_error_says_why(
+    ical: str, recurrence_id: str, error: type[Exception], sentence: str
+) -> None:
+    """The error gives the cause and where to look up occurrences."""
     with pytest.raises(error, match=sentence):
         Series(stored(ical)).occurrence(recurrence_id)
 
@@ -236,8 +238,8 @@ AROUND: Final = {
 
 @pytest.mark.parametrize(("start", "there"), AROUND.values(), ids=AROUND.keys())
 @pytest.mark.parametrize("described", [False, True], ids=["a zone by name", "a zone that is described"])
-def test_what_a_list_names_is_found(start: str, there: str, *, described: bool) -> None:
-    """Every occurrence is found by the recurrence_id that the list gives, also where the clock changes."""
+def test_listed_recurrence_ids_are_found(start: str, there: str, *, described: bool) -> None:
+    """Each listed recurrence_id finds its occurrence, also at a DST change."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", "DURATION:PT20M", "RRULE:FREQ=DAILY;COUNT=10")
     series = Series(stored(DESCRIBED + ical[ical.index("BEGIN:VEVENT") :] if described else ical))
     names = [series.summary(each).recurrence_id or "" for each in series.occurrences(BEGINS, ENDS)]
@@ -265,10 +267,8 @@ IN_THE_GAP: Final = {
 
 
 @pytest.mark.parametrize(("start", "end", "starts", "ends"), IN_THE_GAP.values(), ids=IN_THE_GAP.keys())
-def test_what_another_program_wrote_into_the_hour_that_the_clock_skips(
-    start: str, end: str, starts: str, ends: str
-) -> None:
-    """It is read by the offset before the gap (RFC 5545 section 3.3.5), and does not end before it starts."""
+def test_event_in_dst_gap_uses_offset_before_gap(start: str, end: str, starts: str, ends: str) -> None:
+    """The offset before the gap applies (RFC 5545 section 3.3.5), and the event does not end before it starts."""
     series = Series(stored(ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"DTEND;TZID=Europe/Berlin:{end}")))
     (found,) = series.occurrences(datetime(2027, 3, 28, tzinfo=UTC), datetime(2027, 3, 30, tzinfo=UTC))
     read = series.summary(found)
@@ -276,8 +276,8 @@ def test_what_another_program_wrote_into_the_hour_that_the_clock_skips(
     assert (read.start_datetime, read.end_datetime) == (f"{day}T{starts}", f"{day}T{ends}")
 
 
-def test_each_that_follows_a_change_has_its_own_name() -> None:
-    """Of those that were changed together, a list names each, and by its name each is read."""
+def test_thisandfuture_occurrences_have_own_ids() -> None:
+    """Each occurrence that follows a RANGE=THISANDFUTURE change is listed and found by its own id."""
     series = Series(stored(THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")))
     autumn = datetime(2030, 9, 1, tzinfo=UTC), datetime(2030, 12, 1, tzinfo=UTC)
     found = [series.summary(each) for each in series.occurrences(*autumn)]

@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_moved` and `vevent_rules`: a series that is moved stays whole, or is not moved at all."""
+"""`apps.calendar.ical.moved` and `rules`: a series is moved completely or not at all."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -59,8 +59,8 @@ def rule(ical: str) -> str:
     return next(line for line in unfolded(ical) if line.startswith("RRULE:")).removeprefix("RRULE:")
 
 
-def test_a_series_is_moved_to_another_weekday() -> None:
-    """A deleted occurrence stays deleted, a changed one stays changed and is there once, and there are no more."""
+def test_moving_to_another_weekday_keeps_exceptions() -> None:
+    """Deleted occurrences stay deleted, a changed one appears once, and the count stays the same."""
     ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
     moved = after(ical, start_datetime="2026-10-07T10:15")
     assert rule(moved) == "BYDAY=WE;COUNT=6;FREQ=WEEKLY"
@@ -82,15 +82,15 @@ OVERRIDES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize(("start", "there"), OVERRIDES.values(), ids=OVERRIDES.keys())
-def test_what_was_changed_of_an_occurrence_stays(start: str, there: str) -> None:
-    """What it had by rule moves along: the date, the hour, or both."""
+def test_moving_series_keeps_changes_of_occurrence(start: str, there: str) -> None:
+    """What the occurrence inherits from the rule moves along: the date, the time, or both."""
     moved = after(ics(*TUESDAYS, *override("20261020T101500", start)), start_datetime="2026-10-07T11:30")
     assert [each for each in listed(moved) if each.endswith("*")] == [there]
     assert "RECURRENCE-ID;TZID=Europe/Berlin:20261021T113000" in unfolded(moved)
 
 
-def test_a_changed_hour_is_the_same_in_another_zone() -> None:
-    """Where a series in UTC is told in Berlin from now on, what was moved to 12:00 in UTC is then as before."""
+def test_changed_time_is_kept_in_new_zone() -> None:
+    """An occurrence moved to 12:00 UTC stays at that instant when the series changes from UTC to Berlin."""
     moved = after(
         ics(
             *("DTSTART:20261006T080000Z", "DTEND:20261006T090000Z", "RRULE:FREQ=WEEKLY;COUNT=3", "END:VEVENT"),
@@ -102,8 +102,8 @@ def test_a_changed_hour_is_the_same_in_another_zone() -> None:
     assert listed(moved) == ["2026-10-06T11:00", "2026-10-13T14:00*", "2026-10-20T11:00"]
 
 
-def test_an_occurrence_that_is_named_by_its_day_moves_along() -> None:
-    """As some programs name it."""
+def test_date_recurrence_id_moves_with_series() -> None:
+    """Some programs write a date as RECURRENCE-ID of a timed series."""
     named = ("RECURRENCE-ID;VALUE=DATE:20261020", "DTSTART;TZID=Europe/Berlin:20261020T140000")
     head = ("END:VEVENT", "BEGIN:VEVENT", "UID:theirs", "DTSTAMP:20300101T000000Z", "SUMMARY:Changed")
     moved = after(ics(*TUESDAYS, *head, *named), start_datetime="2026-10-07T10:15")
@@ -111,8 +111,8 @@ def test_an_occurrence_that_is_named_by_its_day_moves_along() -> None:
     assert "2026-10-21T14:00*" in listed(moved)
 
 
-def test_what_was_changed_with_all_that_follow_moves_along() -> None:
-    """RANGE=THISANDFUTURE stays, and the others follow it as far as before."""
+def test_thisandfuture_override_moves_with_series() -> None:
+    """RANGE=THISANDFUTURE stays, and following occurrences keep their distance to it."""
     ical = ics(*TUESDAYS, *override("20261027T101500", "20261027T140000", params="RANGE=THISANDFUTURE;"))
     moved = after(ical, start_datetime="2026-10-07T10:15")
     assert [each[:16] for each in listed(moved)] == [
@@ -131,8 +131,8 @@ OTHER_KIND: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize(("lines", "there"), OTHER_KIND.values(), ids=OTHER_KIND.keys())
-def test_a_whole_day_in_a_series_of_times_moves_along(lines: str, there: str) -> None:
-    """It stays a whole day, as long as it was, and its date moves if that was the rule's."""
+def test_all_day_override_moves_with_timed_series(lines: str, there: str) -> None:
+    """It stays all-day with its length, and its date moves if it was the rule's date."""
     changed_one = (*override("20261020T101500", "20261020T101500")[:6], *lines.split())
     moved = after(ics(*TUESDAYS, *changed_one), start_datetime="2026-10-07T11:30")
     assert [each for each in listed(moved) if each.endswith("*")] == [there]
@@ -145,8 +145,8 @@ def test_a_whole_day_in_a_series_of_times_moves_along(lines: str, there: str) ->
 @pytest.mark.parametrize(
     ("start", "there"), [("20261020T140000", "2026-10-21T14:00*"), ("20261022T140000", "2026-10-22T14:00*")]
 )
-def test_a_time_in_a_series_of_whole_days_moves_along(start: str, there: str) -> None:
-    """It keeps its time and its zone."""
+def test_timed_override_moves_with_all_day_series(start: str, there: str) -> None:
+    """The override keeps its time and zone."""
     days = ("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=4")
     one = [
         line.replace(";TZID=Europe/Berlin:20261020T101500", ";VALUE=DATE:20261020") if "RECURRENCE" in line else line
@@ -279,8 +279,8 @@ MOVED: Final[Mapping[str, tuple[str, str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("start", "before", "to", "parts"), MOVED.values(), ids=MOVED.keys())
-def test_what_a_rule_pins_moves_along(start: str, before: str, to: str, parts: str) -> None:
-    """It has the new start's day and hour, and so have all occurrences: as many as before, each once."""
+def test_by_parts_of_rule_follow_new_start(start: str, before: str, to: str, parts: str) -> None:
+    """All occurrences get the new day and time, and their number stays the same."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before};COUNT=12")
     moved = after(ical, start_datetime=to)
     assert set(parts.split(";")) <= set(rule(moved).split(";"))
@@ -289,8 +289,8 @@ def test_what_a_rule_pins_moves_along(start: str, before: str, to: str, parts: s
 
 
 @pytest.mark.parametrize(("start", "before", "to"), [each[:3] for each in MOVED.values()], ids=MOVED.keys())
-def test_an_exception_of_each_rule_moves_along(start: str, before: str, to: str) -> None:
-    """What is deleted stays deleted and what is changed stays changed: the second and the fourth."""
+def test_exceptions_of_each_rule_move(start: str, before: str, to: str) -> None:
+    """The second occurrence stays deleted and the fourth stays changed, under each kind of rule."""
     plain = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before};COUNT=8")
     wall = [each.replace("-", "").replace(":", "") + "00" for each in listed(plain, years=12)]
     exceptions = (f"EXDATE;TZID=Europe/Berlin:{wall[1]}", *override(wall[3], wall[3]))
@@ -322,8 +322,8 @@ UNCLEAR: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("start", "before", "to"), UNCLEAR.values(), ids=UNCLEAR.keys())
-def test_what_a_start_does_not_tell_is_asked_for(start: str, before: str, to: str) -> None:
-    """Nothing is changed, and the sentence says the rule and what the caller can do."""
+def test_ambiguous_move_asks_for_rule(start: str, before: str, to: str) -> None:
+    """Nothing is changed; the error quotes the rule and says what the caller can do."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
     with pytest.raises(InvalidArgumentError, match=r"repeats by .*pass recurrence_rule together with start_datetime"):
         after(ical, start_datetime=to)
@@ -341,22 +341,22 @@ UNTIL: Final[Mapping[str, tuple[str, str, int]]] = {
 
 @pytest.mark.parametrize(("until", "to", "count"), UNTIL.values(), ids=UNTIL.keys())
 @pytest.mark.parametrize("pinned", ["FREQ=WEEKLY;BYDAY=TU", "FREQ=WEEKLY"])
-def test_a_series_has_its_end_after_a_move(pinned: str, until: str, to: str, count: int) -> None:
-    """UNTIL goes along where the last occurrence would be lost, or one more come."""
+def test_until_moves_if_occurrences_would_change(pinned: str, until: str, to: str, count: int) -> None:
+    """UNTIL moves if an occurrence would otherwise be lost or added."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{pinned};{until}")
     assert len(listed(ical)) == count
     assert len(listed(after(ical, start_datetime=to))) == count
 
 
-def test_a_day_that_only_leap_years_have_is_asked_for() -> None:
-    """The series would happen every fourth year from then on."""
+def test_move_to_february_29_asks_for_rule() -> None:
+    """Otherwise a yearly series would recur only every fourth year."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20281230T101500", "RRULE:FREQ=YEARLY;BYYEARDAY=365")
     with pytest.raises(InvalidArgumentError, match=r"there is not always a day number 366: pass recurrence_rule"):
         after(ical, start_datetime="2028-12-31T10:15")
 
 
-def test_a_day_counted_from_the_end_stays_one() -> None:
-    """Whatever day of October a rule counts from its end, and wherever it goes: counted so again, or refused."""
+def test_day_counted_from_month_end_moves_or_is_refused() -> None:
+    """A negative BYMONTHDAY of October stays counted from the end, or the move is refused."""
     refused = 0
     for day in range(4, 32):
         old = datetime(2026, 10, day, 10)  # noqa: DTZ001 - of the clock on the wall
@@ -399,8 +399,8 @@ OTHER_END: Final[Mapping[str, tuple[str, str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("start", "until", "to", "end"), OTHER_END.values(), ids=OTHER_END.keys())
-def test_an_end_of_another_kind_is_written_in_the_kind_of_the_start(start: str, until: str, to: str, end: str) -> None:
-    """RFC 5545 section 3.3.10 wants it so; there are as many occurrences as were listed before."""
+def test_until_is_written_in_value_type_of_start(start: str, until: str, to: str, end: str) -> None:
+    """RFC 5545 section 3.3.10 requires it; the number of occurrences stays the same."""
     ical = ics(f"DTSTART;{start}", f"RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")
     moved = after(ical, start_datetime=to)
     assert f"UNTIL={end}" in rule(moved).split(";")
@@ -412,8 +412,8 @@ def test_an_end_of_another_kind_is_written_in_the_kind_of_the_start(start: str, 
 
 
 @pytest.mark.parametrize("until", ["20261027", "20261027T215959Z"])
-def test_an_end_changes_its_kind_with_the_series(until: str) -> None:
-    """A series of times that is all day from now on, and back, has its occurrences still."""
+def test_until_follows_change_of_value_type(until: str) -> None:
+    """A series that changes between timed and all-day keeps its occurrences."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")
     days = after(ical, all_day=True)
     assert listed(days) == [each[:10] for each in listed(ical)]
@@ -427,15 +427,15 @@ PAST_ITS_END: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize(("until", "to"), PAST_ITS_END.values(), ids=PAST_ITS_END.keys())
-def test_a_series_that_is_moved_past_its_end_keeps_its_length(until: str, to: str) -> None:
-    """It does not become one that never happens."""
+def test_series_moved_past_until_keeps_its_length(until: str, to: str) -> None:
+    """UNTIL moves along, so that the series still has occurrences."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", f"RRULE:{until}")
     moved = listed(after(ical, start_datetime=to))
     assert (moved[0], len(moved)) == (to, len(listed(ical)))
 
 
-def test_a_deleted_occurrence_stays_deleted_where_the_series_starts_later() -> None:
-    """The end and the exceptions go along together: as many occurrences, and the same one of them missing."""
+def test_later_start_keeps_count_and_deleted_occurrence() -> None:
+    """UNTIL and exceptions move together: the count and the missing occurrence stay the same."""
     daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261011T225959Z")
     moved = after(ics(*daily, "EXDATE;TZID=Europe/Berlin:20261009T101500"), start_datetime="2026-10-08T10:15")
     assert [each[:10] for each in listed(moved)] == [f"2026-10-{day:02}" for day in (8, 9, 10, 12, 13)]
@@ -450,24 +450,24 @@ def test_a_deleted_occurrence_stays_deleted_where_the_series_starts_later() -> N
         "FREQ=WEEKLY;INTERVAL=1;COUNT=6;BYDAY=TU,TH",
     ],
 )
-def test_a_rule_that_is_given_back_in_other_words_is_no_new_one(given: str) -> None:
-    """What the program that wrote it calls the same is the same; the refusal, too, is that of the rule as it is."""
+def test_equivalent_rule_is_unchanged_rule(given: str) -> None:
+    """An equivalent spelling of the rule counts as unchanged, and is refused like the original."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
     assert is_same_rule(given, rule(ical))
     assert rule(after(ical, title="New", recurrence_rule=given)) == rule(ical)
 
 
 @pytest.mark.parametrize("given", ["FREQ=WEEKLY;BYDAY=TU;COUNT=6", "FREQ=WEEKLY;INTERVAL=2;COUNT=6;BYDAY=TU,TH", ""])
-def test_another_rule_is_another(given: str) -> None:
-    """Whatever changes when the series happens."""
+def test_rule_with_other_occurrences_is_new_rule(given: str) -> None:
+    """A rule that changes the occurrences counts as a new rule."""
     assert not is_same_rule(given, "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=6")
 
 
 @pytest.mark.parametrize(
     "never", ["FREQ=WEEKLY;BYDAY=MO;UNTIL=20261010T000000Z", "FREQ=DAILY;UNTIL=20200101", "FREQ=DAILY;COUNT=0"]
 )
-def test_a_series_that_never_happens_is_refused(never: str) -> None:
-    """It would be stored, and be in no list."""
+def test_rule_without_occurrences_is_refused(never: str) -> None:
+    """Such an event would be stored and appear in no list."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500")
     with pytest.raises(InvalidArgumentError, match=r"before it happens once|never happens"):
         after(ical, recurrence_rule=never)
@@ -497,8 +497,8 @@ ENDED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 
 
 @pytest.mark.parametrize(("lines", "there"), ENDED.values(), ids=ENDED.keys())
-def test_a_series_that_ends_leaves_its_first_occurrence(lines: tuple[str, ...], there: str) -> None:
-    """One that was deleted does not come back, and what was changed of it stays changed; a new start is taken."""
+def test_ending_series_keeps_first_occurrence(lines: tuple[str, ...], there: str) -> None:
+    """A deleted occurrence stays deleted, a changed one stays changed, and a new start is applied."""
     once = after(ics(*lines), recurring=False)
     assert listed(once) == [there]
     assert not any(line.startswith(("RRULE", "EXDATE", "RDATE", "RECURRENCE-ID")) for line in unfolded(once))
@@ -507,15 +507,15 @@ def test_a_series_that_ends_leaves_its_first_occurrence(lines: tuple[str, ...], 
         assert [each[:16] for each in listed(moved)] == ["2026-12-01T09:00"]
 
 
-def test_a_series_that_is_not_expanded_has_no_first_occurrence() -> None:
-    """With exceptions it is not known, so the caller is told what to do."""
+def test_ending_unexpandable_series_with_exceptions_fails() -> None:
+    """Its first occurrence is unknown, so the error says what to do."""
     ical = ics("DTSTART:20261006T101500Z", "RRULE:FREQ=MINUTELY", "EXDATE:20261006T101500Z")
     with pytest.raises(InvalidArgumentError, match="happens too often to find its first occurrence"):
         after(ical, recurring=False)
 
 
-def test_an_empty_rule_does_not_say_what_becomes_of_a_series() -> None:
-    """It is refused with both ways out; of an event that happens once, an empty rule is what reading gives."""
+def test_empty_rule_for_series_is_refused() -> None:
+    """The error names both alternatives; for a single event an empty rule is what reading returns."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;COUNT=3")
     with pytest.raises(InvalidArgumentError, match="pass recurring=false"):
         after(ical, recurrence_rule="")
@@ -523,8 +523,8 @@ def test_an_empty_rule_does_not_say_what_becomes_of_a_series() -> None:
     assert len(listed(after(ics("DTSTART;TZID=Europe/Berlin:20261006T101500"), recurrence_rule="", title="New"))) == 1
 
 
-def test_a_category_with_a_comma_stays_one() -> None:
-    """Reading lists it with the others, and what is given back with one more is told apart again."""
+def test_category_with_comma_stays_one() -> None:
+    """A category with a comma survives reading and writing back with another category added."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", r"CATEGORIES:Sports\, indoor,Health")
     read = Series(stored(ical)).event(Series(stored(ical)).main).categories
     assert read == "Sports, indoor, Health"
@@ -532,24 +532,24 @@ def test_a_category_with_a_comma_stays_one() -> None:
     assert line == r"CATEGORIES:Sports\, indoor,Health,New"
 
 
-def test_a_period_that_was_added_keeps_its_zone() -> None:
-    """Else it would be at that time wherever one is."""
+def test_added_rdate_period_keeps_zone() -> None:
+    """Without its zone the period would float."""
     period = "RDATE;VALUE=PERIOD;TZID=Europe/Berlin:20261009T101500/PT3H"
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=WEEKLY;COUNT=2", period)
     moved = unfolded(after(ical, start_datetime="2026-10-07T10:15"))
     assert "TZID=Europe/Berlin:20261010T101500/" in next(line for line in moved if line.startswith("RDATE"))
 
 
-def test_a_changed_occurrence_is_not_left_behind_the_end() -> None:
-    """A daily series that starts a week later ends when it did, but not before what was changed in it."""
+def test_until_covers_changed_occurrences() -> None:
+    """A daily series that starts a week later keeps UNTIL, but never before a changed occurrence."""
     daily = ("DTSTART;TZID=Europe/Berlin:20261006T101500", "RRULE:FREQ=DAILY;UNTIL=20261031T225959Z")
     assert listed(after(ics(*daily), start_datetime="2026-10-13T10:15"))[-1] == "2026-10-31T10:15"
     moved = after(ics(*daily, *override("20261030T101500", "20261030T101500")), start_datetime="2026-10-13T10:15")
     assert listed(moved)[-2:] == ["2026-11-06T10:15*", "2026-11-07T10:15"]
 
 
-def test_a_whole_day_of_the_week_is_moved() -> None:
-    """A series of days moves by days, with its exceptions, and ends as a series of days."""
+def test_all_day_series_moves_by_days() -> None:
+    """The series moves by days with its exceptions and stays all-day."""
     ical = ics("DTSTART;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20261103", "EXDATE;VALUE=DATE:20261013")
     moved = after(ical, start_datetime="2026-10-07")
     assert listed(moved) == ["2026-10-07", "2026-10-21", "2026-10-28", "2026-11-04"]
@@ -568,8 +568,10 @@ SHORT_MONTHS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 @pytest.mark.parametrize(("start", "before", "to"), SHORT_MONTHS.values(), ids=SHORT_MONTHS.keys())
 @pytest.mark.parametrize("is_given_back", [True, False])
-def test_a_month_without_the_day(start: str, before: str, to: str, *, is_given_back: bool) -> None:
-    """The series would lose an occurrence, so the caller is asked for the rule, also if the old one is given back."""
+def test_move_to_day_missing_in_some_months_asks_for_rule(
+    start: str, before: str, to: str, *, is_given_back: bool
+) -> None:
+    """The series would lose an occurrence, so the error asks for the rule, even if the old one is passed."""
     ical = ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}")
     given = before if is_given_back else None
     with pytest.raises(
@@ -596,8 +598,8 @@ LONG_MONTHS: Final[Mapping[str, tuple[str, str, str, int]]] = {
 
 
 @pytest.mark.parametrize(("start", "before", "to", "count"), LONG_MONTHS.values(), ids=LONG_MONTHS.keys())
-def test_a_day_that_all_its_months_have(start: str, before: str, to: str, count: int) -> None:
-    """The series is moved, and keeps its occurrences."""
+def test_move_to_day_of_all_its_months_works(start: str, before: str, to: str, count: int) -> None:
+    """If all months of the rule have the day, the series keeps its occurrences."""
     moved = listed(after(ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{before}"), start_datetime=to), 2027, 12)
     assert (moved[0], len(moved)) == (to, count)
 
@@ -618,8 +620,8 @@ ZONES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("start", "pinned", "zone", "to", "there"), ZONES.values(), ids=ZONES.keys())
-def test_another_zone_across_midnight(start: str, pinned: str, zone: str, to: str, there: str) -> None:
-    """What is the next day in the zone in which the series is told from now on is the next day in its rule."""
+def test_zone_change_across_midnight_shifts_weekday(start: str, pinned: str, zone: str, to: str, there: str) -> None:
+    """If the new zone puts the start on the next day, the rule's weekday follows."""
     frequency = "MONTHLY" if "MONTH" in pinned else "WEEKLY"
     ical = ics(f"DTSTART:{start}", f"RRULE:FREQ={frequency};{pinned};COUNT=4")
     moved = after(ical, start_datetime=to, author=Author(ZoneInfo(zone)))
@@ -632,8 +634,8 @@ TOKYO: Final = Author(ZoneInfo("Asia/Tokyo"), named=True)
 
 
 @pytest.mark.parametrize("start", ["2026-10-07T05:00", "2026-10-06T22:00+02:00"])
-def test_a_new_start_in_a_zone_that_is_named_moves_the_event_there(start: str) -> None:
-    """With its rule, its end and its exceptions: 05:00 of Wednesday in Tokyo."""
+def test_start_with_zone_moves_event_to_zone(start: str) -> None:
+    """Rule, UNTIL and exceptions follow: 05:00 on Wednesday in Tokyo."""
     ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T140000"))
     moved = after(ical, start_datetime=start, author=TOKYO)
     lines = set(unfolded(moved))
@@ -643,20 +645,20 @@ def test_a_new_start_in_a_zone_that_is_named_moves_the_event_there(start: str) -
     assert len(listed(moved)) == len(listed(ical))
 
 
-def test_a_new_end_in_a_zone_that_is_named_is_meant_there() -> None:
-    """The event stays in its own: 19:00 in Tokyo is noon in Berlin."""
+def test_end_with_zone_is_converted() -> None:
+    """The event keeps its own zone: 19:00 in Tokyo is noon in Berlin."""
     moved = after(ics(*TUESDAYS[:2]), end_datetime="2026-10-06T19:00", author=TOKYO)
     assert "DTEND;TZID=Europe/Berlin:20261006T120000" in unfolded(moved)
 
 
-def test_an_event_in_utc_is_all_day_where_the_person_is() -> None:
-    """23:00 in UTC is the next day in Berlin, and so is the weekday of its rule."""
+def test_utc_event_becomes_all_day_in_user_zone() -> None:
+    """23:00 UTC is the next day in Berlin, and the rule's weekday follows."""
     moved = after(ics("DTSTART:20261006T230000Z", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=3"), all_day=True)
     assert listed(moved) == ["2026-10-07", "2026-10-14", "2026-10-21"]
 
 
-def test_a_new_rule_keeps_the_exceptions_that_it_has() -> None:
-    """Named together, rule and start move them; the same rule leaves them on their days."""
+def test_new_rule_keeps_matching_exceptions() -> None:
+    """With a new start the exceptions move; with the same rule alone they stay."""
     ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
     moved = after(ical, start_datetime="2026-10-07T10:15", recurrence_rule="FREQ=WEEKLY;BYDAY=WE;COUNT=6")
     assert listed(moved) == listed(after(ical, start_datetime="2026-10-07T10:15"))
@@ -669,15 +671,15 @@ def test_a_new_rule_keeps_the_exceptions_that_it_has() -> None:
     assert "EXDATE;TZID=Europe/Berlin:20261008T103000" in unfolded(later)
 
 
-def test_a_new_rule_leaves_the_dates_that_were_added() -> None:
-    """They are none of the rule's, and neither is what was changed of them."""
+def test_new_rule_keeps_rdates() -> None:
+    """Dates added by RDATE and their overrides do not depend on the rule."""
     added = ("RDATE;TZID=Europe/Berlin:20261022T101500", *override("20261022T101500", "20261022T140000"))
     told = after(ics(*TUESDAYS, *added), recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=6;COUNT=2")
     assert listed(told) == ["2026-10-06T10:15", "2026-10-22T14:00*", "2026-11-06T10:15"]
 
 
-def test_a_new_rule_does_not_leave_a_changed_occurrence_behind() -> None:
-    """One that is none any more is named; one after the new end goes with the end."""
+def test_new_rule_reports_orphaned_overrides() -> None:
+    """An override that matches no occurrence is reported; one after the new end is removed."""
     ical = ics(*TUESDAYS, *override("20261020T101500", "20261020T101500"))
     with pytest.raises(InvalidArgumentError, match=r"The occurrence 2026-10-20T10:15:00.02:00 was changed"):
         after(ical, recurrence_rule="FREQ=MONTHLY;BYMONTHDAY=6")
@@ -685,14 +687,14 @@ def test_a_new_rule_does_not_leave_a_changed_occurrence_behind() -> None:
     assert listed(after(ical, recurrence_rule="FREQ=WEEKLY;BYDAY=TU;COUNT=2")) == ["2026-10-06T10:15"]
 
 
-def test_dates_without_a_rule_move_along() -> None:
-    """They go as far as the start."""
+def test_rdates_without_rule_move_with_start() -> None:
+    """All RDATEs move by the same amount as the start."""
     ical = ics("DTSTART;TZID=Europe/Berlin:20261006T101500", "RDATE;TZID=Europe/Berlin:20261020T101500")
     assert listed(after(ical, start_datetime="2026-10-07T10:15")) == ["2026-10-07T10:15", "2026-10-21T10:15"]
 
 
-def test_every_day_of_a_week_can_be_the_new_one() -> None:
-    """From each weekday to each other, by up to three weeks, nothing is lost and nothing doubled."""
+def test_move_between_all_weekdays_keeps_occurrences() -> None:
+    """Moves between all weekdays by up to three weeks lose and duplicate no occurrence."""
     first = date(2026, 10, 5)
     for weekday in range(7):
         start = first + timedelta(days=weekday)

@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_often`: events that would take all time and memory, had they been made for that or by mistake."""
+"""`apps.calendar.ical.often`: limits for events whose expansion would exhaust CPU time or memory."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -71,8 +71,8 @@ TOO_OFTEN: Final = {
 
 
 @pytest.mark.parametrize("ical", TOO_OFTEN.values(), ids=TOO_OFTEN.keys())
-def test_what_would_take_all_time_is_listed_once(ical: str) -> None:
-    """Such a series is not expanded: the event itself is there, at once."""
+def test_unexpandable_series_is_listed_once(ical: str) -> None:
+    """The series is not expanded: the event itself is listed, without delay."""
     began = time.process_time()
     series = Series(stored(ical))
     assert series.occurrences(*DAY) == [series.main]
@@ -97,8 +97,8 @@ OFTEN: Final = {
 
 
 @pytest.mark.parametrize(("ical", "count"), OFTEN.values(), ids=OFTEN.keys())
-def test_what_people_mean_is_expanded(ical: str, count: int) -> None:
-    """However long ago it began, what happens is listed as often as it does."""
+def test_ordinary_series_is_expanded(ical: str, count: int) -> None:
+    """All occurrences are listed, however long ago the series began."""
     series = Series(stored(ical))
     found = series.occurrences(DAY[0], DAY[1] - timedelta(seconds=1))
     assert len(found) == count
@@ -129,8 +129,8 @@ ODD_ZONES: Final = {
 
 
 @pytest.mark.parametrize("rules", ODD_ZONES.values(), ids=ODD_ZONES.keys())
-def test_a_zone_that_changes_too_often_is_none(rules: tuple[str, ...]) -> None:
-    """To tell the time there would take all time: the event is not readable, at once."""
+def test_zone_with_too_many_transitions_is_unreadable(rules: tuple[str, ...]) -> None:
+    """The event is reported as unreadable without delay."""
     began = time.process_time()
     with pytest.raises(NextcloudError, match=r"theirs\.ics in calendar 'work' is not readable"):
         Series(stored(in_zone("Odd", *rules)))
@@ -148,14 +148,14 @@ def test_a_zone_that_changes_too_often_is_none(rules: tuple[str, ...]) -> None:
         pytest.param("RDATE:20301027T010000,20311026T010000", id="by dates"),
     ],
 )
-def test_a_zone_is_read_as_it_is_told(rule: str) -> None:
-    """The rules that programs write for zones are understood."""
+def test_vtimezones_of_common_programs_are_read(rule: str) -> None:
+    """The VTIMEZONE rules that programs write are understood."""
     series = Series(stored(in_zone("Office", rule, offset="+0330")))
     assert series.summary(series.main).start_datetime == "2030-10-07T10:00:00+03:30"
 
 
-def test_a_zone_is_that_of_its_object_alone() -> None:
-    """Two people's programs may call different zones by one name; neither moves the other's events."""
+def test_vtimezone_applies_to_its_object_only() -> None:
+    """Two objects may define the same TZID differently without affecting each other."""
     rule = "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"
     objects = [in_zone("Customized Time Zone", rule, offset=offset) for offset in ("+0100", "+0500")]
     objects.append(ics("DTSTART;TZID=Customized Time Zone:20301007T100000"))

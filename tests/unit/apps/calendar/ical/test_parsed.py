@@ -1,4 +1,4 @@
-"""`nextcloud.vevent_parsed`: objects are read beside the event loop, and each for itself."""
+"""`apps.calendar.ical.parsed`: objects are parsed in a worker thread, each independently of the others."""
 
 import sys
 import threading
@@ -16,8 +16,8 @@ from tests.support.ics import OUTLOOK, stored
 OBJECT = stored(OUTLOOK)
 
 
-async def test_others_are_served_while_objects_are_read() -> None:
-    """What takes long does not stop the event loop, by which it would have to be ended here."""
+async def test_parsing_does_not_block_event_loop() -> None:
+    """The event loop serves other tasks while objects are parsed."""
     served = threading.Event()
 
     def read(_: CalendarObject) -> bool:
@@ -32,15 +32,15 @@ async def test_others_are_served_while_objects_are_read() -> None:
         assert await read_all([OBJECT], read) == ([True], [])
 
 
-async def test_a_call_that_ended_reads_no_further() -> None:
-    """However much there is to be read."""
+async def test_cancelled_call_stops_parsing() -> None:
+    """Parsing stops after cancellation, however many objects remain."""
     with anyio.move_on_after(0.01) as call:
         await read_all(repeat(OBJECT), lambda each: each.name)
     assert call.cancelled_caught
 
 
-async def test_what_is_not_readable_is_told_apart() -> None:
-    """Its address is, and the rest comes in order."""
+async def test_unreadable_objects_are_returned_by_href() -> None:
+    """The readable objects come in order, the others by their href."""
 
     def read(each: CalendarObject) -> str:
         with readable(each):
@@ -51,8 +51,8 @@ async def test_what_is_not_readable_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, OverflowError, IndexError, AttributeError, OSError])
-def test_an_odd_value_is_an_error_of_its_object(error: type[Exception]) -> None:
-    """Whatever a library raises over it, the sentence names the object and quotes nothing of it."""
+def test_library_exception_is_error_of_one_object(error: type[Exception]) -> None:
+    """Whatever a library raises, the error names the object and quotes none of its content."""
     sentence = r"^theirs\.ics in calendar 'work' is not readable iCalendar: open it in Nextcloud and save it\.$"
     with pytest.raises(NextcloudError, match=sentence), readable(OBJECT):
         raise error("secret")
@@ -64,14 +64,14 @@ def zone_of(ical: str) -> tzinfo | None:
     return start.tzinfo if isinstance(start, datetime) else None
 
 
-def test_a_zone_that_many_objects_describe_is_gone_through_once() -> None:
-    """Outlook describes it from 1601 on, in every event."""
+def test_repeated_vtimezone_is_expanded_once() -> None:
+    """Outlook writes a VTIMEZONE that starts in 1601 into every event."""
     assert zone_of(OUTLOOK) is not None
     assert zone_of(OUTLOOK) is zone_of(OUTLOOK)
 
 
-def test_a_zone_can_be_asked_by_many_at_once() -> None:
-    """Nobody waits for ever where one comes to the end of the zone's rules while another is on the way."""
+def test_concurrent_zone_lookups_do_not_deadlock() -> None:
+    """A thread that exhausts the zone's rules does not block another that is still iterating."""
     rule = "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"
     zones = [zone_of(OUTLOOK.replace(rule, f"{rule};UNTIL={2006 + each}1029T060000Z")) for each in range(100)]
     assert len(set(map(id, zones))) == len(zones)

@@ -1,4 +1,4 @@
-"""`tools.calendar`: the tools for calendars and events, called as a client calls them."""
+"""`apps.calendar.tools.events`: the tools for calendars and events, called through MCP."""
 
 import json
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def takes_all(server: Server, *paths: str) -> None:
 
 
 async def test_lists_calendars(server: Server) -> None:
-    """What is no calendar is left out; each says what it takes, whether it can be written to, and its zone."""
+    """Only calendars are listed, each with its components, whether it is writable, and its zone."""
     more = (
         "<x1:calendar-color>#00679e</x1:calendar-color><cs:getctag>c7</cs:getctag>"
         "<oc:calendar-enabled>0</oc:calendar-enabled><cal:calendar-description>Ours</cal:calendar-description>"
@@ -81,7 +81,7 @@ async def test_lists_calendars(server: Server) -> None:
 
 
 async def test_creates_an_event(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is new, in the person's own zone, under a UID that nothing ever had; the ETag is for the next change."""
+    """The event gets the user's zone and a fresh UID; the result has the ETag for the next change."""
     has_calendar(server.nextcloud)
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
@@ -103,10 +103,10 @@ async def test_creates_an_event(server: Server, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("timezone", ["", "Mars/Phobos"])
-async def test_says_what_may_not_have_been_meant(
+async def test_warns_of_missing_zone_and_invalid_attendees(
     server: Server, monkeypatch: pytest.MonkeyPatch, timezone: str
 ) -> None:
-    """A time without a zone where none is set, and attendees whom nobody can invite, are done and told."""
+    """The event is created; a warning names the missing zone and the attendees that can't be invited."""
     has_calendar(server.nextcloud)
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
     server.nextcloud.on("GET", USER_PATH, user(timezone=timezone))
@@ -129,8 +129,8 @@ async def test_says_what_may_not_have_been_meant(
     )
 
 
-async def test_an_hour_that_the_clock_skips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A meeting then takes as long as it was to, and the answer says when it is."""
+async def test_event_in_dst_gap_keeps_duration(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event keeps its requested duration, and the result has its actual start."""
     has_calendar(server.nextcloud)
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
@@ -161,8 +161,8 @@ def by_query(**objects: str) -> Answer:
     return respond
 
 
-async def test_finds_the_series_that_nextcloud_leaves_out(server: Server) -> None:
-    """With a date more, after thousands of occurrences, or so late that Nextcloud knows of none: each once."""
+async def test_finds_occurrences_that_nextcloud_omits(server: Server) -> None:
+    """Occurrences from RDATE, after thousands of others or far in the future are listed, each once."""
     once = ics("DTSTART:20301105T100000Z", "SUMMARY:Once", uid="once")
     more = ics("DTSTART:20301001T100000Z", "SUMMARY:More", "RRULE:FREQ=WEEKLY", "RDATE:20301004T100000Z", uid="more")
     daily = ics("DTSTART:20150101T100000Z", "SUMMARY:Daily", "RRULE:FREQ=DAILY", uid="daily")
@@ -184,8 +184,8 @@ NIGHTLY: Final = ics(
 
 
 @pytest.mark.parametrize("operation", ["update", "delete"])
-async def test_a_change_of_many_goes_over_a_change_of_the_clock(server: Server, operation: str) -> None:
-    """The hour that comes twice on 25 October 2026 keeps none from being changed."""
+async def test_bulk_change_works_across_dst_change(server: Server, operation: str) -> None:
+    """Events in the repeated hour on 25 October 2026 can be changed."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
     holds(server.nextcloud, {"theirs": NIGHTLY})
     takes_all(server)
@@ -210,18 +210,16 @@ NOT_EXPANDED: Final[Mapping[str, tuple[tuple[str, ...], list[bool]]]] = {
 
 
 @pytest.mark.parametrize(("lines", "expanded"), NOT_EXPANDED.values(), ids=NOT_EXPANDED.keys())
-async def test_a_series_that_is_not_expanded_says_so(
-    server: Server, lines: tuple[str, ...], expanded: list[bool]
-) -> None:
-    """It is there once, from its start on, where it may happen in the time that is asked for, and marked."""
+async def test_unexpandable_series_is_marked(server: Server, lines: tuple[str, ...], expanded: list[bool]) -> None:
+    """It is listed once if it can occur in the range, and is marked as not expanded."""
     holds(server.nextcloud, {"theirs": ics(*lines)})
     october = {"calendar_name": "work", "start_date": "2030-10-01", "end_date": "2030-10-31"}
     events = (await server.use("nc_calendar_list_events", october))["events"]
     assert [event["expanded"] for event in events] == expanded
 
 
-async def test_a_time_zone_can_be_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nobody is asked for the person's own, and attendees are invited in the person's name."""
+async def test_explicit_time_zone_skips_user_lookup(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an explicit zone the user's zone is not requested; attendees are invited in the user's name."""
     has_calendar(server.nextcloud)
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
     server.nextcloud.on("PUT", NEW, answer(201, headers={"ETag": '"e1"'}))
@@ -376,17 +374,17 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
 
 
 @pytest.mark.parametrize(("tool", "arguments", "sentence"), REFUSALS.values(), ids=REFUSALS.keys())
-async def test_bad_arguments_change_nothing(
+async def test_invalid_arguments_write_nothing(
     server: Server, tool: str, arguments: dict[str, Any], sentence: str
 ) -> None:
-    """The sentence names the argument, and nothing is written."""
+    """The error names the argument, and nothing is written."""
     holds(server.nextcloud, {})
     assert sentence in await server.misuse(tool, arguments)
     assert {request.method for request in server.nextcloud.requests} <= {"GET", "PROPFIND", "REPORT"}
 
 
-async def test_finds_events_in_a_time(server: Server) -> None:
-    """By time, each occurrence of a series, in the person's zone; Nextcloud is asked for a day more on each side."""
+async def test_lists_occurrences_in_range(server: Server) -> None:
+    """Occurrences come by time in the user's zone; the query covers one more day at each end."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
     holds(server.nextcloud, {"theirs": THUNDERBIRD, "trip": APPLE, "gone": ics("DTSTART:20301001T100000Z"), "bad": "?"})
     arguments = {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-21"}
@@ -409,8 +407,8 @@ async def test_finds_events_in_a_time(server: Server) -> None:
         pytest.param({"end_date": "2030-10-07"}, "20291005T000000Z", id="an end alone is the end of a year"),
     ],
 )
-async def test_a_range_with_one_end(server: Server, dates: dict[str, str], start: str) -> None:
-    """The other is a year away: rules without an end have no last occurrence."""
+async def test_open_range_is_limited_to_one_year(server: Server, dates: dict[str, str], start: str) -> None:
+    """The missing end is set to one year, since rules without an end have no last occurrence."""
     server.nextcloud.on("GET", USER_PATH, user())
     holds(server.nextcloud, {})
     await server.use("nc_calendar_list_events", {"calendar_name": "work", **dates})
@@ -421,8 +419,8 @@ async def test_a_range_with_one_end(server: Server, dates: dict[str, str], start
     ("dates", "edge"),
     [({"start_date": "2200-06-01"}, 'end="22010102T'), ({"end_date": "1900-06-01"}, 'start="18991231T')],
 )
-async def test_a_range_at_the_edge_of_what_can_be_asked_for(server: Server, dates: dict[str, str], edge: str) -> None:
-    """The end that is missing is no further than that: nobody is told of a date that they did not pass."""
+async def test_open_range_is_clamped_to_valid_dates(server: Server, dates: dict[str, str], edge: str) -> None:
+    """The implied end stays in the valid range, so no error mentions a date that was not passed."""
     server.nextcloud.on("GET", USER_PATH, user())
     holds(server.nextcloud, {})
     result = await server.use("nc_calendar_list_events", {"calendar_name": "work", **dates})
@@ -430,8 +428,8 @@ async def test_a_range_at_the_edge_of_what_can_be_asked_for(server: Server, date
     assert edge in sent(server.nextcloud, "REPORT").content.decode()
 
 
-async def test_without_dates_a_series_is_listed_once(server: Server) -> None:
-    """Nothing is expanded then, and nobody is asked for a time."""
+async def test_series_is_listed_once_without_range(server: Server) -> None:
+    """Without dates nothing is expanded, and the user's zone is not requested."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD, "trip": APPLE})
     result = await server.use("nc_calendar_list_events", {"calendar_name": "work"})
     assert [(event["title"], event["recurring"]) for event in result["events"]] == [
@@ -454,15 +452,15 @@ FILTERS: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "titles"), FILTERS.values(), ids=FILTERS.keys())
-async def test_finds_events_by_what_they_are(server: Server, arguments: dict[str, Any], titles: set[str]) -> None:
-    """Each filter alone, without regard to case."""
+async def test_filters_ignore_case(server: Server, arguments: dict[str, Any], titles: set[str]) -> None:
+    """Each filter works alone and ignores case."""
     holds(server.nextcloud, {"a": THUNDERBIRD, "b": APPLE, "c": GOOGLE})
     result = await server.use("nc_calendar_list_events", {"calendar_name": "work", **arguments})
     assert {event["title"] for event in result["events"]} == titles
 
 
-async def test_looks_into_all_calendars(server: Server) -> None:
-    """Those that take events, whatever calendar_name says; each event names its own."""
+async def test_search_all_calendars_ignores_calendar_name(server: Server) -> None:
+    """All calendars for events are searched, whatever calendar_name is; each event names its calendar."""
     has_calendars(server.nextcloud, calendar("work"), calendar("tasks", takes="VTODO"), calendar("home"))
     holds(server.nextcloud, {"theirs": GOOGLE})
     holds(server.nextcloud, {"trip": APPLE}, name="home")
@@ -474,8 +472,8 @@ async def test_looks_into_all_calendars(server: Server) -> None:
     assert result["calendar_name"] is None
 
 
-async def test_a_listing_is_small_and_in_pages(server: Server) -> None:
-    """500 events are told in ten pages of 50, each under 20 kB, without descriptions."""
+async def test_listing_is_paged_and_small(server: Server) -> None:
+    """500 events are ten pages of 50, each under 20 kB and without descriptions."""
     lines = (
         "DTSTART:20301007T100000Z",
         "DTEND:20301007T110000Z",
@@ -495,7 +493,7 @@ async def test_a_listing_is_small_and_in_pages(server: Server) -> None:
 
 
 async def test_reads_an_event(server: Server) -> None:
-    """A UID that begins like another's finds the one that is meant."""
+    """A UID that starts like another UID finds the right event."""
     holds(server.nextcloud, {"x": ics("DTSTART:20301007T100000Z", uid="theirs-too"), "theirs": GOOGLE})
     event = await server.use("nc_calendar_get_event", EVENT)
     assert (event["title"], event["etag"], event["attendees"]) == (
@@ -508,8 +506,8 @@ async def test_reads_an_event(server: Server) -> None:
 @pytest.mark.parametrize(
     "address", [WORK, WORK.rstrip("/"), "work/", f"https://cloud.test{WORK}", f"HTTPS://Cloud.test{WORK}"]
 )
-async def test_a_calendar_by_its_address(server: Server, address: str) -> None:
-    """As a list of calendars gives it, or as CalDAV clients have it."""
+async def test_calendar_address_is_accepted(server: Server, address: str) -> None:
+    """The address may come from the calendar list or from a CalDAV client."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     event = await server.use("nc_calendar_get_event", {**EVENT, "calendar_name": address})
     assert event["calendar_name"] == "work"
@@ -524,14 +522,14 @@ async def test_a_calendar_by_its_address(server: Server, address: str) -> None:
         f"{WORK}theirs.ics",
     ],
 )
-async def test_an_address_of_something_else(server: Server, address: str) -> None:
-    """Somebody else's, another server's, one that hides what its scope is checked for, or no calendar's."""
+async def test_foreign_address_is_refused(server: Server, address: str) -> None:
+    """Addresses of other users, other servers, other resources and encoded detours are refused."""
     said = await server.misuse("nc_calendar_get_event", {**EVENT, "calendar_name": address})
     assert said.startswith("Invalid calendar name")
 
 
 async def test_reads_one_occurrence(server: Server) -> None:
-    """With what was changed of it."""
+    """The occurrence is returned with its own changes."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD})
     event = await server.use("nc_calendar_get_event", {**EVENT, "recurrence_id": "2030-10-07T10:00:00+02:00"})
     assert (event["title"], event["recurrence_rule"]) == (
@@ -540,8 +538,8 @@ async def test_reads_one_occurrence(server: Server) -> None:
     )
 
 
-async def test_an_event_that_is_not_there(server: Server) -> None:
-    """The sentence names both, and where to look."""
+async def test_missing_event_error_names_event_and_calendar(server: Server) -> None:
+    """The error names the event and the calendar, and where to look."""
     holds(server.nextcloud, {})
     has_calendars(server.nextcloud, calendar("work"))
     assert await server.misuse("nc_calendar_get_event", EVENT) == (
@@ -550,7 +548,7 @@ async def test_an_event_that_is_not_there(server: Server) -> None:
 
 
 async def test_changes_an_event(server: Server) -> None:
-    """Under the ETag that was read: what somebody else wrote meanwhile is not overwritten."""
+    """The write uses the ETag that was read, so that a concurrent change is not overwritten."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     takes_all(server)
     result = await server.use("nc_calendar_update_event", {**EVENT, "location": "Room 2", "etag": '"e1"'})
@@ -560,8 +558,8 @@ async def test_changes_an_event(server: Server) -> None:
     assert {"LOCATION:Room 2", "SUMMARY:Interview"} <= set(unfolded(request.content.decode()))
 
 
-async def test_a_time_zone_without_a_start_does_not_move_an_event(server: Server) -> None:
-    """The answer says so, and how it is moved; with a start it is, and nothing is to be said."""
+async def test_zone_without_start_does_not_move_event(server: Server) -> None:
+    """The result says how to move the event; with a start it is moved and no hint is needed."""
     holds(server.nextcloud, {"theirs": ics("DTSTART;TZID=Europe/Berlin:20301007T100000", "DURATION:PT1H")})
     takes_all(server)
     tokyo = {**EVENT, "time_zone": "Asia/Tokyo"}
@@ -574,8 +572,8 @@ async def test_a_time_zone_without_a_start_does_not_move_an_event(server: Server
     assert (await server.use("nc_calendar_update_event", same))["message"] is None
 
 
-async def test_says_what_a_shorter_series_loses(server: Server) -> None:
-    """What was changed of occurrences after its new end is gone, and counted."""
+async def test_reports_overrides_removed_by_shorter_series(server: Server) -> None:
+    """The result counts the changed occurrences that the new end removes."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD})
     takes_all(server)
     shorter = {**EVENT, "recurrence_rule": "FREQ=WEEKLY;BYDAY=MO;COUNT=1"}
@@ -583,8 +581,8 @@ async def test_says_what_a_shorter_series_loses(server: Server) -> None:
     assert said == "1 occurrence that was changed is gone, for the series ends before."
 
 
-async def test_says_that_a_day_that_gets_a_time_has_no_zone(server: Server) -> None:
-    """As when it is made."""
+async def test_warns_of_missing_zone_when_day_becomes_timed(server: Server) -> None:
+    """The warning is the same as on creation."""
     server.nextcloud.on("GET", USER_PATH, user())
     holds(server.nextcloud, {"theirs": ics("DTSTART;VALUE=DATE:20301007")})
     takes_all(server)
@@ -594,8 +592,8 @@ async def test_says_that_a_day_that_gets_a_time_has_no_zone(server: Server) -> N
     assert "DTSTART:20301007T100000" in unfolded(sent(server.nextcloud).content.decode())
 
 
-async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
-    """With an old ETag nothing is written; the sentence sends the caller to read."""
+async def test_stale_etag_is_refused(server: Server) -> None:
+    """Nothing is written, and the error says to read the event first."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     sentence = await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x", "etag": "old"})
     assert sentence == (
@@ -608,8 +606,8 @@ async def test_a_change_of_what_has_changed_is_refused(server: Server) -> None:
 @pytest.mark.parametrize(
     ("tool", "method"), [("nc_calendar_update_event", "PUT"), ("nc_calendar_delete_event", "DELETE")]
 )
-async def test_a_change_between_reading_and_writing_is_refused(server: Server, tool: str, method: str) -> None:
-    """Nextcloud sees it, and the sentence has no ETag with which to overwrite it."""
+async def test_concurrent_change_is_refused(server: Server, tool: str, method: str) -> None:
+    """Nextcloud detects the conflict, and the error contains no ETag that would allow overwriting."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     server.nextcloud.on(method, THEIRS, answer(412))
     arguments = {**EVENT, "title": "x"} if method == "PUT" else EVENT
@@ -619,7 +617,7 @@ async def test_a_change_between_reading_and_writing_is_refused(server: Server, t
 
 
 async def test_changes_one_occurrence(server: Server) -> None:
-    """The series stays."""
+    """The series stays unchanged."""
     holds(server.nextcloud, {"theirs": OUTLOOK})
     takes_all(server)
     await server.use("nc_calendar_update_event", {**EVENT, "title": "Other", "recurrence_id": "2030-10-14"})
@@ -628,7 +626,7 @@ async def test_changes_one_occurrence(server: Server) -> None:
 
 
 async def test_deletes_an_event(server: Server) -> None:
-    """That which was read, and no later one."""
+    """The ETag that was read is required, so that a later version is not deleted."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     takes_all(server)
     result = await server.use("nc_calendar_delete_event", EVENT)
@@ -636,23 +634,23 @@ async def test_deletes_an_event(server: Server) -> None:
     assert sent(server.nextcloud, "DELETE").headers["If-Match"] == '"e1"'
 
 
-async def test_deletes_what_is_not_there(server: Server) -> None:
-    """It is an error, as it is for whatever else is named and not there."""
+async def test_deleting_missing_event_is_an_error(server: Server) -> None:
+    """Deleting a missing event is an error, as it is for every other resource."""
     holds(server.nextcloud, {})
     has_calendars(server.nextcloud, calendar("work"))
     assert "No event 'theirs' in calendar 'work'" in await server.misuse("nc_calendar_delete_event", EVENT)
 
 
 async def test_deletes_one_occurrence(server: Server) -> None:
-    """The rest is written."""
+    """The other occurrences are written back."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD})
     takes_all(server)
     await server.use("nc_calendar_delete_event", {**EVENT, "recurrence_id": "2030-10-21"})
     assert "EXDATE;TZID=Europe/Berlin:20301021T100000" in unfolded(sent(server.nextcloud).content.decode())
 
 
-async def test_deletes_the_only_occurrence(server: Server) -> None:
-    """Of a series of which one was shared alone nothing is left to write."""
+async def test_deletes_only_shared_occurrence(server: Server) -> None:
+    """If the object has only the one shared occurrence, the object is deleted."""
     alone = ics("RECURRENCE-ID:20301007T100000Z", "DTSTART:20301007T100000Z")
     holds(server.nextcloud, {"theirs": alone})
     takes_all(server)
@@ -683,8 +681,10 @@ LAST_ONES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 
 
 @pytest.mark.parametrize(("lines", "recurrence_id"), LAST_ONES.values(), ids=LAST_ONES.keys())
-async def test_deletes_the_last_occurrence(server: Server, lines: tuple[str, ...], recurrence_id: str) -> None:
-    """Nextcloud stores no series that has none, so the event goes, and the answer says so."""
+async def test_deleting_last_occurrence_deletes_event(
+    server: Server, lines: tuple[str, ...], recurrence_id: str
+) -> None:
+    """Nextcloud stores no series without occurrences: the event is deleted, and the result says so."""
     holds(server.nextcloud, {"theirs": ics(*lines)})
     takes_all(server)
     result = await server.use("nc_calendar_delete_event", {**EVENT, "recurrence_id": recurrence_id})
@@ -693,8 +693,8 @@ async def test_deletes_the_last_occurrence(server: Server, lines: tuple[str, ...
     assert result["message"].endswith("It was the last one, so the whole event is deleted.")
 
 
-async def test_deletes_all_occurrences_in_a_time(server: Server) -> None:
-    """Where no other is left, the event goes."""
+async def test_deletes_all_occurrences_in_range(server: Server) -> None:
+    """If no other occurrence remains, the event is deleted."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
     holds(server.nextcloud, {"theirs": ics("DTSTART:20301007T100000Z", "RRULE:FREQ=DAILY;COUNT=3")})
     takes_all(server)
@@ -712,8 +712,8 @@ INVALID: Final[Mapping[str, tuple[int, str]]] = {
 
 
 @pytest.mark.parametrize(("status", "why"), INVALID.values(), ids=INVALID.keys())
-async def test_what_nextcloud_does_not_store_is_no_matter_of_permissions(server: Server, status: int, why: str) -> None:
-    """The sentence has Nextcloud's reason, and sends nobody to ask for rights."""
+async def test_rejected_object_error_has_nextclouds_reason(server: Server, status: int, why: str) -> None:
+    """The error quotes Nextcloud's reason and does not mention permissions."""
     holds(server.nextcloud, {"theirs": GOOGLE})
     server.nextcloud.on("PUT", THEIRS, answer(status, content=dav_error("Sabre\\DAV\\Exception", why)))
     assert await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x"}) == (
@@ -729,10 +729,10 @@ async def test_what_nextcloud_does_not_store_is_no_matter_of_permissions(server:
         pytest.param(507, "There is no room for calendar 'work'", id="full"),
     ],
 )
-async def test_a_calendar_that_refuses_an_event(
+async def test_refusing_calendar_error_says_why(
     server: Server, monkeypatch: pytest.MonkeyPatch, status: int, sentence: str
 ) -> None:
-    """The sentence says why, and what to do."""
+    """The error gives the cause and the next step."""
     has_calendar(server.nextcloud)
     has_calendars(server.nextcloud, calendar("work"))
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
@@ -755,8 +755,8 @@ NO_PLACE: Final[Mapping[str, tuple[Answer, str]]] = {
 
 
 @pytest.mark.parametrize(("told", "sentence"), NO_PLACE.values(), ids=NO_PLACE.keys())
-async def test_no_event_is_written_where_it_would_be_lost(server: Server, told: Answer, sentence: str) -> None:
-    """Nextcloud takes events into deleted calendars; we look first."""
+async def test_creating_in_deleted_calendar_is_refused(server: Server, told: Answer, sentence: str) -> None:
+    """Nextcloud accepts events in deleted calendars, so the calendar is checked first."""
     server.nextcloud.on("PROPFIND", WORK, told)
     has_calendars(server.nextcloud, calendar("home"), calendar("work", more=DELETED))
     arguments = {"calendar_name": "work", "title": "x", "start_datetime": "2030-10-07"}
@@ -764,8 +764,8 @@ async def test_no_event_is_written_where_it_would_be_lost(server: Server, told: 
     assert server.nextcloud.asked("PUT") == []
 
 
-async def test_lists_what_comes_next(server: Server) -> None:
-    """From now on, what is going on included, in all calendars."""
+async def test_lists_upcoming_events(server: Server) -> None:
+    """All calendars are searched from now on, current events included."""
     now = datetime.now(UTC)
     has_calendars(server.nextcloud, calendar("work"))
     going_on, soon, later = (
@@ -782,8 +782,8 @@ async def test_lists_what_comes_next(server: Server) -> None:
 BULK: Final = {"operation": "update", "calendar_name": "work", "new_location": "Room 9"}
 
 
-async def test_changes_all_that_match(server: Server) -> None:
-    """Each item says what became of it; one that fails stops none of the others."""
+async def test_bulk_change_reports_each_event(server: Server) -> None:
+    """Each event has its own result, and one failure does not stop the others."""
     holds(server.nextcloud, {"theirs": GOOGLE, "trip": APPLE.replace("UID:theirs", "UID:trip")})
     takes_all(server)
     server.nextcloud.on("PUT", f"{WORK}trip.ics", answer(423))
@@ -799,8 +799,8 @@ async def test_changes_all_that_match(server: Server) -> None:
 EMPTY: Final = {"new_title": "", "new_description": "", "new_location": "", "new_categories": ""}
 
 
-async def test_an_empty_text_takes_nothing_from_all_that_match(server: Server) -> None:
-    """Some clients send it for what is not given; alone it is a change of nothing."""
+async def test_bulk_change_ignores_empty_text(server: Server) -> None:
+    """Some clients send "" for omitted arguments; an empty text alone is an error, for it changes nothing."""
     holds(server.nextcloud, {"theirs": THUNDERBIRD})
     takes_all(server)
     await server.use("nc_calendar_bulk_operations", BULK | {name: "" for name in EMPTY if name != "new_location"})
@@ -812,8 +812,8 @@ async def test_an_empty_text_takes_nothing_from_all_that_match(server: Server) -
     assert server.nextcloud.asked("PUT") == []
 
 
-async def test_in_a_time_only_what_happens_then_is_changed(server: Server) -> None:
-    """A series is not changed as a whole because one of its occurrences lies in the range."""
+async def test_range_change_affects_only_its_occurrences(server: Server) -> None:
+    """A series is not changed as a whole because one of its occurrences is in the range."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
     holds(server.nextcloud, {"theirs": OUTLOOK})
     takes_all(server)
@@ -832,8 +832,8 @@ async def test_in_a_time_only_what_happens_then_is_changed(server: Server) -> No
     assert sum(line.startswith("EXDATE") for line in unfolded(sent(server.nextcloud).content.decode())) == 2
 
 
-async def test_without_a_time_a_series_is_deleted_whole(server: Server) -> None:
-    """That is what the caller said."""
+async def test_bulk_deletion_without_range_deletes_series(server: Server) -> None:
+    """Without a range the whole series is deleted."""
     holds(server.nextcloud, {"theirs": OUTLOOK})
     takes_all(server)
     arguments = {"operation": "delete", "calendar_name": "work", "title_contains": "jour"}
@@ -842,7 +842,7 @@ async def test_without_a_time_a_series_is_deleted_whole(server: Server) -> None:
 
 
 async def test_moves_events(server: Server) -> None:
-    """As they are, from all calendars that can be written to but the target; nothing is overwritten there."""
+    """Events move unchanged from all other writable calendars, and nothing in the target is overwritten."""
     has_calendars(server.nextcloud, calendar("work"), calendar("home"), calendar("birthdays", privileges="<d:read/>"))
     has_calendar(server.nextcloud, "home")
     holds(server.nextcloud, {"theirs": GOOGLE})
@@ -874,8 +874,8 @@ NOT_MOVED: Final[Mapping[str, tuple[Answer, str, str]]] = {
 
 
 @pytest.mark.parametrize(("told", "present", "sentence"), NOT_MOVED.values(), ids=NOT_MOVED.keys())
-async def test_what_can_not_be_moved_says_why(server: Server, told: Answer, present: str, sentence: str) -> None:
-    """Each cause has its own next step: 412 is also what a change meanwhile leads to, and 500 any fault."""
+async def test_failed_move_says_why(server: Server, told: Answer, present: str, sentence: str) -> None:
+    """Each cause has its own next step: 412 also follows a concurrent change, and 500 any defect."""
     has_calendar(server.nextcloud)
     has_calendar(server.nextcloud, "home")
     holds(server.nextcloud, {"theirs": GOOGLE})
@@ -887,8 +887,8 @@ async def test_what_can_not_be_moved_says_why(server: Server, told: Answer, pres
     assert sentence in item["error"]
 
 
-async def test_a_series_is_moved_whole_or_not_at_all(server: Server) -> None:
-    """A part of it can't be elsewhere."""
+async def test_moving_part_of_series_is_refused(server: Server) -> None:
+    """Part of a series can't be in another calendar."""
     server.nextcloud.on("GET", USER_PATH, user())
     has_calendar(server.nextcloud, "home")
     holds(server.nextcloud, {"theirs": OUTLOOK, "bad": "?"})
@@ -901,8 +901,8 @@ async def test_a_series_is_moved_whole_or_not_at_all(server: Server) -> None:
     }
 
 
-async def test_too_much_at_once_is_refused(server: Server) -> None:
-    """What nobody can look over is not begun."""
+async def test_too_large_bulk_change_is_refused(server: Server) -> None:
+    """A bulk operation on too many events is refused before it starts."""
     holds(server.nextcloud, {str(number): ics("DTSTART:20301007T100000Z", uid=str(number)) for number in range(101)})
     arguments = {"operation": "delete", "calendar_name": "work"}
     assert "101 events match, and one call changes at most 100" in await server.misuse(
@@ -912,7 +912,7 @@ async def test_too_much_at_once_is_refused(server: Server) -> None:
 
 
 async def test_creates_a_calendar(server: Server) -> None:
-    """For events and tasks, with what it is called and looks like."""
+    """The calendar takes events and tasks, and has the name, description and color."""
     server.nextcloud.on("MKCALENDAR", f"{HOME}new%20one/", answer(201))
     arguments = {"action": "create", "calendar_name": "new one", "display_name": "A & B"}
     result = await server.use("nc_calendar_manage_calendar", arguments)
@@ -934,16 +934,16 @@ NEW_NAMES: Final = {
 
 
 @pytest.mark.parametrize(("name", "sentence"), NEW_NAMES.items())
-async def test_a_name_that_no_new_calendar_can_have(server: Server, name: str, sentence: str) -> None:
-    """It is refused with the reason, before Nextcloud is asked."""
+async def test_invalid_calendar_name_is_refused(server: Server, name: str, sentence: str) -> None:
+    """The error gives the reason, and no request is sent."""
     said = await server.misuse("nc_calendar_manage_calendar", {"action": "create", "calendar_name": name})
     assert sentence in said
     assert "nc_calendar_list_calendars" not in said
     assert server.nextcloud.asked("MKCALENDAR") == []
 
 
-async def test_a_name_that_is_taken(server: Server) -> None:
-    """Also by a calendar that was deleted: the sentence says where it may be."""
+async def test_used_calendar_name_is_conflict(server: Server) -> None:
+    """A deleted calendar can still hold the name: the error says where it may be."""
     server.nextcloud.on("MKCALENDAR", WORK, answer(405))
     arguments = {"action": "create", "calendar_name": "work"}
     assert "The calendar 'work' exists already, perhaps in the trash bin" in await server.misuse(
@@ -952,7 +952,7 @@ async def test_a_name_that_is_taken(server: Server) -> None:
 
 
 async def test_changes_a_calendar(server: Server) -> None:
-    """What is not named stays; so does the color, if it has the default that clients need not write."""
+    """Omitted properties stay; so does the color if it has the default value that clients may omit."""
     server.nextcloud.on("PROPPATCH", WORK, answer(207, content=one(calendar("work"))))
     arguments = {"action": "update", "calendar_name": "work", "display_name": "Other"}
     assert (await server.use("nc_calendar_manage_calendar", arguments))["message"] == "Calendar work is updated."
@@ -960,8 +960,8 @@ async def test_changes_a_calendar(server: Server) -> None:
     assert ("Other" in body, "color" in body, "description" in body) == (True, False, False)
 
 
-async def test_a_calendar_that_can_not_be_changed(server: Server) -> None:
-    """Nextcloud says so for each property, within a success."""
+async def test_read_only_property_is_an_error(server: Server) -> None:
+    """Nextcloud reports the refusal for each property inside a 207 response."""
     refused = one(calendar("work")).replace(b"200 OK", b"403 Forbidden")
     server.nextcloud.on("PROPPATCH", WORK, answer(207, content=refused))
     has_calendar(server.nextcloud)
@@ -970,7 +970,7 @@ async def test_a_calendar_that_can_not_be_changed(server: Server) -> None:
 
 
 async def test_deletes_and_lists_calendars(server: Server) -> None:
-    """The two other actions."""
+    """The actions `delete` and `list` of the calendar tool."""
     server.nextcloud.on("DELETE", WORK, answer(204))
     has_calendar(server.nextcloud)
     has_calendars(server.nextcloud, calendar("home"))
@@ -980,8 +980,8 @@ async def test_deletes_and_lists_calendars(server: Server) -> None:
     assert [each["name"] for each in listed["calendars"]] == ["home"]
 
 
-async def test_leaves_a_calendar_that_somebody_shared(server: Server) -> None:
-    """Nextcloud deletes nothing then; whose it is stands in the list, and the answer says so."""
+async def test_deleting_shared_calendar_leaves_share(server: Server) -> None:
+    """Nextcloud only removes the share; the list names the owner, and the result says so."""
     shared = calendar("work", more=OWNED_BY_BOB)
     has_calendars(server.nextcloud, shared)
     has_calendar(server.nextcloud, more=OWNED_BY_BOB)
@@ -992,16 +992,16 @@ async def test_leaves_a_calendar_that_somebody_shared(server: Server) -> None:
     assert left["message"].startswith("You have left the calendar work, which Bob Example (bob) shared with you.")
 
 
-async def test_a_calendar_of_ones_own_has_an_owner_too(server: Server) -> None:
-    """Nextcloud names the person then, and nobody has shared it."""
+async def test_own_calendar_with_owner_is_not_shared(server: Server) -> None:
+    """Nextcloud names the user as owner of a calendar that is not shared."""
     own = OWNED_BY_BOB.replace("bob", "alice").replace("Bob", "Alice")
     has_calendars(server.nextcloud, calendar("work", more=own))
     (listed,) = (await server.use("nc_calendar_list_calendars"))["calendars"]
     assert listed["shared_by"] is None
 
 
-async def test_a_calendar_in_the_trash_stays_there(server: Server) -> None:
-    """Nextcloud answers for it still, and a second DELETE would end it for good."""
+async def test_deleted_calendar_is_not_deleted_again(server: Server) -> None:
+    """Nextcloud still answers for it, and a second DELETE would delete it permanently."""
     server.nextcloud.on("PROPFIND", WORK, answer(207, content=multistatus(dav_folder(WORK))))
     has_calendars(server.nextcloud)
     sentence = await server.misuse("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
@@ -1061,8 +1061,8 @@ FREE: Final[Mapping[str, tuple[dict[str, Any], list[str]]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "expected"), FREE.values(), ids=FREE.keys())
-async def test_finds_when_all_are_free(server: Server, arguments: dict[str, Any], expected: list[str]) -> None:
-    """What is left of the hours when everybody's busy times are taken out, whether they say end or duration."""
+async def test_finds_common_free_time(server: Server, arguments: dict[str, Any], expected: list[str]) -> None:
+    """Busy times of all attendees are subtracted, whether they have an end or a duration."""
     knows_address(server.nextcloud)
     has_calendars(server.nextcloud)
     own = "FREEBUSY:20301004T080000Z/20301004T090000Z,20301007T065000Z/PT130M"
@@ -1074,8 +1074,8 @@ async def test_finds_when_all_are_free(server: Server, arguments: dict[str, Any]
     assert await slots(server, attendees="bob@example.org", **arguments) == expected
 
 
-async def test_who_is_unknown_is_told(server: Server) -> None:
-    """Their times count for nothing, and the caller knows."""
+async def test_unknown_attendees_are_reported(server: Server) -> None:
+    """Attendees without a free/busy answer are ignored, and the result names them."""
     knows_address(server.nextcloud)
     has_calendars(server.nextcloud)
     server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice="", carol=None))
@@ -1090,8 +1090,8 @@ async def test_who_is_unknown_is_told(server: Server) -> None:
     )
 
 
-async def test_the_past_is_not_free(server: Server) -> None:
-    """Without dates it is the week from now on, in the person's zone."""
+async def test_free_time_starts_now(server: Server) -> None:
+    """Without dates the range is one week from now in the user's zone."""
     server.nextcloud.on("GET", USER_PATH, user(timezone="Europe/Berlin"))
     knows_address(server.nextcloud)
     has_calendars(server.nextcloud)
@@ -1102,8 +1102,8 @@ async def test_the_past_is_not_free(server: Server) -> None:
     assert result["time_zone"] == "Europe/Berlin"
 
 
-async def test_without_an_address_ones_own_calendars_are_asked(server: Server) -> None:
-    """Nextcloud asks in the name of a mail address; somebody who has none can still know their own free times."""
+async def test_free_time_without_address_uses_own_calendars(server: Server) -> None:
+    """A free/busy query needs a mail address; without one the user's own calendars are read."""
     knows_address(server.nextcloud, None)
     has_calendars(
         server.nextcloud,
@@ -1196,10 +1196,10 @@ MISSED: Final[Mapping[str, tuple[str, tuple[str, ...], list[str]]]] = {
 
 @pytest.mark.parametrize("mail", ["alice@example.org", None])
 @pytest.mark.parametrize(("kind", "lines", "free"), MISSED.values(), ids=MISSED.keys())
-async def test_a_series_that_nextcloud_misses_is_busy(
+async def test_own_series_that_nextcloud_omits_are_busy(
     server: Server, mail: str | None, kind: str, lines: tuple[str, ...], free: list[str]
 ) -> None:
-    """The person's own calendars are read for it; those in which nothing takes time are not."""
+    """The user's own calendars are read for it, except transparent ones."""
     knows_address(server.nextcloud, mail)
     has_calendars(server.nextcloud, calendar("work"), calendar("shared", more=TRANSPARENT))
     server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
@@ -1207,8 +1207,8 @@ async def test_a_series_that_nextcloud_misses_is_busy(
     assert await slots(server) == free
 
 
-async def test_without_an_address_nobody_else_can_be_asked(server: Server) -> None:
-    """The sentence says where to enter one."""
+async def test_free_time_of_others_requires_address(server: Server) -> None:
+    """The error says where to set a mail address."""
     knows_address(server.nextcloud, None)
     arguments = {"duration_minutes": 30, "attendees": "bob@example.org"}
     assert "Nextcloud does not know your mail address" in await server.misuse(
@@ -1217,8 +1217,8 @@ async def test_without_an_address_nobody_else_can_be_asked(server: Server) -> No
 
 
 @pytest.mark.parametrize("content", [b"BEGIN:VCALENDAR", b"", ics("FREEBUSY:sometimes", kind="VFREEBUSY").encode()])
-async def test_a_free_busy_answer_that_is_none(server: Server, content: bytes) -> None:
-    """It is an outage, not free time."""
+async def test_malformed_free_busy_response_is_outage(server: Server, content: bytes) -> None:
+    """A malformed response is an outage, not free time."""
     knows_address(server.nextcloud, None)
     has_calendars(server.nextcloud, calendar("work"))
     server.nextcloud.on("REPORT", WORK, answer(content=content))
@@ -1227,8 +1227,8 @@ async def test_a_free_busy_answer_that_is_none(server: Server, content: bytes) -
     )
 
 
-async def test_asking_who_is_free_writes_nothing(server: Server) -> None:
-    """The one POST goes to the outbox, which stores nothing (RFC 6638 section 5)."""
+async def test_free_time_query_writes_nothing(server: Server) -> None:
+    """The only POST goes to the outbox, which stores nothing (RFC 6638 section 5)."""
     knows_address(server.nextcloud)
     has_calendars(server.nextcloud)
     server.nextcloud.on("POST", f"{HOME}outbox/", replies(alice=""))
@@ -1256,8 +1256,8 @@ READ_ONLY: Final = {
 
 @pytest.mark.parametrize("name", READ_ONLY)
 @pytest.mark.parametrize("status", [403, 404])
-async def test_what_can_only_be_read(server: Server, name: str, status: int) -> None:
-    """It is there, so that is not denied; Nextcloud says 404 of one that somebody shares for reading."""
+async def test_read_only_calendar_is_not_reported_missing(server: Server, name: str, status: int) -> None:
+    """Nextcloud answers 404 to a write to a calendar shared for reading."""
     there = calendar(name, takes="VEVENT VTODO", privileges="<d:read/>")
     has_calendars(server.nextcloud, calendar("work"), there)
     server.nextcloud.on("PROPFIND", f"{HOME}{name}/", answer(207, content=one(there)))
@@ -1284,8 +1284,8 @@ async def test_what_can_only_be_read(server: Server, name: str, status: int) -> 
         assert (item["status"], READ_ONLY[name]) == ("failed", item["error"])
 
 
-async def test_a_board_of_deck_as_a_calendar_is_there(server: Server) -> None:
-    """Where an event is missing, the sentence says that, and not that the calendar is."""
+async def test_missing_event_in_deck_calendar_is_reported(server: Server) -> None:
+    """The error says that the event is missing, not the calendar of the Deck board."""
     has_calendars(server.nextcloud, calendar("work"), calendar(DECK, display_name="Deck: Plans"))
     holds(server.nextcloud, {}, name=DECK)
     said = await server.misuse("nc_calendar_get_event", {"calendar_name": DECK, "event_uid": "x"})

@@ -1,4 +1,4 @@
-"""`tools.todo`: the tools for tasks, called as a client calls them."""
+"""`apps.calendar.tools.tasks`: the tools for tasks, called through MCP."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -44,7 +44,7 @@ def zone(fake: FakeNextcloud, name: str) -> None:
 
 
 async def test_lists_tasks(server: Server) -> None:
-    """Open ones first, by when they are due; each with all that a client knows of tasks."""
+    """Open tasks come first, by due date; each has all task fields of the contract."""
     has_calendar(server.nextcloud, takes="VEVENT VTODO")
     holds(server.nextcloud, {"done": DONE, "theirs": NEXTCLOUDS_OWN, "weekly": WEEKLY, "bad": "?"})
     result = await server.use("nc_calendar_list_todos", {"calendar_name": "work"})
@@ -82,8 +82,8 @@ FILTERS: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
 
 @pytest.mark.parametrize("tool", ["nc_calendar_list_todos", "nc_calendar_search_todos"])
 @pytest.mark.parametrize(("arguments", "uids"), FILTERS.values(), ids=FILTERS.keys())
-async def test_finds_tasks(server: Server, tool: str, arguments: dict[str, Any], uids: set[str]) -> None:
-    """By what they are, in one calendar or in all that take tasks."""
+async def test_filters_tasks(server: Server, tool: str, arguments: dict[str, Any], uids: set[str]) -> None:
+    """Filters work in one calendar or in all calendars that take tasks."""
     has_calendar(server.nextcloud, takes="VTODO")
     has_calendars(server.nextcloud, calendar("work", takes="VTODO"), calendar("personal"))
     holds(server.nextcloud, {"done": DONE, "theirs": NEXTCLOUDS_OWN, "weekly": WEEKLY})
@@ -92,7 +92,7 @@ async def test_finds_tasks(server: Server, tool: str, arguments: dict[str, Any],
 
 
 async def test_tasks_come_in_pages(server: Server) -> None:
-    """A cursor goes on where the page before ended."""
+    """A cursor continues where the previous page ended."""
     has_calendars(server.nextcloud, calendar("work", takes="VTODO"))
     holds(server.nextcloud, {"done": DONE, "theirs": NEXTCLOUDS_OWN})
     first = await server.use("nc_calendar_search_todos", {"limit": 1})
@@ -106,8 +106,8 @@ async def test_tasks_come_in_pages(server: Server) -> None:
     [("nc_calendar_list_todos", {}), ("nc_calendar_create_todo", {"summary": "Milk"})],
     ids=["list", "create"],
 )
-async def test_a_calendar_that_takes_no_tasks(server: Server, tool: str, arguments: dict[str, str]) -> None:
-    """An empty list would tell that there is nothing to do: the sentence tells where tasks can be instead."""
+async def test_calendar_without_tasks_is_an_error(server: Server, tool: str, arguments: dict[str, str]) -> None:
+    """An empty list would suggest that nothing is to do; the error names calendars that take tasks."""
     has_calendar(server.nextcloud, "personal")
     assert await server.misuse(tool, {"calendar_name": "personal", **arguments}) == (
         "The calendar 'personal' takes no tasks: use one that nc_calendar_list_calendars shows with VTODO in "
@@ -255,7 +255,7 @@ ALWAYS: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
 async def test_changes_a_task(
     server: Server, ical: str, arguments: dict[str, Any], gone: set[str], come: set[str]
 ) -> None:
-    """What is named is another, what says the same agrees with it, and all else stays as its program wrote it."""
+    """Named properties change, related ones stay consistent, and all others stay as they were."""
     zone(server.nextcloud, "")
     uid = "done" if ical is DONE else "theirs"
     holds(server.nextcloud, {"theirs": ical})
@@ -293,10 +293,10 @@ KEPT_ZONES: Final[Mapping[str, tuple[tuple[str, ...], dict[str, str], str]]] = {
 
 
 @pytest.mark.parametrize(("lines", "arguments", "expected"), KEPT_ZONES.values(), ids=KEPT_ZONES.keys())
-async def test_a_time_without_an_offset_is_where_the_task_is(
+async def test_time_without_offset_uses_zone_of_task(
     server: Server, lines: tuple[str, ...], arguments: dict[str, str], expected: str
 ) -> None:
-    """It floats where the task does; the person's own zone is for tasks that have no time."""
+    """The time floats if the task's times do; the user's zone is for tasks without times."""
     zone(server.nextcloud, "Asia/Tokyo")
     holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO")})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
@@ -304,8 +304,8 @@ async def test_a_time_without_an_offset_is_where_the_task_is(
     assert expected in unfolded(sent(server.nextcloud).content.decode())
 
 
-async def test_done_now(server: Server) -> None:
-    """Status COMPLETED alone says when, too."""
+async def test_completed_status_sets_completion_time(server: Server) -> None:
+    """`COMPLETED` without a time sets the current time."""
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
     await server.use("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
@@ -362,7 +362,7 @@ REPEATED: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any], set[str], se
 
 
 @pytest.mark.parametrize(("lines", "arguments", "open_again", "kept"), REPEATED.values(), ids=REPEATED.keys())
-async def test_a_task_that_repeats_goes_on(
+async def test_completing_recurring_task_advances_it(
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     lines: tuple[str, ...],
@@ -370,7 +370,7 @@ async def test_a_task_that_repeats_goes_on(
     open_again: set[str],
     kept: set[str],
 ) -> None:
-    """It is open for its next date, with its reminders; what was done is a task of its own, and the answer says so."""
+    """The task advances to its next date with its reminders; a copy is completed, and the result says so."""
     monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
     has_calendar(server.nextcloud, takes="VTODO")
     holds(server.nextcloud, {"theirs": ics("SUMMARY:Water", *lines, kind="VTODO")})
@@ -389,8 +389,8 @@ async def test_a_task_that_repeats_goes_on(
 @pytest.mark.parametrize(
     "rule", ["FREQ=DAILY;COUNT=1", "FREQ=DAILY;UNTIL=20301005T120000Z", "FREQ=DAILY;UNTIL=20301006"]
 )
-async def test_the_last_time_of_a_task_ends_it(server: Server, rule: str) -> None:
-    """There is nothing to roll on to: it is completed, and the answer says why."""
+async def test_last_occurrence_of_recurring_task_is_completed(server: Server, rule: str) -> None:
+    """No next date exists: the task is completed, and the result says why."""
     holds(server.nextcloud, {"theirs": ics("DUE:20301005T100000Z", f"RRULE:{rule}", kind="VTODO")})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
     result = await server.use("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
@@ -414,18 +414,16 @@ NOT_ROLLED: Final = {
 
 
 @pytest.mark.parametrize("lines", NOT_ROLLED.values(), ids=NOT_ROLLED.keys())
-async def test_a_task_of_which_nobody_knows_when_it_is_next_is_not_ended(
-    server: Server, lines: tuple[str, ...]
-) -> None:
-    """Nothing is written, and the sentence says who can complete it."""
+async def test_task_with_unknown_next_date_is_not_completed(server: Server, lines: tuple[str, ...]) -> None:
+    """Nothing is written, and the error says where the task can be completed."""
     holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO")})
     refusal = await server.misuse("nc_calendar_update_todo", {**TASK, "status": "COMPLETED"})
     assert "complete it in the program that made it" in refusal
     assert not server.nextcloud.asked("PUT")
 
 
-async def test_a_task_that_is_rolled_on_is_not_lost_with_its_copy(server: Server) -> None:
-    """If what was done can't be kept, the answer says so, for the task itself is open again already."""
+async def test_failed_copy_of_advanced_task_is_reported(server: Server) -> None:
+    """The task itself has already advanced, so the result says that the completed copy was not stored."""
     server.nextcloud.on("PROPFIND", WORK, answer(503))
     holds(server.nextcloud, {"theirs": ics("DUE:20301005T100000Z", "RRULE:FREQ=DAILY", kind="VTODO")})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
@@ -434,8 +432,8 @@ async def test_a_task_that_is_rolled_on_is_not_lost_with_its_copy(server: Server
     assert result["etag"] == "e2"
 
 
-async def test_a_task_that_repeats_is_moved_with_its_rule(server: Server) -> None:
-    """As a series of events: the weekday and what was deleted move along, and of several weekdays it asks."""
+async def test_moving_recurring_task_moves_rule(server: Server) -> None:
+    """As for events: weekday and exceptions move, and several weekdays require a new rule."""
     lines = ("DUE;VALUE=DATE:20261006", "RRULE:FREQ=WEEKLY;BYDAY=TU", "EXDATE;VALUE=DATE:20261013")
     holds(server.nextcloud, {"theirs": ics(*lines, kind="VTODO")})
     server.nextcloud.on("PUT", THEIRS, answer(204, headers={"ETag": '"e2"'}))
@@ -448,8 +446,8 @@ async def test_a_task_that_repeats_is_moved_with_its_rule(server: Server) -> Non
     assert "which has to stay" in await server.misuse("nc_calendar_update_todo", {**TASK, "due": ""})
 
 
-async def test_a_task_of_which_an_occurrence_was_changed_is_not_moved(server: Server) -> None:
-    """That occurrence would stay where it was, and be done and open at once."""
+async def test_moving_recurring_task_with_overrides_is_refused(server: Server) -> None:
+    """The override would keep its date, and would be completed and open at once."""
     series = ics("DUE:20261006T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=5", kind="VTODO")
     done = ics("RECURRENCE-ID:20261013T100000Z", "DUE:20261013T100000Z", "STATUS:COMPLETED", kind="VTODO")
     one = done[done.index("BEGIN:VTODO") : done.index("END:VCALENDAR")]
@@ -480,16 +478,16 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), REFUSED.values(), ids=REFUSED.keys())
-async def test_bad_arguments_change_nothing(server: Server, arguments: dict[str, Any], sentence: str) -> None:
-    """The sentence names the argument, and nothing is written."""
+async def test_invalid_arguments_write_nothing(server: Server, arguments: dict[str, Any], sentence: str) -> None:
+    """The error names the argument, and nothing is written."""
     zone(server.nextcloud, "Europe/Berlin")
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     assert sentence in await server.misuse("nc_calendar_update_todo", {**TASK, **arguments})
     assert server.nextcloud.asked("PUT") == []
 
 
-async def test_says_how_the_rule_of_a_task_followed(server: Server) -> None:
-    """Its weekday moves with its due date, as that of an event does."""
+async def test_reports_moved_rule_of_task(server: Server) -> None:
+    """The rule's weekday moves with the due date, as for events."""
     zone(server.nextcloud, "")
     days = ("DTSTART;VALUE=DATE:20301005", "DUE;VALUE=DATE:20301006", "RRULE:FREQ=WEEKLY;BYDAY=SA")
     holds(server.nextcloud, {"theirs": ics(*days, kind="VTODO")})
@@ -500,7 +498,7 @@ async def test_says_how_the_rule_of_a_task_followed(server: Server) -> None:
 
 
 async def test_deletes_a_task(server: Server) -> None:
-    """That which was read, and no later one; one that is not there is an error."""
+    """The ETag that was read is required; a missing task is an error."""
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     server.nextcloud.on("DELETE", THEIRS, answer(204))
     result = await server.use("nc_calendar_delete_todo", {**TASK, "etag": "e1"})
@@ -511,8 +509,8 @@ async def test_deletes_a_task(server: Server) -> None:
     assert "No task 'other' in " in gone
 
 
-async def test_a_task_that_changed_meanwhile_stays(server: Server) -> None:
-    """Nextcloud sees it, and the sentence sends the caller to read."""
+async def test_concurrent_change_is_refused(server: Server) -> None:
+    """Nextcloud detects the conflict, and the error says to read the task first."""
     holds(server.nextcloud, {"theirs": NEXTCLOUDS_OWN})
     server.nextcloud.on("DELETE", THEIRS, answer(412))
     assert "Task 'theirs' in calendar 'work' has changed since you read it" in await server.misuse(
@@ -520,8 +518,8 @@ async def test_a_task_that_changed_meanwhile_stays(server: Server) -> None:
     )
 
 
-async def test_a_task_that_can_not_be_read(server: Server) -> None:
-    """Nothing is written in place of what another program wrote and we do not understand."""
+async def test_unreadable_task_is_not_overwritten(server: Server) -> None:
+    """Nothing replaces a task that another program wrote and that can't be parsed."""
     holds(server.nextcloud, {"theirs": ics("DUE:sometime", kind="VTODO")})
     assert "theirs.ics in calendar 'work' is not readable" in await server.misuse(
         "nc_calendar_update_todo", {**TASK, "summary": "x"}

@@ -1,4 +1,4 @@
-"""`tools.webdav`: the tools for files, called as a client calls them."""
+"""`apps.files.tools.files`: the tools for files, called through MCP."""
 
 import base64
 import json
@@ -12,8 +12,8 @@ from tests.support.nextcloud import FILES, dav_file, dav_folder, multistatus
 from tests.support.server import Server, answered
 
 
-async def test_lists_a_folder(server: Server) -> None:
-    """Counts are of files and folders, and the total size is of the files alone."""
+async def test_lists_a_folder_with_totals(server: Server) -> None:
+    """The result counts files and folders; the total size is that of the files."""
     content = multistatus(
         dav_folder(f"{FILES}/"),
         dav_folder(f"{FILES}/d/", size=1000),
@@ -29,7 +29,7 @@ async def test_lists_a_folder(server: Server) -> None:
 
 
 async def test_lists_a_large_folder_in_pages(server: Server) -> None:
-    """Of a thousand files a first page comes, small enough for a model; the counts are of all, the pages of each."""
+    """A folder with a thousand files comes in small pages; the counts are those of the whole folder."""
     files = [dav_file(f"{FILES}/report-{number:04}.md", size=1) for number in reversed(range(1000))]
     content = multistatus(dav_folder(f"{FILES}/"), *files, dav_folder(f"{FILES}/sub/"))
     server.nextcloud.on("PROPFIND", FILES, answer(207, content=content))
@@ -73,7 +73,7 @@ def keeps(server: Server, content: bytes, *, content_type: str = "text/plain") -
     ],
 )
 async def test_reads_a_file(server: Server, content: bytes, text: str | None) -> None:
-    """Text comes as text and anything else in base64, whatever type the file claims to have."""
+    """Text is returned as text, everything else as base64, whatever the media type is."""
     keeps(server, content)
     result = await server.use("nc_webdav_read_file", {"path": "a"})
     assert (result["size"], result["content_type"], result["next_offset"]) == (len(content), "text/plain", None)
@@ -85,8 +85,8 @@ async def test_reads_a_file(server: Server, content: bytes, text: str | None) ->
         assert (result["content"], result["encoding"]) == (text, None)
 
 
-async def test_a_text_is_read_in_pieces(server: Server) -> None:
-    """Of a long text comes the beginning, cut between two characters; no ETag lets that take the place of all."""
+async def test_long_text_is_read_in_parts(server: Server) -> None:
+    """A part ends between two characters, and has no ETag that would allow replacing the whole file."""
     text = "ü" * PIECE
     keeps(server, b"x" + text.encode())
     pieces, offset = [], 0
@@ -105,18 +105,16 @@ async def test_a_text_is_read_in_pieces(server: Server) -> None:
     [({"length": 4}, b"\x89PNG"), ({"offset": 4, "length": 2}, b"\xff\xff"), ({"offset": PIECE}, b"\xff" * 4)],
     ids=["by length", "by both", "by offset"],
 )
-async def test_a_piece_of_binary_content_comes_in_base64(
-    server: Server, arguments: dict[str, int], piece: bytes
-) -> None:
-    """Who asks for bytes gets them."""
+async def test_binary_part_is_base64(server: Server, arguments: dict[str, int], piece: bytes) -> None:
+    """A byte range is returned as base64."""
     keeps(server, b"\x89PNG" + b"\xff" * PIECE)
     result = await server.use("nc_webdav_read_file", {"path": "a"} | arguments)
     assert (base64.b64decode(result["content"]), result["encoding"], result["etag"]) == (piece, "base64", None)
     assert result["size"] == PIECE + 4
 
 
-async def test_a_large_file_that_is_no_text_is_a_link(server: Server) -> None:
-    """In place of a megabyte of base64 comes a resource link, under which the client's program finds the bytes."""
+async def test_large_binary_file_is_a_resource_link(server: Server) -> None:
+    """A resource link replaces a megabyte of base64; the client can read the bytes from it."""
     content = b"\x89PNG" + b"\xff" * 1024 * 1024
     keeps(server, content, content_type="image/png")
     token = server.keycloak.mint(scope="files:read")
@@ -136,8 +134,8 @@ async def test_a_large_file_that_is_no_text_is_a_link(server: Server) -> None:
     assert (base64.b64decode(resource["blob"]), resource["mimeType"]) == (content, "image/png")
 
 
-async def test_a_text_is_a_resource_too(server: Server) -> None:
-    """As text; the name in its URI is percent-encoded."""
+async def test_text_file_is_a_text_resource(server: Server) -> None:
+    """The content is text; the name in the URI is percent-encoded."""
     href = f"{FILES}/a%20b/100%25.md"
     server.nextcloud.on(
         "PROPFIND", href, answer(207, content=multistatus(dav_file(href, content_type="text/markdown")))
@@ -149,8 +147,8 @@ async def test_a_text_is_a_resource_too(server: Server) -> None:
     assert (resource["text"], resource["mimeType"]) == ("# One\n", "text/markdown")
 
 
-async def test_a_resource_is_not_without_bounds(server: Server) -> None:
-    """What is held in memory while it is sent has a limit: more is not even fetched."""
+async def test_resource_size_is_limited(server: Server) -> None:
+    """A larger file is not fetched, since the whole resource is held in memory."""
     file = dav_file(f"{FILES}/a", size=MAX_RESOURCE + 1)
     server.nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(file)))
     token = server.keycloak.mint(scope="files:read")
@@ -162,8 +160,8 @@ async def test_a_resource_is_not_without_bounds(server: Server) -> None:
 @pytest.mark.parametrize(
     ("typed", "proposed"), [("", ["Dir/", "a"]), ("d", ["Dir/"]), ("x", [])], ids=["nothing", "a letter", "no such"]
 )
-async def test_proposes_paths(server: Server, typed: str, proposed: list[str]) -> None:
-    """The URI of a file is completed folder by folder."""
+async def test_paths_are_completed(server: Server, typed: str, proposed: list[str]) -> None:
+    """The file URI is completed folder by folder."""
     content = multistatus(dav_folder(f"{FILES}/"), dav_file(f"{FILES}/a"), dav_folder(f"{FILES}/Dir/"))
     server.nextcloud.on("PROPFIND", FILES, answer(207, content=content))
     params = {
@@ -175,7 +173,7 @@ async def test_proposes_paths(server: Server, typed: str, proposed: list[str]) -
 
 
 @pytest.mark.parametrize("length", [0, -1, MAX_PIECE + 1])
-async def test_a_length_out_of_bounds_is_named(server: Server, length: int) -> None:
+async def test_length_out_of_range_is_named(server: Server, length: int) -> None:
     """Nothing is read."""
     arguments = {"path": "a", "length": length}
     assert f"Invalid length {length}: pass a number of bytes from 1 to {MAX_PIECE}" in await server.misuse(
@@ -201,7 +199,7 @@ async def test_a_length_out_of_bounds_is_named(server: Server, length: int) -> N
 async def test_writes_a_file(
     server: Server, content: str, content_type: str | None, sent: bytes, header: str | None
 ) -> None:
-    """Text is sent in UTF-8; base64 is decoded when the type says so, and only then."""
+    """Text is sent in UTF-8; base64 is decoded only if the content type says so."""
     server.nextcloud.on("PUT", f"{FILES}/a", answer(201, headers={"OC-ETag": '"e"'}))
     arguments = {"path": "a", "content": content, "content_type": content_type}
     result = await server.use("nc_webdav_write_file", arguments)
@@ -211,14 +209,14 @@ async def test_writes_a_file(
 
 
 async def test_replaces_a_file_with_its_etag(server: Server) -> None:
-    """What the caller read is what is replaced."""
+    """The ETag replaces the version that the caller read."""
     server.nextcloud.on("PUT", f"{FILES}/a", answer(204))
     result = await server.use("nc_webdav_write_file", {"path": "a", "content": "x", "etag": "e"})
     assert (result["status_code"], result["message"]) == (204, "a is replaced.")
 
 
-async def test_overwrites_nothing_by_accident(server: Server) -> None:
-    """Without an ETag an existing file stays; the one for a second try comes from reading."""
+async def test_existing_file_requires_etag(server: Server) -> None:
+    """Without an ETag an existing file stays; reading it returns the ETag."""
     server.nextcloud.on("PUT", f"{FILES}/a", answer(412))
     server.nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a"))))
     sentence = await server.misuse("nc_webdav_write_file", {"path": "a", "content": "x"})
@@ -227,8 +225,8 @@ async def test_overwrites_nothing_by_accident(server: Server) -> None:
 
 
 @pytest.mark.parametrize("content", ["***", "abc", "ä", "iVBO/w==\n"])
-async def test_what_is_not_base64_is_refused(server: Server, content: str) -> None:
-    """Nothing is guessed, and nothing written."""
+async def test_invalid_base64_is_refused(server: Server, content: str) -> None:
+    """Nothing is guessed or written."""
     arguments = {"path": "a", "content": content, "content_type": "image/png;base64"}
     assert "content is not base64" in await server.misuse("nc_webdav_write_file", arguments)
     assert server.nextcloud.asked() == []
@@ -242,10 +240,8 @@ async def test_what_is_not_base64_is_refused(server: Server, content: str) -> No
         ("nc_webdav_delete_resource", "DELETE", 204, "a is deleted."),
     ],
 )
-async def test_a_change_is_told_in_number_and_words(
-    server: Server, tool: str, method: str, status: int, message: str
-) -> None:
-    """A folder that was there already is no error: the status tells, and so do the words."""
+async def test_result_has_status_and_message(server: Server, tool: str, method: str, status: int, message: str) -> None:
+    """An existing folder is no error: status code and message both say so."""
     server.nextcloud.on(method, f"{FILES}/a", answer(status))
     server.nextcloud.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_folder(f"{FILES}/a/"))))
     result = await server.use(tool, {"path": "a"})
@@ -260,7 +256,7 @@ async def test_a_change_is_told_in_number_and_words(
 async def test_moves_and_copies(
     server: Server, tool: str, method: str, message: str, flag: str, *, overwrite: bool | None
 ) -> None:
-    """The destination is a path of the same person; nothing is overwritten unless that is asked for."""
+    """The destination is a path of the same user and is overwritten only on request."""
     server.nextcloud.on(method, f"{FILES}/a", answer(201))
     server.nextcloud.on("PROPFIND", f"{FILES}/b/c", answer(207, content=multistatus(dav_file(f"{FILES}/b/c"))))
     arguments = {"source_path": "a", "destination_path": "b/c"}
@@ -270,8 +266,8 @@ async def test_moves_and_copies(
 
 
 @pytest.mark.parametrize("content_type", ["t\u00e9xt/plain", "text", "text/plain; charset", "a b/c", "/;base64"])
-async def test_a_content_type_that_is_none(server: Server, content_type: str) -> None:
-    """The sentence names the argument, and what is right."""
+async def test_invalid_content_type_is_refused(server: Server, content_type: str) -> None:
+    """The error names the argument and the valid form."""
     said = await server.misuse("nc_webdav_write_file", {"path": "a", "content": "", "content_type": content_type})
     right = "pass a media type such as text/plain, or for base64 image/png;base64."
     assert said == f"Invalid content_type {content_type!r}: {right}"
@@ -282,8 +278,8 @@ async def test_a_content_type_that_is_none(server: Server, content_type: str) ->
     "content_type",
     ["text/plain; charset=utf-8", 'text/markdown;variant="GFM"', "application/vnd.oasis.opendocument+xml"],
 )
-async def test_a_content_type_with_parameters(server: Server, content_type: str) -> None:
-    """It is passed on."""
+async def test_content_type_parameters_are_kept(server: Server, content_type: str) -> None:
+    """The parameters are passed on to Nextcloud."""
     server.nextcloud.on("PUT", f"{FILES}/a", answer(201, headers={"ETag": '"e1"'}))
     await server.use("nc_webdav_write_file", {"path": "a", "content": "", "content_type": content_type})
     sent = server.nextcloud.requests[-1].headers["Content-Type"]

@@ -1,4 +1,4 @@
-"""`tools.search`: the tools that find files, called as a client calls them."""
+"""`apps.files.tools.search`: the tools that find files, called through MCP."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -40,7 +40,7 @@ SEARCHES: Final[Mapping[str, tuple[str, dict[str, Any], dict[str, Any] | None]]]
 async def test_finds_files(
     server: Server, tool: str, arguments: dict[str, Any], filters: dict[str, Any] | None
 ) -> None:
-    """The result says where was searched, for what, and what was found; a limit of null is the usual one."""
+    """The result has the folder, the criteria and the matches; a limit of null is the default."""
     server.nextcloud.on("SEARCH", DAV, answer(207, content=multistatus(dav_file(f"{FILES}/d/a.txt"))))
     result = await server.use(tool, arguments | {"scope": "d", "limit": None})
     assert [file["path"] for file in result["results"]] == ["/d/a.txt"]
@@ -50,8 +50,8 @@ async def test_finds_files(
 
 
 @pytest.mark.parametrize("tool", ["nc_webdav_search_files", "nc_webdav_list_favorites"])
-async def test_goes_on_where_the_last_page_ended(server: Server, tool: str) -> None:
-    """The cursor of a page leads to the next, and is no more than a place in the list."""
+async def test_cursor_continues_after_last_page(server: Server, tool: str) -> None:
+    """The cursor leads to the next page and contains only an offset."""
     three = multistatus(*(dav_file(f"{FILES}/{number}") for number in range(3)))
     server.nextcloud.on("SEARCH", DAV, answer(207, content=three))
     first = await server.use(tool, {"limit": 2})
@@ -69,7 +69,7 @@ async def test_goes_on_where_the_last_page_ended(server: Server, tool: str) -> N
         ({"mime_type": "pdf"}, "mime_type"),
     ],
 )
-async def test_a_wrong_argument_is_named(server: Server, arguments: dict[str, Any], named: str) -> None:
-    """Nothing is searched for, and the caller knows which argument to mend."""
+async def test_invalid_argument_is_named(server: Server, arguments: dict[str, Any], named: str) -> None:
+    """No request is sent, and the error names the argument."""
     assert named in await server.misuse("nc_webdav_search_files", arguments)
     assert server.nextcloud.asked("SEARCH") == []

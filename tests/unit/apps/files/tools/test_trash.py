@@ -1,4 +1,4 @@
-"""`tools.trash`: the tools for the trash, called as a client calls them."""
+"""`apps.files.tools.trash`: the tools for the trash, called through MCP."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ TRASH: Final = "/remote.php/dav/trashbin/alice/trash"
 
 
 async def test_lists_the_trash_in_pages(server: Server) -> None:
-    """The latest first; the count is of all."""
+    """The latest deletion comes first; the count is of all entries."""
     items = [dav_trashed(f"{TRASH}/a{second}.d{second}", f"a{second}", second) for second in (17, 19, 18)]
     server.nextcloud.on("PROPFIND", TRASH, answer(207, content=multistatus(dav_folder(f"{TRASH}/"), *items)))
     first = await server.use("nc_webdav_list_trash", {"limit": 2})
@@ -21,8 +21,8 @@ async def test_lists_the_trash_in_pages(server: Server) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_puts_something_back(server: Server) -> None:
-    """The words say where it can be found."""
+async def test_restore_message_has_path(server: Server) -> None:
+    """The message says where the restored file is."""
     server.nextcloud.on("MOVE", f"{TRASH}/a.d17", answer(201))
     result = await server.use("nc_webdav_restore_from_trash", {"trash_id": "a.d17"})
     assert result["trash_id"] == "a.d17"

@@ -1,4 +1,4 @@
-"""`tools.upload`: the tool for large files, called as a client calls it."""
+"""`apps.files.tools.upload`: the tool for large files, called through MCP."""
 
 from base64 import b64encode
 from typing import Any, Final
@@ -29,7 +29,7 @@ def takes(nextcloud: FakeNextcloud) -> None:
 
 
 async def test_writes_a_file_in_two_parts(server: Server) -> None:
-    """The result of the first part says what the next one needs; the size ends it."""
+    """The result of the first part has what the next one needs; the total size ends the upload."""
     takes(server.nextcloud)
     first = await server.use("nc_webdav_upload_part", {"path": "a", "content": CONTENT, "part": 1})
     assert (first["upload"], first["is_complete"], first["etag"]) == (ID, False, None)
@@ -49,8 +49,8 @@ async def test_writes_a_file_in_two_parts(server: Server) -> None:
     [({"part": 2}, "upload is missing"), ({"part": 1, "content": "***"}, "content is not base64")],
     ids=["a second part of nothing", "no base64"],
 )
-async def test_a_wrong_argument_is_named(server: Server, arguments: dict[str, Any], named: str) -> None:
-    """Before anything is sent."""
+async def test_invalid_argument_is_named(server: Server, arguments: dict[str, Any], named: str) -> None:
+    """The error is raised before any request."""
     usual = {"path": "a", "content": CONTENT}
     assert named in await server.misuse("nc_webdav_upload_part", usual | arguments)
     assert server.nextcloud.asked() == []
