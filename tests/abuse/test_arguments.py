@@ -523,8 +523,8 @@ def test_any_request_id_is_answered(attacker: Attacker, method: str, version: st
         attacker.request(method, params, version=version, id=request_id)
 
 
-def test_refusals_echo_any_request_id(attacker: Attacker) -> None:
-    """The server's own refusals echo the request id, and every id can be encoded."""
+def test_refusal_is_sent_for_any_request_id(attacker: Attacker) -> None:
+    """The server's own refusals echo the request id, so every id must be encodable."""
     tokens = anyio.run(
         lambda: sign_in(attacker.chain.keycloak, **attacker.person, scope=f"{attacker.server.scope} notes:read")
     )
@@ -534,8 +534,8 @@ def test_refusals_echo_any_request_id(attacker: Attacker) -> None:
         assert response.status_code in {400, 403}
 
 
-def test_invalid_bodies_are_refused(attacker: Attacker) -> None:
-    """Invalid JSON, invalid UTF-8, truncated, deeply nested and other encodings, and duplicate keys are refused."""
+def test_invalid_bodies_give_a_declared_response(attacker: Attacker) -> None:
+    """Invalid or truncated JSON, invalid UTF-8, other encodings, deep nesting and duplicate keys crash nothing."""
     call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nc_whoami","arguments":{}}}'
     bodies = (
         b"",
@@ -565,7 +565,7 @@ def test_invalid_bodies_are_refused(attacker: Attacker) -> None:
             attacker.post(body, {"MCP-Protocol-Version": version})
 
 
-def test_non_text_header_values_are_refused_or_ignored(attacker: Attacker) -> None:
+def test_any_header_bytes_give_a_result_or_an_error(attacker: Attacker) -> None:
     """Headers of MCP and HTTP with arbitrary bytes give a result or a declared error."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "nc_whoami"}}).encode()
     values = (

@@ -248,7 +248,7 @@ async def test_refused_name_is_reported_and_changes_nothing(alice: Nextcloud, fo
 
 
 async def test_htaccess_is_reported_as_forbidden_name(alice: Nextcloud, folder: str) -> None:
-    """Nextcloud refuses `.htaccess` with a 500."""
+    """The error says that the name is not allowed, although Nextcloud answers with 500."""
     with pytest.raises(NextcloudError, match=r"does not allow the name of .*/\.htaccess"):
         await _create(alice, f"{folder}/.htaccess")
 
@@ -291,7 +291,7 @@ async def test_untrusted_domain_is_an_administrators_error(alice: Nextcloud) -> 
 
 
 async def test_forbidden_by_apache_is_not_a_missing_permission(alice: Nextcloud, directives: Directives) -> None:
-    """The error for a 403 of Apache does not advise to ask the note's owner for a permission."""
+    """The error for a 403 of Apache names the web server's rules, not a permission of the note's owner."""
     rule = "Require all denied\nErrorDocument 403 default"
     directives(f'<LocationMatch "/apps/notes/">\n{rule}\n</LocationMatch>')
     with pytest.raises(NextcloudUnavailableError, match="rules and limits of the web server"):
@@ -327,9 +327,10 @@ async def test_head_and_expect_100_continue(alice: Nextcloud, http: httpx.AsyncC
 async def test_wrong_tokens_trigger_no_rate_limit(
     running: Project, alice: Nextcloud, http: httpx.AsyncClient, token: str
 ) -> None:
-    """All requests come from this server's address: wrong tokens are not counted there, wrong passwords block no token.
+    """Wrong tokens do not count for Nextcloud's rate limit by address, and wrong passwords do not block tokens.
 
-    After ten wrong passwords Nextcloud answers the next with 429, but users with a token are not affected.
+    All requests come from this server's address. After ten wrong passwords Nextcloud answers the next with 429, but
+    users with a token are not affected.
     """
     forger = _as_user(http, token[:-8] + "A" * 8)
     for _ in range(15):
