@@ -434,7 +434,7 @@ def test_drop_refuses_while_the_deployment_is_unhealthy(deployment: Deployment) 
     assert deployment.volumes() == volumes
 
 
-def test_drop_previous_removes_only_that_data(deployment: Deployment) -> None:
+def test_drop_previous_removes_the_named_data(deployment: Deployment) -> None:
     """`restore.sh --drop-previous NAME` removes the named data; after all are dropped, the live deployment works."""
     data = deployment.env["DATA"]
     containers = deployment.compose("ps", "--quiet")
