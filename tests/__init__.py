@@ -1,1 +1,1 @@
-"""Tests: behaviour seen from outside."""
+"""Tests of observable behavior."""

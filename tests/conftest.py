@@ -1,7 +1,8 @@
 """Fixtures for the whole run: the event loop, and a chain of real parts for each process, on its own ports.
 
-The chain is made of processes; with `--chain=compose` of the containers of compose.yaml; with `--chain=testcontainers`
-of processes but for Keycloak, which is in a container. `--chain=cluster` is for tests/cluster alone, which needs none.
+By default the chain consists of processes; with `--chain=compose`, of the containers of compose.yaml; with
+`--chain=testcontainers`, of processes and a container for Keycloak. `--chain=cluster` is only for tests/cluster, which
+needs no chain.
 """
 
 import os

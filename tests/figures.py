@@ -1,4 +1,4 @@
-"""`make figures`: how large the server's parts are, beside the figures that the house wants to keep."""
+"""`make figures`: the sizes of the server's parts, compared with the limits that the project has set itself."""
 
 import ast
 import statistics

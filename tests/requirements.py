@@ -1,8 +1,8 @@
-"""Every MUST and SHOULD that binds this server or its realm, as data; the table in the documentation is made of it.
+"""Every MUST and SHOULD that applies to this server or its realm, as data; the documentation's table is made of it.
 
-A test says what it shows: `@pytest.mark.requirement("rfc6750-no-error-without-token")`. What is not as a specification
-has it is written down as a divergence with its reason, and so is what a deployment has to see to. What binds clients
-alone is not here, nor what is about parts that there are none of (encrypted tokens, signed metadata, MCP sessions).
+A test declares what it shows: `@pytest.mark.requirement("rfc6750-no-error-without-token")`. A deviation from a
+specification is recorded as a divergence with its reason, and so are the duties of a deployment. Requirements for
+clients only, and for features that do not exist here (encrypted tokens, signed metadata, MCP sessions), are omitted.
 
 `python -m tests.requirements > docs/reference/requirements.md` writes the table.
 """

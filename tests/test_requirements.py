@@ -1,4 +1,4 @@
-"""Requirements and tests belong together: no marker without its requirement, and no gap."""
+"""Every requirement has a test or a reason, and every marker names a requirement."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,29 +14,29 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "requirements.m
 
 
 def test_every_marker_names_a_requirement() -> None:
-    """What a test claims to show can be looked up."""
+    """Each id in a marker is an existing requirement."""
     assert {name: tests for name, tests in marked_tests().items() if name not in REQUIREMENTS} == {}
 
 
-def test_a_requirement_is_shown_by_one_bad_token() -> None:
-    """So that a token that is deleted leaves its requirement without a test."""
+def test_requirement_belongs_to_at_most_one_bad_token() -> None:
+    """So a deleted bad token leaves its requirement without a test, which fails."""
     shown = Counter(identifier for token in REFUSED.values() for identifier in token.shows)
     assert [identifier for identifier, tokens in shown.items() if tokens > 1] == []
 
 
 def test_every_requirement_has_a_test_or_a_reason() -> None:
-    """Nothing that a specification asks for is passed over in silence."""
+    """Each requirement has a test, or a reason why it has none."""
     shown = marked_tests().keys() | {name for name, requirement in REQUIREMENTS.items() if requirement.divergence}
     assert REQUIREMENTS.keys() - shown == set()
 
 
-def test_the_page_is_what_the_data_says() -> None:
+def test_requirements_page_is_up_to_date() -> None:
     """The table in the documentation is the one that `make docs` would write now."""
     assert PAGE.read_text(encoding="utf-8") == table()
 
 
-def test_markers_are_found() -> None:
-    """The scan that the others rely on sees decorators on tests of either kind, and several ids in one."""
+def test_markers_are_found_on_all_kinds_of_tests() -> None:
+    """The scan finds decorators on synchronous and asynchronous tests, and several ids in one."""
     tests = marked_tests()
     assert "tests/unit/auth/test_challenge.py::test_no_token_is_no_error" in tests["rfc6750-no-error-without-token"]
     assert (
@@ -46,8 +46,8 @@ def test_markers_are_found() -> None:
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS.values(), ids=REQUIREMENTS.keys())
-def test_a_requirement_is_well_formed(requirement: Requirement) -> None:
-    """Each has a source, a sentence, and links that lead to the very section."""
+def test_requirement_is_well_formed(requirement: Requirement) -> None:
+    """Each requirement has a source, a sentence, and links to the exact section."""
     assert requirement.id.partition("-")[0] in SOURCES
     assert requirement.text.endswith(".")
     assert requirement.divergence == "" or requirement.divergence.endswith(".")

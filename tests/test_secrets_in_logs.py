@@ -1,4 +1,4 @@
-"""No log has a secret. What a whole run has logged is looked through when its chain ends (tests/conftest.py)."""
+"""No log contains a secret. The logs of a whole run are searched when its chain ends (tests/conftest.py)."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ async def work(chain: Chain) -> str:
 
 
 async def test_no_secret_in_any_log(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Servers at level DEBUG, Keycloak, Nextcloud and its set-up: none wrote a secret so far."""
+    """The servers at level DEBUG, Keycloak, Nextcloud and its set-up script have logged no secret so far."""
     await work(chain)
     logs = list(tmp_path_factory.getbasetemp().rglob("*.log"))
 
@@ -43,8 +43,8 @@ async def test_no_secret_in_any_log(chain: Chain, tmp_path_factory: pytest.TempP
     check_logs(logs)
 
 
-async def test_what_is_looked_for_can_be_found(chain: Chain, tmp_path: Path) -> None:
-    """In a log with the very secrets of the run, each is found, by the line."""
+async def test_secrets_are_found_in_a_log_that_has_them(chain: Chain, tmp_path: Path) -> None:
+    """Control: each secret of the run is found in a log that contains it, with its line."""
     token = await work(chain)
     planted = {
         "a token": token,

@@ -1,1 +1,1 @@
-"""What callers may try against the servers, with and without a token, under the memory limit that is shipped."""
+"""Abuse tests: attacks on the servers with and without a token, under the shipped memory limit."""

@@ -1,4 +1,4 @@
-"""What the tests of availability and abuse need: servers of their own, under the memory limit that is shipped."""
+"""Fixtures for abuse tests: separate servers under the shipped memory limit."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
-"""Whatever callers send, in arguments, envelopes and headers, they get a result or a declared error; nothing crashes.
+"""Any arguments, envelopes and headers give a result or a declared error, and nothing crashes.
 
-Each answer is checked by itself, and so is what the server logged meanwhile: no defect, no traceback, no long line.
+Each response is checked, and so is the log of that time: no unexpected error, no traceback, no long line.
 """
 
 import json
@@ -283,13 +283,13 @@ SCHEMAS: Final = {tool.name: tool.parameters for app in APPS for tool in app.too
 
 
 def test_every_tool_is_attacked() -> None:
-    """No tool is left out."""
+    """The tests cover every tool."""
     assert SCHEMAS.keys() == TOOL_SCOPES.keys()
 
 
 @pytest.mark.parametrize("tool", SCHEMAS)
-def test_arguments_end_in_a_result_or_a_sentence(attacker: Attacker, tool: str) -> None:
-    """Arguments of every kind for each tool."""
+def test_any_arguments_give_a_result_or_an_error_message(attacker: Attacker, tool: str) -> None:
+    """Generated arguments of every kind for each tool give a result or an error message."""
 
     @few
     @given(arguments_for(SCHEMAS[tool]), st.sampled_from((LEGACY, MODERN)))
@@ -367,28 +367,28 @@ def strange_arguments(tool: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("tool", SCHEMAS)
-def test_one_strange_text_in_each_argument(attacker_by: Attacker, tool: str) -> None:
-    """For each tool, each of the worst texts in the place of every text in turn, whatever hypothesis chose above."""
+def test_malicious_text_in_each_text_argument(attacker_by: Attacker, tool: str) -> None:
+    """Each malicious text, in each text argument of each tool, gives a result or an error message."""
     for arguments in strange_arguments(tool):
         attacker_by.request("tools/call", {"name": tool, "arguments": arguments})
 
 
 @pytest.mark.parametrize("tool", [name for name in SCHEMAS if name.startswith("nc_calendar_")])
-def test_strange_texts_that_are_stored(attacker: Attacker, tool: str) -> None:
-    """Each tool of calendars on all that was stored above, with usual arguments."""
+def test_calendar_tools_on_malicious_stored_data(attacker: Attacker, tool: str) -> None:
+    """Calendar tools with normal arguments work on the malicious texts that earlier tests stored."""
     attacker.request("tools/call", {"name": tool, "arguments": usual_arguments(tool)})
 
 
-def test_arguments_that_are_no_object(attacker: Attacker) -> None:
-    """What should be an object is anything else, or as deep as it can be."""
+def test_arguments_that_are_not_an_object(attacker: Attacker) -> None:
+    """Arguments of another type, or deeply nested, give a declared error."""
     for tool in ("nc_whoami", "nc_notes_get_note", "nc_contacts_create_contact"):
         odd: list[Any] = [None, [], 1, "a", True, nested(100), {"contact_data": nested(150)}, {"note_id": nested(300)}]
         for arguments in odd:
             attacker.request("tools/call", {"name": tool, "arguments": arguments})
 
 
-def test_names_of_tools(attacker: Attacker) -> None:
-    """Tools that there are not, by any name."""
+def test_unknown_tool_names(attacker: Attacker) -> None:
+    """Unknown tool names of any kind give a declared error."""
 
     @many
     @given(anything, st.sampled_from((LEGACY, MODERN)))
@@ -398,8 +398,8 @@ def test_names_of_tools(attacker: Attacker) -> None:
     attack()
 
 
-def test_addresses_of_resources(attacker: Attacker) -> None:
-    """URIs with anything in the place of each variable, and URIs of none."""
+def test_any_resource_uri_gives_a_result_or_an_error(attacker: Attacker) -> None:
+    """Any values of URI template variables, and unknown URIs, give a result or a declared error."""
     templates = [uri.partition("{") for uri in RESOURCE_SCOPES]
     uris = st.one_of(
         st.builds(lambda parts, text: parts[0] + text, st.sampled_from(templates), nasty_text),
@@ -416,8 +416,8 @@ def test_addresses_of_resources(attacker: Attacker) -> None:
     attack()
 
 
-def test_completions(attacker: Attacker) -> None:
-    """References, arguments and what is known already, of every kind."""
+def test_any_completion_request_gives_a_result_or_an_error(attacker: Attacker) -> None:
+    """Any references, arguments and contexts give a result or a declared error."""
     references = st.one_of(
         st.fixed_dictionaries({"type": st.just("ref/resource"), "uri": st.sampled_from(list(RESOURCE_SCOPES))}),
         st.fixed_dictionaries({"type": st.just("ref/prompt"), "name": nasty_text}),
@@ -446,8 +446,8 @@ def test_completions(attacker: Attacker) -> None:
     attack()
 
 
-def test_prompts_and_lists(attacker: Attacker) -> None:
-    """Prompts with any arguments, and lists with any cursor."""
+def test_any_prompt_arguments_and_list_cursors(attacker: Attacker) -> None:
+    """Any prompt arguments and list cursors give a result or a declared error."""
     names = st.one_of(st.sampled_from([prompt.function.__name__ for prompt in PROMPTS]), anything)
     arguments = st.one_of(
         st.dictionaries(
@@ -466,8 +466,8 @@ def test_prompts_and_lists(attacker: Attacker) -> None:
     attack()
 
 
-def test_envelopes(attacker: Attacker) -> None:
-    """JSON-RPC messages with ids, versions, methods and parameters of every kind."""
+def test_any_json_rpc_message_gives_a_result_or_an_error(attacker: Attacker) -> None:
+    """JSON-RPC messages with any ids, versions, methods and parameters give a result or a declared error."""
     methods = st.one_of(
         st.sampled_from(
             ("ping", "initialize", "tools/list", "tools/call", "notifications/cancelled", "logging/setLevel")
@@ -500,8 +500,8 @@ def test_envelopes(attacker: Attacker) -> None:
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 @pytest.mark.parametrize("method", ["ping", "tools/list", "tools/call", "resources/read"])
-def test_ids_of_requests(attacker: Attacker, method: str, version: str) -> None:
-    """A request id of any kind, with a good token and with one that lacks the tool's scope."""
+def test_any_request_id_is_answered(attacker: Attacker, method: str, version: str) -> None:
+    """Any request id works with a valid token, and with one that lacks the tool's scope."""
     ids: tuple[Any, ...] = (
         "\ud800",
         "a\0b",
@@ -523,8 +523,8 @@ def test_ids_of_requests(attacker: Attacker, method: str, version: str) -> None:
         attacker.request(method, params, version=version, id=request_id)
 
 
-def test_refusals_with_strange_ids(attacker: Attacker) -> None:
-    """The server's own refusals echo the id: whatever it is, they are written."""
+def test_refusal_is_sent_for_any_request_id(attacker: Attacker) -> None:
+    """The server's own refusals echo the request id, so every id must be encodable."""
     tokens = anyio.run(
         lambda: sign_in(attacker.chain.keycloak, **attacker.person, scope=f"{attacker.server.scope} notes:read")
     )
@@ -534,8 +534,8 @@ def test_refusals_with_strange_ids(attacker: Attacker) -> None:
         assert response.status_code in {400, 403}
 
 
-def test_bodies_that_are_no_message(attacker: Attacker) -> None:
-    """Bytes that are no JSON, no UTF-8, no end, twice the same key, deep, or of another encoding."""
+def test_invalid_bodies_give_a_declared_response(attacker: Attacker) -> None:
+    """Invalid or truncated JSON, invalid UTF-8, other encodings, deep nesting and duplicate keys crash nothing."""
     call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nc_whoami","arguments":{}}}'
     bodies = (
         b"",
@@ -565,8 +565,8 @@ def test_bodies_that_are_no_message(attacker: Attacker) -> None:
             attacker.post(body, {"MCP-Protocol-Version": version})
 
 
-def test_headers(attacker: Attacker) -> None:
-    """Headers of MCP and HTTP with bytes that are no text."""
+def test_any_header_bytes_give_a_result_or_an_error(attacker: Attacker) -> None:
+    """Headers of MCP and HTTP with arbitrary bytes give a result or a declared error."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "nc_whoami"}}).encode()
     values = (
         b"",

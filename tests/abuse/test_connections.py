@@ -1,7 +1,7 @@
-"""Requests that never end, answers that nobody takes, and more of them than a server has memory or threads for.
+"""Requests that never end, responses that are never read, and more connections than memory or threads allow.
 
-They need no token, or one of no scope. While they go on, the server answers tools, health and metrics; it ends each of
-them within the time that is shipped.
+These attacks need no token, or one without scopes. Meanwhile the server answers tool calls, health checks and metrics,
+and it closes each attacking connection within the shipped time-outs.
 """
 
 import asyncio
@@ -101,8 +101,8 @@ async def ended(connections: list[Connection], limit: float) -> list[bytes]:
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: "], ids=["nothing", "half a header"])
-async def test_half_headers(target: Target, sent: bytes) -> None:
-    """1,500 connections without a whole header keep nobody out, and are closed."""
+async def test_unfinished_headers_are_closed(target: Target, sent: bytes) -> None:
+    """1,500 connections with unfinished headers block no other caller, and are closed."""
     async with attack(target.server.port, CROWD, sent) as connections:
         await target.answers()
         await ended(connections, HEADER_TIMEOUT)
@@ -116,8 +116,8 @@ async def test_half_headers(target: Target, sent: bytes) -> None:
         pytest.param(True, CROWD, 60_000, id="a token"),
     ],
 )
-async def test_half_bodies(target: Target, *, has_token: bool, number: int, sent_bytes: int) -> None:
-    """Bodies that never end keep nobody out, and are closed, whether or not the caller may send them."""
+async def test_unfinished_bodies_are_closed(target: Target, *, has_token: bool, number: int, sent_bytes: int) -> None:
+    """Unfinished bodies block no other caller and are closed, with or without a valid token."""
     sent = target.request(4_000_000, token=target.token if has_token else None) + bytes(sent_bytes)
     async with attack(target.server.port, number, sent) as connections:
         await target.answers()
@@ -125,16 +125,16 @@ async def test_half_bodies(target: Target, *, has_token: bool, number: int, sent
         await target.answers()
 
 
-async def test_half_requests_at_the_metrics(target: Target) -> None:
-    """At the port of the metrics a connection costs no thread, and 90 of them keep nobody out."""
+async def test_unfinished_metrics_requests_use_no_thread(target: Target) -> None:
+    """A connection to the metrics port uses no thread, and 90 of them block no other caller."""
     async with attack(target.metrics_port, 90, b"GET /metrics HTTP/1.1\r\n") as connections:
         await target.answers()
         await ended(connections, HEADER_TIMEOUT)
         await target.answers()
 
 
-async def test_trickling_bodies(target: Target) -> None:
-    """Whoever sends just so much that no pause is too long keeps nobody out either, and is cut off."""
+async def test_slowly_sent_bodies_are_cut_off(target: Target) -> None:
+    """A body that arrives just within the pause limit blocks no other caller, and is cut off."""
     async with attack(target.server.port, CROWD, target.request(4_000_000, token=target.token)) as connections:
         trickle = asyncio.ensure_future(trickled(connections))
         await target.answers()
@@ -150,8 +150,8 @@ async def trickled(connections: list[Connection]) -> NoReturn:
         await asyncio.sleep(1)
 
 
-async def test_answers_that_nobody_takes(target: Target) -> None:
-    """Clients that send request after request and read nothing are cut off."""
+async def test_clients_that_read_no_response_are_cut_off(target: Target) -> None:
+    """The server disconnects clients that send many requests and read no responses."""
     request = f"GET /.well-known/oauth-protected-resource/mcp HTTP/1.1\r\nHost: {target.server.host}\r\n\r\n".encode()
     async with clients_of(target.server.port) as clients:
         connections = await clients.crowd(20, b"")
@@ -171,8 +171,8 @@ async def flood(connection: Connection, sent: bytes) -> None:
         await asyncio.sleep(0)
 
 
-async def test_tiny_chunks_cost_little(target: Target) -> None:
-    """A body in pieces of one byte does not keep the event loop from others."""
+async def test_tiny_chunks_do_not_block_the_event_loop(target: Target) -> None:
+    """A body in chunks of one byte does not block the event loop."""
     header = target.request(0, token=target.token).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
     async with attack(target.server.port, 50, header + b"1\r\nx\r\n" * 50_000) as connections:
         await target.answers()
@@ -181,7 +181,7 @@ async def test_tiny_chunks_cost_little(target: Target) -> None:
 
 @pytest.mark.requirement("rfc9112-length-or-coding")
 async def test_smuggled_request_is_not_answered(target: Target) -> None:
-    """Whatever follows a request with both a length and a coding is not taken for a request."""
+    """Bytes after a request with both `Content-Length` and `Transfer-Encoding` are not read as a request."""
     body = json.dumps(message("ping")).encode()
     header = target.request(len(body), token=target.token).removesuffix(b"\r\n") + b"Transfer-Encoding: chunked\r\n\r\n"
     smuggled = target.request(len(body), token=target.token) + body
@@ -191,8 +191,8 @@ async def test_smuggled_request_is_not_answered(target: Target) -> None:
         assert (await connection.rest()).count(b"HTTP/1.1 ") == 1
 
 
-async def test_slow_upload_passes(target: Target) -> None:
-    """A caller on a slow line, who needs longer than any pause may be, is served."""
+async def test_slow_upload_succeeds(target: Target) -> None:
+    """A slow upload succeeds, although it takes longer than the longest permitted pause."""
     body = json.dumps(message("ping")).encode().ljust(int(STALL_TIMEOUT) * 16 * 1024)
     async with clients_of(target.server.port) as clients:
         connection = await clients.connect()

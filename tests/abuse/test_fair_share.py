@@ -1,4 +1,4 @@
-"""One person who calls without end takes nothing from the others."""
+"""A user who calls without pause does not affect other users."""
 
 from collections import Counter
 
@@ -13,8 +13,8 @@ from tests.support.run import PEOPLE
 CALLS = 120
 
 
-async def test_flood_of_one_person_leaves_the_others_their_calls(chain: Chain) -> None:
-    """Of a flood only what the rate allows runs, the rest gets 429 with `Retry-After`; bob's calls all succeed."""
+async def test_rate_limit_of_one_user_does_not_affect_others(chain: Chain) -> None:
+    """A flood runs only as often as the rate allows, the rest gets 429 with `Retry-After`; bob's calls succeed."""
     with run_limited(chain, mode="exchange", settings={"MCP_CALLS_PER_MINUTE": "30"}) as server:
         alice, bob = [
             (await sign_in(chain.keycloak, **PEOPLE[name], scope=f"{server.scope} files:read"))["access_token"]

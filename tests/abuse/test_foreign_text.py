@@ -1,4 +1,4 @@
-"""What other people wrote, and what a caller writes: no text stops the server, and none becomes more than a text."""
+"""Text of callers and other users: no text stops the server, and none is interpreted as anything but text."""
 
 import base64
 import uuid
@@ -70,8 +70,8 @@ async def alice(limited: LimitedServer, chain: Chain) -> Any:
         pytest.param("\r\n".join(["TEL:1"] * 9_000), id="9,000 numbers"),
     ],
 )
-async def test_a_contact_from_anybody_does_not_stop_the_server(alice: Alice, line: str) -> None:
-    """A stored card with any line can be listed, changed and deleted, and the server goes on answering."""
+async def test_malformed_stored_contact_does_not_stop_the_server(alice: Alice, line: str) -> None:
+    """A stored card with any line can be listed, changed and deleted, and the server continues to work."""
     uid = f"abuse-{uuid.uuid4().hex[:8]}"
     path = f"/remote.php/dav/addressbooks/users/alice/contacts/{uid}.vcf"
     put = await alice.cloud.put(
@@ -92,15 +92,15 @@ async def test_a_contact_from_anybody_does_not_stop_the_server(alice: Alice, lin
 
 
 @pytest.mark.parametrize("body", [b"[" * 1_000_000, b'{"a":' * 500_000, b'{"id":' + b"9" * 1_000_000 + b"}"])
-async def test_a_nested_message_does_not_stop_the_server(alice: Alice, body: bytes) -> None:
-    """A body of a megabyte of brackets or digits is not JSON-RPC, and is answered so."""
+async def test_deeply_nested_message_is_not_json_rpc(alice: Alice, body: bytes) -> None:
+    """A megabyte of brackets or digits is refused as invalid JSON-RPC."""
     assert (await alice.post(body)).status_code in {400, 413}
     assert (await alice.use("nc_whoami"))["structuredContent"]["user_id"] == "alice"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028"])
-async def test_no_field_of_a_contact_writes_another_line(alice: Alice, end: str) -> None:
-    """Neither the members of a group nor a text with a line end of any kind brings a telephone number."""
+async def test_contact_fields_cannot_inject_vcard_lines(alice: Alice, end: str) -> None:
+    """Neither group members nor any kind of line break in a text can add a telephone number."""
     uid, hostile = f"abuse-{uuid.uuid4().hex[:8]}", f"x{end}TEL:+1666"
     for fields in ({"members": [hostile]}, {"note": hostile, "org": [hostile], "nickname": [hostile]}):
         made = await alice.use(
@@ -115,8 +115,8 @@ async def test_no_field_of_a_contact_writes_another_line(alice: Alice, end: str)
 
 
 @pytest.mark.parametrize("etag", ['x"]) (Not ["y', "x])([])", "x])(<>)", "*", '"*"', 'x", *, "'])
-async def test_no_file_is_overwritten_without_its_etag(alice: Alice, etag: str) -> None:
-    """Whatever is passed as an ETag, a file that has another one stays as it is: in one piece, or in parts."""
+async def test_file_is_not_overwritten_with_a_wrong_etag(alice: Alice, etag: str) -> None:
+    """No value of the ETag argument overwrites a file with another ETag, in one call or in parts."""
     name = f"abuse-{uuid.uuid4().hex[:8]}.txt"
     path = f"/remote.php/dav/files/alice/{name}"
     assert (await alice.cloud.put(path, content=b"old")).status_code == 201

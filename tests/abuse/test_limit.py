@@ -1,4 +1,4 @@
-"""The limit under which the other tests of this folder attack is the one that is shipped."""
+"""The memory limit of the abuse tests is the shipped one."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from tests.support.oauth import sign_in
 from tests.support.run import PEOPLE
 
 
-async def test_server_answers_under_the_shipped_limit(limited: LimitedServer, chain: Chain) -> None:
-    """An ordinary call needs less than half of the memory that compose.yaml gives the server."""
+async def test_normal_call_needs_less_than_half_of_the_limit(limited: LimitedServer, chain: Chain) -> None:
+    """A normal call needs less than half of the memory limit in compose.yaml."""
     tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=f"{limited.scope} files:read")
     answer = await call_tool(limited.url, "nc_whoami", token=tokens["access_token"], host=limited.host)
 
@@ -20,5 +20,5 @@ async def test_server_answers_under_the_shipped_limit(limited: LimitedServer, ch
 
 
 def test_shipped_limits_agree() -> None:
-    """The chart gives the server the memory that compose.yaml gives it."""
+    """The memory limits of the chart and of compose.yaml are the same."""
     assert "memory: 256Mi" in Path("deploy/helm/nextcloud-mcp/values.yaml").read_text()

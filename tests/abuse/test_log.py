@@ -1,4 +1,4 @@
-"""What callers put into arguments does not fill the log, and is not in it."""
+"""The arguments of callers are not in the log, and cannot fill it."""
 
 import json
 from collections.abc import Callable
@@ -15,10 +15,8 @@ MAX_LINE: Final = 4096
 TELLING: Final = ("+49 151 23456789", "patient@example.org", "/Private/Diagnosis.pdf")
 
 
-async def test_large_and_telling_arguments_leave_short_and_silent_lines(
-    limited_exchange: LimitedServer, chain: Chain
-) -> None:
-    """Of 3.6 MB in an argument, of addresses, paths and telephone numbers the log has the names and lengths."""
+async def test_log_has_no_argument_values(limited_exchange: LimitedServer, chain: Chain) -> None:
+    """For 3.6 MB of addresses, paths and telephone numbers in arguments, the log has only names and lengths."""
     scope = f"{limited_exchange.scope} files:read files:write notes:write contacts:write sharing:write cookbook:write"
     tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=scope)
     start = limited_exchange.log.stat().st_size

@@ -1,4 +1,4 @@
-"""Bodies of requests can't fill the memory that the server is shipped with."""
+"""Request bodies cannot exhaust the server's shipped memory limit."""
 
 import json
 from contextlib import AsyncExitStack
@@ -25,7 +25,7 @@ async def _sign_in(chain: Chain, server: LimitedServer, scope: str) -> str:
 
 
 async def test_parallel_writes_of_the_largest_size(limited_exchange: LimitedServer, chain: Chain) -> None:
-    """Ten writes of nearly 4 MB at a time are done or refused with 503, and the server goes on."""
+    """Ten parallel writes of nearly 4 MB succeed or get 503, and the server continues to work."""
     server = limited_exchange
     token = await _sign_in(chain, server, "files:read files:write")
     statuses: list[int] = []
@@ -51,8 +51,10 @@ async def test_parallel_writes_of_the_largest_size(limited_exchange: LimitedServ
 
 
 @pytest.mark.parametrize("scope", ["openid", "files:read"])
-async def test_unfinished_bodies(limited_exchange: LimitedServer, chain: Chain, scope: str) -> None:
-    """Forty bodies of 4 MB that never end leave the server in its memory, whether their token has a scope or none."""
+async def test_unfinished_bodies_stay_within_the_memory_limit(
+    limited_exchange: LimitedServer, chain: Chain, scope: str
+) -> None:
+    """Forty unfinished bodies of 4 MB stay within the memory limit, with and without a scope in the token."""
     server = limited_exchange
     token = await _sign_in(chain, server, scope)
     head = (
@@ -74,8 +76,8 @@ async def test_unfinished_bodies(limited_exchange: LimitedServer, chain: Chain, 
     await _assert_serves(server, token)
 
 
-async def test_body_of_many_small_values(limited_exchange: LimitedServer, chain: Chain) -> None:
-    """Lists in JSON take far more memory than their text; a body of a million is refused."""
+async def test_json_with_a_million_values_is_refused(limited_exchange: LimitedServer, chain: Chain) -> None:
+    """JSON lists need far more memory than their text, so a body with a million values is refused."""
     server = limited_exchange
     token = await _sign_in(chain, server, "files:read")
     answer = await call_tool(server.url, "nc_whoami", token=token, host=server.host, x=[[]] * (MAX_BODY // 5))
@@ -107,9 +109,9 @@ def _folder_of_many_files(path: str, real: Response) -> Response:
 
 
 async def test_parallel_listings_of_a_large_folder(chain: Chain) -> None:
-    """Six listings of a folder of 33,000 files at a time are answered one after the other, and the server serves on.
+    """Six parallel listings of a folder with 33,000 files are answered one after the other.
 
-    Meanwhile a probe of its health is answered: no listing keeps the event loop.
+    Meanwhile the server answers health checks: no listing blocks the event loop.
     """
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(run_fault_proxy(chain.nextcloud.url))
@@ -136,8 +138,10 @@ async def test_parallel_listings_of_a_large_folder(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("tool", ["nc_calendar_create_event", "nc_calendar_create_meeting"])
-async def test_a_quarter_of_a_million_attendees(limited_exchange: LimitedServer, chain: Chain, tool: str) -> None:
-    """A list of a megabyte is refused in one sentence."""
+async def test_event_with_too_many_attendees_is_refused(
+    limited_exchange: LimitedServer, chain: Chain, tool: str
+) -> None:
+    """A list of 250,000 attendees (1 MB) is refused with one sentence."""
     server = limited_exchange
     token = await _sign_in(chain, server, "calendar:read calendar:write")
     arguments = {

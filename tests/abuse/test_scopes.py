@@ -1,4 +1,4 @@
-"""A token does through one app no more than its scopes allow in another."""
+"""No app gives access to another app's data beyond the token's scopes."""
 
 import pytest
 
@@ -31,10 +31,10 @@ LINK = {"path": "/", "share_with": "", "share_type": 3}
         ),
     ],
 )
-async def test_one_scope_does_not_give_what_another_guards(
+async def test_call_that_needs_another_apps_scope_is_403(
     limited: LimitedServer, chain: Chain, granted: str, tool: str, arguments: dict[str, object], missing: set[str]
 ) -> None:
-    """In both modes the call is refused with HTTP 403, and the challenge names what is missing."""
+    """In both modes the call gets HTTP 403, and the challenge names the missing scope."""
     tokens = await sign_in(chain.keycloak, **PEOPLE["alice"], scope=f"{limited.scope} {granted}")
     request = tool_request(tool, arguments, token=tokens["access_token"], Host=limited.host)
     async with patient_client() as http:

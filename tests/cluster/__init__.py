@@ -1,1 +1,1 @@
-"""The chart in a real cluster, where `KUBECONFIG` names one: `make test-cluster`."""
+"""Tests of the chart in the real cluster that `KUBECONFIG` names: `make test-cluster`."""

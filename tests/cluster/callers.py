@@ -1,8 +1,8 @@
-"""Call a tool over and over, several callers at once, until standard input ends; then print how it went, as JSON.
+"""Call a tool repeatedly with several callers in parallel, until standard input ends; then print the results as JSON.
 
-It runs in a pod of the cluster, in the server's own image: what is outside may not reach the cluster's network, and a
-port-forward ends with the pod that it leads to. Every second caller keeps its connection, the others open one a call.
-The first line of standard input is what to call: `url`, `headers`, `body`, and how many `callers`.
+The program runs in a pod with the server's image: the cluster's network may not be reachable from outside, and a
+port-forward ends with its pod. Every second caller keeps its connection, the others open one per call. The first line
+of standard input has the call: `url`, `headers`, `body`, and the number of `callers`.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The chart in a real cluster, as its administrator handles it: kubectl, Helm, and what can be seen of the pods."""
+"""The chart in a real cluster, with the administrator's tools kubectl and Helm, and queries of the pods."""
 
 import json
 import subprocess

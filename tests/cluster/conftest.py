@@ -1,9 +1,9 @@
-"""The cluster that `KUBECONFIG` names, with a Keycloak and a Nextcloud in it that somebody has arranged.
+"""Fixtures for a cluster that `KUBECONFIG` names and that has a Keycloak and a Nextcloud.
 
     KUBECONFIG=… NEXTCLOUD_MCP_SERVER_URL=… NEXTCLOUD_HOST=… OIDC_DISCOVERY_URL=… OIDC_CLIENT_SECRET=… make test-cluster
 
-The variables are called as the server's settings are; CONTRIBUTING.md says what each is. Everything is made in a
-namespace of its own, which is deleted at the end.
+The variables have the names of the server's settings; CONTRIBUTING.md describes them. The tests create everything in a
+namespace of their own, which is deleted at the end.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Who says how many replicas there are: the chart at first, then the autoscaler, and never both."""
+"""The number of replicas: the chart sets it first, then only the autoscaler does."""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ def side(request: pytest.FixtureRequest, release: Cluster) -> str:
     return side
 
 
-def test_switching_takes_no_replica_away(release: Cluster, side: str) -> None:
-    """The autoscaler is switched on, left on by an upgrade, and switched off: at no moment less than two replicas."""
+def test_switching_the_autoscaler_removes_no_replica(release: Cluster, side: str) -> None:
+    """While the autoscaler is enabled, kept in an upgrade and disabled, there are always at least two replicas."""
     with release.watched() as numbers:
         release.upgrade(*WAIT, side, **ON)
         release.upgrade(*WAIT, side, **ON, server=release.server(logLevel="DEBUG"))
@@ -31,8 +31,8 @@ def test_switching_takes_no_replica_away(release: Cluster, side: str) -> None:
     assert len(release.ready()) == 2
 
 
-def test_upgrade_leaves_the_number_to_the_autoscaler(release: Cluster, side: str) -> None:
-    """What the autoscaler has set stays through upgrades; a rollback works all the same, as the docs have it."""
+def test_upgrade_keeps_the_autoscalers_replica_count(release: Cluster, side: str) -> None:
+    """The autoscaler's number of replicas survives upgrades, and a rollback works as documented."""
     release.upgrade(*WAIT, side, **ON)
     before = release.revision
     release.run("kubectl", "scale", f"deployment/{RELEASE}", "--replicas=3")  # through `scale`, as the autoscaler does
@@ -45,8 +45,8 @@ def test_upgrade_leaves_the_number_to_the_autoscaler(release: Cluster, side: str
     assert release.deployment["spec"]["replicas"] >= 2
 
 
-def test_autoscaler_that_wants_more_gets_more(release: Cluster) -> None:
-    """It raises the number by itself, and the next upgrade does not lower it."""
+def test_autoscaler_can_scale_up(release: Cluster) -> None:
+    """The autoscaler raises the number of replicas, and the next upgrade does not lower it."""
     release.upgrade(*WAIT, **ON)
     raised = '{"spec": {"minReplicas": 3}}'
     release.run("kubectl", "patch", "hpa", RELEASE, "--field-manager=helm", "--patch", raised)

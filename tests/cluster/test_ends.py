@@ -1,4 +1,4 @@
-"""Replicas that end without being asked to, and nodes that are emptied."""
+"""Killed replicas and drained nodes."""
 
 import json
 import subprocess
@@ -9,8 +9,8 @@ from tests.cluster.cluster import RELEASE, Cluster, eventually, is_running, name
 WRONG_REALM = "/realms/no-such-realm/.well-known/openid-configuration"
 
 
-def test_killed_replica_costs_what_was_in_flight(release: Cluster, token: str) -> None:
-    """One of two replicas is killed: each caller loses one call at most, then the other replica answers."""
+def test_killed_replica_fails_only_calls_in_flight(release: Cluster, token: str) -> None:
+    """If one of two replicas is killed, each caller loses at most one call, and the other replica answers."""
     victim = name_of(release.pods()[0])
     with release.load(token) as load:
         killed = time.time()
@@ -26,8 +26,8 @@ def test_killed_replica_costs_what_was_in_flight(release: Cluster, token: str) -
     assert after
 
 
-def test_drain_leaves_one_replica(release: Cluster, token: str) -> None:
-    """Of two replicas a drain takes one; the other may go only when there is a new one, and nobody loses a call."""
+def test_drain_evicts_one_replica_at_a_time(release: Cluster, token: str) -> None:
+    """A drain evicts the second replica only after a new one is ready, and no call fails."""
     first, second = (name_of(pod) for pod in release.pods())
     with release.load(token) as load:
         assert _evict(release, first).returncode == 0
@@ -39,8 +39,8 @@ def test_drain_leaves_one_replica(release: Cluster, token: str) -> None:
     assert load.problems == []
 
 
-def test_replicas_that_serve_nobody_block_no_drain(release: Cluster) -> None:
-    """Where no replica is ready, each may be evicted: there is nothing to keep."""
+def test_unready_replicas_can_be_evicted(release: Cluster) -> None:
+    """If no replica is ready, each one can be evicted."""
     release.uninstall()
     wrong = release.neighbours.discovery_url.partition("/realms/")[0] + WRONG_REALM
     release.upgrade("--timeout", "60s", autoscaling={"enabled": False}, server=release.server(discoveryUrl=wrong))

@@ -1,4 +1,4 @@
-"""The network policy, where the cluster enforces any."""
+"""The network policy, in a cluster that enforces network policies."""
 
 import json
 from collections.abc import Iterator
@@ -39,8 +39,8 @@ def enforced(release: Cluster) -> Iterator[Cluster]:
     release.upgrade(autoscaling={"enabled": False})
 
 
-def test_way_out_leads_to_the_neighbours_alone(enforced: Cluster, token: str) -> None:
-    """With the pods' own ports named, new replicas become ready and serve, and reach nothing else."""
+def test_egress_is_limited_to_the_neighbors(enforced: Cluster, token: str) -> None:
+    """With the pods' own ports in the rules, new replicas become ready, serve calls, and reach nothing else."""
     neighbours = enforced.neighbours
     assert all(enforced.inside(CONNECT, *KUBERNETES, pod=name_of(pod)).returncode == 0 for pod in enforced.pods())
     egress = [_rule(enforced, url) for url in (neighbours.discovery_url, neighbours.nextcloud_url)]
@@ -55,8 +55,8 @@ def test_way_out_leads_to_the_neighbours_alone(enforced: Cluster, token: str) ->
         assert "TimeoutError" in reached.stderr or "ConnectionRefusedError" in reached.stderr
 
 
-def test_way_in_is_for_those_who_are_named(enforced: Cluster) -> None:
-    """With `from`, others do not reach the server, and the kubelet's probes do."""
+def test_ingress_is_limited_to_the_configured_peers(enforced: Cluster) -> None:
+    """With `from`, other pods cannot reach the server, but the kubelet's probes can."""
     egress = [_rule(enforced, url) for url in (enforced.neighbours.discovery_url, enforced.neighbours.nextcloud_url)]
     address = enforced.get("service", "nextcloud-mcp")["spec"]["clusterIP"]
     for app, reached in ((CALLERS, True), ("somebody-else", False)):
@@ -80,7 +80,7 @@ def _rule(cluster: Cluster, url: str) -> dict[str, Any]:
 
 
 def test_policy_without_rules_is_refused(release: Cluster) -> None:
-    """A policy that names nobody changes nothing, and the sentence says what to set."""
+    """A policy without rules is refused before anything changes, and the error names the value to set."""
     values = release.values({"networkPolicy": {"enabled": True}, "autoscaling": {"enabled": False}})
     before = json.dumps(release.deployment["spec"])
     refused = release.attempt(

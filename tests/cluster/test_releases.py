@@ -1,26 +1,26 @@
-"""Installing, upgrading, going back: what people notice of it, which is nothing."""
+"""Installation, upgrade and rollback without failed calls."""
 
 import json
 
 from tests.cluster.cluster import RELEASE, Cluster, Installed, eventually, name_of
 
 
-def test_installation_has_its_replicas(installed: Installed) -> None:
-    """When `helm install --wait` returns, as many replicas are ready as the autoscaler keeps at least."""
+def test_installation_waits_for_the_minimum_replicas(installed: Installed) -> None:
+    """When `helm install --wait` returns, the autoscaler's minimum of replicas is ready."""
     assert installed.deployment["spec"]["replicas"] == 2
     assert installed.deployment["status"]["readyReplicas"] == 2
     assert installed.autoscaler["spec"]["minReplicas"] == 2
 
 
-def test_process_is_nobody(release: Cluster) -> None:
-    """User and group are the image's, and no other group; the namespace takes none but restricted pods."""
+def test_process_has_the_images_user_and_group(release: Cluster) -> None:
+    """The process has only the image's user and group; the namespace permits only restricted pods."""
     script = "import os, json; print(json.dumps([os.getuid(), os.getgid(), os.getgroups()]))"
     for pod in release.pods():
         assert json.loads(release.inside(script, pod=name_of(pod)).stdout) == [10001, 10001, [10001]]
 
 
-def test_rolling_restart_loses_no_call(release: Cluster, token: str) -> None:
-    """Eight callers, four of them on connections that they keep, lose no call while every replica is replaced."""
+def test_rolling_restart_fails_no_call(release: Cluster, token: str) -> None:
+    """No call of eight callers, four with persistent connections, fails while every replica is replaced."""
     before = {name_of(pod) for pod in release.pods()}
     with release.load(token) as load:
         release.run("kubectl", "rollout", "restart", f"deployment/{RELEASE}")
@@ -32,8 +32,8 @@ def test_rolling_restart_loses_no_call(release: Cluster, token: str) -> None:
     assert len(load.calls) > 16
 
 
-def test_upgrade_and_rollback_lose_no_call(release: Cluster, token: str) -> None:
-    """Nor do they lose one while a new revision comes, and goes again."""
+def test_upgrade_and_rollback_fail_no_call(release: Cluster, token: str) -> None:
+    """No call fails during an upgrade to a new revision and a rollback."""
     before = release.revision
     with release.load(token) as load:
         release.upgrade(autoscaling={"enabled": False}, server=release.server(logLevel="DEBUG"))

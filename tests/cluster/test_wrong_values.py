@@ -1,4 +1,4 @@
-"""A wrong value stops a rollout: the old replicas stay and serve, and the new one says what is wrong."""
+"""A wrong value stops a rollout: the old replicas keep serving, and the new pod's log names the fault."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,8 +55,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("wrong", CASES.values(), ids=CASES)
-def test_wrong_value_replaces_nobody(release: Cluster, token: str, wrong: Wrong) -> None:
-    """The two replicas stay ready and serve; the new pod's log has the reason, and so has the doctor in that pod."""
+def test_wrong_value_replaces_no_replica(release: Cluster, token: str, wrong: Wrong) -> None:
+    """Both replicas stay ready and serve; the new pod's log and the doctor in that pod name the fault."""
     old = release.ready()
     release.upgrade("--timeout", "60s", autoscaling={"enabled": False}, **_values(release, wrong))
     new = eventually(lambda: _new(release, old), what="a new replica")

@@ -1,1 +1,1 @@
-"""The MCP conformance suite, run against our server and the realm."""
+"""The MCP conformance suite, run on the server and the realm."""

@@ -1,8 +1,8 @@
-"""A proxy on loopback that signs requests in: the suite's server scenarios know of no authorization.
+"""A proxy on loopback that adds a token to requests, because the suite's server scenarios have no authorization.
 
-Bytes go through as they are, headers with broken values and streams included. What is changed of a request's head is
-the bearer token, which is added; the proxy's own address, which becomes the server's, so that the server sees the name
-it answers to, and strangers' names where a scenario sends those; and that a connection is for one request.
+It forwards bytes unchanged, including malformed headers and streams. It changes only the head of a request: it adds the
+bearer token, replaces its own address by the server's (other names stay, for scenarios that send them), and ends the
+connection after one request.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""The conformance suite as a program: installed as it is pinned, run, and its verdicts read.
+"""The conformance suite as a program: installation of the pinned version, execution, and parsing of its results.
 
-`package.json` has the versions, `package-lock.json` the checksum (sha512) of every file that npm may install. After
-changing a version, here: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
+`package.json` has the versions, `package-lock.json` the checksum (sha512) of every file that npm may install. After a
+change of a version, run here: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
 """
 
 import hashlib

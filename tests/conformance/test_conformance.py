@@ -1,7 +1,7 @@
-"""The MCP conformance suite, in each protocol version that it and our server speak, and against the realm.
+"""The MCP conformance suite, in each protocol version that it and the server support, and for the realm.
 
-What the suite can't find in a server without its fixtures is listed with the reason in `expected/`, check by check, in
-the suite's own format; anything else that it finds fails the test, and so does an entry that is no longer true.
+Checks that cannot pass without the suite's fixtures are listed with reasons in `expected/`, in the suite's own format.
+Any other failed check fails the test, and so does a listed check that passes.
 """
 
 import asyncio
@@ -70,8 +70,10 @@ def suite(config: Config) -> list[str]:
 
 
 @pytest.mark.parametrize("version", PROVED)
-async def test_server(chain: Chain, suite: list[str], tmp_path: Path, subtests: pytest.Subtests, version: str) -> None:
-    """The server conforms to the protocol version in all that does not need the suite's fixtures."""
+async def test_server_conforms_to_mcp(
+    chain: Chain, suite: list[str], tmp_path: Path, subtests: pytest.Subtests, version: str
+) -> None:
+    """The server passes every check of the protocol version that does not need the suite's fixtures."""
     known = EXPECTED / f"{version}.yaml"
     tokens = await sign_in(chain.keycloak, **ALICE, scope=EVERYTHING)
     async with signed_in(chain.config.exchange_url, tokens["access_token"]) as url:
@@ -88,8 +90,10 @@ async def test_server(chain: Chain, suite: list[str], tmp_path: Path, subtests: 
 
 
 @pytest.mark.requirement("mcp-as-discovery", "mcp-code-challenge-methods")
-async def test_authorization_server(chain: Chain, suite: list[str], tmp_path: Path, subtests: pytest.Subtests) -> None:
-    """The realm conforms as an authorization server: its metadata, and a whole sign-in with a code and PKCE."""
+async def test_realm_conforms_as_authorization_server(
+    chain: Chain, suite: list[str], tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """The realm passes the checks of its metadata and of a complete sign-in with a code and PKCE."""
     options = ["--url", chain.keycloak.issuer, "--client-id", CLIENT_ID, "--resource", chain.config.exchange_url]
     options += ["--port", str(free_port()), "--spec-version", "2026-07-28"]
     async with running([*suite, "authorization", *options, "--output-dir", str(tmp_path)]) as process:

@@ -1,1 +1,1 @@
-"""The containers: their images, the compose project, and the way to have both without an image registry."""
+"""Tests of the containers: the images, the compose project, and builds without an image registry."""

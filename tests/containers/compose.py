@@ -1,4 +1,4 @@
-"""The project's compose file and containers, asked by docker."""
+"""Queries of the project's compose file and containers with docker."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the tests of the containers share: compose's reading of `compose.yaml`, the image of the server, the project."""
+"""Fixtures for container tests: the parsed `compose.yaml`, the server's image, and the running project."""
 
 import os
 import subprocess

@@ -1,10 +1,10 @@
 """Pin the images of `compose.yaml`, of the production overlays and of the server's Dockerfile to digests.
 
-    make digests       writes the digest that each tag has now: keycloak/keycloak:26.7.3@sha256:…
-    make no-digests    leaves the tags alone
+    make digests       writes the current digest of each tag: keycloak/keycloak:26.7.3@sha256:…
+    make no-digests    leaves only the tags
 
-A tag can be moved to another image, a digest cannot. The tag stays for people, and for the next `make digests` to ask
-for: after a change of a tag, or for a tag's newer build, run it and commit what it changed.
+A tag can be moved to another image, a digest cannot. The tag stays for readers and for the next `make digests`: run it
+after a change of a tag, or for a newer build of a tag, and commit the changes.
 """
 
 import re

@@ -1,10 +1,10 @@
-"""The images of `compose.yaml`: pulled, or built on this machine where no image registry can be reached.
+"""The images of `compose.yaml`: pulled, or built on this machine if no image registry can be reached.
 
     make images
 
-What is built here stands in the official images' places under their names and is labelled, so that a run can say
-which ones it ran: Keycloak is the released distribution on a Debian, Python is Debian's, and in the place of Nextcloud,
-which is not built here, the stand-in plays. That needs root and debootstrap; `images.yaml` says what goes in.
+Images that are built here have the names of the official ones and a label, so that a run can print which ones it used:
+Keycloak is the released distribution on Debian, Python is Debian's, and the stand-in replaces Nextcloud, which is not
+built here. A build needs root and debootstrap; `images.yaml` lists the contents.
 """
 
 import json

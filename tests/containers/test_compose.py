@@ -1,4 +1,4 @@
-"""`compose.yaml` as compose reads it, without an engine."""
+"""`compose.yaml` as compose parses it, without a Docker engine."""
 
 import json
 import re
@@ -25,8 +25,8 @@ def services(compose_config: Compose) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("value", [None, ""], ids=["not set", "empty"])
-def test_a_missing_secret_is_refused(compose_config: Compose, name: str, value: str | None) -> None:
-    """Without any one of the secrets nothing starts, and the refusal says which one, and what writes it."""
+def test_missing_secret_is_refused(compose_config: Compose, name: str, value: str | None) -> None:
+    """Without any of the secrets nothing starts, and the error names the secret and the command that writes it."""
     others = {other: secret for other, secret in SECRETS.items() if other != name}
     refused = compose_config(others if value is None else others | {name: value})
 
@@ -34,8 +34,8 @@ def test_a_missing_secret_is_refused(compose_config: Compose, name: str, value: 
     assert f"required variable {name} is missing a value: make .env writes it" in refused.stderr
 
 
-def test_no_secret_is_in_the_file(services: dict[str, Any]) -> None:
-    """What is called a secret or a password comes from the environment, in every service."""
+def test_compose_file_contains_no_secret(services: dict[str, Any]) -> None:
+    """Every variable named as a secret or password comes from the environment."""
     values = {
         value
         for service in services.values()
@@ -46,14 +46,14 @@ def test_no_secret_is_in_the_file(services: dict[str, Any]) -> None:
 
 
 def test_ports_are_on_loopback(services: dict[str, Any]) -> None:
-    """Nobody reaches a port from another machine."""
+    """No port can be reached from another machine."""
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     addresses = {name: {port["host_ip"] for port in each} for name, each in ports.items()}
     assert addresses == {name: {"127.0.0.1"} for name in ("keycloak", "mcp-exchange", "mcp-pass-through", "nextcloud")}
 
 
-def test_ports_can_be_moved(compose_config: Compose) -> None:
-    """With other ports, everything that is told of an address is told the new one."""
+def test_changed_ports_apply_everywhere(compose_config: Compose) -> None:
+    """With other ports, every setting with an address has the new port."""
     moved = {
         "KEYCLOAK_PORT": "18180",
         "NEXTCLOUD_PORT": "18080",
@@ -67,8 +67,8 @@ def test_ports_can_be_moved(compose_config: Compose) -> None:
     assert set(re.findall(r"http://localhost:(\d+)", read)) == set(moved.values())
 
 
-def test_what_a_server_offers_can_be_chosen(services: dict[str, Any]) -> None:
-    """Every setting is reached by a variable or follows from the chain, but for those that only overlays need."""
+def test_every_server_setting_can_be_set(services: dict[str, Any]) -> None:
+    """Every setting has a variable or follows from the chain, except for those that only overlays need."""
     reached = {name for service in ("mcp-exchange", "mcp-pass-through") for name in services[service]["environment"]}
     image = {"MCP_HOST", "MCP_PORT"}
     realm = {"OIDC_CLIENT_ID", "OIDC_SERVER_SCOPE", "TOKEN_EXCHANGE_AUDIENCE"}
@@ -77,7 +77,7 @@ def test_what_a_server_offers_can_be_chosen(services: dict[str, Any]) -> None:
 
 
 def test_local_accounts_are_closed_to_the_realm(services: dict[str, Any]) -> None:
-    """Nobody becomes Nextcloud's administrator by a name in the realm, unless the operator asks for it."""
+    """No name in the realm gives access to Nextcloud's administrator, unless the operator permits it."""
     assert services["nextcloud"]["environment"]["NEXTCLOUD_LINK_LOCAL_ACCOUNTS"] == "false"
 
 
@@ -89,15 +89,15 @@ def test_local_accounts_are_closed_to_the_realm(services: dict[str, Any]) -> Non
         ({"NEXTCLOUD_APPS": "notes"}, ["notes"]),
     ],
 )
-def test_apps_can_be_chosen(compose_config: Compose, variables: dict[str, str], apps: list[str]) -> None:
-    """People see in Nextcloud's pages what an assistant did; an empty list installs nothing."""
+def test_nextcloud_apps_can_be_chosen(compose_config: Compose, variables: dict[str, str], apps: list[str]) -> None:
+    """A list names the apps to install, so users see the results in Nextcloud; an empty list installs none."""
     nextcloud = json.loads(compose_config(SECRETS | variables).stdout)["services"]["nextcloud"]
     assert nextcloud["environment"]["NEXTCLOUD_APPS"].split() == apps
     assert nextcloud["environment"]["NEXTCLOUD_APPS_FOLDER"] == ""
 
 
-def test_apps_can_come_from_a_folder(compose_config: Compose, tmp_path: Path) -> None:
-    """A folder is mounted for reading, and the set-up is told where."""
+def test_apps_can_be_installed_from_a_folder(compose_config: Compose, tmp_path: Path) -> None:
+    """The folder is mounted read-only, and the set-up script gets its path."""
     nextcloud = json.loads(compose_config(SECRETS | {"NEXTCLOUD_APPS_FOLDER": str(tmp_path)}).stdout)["services"][
         "nextcloud"
     ]
@@ -106,28 +106,28 @@ def test_apps_can_come_from_a_folder(compose_config: Compose, tmp_path: Path) ->
     assert mounted["read_only"]
 
 
-def test_images_are_pinned(services: dict[str, Any]) -> None:
-    """Each image names a version, as exactly as its makers do: PostgreSQL has two numbers."""
+def test_image_versions_are_pinned(services: dict[str, Any]) -> None:
+    """Each image has the most exact version that its maker uses: PostgreSQL has two numbers."""
     images = {service["image"] for service in services.values()}
     assert {image for image in images if not re.search(r":\d+\.\d+(\.\d+|-)", image)} == set()
 
 
 def test_images_can_be_replaced(compose_config: Compose) -> None:
-    """Each image is a variable's."""
+    """A variable can replace each image."""
     names = ("KEYCLOAK_IMAGE", "MCP_IMAGE", "NEXTCLOUD_IMAGE", "POSTGRES_IMAGE")
     read = json.loads(compose_config(SECRETS | {name: name.lower() for name in names}).stdout)
     assert {service["image"] for service in read["services"].values()} == {name.lower() for name in names}
 
 
-def test_every_container_has_bounds(services: dict[str, Any]) -> None:
-    """None takes all of the machine's memory, and none can gain privileges."""
+def test_every_container_has_limits(services: dict[str, Any]) -> None:
+    """Every container has a memory limit and cannot gain privileges."""
     for service in services.values():
         assert int(service["mem_limit"]) <= 1 << 30
         assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_secrets_are_written_once(tmp_path: Path) -> None:
-    """`make .env` writes each secret that compose asks for, anew each, for the owner's eyes, never on the screen."""
+def test_make_env_writes_each_secret(tmp_path: Path) -> None:
+    """`make .env` writes a new value for each secret, in a file for the owner only, and prints none."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     make = ["make", "--file", str(ROOT / "Makefile"), ".env"]
@@ -144,8 +144,8 @@ def test_secrets_are_written_once(tmp_path: Path) -> None:
     assert not any(secret in first.stdout + first.stderr + again.stdout for secret in secrets.values())
 
 
-def test_secrets_are_added_to_what_is_there(tmp_path: Path) -> None:
-    """Settings, and secrets that were chosen, stay in `.env`; what is missing comes besides, for the owner's eyes."""
+def test_make_env_adds_missing_secrets(tmp_path: Path) -> None:
+    """Existing settings and secrets in `.env` stay; missing ones are added, and only the owner can read the file."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     env = tmp_path / ".env"

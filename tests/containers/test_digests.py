@@ -1,6 +1,6 @@
-"""`make digests`: every image that is pulled is named by tag and digest, and the local builds stand in all the same.
+"""`make digests`: every pulled image has a tag and a digest, and local builds still replace them.
 
-No registry can be asked here, so a script plays Docker; `Digest:` is the line that the real one prints.
+A script replaces Docker, because no registry can be reached here; `Digest:` is the line that the real one prints.
 """
 
 import re
@@ -49,8 +49,8 @@ def texts(root: Path) -> dict[str, str]:
     return {file: (root / file).read_text() for file in FILES}
 
 
-def test_every_image_is_pinned_beside_its_tag(docker: PlayDocker, project: Path) -> None:
-    """Tag and digest, everywhere the same; nothing else changes, and the way back leads to where it began."""
+def test_every_image_gets_a_digest_after_its_tag(docker: PlayDocker, project: Path) -> None:
+    """Each image has the same tag and digest everywhere, nothing else changes, and the reverse restores the files."""
     before = texts(project)
     docker(f'[ "$1" = pull ] && echo "Digest: {NEW}"')
 
@@ -65,8 +65,8 @@ def test_every_image_is_pinned_beside_its_tag(docker: PlayDocker, project: Path)
     assert texts(project) == before
 
 
-def test_registry_of_ones_own(docker: PlayDocker, project: Path) -> None:
-    """A name may begin with a registry's host and port, and the tag is what follows the last colon."""
+def test_private_registry_with_a_port(docker: PlayDocker, project: Path) -> None:
+    """A name may begin with a registry's host and port; the tag follows the last colon."""
     file = project / "server" / "Dockerfile"
     file.write_text("ARG PYTHON_IMAGE=localhost:5000/mirror/python:3.13\n")
     docker(f'case "$2" in localhost:5000/mirror/python:3.13) echo "Digest: {NEWER}";; *) echo "Digest: {NEW}";; esac')
@@ -75,8 +75,8 @@ def test_registry_of_ones_own(docker: PlayDocker, project: Path) -> None:
     assert file.read_text() == f"ARG PYTHON_IMAGE=localhost:5000/mirror/python:3.13@{NEWER}\n"
 
 
-def test_next_run_asks_for_the_tag_again(docker: PlayDocker, project: Path) -> None:
-    """A tag that has moved gets its new digest: the old one is not what is asked for."""
+def test_next_run_resolves_the_tag_again(docker: PlayDocker, project: Path) -> None:
+    """The next run replaces the digest of a moved tag: it requests the tag, not the old digest."""
     docker(f'echo "Digest: {NEW}"')
     main([], project)
     docker(f'case "$2" in *@*) exit 1;; *) echo "Digest: {NEWER}";; esac')
@@ -86,10 +86,10 @@ def test_next_run_asks_for_the_tag_again(docker: PlayDocker, project: Path) -> N
 
 
 @pytest.mark.parametrize("script", ['echo "no route to host" >&2; exit 1', "true"], ids=["unreachable", "no digest"])
-def test_no_registry_changes_no_file(
+def test_failed_pull_changes_no_file(
     docker: PlayDocker, project: Path, capsys: pytest.CaptureFixture[str], script: str
 ) -> None:
-    """One image that can't be had leaves all as it was, and is named."""
+    """If one image cannot be pulled, the error names it and no file changes."""
     before = texts(project)
     docker(f'case "$2" in redis:*) {script};; *) echo "Digest: {NEW}";; esac')
 
@@ -98,8 +98,8 @@ def test_no_registry_changes_no_file(
     assert "redis:8.2-alpine cannot be pulled: no file was changed" in capsys.readouterr().err
 
 
-def test_no_file_names_an_image_past_the_command() -> None:
-    """Whatever compose pulls stands in one of the files that are pinned."""
+def test_every_image_is_in_a_pinned_file() -> None:
+    """Every image that compose pulls is in one of the pinned files."""
     overlays = (ROOT / "deploy" / "production").glob("*.yaml")
     names = [line for file in (ROOT / "compose.yaml", *overlays) for line in file.read_text().splitlines()]
     named = [line.strip() for line in names if re.match(r"\s*(image|PYTHON_IMAGE):", line) and "MCP_IMAGE" not in line]
@@ -108,8 +108,8 @@ def test_no_file_names_an_image_past_the_command() -> None:
     assert sorted(named) == sorted(line for line in pinned if not line.startswith("ARG"))
 
 
-def test_shipped_files_name_each_image_in_one_way() -> None:
-    """All places of an image agree: with the same digest, or all without."""
+def test_shipped_files_agree_on_each_image() -> None:
+    """All files have the same digest for an image, or all have none."""
     found = {(image["tagged"], image["digest"]) for text in texts(ROOT).values() for image in IMAGE.finditer(text)}
 
     assert len(found) == len({tagged for tagged, _ in found})
@@ -130,10 +130,8 @@ def test_shipped_files_name_each_image_in_one_way() -> None:
         pytest.param("exit 1", "keycloak/keycloak:26.7.3", True, id="to be built here"),
     ],
 )
-def test_where_no_registry_can_be_reached_the_tag_alone_stands(
-    docker: PlayDocker, script: str, name: str, *, missing: bool
-) -> None:
-    """No image that is built here has the digest: it is found, or built, by its tag."""
+def test_local_build_is_found_by_its_tag(docker: PlayDocker, script: str, name: str, *, missing: bool) -> None:
+    """Images that are built here do not have the pinned digest, so only the tag identifies them."""
     docker(script)
     names = {"KEYCLOAK_IMAGE": f"keycloak/keycloak:26.7.3@{NEW}"}
 

@@ -1,4 +1,4 @@
-"""The server's image, and the containers of `compose.yaml` while they run: what somebody who breaks in would find."""
+"""The server's image and the running containers of `compose.yaml`, as an intruder would find them."""
 
 import json
 import re
@@ -40,8 +40,8 @@ def _history(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("service", SERVERS)
-def test_the_process_may_nothing(running: Project, service: str) -> None:
-    """The server runs as a user without a name, without any capability, and can gain none."""
+def test_process_is_unprivileged(running: Project, service: str) -> None:
+    """The server runs as a user without a name and without capabilities, and cannot gain any."""
     status = running.run("exec", "-T", service, "python", "-c", "print(open('/proc/1/status').read())")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
 
@@ -52,8 +52,8 @@ def test_the_process_may_nothing(running: Project, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVERS)
-def test_nothing_can_be_written(running: Project, service: str) -> None:
-    """The server's whole file system is read-only, the folder for temporary files included."""
+def test_file_system_is_read_only(running: Project, service: str) -> None:
+    """The server's whole file system is read-only, including the folder for temporary files."""
     mounts = running.run("exec", "-T", service, "python", "-c", "print(open('/proc/mounts').read())")
     options = {line.split()[1]: line.split()[3].split(",") for line in mounts.splitlines() if line}
 
@@ -62,8 +62,8 @@ def test_nothing_can_be_written(running: Project, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["keycloak", "nextcloud", *SERVERS])
-def test_ports_and_memory(running: Project, service: str) -> None:
-    """What the engine made of compose.yaml: ports on loopback alone, and a bound to the memory."""
+def test_running_containers_have_loopback_ports_and_limits(running: Project, service: str) -> None:
+    """The engine has published ports on loopback only, and has applied the memory limits."""
     container = inspect("container", running.run("ps", "--quiet", service).strip())
     published = [binding for bindings in container["NetworkSettings"]["Ports"].values() for binding in bindings or []]
 
@@ -71,8 +71,8 @@ def test_ports_and_memory(running: Project, service: str) -> None:
     assert 0 < container["HostConfig"]["Memory"] <= 1 << 30
 
 
-def test_no_secret_is_in_the_image(running: Project, image: dict[str, Any]) -> None:
-    """Neither the image's environment nor the history of its layers has a secret, or where packages came from."""
+def test_image_contains_no_secret(running: Project, image: dict[str, Any]) -> None:
+    """Neither the environment nor the layer history has a secret or the source of the packages."""
     text = json.dumps([own_layers(running), image["Config"]])
 
     secrets = {name: value for name, value in running.environment.items() if name.endswith(("_PASSWORD", "_SECRET"))}
@@ -83,8 +83,8 @@ def test_no_secret_is_in_the_image(running: Project, image: dict[str, Any]) -> N
     assert not re.search(r"(?i)[\w]*(secret|password|token|index_url)\w*=", json.dumps(image["Config"]["Env"]))
 
 
-def test_nothing_installs_software(running: Project) -> None:
-    """There is no pip, nothing that would bring it back, and no compiler."""
+def test_image_has_no_installer_or_compiler(running: Project) -> None:
+    """The image has no pip, nothing that could restore it, and no compiler."""
     look = (
         "import importlib.util as i, json, shutil, sys; print(json.dumps({t: shutil.which(t) for t in sys.argv[1:]}\n"
     )
@@ -94,8 +94,8 @@ def test_nothing_installs_software(running: Project) -> None:
     assert {name for name, there in found.items() if there} == {"uvicorn"}
 
 
-def test_packages_are_the_pinned_ones(running: Project) -> None:
-    """What is installed is what requirements/server.txt pins, and the server itself."""
+def test_installed_packages_are_the_pinned_ones(running: Project) -> None:
+    """The installed packages are the server and those that requirements/server.txt pins."""
     listed = in_image(running.environment["MCP_IMAGE"], "python", "-c", LIST_PACKAGES).stdout
     installed = json.loads(listed)
     requirements = (ROOT / "requirements/server.txt").read_text()
@@ -106,15 +106,15 @@ def test_packages_are_the_pinned_ones(running: Project) -> None:
     assert installed.items() <= pinned.items()
 
 
-def test_it_is_small(running: Project) -> None:
-    """The server adds less to its base image than the bound."""
+def test_image_size_is_bounded(running: Project) -> None:
+    """The server adds less than the limit to its base image."""
     size = sum(int(layer["Size"]) for layer in own_layers(running))
     print(f"\nThe server's own layers: {size / 1e6:.0f} MB")
     assert size < OWN_BYTES
 
 
-def test_labels(image: dict[str, Any]) -> None:
-    """The image says what it is, by the names of the OCI's image specification."""
+def test_image_has_oci_labels(image: dict[str, Any]) -> None:
+    """The image has the labels of the OCI image specification."""
     labels = image["Config"]["Labels"]
     names = {name.removeprefix("org.opencontainers.image.") for name in labels}
 
@@ -123,15 +123,15 @@ def test_labels(image: dict[str, Any]) -> None:
 
 
 def test_health_check_fails_without_a_server(image: dict[str, Any], running: Project) -> None:
-    """Healthy is no word of the image's own: where no server answers, the check fails."""
+    """The image's health check fails if no server answers."""
     kind, *command = image["Config"]["Healthcheck"]["Test"]
 
     assert kind == "CMD"
     assert in_image(running.environment["MCP_IMAGE"], *command).returncode != 0
 
 
-def test_settings_are_asked_for(running: Project) -> None:
-    """Without settings the container ends at once, and names what is missing."""
+def test_container_without_settings_exits_with_their_names(running: Project) -> None:
+    """Without settings the container exits at once and names the missing ones."""
     ended = in_image(running.environment["MCP_IMAGE"], "nextcloud-mcp", "serve")
 
     assert ended.returncode == 2

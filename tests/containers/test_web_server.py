@@ -1,7 +1,7 @@
-"""What only a real web server shows: Apache in front of a real Nextcloud, as the image ships both.
+"""Behavior of a real web server: Apache and a real Nextcloud, as in Nextcloud's image.
 
-Directives are added to the running Apache where a test needs a limit that it can reach. The stand-in has no such
-server, so that all of this is skipped where it plays Nextcloud.
+Tests add directives to the running Apache if they need low limits. They are skipped with the stand-in, which has no
+such server.
 """
 
 import secrets
@@ -136,10 +136,10 @@ async def _read(nextcloud: Nextcloud, path: str) -> webdav.File:
 
 
 @pytest.mark.parametrize("suffix", ["", "-gzip"], ids=["as read", "as the web server has it"])
-async def test_etag_of_a_compressed_answer(
+async def test_etag_of_a_compressed_response_can_be_used(
     alice: Nextcloud, folder: str, directives: Directives, token: str, http: httpx.AsyncClient, suffix: str
 ) -> None:
-    """mod_deflate appends `-gzip` to an ETag, which then matches nothing; what reading gives replaces the file."""
+    """mod_deflate appends `-gzip` to an ETag, which would match nothing; the ETag that a read returns still works."""
     directives("AddOutputFilterByType DEFLATE text/plain")
     path = f"{folder}/a.txt"
     await _create(alice, path, b"words " * 1000)
@@ -152,8 +152,8 @@ async def test_etag_of_a_compressed_answer(
     assert written.status_code == 204
 
 
-async def test_etag_of_a_note(alice: Nextcloud, directives: Directives) -> None:
-    """The same for a note, whose JSON is compressed as well."""
+async def test_etag_of_a_compressed_note_can_be_used(alice: Nextcloud, directives: Directives) -> None:
+    """The ETag of a note, whose JSON is compressed as well, still works."""
     directives("AddOutputFilterByType DEFLATE application/json")
     note = await notes.create(alice, title=secrets.token_hex(4), content="words " * 1000, category="")
     read = await notes.get(alice, note.id)
@@ -164,8 +164,10 @@ async def test_etag_of_a_note(alice: Nextcloud, directives: Directives) -> None:
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 4_000_000])
-async def test_upload_beyond_the_limit(alice: Nextcloud, folder: str, directives: Directives, size: int) -> None:
-    """Apache's 413 says what to do, and nothing is left of the file; in parts within the limit it arrives whole."""
+async def test_upload_beyond_the_limit_names_the_remedy(
+    alice: Nextcloud, folder: str, directives: Directives, size: int
+) -> None:
+    """Apache's 413 becomes an error with a remedy, and leaves no file; the same file in smaller parts succeeds."""
     directives(f"LimitRequestBody {LIMIT}")
     content = secrets.token_bytes(size)
     path = f"{folder}/large.bin"
@@ -183,17 +185,17 @@ async def test_upload_beyond_the_limit(alice: Nextcloud, folder: str, directives
     assert (await _read(alice, path)).size == size
 
 
-async def test_upload_at_the_limit(alice: Nextcloud, folder: str, directives: Directives) -> None:
-    """As many bytes as Apache takes are taken."""
+async def test_upload_at_the_limit_succeeds(alice: Nextcloud, folder: str, directives: Directives) -> None:
+    """An upload of exactly the limit succeeds."""
     directives(f"LimitRequestBody {LIMIT}")
     await _create(alice, f"{folder}/a.bin", bytes(LIMIT))
     assert (await _read(alice, f"{folder}/a.bin")).size == LIMIT
 
 
-async def test_what_is_being_written_is_locked(
+async def test_file_is_locked_during_a_write(
     alice: Nextcloud, http: httpx.AsyncClient, folder: str, token: str
 ) -> None:
-    """Nextcloud refuses whatever would read or change a file that is being written (MOVE and COPY with a 500)."""
+    """Nextcloud refuses reads and changes of a file that is being written (MOVE and COPY with 500)."""
     path = f"{folder}/a.txt"
     await _create(alice, path)
     read = await _read(alice, path)
@@ -231,8 +233,8 @@ async def test_what_is_being_written_is_locked(
 
 
 @pytest.mark.parametrize("name", ["n" * 251, "back\\slash", "new\nline", " "])
-async def test_names_that_nextcloud_refuses(alice: Nextcloud, folder: str, name: str) -> None:
-    """Writing, moving and making a folder say that the name is at fault, and what is there stays."""
+async def test_refused_name_is_reported_and_changes_nothing(alice: Nextcloud, folder: str, name: str) -> None:
+    """The errors of write, move and folder creation name the file name as cause, and existing files stay."""
     await _create(alice, f"{folder}/a.txt")
     attempts: tuple[Attempt, ...] = (
         lambda: _create(alice, f"{folder}/{name}"),
@@ -245,8 +247,8 @@ async def test_names_that_nextcloud_refuses(alice: Nextcloud, folder: str, name:
     assert [file.name for file in await webdav.list_directory(alice, folder)] == ["a.txt"]
 
 
-async def test_a_name_of_apaches_own(alice: Nextcloud, folder: str) -> None:
-    """`.htaccess` is forbidden, which Nextcloud says with a 500."""
+async def test_htaccess_is_reported_as_forbidden_name(alice: Nextcloud, folder: str) -> None:
+    """The error says that the name is not allowed, although Nextcloud answers with 500."""
     with pytest.raises(NextcloudError, match=r"does not allow the name of .*/\.htaccess"):
         await _create(alice, f"{folder}/.htaccess")
 
@@ -254,65 +256,65 @@ async def test_a_name_of_apaches_own(alice: Nextcloud, folder: str) -> None:
 @pytest.mark.parametrize(
     "name", [".hidden", "two  words ", "a+b.txt", "100%.txt", "%2F.txt", "a#b;c?.txt", "a:b|c<d>.txt", "CON", "n" * 246]
 )
-async def test_odd_names(alice: Nextcloud, folder: str, name: str) -> None:
-    """Whatever Nextcloud allows survives Apache: written, listed, moved and read under the same name."""
+async def test_unusual_names_work_behind_apache(alice: Nextcloud, folder: str, name: str) -> None:
+    """Names that Nextcloud permits are the same after a write, a list, a move and a read."""
     await _create(alice, f"{folder}/{name}")
     await webdav.move(alice, f"{folder}/{name}", f"{folder}/2{name}", overwrite=False)
     (listed,) = await webdav.list_directory(alice, f"{folder}/")
     assert (listed.name, (await _read(alice, listed.path)).content) == (f"2{name}", b"one")
 
 
-async def test_a_path_longer_than_a_request_line(alice: Nextcloud, folder: str) -> None:
-    """Apache's 414 asks for a shorter name."""
+async def test_too_long_path_asks_for_a_shorter_name(alice: Nextcloud, folder: str) -> None:
+    """Apache's 414 becomes an error that asks for a shorter name."""
     with pytest.raises(NextcloudError, match="too long for the web server"):
         await _create(alice, folder + "/n" * 5000)
 
 
-async def test_encoded_slashes(alice: Nextcloud) -> None:
-    """Apache answers any path with `%2F` in it with a page and 404; a category with a slash can be asked for."""
+async def test_encoded_slash_in_a_path(alice: Nextcloud) -> None:
+    """Apache answers a path with `%2F` with a 404 page; a category with a slash can still be requested."""
     with pytest.raises(NotFoundError, match="Nextcloud did not find calendar a/b"):
         await alice.request("PROPFIND", "/remote.php/dav/calendars/alice/a%2Fb/", about="calendar a/b")
     with pytest.raises(NotFoundError, match=r"^No category 'a/"):  # which Cookbook says, and not Apache
         await cookbook.in_category(alice, f"a/{secrets.token_hex(4)}")
 
 
-async def test_a_token_longer_than_a_header(http: httpx.AsyncClient, token: str) -> None:
-    """Apache takes 8,190 bytes of a header: for longer tokens the administrator reads where to look."""
+async def test_token_longer_than_apaches_header_limit(http: httpx.AsyncClient, token: str) -> None:
+    """Apache accepts headers up to 8,190 bytes; for longer tokens the error tells the administrator where to look."""
     with pytest.raises(NextcloudUnavailableError, match="limits of the web server"):
         await _as_user(http, token + "x" * 9000).user_id()
 
 
-async def test_a_domain_that_nextcloud_does_not_trust(alice: Nextcloud) -> None:
-    """Nextcloud answers with a page about trusted domains: for the administrator, not about the arguments."""
+async def test_untrusted_domain_is_an_administrators_error(alice: Nextcloud) -> None:
+    """Nextcloud's page about trusted domains becomes an error for the administrator, not about the arguments."""
     with pytest.raises(NextcloudUnavailableError, match="trusted_domains"):
         await alice.request("GET", "/ocs/v2.php/cloud/user", about="you", headers={"Host": "elsewhere.example"})
 
 
-async def test_a_rule_of_the_web_servers(alice: Nextcloud, directives: Directives) -> None:
-    """A 403 of Apache's is no right that a note's owner could give."""
+async def test_forbidden_by_apache_is_not_a_missing_permission(alice: Nextcloud, directives: Directives) -> None:
+    """The error for a 403 of Apache names the web server's rules, not a permission of the note's owner."""
     rule = "Require all denied\nErrorDocument 403 default"
     directives(f'<LocationMatch "/apps/notes/">\n{rule}\n</LocationMatch>')
     with pytest.raises(NextcloudUnavailableError, match="rules and limits of the web server"):
         await notes.list_all(alice)
 
 
-async def test_both_kinds_of_addresses(http: httpx.AsyncClient, token: str) -> None:
-    """With and without `index.php` the answer is the same, so that the longer address, which always works, serves."""
+async def test_paths_with_and_without_index_php_agree(http: httpx.AsyncClient, token: str) -> None:
+    """The response is the same with and without `index.php`; the server uses the longer path, which always works."""
     headers = {"Authorization": f"Bearer {token}"}
     for path in ("/apps/notes/api/v1/settings", "/apps/deck/api/v1.1/boards", "/apps/cookbook/api/v1/config"):
         long, short = [await http.get(prefix + path, headers=headers) for prefix in ("/index.php", "")]
         assert (short.status_code, short.json()) == (long.status_code, long.json()) == (200, long.json())
 
 
-async def test_many_calls_on_one_connection(alice: Nextcloud, http: httpx.AsyncClient) -> None:
-    """Apache ends a connection after 100 requests, with a word before: no call fails, reading or writing."""
+async def test_connection_closed_after_100_requests_fails_no_call(alice: Nextcloud, http: httpx.AsyncClient) -> None:
+    """Apache announces that it closes a connection after 100 requests: no call fails, read or write."""
     for _ in range(120):
         await alice.request("GET", "/status.php", about="its status")
         (await http.post("/status.php")).raise_for_status()
 
 
-async def test_head_and_expect(alice: Nextcloud, http: httpx.AsyncClient, folder: str, token: str) -> None:
-    """`Expect: 100-continue` is honoured, and HEAD has the length and the ETag as they are without compression."""
+async def test_head_and_expect_100_continue(alice: Nextcloud, http: httpx.AsyncClient, folder: str, token: str) -> None:
+    """`Expect: 100-continue` works, and HEAD returns the length and the ETag of the uncompressed response."""
     url = await files.url_of(alice, f"{folder}/a.txt")
     headers = {"Authorization": f"Bearer {token}"}
     put = await http.put(url, content=b"words " * 1000, headers={**headers, "Expect": "100-continue"})
@@ -322,12 +324,13 @@ async def test_head_and_expect(alice: Nextcloud, http: httpx.AsyncClient, folder
     assert (head.headers["content-length"], head.headers["etag"]) == ("6000", put.headers["etag"])
 
 
-async def test_wrong_tokens_shut_nobody_out(
+async def test_wrong_tokens_trigger_no_rate_limit(
     running: Project, alice: Nextcloud, http: httpx.AsyncClient, token: str
 ) -> None:
-    """All come from this server's one address: wrong tokens count for nothing there, and wrong passwords for no token.
+    """Wrong tokens do not count for Nextcloud's rate limit by address, and wrong passwords do not block tokens.
 
-    After ten wrong passwords Nextcloud answers 429 to the next, and people with a token get on as before.
+    All requests come from this server's address. After ten wrong passwords Nextcloud answers the next with 429, but
+    users with a token are not affected.
     """
     forger = _as_user(http, token[:-8] + "A" * 8)
     for _ in range(15):
@@ -355,8 +358,8 @@ def _gateway(running: Project) -> str:
     return gateway
 
 
-async def test_more_shares_than_nextcloud_takes(chain: Chain, http: httpx.AsyncClient) -> None:
-    """Nextcloud takes 20 new shares in ten minutes from a person: then 429, and all else of theirs goes on."""
+async def test_share_rate_limit_is_reported(chain: Chain, http: httpx.AsyncClient) -> None:
+    """Nextcloud permits 20 new shares in ten minutes per user: then it returns 429, and other calls still work."""
     somebody = Person(username=f"sharer-{secrets.token_hex(4)}", password=secrets.token_hex(8))
     administration = chain.keycloak.admin()
     number = administration.create_user(
@@ -425,8 +428,8 @@ def _await_caddy(url: str, container: str) -> None:
     raise AssertionError(f"Caddy does not answer: {logs.stderr[-2000:]}")
 
 
-async def test_through_caddy(caddy: tuple[str, Path], token: str) -> None:
-    """Behind Caddy the server's own client writes 4 MB, reads the file back and replaces it with the ETag it got."""
+async def test_large_file_round_trip_through_caddy(caddy: tuple[str, Path], token: str) -> None:
+    """Behind Caddy the server's client writes 4 MB, reads the file and replaces it with the returned ETag."""
     url, authority = caddy
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(authority))
@@ -446,8 +449,8 @@ def _curl_speaks_http_2() -> bool:
     return "HTTP2" in subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False).stdout
 
 
-async def test_client_of_http_2_through_caddy(caddy: tuple[str, Path], token: str) -> None:
-    """A client that offers HTTP/2 gets HTTP/1.1, and its token, methods and ETags go through."""
+async def test_http_2_client_through_caddy(caddy: tuple[str, Path], token: str) -> None:
+    """A client that offers HTTP/2 gets HTTP/1.1, and its token, methods and ETags arrive unchanged."""
     url, authority = caddy
     if not _curl_speaks_http_2():
         pytest.skip("`curl --version` names no HTTP2, and the project's HTTP client speaks HTTP/1.1 alone")

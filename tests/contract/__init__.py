@@ -1,1 +1,1 @@
-"""What we rely on in Nextcloud: the same tests against the stand-in and a real one."""
+"""Contract tests: what the server relies on in Nextcloud, tested on the stand-in and on a real Nextcloud."""

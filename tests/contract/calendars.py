@@ -1,4 +1,4 @@
-"""Calendars of the people in contract tests, spoken to in CalDAV (RFC 4791)."""
+"""Calendars of the contract tests' users, accessed over CalDAV (RFC 4791)."""
 
 from typing import Final
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""What the contract tests need: people who are signed in, and places that are cleaned up again.
+"""Fixtures for contract tests: signed-in users, and folders and calendars that are deleted afterwards.
 
 They run against whatever `nextcloud_url` is: the stand-in or, with `NEXTCLOUD_URL`, a real Nextcloud.
 """

@@ -1,4 +1,4 @@
-"""Reads WebDAV's multistatus (RFC 4918 13), as small as the tests need it."""
+"""A minimal parser for WebDAV multistatus responses (RFC 4918 section 13)."""
 
 from dataclasses import dataclass
 from urllib.parse import unquote

@@ -1,4 +1,4 @@
-"""People in contract tests, who are signed in at Nextcloud."""
+"""Users of contract tests, signed in to Nextcloud."""
 
 from urllib.parse import quote
 

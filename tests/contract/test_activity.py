@@ -1,4 +1,4 @@
-"""Activity: github.com/nextcloud/activity, docs/endpoint-v2.md, and what it leaves unsaid."""
+"""Activity: github.com/nextcloud/activity, docs/endpoint-v2.md, and undocumented behavior."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -39,8 +39,8 @@ async def move(person: Person, old: tuple[str, ...], new: tuple[str, ...]) -> No
     assert (await person.http.request("MOVE", person.path(*old), headers=headers)).is_success
 
 
-async def test_what_a_change_has(alice: Person, folder: str) -> None:
-    """Numbers are numbers, the sentence is for people, the path starts at the root, and the time has an offset."""
+async def test_activity_fields(alice: Person, folder: str) -> None:
+    """Ids are numbers, the subject is a sentence, the path starts at the root, and the time has a UTC offset."""
     await put(alice, folder, "a.txt")
     await put(alice, folder, "a.txt", content=b"y")
     changed, created, *_ = await latest(alice)
@@ -52,8 +52,8 @@ async def test_what_a_change_has(alice: Person, folder: str) -> None:
     assert (changed["object_name"], changed["link"].partition("?")[2]) == (f"/{folder}/a.txt", f"dir=/{folder}")
 
 
-async def test_what_happens_to_files(alice: Person, folder: str) -> None:
-    """Renaming and moving are changes; a move names the folder where the file is now; a copy is a new file."""
+async def test_activities_of_file_operations(alice: Person, folder: str) -> None:
+    """A rename or move is a change; a move names the file's new folder; a copy is a new file."""
     assert (await alice.http.request("MKCOL", alice.path(folder, "sub"))).status_code == 201
     await put(alice, folder, "a.txt")
     await move(alice, (folder, "a.txt"), (folder, "b.txt"))
@@ -69,8 +69,8 @@ async def test_what_happens_to_files(alice: Person, folder: str) -> None:
     ]
 
 
-async def test_alike_changes_are_one_entry(alice: Person, folder: str) -> None:
-    """Up to five files: the entry has the id and the object of the oldest; a page can have fewer than `limit`."""
+async def test_similar_changes_are_grouped_in_one_activity(alice: Person, folder: str) -> None:
+    """Up to five files share an entry with the oldest one's id and object, so a page may have fewer than `limit`."""
     await put(alice, folder, "0.txt")
     await alice.http.delete(alice.path(folder, "0.txt"))
     for name in range(1, 7):
@@ -84,10 +84,8 @@ async def test_alike_changes_are_one_entry(alice: Person, folder: str) -> None:
     assert one["activity_id"] == int(answer.headers[LAST_GIVEN]) < five["activity_id"]
 
 
-async def test_pages(alice: Person, folder: str) -> None:
-    """`since` is an activity id, and the page has what came before it; the headers say which it ends with, and whether
-    another follows.
-    """  # noqa: D205 - one sentence, which takes two lines
+async def test_since_and_headers_page_through_activities(alice: Person, folder: str) -> None:
+    """`since` is the id of the activity before the page; headers give the last id, and whether another page follows."""
     await put(alice, folder, "a.txt")
     await put(alice, folder, "a.txt", content=b"y")
     await alice.http.delete(alice.path(folder, "a.txt"))
@@ -101,8 +99,8 @@ async def test_pages(alice: Person, folder: str) -> None:
     assert (changed["type"], FIRST_KNOWN in second.headers) == ("file_changed", False)
 
 
-async def test_the_last_page(bob: Person) -> None:
-    """It has no link to another, and what would come after it is 304, with nothing in it."""
+async def test_last_page_has_no_link_and_is_followed_by_304(bob: Person) -> None:
+    """The last page has no link to another one, and the request after it gets 304 without a body."""
     await put(bob, "contract-activity.txt")
     await bob.http.delete(bob.path("contract-activity.txt"))
     answer, since = await ask(bob, limit=200), 0
@@ -115,8 +113,8 @@ async def test_the_last_page(bob: Person) -> None:
     assert (after.status_code, after.content, "next" in after.links) == (304, b"", False)
 
 
-async def test_an_id_that_is_not_there(alice: Person, bob: Person, folder: str) -> None:
-    """Another person's is refused. With one that nobody has, Nextcloud starts with the newest and says its id."""
+async def test_unknown_since_id_starts_with_the_newest_activity(alice: Person, bob: Person, folder: str) -> None:
+    """Another user's id is refused; for an unknown id, the list starts with the newest activity and returns its id."""
     await put(alice, folder, "a.txt")
     newest = (await latest(alice, 1))[0]["activity_id"]
     assert (await ask(bob, since=newest)).status_code == 403
@@ -124,8 +122,8 @@ async def test_an_id_that_is_not_there(alice: Person, bob: Person, folder: str) 
     assert answer.headers[FIRST_KNOWN] == str(answer.json()["ocs"]["data"][0]["activity_id"])
 
 
-async def test_filters(alice: Person, folder: str) -> None:
-    """They are listed by id, and stand in the path; one that there is not is not found."""
+async def test_filters_are_listed_and_used_by_id(alice: Person, folder: str) -> None:
+    """Filters are listed by id, which is part of the path; an unknown filter gets 404."""
     await put(alice, folder, "a.txt")
     listed = {row["id"] for row in (await ask(alice, "/filters")).json()["ocs"]["data"]}
     assert {"all", "self", "by", "files", "files_sharing", "calendar", "contacts"} <= listed
@@ -138,7 +136,7 @@ async def test_filters(alice: Person, folder: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/filters"])
-async def test_strangers_get_nothing(anonymous: httpx.AsyncClient, path: str) -> None:
-    """401 without a token."""
+async def test_request_without_token_is_401(anonymous: httpx.AsyncClient, path: str) -> None:
+    """A request without a token gets 401."""
     answer = await anonymous.get(ACTIVITY + path, params={"format": "json"}, headers={"OCS-APIRequest": "true"})
     assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""What we rely on in calendars: CalDAV (RFC 4791) and scheduling (RFC 6638), as Nextcloud does both."""
+"""Calendars: CalDAV (RFC 4791) and scheduling (RFC 6638) as Nextcloud implements them."""
 
 import uuid
 from typing import Final
@@ -35,8 +35,8 @@ END:VCALENDAR
 """
 
 
-async def test_everybody_has_a_calendar_for_events(alice: Person) -> None:
-    """`personal` is there from the first call on, can be written to, and takes events but no tasks."""
+async def test_default_calendar_takes_events_only(alice: Person) -> None:
+    """Every user has the writable calendar `personal` from the first call on; it takes events but no tasks."""
     home = await look(alice, f"/remote.php/dav/calendars/{alice.user}/", "1")
     (personal,) = [each for each in home if each.findtext("{DAV:}href", "").endswith("/personal/")]
     assert personal.find(f".//{{DAV:}}resourcetype/{C}calendar") is not None
@@ -44,8 +44,8 @@ async def test_everybody_has_a_calendar_for_events(alice: Person) -> None:
     assert WRITES & {each.tag for each in personal.iterfind(".//{DAV:}privilege/*")}
 
 
-async def test_a_calendar_says_what_it_was_made_with(alice: Person, place: Place) -> None:
-    """Name, color, description and components come back; there is a tag that tells of changes."""
+async def test_calendar_returns_its_properties_and_ctag(alice: Person, place: Place) -> None:
+    """PROPFIND returns the name, color, description and components, and a tag that changes with the content."""
     (made,) = await look(alice, place.path)
     assert made.findtext(".//{DAV:}displayname") == "Contract & more"
     assert made.findtext(".//{http://apple.com/ns/ical/}calendar-color") == "#1976D2"
@@ -54,8 +54,8 @@ async def test_a_calendar_says_what_it_was_made_with(alice: Person, place: Place
     assert made.findtext(".//{http://calendarserver.org/ns/}getctag")
 
 
-async def test_a_calendar_can_be_changed(alice: Person, place: Place) -> None:
-    """PROPPATCH answers 207, with 200 for each property."""
+async def test_proppatch_changes_a_calendar(alice: Person, place: Place) -> None:
+    """PROPPATCH gets 207, with 200 for each property."""
     body = (
         f"<d:propertyupdate {NAMESPACES}><d:set><d:prop><d:displayname>Contract &amp; more</d:displayname>"
         "<i:calendar-color>#1976D2</i:calendar-color></d:prop></d:set></d:propertyupdate>"
@@ -65,8 +65,8 @@ async def test_a_calendar_can_be_changed(alice: Person, place: Place) -> None:
     assert all(" 200 " in (each.text or "") for each in fromstring(answer.content).iter("{DAV:}status"))
 
 
-async def test_a_name_stays_taken(alice: Person) -> None:
-    """405 for a calendar that is there, and for one that was deleted: it is in the trash bin, under its name."""
+async def test_deleted_calendar_keeps_its_name(alice: Person) -> None:
+    """MKCALENDAR gets 405 for an existing calendar and for a deleted one, which keeps its name in the trash bin."""
     name = f"contract-{uuid.uuid4().hex[:8]}"
     assert (await make(alice, name, "VTODO")).status_code == 201
     assert (await make(alice, name, "VTODO")).status_code == 405
@@ -76,8 +76,8 @@ async def test_a_name_stays_taken(alice: Person) -> None:
     assert (await make(alice, name, "VTODO")).status_code == 405
 
 
-async def test_a_deleted_calendar_says_so(alice: Person) -> None:
-    """Nextcloud goes on answering at its address, even to what is written there, but tells when it was deleted."""
+async def test_deleted_calendar_still_answers_with_deletion_time(alice: Person) -> None:
+    """Nextcloud still accepts requests to its address, even writes, but returns the time of its deletion."""
     name = f"contract-{uuid.uuid4().hex[:8]}"
     await make(alice, name, "VEVENT")
     assert (await alice.http.delete(Place(alice, name).path)).status_code == 204
@@ -98,8 +98,8 @@ async def test_a_deleted_calendar_says_so(alice: Person) -> None:
     assert all(each.findtext(".//{http://nextcloud.com/ns}deleted-at") for each in listed)
 
 
-async def test_an_object_is_kept_as_it_is(place: Place, uid: str) -> None:
-    """Every line that a program wrote is what all read, with the ETag that writing gave."""
+async def test_object_is_stored_unchanged(place: Place, uid: str) -> None:
+    """Reading an object returns every line as it was written, with the ETag from the write."""
     ical = EXACT.format(uid=uid)
     written = await place.put(uid, ical, If_None_Match="*")
     assert written.status_code == 201
@@ -110,15 +110,15 @@ async def test_an_object_is_kept_as_it_is(place: Place, uid: str) -> None:
 
 
 @pytest.mark.parametrize("program", sorted(WRITTEN_BY))
-async def test_an_event_of_another_program_is_kept_as_it_is(place: Place, uid: str, program: str) -> None:
-    """Its folds and its ways to write a value included."""
+async def test_event_of_another_program_is_stored_unchanged(place: Place, uid: str, program: str) -> None:
+    """An event is stored with its line folds and spelling of values."""
     ical = WRITTEN_BY[program].replace("UID:theirs", f"UID:{uid}").replace("METHOD:PUBLISH\n", "")
     await kept(place, uid, ical, "VEVENT")
 
 
 @pytest.mark.parametrize("program", sorted(TASKS))
-async def test_a_task_of_another_program_is_kept_as_it_is(place: Place, uid: str, program: str) -> None:
-    """As an event is."""
+async def test_task_of_another_program_is_stored_unchanged(place: Place, uid: str, program: str) -> None:
+    """A task is stored with its line folds and spelling of values."""
     await kept(place, uid, TASKS[program].replace("UID:theirs", f"UID:{uid}"), "VTODO")
 
 
@@ -132,14 +132,14 @@ async def kept(place: Place, uid: str, ical: str, kind: str) -> None:
     assert sorted(unfolded(found)) == sorted(unfolded(ical))
 
 
-async def test_only_new_objects_on_request(place: Place, uid: str) -> None:
-    """`If-None-Match: *` refuses to replace."""
+async def test_if_none_match_refuses_to_replace(place: Place, uid: str) -> None:
+    """`If-None-Match: *` refuses to replace an object."""
     await place.put(uid, ics(uid))
     assert (await place.put(uid, ics(uid), If_None_Match="*")).status_code == 412
 
 
-async def test_etags_protect(alice: Person, place: Place, uid: str) -> None:
-    """`If-Match` with an old ETag is a 412 for PUT, DELETE and MOVE and changes nothing; the right one lets do it."""
+async def test_if_match_refuses_a_stale_etag(alice: Person, place: Place, uid: str) -> None:
+    """PUT, DELETE and MOVE with a stale ETag get 412 and change nothing; with the current ETag they succeed."""
     old = (await place.put(uid, ics(uid))).headers["etag"]
     new = await place.put(uid, ics(uid, "DTSTART:20301203T100000Z"), If_Match=old)
     assert (new.status_code, new.headers["etag"] != old) == (204, True)
@@ -156,10 +156,11 @@ async def test_etags_protect(alice: Person, place: Place, uid: str) -> None:
     assert (await place.http.delete(f"{place.path}{uid}.ics")).status_code == 404
 
 
-async def test_an_object_can_be_moved(alice: Person, place: Place, uid: str) -> None:
-    """MOVE: 201 with the same content elsewhere, 409 where there is no calendar, and no second one of the same UID.
+async def test_move_of_an_object(alice: Person, place: Place, uid: str) -> None:
+    """MOVE gets 201 and keeps the content, and 409 if the calendar does not exist.
 
-    That is a 400; one of the same name is a 412, as an ETag that is old.
+    It gets 400 if the destination has an object with the same UID, and 412 if it has one with the same name, like a
+    stale ETag.
     """
     root = str(alice.http.base_url).rstrip("/")
     personal = Place(alice, "personal")
@@ -184,14 +185,14 @@ async def test_an_object_can_be_moved(alice: Person, place: Place, uid: str) -> 
     await place.http.delete(f"{personal.path}{uid}.ics")
 
 
-async def test_a_calendar_takes_what_it_was_made_for(alice: Person, uid: str) -> None:
-    """A task in a calendar for events is a 403 that names the reason."""
+async def test_unsupported_component_is_403(alice: Person, uid: str) -> None:
+    """A task in a calendar for events gets 403 with the reason."""
     answer = await Place(alice, "personal").put(uid, ics(uid, "SUMMARY:Milk", kind="VTODO"))
     assert (answer.status_code, "supported-calendar-component" in answer.text) == (403, True)
 
 
-async def test_a_calendar_that_is_not_there(alice: Person, uid: str) -> None:
-    """404 for all that is done to it."""
+async def test_missing_calendar_is_404(alice: Person, uid: str) -> None:
+    """Every request to a missing calendar gets 404."""
     none = Place(alice, f"none-{uid}")
     assert (await none.put(uid, ics(uid))).status_code == 404
     query = f'<c:calendar-query {NAMESPACES}><d:prop/><c:filter><c:comp-filter name="VCALENDAR"/></c:filter>'
@@ -201,8 +202,8 @@ async def test_a_calendar_that_is_not_there(alice: Person, uid: str) -> None:
         assert answer.status_code == 404, method
 
 
-async def test_an_object_is_found_by_a_part_of_its_uid(place: Place, uid: str) -> None:
-    """A text match finds all that has the text somewhere, so whoever looks for one has to compare."""
+async def test_uid_query_matches_substrings(place: Place, uid: str) -> None:
+    """A text match on UID finds every UID that contains the text, so clients have to compare."""
     await place.put(f"{uid}-a", ics(f"{uid}-a"))
     await place.put(f"{uid}-ab", ics(f"{uid}-ab"))
     match = '<c:prop-filter name="UID"><c:text-match collation="i;octet">{}</c:text-match></c:prop-filter>'
@@ -226,8 +227,10 @@ TIMES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
 
 
 @pytest.mark.parametrize(("lines", "found"), TIMES.values(), ids=TIMES.keys())
-async def test_objects_are_found_by_time(place: Place, uid: str, lines: tuple[str, ...], *, found: bool) -> None:
-    """The server expands rules to see what happens in a time, and gives the object as it is stored."""
+async def test_time_range_query_expands_recurrence(
+    place: Place, uid: str, lines: tuple[str, ...], *, found: bool
+) -> None:
+    """A time-range query considers every occurrence, and returns objects as they are stored."""
     await place.put(uid, ics(uid, *lines))
     answer = await place.query(within("20301201T000000Z", "20301208T000000Z"))
     assert (uid in answer) is found
@@ -245,12 +248,12 @@ LEFT_OUT: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 
 
 @pytest.mark.parametrize(("lines", "property_name"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
-async def test_a_time_does_not_find_every_series(
+async def test_time_range_query_misses_some_series(
     place: Place, uid: str, lines: tuple[str, ...], property_name: str
 ) -> None:
-    """Of a series with RDATE the rule is not looked at, and one of more than 3,500 occurrences is given up.
+    """It ignores the rule of a series with RDATE, and gives up on a series with more than 3,500 occurrences.
 
-    Asked for by the property that they have, they are found.
+    A query for the property finds these series.
     """
     await place.put(uid, ics(uid, *lines))
     await place.put(f"{uid}-once", ics(f"{uid}-once"))
@@ -258,15 +261,15 @@ async def test_a_time_does_not_find_every_series(
     assert (await place.query(f'<c:prop-filter name="{property_name}"/>')).keys() == {uid}
 
 
-async def test_no_time_is_known_from_2038_on(place: Place, uid: str) -> None:
-    """A series without end is not found in a time from that year on."""
+async def test_time_range_query_finds_no_endless_series_from_2038(place: Place, uid: str) -> None:
+    """A time range from 2038 on does not match a series without an end."""
     await place.put(uid, ics(uid, "DTSTART:20301202T100000Z", "DURATION:PT1H", "RRULE:FREQ=MONTHLY"))
     assert (await place.query(within("20371201T000000Z", "20371208T000000Z"))).keys() == {uid}
     assert (await place.query(within("20381201T000000Z", "20381208T000000Z"))).keys() == set()
 
 
-async def test_kinds_are_kept_apart(place: Place, uid: str) -> None:
-    """A query for tasks finds no events, and the other way round."""
+async def test_component_filter_separates_events_and_tasks(place: Place, uid: str) -> None:
+    """A query for tasks finds no events, and a query for events finds no tasks."""
     await place.put(f"{uid}-e", ics(f"{uid}-e"))
     await place.put(f"{uid}-t", ics(f"{uid}-t", "SUMMARY:Milk", kind="VTODO"))
     assert (await place.query("")).keys() == {f"{uid}-e"}
@@ -294,8 +297,8 @@ def question(organizer: str, *attendees: str) -> str:
     return ask.replace("VERSION:2.0", "VERSION:2.0\r\nMETHOD:REQUEST")
 
 
-async def test_the_outbox_says_who_is_busy(alice: Person, bob: Person, uid: str) -> None:
-    """Each recipient's reply has their busy times, and nothing of what it is; who is unknown has no reply."""
+async def test_outbox_returns_busy_times(alice: Person, bob: Person, uid: str) -> None:
+    """The reply for each recipient has busy times without details; an unknown recipient has no reply."""
     own, other = await address(alice), await address(bob)
     personal = Place(bob, "personal")
     await personal.put(uid, ics(uid))
@@ -314,8 +317,8 @@ async def test_the_outbox_says_who_is_busy(alice: Person, bob: Person, uid: str)
     assert replies["mailto:stranger@example.com"] is None
 
 
-async def test_nobody_asks_in_anothers_name(alice: Person, bob: Person) -> None:
-    """The organizer of the question must be who asks."""
+async def test_free_busy_organizer_must_be_the_user(alice: Person, bob: Person) -> None:
+    """The organizer of a free-busy request must be the user who sends it."""
     other = await address(bob)
     answer = await alice.http.post(
         f"/remote.php/dav/calendars/{alice.user}/outbox/", content=question(other, other).encode(), headers=MEDIA_TYPE
@@ -323,8 +326,8 @@ async def test_nobody_asks_in_anothers_name(alice: Person, bob: Person) -> None:
     assert answer.status_code == 403
 
 
-async def test_a_calendar_says_when_it_is_busy(place: Place, uid: str) -> None:
-    """The free-busy-query REPORT of one calendar needs no address."""
+async def test_free_busy_query_report_of_a_calendar(place: Place, uid: str) -> None:
+    """The free-busy-query REPORT of one calendar needs no mail address."""
     await place.put(uid, ics(uid))
     body = f"<c:free-busy-query {NAMESPACES}>{within('20301202T000000Z', '20301204T000000Z')}</c:free-busy-query>"
     answer = await place.http.request("REPORT", place.path, content=body, headers={"Depth": "1"})
@@ -332,8 +335,8 @@ async def test_a_calendar_says_when_it_is_busy(place: Place, uid: str) -> None:
     assert "20301202T100000Z/" in answer.text
 
 
-async def test_free_busy_misses_what_a_rule_gives_beside_dates(place: Place, uid: str) -> None:
-    """Of a series with RDATE, Nextcloud looks at those dates alone: whoever asks has to read the series."""
+async def test_free_busy_ignores_the_rule_of_a_series_with_rdate(place: Place, uid: str) -> None:
+    """For a series with RDATE, Nextcloud considers only those dates, so the client has to read the series."""
     weekly = ("DTSTART:20301104T100000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", "RDATE:20301203T150000Z")
     await place.put(uid, ics(uid, *weekly))
     await place.put(f"{uid}-once", ics(f"{uid}-once", "DTSTART:20301202T120000Z", "DURATION:PT1H"))
@@ -344,8 +347,8 @@ async def test_free_busy_misses_what_a_rule_gives_beside_dates(place: Place, uid
     assert "20301202T100000Z/" not in answer.text
 
 
-async def test_an_invitation_is_stored_with_what_became_of_it(alice: Person, uid: str) -> None:
-    """Writing one gives no ETag, for what is stored is not what was sent; asking for it does."""
+async def test_stored_invitation_differs_and_put_returns_no_etag(alice: Person, uid: str) -> None:
+    """Nextcloud adds the delivery status to an invitation: PUT returns no ETag, but a read does."""
     own = await address(alice)
     place = Place(alice, "personal")
     invited = (f"ORGANIZER:{own}", "ATTENDEE;RSVP=TRUE:mailto:nobody@example.invalid")
@@ -356,7 +359,7 @@ async def test_an_invitation_is_stored_with_what_became_of_it(alice: Person, uid
     await place.http.delete(f"{place.path}{uid}.ics")
 
 
-async def test_nobody_sees_anothers_calendars(bob: Person, alice: Person) -> None:
-    """They are not there for them."""
+async def test_calendars_of_other_users_are_404(bob: Person, alice: Person) -> None:
+    """Another user's calendars do not exist for a user."""
     answer = await bob.http.request("PROPFIND", Place(alice, "personal").path, headers={"Depth": "0"})
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""What calendars refuse, and in which words: names of calendars, and objects that are not stored."""
+"""Refusals of calendar requests with their messages: reserved calendar names, and objects that are not stored."""
 
 from typing import Final
 from urllib.parse import quote
@@ -22,15 +22,15 @@ NAMES: Final = {
 
 
 @pytest.mark.parametrize(("name", "refusal"), NAMES.items())
-async def test_a_name_that_no_new_calendar_can_have(alice: Person, name: str, refusal: tuple[int, str]) -> None:
-    """405, as for one that exists, whether or not anything is there; only the message tells."""
+async def test_reserved_calendar_name_is_405(alice: Person, name: str, refusal: tuple[int, str]) -> None:
+    """A reserved name gets 405 like an existing one; only the message differs."""
     answer = await make(alice, name, "VEVENT")
     skip_if_limited(answer)
     assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True)
 
 
-async def test_a_name_has_at_most_255_bytes(alice: Person) -> None:
-    """A longer one, here of 128 letters, is HTTP 500, so whoever makes a calendar has to count."""
+async def test_calendar_name_beyond_255_bytes_is_500(alice: Person) -> None:
+    """A longer name, here of 128 letters, gets HTTP 500, so clients have to check the length."""
     answer = await make(alice, quote("\u00fc" * 128), "VEVENT")
     skip_if_limited(answer)
     assert (answer.status_code, TOO_LONG in answer.text) == (500, True)
@@ -43,8 +43,8 @@ def skip_if_limited(answer: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize("name", ["inbox", "outbox", "trashbin"])
-async def test_what_is_no_calendar_among_them(alice: Person, name: str, uid: str) -> None:
-    """It is there, with another resource type; it takes nothing, and can't be deleted: 403."""
+async def test_collection_that_is_no_calendar_is_read_only(alice: Person, name: str, uid: str) -> None:
+    """It is listed with another resource type; writes and its deletion get 403."""
     fixed = Place(alice, name)
     (there,) = await look(alice, fixed.path)
     assert there.find(".//{DAV:}resourcetype/{urn:ietf:params:xml:ns:caldav}calendar") is None
@@ -88,8 +88,8 @@ WITH_ONE: Final = {
 
 
 @pytest.mark.parametrize("lines", WITHOUT_ANY.values(), ids=WITHOUT_ANY.keys())
-async def test_a_series_without_an_occurrence_is_not_stored(place: Place, uid: str, lines: tuple[str, ...]) -> None:
-    """403 with the reason; of a series with RDATE, its rule is not looked at."""
+async def test_series_without_occurrences_is_403(place: Place, uid: str, lines: tuple[str, ...]) -> None:
+    """A series without occurrences gets 403 with the reason; in a series with RDATE the rule is ignored."""
     answer = await place.put(uid, ics(uid, *lines))
     assert (answer.status_code, "This recurrence rule does not generate any valid instances" in answer.text) == (
         403,
@@ -99,14 +99,14 @@ async def test_a_series_without_an_occurrence_is_not_stored(place: Place, uid: s
 
 
 @pytest.mark.parametrize("lines", WITH_ONE.values(), ids=WITH_ONE.keys())
-async def test_a_series_with_an_occurrence_is_stored(place: Place, uid: str, lines: tuple[str, ...]) -> None:
-    """The start counts as one, whether or not the rule has it; what has no rule is not looked at."""
+async def test_series_with_an_occurrence_is_stored(place: Place, uid: str, lines: tuple[str, ...]) -> None:
+    """DTSTART counts as an occurrence even if the rule does not match it; a series without a rule is not checked."""
     assert (await place.put(uid, ics(uid, *lines))).status_code == 201
     assert (await place.query("")).keys() == {uid}
 
 
-async def test_a_changed_occurrence_counts(place: Place, uid: str) -> None:
-    """A series of which nothing but that is left is stored."""
+async def test_changed_occurrence_counts_as_an_occurrence(place: Place, uid: str) -> None:
+    """A series with nothing but a changed occurrence is stored."""
     changed = ics(uid, "RECURRENCE-ID:20301001T100000Z", "DTSTART:20301001T120000Z", "DURATION:PT1H")
     event = changed[changed.index("BEGIN:VEVENT") :]
     series = ics(uid, *WITHOUT_ANY["one, left out"]).replace("END:VCALENDAR\r\n", event)

@@ -1,4 +1,4 @@
-"""Contacts: CardDAV (RFC 6352) as Nextcloud has it, and what it does to the cards it is given."""
+"""Contacts: CardDAV (RFC 6352) as Nextcloud implements it, and how it changes stored cards."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -88,8 +88,8 @@ async def stored(book: Book, name: str) -> Element:
     return response
 
 
-async def test_an_address_book_comes_and_goes(alice: Person) -> None:
-    """Extended MKCOL, declared as XML, makes one, 201, or 405 if it is there; DELETE is 204, then 404."""
+async def test_address_book_lifecycle(alice: Person) -> None:
+    """Extended MKCOL in XML creates an address book (201, or 405 if it exists); DELETE gets 204, then 404."""
     xml = {"Content-Type": "application/xml; charset=utf-8"}
     home = f"/remote.php/dav/addressbooks/users/{quote(alice.user)}"
     url = f"{home}/contract-{uuid.uuid4().hex[:8]}/"
@@ -106,24 +106,24 @@ async def test_an_address_book_comes_and_goes(alice: Person) -> None:
     assert [(await alice.http.delete(url)).status_code for _ in range(2)] == [204, 404]
 
 
-async def test_a_new_card_has_an_etag(book: Book) -> None:
-    """PUT with `If-None-Match: *` is 201 with an ETag, and 412 once the card is there."""
+async def test_new_card_gets_an_etag(book: Book) -> None:
+    """PUT with `If-None-Match: *` gets 201 with an ETag, and 412 if the card exists."""
     name, card = f"{book.uid}.vcf", SIMPLE.format(uid=book.uid, fn="Carol")
     answer = await book.put(name, card, **{"If-None-Match": "*"})
     assert (answer.status_code, answer.headers["etag"][0]) == (201, '"')
     assert (await book.put(name, card, **{"If-None-Match": "*"})).status_code == 412
 
 
-async def test_a_uid_is_unique_in_its_address_book(book: Book) -> None:
-    """The same UID under another name is 400."""
+async def test_uid_is_unique_in_an_address_book(book: Book) -> None:
+    """A card with an existing UID under another name gets 400."""
     await book.put(f"{book.uid}.vcf", SIMPLE.format(uid=book.uid, fn="Carol"))
     other = await book.put(f"{book.uid}-b.vcf", SIMPLE.format(uid=book.uid, fn="Other"), **{"If-None-Match": "*"})
     assert other.status_code == 400
 
 
 @pytest.mark.parametrize("version", ["3.0", "4.0"])
-async def test_propfind_gives_the_card_as_it_was_sent(book: Book, version: str) -> None:
-    """Byte for byte, line ends and folding included, whatever program wrote it; with the ETag of the PUT."""
+async def test_propfind_returns_the_card_unchanged(book: Book, version: str) -> None:
+    """PROPFIND returns the PUT's ETag and the same bytes, with line ends and folds, whatever program wrote them."""
     card = OTHERS.format(version=version, uid=book.uid, more=PHOTO[version])
     answer = await book.put(f"{book.uid}.vcf", card)
     response = await stored(book, f"{book.uid}.vcf")
@@ -131,8 +131,8 @@ async def test_propfind_gives_the_card_as_it_was_sent(book: Book, version: str) 
     assert response.findtext(f".//{DAV}getetag") == answer.headers["etag"]
 
 
-async def test_a_change_needs_the_present_etag(book: Book) -> None:
-    """`If-Match` with the present ETag is 204 and gives a new one; a stale one is 412, for DELETE as well."""
+async def test_if_match_requires_the_current_etag(book: Book) -> None:
+    """The current ETag gets 204 and a new one; a stale one gets 412, for DELETE as well."""
     name = f"{book.uid}.vcf"
     before = (await book.put(name, SIMPLE.format(uid=book.uid, fn="Carol"))).headers["etag"]
     changed = SIMPLE.format(uid=book.uid, fn="Caroline")
@@ -156,15 +156,15 @@ async def test_a_change_needs_the_present_etag(book: Book) -> None:
         pytest.param([], True, id="all"),
     ],
 )
-async def test_a_query_searches(book: Book, filters: list[tuple[str, str, str]], *, found: bool) -> None:
-    """`addressbook-query` finds text in properties, without regard to case."""
+async def test_addressbook_query_ignores_case(book: Book, filters: list[tuple[str, str, str]], *, found: bool) -> None:
+    """`addressbook-query` finds text in properties without regard to case."""
     await book.put(f"{book.uid}.vcf", SIMPLE.format(uid=book.uid, fn="Carol"))
     hits = [href for href, _ in await book.query(*filters)]
     assert (f"{book.url}/{book.uid}.vcf" in hits) is found
 
 
-async def test_a_query_finds_a_uid(book: Book) -> None:
-    """A card that is no file of its UID's name is found by it, alone."""
+async def test_addressbook_query_finds_a_uid(book: Book) -> None:
+    """A query finds a card by its UID even if the file has another name, and finds only that card."""
     await book.put(f"{book.uid}-elsewhere.vcf", SIMPLE.format(uid=book.uid, fn="Carol"))
     await book.put(f"{book.uid}-b.vcf", SIMPLE.format(uid=f"{book.uid}-b", fn="Other"))
     assert [href for href, _ in await book.query(("UID", "equals", book.uid))] == [
@@ -173,16 +173,16 @@ async def test_a_query_finds_a_uid(book: Book) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.0", "4.0"])
-async def test_a_query_gives_what_it_asks_for(book: Book, version: str) -> None:
-    """Photos and other programs' properties stay where they are, if only other properties are asked for."""
+async def test_addressbook_query_returns_requested_properties(book: Book, version: str) -> None:
+    """A query for some properties does not return photos or other programs' properties."""
     await book.put(f"{book.uid}.vcf", OTHERS.format(version=version, uid=book.uid, more=PHOTO[version]))
     ((_, card),) = await book.query(("UID", "equals", book.uid), wanted="EMAIL")
     names = {line.partition(":")[0].partition(";")[0].upper() for line in card.replace("\r\n ", "").splitlines()}
     assert names - {"PRODID"} == {"BEGIN", "VERSION", "UID", "FN", "ITEM1.EMAIL", "END"}
 
 
-async def test_a_query_gives_vcard_4(book: Book, alice: Person) -> None:
-    """A card of vCard 3 is converted if 4 is asked for: a group of Apple's is one of RFC 6350 then."""
+async def test_addressbook_query_converts_to_vcard_4(book: Book, alice: Person) -> None:
+    """A vCard 3 is converted if the query requests version 4; Apple's groups become those of RFC 6350."""
     if HEADER in (await alice.http.get("/status.php")).headers:
         pytest.skip("the stand-in does not convert between versions of vCard")
     more = "X-ADDRESSBOOKSERVER-KIND:group\r\nX-ADDRESSBOOKSERVER-MEMBER:urn:uuid:m\r\n"
@@ -194,8 +194,8 @@ async def test_a_query_gives_vcard_4(book: Book, alice: Person) -> None:
 
 
 @pytest.mark.parametrize("program", sorted(CARDS))
-async def test_a_list_says_what_the_stored_card_says(book: Book, program: str) -> None:
-    """Nextcloud converts the cards of a list; what is read of one is what is read of the card to be changed."""
+async def test_listed_card_agrees_with_stored_card(book: Book, program: str) -> None:
+    """Nextcloud converts the cards of a list; a read value is the same as in the stored card."""
     card = CARDS[program].replace("UID:theirs", f"UID:{book.uid}").replace("urn:uuid:theirs", f"urn:uuid:{book.uid}")
     assert (await book.put(f"{book.uid}.vcf", card.replace("\n", "\r\n"))).status_code == 201
     ((_, listed),) = await book.query(("UID", "contains", book.uid), wanted=" ".join(READ_PROPERTIES))
@@ -205,8 +205,8 @@ async def test_a_list_says_what_the_stored_card_says(book: Book, program: str) -
 
 
 @pytest.mark.parametrize("method", ["PUT", "REPORT", "PROPFIND", "DELETE"])
-async def test_a_missing_address_book(book: Book, method: str) -> None:
-    """All that is asked of it is 404."""
+async def test_missing_address_book_is_404(book: Book, method: str) -> None:
+    """Every request to a missing address book gets 404."""
     url = f"{book.home}/no-such-book/"
     card = SIMPLE.format(uid=book.uid, fn="Carol")
     body = {"PUT": card, "REPORT": f"<c:addressbook-query {FRAME}><d:prop><d:getetag/></d:prop></c:addressbook-query>"}
@@ -219,14 +219,14 @@ async def test_a_missing_address_book(book: Book, method: str) -> None:
     assert answer.status_code == 404
 
 
-async def test_what_is_no_card_is_refused(book: Book) -> None:
-    """415, and nothing is stored."""
+async def test_invalid_card_is_415(book: Book) -> None:
+    """Content that is no vCard gets 415, and nothing is stored."""
     assert (await book.put(f"{book.uid}.vcf", "hello")).status_code == 415
     assert (await book.http.get(f"{book.url}/{book.uid}.vcf")).status_code == 404
 
 
-async def test_an_address_book_is_ones_own(book: Book, bob: Person) -> None:
-    """Another's home is not there."""
+async def test_address_books_of_other_users_are_404(book: Book, bob: Person) -> None:
+    """Another user's address books do not exist for a user."""
     answer = await bob.http.request("PROPFIND", f"{book.url}/", headers={"Depth": "1"})
     assert answer.status_code in {403, 404}
 
@@ -239,8 +239,8 @@ async def test_an_address_book_is_ones_own(book: Book, bob: Person) -> None:
         pytest.param('X-A;A="a,":' + "a" * 60, id="a comma between quotation marks"),
     ],
 )
-async def test_a_line_that_means_nothing_is_kept(book: Book, line: str) -> None:
-    """Anybody can store such a line, and whoever shares the address book gets it: each reader must cope with it."""
+async def test_meaningless_line_is_stored(book: Book, line: str) -> None:
+    """Every user can store such a line, and users of a shared address book read it, so clients must tolerate it."""
     name = f"{book.uid}.vcf"
     card = SIMPLE.format(uid=book.uid, fn="Carol").replace("END:", f"{line}\r\nEND:")
     assert (await book.put(name, card)).status_code == 201
@@ -248,8 +248,8 @@ async def test_a_line_that_means_nothing_is_kept(book: Book, line: str) -> None:
     assert line in text.replace("\r\n ", "").replace("\n ", "").splitlines()
 
 
-async def test_a_search_compares_spellings_byte_by_byte(book: Book) -> None:
-    """A letter spelled as two characters (NFD) is not the one of one character (NFC): two filters ask for both."""
+async def test_query_does_not_normalize_unicode(book: Book) -> None:
+    """NFC and NFD spellings of a letter do not match each other, so clients send a filter for each."""
     spelled = [normalize(form, "Jürgen Übel") for form in ("NFC", "NFD")]
     for number, name in enumerate(spelled):
         uid = f"{book.uid}-{number}"
@@ -263,8 +263,8 @@ async def test_a_search_compares_spellings_byte_by_byte(book: Book) -> None:
 
 
 @pytest.mark.parametrize("name", MADE_BY_NEXTCLOUD)
-async def test_what_nextcloud_makes_can_t_be_changed(alice: Person, book: Book, name: str) -> None:
-    """It is among the address books; it takes no card, and a DELETE is refused, with 403 or with 500."""
+async def test_generated_address_book_is_read_only(alice: Person, book: Book, name: str) -> None:
+    """It is listed with the other address books, takes no card, and refuses DELETE with 403 or 500."""
     path = f"{book.home}/{name}/"
     listing = await alice.http.request("PROPFIND", f"{book.home}/", content=BOOKS, headers={"Depth": "1"})
     assert path in [each.findtext(f"{DAV}href") for each in fromstring(listing.content).iter(f"{DAV}response")]
@@ -286,8 +286,8 @@ NO_NEW_BOOK: Final = {
 
 
 @pytest.mark.parametrize(("name", "refusal"), NO_NEW_BOOK.items())
-async def test_a_name_that_no_new_address_book_can_have(alice: Person, name: str, refusal: tuple[int, str]) -> None:
-    """Only the message tells a reserved name from one that is taken; one of more than 255 bytes is 400."""
+async def test_reserved_address_book_name_is_refused(alice: Person, name: str, refusal: tuple[int, str]) -> None:
+    """A reserved name gets the status of an existing one with another message; more than 255 bytes get 400."""
     url = f"/remote.php/dav/addressbooks/users/{quote(alice.user)}/{quote(name)}/"
     answer = await alice.http.request("MKCOL", url, content=MKCOL, headers={"Content-Type": "application/xml"})
     assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True)

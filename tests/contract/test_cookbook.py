@@ -1,4 +1,4 @@
-"""Cookbook: https://nextcloud.github.io/cookbook/dev/api/, and what it leaves unsaid."""
+"""Cookbook: https://nextcloud.github.io/cookbook/dev/api/, and undocumented behavior."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -29,8 +29,8 @@ async def word(alice: Person) -> AsyncIterator[str]:
             await alice.http.delete(f"{RECIPES}/{recipe['recipe_id']}")
 
 
-async def test_creating_gives_the_bare_id(alice: Person, word: str) -> None:
-    """The answer is a number, and the recipe has a default for all else."""
+async def test_create_returns_the_id_as_a_number(alice: Person, word: str) -> None:
+    """The response is a number, and the other fields of the recipe have defaults."""
     answer = await alice.http.post(RECIPES, json={"name": word})
     assert (answer.status_code, type(answer.json())) == (200, int)
     recipe = (await alice.http.get(f"{RECIPES}/{answer.json()}")).json()
@@ -40,23 +40,23 @@ async def test_creating_gives_the_bare_id(alice: Person, word: str) -> None:
     assert recipe["nutrition"] == {"@type": "NutritionInformation"}
 
 
-async def test_a_recipe_keeps_what_cookbook_does_not_know(alice: Person, word: str) -> None:
-    """Fields of anybody's own are stored, and come back."""
+async def test_unknown_recipe_fields_are_stored(alice: Person, word: str) -> None:
+    """Unknown fields are stored and returned."""
     number = await _create(alice, word, customField="kept", recipeIngredient=["2 eggs"], recipeInstructions=["Fry."])
     recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
     assert (recipe["customField"], recipe["recipeIngredient"]) == ("kept", ["2 eggs"])
     assert recipe["recipeInstructions"] == ["Fry."]
 
 
-async def test_times(alice: Person, word: str) -> None:
-    """A duration comes back in hours, minutes and seconds; what is none is dropped without a word."""
+async def test_durations_are_normalized_or_dropped(alice: Person, word: str) -> None:
+    """Durations are returned in hours, minutes and seconds; invalid ones are dropped without an error."""
     number = await _create(alice, word, prepTime="10 min", cookTime="PT90M", totalTime="PT2H")
     recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
     assert (recipe["prepTime"], recipe["cookTime"], recipe["totalTime"]) == (None, "PT1H30M0S", "PT2H0M0S")
 
 
-async def test_a_name_is_needed_and_the_only_one(alice: Person, word: str) -> None:
-    """422 without a name, 409 for one that is taken, also by an update."""
+async def test_recipe_name_is_required_and_unique(alice: Person, word: str) -> None:
+    """A missing name gets 422; a taken name gets 409, also in an update."""
     first, second = await _create(alice, word), await _create(alice, f"{word} 2")
     nameless = await alice.http.post(RECIPES, json={"description": "x"})
     twin = await alice.http.post(RECIPES, json={"name": word})
@@ -65,8 +65,8 @@ async def test_a_name_is_needed_and_the_only_one(alice: Person, word: str) -> No
     assert (await alice.http.get(f"{RECIPES}/{first}")).status_code == 200
 
 
-async def test_an_update_replaces_all(alice: Person, word: str) -> None:
-    """What is left out goes, the date of its making too."""
+async def test_update_replaces_the_whole_recipe(alice: Person, word: str) -> None:
+    """Omitted fields are removed, even the creation date."""
     number = await _create(alice, word, recipeIngredient=["2 eggs"], keywords="fast")
     changed = await alice.http.put(f"{RECIPES}/{number}", json={"id": str(number), "name": f"{word} b"})
     assert (changed.status_code, changed.json()) == (200, number)
@@ -74,8 +74,8 @@ async def test_an_update_replaces_all(alice: Person, word: str) -> None:
     assert (recipe["name"], recipe["recipeIngredient"], recipe["keywords"]) == (f"{word} b", [], "")
 
 
-async def test_an_update_takes_back_what_was_read(alice: Person, word: str) -> None:
-    """A recipe can be sent as it was read; all but the date of its change stays."""
+async def test_read_recipe_can_be_sent_back(alice: Person, word: str) -> None:
+    """A recipe can be sent as it was read; everything but the modification date stays the same."""
     number = await _create(alice, word, recipeIngredient=["2 eggs"], prepTime="PT10M", nutrition={"calories": "1 kcal"})
     recipe = (await alice.http.get(f"{RECIPES}/{number}")).json()
     assert (await alice.http.put(f"{RECIPES}/{number}", json=recipe)).status_code == 200
@@ -83,8 +83,8 @@ async def test_an_update_takes_back_what_was_read(alice: Person, word: str) -> N
     assert again | {"dateModified": None} == recipe | {"dateModified": None}
 
 
-async def test_an_update_takes_the_id_of_its_body(alice: Person, word: str) -> None:
-    """The path's id is not looked at; without one in the body it would be a new recipe."""
+async def test_update_uses_the_id_in_the_body(alice: Person, word: str) -> None:
+    """The id in the path is ignored; without an id in the body, the update would create a recipe."""
     number = await _create(alice, word)
     elsewhere = await alice.http.put(f"{RECIPES}/{MISSING}", json={"id": str(number), "name": word, "description": "x"})
     idless = await alice.http.put(f"{RECIPES}/{number}", json={"name": word})
@@ -93,15 +93,15 @@ async def test_an_update_takes_the_id_of_its_body(alice: Person, word: str) -> N
     assert (idless.status_code, nowhere.status_code) == (409, 500)
 
 
-async def test_a_missing_recipe(alice: Person, bob: Person, word: str) -> None:
-    """404 for one that is not there, or is somebody else's."""
+async def test_missing_recipe_is_404(alice: Person, bob: Person, word: str) -> None:
+    """A recipe that does not exist, or that belongs to another user, gets 404."""
     number = await _create(alice, word)
     assert (await alice.http.get(f"{RECIPES}/{MISSING}")).status_code == 404
     assert (await bob.http.get(f"{RECIPES}/{number}")).status_code == 404
 
 
-async def test_deleting_always_succeeds(alice: Person, word: str) -> None:
-    """200, whatever was there; so one must look before."""
+async def test_delete_always_returns_200(alice: Person, word: str) -> None:
+    """DELETE gets 200 even for a missing recipe, so clients must check first."""
     number = await _create(alice, word)
     for _ in (1, 2):
         answer = await alice.http.delete(f"{RECIPES}/{number}")
@@ -109,8 +109,8 @@ async def test_deleting_always_succeeds(alice: Person, word: str) -> None:
     assert (await alice.http.get(f"{RECIPES}/{number}")).status_code == 404
 
 
-async def test_the_list(alice: Person, word: str) -> None:
-    """Recipes by name, with keywords and category."""
+async def test_list_has_names_keywords_and_categories(alice: Person, word: str) -> None:
+    """The list has recipes with name, keywords and category."""
     later = await _create(alice, f"{word} b", keywords="sweet,fast", recipeCategory=word)
     earlier = await _create(alice, f"{word} a")
     listed = [each for each in (await alice.http.get(RECIPES)).json() if word in each["name"]]
@@ -121,8 +121,8 @@ async def test_the_list(alice: Person, word: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["plain", "C++ & 50%", "süß", "a b"])
-async def test_a_category_s_recipes(alice: Person, word: str, name: str) -> None:
-    """A category's name is decoded twice, so it is encoded twice."""
+async def test_category_in_path_is_decoded_twice(alice: Person, word: str, name: str) -> None:
+    """Cookbook decodes a category in the path twice, so clients encode it twice."""
     category = f"{word} {name}"
     number = await _create(alice, word, recipeCategory=category)
     listed = (await alice.http.get(f"{API}/category/{_twice(category)}")).json()
@@ -131,13 +131,13 @@ async def test_a_category_s_recipes(alice: Person, word: str, name: str) -> None
     assert counted[category] == 1
 
 
-async def test_a_category_has_no_slash(alice: Person, word: str) -> None:
-    """It comes back as an underscore."""
+async def test_slash_in_category_becomes_underscore(alice: Person, word: str) -> None:
+    """A slash in a category is stored as an underscore."""
     number = await _create(alice, word, recipeCategory="a/b")
     assert (await alice.http.get(f"{RECIPES}/{number}")).json()["recipeCategory"] == "a_b"
 
 
-async def test_recipes_of_no_category(alice: Person, word: str) -> None:
+async def test_recipes_without_category(alice: Person, word: str) -> None:
     """They are `*` in the list of categories, and `_` in a path."""
     number = await _create(alice, word)
     listed = (await alice.http.get(f"{API}/category/_")).json()
@@ -147,8 +147,8 @@ async def test_recipes_of_no_category(alice: Person, word: str) -> None:
     assert (await alice.http.get(f"{API}/category/*")).json() == []
 
 
-async def test_searching(alice: Person, word: str) -> None:
-    """Any word, anywhere in name, category or keywords, in any case; encoded twice."""
+async def test_search_matches_any_word(alice: Person, word: str) -> None:
+    """A search matches any word in the name, category or keywords, in any case; the query is encoded twice."""
     number = await _create(alice, word, keywords=f"k{word}", recipeCategory=f"c{word}")
     for query in (word.upper(), f"k{word}", f"nowhere-at-all,{word}", f"nowhere-at-all c{word}", word[3:]):
         found = (await alice.http.get(f"{API}/search/{_twice(query)}")).json()
@@ -156,16 +156,16 @@ async def test_searching(alice: Person, word: str) -> None:
     assert (await alice.http.get(f"{API}/search/nowhere-at-all")).json() == []
 
 
-async def test_keywords(alice: Person, word: str) -> None:
-    """They are counted, but Cookbook finds no recipe by them: whoever wants that looks through the list."""
+async def test_keywords_are_listed_but_not_searchable(alice: Person, word: str) -> None:
+    """Cookbook lists keywords with counts but filters no recipes by keyword, so clients filter the list."""
     await _create(alice, word, keywords=f"{word}, fast")
     counted = {each["name"]: each["recipe_count"] for each in (await alice.http.get(f"{API}/keywords")).json()}
     assert counted[word] == 1
     assert (await alice.http.get(f"{API}/tags/{word}")).json() == []
 
 
-async def test_importing(alice: Person, recipe_page: RecipePage) -> None:
-    """Cookbook fetches the page and answers with the recipe; a second time is a 409."""
+async def test_import_returns_the_recipe(alice: Person, recipe_page: RecipePage) -> None:
+    """Cookbook fetches the page and returns the recipe; a second import gets 409."""
     async with recipe_page() as url:
         imported = await alice.http.post(f"{API}/import", json={"url": url})
         again = await alice.http.post(f"{API}/import", json={"url": url})
@@ -180,13 +180,13 @@ async def test_importing(alice: Person, recipe_page: RecipePage) -> None:
     "url",
     ["http://localhost:1/r", "http://127.0.0.1:1/r", "http://192.0.2.1/r", "nonsense", "http://nosuch.invalid/r", ""],
 )
-async def test_importing_from_nowhere(alice: Person, url: str) -> None:
-    """Addresses of this machine, by number, and those that nobody has are a 400."""
+async def test_import_from_unreachable_address_is_400(alice: Person, url: str) -> None:
+    """IP addresses of this machine and unknown host names get 400."""
     assert (await alice.http.post(f"{API}/import", json={"url": url})).status_code == 400
 
 
-async def test_settings(alice: Person) -> None:
-    """Only what is sent changes."""
+async def test_settings_change_only_the_sent_fields(alice: Person) -> None:
+    """A change of the settings affects only the fields that were sent."""
     before = (await alice.http.get(f"{API}/config")).json()
     changed = await alice.http.post(f"{API}/config", json={"update_interval": 42})
     after = (await alice.http.get(f"{API}/config")).json()
@@ -196,8 +196,8 @@ async def test_settings(alice: Person) -> None:
     assert before.keys() >= {"folder", "update_interval", "print_image"}
 
 
-async def test_indexing_and_version(alice: Person) -> None:
-    """Both answer."""
+async def test_reindex_and_version_respond(alice: Person) -> None:
+    """The endpoints for reindexing and for the version respond."""
     assert (await alice.http.post(f"{API}/reindex")).json() == "Search index rebuilt successfully"
     version = (await alice.http.get(f"{API.removesuffix('/v1')}/version")).json()
     assert version["api_version"]["major"] == 1
@@ -230,7 +230,9 @@ def _twice(name: str) -> str:
         ("url", "https://example.org/%C3%A4", "https://example.org/%C3%A4"),
     ],
 )
-async def test_what_is_dropped_without_a_word(alice: Person, word: str, field: str, sent: Any, kept: Any) -> None:
-    """Tags, backslashes, days, and what is not ASCII: so a client must check by itself."""
+async def test_unsupported_values_are_dropped_without_an_error(
+    alice: Person, word: str, field: str, sent: Any, kept: Any
+) -> None:
+    """Cookbook drops tags, backslashes, days and non-ASCII characters silently, so clients must check."""
     number = await _create(alice, word, **{field: sent})
     assert (await alice.http.get(f"{RECIPES}/{number}")).json()[field] == kept

@@ -1,4 +1,4 @@
-"""Deck: https://github.com/nextcloud/deck/blob/main/docs/API.md, and what it leaves unsaid."""
+"""Deck: https://github.com/nextcloud/deck/blob/main/docs/API.md, and undocumented behavior."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -67,8 +67,8 @@ async def other(alice: Person) -> AsyncIterator[Board]:
         yield new
 
 
-async def test_boards(alice: Person, board: Board) -> None:
-    """The list has boards without labels, people and settings; the single board has them."""
+async def test_board_list_omits_details(alice: Person, board: Board) -> None:
+    """The list has boards without labels, users and settings; a single board has them."""
     listed = {each["id"]: each for each in (await alice.http.get(BOARDS)).json()}[board.id]
     assert set(listed) >= BOARD_FIELDS
     assert (listed["labels"], listed["users"], listed["settings"]) == ([], [], [])
@@ -79,8 +79,8 @@ async def test_boards(alice: Person, board: Board) -> None:
     assert whole["settings"]["calendar"] in {True, False}
 
 
-async def test_a_deleted_board_is_still_listed(alice: Person, board: Board) -> None:
-    """The list shows the trash, told apart by `deletedAt`; the board by itself can't be seen."""
+async def test_deleted_board_is_still_listed(alice: Person, board: Board) -> None:
+    """The list contains deleted boards with `deletedAt`; a deleted board cannot be read by its id."""
     assert (await alice.http.delete(board.path)).status_code == 200
     listed = {each["id"]: each for each in (await alice.http.get(BOARDS)).json()}[board.id]
     assert listed["deletedAt"] > 0
@@ -97,8 +97,8 @@ async def test_a_deleted_board_is_still_listed(alice: Person, board: Board) -> N
         pytest.param({"title": "x" * 101, "color": "ff0000"}, "title cannot be longer than 100 characters ", id="long"),
     ],
 )
-async def test_a_board_needs(alice: Person, body: dict[str, str], message: str) -> None:
-    """400 names the field that is wrong, but for one that is missing in Deck 1.18."""
+async def test_invalid_board_is_400(alice: Person, body: dict[str, str], message: str) -> None:
+    """The 400 names the invalid field; Deck 1.18 does not name a missing one."""
     answer = await alice.http.post(BOARDS, json=body)
     assert answer.status_code == 400
     assert _is_without_a_word(answer) or answer.json() == {"status": 400, "message": message}
@@ -109,8 +109,8 @@ def _is_without_a_word(answer: httpx.Response) -> bool:
     return not answer.content
 
 
-async def test_what_is_missing_is_forbidden(alice: Person, board: Board) -> None:
-    """403 for what does not exist, as for what one may not see."""
+async def test_missing_objects_are_403(alice: Person, board: Board) -> None:
+    """A missing object gets 403, like one without permission."""
     for path in (
         f"{BOARDS}/999999999",
         f"{BOARDS}/999999999/stacks",
@@ -121,8 +121,8 @@ async def test_what_is_missing_is_forbidden(alice: Person, board: Board) -> None
         assert _denied(await alice.http.get(path)), path
 
 
-async def test_others_see_nothing(alice: Person, bob: Person, board: Board) -> None:
-    """A board is its owner's alone until it is shared, and then a reader can't write."""
+async def test_board_is_private_until_shared(alice: Person, bob: Person, board: Board) -> None:
+    """Other users cannot read a board until it is shared, and read permission does not allow changes."""
     card = await _card(alice, board)
     assert _denied(await bob.http.get(board.path))
     assert _denied(await bob.http.get(f"{board.stack_path}/cards/{card['id']}"))
@@ -142,8 +142,8 @@ async def test_others_see_nothing(alice: Person, bob: Person, board: Board) -> N
     assert _denied(await bob.http.post(f"{board.stack_path}/cards", json={"title": "Bob's"}))
 
 
-async def test_stacks_have_their_cards(alice: Person, board: Board) -> None:
-    """Stacks come in no order, cards in theirs; archived ones are missing, and so is `cards` where there are none."""
+async def test_stacks_contain_their_cards(alice: Person, board: Board) -> None:
+    """Stacks are unordered, cards are ordered; archived cards are omitted, and an empty stack has no `cards`."""
     await alice.http.post(f"{board.path}/stacks", json={"title": "First", "order": 0})
     low, high, gone = [(await _card(alice, board, title=t, order=o))["id"] for t, o in (("b", 7), ("a", 3), ("c", 1))]
     await alice.http.put(f"{board.stack_path}/cards/{gone}/archive")
@@ -154,8 +154,8 @@ async def test_stacks_have_their_cards(alice: Person, board: Board) -> None:
     assert all(set(card) >= CARD_FIELDS for card in stacks["To do"]["cards"])
 
 
-async def test_only_a_board_s_stacks_have_labels(alice: Person, board: Board) -> None:
-    """All stacks of a board show their cards' labels and people."""
+async def test_only_the_stack_list_has_card_labels(alice: Person, board: Board) -> None:
+    """Cards have labels and assigned users only in the list of all stacks of a board."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     await alice.http.put(f"{path}/assignLabel", json={"labelId": board.label})
@@ -165,22 +165,22 @@ async def test_only_a_board_s_stacks_have_labels(alice: Person, board: Board) ->
     assert [each["participant"]["uid"] for each in seen["assignedUsers"]] == [alice.user]
 
 
-async def test_a_stack_moves_to_the_board_of_its_path(alice: Person, board: Board, other: Board) -> None:
-    """A PUT under another board's path moves the stack there: ids must be checked before."""
+async def test_stack_update_moves_it_to_the_board_in_the_path(alice: Person, board: Board, other: Board) -> None:
+    """A PUT under another board's path moves the stack to that board, so clients must check the ids first."""
     moved = (await alice.http.put(f"{other.path}/stacks/{board.stack}", json={"title": "S", "order": 1})).json()
     assert moved["boardId"] == other.id
 
 
-async def test_a_stack_update_needs_everything(alice: Person, board: Board) -> None:
-    """What is left out is an error."""
+async def test_stack_update_requires_all_fields(alice: Person, board: Board) -> None:
+    """A missing field in an update is an error."""
     for body, field in (({"title": "x"}, "order"), ({"order": 1}, "title")):
         answer = await alice.http.put(board.stack_path, json=body)
         assert answer.status_code == 400
         assert _is_without_a_word(answer) or answer.json()["message"].startswith(f"{field} must be provided")
 
 
-async def test_a_deleted_stack_takes_cards(alice: Person, board: Board) -> None:
-    """New ones, and changes of those in it, although no list shows them."""
+async def test_deleted_stack_accepts_cards(alice: Person, board: Board) -> None:
+    """Cards can be created and changed in a deleted stack, although no list contains it."""
     card = await _card(alice, board)
     await alice.http.delete(board.stack_path)
     new = await alice.http.post(f"{board.stack_path}/cards", json={"title": "Lost"})
@@ -189,23 +189,23 @@ async def test_a_deleted_stack_takes_cards(alice: Person, board: Board) -> None:
     assert (await alice.http.get(f"{board.path}/stacks")).json() == []
 
 
-async def test_a_deleted_stack_is_found_by_its_id(alice: Person, board: Board) -> None:
-    """It leaves the list, but can be read, with `deletedAt`."""
+async def test_deleted_stack_can_be_read_by_its_id(alice: Person, board: Board) -> None:
+    """A deleted stack is not in the list, but can be read with `deletedAt`."""
     assert (await alice.http.delete(board.stack_path)).status_code == 200
     assert (await alice.http.get(f"{board.path}/stacks")).json() == []
     assert (await alice.http.get(board.stack_path)).json()["deletedAt"] > 0
 
 
-async def test_a_card_has_defaults(alice: Person, board: Board) -> None:
-    """Only the title is needed; `owner` is a person."""
+async def test_card_needs_only_a_title(alice: Person, board: Board) -> None:
+    """A new card needs only a title; `owner` is a user object."""
     card = await _card(alice, board, title="Alone")
     assert set(card) >= CARD_FIELDS
     assert (card["type"], card["order"], card["description"], card["duedate"]) == ("plain", 999, "", None)
     assert card["owner"]["uid"] == alice.user
 
 
-async def test_a_card_by_itself(alice: Person, board: Board) -> None:
-    """It comes with its attachments, and its ETag in the header and in the body."""
+async def test_single_card_has_attachments_and_etag(alice: Person, board: Board) -> None:
+    """A single card has its attachments, and its ETag in the header and in the body."""
     card = await _card(alice, board, description="**bold**", duedate="2027-01-31T18:00:00Z")
     answer = await alice.http.get(f"{board.stack_path}/cards/{card['id']}")
     whole = answer.json()
@@ -214,16 +214,16 @@ async def test_a_card_by_itself(alice: Person, board: Board) -> None:
     assert whole["ETag"]
 
 
-async def test_a_card_with_labels_is_there(alice: Person, board: Board) -> None:
-    """Labels at creation: 400 in Deck 1.16, 200 in 1.18, and the card exists either way. So they are assigned later."""
+async def test_card_with_labels_is_created_despite_the_error(alice: Person, board: Board) -> None:
+    """Labels at creation get 400 in Deck 1.16 and 200 in 1.18, but both create the card: labels are assigned later."""
     answer = await alice.http.post(f"{board.stack_path}/cards", json={"title": "Half", "labels": [board.label]})
     assert answer.status_code in {200, 400}
     (stack,) = (await alice.http.get(f"{board.path}/stacks")).json()
     assert [card["title"] for card in stack["cards"]] == ["Half"]
 
 
-async def test_an_update_clears_what_it_leaves_out(alice: Person, board: Board) -> None:
-    """Description, due date, order and `done` go unless they are sent; labels, people and the archive stay."""
+async def test_card_update_clears_omitted_fields(alice: Person, board: Board) -> None:
+    """An update without description, due date, order or `done` clears them; labels, users and archived state stay."""
     card = await _card(alice, board, description="text", duedate="2027-01-31", order=7)
     path = f"{board.stack_path}/cards/{card['id']}"
     await alice.http.put(f"{path}/assignLabel", json={"labelId": board.label})
@@ -234,8 +234,8 @@ async def test_an_update_clears_what_it_leaves_out(alice: Person, board: Board) 
     assert [label["id"] for label in cleared["labels"]] == [board.label]
 
 
-async def test_an_update_sends_back_what_it_read(alice: Person, board: Board) -> None:
-    """What is read can be sent again and stays the same."""
+async def test_read_card_can_be_sent_back(alice: Person, board: Board) -> None:
+    """A card can be sent as it was read, and stays the same."""
     card = await _card(alice, board, description="text", duedate="2027-01-31T18:00:00+01:00", order=7)
     path = f"{board.stack_path}/cards/{card['id']}"
     again = (await alice.http.put(path, json=_put(card) | {name: card[name] for name in KEPT})).json()
@@ -246,31 +246,31 @@ KEPT = ("title", "type", "order", "description", "duedate", "done")
 
 
 @pytest.mark.parametrize("field", ["title", "type", "owner"])
-async def test_an_update_needs(alice: Person, board: Board, field: str) -> None:
-    """Title, type and owner must be there."""
+async def test_card_update_requires_title_type_and_owner(alice: Person, board: Board, field: str) -> None:
+    """An update without title, type or owner is an error."""
     card = await _card(alice, board)
     body = {name: value for name, value in _put(card).items() if name != field}
     answer = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=body)
     assert answer.status_code >= 400
 
 
-async def test_the_owner_stays(alice: Person, bob: Person, board: Board) -> None:
-    """The `owner` that an update must have changes nothing."""
+async def test_card_update_does_not_change_the_owner(alice: Person, bob: Person, board: Board) -> None:
+    """The required `owner` of an update has no effect."""
     card = await _card(alice, board)
     changed = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=_put(card, owner=bob.user))
     assert (changed.status_code, changed.json()["owner"]["uid"]) == (200, alice.user)
 
 
-async def test_an_update_ignores_if_match(alice: Person, board: Board) -> None:
-    """Deck has ETags and does not look at them: whoever cares compares by themselves."""
+async def test_card_update_ignores_if_match(alice: Person, board: Board) -> None:
+    """Deck has ETags but ignores `If-Match`, so clients must compare them."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     answer = await alice.http.put(path, json=_put(card, title="new"), headers={"If-Match": '"other"'})
     assert (answer.status_code, answer.json()["title"]) == (200, "new")
 
 
-async def test_a_card_moves_to_the_stack_of_its_path(alice: Person, board: Board, other: Board) -> None:
-    """A PUT or reading under another board's path means the same card, and the PUT moves it there."""
+async def test_card_update_moves_it_to_the_stack_in_the_path(alice: Person, board: Board, other: Board) -> None:
+    """Another board's path finds the same card, and a PUT there moves the card."""
     card = await _card(alice, board)
     wrong = f"{other.stack_path}/cards/{card['id']}"
     assert (await alice.http.get(wrong)).json()["stackId"] == board.stack
@@ -278,16 +278,16 @@ async def test_a_card_moves_to_the_stack_of_its_path(alice: Person, board: Board
 
 
 @pytest.mark.parametrize("field", ["duedate", "done"])
-async def test_a_time_that_is_none_is_a_failure(alice: Person, board: Board, field: str) -> None:
-    """500, so times are checked before."""
+async def test_invalid_time_is_500(alice: Person, board: Board, field: str) -> None:
+    """An invalid time gets 500, so clients must check times first."""
     card = await _card(alice, board)
     answer = await alice.http.put(f"{board.stack_path}/cards/{card['id']}", json=_put(card, **{field: "soon"}))
     assert answer.status_code == 500
     assert answer.json()["message"].startswith("Internal server error")
 
 
-async def test_the_archive(alice: Person, board: Board) -> None:
-    """Archiving twice is fine by its own address, and a failure in an update; what is archived can't be moved."""
+async def test_archiving_and_unarchiving_cards(alice: Person, board: Board) -> None:
+    """The archive endpoint can be called twice, but not an update; archived cards cannot be moved."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     for _ in (1, 2):
@@ -302,8 +302,8 @@ async def test_the_archive(alice: Person, board: Board) -> None:
         assert (await alice.http.put(f"{path}/unarchive")).json()["archived"] is False
 
 
-async def test_an_archived_board_is_read_only(alice: Person, board: Board) -> None:
-    """Nothing can be made on it, and it says so."""
+async def test_archived_board_is_read_only(alice: Person, board: Board) -> None:
+    """Nothing can be created on an archived board, and the error says so."""
     await alice.http.put(board.path, json={"title": "Old", "color": "ff0000", "archived": True})
     refused = await alice.http.post(f"{board.stack_path}/cards", json={"title": "New"})
     message = "Operation not allowed. This board is archived."
@@ -311,8 +311,8 @@ async def test_an_archived_board_is_read_only(alice: Person, board: Board) -> No
     assert (await alice.http.get(board.path)).json()["archived"] is True
 
 
-async def test_moving(alice: Person, board: Board) -> None:
-    """`reorder` puts a card at a position of the stack in its path, not in its body, and the others make room."""
+async def test_reorder_moves_a_card(alice: Person, board: Board) -> None:
+    """`reorder` moves a card to a position in the stack of its path, not of its body, and shifts the others."""
     ids = [(await _card(alice, board, title=title))["id"] for title in "abcd"]
     stack = (await alice.http.post(f"{board.path}/stacks", json={"title": "Next", "order": 9})).json()["id"]
     path = f"{board.path}/stacks/{board.stack}/cards/{ids[0]}/reorder"
@@ -324,8 +324,8 @@ async def test_moving(alice: Person, board: Board) -> None:
     assert await _order(alice, board, stack) == [ids[0]]
 
 
-async def test_labels_on_cards(alice: Person, board: Board, other: Board) -> None:
-    """What is given twice is there twice, and taken at once; another board's label is refused, as a missing one is."""
+async def test_assigned_labels(alice: Person, board: Board, other: Board) -> None:
+    """A label assigned twice is there twice, and removed at once; a missing label or another board's is refused."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     steps = (("assignLabel", 1), ("assignLabel", 2), ("removeLabel", 0), ("removeLabel", 0))
@@ -339,8 +339,8 @@ async def test_labels_on_cards(alice: Person, board: Board, other: Board) -> Non
     assert _denied(await alice.http.put(f"{path}/assignLabel", json={"labelId": 999999999}))
 
 
-async def test_people_on_cards(alice: Person, bob: Person, board: Board) -> None:
-    """Only somebody on the board, and only once; ending what is not there is a 404."""
+async def test_assigned_users(alice: Person, bob: Person, board: Board) -> None:
+    """Only users with access to the board can be assigned, only once; removing a missing assignment gets 404."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     answers = [
@@ -357,8 +357,8 @@ async def test_people_on_cards(alice: Person, bob: Person, board: Board) -> None
     assert answers[2].json()["message"] == "The user is not part of the board"
 
 
-async def test_labels(alice: Person, board: Board, other: Board) -> None:
-    """A title is unique on its board; an update needs both fields; another board's path finds a label as well."""
+async def test_board_labels(alice: Person, board: Board, other: Board) -> None:
+    """Titles are unique on a board; an update needs both fields; a label is found under another board's path too."""
     new = (await alice.http.post(f"{board.path}/labels", json={"title": "Urgent", "color": "aa00aa"})).json()
     assert (new["title"], new["color"], new["boardId"]) == ("Urgent", "aa00aa", board.id)
     path = f"{board.path}/labels/{new['id']}"
@@ -374,8 +374,8 @@ async def test_labels(alice: Person, board: Board, other: Board) -> None:
     assert _denied(await alice.http.delete(path))
 
 
-async def test_deleting_a_card(alice: Person, board: Board) -> None:
-    """It is gone from its stack; by its id, 403 says that it is deleted."""
+async def test_deleted_card_is_403(alice: Person, board: Board) -> None:
+    """A deleted card is not in its stack; a read by id gets 403, which says that it is deleted."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     assert (await alice.http.delete(path)).json()["deletedAt"] > 0
@@ -416,16 +416,16 @@ def _denied(answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("field", ["duedate", "done"])
-async def test_an_offset_is_dropped(alice: Person, board: Board, field: str) -> None:
-    """A time is kept as if it were in UTC: so it has to be sent in UTC."""
+async def test_utc_offset_of_a_time_is_dropped(alice: Person, board: Board, field: str) -> None:
+    """Deck stores a time as if it were in UTC, so clients must send UTC."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     await alice.http.put(path, json=_put(card, **{field: "2027-01-31T18:00:00+01:00"}))
     assert (await alice.http.get(path)).json()[field] == "2027-01-31T18:00:00+00:00"
 
 
-async def test_a_start_date_and_a_color_go_with_a_change(alice: Person, board: Board) -> None:
-    """Deck 1.18 has them, and clears them as it clears the rest when a PUT leaves them out."""
+async def test_card_update_clears_start_date_and_color(alice: Person, board: Board) -> None:
+    """Deck 1.18 clears the start date and color, like other fields, if a PUT omits them."""
     card = await _card(alice, board)
     path = f"{board.stack_path}/cards/{card['id']}"
     newer = {"startdate": "2027-01-02T00:00:00+00:00", "color": "00ff00"}

@@ -1,4 +1,4 @@
-"""Conditions on ETags (RFC 9110 section 13.1.1), where sabre/dav, Nextcloud's WebDAV library, has its own reading."""
+"""ETag conditions (RFC 9110 section 13.1.1) as sabre/dav, Nextcloud's WebDAV library, evaluates them."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -65,8 +65,8 @@ async def kept(request: pytest.FixtureRequest, alice: Person, folder: str) -> As
 
 
 @pytest.mark.parametrize("condition", HOLD, ids=HOLD.values())
-async def test_conditions_that_hold(kept: Kept, condition: str) -> None:
-    """`*` alone is any ETag, and a list holds with one that is the present one: for PUT, then for DELETE."""
+async def test_conditions_that_are_met(kept: Kept, condition: str) -> None:
+    """A single `*` matches any ETag, and a list matches if it has the current ETag, for PUT and DELETE."""
     assert (await kept.put()).status_code == 201
     assert (await kept.put(If_Match=await kept.condition(condition))).status_code == 204
     deleted = await kept.http.delete(kept.path, headers={"If-Match": await kept.condition(condition)})
@@ -74,8 +74,8 @@ async def test_conditions_that_hold(kept: Kept, condition: str) -> None:
 
 
 @pytest.mark.parametrize("condition", FAIL, ids=FAIL.values())
-async def test_conditions_that_fail(kept: Kept, condition: str) -> None:
-    """`*` in quotes or in a list is an ETag that nothing has, and only the strong tag in its quotes is the same."""
+async def test_conditions_that_are_not_met(kept: Kept, condition: str) -> None:
+    """`*` in quotes or in a list matches nothing, and only the strong quoted ETag matches."""
     assert (await kept.put()).status_code == 201
     before = await kept.etag()
     headers = {"If-Match": await kept.condition(condition)}
@@ -85,8 +85,8 @@ async def test_conditions_that_fail(kept: Kept, condition: str) -> None:
 
 
 @pytest.mark.parametrize("condition", ["*", '"*"', '"old"'])
-async def test_nothing_has_no_etag(kept: Kept, condition: str) -> None:
-    """Where there is nothing, no condition on its ETag holds, and nothing is made."""
+async def test_missing_file_meets_no_etag_condition(kept: Kept, condition: str) -> None:
+    """A missing file meets no condition on its ETag, and nothing is created."""
     refused = await kept.put(If_Match=condition)
     assert (refused.status_code, exception(refused)) == (412, "PreconditionFailed")
     assert (await kept.http.get(kept.path)).status_code == 404

@@ -1,7 +1,7 @@
-"""Who gets nothing of Nextcloud: a realm user with the name of a local account, and one whose account is disabled.
+"""Realm users without access to Nextcloud: one with the name of a local account, and one with a disabled account.
 
-nextcloud/setup.sh closes local accounts to the realm (`soft_auto_provision=false`). Every Nextcloud has one: its
-administrator's, `admin`.
+nextcloud/setup.sh closes local accounts to the realm (`soft_auto_provision=false`). Every Nextcloud has at least one:
+its administrator's, `admin`.
 """
 
 import json
@@ -37,8 +37,10 @@ def namesake(keycloak: Keycloak) -> Iterator[Person]:
         yield person
 
 
-async def test_a_token_opens_nothing(anonymous: httpx.AsyncClient, keycloak: Keycloak, namesake: Person) -> None:
-    """Every API answers as to a token that it does not trust: the caller cannot tell the two apart."""
+async def test_token_with_a_local_accounts_name_is_refused(
+    anonymous: httpx.AsyncClient, keycloak: Keycloak, namesake: Person
+) -> None:
+    """Every API answers as to an untrusted token: the caller cannot tell the two apart."""
     headers = await _headers(keycloak, namesake)
     for path in (USER, SHARES, NOTES):
         answer = await anonymous.get(path, headers=headers)
@@ -50,10 +52,8 @@ async def test_a_token_opens_nothing(anonymous: httpx.AsyncClient, keycloak: Key
     assert (await anonymous.put(f"{FILES}captured.txt", headers=headers, content=b"x")).status_code == 401
 
 
-async def test_upper_and_lower_case_are_one_name(
-    anonymous: httpx.AsyncClient, chain: Chain, keycloak: Keycloak
-) -> None:
-    """An account made by `occ user:add` is closed to whoever has its name in other letters."""
+async def test_local_account_names_ignore_case(anonymous: httpx.AsyncClient, chain: Chain, keycloak: Keycloak) -> None:
+    """A realm user with another capitalization of the name of an `occ user:add` account has no access either."""
     if chain.config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to make an account in")
     name = f"Local-{secrets.token_hex(4)}"
@@ -66,8 +66,8 @@ async def test_upper_and_lower_case_are_one_name(
     assert answer.status_code == 401
 
 
-async def test_a_disabled_account_is_named(bob: Signed, chain: Chain) -> None:
-    """The 401 to somebody whose account is disabled says whose it is, which no other 401 does."""
+async def test_disabled_account_is_named_in_the_401(bob: Signed, chain: Chain) -> None:
+    """The 401 for a disabled account contains the account's id, which no other 401 does."""
     if chain.config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to disable an account in")
     _occ(chain, "user:disable", bob.user)
@@ -78,8 +78,8 @@ async def test_a_disabled_account_is_named(bob: Signed, chain: Chain) -> None:
     assert [(answer.status_code, answer.headers.get("x-user-id")) for answer in answers] == [(401, bob.user)] * 3
 
 
-async def test_a_browser_opens_nothing(nextcloud_url: str, chain: Chain, namesake: Person) -> None:
-    """The web login ends at a page that says there is a conflict, and without a session."""
+async def test_web_login_with_a_local_accounts_name_fails(nextcloud_url: str, chain: Chain, namesake: Person) -> None:
+    """The web login ends at a page about a conflict, without a session."""
     if chain.nextcloud.kind == "stand-in":
         pytest.skip("the stand-in has no web login")
     async with patient_client(base_url=nextcloud_url) as http:

@@ -1,6 +1,6 @@
-"""Notifications: github.com/nextcloud/notifications, docs/ocs-endpoint-v2.md, and what it leaves unsaid.
+"""Notifications: github.com/nextcloud/notifications, docs/ocs-endpoint-v2.md, and undocumented behavior.
 
-`POST …/v3/test/self` makes one for whoever sends it, also where they have no device; an administrator can send others.
+`POST …/v3/test/self` sends one to the caller, even without a device; an administrator can send them to other users.
 """
 
 from collections.abc import AsyncIterator
@@ -42,8 +42,8 @@ async def listed(person: Person) -> list[Row]:
     return rows
 
 
-async def test_what_a_notification_has(alice: Person, number: int) -> None:
-    """The id is a number, that of the object a text; the time has an offset. It is the same alone and in the list."""
+async def test_notification_fields(alice: Person, number: int) -> None:
+    """The id is a number, the object's id is text, the time has a UTC offset; single and listed ones agree."""
     answer = await alice.http.get(f"{NOTIFICATIONS}/{number}", params=JSON)
     row = answer.json()["ocs"]["data"]
     assert (row["notification_id"], row["app"], row["user"]) == (number, "admin_notifications", alice.user)
@@ -54,8 +54,8 @@ async def test_what_a_notification_has(alice: Person, number: int) -> None:
     assert row in await listed(alice)
 
 
-async def test_the_newest_comes_first(alice: Person, number: int) -> None:
-    """As in the list that people see."""
+async def test_list_starts_with_the_newest(alice: Person, number: int) -> None:
+    """The list has the same order as in Nextcloud's web interface."""
     second = await send(alice)
     try:
         assert [row["notification_id"] for row in await listed(alice)][:2] == [second, number]
@@ -63,8 +63,8 @@ async def test_the_newest_comes_first(alice: Person, number: int) -> None:
         await alice.http.delete(f"{NOTIFICATIONS}/{second}", params=JSON)
 
 
-async def test_a_list_has_25(alice: Person) -> None:
-    """Older ones are not in it, and come as others go."""
+async def test_list_has_at_most_25(alice: Person) -> None:
+    """The list omits older notifications until newer ones are deleted."""
     numbers = [await send(alice) for _ in range(26)]
     try:
         assert [row["notification_id"] for row in await listed(alice)] == numbers[:0:-1]
@@ -75,8 +75,8 @@ async def test_a_list_has_25(alice: Person) -> None:
             await alice.http.delete(f"{NOTIFICATIONS}/{number}", params=JSON)
 
 
-async def test_deleting_always_succeeds(alice: Person, number: int) -> None:
-    """200, also for what is not there; reading it is what tells."""
+async def test_delete_always_returns_200(alice: Person, number: int) -> None:
+    """DELETE gets 200 even for a missing notification; only a read shows whether it exists."""
     one = f"{NOTIFICATIONS}/{number}"
     for _ in range(2):
         answer = await alice.http.delete(one, params=JSON)
@@ -85,8 +85,8 @@ async def test_deleting_always_succeeds(alice: Person, number: int) -> None:
     assert number not in {row["notification_id"] for row in await listed(alice)}
 
 
-async def test_another_persons_is_not_there(alice: Person, bob: Person, number: int) -> None:
-    """Bob cannot read it, and deleting it says 200 and does nothing."""
+async def test_notification_of_another_user_is_404(alice: Person, bob: Person, number: int) -> None:
+    """Bob cannot read Alice's notification, and his DELETE gets 200 without an effect."""
     one = f"{NOTIFICATIONS}/{number}"
     assert (await bob.http.get(one, params=JSON)).status_code == 404
     assert (await bob.http.delete(one, params=JSON)).status_code == 200
@@ -94,12 +94,12 @@ async def test_another_persons_is_not_there(alice: Person, bob: Person, number: 
 
 
 @pytest.mark.parametrize("number", [0, -1, MISSING])
-async def test_what_is_not_there_is_not_found(alice: Person, number: int) -> None:
-    """404, whatever the number is."""
+async def test_missing_notification_is_404(alice: Person, number: int) -> None:
+    """A missing notification gets 404, whatever its id."""
     assert (await alice.http.get(f"{NOTIFICATIONS}/{number}", params=JSON)).status_code == 404
 
 
-async def test_strangers_get_nothing(anonymous: httpx.AsyncClient) -> None:
-    """401 without a token."""
+async def test_request_without_token_is_401(anonymous: httpx.AsyncClient) -> None:
+    """A request without a token gets 401."""
     answer = await anonymous.get(NOTIFICATIONS, params=JSON, headers={"OCS-APIRequest": "true"})
     assert answer.status_code == 401

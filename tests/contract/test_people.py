@@ -1,4 +1,4 @@
-"""User ids beyond ASCII, as user_oidc permits them: in headers, paths and addresses; and whom an answer names."""
+"""Non-ASCII user ids, as user_oidc permits them, in headers, paths and addresses; and the user id in responses."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -34,16 +34,16 @@ def _named(answer: httpx.Response) -> list[bytes]:
     return [value for name, value in answer.headers.raw if name.lower() == b"x-user-id"]
 
 
-async def test_answers_name_whom_they_are_for(alice: Person) -> None:
-    """OCS and the apps say in a header whose answer it is; WebDAV does so since 34, or says nothing."""
+async def test_responses_have_the_user_id_in_a_header(alice: Person) -> None:
+    """OCS and the apps return the user id in a header; WebDAV does so only since Nextcloud 34."""
     for path in (USER, NOTES):
         assert _named(await alice.http.get(path)) == [b"alice"]
     for path in ("files/alice/", "files/alice/not-there", "files/bob/", "calendars/bob/"):
         assert _named(await alice.http.request("PROPFIND", f"/remote.php/dav/{path}")) in ([], [b"alice"])
 
 
-async def test_nothing_is_shown_of_another_account(alice: Person, bob: Person) -> None:
-    """About another account WebDAV answers with an error or with nothing but the home itself, and never more."""
+async def test_webdav_of_another_account_reveals_nothing(alice: Person, bob: Person) -> None:
+    """For another account, WebDAV returns an error or nothing but the home folder."""
     home = f"/remote.php/dav/files/{bob.user}/"
     listed = await alice.http.request("PROPFIND", home, headers={"Depth": "1"})
     assert (listed.status_code, listed.content.count(b"<d:response>")) == (207, 1)
@@ -63,8 +63,10 @@ async def test_nothing_is_shown_of_another_account(alice: Person, bob: Person) -
     ],
     ids=["umlauts", "another script", "emoji", "spaces", "an address"],
 )
-async def test_any_user_id(anonymous: httpx.AsyncClient, keycloak: Keycloak, make: Callable[[str], str]) -> None:
-    """A user id stands in headers as it is, in UTF-8, and percent-encoded in paths, `Destination` and hrefs."""
+async def test_any_user_id_in_headers_and_paths(
+    anonymous: httpx.AsyncClient, keycloak: Keycloak, make: Callable[[str], str]
+) -> None:
+    """User ids are in UTF-8 in headers, and percent-encoded in paths, `Destination` and hrefs."""
     name = make(secrets.token_hex(4))
     async with _somebody(keycloak, anonymous, name) as http:
         assert _named(await http.get(USER)) == [name.encode()]
@@ -80,16 +82,18 @@ async def test_any_user_id(anonymous: httpx.AsyncClient, keycloak: Keycloak, mak
 
 
 @pytest.mark.parametrize("make", [lambda x: f"{x}+{x}", lambda x: f"{x}%2b"], ids=["a plus", "an escape"])
-async def test_who_finds_nobody(anonymous: httpx.AsyncClient, keycloak: Keycloak, make: Callable[[str], str]) -> None:
-    """For somebody whose own id has a `+` or an escape, the search for those to share with fails."""
+async def test_recipient_search_fails_for_some_user_ids(
+    anonymous: httpx.AsyncClient, keycloak: Keycloak, make: Callable[[str], str]
+) -> None:
+    """The recipient search fails for a user whose own id has a `+` or a percent escape."""
     async with _somebody(keycloak, anonymous, make(secrets.token_hex(4))) as http:
         params = {"format": "json", "search": "bob", "itemType": "file", "shareType": "0", "lookup": "false"}
         answer = await http.get("/ocs/v2.php/apps/files_sharing/api/v1/sharees", params=params)
         assert answer.status_code == 500
 
 
-async def test_a_plus_is_decoded_twice(anonymous: httpx.AsyncClient, keycloak: Keycloak, chain: Chain) -> None:
-    """Of a user id with `+` there are files under a path that is encoded twice, and no calendars and contacts."""
+async def test_plus_in_user_id_is_decoded_twice(anonymous: httpx.AsyncClient, keycloak: Keycloak, chain: Chain) -> None:
+    """With `+` in the user id, files need a path that is encoded twice, and calendars and contacts are missing."""
     if chain.nextcloud.kind == "stand-in":
         pytest.skip("the stand-in decodes a path once, as the specifications have it")
     name = f"bob+{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Finding files: what WebDAV SEARCH (RFC 5323) does in Nextcloud, and what it does not.
+"""File search: the parts of WebDAV SEARCH (RFC 5323) that Nextcloud supports.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/search.html
 """
@@ -99,13 +99,13 @@ FINDS: Final[Mapping[str, tuple[str, set[str]]]] = {
 
 
 @pytest.mark.parametrize(("where", "names"), FINDS.values(), ids=FINDS.keys())
-async def test_finds(alice: Person, filled: str, where: str, names: set[str]) -> None:
-    """Conditions in one `d:and`; `%` is any characters, and case does not matter."""
+async def test_search_conditions(alice: Person, filled: str, where: str, names: set[str]) -> None:
+    """A `d:and` combines conditions; `%` matches any characters, and case is ignored."""
     assert set(await found(alice, filled, f"<d:and>{where}</d:and>")) == names
 
 
-async def test_what_is_found_has_properties(alice: Person, filled: str) -> None:
-    """Those that were selected: with 200 those that there are, with 404 the rest."""
+async def test_results_have_the_selected_properties(alice: Person, filled: str) -> None:
+    """Results have the selected properties: existing ones with 200, missing ones with 404."""
     answer = await search(alice, filled, like("displayname", "sub dir"))
     (response,) = fromstring(answer.content).iterfind("{DAV:}response")
     propstats = {each.findtext("{DAV:}status"): each for each in response.iterfind("{DAV:}propstat")}
@@ -114,14 +114,14 @@ async def test_what_is_found_has_properties(alice: Person, filled: str) -> None:
     assert propstats["HTTP/1.1 404 Not Found"].find("{DAV:}prop/{DAV:}getcontentlength") is not None
 
 
-async def test_a_folder_with_a_space_is_searched(alice: Person, filled: str) -> None:
-    """The scope is not percent-encoded, unlike every other path in WebDAV: encoded, it is another folder's name."""
+async def test_search_scope_is_not_percent_encoded(alice: Person, filled: str) -> None:
+    """Unlike other WebDAV paths, the scope is not percent-encoded: encoded, it would name another folder."""
     assert await found(alice, f"{filled}/sub dir", ALL) == ["deep.txt"]
     assert (await search(alice, f"{filled}/sub%20dir", ALL)).status_code == 404
 
 
-async def test_pages_newest_first(alice: Person, filled: str) -> None:
-    """Rows can be counted and skipped, but the folder that is searched is a row as well, and then left out."""
+async def test_pages_are_ordered_and_count_the_scope(alice: Person, filled: str) -> None:
+    """Limit and offset work, but the searched folder counts as a row, which is then omitted."""
     files = "<d:and>" + modified("lt", "2024-01-01T00:00:00Z") + "</d:and>"
     newest_first = [*reversed(NAMES), "deep.txt"]
     pages = [await found(alice, filled, files, NEWEST_FIRST + limit(4, start)) for start in (0, 4, 8)]
@@ -130,16 +130,16 @@ async def test_pages_newest_first(alice: Person, filled: str) -> None:
 
 
 @pytest.mark.parametrize("where", [ALL, modified("gt", "2000-01-01T00:00:00Z")], ids=["all", "after a moment"])
-async def test_pages_of_all_are_short_by_one(alice: Person, filled: str, where: str) -> None:
-    """Where the folder meets the conditions, one page has a row less, and none repeats or misses what another has."""
+async def test_page_with_the_scope_is_one_row_shorter(alice: Person, filled: str, where: str) -> None:
+    """If the searched folder matches, one page has a row less; no page repeats or misses a result."""
     everything = {*NAMES, "sub dir", "deep.txt"}
     pages = [await found(alice, filled, where, NEWEST_FIRST + limit(3, start)) for start in range(0, 12, 3)]
     assert sorted(name for page in pages for name in page) == sorted(everything)
     assert sorted(len(page) for page in pages) == [0, 2, 3, 3]
 
 
-async def test_finds_favourites(alice: Person, filled: str) -> None:
-    """What has a star, whether file or folder."""
+async def test_search_finds_favorites(alice: Person, filled: str) -> None:
+    """The search finds favorite files and folders."""
     for name in ("beta.pdf", "sub dir"):
         body = (
             '<d:propertyupdate xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:set><d:prop>'
@@ -159,23 +159,23 @@ REFUSED: Final[Mapping[str, tuple[str, str, int]]] = {
 
 
 @pytest.mark.parametrize(("below", "where", "status"), REFUSED.values(), ids=REFUSED.keys())
-async def test_a_search_that_cannot_be(alice: Person, filled: str, below: str, where: str, status: int) -> None:
-    """A missing folder is a 404; whatever else is wrong, a 500."""
+async def test_invalid_search_is_404_or_500(alice: Person, filled: str, below: str, where: str, status: int) -> None:
+    """A missing folder gets 404; every other error gets 500."""
     assert (await search(alice, filled + below, where)).status_code == status
 
 
-async def test_a_file_as_scope_is_named(alice: Person, filled: str) -> None:
+async def test_file_as_scope_is_named_in_the_500(alice: Person, filled: str) -> None:
     """The 500 says that only directories can be searched."""
     assert "only supported on directories" in (await search(alice, f"{filled}/beta.pdf", ALL)).text
 
 
-async def test_others_files_are_not_searched(alice: Person, bob: Person, filled: str) -> None:
-    """Nobody finds anything below another's root."""
+async def test_files_of_other_users_are_not_searched(alice: Person, bob: Person, filled: str) -> None:
+    """A search below another user's root finds nothing."""
     assert (await search(bob, filled, ALL, user=alice.user)).status_code in {404, 500}
 
 
-async def test_a_name_is_compared_byte_by_byte(alice: Person, filled: str) -> None:
-    """A letter spelled as two characters (NFD) is not the one of one character (NFC): `d:or` asks for both."""
+async def test_search_does_not_normalize_unicode(alice: Person, filled: str) -> None:
+    """NFC and NFD spellings of a letter do not match each other, so clients combine both with `d:or`."""
     composed, decomposed = (like("displayname", f"%{normalize(form, 'größe')}%") for form in ("NFC", "NFD"))
     assert await found(alice, filled, composed) == ["größe & mehr.txt"]
     assert await found(alice, filled, decomposed) == []
@@ -183,8 +183,8 @@ async def test_a_name_is_compared_byte_by_byte(alice: Person, filled: str) -> No
     assert await found(alice, filled, either) == ["größe & mehr.txt"]
 
 
-async def test_a_file_is_found_by_its_id(alice: Person, filled: str) -> None:
-    """Wherever it is below the folder; the id is in the address of Nextcloud's web pages."""
+async def test_file_is_found_by_its_id(alice: Person, filled: str) -> None:
+    """The search finds a file anywhere below the folder by its id, which Nextcloud's web URLs contain."""
     properties = (
         '<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop><oc:fileid/></d:prop></d:propfind>'
     )

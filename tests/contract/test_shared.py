@@ -1,4 +1,4 @@
-"""What somebody shared, as the person sees it with whom it was shared: whose it is, and what its deletion does."""
+"""Shared files and collections from the recipient's side: their owner, and the effect of deleting them."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def shared(request: pytest.FixtureRequest, alice: Person, bob: Person) -> 
 
 
 async def test_owner_of_a_shared_collection(alice: Person, shared: tuple[str, str, str]) -> None:
-    """`owner` names bob, and alice for what is hers (RFC 3744 section 5.1)."""
+    """`owner` is bob for the shared collection, and alice for her own (RFC 3744 section 5.1)."""
     kind, _, name = shared
     answer = await alice.http.request(
         "PROPFIND", home(alice, kind), headers={"Depth": "1"}, content=dav.propfind(f"{dav.D}resourcetype", *dav.OWNER)
@@ -63,8 +63,10 @@ async def test_owner_of_a_shared_collection(alice: Person, shared: tuple[str, st
     assert set(owners.values()) == {None}
 
 
-async def test_deleting_a_shared_collection_leaves_it(alice: Person, bob: Person, shared: tuple[str, str, str]) -> None:
-    """Alice does not see it any more, and bob has it still."""
+async def test_deleting_a_shared_collection_only_unshares_it(
+    alice: Person, bob: Person, shared: tuple[str, str, str]
+) -> None:
+    """Alice no longer sees the collection, and bob keeps it."""
     kind, name, seen = shared
     deleted = await alice.http.delete(f"{home(alice, kind)}{seen}/")
     gone = await alice.http.request("PROPFIND", f"{home(alice, kind)}{seen}/", headers={"Depth": "0"})
@@ -72,8 +74,8 @@ async def test_deleting_a_shared_collection_leaves_it(alice: Person, bob: Person
     assert (deleted.status_code, gone.status_code, kept.status_code) == (204, 404, 207)
 
 
-async def test_deleting_a_shared_folder_leaves_it(alice: Person, bob: Person) -> None:
-    """Nextcloud marks the folder as the root of a mount that bob owns, and the file in it as inside of that mount."""
+async def test_deleting_a_shared_folder_only_unshares_it(alice: Person, bob: Person) -> None:
+    """The folder is the root of a mount that bob owns, its files are inside the mount, and bob keeps them."""
     name = f"shared-{uuid.uuid4().hex[:8]}"
     await bob.http.request("MKCOL", bob.path(name))
     await bob.http.put(bob.path(name, "a.txt"), content=b"x")

@@ -1,7 +1,7 @@
-"""Shares: what the OCS Share API answers.
+"""Shares: responses of the OCS Share API.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-share-api.html
-Nextcloud takes 20 new shares in ten minutes from one person: what these tests create is counted.
+Nextcloud allows 20 new shares in ten minutes per user, so these tests create only a few.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -60,13 +60,11 @@ MAIL: Final = "bob@example.org"
 
 
 @pytest.mark.parametrize("written", [MAIL, "BOB"])
-async def test_what_is_not_quite_an_id_is_shared_with_nobody(
-    alice: Person, bob: Person, file: str, written: str
-) -> None:
-    """A mail address, or an id in another case: bob sees nothing.
+async def test_inexact_recipient_id_shares_with_nobody(alice: Person, bob: Person, file: str, written: str) -> None:
+    """A share with a mail address, or with an id in another case, does not reach bob.
 
-    For an account of user_oidc it is refused; for a local one Nextcloud says that it has shared, and keeps what was
-    written. So recipients are looked up before: the search finds exactly the account that is meant.
+    Nextcloud refuses it for an account of user_oidc; for a local account it reports success and stores the recipient as
+    sent. So clients look up recipients first: the search finds exactly the intended account.
     """
     await knows_mail_address(bob)
     answer = await ask(alice, "POST", json={"path": file, "shareType": USER, "shareWith": written})
@@ -86,8 +84,8 @@ async def knows_mail_address(bob: Person) -> None:
 
 
 @pytest.mark.parametrize(("called", "kind"), [("nobody@example.org", USER), ("Nobody At All", USER), ("nobody", GROUP)])
-async def test_a_recipient_that_there_is_not_is_not_found(alice: Person, called: str, kind: int) -> None:
-    """The search for recipients finds nobody, and says so with 200."""
+async def test_unknown_recipient_is_not_found(alice: Person, called: str, kind: int) -> None:
+    """The recipient search returns an empty result with 200."""
     assert await found(alice, called, kind) == set()
 
 
@@ -98,8 +96,8 @@ async def found(person: Person, called: str, kind: int) -> set[str]:
     return {each["value"]["shareWith"] for each in exact["users" if kind == USER else "groups"]}
 
 
-async def test_a_share_with_a_person(alice: Person, bob: Person, file: str) -> None:
-    """It has an id, which is a string; both see it, each under a path of their own, and only one may change it."""
+async def test_share_with_a_user(alice: Person, bob: Person, file: str) -> None:
+    """The id is a string; both users see the share, each under their own path; only the owner may change it."""
     with_bob = {"path": file, "shareType": USER, "shareWith": bob.user, "permissions": 1}
     share = data(await ask(alice, "POST", json=with_bob))
     assert share["id"].isdecimal()
@@ -126,8 +124,8 @@ async def test_a_share_with_a_person(alice: Person, bob: Person, file: str) -> N
     assert (await ask(alice, "DELETE", one)).status_code == 404
 
 
-async def test_a_share_with_a_group(alice: Person, file: str) -> None:
-    """A group is named as a person is; what can't be done with a file falls out of the permissions."""
+async def test_share_with_a_group(alice: Person, file: str) -> None:
+    """A group is a recipient like a user; permissions that files cannot have are removed."""
     with_group = {"path": file, "shareType": GROUP, "shareWith": "admin", "permissions": 31}
     share = data(await ask(alice, "POST", json=with_group))
     assert (share["share_type"], share["share_with"], share["permissions"]) == (GROUP, "admin", 19)
@@ -135,8 +133,8 @@ async def test_a_share_with_a_group(alice: Person, file: str) -> None:
     assert refusal(refused)[0] == 400
 
 
-async def test_a_link(alice: Person, file: str) -> None:
-    """A link has an address; its password comes back as a hash in two places, and stays until it is taken away."""
+async def test_public_link(alice: Person, file: str) -> None:
+    """A link has a URL; its password is returned as a hash in two fields, and stays until it is removed."""
     asked = {"path": file, "shareType": LINK, "permissions": 1, "password": PASSWORD, "expireDate": NEXT_MONTH}
     share = data(await ask(alice, "POST", json=asked))
     assert share["url"].endswith(f"/s/{share['token']}")  # without index.php where the web server rewrites URLs
@@ -166,38 +164,40 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], int]]] = {
 
 
 @pytest.mark.parametrize(("asked", "status"), REFUSED.values(), ids=REFUSED.keys())
-async def test_what_cannot_be_shared(alice: Person, file: str, asked: dict[str, Any], status: int) -> None:
-    """Each refusal has a sentence for people; its status tells little: a day that is over is a 404."""
+async def test_invalid_share_is_refused_with_a_message(
+    alice: Person, file: str, asked: dict[str, Any], status: int
+) -> None:
+    """Each refusal has a readable message; the status is not specific: an expiration date in the past gets 404."""
     found, sentence = refusal(await ask(alice, "POST", json={"path": file} | asked))
     assert found == status
     assert sentence
 
 
-async def test_what_is_not_there(alice: Person) -> None:
-    """A share that is missing is a 404 with a sentence, and so is a file."""
+async def test_missing_share_or_file_is_404(alice: Person) -> None:
+    """A missing share or file gets 404 with a message."""
     for method, body in (("GET", None), ("PUT", {"permissions": 1}), ("DELETE", None)):
         assert refusal(await ask(alice, method, "/999999", json=body))[0] == 404
     assert refusal(await ask(alice, "GET", params={"path": "/none"}))[0] == 404
 
 
-async def test_nobody_shares_without_a_token(anonymous: httpx.AsyncClient) -> None:
-    """OCS refuses in words of its own."""
+async def test_sharing_requires_a_token(anonymous: httpx.AsyncClient) -> None:
+    """Without a token, OCS returns its own error message."""
     answer = await anonymous.get(SHARES, params={"format": "json"}, headers={"OCS-APIRequest": "true"})
     assert answer.status_code == 401
     assert answer.json()["ocs"]["meta"]["statuscode"] == 997
 
 
 @pytest.mark.parametrize("expire", ["tomorrow", "2027-01-01T10:00:00+05:00"])
-async def test_a_day_is_made_of_anything(alice: Person, file: str, expire: str) -> None:
-    """PHP reads it, and an instant can become the day before: so a client must check by itself."""
+async def test_expiration_date_is_parsed_leniently(alice: Person, file: str, expire: str) -> None:
+    """PHP parses the date, and a time can become the day before, so clients must check it."""
     made = data(await ask(alice, "POST", json={"path": file, "shareType": LINK, "expireDate": expire}))
     assert made["expiration"].endswith(("00:00:00", "23:59:59"))
 
 
-async def test_which_last_day_counts(alice: Person, file: str) -> None:
-    """Nextcloud 32 ends a share when its day begins, so today is over; 34 ends it when the day does.
+async def test_expiration_day_depends_on_the_version(alice: Person, file: str) -> None:
+    """Nextcloud 32 ends a share when its last day begins, so it refuses today; Nextcloud 34 ends it when the day ends.
 
-    The time in the answer tells the two apart.
+    The time in the response shows which of the two applies.
     """
     today = datetime.now(UTC).date()
     asked = {"path": file, "shareType": LINK, "permissions": 1}

@@ -1,4 +1,4 @@
-"""Tables: REST API v1 (github.com/nextcloud/tables), and what it does with values that a column can't hold."""
+"""Tables: REST API v1 (github.com/nextcloud/tables), and its treatment of values that do not fit the column."""
 
 import json
 import uuid
@@ -78,15 +78,15 @@ async def table(alice: Person) -> AsyncIterator[Table]:
     await alice.http.delete(f"{V1}/tables/{table.id}")
 
 
-async def test_the_list_has_the_table(alice: Person, table: Table) -> None:
-    """With its counts."""
+async def test_list_has_the_table_with_counts(alice: Person, table: Table) -> None:
+    """The list has the table with its numbers of rows and columns."""
     listed = {each["id"]: each for each in (await alice.http.get(f"{V1}/tables")).json()}
     assert (listed[table.id]["rowsCount"], listed[table.id]["columnsCount"]) == (0, len(KINDS))
     assert {"title", "emoji", "ownership", "isShared", "archived", "views"} <= listed[table.id].keys()
 
 
-async def test_the_scheme_has_the_columns(alice: Person, table: Table) -> None:
-    """Scheme and columns say the same; the options of a selection are a list, whatever they were sent as."""
+async def test_scheme_has_the_columns(alice: Person, table: Table) -> None:
+    """The scheme and the columns agree; selection options are always a list, however they were sent."""
     scheme = (await alice.http.get(f"{V1}/tables/{table.id}/scheme")).json()
     columns = (await alice.http.get(f"{V1}/tables/{table.id}/columns")).json()
     assert [column["id"] for column in scheme["columns"]] == [column["id"] for column in columns]
@@ -117,8 +117,8 @@ GOOD: dict[str, Any] = {
 }
 
 
-async def test_good_values_are_kept(table: Table) -> None:
-    """What a column can hold is read as it was written; the answer to writing does not say who wrote."""
+async def test_valid_values_are_stored_unchanged(table: Table) -> None:
+    """A valid value is read as it was written; the response to a write does not contain the author."""
     answer = await table.insert(**GOOD)
     assert answer.status_code == 200
     row = answer.json()
@@ -126,16 +126,16 @@ async def test_good_values_are_kept(table: Table) -> None:
     assert await table.values(row["id"]) == GOOD
 
 
-async def test_people_are_kept_with_their_names(alice: Person, table: Table) -> None:
-    """A user is an id and the type 0."""
+async def test_user_values_have_display_names(alice: Person, table: Table) -> None:
+    """A user value has an id and the type 0, and is returned with the display name."""
     row = (await table.insert(People=[{"id": alice.user, "type": 0}])).json()
     (person,) = (await table.values(row["id"]))["People"]
     assert (person["id"], person["type"]) == (alice.user, 0)
     assert person["displayName"]
 
 
-async def test_a_link_is_kept_as_json(table: Table) -> None:
-    """An address alone becomes a title and a value."""
+async def test_link_is_stored_as_json(table: Table) -> None:
+    """A bare URL is stored with a title and a value."""
     row = (await table.insert(Link="https://example.org")).json()
     link = json.loads((await table.values(row["id"]))["Link"])
     assert (link["title"], link["value"]) == ("https://example.org", "https://example.org")
@@ -162,8 +162,8 @@ async def test_a_link_is_kept_as_json(table: Table) -> None:
         ("Time", "10:11:12", None),
     ],
 )
-async def test_bad_values_are_lost_without_a_word(table: Table, title: str, value: Any, kept: Any) -> None:
-    """The answer is 200, and nothing, or something else, is stored: so a client must check by itself."""
+async def test_invalid_values_are_lost_without_an_error(table: Table, title: str, value: Any, kept: Any) -> None:
+    """The response is 200, but nothing or another value is stored, so clients must check."""
     answer = await table.insert(**{title: value})
     assert answer.status_code == 200
     assert (await table.values(answer.json()["id"])).get(title) in (kept if isinstance(kept, tuple) else (kept,))
@@ -178,40 +178,40 @@ async def test_bad_values_are_lost_without_a_word(table: Table, title: str, valu
         ({"Number": -1}, "less than minimum allowed value"),
     ],
 )
-async def test_some_values_are_refused(table: Table, values: dict[str, Any], complaint: str) -> None:
-    """400 with a sentence, for a new row and for a change."""
+async def test_some_invalid_values_are_400(table: Table, values: dict[str, Any], complaint: str) -> None:
+    """A new row or a change with such a value gets 400 with a message."""
     row = (await table.insert()).json()["id"]
     for answer in (await table.insert(**values), await table.update(row, **values)):
         assert answer.status_code == 400
         assert complaint in answer.json()["message"]
 
 
-async def test_a_mandatory_column_must_be_there(alice: Person, table: Table) -> None:
-    """A new row without it is 400; a change need not name it."""
+async def test_mandatory_column_is_required_in_new_rows(alice: Person, table: Table) -> None:
+    """A new row without the column gets 400; a change can omit the column."""
     answer = await alice.http.post(f"{V1}/tables/{table.id}/rows", json={"data": {}})
     assert answer.status_code == 400
     row = (await table.insert()).json()["id"]
     assert (await table.update(row, Text="y")).status_code == 200
 
 
-async def test_a_change_keeps_other_values(table: Table) -> None:
-    """PUT writes the columns that it names; null empties one."""
+async def test_update_keeps_other_values(table: Table) -> None:
+    """PUT writes only the given columns; null clears one."""
     row = (await table.insert(**GOOD)).json()["id"]
     answer = await table.update(row, Whole=8, Text=None)
     assert answer.status_code == 200
     assert await table.values(row) == GOOD | {"Whole": 8, "Text": None}
 
 
-async def test_rows_come_in_parts(alice: Person, table: Table) -> None:
-    """By id, with `limit` and `offset`; none after the last."""
+async def test_rows_are_paged(alice: Person, table: Table) -> None:
+    """Rows are ordered by id, with `limit` and `offset`; there are none after the last one."""
     ids = [(await table.insert()).json()["id"] for _ in range(3)]
     for params, expected in (({}, ids), ({"limit": 2, "offset": 1}, ids[1:]), ({"limit": 2, "offset": 3}, [])):
         rows = (await alice.http.get(f"{V1}/tables/{table.id}/rows", params=params)).json()
         assert [row["id"] for row in rows] == expected
 
 
-async def test_a_row_is_deleted_for_good(alice: Person, table: Table) -> None:
-    """DELETE gives the row; after that it is 404 to read, and 500 to change or delete."""
+async def test_deleted_row_is_gone(alice: Person, table: Table) -> None:
+    """DELETE returns the row; a later read gets 404, and a change or deletion gets 500."""
     row = (await table.insert(Text="gone")).json()["id"]
     deleted = await alice.http.delete(f"{V1}/rows/{row}")
     assert deleted.status_code == 200
@@ -225,8 +225,8 @@ async def test_a_row_is_deleted_for_good(alice: Person, table: Table) -> None:
 METHODS = ("GET", "PUT", "DELETE")
 
 
-async def test_a_missing_table(alice: Person) -> None:
-    """404, but 403 for its columns."""
+async def test_missing_table_is_404(alice: Person) -> None:
+    """A missing table gets 404, but its columns get 403."""
     missing = f"{V1}/tables/999999999"
     assert (await alice.http.get(f"{missing}/columns")).status_code == 403
     assert (await alice.http.get(f"{missing}/scheme")).status_code == 404
@@ -234,14 +234,14 @@ async def test_a_missing_table(alice: Person) -> None:
     assert (await alice.http.post(f"{missing}/rows", json={"data": {}})).status_code == 404
 
 
-async def test_an_unknown_column(alice: Person, table: Table) -> None:
-    """500: so a client must know the columns."""
+async def test_unknown_column_is_500(alice: Person, table: Table) -> None:
+    """An unknown column gets 500, so clients must know the columns."""
     body = {"data": {"999999999": "x"}}
     assert (await alice.http.post(f"{V1}/tables/{table.id}/rows", json=body)).status_code == 500
 
 
-async def test_a_table_is_ones_own(alice: Person, bob: Person, table: Table) -> None:
-    """Who it is not shared with can't see that it is there."""
+async def test_tables_of_other_users_are_not_accessible(alice: Person, bob: Person, table: Table) -> None:
+    """A user without a share cannot tell that the table exists."""
     assert table.id not in [each["id"] for each in (await bob.http.get(f"{V1}/tables")).json()]
     assert alice.user != bob.user
 
@@ -257,8 +257,8 @@ async def test_a_table_is_ones_own(alice: Person, bob: Person, table: Table) -> 
         ("see https://example.org/a b", "https://example.org/a"),
     ],
 )
-async def test_a_bare_address_is_kept_in_part(table: Table, sent: str, kept: str | None) -> None:
-    """What a pattern knows of it, or nothing, with 200: so a client must send title and value."""
+async def test_bare_url_is_stored_partially(table: Table, sent: str, kept: str | None) -> None:
+    """Only the part that a pattern matches, or nothing, is stored, with 200: clients must send title and value."""
     row = (await table.insert(Link=sent)).json()
     link = (await table.values(row["id"])).get("Link")
     assert (json.loads(link)["value"] if link else None) == kept
@@ -267,8 +267,8 @@ async def test_a_bare_address_is_kept_in_part(table: Table, sent: str, kept: str
     assert (await table.values(row["id"]))["Link"] == whole
 
 
-async def test_a_link_that_looks_like_an_export(table: Table) -> None:
-    """`… (http…)` within a link is taken for the form of exports, unless the parenthesis is escaped."""
+async def test_link_with_a_url_in_parentheses(table: Table) -> None:
+    """Tables takes `… (http…)` in a link for its export format, unless the parenthesis is escaped."""
     link = {"title": "a (http://b)", "value": "https://example.org"}
     row = (await table.insert(Link=json.dumps(link))).json()
     assert json.loads((await table.values(row["id"]))["Link"]) != link
@@ -276,14 +276,14 @@ async def test_a_link_that_looks_like_an_export(table: Table) -> None:
     assert json.loads((await table.values(row["id"]))["Link"]) == link
 
 
-async def test_a_link_of_a_provider(table: Table) -> None:
-    """A provider that the column does not allow costs the whole link."""
+async def test_link_of_a_disallowed_provider_is_dropped(table: Table) -> None:
+    """A link with a provider that the column does not allow is not stored."""
     row = (await table.insert(Link=json.dumps({"title": "a", "value": "https://x.org", "providerId": "url"}))).json()
     assert (await table.values(row["id"])).get("Link") is None
 
 
-async def test_a_link_of_another_protocol(table: Table) -> None:
-    """400 with a sentence, where title and value are sent."""
+async def test_link_with_another_protocol_is_400(table: Table) -> None:
+    """A link with title and value and another protocol gets 400 with a message."""
     answer = await table.insert(Link=json.dumps({"title": "a", "value": "ftp://example.org"}))
     assert answer.status_code == 400
     assert "Only http and https are allowed" in answer.json()["message"]

@@ -1,4 +1,4 @@
-"""The trash: what is deleted, and how it comes back.
+"""The trash: deletion and restoration of files.
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/trashbin.html
 """
@@ -65,8 +65,8 @@ async def restore(person: Person, href: str) -> httpx.Response:
     return await person.http.request("MOVE", href.rstrip("/"), headers={"Destination": destination})
 
 
-async def test_a_file_goes_and_comes_back(alice: Person, folder: str) -> None:
-    """In the trash it is known by its name and the second it went in; then it is where it was, with its content."""
+async def test_deleted_file_can_be_restored(alice: Person, folder: str) -> None:
+    """The trash identifies a file by name and deletion second; a restored file has its former place and content."""
     await alice.http.put(alice.path(folder, "größe & 1.txt"), content=b"keep")
     item = await delete(alice, folder, "größe & 1.txt")
     assert unquote(item.href).endswith(f"/größe & 1.txt.d{item.time}")
@@ -77,8 +77,8 @@ async def test_a_file_goes_and_comes_back(alice: Person, folder: str) -> None:
     assert (await restore(alice, item.href)).status_code == 404
 
 
-async def test_a_folder_comes_back_with_all_it_held(alice: Person, folder: str) -> None:
-    """It is one thing in the trash."""
+async def test_deleted_folder_is_restored_with_its_content(alice: Person, folder: str) -> None:
+    """A folder is a single item in the trash."""
     await alice.http.request("MKCOL", alice.path(folder, "sub"))
     await alice.http.put(alice.path(folder, "sub", "a.txt"), content=b"keep")
     item = await delete(alice, folder, "sub")
@@ -87,8 +87,8 @@ async def test_a_folder_comes_back_with_all_it_held(alice: Person, folder: str) 
     assert (await alice.http.get(alice.path(folder, "sub", "a.txt"))).content == b"keep"
 
 
-async def test_what_comes_back_overwrites_nothing(alice: Person, folder: str) -> None:
-    """With the name taken, it gets another."""
+async def test_restore_overwrites_nothing(alice: Person, folder: str) -> None:
+    """If the name is taken, the restored file gets another name."""
     await alice.http.put(alice.path(folder, "a.txt"), content=b"old")
     item = await delete(alice, folder, "a.txt")
     await alice.http.put(alice.path(folder, "a.txt"), content=b"new")
@@ -97,8 +97,8 @@ async def test_what_comes_back_overwrites_nothing(alice: Person, folder: str) ->
     assert (await alice.http.get(alice.path(folder, "a (restored).txt"))).content == b"old"
 
 
-async def test_without_its_folder_it_comes_to_the_root(alice: Person, folder: str) -> None:
-    """No folder is made for it."""
+async def test_restore_without_parent_folder_goes_to_the_root(alice: Person, folder: str) -> None:
+    """Nextcloud does not recreate a missing parent folder."""
     name = f"{folder}.txt"
     await alice.http.request("MKCOL", alice.path(folder, "sub"))
     await alice.http.put(alice.path(folder, "sub", name), content=b"keep")
@@ -110,8 +110,8 @@ async def test_without_its_folder_it_comes_to_the_root(alice: Person, folder: st
 
 
 @pytest.mark.parametrize("method", ["MOVE", "COPY"])
-async def test_what_is_replaced_is_in_the_trash(alice: Person, folder: str, method: str) -> None:
-    """A file in whose place another is moved or copied is not lost."""
+async def test_replaced_file_is_in_the_trash(alice: Person, folder: str, method: str) -> None:
+    """A file that a move or copy replaces is in the trash."""
     for name, content in (("a.txt", b"new"), ("b.txt", b"old")):
         await alice.http.put(alice.path(folder, name), content=content)
     headers = {"Destination": alice.address(folder, "b.txt"), "Overwrite": "T"}
@@ -122,8 +122,8 @@ async def test_what_is_replaced_is_in_the_trash(alice: Person, folder: str, meth
     assert (await alice.http.get(alice.path(folder, "b (restored).txt"))).content == b"old"
 
 
-async def test_the_trash_is_the_owners(alice: Person, bob: Person, folder: str) -> None:
-    """Nobody finds, or gets back, what another deleted."""
+async def test_trash_of_other_users_is_not_accessible(alice: Person, bob: Person, folder: str) -> None:
+    """A user can neither list nor restore what another user deleted."""
     await alice.http.put(alice.path(folder, "a.txt"), content=b"private")
     item = await delete(alice, folder, "a.txt")
     assert item.location not in [each.location for each in await trash_of(bob)]

@@ -49,8 +49,8 @@ async def upload(alice: Person, folder: str) -> AsyncIterator[Upload]:
     await alice.http.delete(upload.path)
 
 
-async def test_parts_become_a_file(upload: Upload) -> None:
-    """Small ones too, in the order of their numbers and not of their coming; one that is sent again is replaced."""
+async def test_parts_are_assembled_by_number(upload: Upload) -> None:
+    """Parts may be small; they are ordered by number, not by arrival; a part that is sent again is replaced."""
     assert (await upload.put(2, b"two")).status_code == 201
     assert (await upload.put(1, b"ONE")).status_code == 201
     assert (await upload.put(1, b"one")).status_code == 204
@@ -61,8 +61,8 @@ async def test_parts_become_a_file(upload: Upload) -> None:
     assert not await upload.is_there()
 
 
-async def test_a_missing_part_is_noticed_by_the_length_alone(upload: Upload) -> None:
-    """Without `OC-Total-Length` Nextcloud would make a file of what is there; with it, all stays as it is."""
+async def test_missing_part_needs_oc_total_length(upload: Upload) -> None:
+    """Without `OC-Total-Length`, Nextcloud would assemble an incomplete file; with it, nothing changes."""
     await upload.put(1, b"one")
     await upload.put(3, b"three")
     assert (await upload.assemble(Overwrite="F", OC_Total_Length="11")).status_code == 400
@@ -72,8 +72,8 @@ async def test_a_missing_part_is_noticed_by_the_length_alone(upload: Upload) -> 
     assert (await upload.alice.http.get(upload.file)).content == b"onetwothree"
 
 
-async def test_a_taken_name_is_kept(upload: Upload) -> None:
-    """`Overwrite: F` is a 412 if there is a file of that name, and the parts stay."""
+async def test_overwrite_f_keeps_an_existing_file(upload: Upload) -> None:
+    """`Overwrite: F` gets 412 if the file exists, and the parts stay."""
     await upload.alice.http.put(upload.file, content=b"old")
     await upload.put(1, b"new")
     refused = await upload.assemble(Overwrite="F")
@@ -82,8 +82,8 @@ async def test_a_taken_name_is_kept(upload: Upload) -> None:
     assert await upload.is_there()
 
 
-async def test_a_file_is_replaced_by_its_etag(upload: Upload) -> None:
-    """The `If` of RFC 4918 10.4, which names the destination: `If-Match` would be about the parts."""
+async def test_if_header_replaces_a_file_by_its_etag(upload: Upload) -> None:
+    """`If` (RFC 4918 section 10.4) names the destination; `If-Match` would apply to the parts."""
     old = (await upload.alice.http.put(upload.file, content=b"old")).headers["oc-etag"]
     await upload.put(1, b"new")
     address = upload.destination["Destination"]
@@ -93,16 +93,16 @@ async def test_a_file_is_replaced_by_its_etag(upload: Upload) -> None:
     assert (await upload.alice.http.get(upload.file)).content == b"new"
 
 
-async def test_a_part_needs_the_folder(alice: Person, folder: str) -> None:
-    """An upload can be opened for a file in a missing folder, and takes no parts: 404."""
+async def test_part_needs_the_destination_folder(alice: Person, folder: str) -> None:
+    """An upload can be opened for a file in a missing folder, but each part gets 404."""
     upload = Upload(alice, folder, "none", "a.bin")
     assert (await upload.begin()).status_code == 201
     assert (await upload.put(1, b"one")).status_code == 404
     assert (await alice.http.delete(upload.path)).status_code == 204
 
 
-async def test_a_part_needs_its_upload(alice: Person, folder: str) -> None:
-    """404 for a part of an upload that nobody opened; 405 for opening one twice."""
+async def test_part_needs_an_open_upload(alice: Person, folder: str) -> None:
+    """A part of an unknown upload gets 404; opening an upload twice gets 405."""
     upload = Upload(alice, folder, "a.bin")
     assert (await upload.put(1, b"one")).status_code == 404
     assert (await upload.begin()).status_code == 201
@@ -122,8 +122,8 @@ async def test_a_part_needs_its_upload(alice: Person, folder: str) -> None:
         pytest.param('(["old)(Not<x>"])', 412, id="without a bracket, a part of the ETag"),
     ],
 )
-async def test_a_bracket_ends_an_etag_even_between_quotes(upload: Upload, conditions: str, status: int) -> None:
-    """Nextcloud reads `If` up to the first `]` (RFC 4918 section 10.4): what a caller names must not contain one."""
+async def test_bracket_in_a_quoted_etag_ends_the_condition(upload: Upload, conditions: str, status: int) -> None:
+    """Nextcloud reads `If` up to the first `]` (RFC 4918 section 10.4), so a caller's ETag must not contain one."""
     await upload.alice.http.put(upload.file, content=b"old")
     etag = (await properties(upload.alice.http, upload.file))["d:getetag"]
     await upload.put(1, b"new")

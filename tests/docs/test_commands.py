@@ -1,7 +1,7 @@
-"""The commands in the docs do what the pages say: each fenced `sh` block is run here, or stands below with a reason.
+"""The commands in the docs work: each fenced `sh` block runs here, or is listed below with a reason.
 
 The second word of a block's opening line says where it runs: `demo` on the running chain, `keycloak` on a Keycloak
-without our realm, signed in to by `kcadm.sh`. The blocks of a page run in order, in one shell.
+without our realm, with `kcadm.sh` signed in. The blocks of a page run in order, in one shell.
 """
 
 import os
@@ -76,29 +76,29 @@ def run_page(page: Path, where: str, folder: Path, addresses: Mapping[str, str],
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "")], ids=name)
-def test_what_is_not_run_has_a_reason(page: Path) -> None:
-    """A block that says of no place to run in is one of those that can't be run here."""
+def test_skipped_blocks_have_a_reason(page: Path) -> None:
+    """Each block without a place to run is in the list of blocks that cannot run here."""
     for commands in blocks(page, ""):
         assert any(part in commands for part in NOT_RUN), commands
 
 
 @pytest.mark.parametrize("part", NOT_RUN)
-def test_no_reason_without_a_block(part: str) -> None:
-    """What is excused is still there."""
+def test_every_reason_belongs_to_a_block(part: str) -> None:
+    """Each block in the list of exceptions still exists."""
     assert any(part in commands for page in PAGES for commands in blocks(page, ""))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_place_is_known(page: Path) -> None:
-    """No block is passed over because its place is misspelt."""
+    """A misspelled place does not skip a block."""
     tags = {tag for _, tag, _ in _BLOCK.findall(page.read_text(encoding="utf-8"))}
     assert tags <= {"", "demo", "keycloak"}
     assert page.read_text(encoding="utf-8").count("```sh") == len(_BLOCK.findall(page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("page", pages_with("demo"), ids=name)
-def test_on_the_demo(page: Path, chain: Chain, tmp_path: Path) -> None:
-    """What a page does with the running demo works."""
+def test_commands_work_on_the_demo(page: Path, chain: Chain, tmp_path: Path) -> None:
+    """The commands of each page work on the running demo."""
     addresses = {
         "http://localhost:8000": chain.config.exchange_url.removesuffix("/mcp"),
         "http://localhost:8001": chain.config.pass_through_url.removesuffix("/mcp"),
@@ -127,8 +127,10 @@ def shell(bare_keycloak: Keycloak, config: Config, tmp_path_factory: pytest.Temp
     return kcadm_environment(bare_keycloak, config.cache, tmp_path_factory.mktemp("home"))
 
 
-def test_on_a_keycloak(bare_keycloak: Keycloak, shell: Mapping[str, str], tmp_path: Path) -> None:
-    """The pages' commands bring the realm into a Keycloak that somebody has, and change its keys and secrets."""
+def test_commands_work_on_an_existing_keycloak(
+    bare_keycloak: Keycloak, shell: Mapping[str, str], tmp_path: Path
+) -> None:
+    """The commands of each page import the realm into an existing Keycloak, and change its keys and secrets."""
     missing = [program for program in ("perl", "jq", "openssl") if shutil.which(program) is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} not installed, which the pages' reader needs")

@@ -1,1 +1,1 @@
-"""The doctor, on real parts that are broken in one way each."""
+"""Tests of the doctor on real parts with one fault each."""

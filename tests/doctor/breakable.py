@@ -1,4 +1,4 @@
-"""A chain that can be broken: a server between fronts, each of them a proxy that passes on or meddles."""
+"""A chain for fault injection: the server, Keycloak and Nextcloud, each behind a proxy that can change responses."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager

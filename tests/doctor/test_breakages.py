@@ -1,7 +1,7 @@
-"""Each way to break the chain has one diagnosis: the first complaint is of the right step, with its cause and its cure.
+"""Each fault of the chain has one diagnosis: the first failed step is the right one, with cause and fix.
 
-A server stands between fronts for the real Keycloak, the real Nextcloud and itself. Settings are changed for the doctor
-alone; what is changed in Keycloak is put back.
+The server, the real Keycloak and the real Nextcloud are behind proxies. Settings are changed only for the doctor, and
+changes in Keycloak are reverted.
 """
 
 import asyncio
@@ -799,8 +799,8 @@ BREAKAGES: Final[Mapping[str, Case]] = {
 
 
 @pytest.mark.parametrize("case", BREAKAGES.values(), ids=BREAKAGES.keys())
-async def test_diagnosis(target: BreakableChain, case: Case) -> None:
-    """The first complaint names the step, the cause, and what fixes it; and all is as before afterwards."""
+async def test_first_failed_step_has_cause_and_fix(target: BreakableChain, case: Case) -> None:
+    """The first failed step has the right name, cause and fix, and the chain is unchanged afterwards."""
     async with case.broken(target) as environ:
         token = await target.token(case.scope) if case.scope else None
         credentials = (target.chain.keycloak.admin_user, target.chain.keycloak.admin_password) if case.admin else None
@@ -814,15 +814,15 @@ async def test_diagnosis(target: BreakableChain, case: Case) -> None:
     assert case.fix.format(**names) in found[0].fix
 
 
-async def test_a_key_in_order(target: BreakableChain) -> None:
-    """A server that signs is told that all is well once Keycloak has the public half of its key."""
+async def test_signing_key_known_to_keycloak_passes(target: BreakableChain) -> None:
+    """A server that signs its assertions passes when Keycloak has the public key."""
     async with signing(registered=KEY)(target) as environ:
         report = await target.examined(environ, Options())
     assert complaints(report) == []
 
 
-async def test_the_unbroken_chain_has_no_problems(target: BreakableChain) -> None:
-    """Nothing is left of the breakages, and without one there is nothing to complain of."""
+async def test_healthy_chain_has_no_problems(target: BreakableChain) -> None:
+    """No fault of an earlier test remains, and the doctor reports no problem."""
     credentials = (target.chain.keycloak.admin_user, target.chain.keycloak.admin_password)
     report = await target.examined({}, Options(token=await target.token(), admin=credentials))
     assert complaints(report) == []

@@ -1,6 +1,6 @@
-"""The policies for metadata documents, at a Keycloak that has the feature `cimd` and the shipped `cimd.json`.
+"""The policies for metadata documents, at a Keycloak with the feature `cimd` and the shipped `cimd.json`.
 
-What each fault does to a client is seen as well: the doctor's sentences are about that.
+The tests also show the effect of each fault on clients, which the doctor's messages describe.
 """
 
 import json
@@ -107,8 +107,10 @@ FAULTS: Final[Mapping[str, tuple[Callable[[Lists], None], Outcome, str, str]]] =
 
 
 @pytest.mark.parametrize(("change", "outcome", "cause", "fix"), FAULTS.values(), ids=FAULTS.keys())
-async def test_fault(featured: Chain, change: Callable[[Lists], None], outcome: Outcome, cause: str, fix: str) -> None:
-    """What is wrong is found, once, with what fixes it."""
+async def test_fault_is_reported_once_with_its_fix(
+    featured: Chain, change: Callable[[Lists], None], outcome: Outcome, cause: str, fix: str
+) -> None:
+    """The fault is reported once, with its fix."""
     with changed(featured.keycloak, change):
         finding = await found(featured)
     (problem,) = finding.problems
@@ -126,15 +128,15 @@ async def test_fault(featured: Chain, change: Callable[[Lists], None], outcome: 
         ),
     ],
 )
-async def test_in_order(featured: Chain, change: Callable[[Lists], None]) -> None:
-    """Nothing is said against `cimd.json`, nor against plain HTTP that does not leave the machine."""
+async def test_shipped_policies_pass(featured: Chain, change: Callable[[Lists], None]) -> None:
+    """The doctor accepts `cimd.json`, and plain HTTP on this machine."""
     with changed(featured.keycloak, change):
         finding = await found(featured)
     assert (finding.outcome, finding.problems) == (Outcome.OK, ())
 
 
-async def test_without_the_feature(chain: Chain) -> None:
-    """Where documents are not offered there is nothing to judge."""
+async def test_policies_are_not_checked_without_the_feature(chain: Chain) -> None:
+    """A Keycloak without the feature has nothing to check."""
     assert await found(chain) == Finding("not offered")
 
 
@@ -145,18 +147,18 @@ async def test_without_the_feature(chain: Chain) -> None:
         pytest.param(profile(allow_permitted_domains=[]), "domain not allowed", id="no hosts"),
     ],
 )
-async def test_what_is_warned_of_keeps_clients_out(
+async def test_faults_with_a_warning_block_document_clients(
     featured: Chain, documents: Documents, change: Callable[[Lists], None], message: str
 ) -> None:
-    """Where no policy takes documents, or no host is listed, a client that brings one can't sign anybody in."""
+    """Without a policy that accepts documents, or without a listed host, such clients cannot sign users in."""
     url = documents.publish(CLAUDE_CODE)
     with changed(featured.keycloak, change), pytest.raises(BrowserError, match=message):
         await sign_in(featured.keycloak, url, SCOPE)
     assert "code" in await sign_in(featured.keycloak, url, SCOPE)
 
 
-async def test_what_fails_opens_nextcloud(featured: Chain, documents: Documents) -> None:
-    """Without the policy a document that claims the scope `nextcloud` gets a code for it."""
+async def test_faults_with_a_failure_give_access_to_nextcloud(featured: Chain, documents: Documents) -> None:
+    """Without the policy, a document with the scope `nextcloud` gets a code for it."""
     asked = f"nextcloud {SCOPE}"
     greedy = documents.publish(CLAUDE_CODE | {"scope": asked})
     with changed(featured.keycloak, without("nobody-asks-for-nextcloud")):

@@ -1,4 +1,4 @@
-"""What the doctor says to run against drift is run as it stands, by Keycloak's own kcadm.sh; then there is no drift."""
+"""The doctor's commands against drift, run unchanged with Keycloak's own kcadm.sh, remove the drift."""
 
 import json
 import os
@@ -191,7 +191,7 @@ def kcadm(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 @pytest.mark.parametrize(("drift", "number"), DRIFTS.values(), ids=DRIFTS.keys())
 async def test_fixes_remove_drift(drifting: Chain, kcadm: dict[str, str], drift: Drift, number: int) -> None:
-    """Drift is reported, and gone once its commands have been run, from the first to the last."""
+    """The doctor reports drift, and no longer does after its commands have run in order."""
     drift(drifting.keycloak.admin())
     problems = await drifted(drifting)
     assert len(problems) == number, problems

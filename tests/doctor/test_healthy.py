@@ -1,4 +1,4 @@
-"""A deployment in order is said to be so, in both modes, by the installed command; and what it shows is no secret."""
+"""The installed command reports a healthy deployment as such in both modes, and prints no secret."""
 
 import json
 import os
@@ -39,8 +39,8 @@ async def doctor(environ: Mapping[str, str], *options: str, token: str) -> subpr
 
 
 @pytest.mark.parametrize("mode", ["exchange", "pass-through"])
-async def test_no_complaint(chain: Chain, mode: str) -> None:
-    """Every step that can be judged is in order: all of them, but for user_oidc's where there is no occ."""
+async def test_healthy_deployment_passes_every_step(chain: Chain, mode: str) -> None:
+    """Every step passes that can be checked: all but user_oidc's if there is no occ."""
     tokens = await sign_in(chain.keycloak, **ALICE, scope=f"nextcloud-mcp:{mode} files:read notes:read")
     token = str(tokens["access_token"])
     occ = ["--occ", chain.config.nextcloud_occ] if chain.config.nextcloud_occ else []
@@ -89,15 +89,15 @@ async def drift_as(chain: Chain, admin: dict[str, str]) -> list[dict[str, Any]]:
     return [step for step in json.loads(done.stdout)["steps"] if step["code"].startswith("drift.")]
 
 
-async def test_who_may_only_read_is_enough(chain: Chain) -> None:
-    """The realm is compared whole by an administrator with the roles `view-realm` and `view-clients` of that realm."""
+async def test_read_only_administrator_can_check_drift(chain: Chain) -> None:
+    """The roles `view-realm` and `view-clients` are enough to compare the whole realm."""
     with administrator(chain) as reader:
         steps = await drift_as(chain, reader)
     assert {step["outcome"] for step in steps} == {"ok"}, steps
 
 
-async def test_who_has_a_second_factor_is_refused(chain: Chain) -> None:
-    """The doctor has a password alone, and says so where more is asked for."""
+async def test_administrator_with_a_second_factor_is_refused(chain: Chain) -> None:
+    """The doctor has only a password, and reports that the administrator needs another factor."""
     code = {"subType": "totp", "digits": 6, "counter": 0, "period": 30, "algorithm": "HmacSHA1"}
     factor = {"type": "otp", "secretData": '{"value": "a-secret-of-twenty-b"}', "credentialData": json.dumps(code)}
     with administrator(chain, factor) as reader:

@@ -1,4 +1,4 @@
-"""Breakages of a real Nextcloud, by its own occ: what the unit tests play, shown on the real thing."""
+"""Faults of a real Nextcloud, made with occ: the counterparts of the fakes in the unit tests."""
 
 import json
 import os
@@ -127,8 +127,8 @@ def options(target: BreakableChain) -> Options:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-async def test_diagnosis(target: BreakableChain, case: Case) -> None:
-    """The first complaint names the step, the cause, and what fixes it."""
+async def test_first_failed_step_has_cause_and_fix(target: BreakableChain, case: Case) -> None:
+    """The first failed step has the right name, cause and fix."""
     with broken(target, case):
         report = await target.examined({}, options(target))
     result = first_complaint(report)
@@ -137,8 +137,8 @@ async def test_diagnosis(target: BreakableChain, case: Case) -> None:
     assert case.fix in result.finding.problems[0].fix
 
 
-async def test_a_name_that_nextcloud_does_not_trust(target: BreakableChain) -> None:
-    """Loopback by a name that nobody has listed among the trusted domains."""
+async def test_untrusted_domain_is_reported(target: BreakableChain) -> None:
+    """A host name for loopback that is not among the trusted domains is reported."""
     port = urlsplit(target.chain.nextcloud.url).port
     report = await target.examined({"NEXTCLOUD_HOST": f"http://127.1:{port}"}, Options())
     result = first_complaint(report)

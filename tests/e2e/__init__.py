@@ -1,1 +1,1 @@
-"""All three together, both modes, through a real MCP client."""
+"""End-to-end tests: a real MCP client, the server in both modes, Keycloak and Nextcloud."""

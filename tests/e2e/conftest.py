@@ -1,4 +1,4 @@
-"""What the end-to-end tests need: the two servers, people with MCP clients, and a way past both to look."""
+"""Fixtures for end-to-end tests: the two servers, users with MCP clients, and plain HTTP access to Nextcloud."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Tokens signed with each algorithm that Keycloak has: accepted by all parts, or refused with its name.
+"""Access tokens signed with each algorithm of Keycloak: all parts accept them, or the error names the algorithm.
 
 All in a realm of its own (nextcloud/README.md has the table for administrators).
 """
@@ -104,8 +104,8 @@ def _sign_with(admin: KeycloakAdmin, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys(), indirect=True)
-async def test_algorithm(own: OwnChain, person: Person, case: Case) -> None:
-    """A call succeeds, or says which algorithm or key is in the way; it never asks in vain to sign in again."""
+async def test_signing_algorithm_works_or_is_named_in_error(own: OwnChain, person: Person, case: Case) -> None:
+    """A call succeeds, or its error names the unsupported algorithm or key; it never asks for a useless new sign-in."""
     for mode, url in own.urls.items():
         tokens = await sign_in(own.keycloak, **person, scope=f"nextcloud-mcp:{mode}")
         said = await eventually(partial(_said, case, url, tokens["access_token"]))

@@ -1,4 +1,4 @@
-"""What tools do, seen in Nextcloud by another way; and that it is done to nobody else."""
+"""The effects of tools, verified in Nextcloud over HTTP, and their isolation between users."""
 
 from pathlib import PurePosixPath
 
@@ -14,7 +14,7 @@ def dav(user: str, *names: str) -> str:
 
 
 async def test_written_file_is_in_nextcloud(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """A file written by a tool is the person's file in Nextcloud, to the byte."""
+    """A file written by a tool has exactly the same bytes in the user's Nextcloud files."""
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         written = await client.call_tool("nc_webdav_write_file", {"path": f"{unique}.txt", "content": "Grüße\n"})
         seen = await nextcloud.get(dav("alice", f"{unique}.txt"))
@@ -24,8 +24,8 @@ async def test_written_file_is_in_nextcloud(connect: Connect, nextcloud_of: Next
     assert seen.content == "Grüße\n".encode()
 
 
-async def test_note_is_in_nextcloud(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """A note made by a tool is a file among the person's files, as the Notes app keeps them."""
+async def test_note_is_stored_as_file_in_nextcloud(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """A note created by a tool is a file in the user's files, where the Notes app stores it."""
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         note = await client.call_tool(
             "nc_notes_create_note", {"title": unique, "content": "to be found", "category": ""}
@@ -38,8 +38,8 @@ async def test_note_is_in_nextcloud(connect: Connect, nextcloud_of: NextcloudOf,
     assert gone.status_code == 404
 
 
-async def test_life_of_a_note(connect: Connect, unique: str) -> None:
-    """A note is created, found, changed under its ETag, appended to and deleted; a stale ETag changes nothing."""
+async def test_note_lifecycle(connect: Connect, unique: str) -> None:
+    """A note is created, found, updated with its ETag, appended to and deleted; a stale ETag changes nothing."""
     async with connect("alice") as client:
         created = (
             await client.call_tool("nc_notes_create_note", {"title": unique, "content": "one", "category": "E2E"})
@@ -63,8 +63,8 @@ async def test_life_of_a_note(connect: Connect, unique: str) -> None:
     assert after.is_error
 
 
-async def test_life_of_a_file(connect: Connect, unique: str) -> None:
-    """A file is created, not overwritten by accident, replaced under its ETag, copied, moved and deleted."""
+async def test_file_lifecycle(connect: Connect, unique: str) -> None:
+    """A file is created, protected from overwriting, replaced with its ETag, copied, moved and deleted."""
     name = f"{unique}/naïve & 100% #1?.txt"
     async with connect("alice") as client:
         await client.call_tool("nc_webdav_create_directory", {"path": unique})
@@ -100,8 +100,8 @@ async def test_life_of_a_file(connect: Connect, unique: str) -> None:
 
 
 @pytest.mark.parametrize("tool", ["nc_webdav_move_resource", "nc_webdav_copy_resource"])
-async def test_a_folder_is_not_replaced(connect: Connect, unique: str, tool: str) -> None:
-    """Who names a folder as destination loses nothing, even when overwriting, and is told the path that was meant."""
+async def test_move_and_copy_do_not_replace_a_folder(connect: Connect, unique: str, tool: str) -> None:
+    """A folder as destination is refused, even with `overwrite`, and the error proposes a path in the folder."""
     folder, file = f"{unique}/Work", f"{unique}/x.txt"
     async with connect("alice") as client:
         for path in (unique, folder):
@@ -124,8 +124,8 @@ async def test_a_folder_is_not_replaced(connect: Connect, unique: str, tool: str
     assert done["status_code"] == 201
 
 
-async def test_binary_file(connect: Connect, unique: str) -> None:
-    """What is no text goes in and comes out in base64, unchanged."""
+async def test_binary_file_round_trips_in_base64(connect: Connect, unique: str) -> None:
+    """Binary content is written and read in base64, unchanged."""
     path = {"path": f"{unique}.bin"}
     async with connect("alice") as client:
         await client.call_tool(
@@ -137,8 +137,8 @@ async def test_binary_file(connect: Connect, unique: str) -> None:
     assert (read["content"], read["encoding"], read["size"]) == ("AP/+", "base64", 3)
 
 
-async def test_people_are_apart(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """Bob sees nothing of Alice's, by its path, its id or a search, although both use the same server."""
+async def test_users_cannot_access_each_others_data(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """Bob cannot reach Alice's data by path, id or search, although both use the same server."""
     async with connect("alice") as alice, connect("bob") as bob, nextcloud_of("alice") as nextcloud:
         await alice.call_tool("nc_webdav_write_file", {"path": f"{unique}.txt", "content": "Alice's"})
         note = (

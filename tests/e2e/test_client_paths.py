@@ -1,7 +1,7 @@
-"""Three ways for a client in, each run whole; registration by the client itself is in `test_sign_in`.
+"""Client registration by hand and by metadata document, each with a complete sign-in; and the parameter `resource`.
 
-And the parameter `resource`, which every MCP client sends (RFC 8707): Keycloak ignores it by default, and honours it
-with the feature `resource-indicators`, which the second chain has.
+Registration by the client itself is in `test_sign_in`. Every MCP client sends `resource` (RFC 8707): Keycloak ignores
+it by default, and applies it with the feature `resource-indicators`, which the second chain has.
 """
 
 from typing import Any
@@ -47,8 +47,8 @@ async def whoami(url: str, tokens: Tokens, **client: Any) -> tuple[dict[str, Any
 
 
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
-async def test_registered_by_hand(server: Server, protocol: str) -> None:
-    """The URL and the realm's client id are enough; nothing is registered."""
+async def test_preregistered_client_signs_in(server: Server, protocol: str) -> None:
+    """A client needs only the URL and the realm's client id; it registers nothing."""
     tokens = registered_by_hand()
     who, _ = await whoami(server.url, tokens, mode=protocol)
 
@@ -69,10 +69,10 @@ async def test_registered_by_hand(server: Server, protocol: str) -> None:
     ],
     ids=["Claude Code", "Claude Code at 127.0.0.1", "Claude Desktop", "VS Code", "VS Code in the browser"],
 )
-async def test_metadata_document(
+async def test_client_id_metadata_document_signs_in(
     featured_exchange: Server, documents: Documents, document: dict[str, Any], redirect_uri: str
 ) -> None:
-    """The URL of its document is the client's id; Keycloak fetches it, over TLS, and asks the person for consent."""
+    """The client id is the URL of a document, which Keycloak fetches over TLS; Keycloak asks the user for consent."""
     url = documents.publish(document)
     who, person = await whoami(featured_exchange.url, Tokens(), document=url, redirect_uri=redirect_uri)
 
@@ -80,10 +80,10 @@ async def test_metadata_document(
     assert "Read your notes" in person.browser.consents[0]
 
 
-async def test_metadata_document_and_pass_through(
+async def test_client_id_metadata_document_in_pass_through_mode(
     featured: Chain, featured_pass_through: Server, documents: Documents
 ) -> None:
-    """A client with a document gets a pass-through token too, where Keycloak does not limit it to `resource`."""
+    """A client with a metadata document gets a pass-through token if Keycloak does not limit tokens to `resource`."""
     client_id, server = documents.publish(CLAUDE_CODE), featured_pass_through
     redirect_uri = "http://localhost:51234/callback"
     tokens = await sign_in(
@@ -95,8 +95,8 @@ async def test_metadata_document_and_pass_through(
     assert who["structuredContent"]["client_id"] == client_id
 
 
-async def test_resource_is_sent_and_does_no_harm(server: Server) -> None:
-    """The client says which resource the token is for (RFC 8707 section 2); stock Keycloak ignores it."""
+async def test_stock_keycloak_ignores_resource_parameter(server: Server) -> None:
+    """The client sends `resource` (RFC 8707 section 2), and stock Keycloak ignores it."""
     _, person = await whoami(server.url, registered_by_hand())
 
     assert [request["resource"] for request in person.requests] == [server.url]
@@ -104,8 +104,8 @@ async def test_resource_is_sent_and_does_no_harm(server: Server) -> None:
 
 @pytest.mark.requirement("rfc8707-audience-restricted", "rfc9068-audience-is-resource")
 @pytest.mark.parametrize("way", ["by hand", "by registration"])
-async def test_resource_is_honoured(featured: Chain, featured_exchange: Server, way: str) -> None:
-    """With the feature, the token's audience is the resource asked for, and exchange works: they are one string."""
+async def test_resource_indicators_set_the_token_audience(featured: Chain, featured_exchange: Server, way: str) -> None:
+    """With the feature, the token's audience is the requested resource, the server's URL, and the exchange works."""
     tokens = registered_by_hand() if way == "by hand" else Tokens()
     with registration_open(featured.keycloak):
         _, person = await whoami(featured_exchange.url, tokens)
@@ -115,8 +115,10 @@ async def test_resource_is_honoured(featured: Chain, featured_exchange: Server, 
     assert claims(tokens.tokens.access_token)["aud"] == featured_exchange.url
 
 
-async def test_resource_and_pass_through(featured: Chain, featured_pass_through: Server) -> None:
-    """With the feature, the audience `nextcloud` is lost: the server says so, in place of an error from Nextcloud."""
+async def test_resource_indicators_break_pass_through_with_an_error(
+    featured: Chain, featured_pass_through: Server
+) -> None:
+    """With the feature, the token lacks the audience `nextcloud`, and the server itself reports this."""
     server = featured_pass_through
     tokens = await sign_in(featured.keycloak, **ALICE, scope=server.scope, resource=server.url)
     refused = await call_tool(server.url, "nc_whoami", token=tokens["access_token"])
@@ -129,8 +131,10 @@ async def test_resource_and_pass_through(featured: Chain, featured_pass_through:
 
 @pytest.mark.requirement("rfc8707-invalid-target")
 @pytest.mark.parametrize("resource", ["http://localhost/elsewhere", "not a URL"])
-async def test_unknown_resource(featured: Chain, featured_exchange: Server, resource: str) -> None:
-    """With the feature, no token comes for a resource that the realm does not know."""
+async def test_resource_indicators_refuse_unknown_resource(
+    featured: Chain, featured_exchange: Server, resource: str
+) -> None:
+    """With the feature, Keycloak issues no token for a resource that the realm does not know."""
     client, pkce = {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI, "resource": resource}, Pkce()
     scope = featured_exchange.scope
     answer = await authorize(featured.keycloak, Browser(), **ALICE, scope=scope, **client, **pkce.parameters)

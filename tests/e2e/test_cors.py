@@ -1,7 +1,7 @@
-"""Clients in a browser, such as the MCP Inspector: what their page may send, and what it may read of the answers.
+"""Browser-based clients such as the MCP Inspector: which requests their page may send and which responses it may read.
 
-A page is not told of an answer that does not admit its origin, and sends nothing which a preflight did not allow
-(Fetch standard, "CORS protocol"). Without a header that it may read, a 401 is a riddle to it.
+A page cannot read a response that does not allow its origin, and cannot send headers that a preflight did not allow
+(Fetch standard, "CORS protocol"). Without the challenge header, it cannot know what a 401 asks for.
 """
 
 import json
@@ -69,8 +69,8 @@ def form(**fields: str) -> dict[str, Any]:
     return {"headers": {"Content-Type": SIMPLE_TYPE}, "body": str(httpx.QueryParams(fields))}
 
 
-async def test_page_may_read_the_challenge(server: Server) -> None:
-    """Of a 401 a page sees `WWW-Authenticate`, and from the metadata named there it may read on."""
+async def test_page_reads_challenge_and_metadata(server: Server) -> None:
+    """A page can read `WWW-Authenticate` of a 401, and the metadata at the URL in it."""
     page = Page()
     refused = await page.fetch("POST", server.url, headers=MCP_HEADERS, body=json.dumps(message("tools/list")))
     described = await page.fetch("GET", f"{server.origin}/.well-known/oauth-protected-resource/mcp", headers=VERSION)
@@ -80,8 +80,8 @@ async def test_page_may_read_the_challenge(server: Server) -> None:
     assert described.json()["resource"] == server.url
 
 
-async def test_page_may_call_tools(server: Server, token_of: TokenFor) -> None:
-    """With a token, a page calls tools; a refusal for want of a scope is one that it can read."""
+async def test_page_calls_tools_with_a_token(server: Server, token_of: TokenFor) -> None:
+    """A page with a token can call tools, and can read the 403 for a missing scope."""
     page, headers = Page(), HEADERS | {"Authorization": f"Bearer {await token_of(scope='notes:read')}"}
     call = message("tools/call", name="nc_whoami", arguments={})
     who = await page.fetch("POST", server.url, headers=headers, body=json.dumps(call))
@@ -97,8 +97,8 @@ async def test_page_may_call_tools(server: Server, token_of: TokenFor) -> None:
 @pytest.mark.parametrize(
     "path", ["/realms/{}/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/realms/{}"]
 )
-async def test_page_may_read_the_realms_metadata(keycloak: Keycloak, path: str, origin: str) -> None:
-    """Both forms of it, from any page, and with the header that MCP clients send everywhere."""
+async def test_page_reads_the_realms_metadata(keycloak: Keycloak, path: str, origin: str) -> None:
+    """Any page can read both metadata documents of the realm, with the header that MCP clients always send."""
     answer = await Page(origin).fetch("GET", keycloak.url + path.format(keycloak.realm), headers=VERSION)
 
     assert answer.json()["issuer"] == keycloak.issuer
@@ -106,7 +106,7 @@ async def test_page_may_read_the_realms_metadata(keycloak: Keycloak, path: str, 
 
 @pytest.mark.parametrize("way", ["by hand", "by registration"])
 async def test_page_signs_in(keycloak: Keycloak, server: Server, way: str) -> None:
-    """The whole way of the MCP Inspector: registration, code, tokens, refresh, all sent by its page."""
+    """A page can send the whole flow of the MCP Inspector: registration, code, tokens and refresh."""
     page, endpoints, pkce = Page(), await metadata(keycloak), Pkce()
     client_id = CLIENT_ID if way == "by hand" else await _registered(page, endpoints["registration_endpoint"])
     client = {"client_id": client_id, "redirect_uri": CALLBACK}
@@ -130,8 +130,8 @@ async def _registered(page: Page, endpoint: str) -> str:
     return str(answer.json()["client_id"])
 
 
-async def test_foreign_page_can_not_sign_in(keycloak: Keycloak) -> None:
-    """A page of another origin neither registers a client nor gets a token with the realm's own."""
+async def test_page_of_another_origin_cannot_sign_in(keycloak: Keycloak) -> None:
+    """A page of another origin can neither register a client nor get a token with the realm's own client."""
     endpoints = await metadata(keycloak)
     headers = {"Origin": "https://attacker.example"}
     client = {"client_name": "A page", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}

@@ -1,6 +1,7 @@
-"""A client written for the seed project's tools calls each by its old name and arguments, and finds the old result; and
-it can use the apps that came later.
-"""  # noqa: D205 - one sentence, which takes two lines
+"""A client for the seed project's tools calls each with its old name and arguments and gets the old result.
+
+It can also use the apps that were added later.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -44,8 +45,8 @@ def resources_of(app: str) -> set[str]:
 
 @pytest.mark.parametrize("server", ["exchange"], indirect=True)
 @pytest.mark.parametrize("app", sorted(JOURNEYS))
-async def test_every_tool_of_an_app(old: OldClient, app: str) -> None:
-    """In exchange mode: each tool and resource under its old name, with its old parameters alone, to its old result."""
+async def test_contract_tools_and_resources_work(old: OldClient, app: str) -> None:
+    """In exchange mode, each tool and resource works with its old name and parameters, and gives its old result."""
     await JOURNEYS[app].journey(old)
 
     assert old.called == tools_of(app)
@@ -54,8 +55,8 @@ async def test_every_tool_of_an_app(old: OldClient, app: str) -> None:
 
 @pytest.mark.parametrize("server", ["pass_through"], indirect=True)
 @pytest.mark.parametrize("app", sorted(JOURNEYS))
-async def test_one_tool_of_an_app(old: OldClient, app: str) -> None:
-    """In pass-through mode: one tool of the app."""
+async def test_one_contract_tool_per_app_works_in_pass_through(old: OldClient, app: str) -> None:
+    """In pass-through mode, one tool of each app works."""
     tool, arguments = JOURNEYS[app].GLANCE
     await old.call(tool, arguments)
 
@@ -63,15 +64,15 @@ async def test_one_tool_of_an_app(old: OldClient, app: str) -> None:
 
 
 @pytest.mark.parametrize("app", sorted(LATER))
-async def test_every_tool_of_a_later_app(old: OldClient, app: str) -> None:
-    """In both modes: each tool of an app that the contract does not have."""
+async def test_tools_outside_the_contract_work(old: OldClient, app: str) -> None:
+    """In both modes, each tool of an app that the contract does not have works."""
     await LATER[app].walk(old)
 
     assert old.called == {name for name, scopes in TOOL_SCOPES.items() if app in map(app_of, scopes)}
 
 
-def test_every_app_has_a_walk() -> None:
-    """No tool is left out because nobody wrote down how to use it."""
+def test_every_app_has_a_journey_or_walk() -> None:
+    """Every app with tools has a journey or a walk, so that every tool is tested."""
     assert {tool["app"] for tool in KNOWN["tools"].values()} == JOURNEYS.keys()
     known = {app_of(scope) for tool in KNOWN["tools"].values() for scope in tool["scopes"]}
     assert {app_of(scope) for scopes in TOOL_SCOPES.values() for scope in scopes} - known == LATER.keys()

@@ -1,7 +1,7 @@
-"""A realm for exchange alone (`PASS_THROUGH=false`): nobody but the exchange server gets a token for Nextcloud.
+"""A realm without pass-through (`PASS_THROUGH=false`): only the exchange server can get a token for Nextcloud.
 
-Whoever holds a pass-through token holds the person's whole Nextcloud, because Nextcloud asks for no scopes. Here every
-token that an outsider can get, by any path, is held against Nextcloud itself.
+A pass-through token gives access to all of the user's Nextcloud, because Nextcloud checks no scopes. These tests
+present every token that another client can get, by any flow, to Nextcloud itself.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -140,7 +140,7 @@ async def opening(nextcloud_url: str, tokens: list[str]) -> list[dict[str, Any]]
 async def test_no_sign_in_gives_a_token_for_nextcloud(
     keycloak: Keycloak, nextcloud_url: str, client: dict[str, str], browser: Browser
 ) -> None:
-    """Whatever scopes a client asks for: no code, or access, ID and refresh tokens that Nextcloud refuses."""
+    """Whatever scopes a client requests, it gets no code, or only tokens that Nextcloud refuses."""
     tokens: list[str] = []
     for scope in REFUSED:
         parameters = {name: client[name] for name in ("client_id", "redirect_uri")} | Pkce().parameters
@@ -164,7 +164,7 @@ async def _registered_scopes(keycloak: Keycloak, client_id: str) -> set[str]:
 async def test_no_refresh_gives_a_token_for_nextcloud(
     keycloak: Keycloak, nextcloud_url: str, client: dict[str, str], browser: Browser
 ) -> None:
-    """A refresh that asks for more than was granted gets nothing, one that asks for less no way in (RFC 6749 6)."""
+    """A refresh with additional scopes fails; one with fewer gives no token for Nextcloud (RFC 6749 section 6)."""
     registered_for = await _registered_scopes(keycloak, client["client_id"])
     first = " ".join({"openid", EXCHANGE, "notes:read"} & registered_for)
     granted = await sign_in(keycloak, **ALICE, scope=first, browser=browser, **client)
@@ -192,10 +192,8 @@ async def _token_request(keycloak: Keycloak, form: dict[str, str], client: dict[
     return await token_request(keycloak, form | {"client_id": client["client_id"]})
 
 
-async def test_no_other_grant_gives_a_token_at_all(
-    keycloak: Keycloak, client: dict[str, str], browser: Browser
-) -> None:
-    """Neither an exchange of any token the client holds, nor a service account, nor a person's password."""
+async def test_no_other_grant_gives_a_token(keycloak: Keycloak, client: dict[str, str], browser: Browser) -> None:
+    """A client gets no token by exchanging any of its tokens, as a service account, or with a user's password."""
     registered_for = await _registered_scopes(keycloak, client["client_id"])
     first = " ".join({"openid", EXCHANGE, "notes:read"} & registered_for)
     granted = await sign_in(keycloak, **ALICE, scope=first, browser=browser, **client)
@@ -222,10 +220,10 @@ async def test_no_other_grant_gives_a_token_at_all(
 
 
 @pytest.mark.parametrize("response_type", ["id_token", "id_token token", "code id_token", "token", "none"])
-async def test_nextclouds_own_login_gives_an_outsider_no_token(
+async def test_web_login_client_issues_no_token_in_the_browser(
     keycloak: Keycloak, browser: Browser, response_type: str
 ) -> None:
-    """Its ID token would open Nextcloud, so none may come by the browser (OpenID Connect Core 3.2, 3.3)."""
+    """Nextcloud accepts its login's ID token, so no browser flow may return one (OpenID Connect Core 3.2, 3.3)."""
     answer = await authorize(
         keycloak,
         browser,
@@ -247,10 +245,10 @@ def _web_login(keycloak: Keycloak) -> str:
     return redirects[0]
 
 
-async def test_a_code_of_nextclouds_own_login_is_worthless_without_its_secret(
+async def test_web_login_code_needs_the_client_secret(
     keycloak: Keycloak, client: dict[str, str], browser: Browser
 ) -> None:
-    """Whoever sees the redirect, and even chose the proof key, can't redeem the code, by whatever client."""
+    """No client can redeem the web login's code without the secret, even with a PKCE verifier of its own."""
     redirect, pkce = _web_login(keycloak), Pkce()
     sent = {"client_id": "nextcloud", "redirect_uri": redirect, "scope": "openid profile email"}
     thieves: list[Callable[[dict[str, str]], Any]] = [
@@ -266,8 +264,8 @@ async def test_a_code_of_nextclouds_own_login_is_worthless_without_its_secret(
         assert "access_token" not in answer.json()
 
 
-async def test_only_the_exchange_server_opens_nextcloud(chain: Chain, keycloak: Keycloak, nextcloud_url: str) -> None:
-    """The other half of the property: in this realm, with this Nextcloud, the exchange works."""
+async def test_exchange_server_gets_a_token_for_nextcloud(chain: Chain, keycloak: Keycloak, nextcloud_url: str) -> None:
+    """In this realm, the exchange server can exchange a token for one that this Nextcloud accepts."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=EXCHANGE))["access_token"]
     answer = await token_exchange(
         keycloak,
@@ -280,8 +278,8 @@ async def test_only_the_exchange_server_opens_nextcloud(chain: Chain, keycloak: 
     assert await opens(nextcloud_url, answer.json()["access_token"])
 
 
-async def test_what_nextclouds_own_secret_gets(keycloak: Keycloak, nextcloud_url: str) -> None:
-    """The ID token of Nextcloud's web login opens Nextcloud, its access token does not: that one Nextcloud keeps."""
+async def test_web_login_secret_gets_an_id_token_for_nextcloud(keycloak: Keycloak, nextcloud_url: str) -> None:
+    """Nextcloud accepts the ID token of its web login, but not the access token; only Nextcloud gets that ID token."""
     tokens = await sign_in(
         keycloak,
         **ALICE,
@@ -294,12 +292,10 @@ async def test_what_nextclouds_own_secret_gets(keycloak: Keycloak, nextcloud_url
     assert await opens(nextcloud_url, tokens["id_token"])
 
 
-def test_no_client_of_the_realm_can_be_issued_such_a_token(
-    chain: Chain, keycloak: Keycloak, admin: KeycloakAdmin
-) -> None:
-    """Keycloak's own evaluation, for each client, built-in ones too, and each scope with claims, alone and with all.
+def test_keycloak_evaluates_no_token_for_nextcloud(chain: Chain, keycloak: Keycloak, admin: KeycloakAdmin) -> None:
+    """Keycloak's evaluation of each client, with each scope with claims and all together, gives no token for Nextcloud.
 
-    It leaves policies aside: what they refuse would not open Nextcloud either.
+    The evaluation ignores client policies, which can only refuse more.
     """
     scopes = admin.get_client_scopes()
     everything = " ".join(scope["name"] for scope in scopes)
@@ -327,7 +323,7 @@ def _evaluated(keycloak: Keycloak, admin: KeycloakAdmin, client: str, scope: str
 
 
 def _would_open_nextcloud(token: dict[str, Any]) -> bool:
-    """What user_oidc asks for, as `test_what_nextcloud_asks_of_a_token` measures it."""
+    """What user_oidc asks for, as `test_nextcloud_requires_audience_and_user_name` measures it."""
     audience = token.get("aud")
     meant_for_it = audience is None or "nextcloud" in (audience if isinstance(audience, list) else [audience])
     return meant_for_it and "preferred_username" in token
@@ -348,16 +344,16 @@ def _would_open_nextcloud(token: dict[str, Any]) -> bool:
         pytest.param({"aud": None, "preferred_username": ""}, False, id="no audience, an empty user name"),
     ],
 )
-async def test_what_nextcloud_asks_of_a_token(
+async def test_nextcloud_requires_audience_and_user_name(
     keycloak: Keycloak, nextcloud_url: str, key: RSAKey, changes: dict[str, Any], *, accepted: bool
 ) -> None:
-    """The audience where there is one, and a user name: so a realm must give no token a name without an audience."""
+    """Nextcloud needs a user name and checks `aud` only if present: a token with a user name must have an audience."""
     minter = Minter(issuer=keycloak.issuer, resource="http://localhost/mcp", key=key)
     assert await opens(nextcloud_url, minter.mint(**changes)) is accepted
 
 
-async def test_pass_through_is_not_offered(keycloak: Keycloak) -> None:
-    """Clients ask for what the metadata lists (RFC 8414 2)."""
+async def test_metadata_does_not_list_the_pass_through_scope(keycloak: Keycloak) -> None:
+    """The metadata lacks the pass-through scope: clients request what it lists (RFC 8414 section 2)."""
     offered = (await metadata(keycloak))["scopes_supported"]
     assert PASS_THROUGH not in offered
     assert EXCHANGE in offered

@@ -1,8 +1,8 @@
-"""What breaks, and what the caller and the administrator are told: named faults of real parts, one by one.
+"""Named faults of the real Keycloak and Nextcloud, and what the caller and the log say about each.
 
-A server of its own stands between fronts for the real Keycloak and the real Nextcloud. For each fault: the caller
-gets one sentence with cause and next step, the log gets one event with the request's id and the same sentence, and
-once the fault is mended the next call works, by the same process.
+The server runs behind proxies of the real Keycloak and the real Nextcloud. For each fault, the caller gets one sentence
+with the cause and the next step, and the log gets one event with the request's id and the same sentence. After the
+fault, the next call works in the same process.
 """
 
 import json
@@ -246,8 +246,8 @@ NEXTCLOUD_ANSWERS: Final[Mapping[str, Case]] = {
 
 
 @pytest.mark.parametrize("case", NEXTCLOUD_ANSWERS.values(), ids=NEXTCLOUD_ANSWERS.keys())
-async def test_nextcloud_answers(proxied: ProxiedServer, case: Case) -> None:
-    """Each answer is a sentence, none of the answer's own words in it; one event; and gone with its cause."""
+async def test_nextcloud_error_responses_become_sentences(proxied: ProxiedServer, case: Case) -> None:
+    """Each error response becomes one sentence without Nextcloud's text and one event; the next call works again."""
     await proxied.works()
     with proxied.nextcloud.failing(case.fault):
         response = await proxied.call(*case.call)
@@ -268,8 +268,8 @@ def assert_told(proxied: ProxiedServer, response: httpx.Response, sentence: str,
     assert re.fullmatch(re.escape(logged).replace("…", ".*"), sentence), "the log has more than the sentence"
 
 
-async def test_nextcloud_down(proxied: ProxiedServer) -> None:
-    """Refused connections are told after two more tries; a start of Nextcloud is all it takes."""
+async def test_nextcloud_down_is_reported_after_retries(proxied: ProxiedServer) -> None:
+    """Refused connections are reported after two retries, and calls work again as soon as Nextcloud is up."""
     await proxied.works()
     async with proxied.nextcloud.away():
         response = await proxied.call(*WHO)
@@ -300,10 +300,10 @@ SLOW: Final[Mapping[str, tuple[tuple[str, dict[str, str]], str, str]]] = {
 
 
 @pytest.mark.parametrize(("call", "request_line", "sentence"), SLOW.values(), ids=SLOW.keys())
-async def test_nextcloud_slow(
+async def test_nextcloud_time_out_is_reported_without_retry(
     proxied: ProxiedServer, call: tuple[str, dict[str, str]], request_line: str, sentence: str
 ) -> None:
-    """A Nextcloud that never answers costs one time-out, and is not asked the same again; who wrote has to look."""
+    """A call without a response costs one time-out and no retry; after a write, the error advises to check."""
     await proxied.works()
     before = len(proxied.nextcloud.requests)
     with proxied.nextcloud.holding() as held:
@@ -318,8 +318,8 @@ async def test_nextcloud_slow(
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_redirect_to_another_host(proxied: ProxiedServer, status: int) -> None:
-    """A redirect is told to the administrator, and where it points to nobody knocks."""
+async def test_redirect_to_another_host_is_not_followed(proxied: ProxiedServer, status: int) -> None:
+    """The error tells the administrator about the redirect, and the target gets no request."""
     await proxied.works()
     async with run_fault_proxy("http://localhost") as attacker:
         with proxied.nextcloud.failing(Fault(status, headers={"Location": f"{attacker.url}/login"})):
@@ -354,8 +354,8 @@ TRIED: Final[Mapping[str, Tried]] = {
 
 
 @pytest.mark.parametrize("tried", TRIED.values(), ids=TRIED.keys())
-async def test_repeated_only_where_that_is_safe(proxied: ProxiedServer, tried: Tried) -> None:
-    """What changes nothing is asked again, twice at most; what changes something is sent once."""
+async def test_only_safe_requests_are_retried(proxied: ProxiedServer, tried: Tried) -> None:
+    """Safe requests are retried at most twice; requests that change something are sent once."""
     await proxied.works()
     before = len(proxied.nextcloud.requests)
     with proxied.nextcloud.failing(tried.fault):
@@ -367,8 +367,8 @@ async def test_repeated_only_where_that_is_safe(proxied: ProxiedServer, tried: T
 
 
 @pytest.mark.parametrize("fault", [Fault(503), Fault(429, headers={"Retry-After": "1"})], ids=["503", "429"])
-async def test_a_passing_overload_is_not_noticed(proxied: ProxiedServer, fault: Fault) -> None:
-    """When Nextcloud recovers within the tries, the call succeeds, and the log says nothing of them."""
+async def test_temporary_overload_is_retried_silently(proxied: ProxiedServer, fault: Fault) -> None:
+    """If Nextcloud recovers within the retries, the call succeeds, and the log does not mention them."""
     await proxied.works()
     before = len(proxied.nextcloud.requests)
     with proxied.nextcloud.failing(fault, times=1):
@@ -403,8 +403,8 @@ EXCHANGE_ANSWERS: Final[Mapping[str, tuple[Fault, str]]] = {
 
 
 @pytest.mark.parametrize(("fault", "sentence"), EXCHANGE_ANSWERS.values(), ids=EXCHANGE_ANSWERS.keys())
-async def test_keycloak_answers(proxied: ProxiedServer, fault: Fault, sentence: str) -> None:
-    """An exchange that fails fails the call, in one try; a token that is passed through needs no Keycloak."""
+async def test_keycloak_error_responses_fail_the_exchange(proxied: ProxiedServer, fault: Fault, sentence: str) -> None:
+    """A failed exchange fails the call without a retry; pass-through mode does not need Keycloak."""
     await proxied.works()
     before = len(proxied.keycloak.requests)
     with proxied.keycloak.failing(fault):
@@ -427,8 +427,8 @@ def assert_exchange_failed(proxied: ProxiedServer, response: httpx.Response, sen
         assert proxied.only_event(response)["event"] == "tool.done"
 
 
-async def test_keycloak_down(proxied: ProxiedServer) -> None:
-    """A refused connection fails an exchange with the cause; a start of Keycloak is all it takes."""
+async def test_keycloak_down_is_reported(proxied: ProxiedServer) -> None:
+    """A refused connection fails the exchange with the cause, and calls work again as soon as Keycloak is up."""
     await proxied.works()
     async with proxied.keycloak.away():
         response = await proxied.call(*WHO)
@@ -441,8 +441,8 @@ async def test_keycloak_down(proxied: ProxiedServer) -> None:
         assert not result(response).get("isError")
 
 
-async def test_keycloak_slow(proxied: ProxiedServer) -> None:
-    """A Keycloak that never answers costs one time-out, and is asked once."""
+async def test_keycloak_time_out_is_reported_without_retry(proxied: ProxiedServer) -> None:
+    """A Keycloak that does not respond costs one time-out and gets one request."""
     await proxied.works()
     before = len(proxied.keycloak.requests)
     with proxied.keycloak.holding():
@@ -462,10 +462,10 @@ UNKNOWN_ISSUER: Final[Mapping[str, tuple[Fault, str]]] = {
 
 
 @pytest.mark.parametrize(("fault", "cause"), UNKNOWN_ISSUER.values(), ids=UNKNOWN_ISSUER.keys())
-async def test_token_that_only_keycloak_could_tell(
+async def test_unknown_key_while_keycloak_is_down_is_503(
     proxied: ProxiedServer, chain: Chain, fault: Fault, cause: str
 ) -> None:
-    """A key that is not known here can't be asked for: 503 with `Retry-After`, and 401 once it can."""
+    """While Keycloak is down, a token with an unknown key gets 503 with `Retry-After`; afterwards it gets 401."""
     token = Minter(issuer=chain.keycloak.issuer, resource="any", key=rsa_key("unknown")).mint()
     with proxied.keycloak.failing(fault):
         response = await proxied.call(*WHO, token=token)
@@ -488,10 +488,12 @@ GONE: Final[Mapping[str, tuple[str, dict[str, str]]]] = {"reading": LIST, "writi
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 @pytest.mark.parametrize("call", GONE.values(), ids=GONE.keys())
-async def test_client_gone(proxied: ProxiedServer, call: tuple[str, dict[str, str]], version: str, unique: str) -> None:
-    """When the client hangs up in mid-call, so does the server at Nextcloud; the log says so once.
+async def test_client_disconnect_cancels_the_request_to_nextcloud(
+    proxied: ProxiedServer, call: tuple[str, dict[str, str]], version: str, unique: str
+) -> None:
+    """If the client disconnects during a call, the server closes its connection to Nextcloud and logs this once.
 
-    It is no time-out that closes the connection there: that would be another event.
+    No time-out closes that connection: a time-out would be another event.
     """
     await proxied.works()
     with proxied.nextcloud.holding() as held:
@@ -511,8 +513,10 @@ async def test_client_gone(proxied: ProxiedServer, call: tuple[str, dict[str, st
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 @pytest.mark.parametrize("proxied", ["exchange"], indirect=True)
-async def test_client_gone_during_the_exchange(proxied: ProxiedServer, version: str, unique: str) -> None:
-    """When the client hangs up before Keycloak has answered, nothing is asked of Nextcloud."""
+async def test_client_disconnect_during_exchange_sends_no_request(
+    proxied: ProxiedServer, version: str, unique: str
+) -> None:
+    """If the client disconnects during the token exchange, Nextcloud gets no request."""
     await proxied.works()
     before = len(proxied.nextcloud.requests)
     with proxied.keycloak.holding() as held:

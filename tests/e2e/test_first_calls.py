@@ -1,4 +1,4 @@
-"""The first calls of somebody whose account Nextcloud has not made yet, as assistants send them: all at once."""
+"""Parallel first calls of a user whose Nextcloud account does not exist yet."""
 
 from typing import Any, Final
 
@@ -25,8 +25,10 @@ OF_EVERY_API: Final[list[tuple[str, dict[str, Any]]]] = [
 ]
 
 
-async def test_nobodys_first_calls_fail(chain: Chain, exchange: Server, pass_through: Server) -> None:
-    """Whatever is called first, and at whichever of two servers, Nextcloud makes the account and all is answered."""
+async def test_parallel_first_calls_succeed_and_create_the_account(
+    chain: Chain, exchange: Server, pass_through: Server
+) -> None:
+    """Nextcloud creates the account and every first call succeeds, whatever the tool and whichever server is called."""
     with somebody_new(chain.keycloak.admin()) as (_, person):
         tokens = {
             server.url: (await sign_in(chain.keycloak, **person, scope=f"{server.scope} {EVERYTHING}"))["access_token"]

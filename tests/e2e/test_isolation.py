@@ -1,4 +1,4 @@
-"""Many people at once, and what a server keeps of them: nothing of one reaches another, and no token stays."""
+"""Many users at once: no user's data reaches another, and the server keeps no token."""
 
 import json
 import os
@@ -162,10 +162,10 @@ def person(name: str) -> dict[str, Any]:
     }
 
 
-async def test_fifty_people_at_once(
+async def test_fifty_parallel_users_get_only_their_own_data(
     chain: Chain, crowd: list[Member], record_property: Callable[[str, object], None]
 ) -> None:
-    """In 2000 interleaved calls, through both servers at once, everybody gets their own data and nobody else's."""
+    """In 2000 interleaved calls through both servers, every user gets only their own data."""
     rounds = ROUNDS[chain.nextcloud.kind]
     started = time.perf_counter()
     async with anyio.create_task_group() as group:
@@ -237,12 +237,11 @@ async def run_watched(chain: Chain, server: Server, findings: Path) -> AsyncIter
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-async def test_no_token_stays_in_memory(watched: Watched, token_of: TokenFor, version: str) -> None:
-    """While a call runs its tokens are there, which shows that they can be seen; after it nothing refers to one.
+async def test_no_token_stays_in_memory_after_a_call(watched: Watched, token_of: TokenFor, version: str) -> None:
+    """The tokens are found in memory during a call, which proves the search; after the call nothing refers to them.
 
-    One exception: the web server keeps the head of a connection's last request, and what was read from it, until
-    the next one comes, or the connection has ended, for which it waits ten seconds. Of an exchanged token nothing
-    is left at once.
+    One exception: the web server keeps the headers of a connection's last request, and the bytes that it read from it,
+    until the next request or until ten seconds after the connection has ended. An exchanged token is gone at once.
     """
     token = await token_of()
     call = partial(tool_request, token=token, version=version, Host=watched.host)

@@ -1,4 +1,4 @@
-"""What is changed in a series is what Nextcloud has afterwards: written and read by plain CalDAV, changed by tools."""
+"""Changes to recurring events: tools change them, and plain CalDAV writes and reads them."""
 
 import re
 from typing import Final
@@ -45,8 +45,10 @@ async def starts(client: Client, uid: str, first: str, last: str) -> list[str]:
     return [event["start_datetime"][:16] for event in listed if event["uid"] == uid]
 
 
-async def test_a_series_is_moved_to_another_day(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """Its rule, the occurrence that was deleted and the one that was changed move with it."""
+async def test_moving_a_series_moves_rule_and_exceptions(
+    connect: Connect, nextcloud_of: NextcloudOf, unique: str
+) -> None:
+    """The rule, the excluded occurrence and the changed occurrence move with the series."""
     when = (f"{BERLIN}:20261006T101500", "DURATION:PT30M", "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=6")
     changed = ("RECURRENCE-ID;TZID=Europe/Berlin:20261020T101500", f"{BERLIN}:20261020T140000", "DURATION:PT30M")
     ical = series(unique, *when, "EXDATE;TZID=Europe/Berlin:20261013T101500", override=changed)
@@ -68,10 +70,10 @@ CLOCK_CHANGES: Final = {
 
 
 @pytest.mark.parametrize(("start", "first", "last"), CLOCK_CHANGES.values(), ids=CLOCK_CHANGES.keys())
-async def test_each_occurrence_that_is_listed_can_be_deleted(
+async def test_listed_occurrence_can_be_deleted_by_its_id(
     connect: Connect, nextcloud_of: NextcloudOf, unique: str, start: str, first: str, last: str
 ) -> None:
-    """By the id that the list gives, also where the clock is changed."""
+    """Each occurrence can be deleted by its listed id, also around a daylight saving change."""
     ical = ics(f"{BERLIN}:{start}", "DURATION:PT30M", "RRULE:FREQ=DAILY;COUNT=9", uid=unique)
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         await put(nextcloud, unique, ical)
@@ -85,8 +87,10 @@ async def test_each_occurrence_that_is_listed_can_be_deleted(
     assert sum(len(line.split(",")) for line in lines if line.startswith("EXDATE")) == 3
 
 
-async def test_a_series_with_a_date_besides_its_rule(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """It is listed in the months in which only its rule has occurrences: Nextcloud's own filter misses it there."""
+async def test_series_with_rrule_and_rdate_is_listed_in_every_month(
+    connect: Connect, nextcloud_of: NextcloudOf, unique: str
+) -> None:
+    """The list has the rule's occurrences even in months where Nextcloud's time filter misses them."""
     when = ("DTSTART:20261006T100000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", "RDATE:20261008T100000Z")
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         await put(nextcloud, unique, ics(*when, uid=unique))
@@ -96,10 +100,10 @@ async def test_a_series_with_a_date_besides_its_rule(connect: Connect, nextcloud
 
 
 @pytest.mark.parametrize("program", WRITTEN_BY)
-async def test_an_event_is_given_back(
+async def test_read_event_can_be_written_back_unchanged(
     connect: Connect, nextcloud_of: NextcloudOf, chain: Chain, unique: str, program: str
 ) -> None:
-    """What reading gives can be passed to the update: Nextcloud keeps every line except the time stamps."""
+    """The result of a read can be passed to an update: Nextcloud keeps every line except the time stamps."""
     if program == "Evolution" and chain.nextcloud.kind == "stand-in":
         pytest.skip("The stand-in's calendar server refuses the name that Evolution gives a time zone.")
     ical = WRITTEN_BY[program].replace("UID:theirs", f"UID:{unique}").replace("METHOD:PUBLISH\n", "")

@@ -1,4 +1,4 @@
-"""What a caller writes is what Nextcloud has afterwards, or an error: read by plain HTTP, or by another tool."""
+"""Values are stored as the caller wrote them, or refused; verified over HTTP or with another tool."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,8 +13,8 @@ TABLES: Final = "/index.php/apps/tables/api/1/tables"
 COLUMNS: Final = "/ocs/v2.php/apps/tables/api/2/columns"
 
 
-async def test_a_due_date_is_an_instant(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """Six o'clock in Berlin is five o'clock in UTC, when a card is made and when it is changed."""
+async def test_due_date_keeps_its_instant(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """A due date of 18:00 in Berlin is 17:00 UTC, both when a card is created and when it is changed."""
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         board = (await use(client, "deck_create_board", title=unique, color="0082c9"))["id"]
         stack = (await use(client, "deck_create_stack", board_id=board, title="To do", order=1))["id"]
@@ -29,8 +29,8 @@ async def test_a_due_date_is_an_instant(connect: Connect, nextcloud_of: Nextclou
     assert made["duedate"] == changed["duedate"] == changed["done"] == "2027-01-31T17:00:00+00:00"
 
 
-async def test_a_share_works_on_its_last_day(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """It ends when that day is over, whichever way Nextcloud writes this; and what was read can be given back."""
+async def test_share_is_valid_on_its_expiration_date(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """A share expires at the end of its day in every Nextcloud version, and the date that was read can be sent back."""
     today = datetime.now(UTC).date()
     ends = {f"{today} 23:59:59", f"{today + timedelta(days=1)} 00:00:00"}
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
@@ -48,8 +48,10 @@ async def test_a_share_works_on_its_last_day(connect: Connect, nextcloud_of: Nex
     assert all("write the last day as YYYY-MM-DD" in each for each in refused)
 
 
-async def test_a_link_is_kept_whole_or_refused(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """Tables keeps of a bare address what its pattern knows, or nothing."""
+async def test_table_link_is_stored_completely_or_refused(
+    connect: Connect, nextcloud_of: NextcloudOf, unique: str
+) -> None:
+    """A URL is stored completely, and a bare host name, of which Tables would store only a part, is refused."""
     whole = "https://example.museum/a?b=c (http://d)"
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         made = await nextcloud.post(TABLES, json={"title": unique, "emoji": "x", "template": "custom"})
@@ -65,8 +67,8 @@ async def test_a_link_is_kept_whole_or_refused(connect: Connect, nextcloud_of: N
 
 
 @pytest.mark.parametrize("name", ["back\\slash", "n" * 260, "x.part", "x.filepart", ".htaccess"])
-async def test_a_name_that_nextcloud_does_not_allow(connect: Connect, unique: str, name: str) -> None:
-    """The sentence says that it is the name, and no ETag of what is not there."""
+async def test_forbidden_file_name_is_reported_as_such(connect: Connect, unique: str, name: str) -> None:
+    """The error says that the name is not allowed, and does not mention the ETag of a missing file."""
     async with connect("alice") as client:
         await use(client, "nc_webdav_create_directory", path=unique)
         path = f"{unique}/{name}"
@@ -96,15 +98,15 @@ NOT_THERE: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-async def test_deleting_what_is_not_there_is_an_error(connect: Connect) -> None:
-    """One rule for all apps (docs/decisions/0012-deleting-what-is-not-there.md)."""
+async def test_deleting_a_missing_object_is_an_error(connect: Connect) -> None:
+    """All apps follow the same rule (docs/decisions/0012-deleting-what-is-not-there.md)."""
     async with connect("alice") as client:
         results = {tool: await client.call_tool(tool, arguments) for tool, arguments in NOT_THERE.items()}
     assert {tool: result.is_error for tool, result in results.items()} == dict.fromkeys(NOT_THERE, True)
 
 
-async def test_text_is_appended_below_a_rule(connect: Connect, unique: str) -> None:
-    """Not directly below the last paragraph, which would become a heading."""
+async def test_note_append_adds_a_horizontal_rule(connect: Connect, unique: str) -> None:
+    """Appended text follows a rule with an empty line, so the last paragraph does not become a heading."""
     async with connect("alice") as client:
         note = (await use(client, "nc_notes_create_note", title=unique, content="one", category=""))["id"]
         await use(client, "nc_notes_append_content", note_id=note, content="two")

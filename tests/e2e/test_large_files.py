@@ -1,4 +1,4 @@
-"""Files that are too large for one call or one answer; and what is deleted by mistake, and had back."""
+"""Files that are too large for one call or result, and the restoration of a deleted file."""
 
 from base64 import b64decode, b64encode
 
@@ -11,8 +11,8 @@ PART = 2_000_000
 """Bytes: in base64 they leave some of the 4 MiB that a request may have, and two are a resource of less than 4 MiB."""
 
 
-async def test_life_of_a_large_file(connect: Connect, unique: str) -> None:
-    """It is written in parts, read as a resource and by pieces, not overwritten by accident, deleted and restored."""
+async def test_large_file_lifecycle(connect: Connect, unique: str) -> None:
+    """A large file is written in parts, read as a resource and in parts, not overwritten, deleted and restored."""
     # of which no piece is text, and no two parts are the same
     path, content = f"{unique}/große Datei.bin", b"".join(bytes((0xFF, number % 251)) for number in range(PART))
     first, second = (b64encode(part).decode() for part in (content[:PART], content[PART:]))

@@ -1,4 +1,4 @@
-"""Where a token ends: at the other server, at Nextcloud, at at its scopes, and without Keycloak."""
+"""The limits of a token: the other server, Nextcloud, its scopes, and a Keycloak that is down."""
 
 import pytest
 
@@ -26,7 +26,7 @@ from tests.support.threads import in_thread
 async def test_token_for_one_server_is_refused_by_the_other(
     server: Server, exchange: Server, pass_through: Server, token_of: TokenFor
 ) -> None:
-    """A token is worth nothing at a server that it does not name."""
+    """A server refuses a token that does not have it as audience."""
     other = pass_through if server is exchange else exchange
     response = await call_tool(other.url, "nc_whoami", token=await token_of())
 
@@ -36,8 +36,8 @@ async def test_token_for_one_server_is_refused_by_the_other(
 
 @pytest.mark.requirement("mcp-no-passthrough", "rfc8707-one-resource")
 @pytest.mark.parametrize("server", ["exchange"], indirect=True)
-async def test_exchange_mode_token_does_not_open_nextcloud(chain: Chain, token_of: TokenFor) -> None:
-    """Nextcloud itself refuses the token that an MCP client holds in exchange mode."""
+async def test_nextcloud_refuses_exchange_mode_tokens(chain: Chain, token_of: TokenFor) -> None:
+    """Nextcloud refuses the token that an MCP client holds in exchange mode."""
     token = await token_of()
     headers = {"Authorization": f"Bearer {token}", "OCS-APIRequest": "true"}
     async with patient_client(headers=headers) as http:
@@ -53,7 +53,7 @@ async def test_exchange_mode_token_does_not_open_nextcloud(chain: Chain, token_o
 async def test_call_without_the_scope_is_refused_before_it_runs(
     server: Server, token_of: TokenFor, nextcloud_of: NextcloudOf, unique: str
 ) -> None:
-    """403 says which scopes to ask for, those held included, and nothing has happened in Nextcloud."""
+    """A call without its scope gets 403 with all scopes to request, and does not reach Nextcloud."""
     token = await token_of(scope="files:read")
     response = await call_tool(server.url, "nc_webdav_write_file", token=token, path=unique, content="no")
     async with nextcloud_of("alice") as nextcloud:
@@ -68,8 +68,8 @@ async def test_call_without_the_scope_is_refused_before_it_runs(
 
 
 @pytest.mark.requirement("best-scope-fewer-accepted", "rfc9068-authorization-claims")
-async def test_scopes_that_are_granted_work_alone(server: Server, token_of: TokenFor) -> None:
-    """A token with one scope can use the tools of that scope, and nc_whoami says which others are left out."""
+async def test_token_with_one_scope_can_use_its_tools(server: Server, token_of: TokenFor) -> None:
+    """A token with one scope can use that scope's tools, and nc_whoami lists the missing scopes."""
     token = await token_of(scope="notes:read")
     found = result(await call_tool(server.url, "nc_notes_search_notes", token=token, query=""))
     who = result(await call_tool(server.url, "nc_whoami", token=token))["structuredContent"]
@@ -80,8 +80,8 @@ async def test_scopes_that_are_granted_work_alone(server: Server, token_of: Toke
     assert "files:read" in who["how_to_get_more"]
 
 
-async def test_keycloak_down(chain: Chain, exchange: Server, token_of: TokenFor, server: Server) -> None:
-    """Without Keycloak, known tokens pass through; an exchange is a clear tool error; what can't be checked is 503."""
+async def test_keycloak_down_in_both_modes(chain: Chain, exchange: Server, token_of: TokenFor, server: Server) -> None:
+    """Without Keycloak, pass-through works for known keys, an exchange is a tool error, and an unknown key gets 503."""
     token = await token_of()
     unknown_key = Minter(issuer=chain.keycloak.issuer, resource=server.url, key=rsa_key("unknown"))
     settings = {"NEXTCLOUD_HOST": chain.nextcloud.url}

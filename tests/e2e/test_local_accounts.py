@@ -1,4 +1,4 @@
-"""A realm user with the name of a local account gets nothing through either server, and reads why."""
+"""A realm user with the name of a local Nextcloud account gets no access, and the error says why."""
 
 import pytest
 from keycloak import KeycloakAdmin
@@ -22,8 +22,8 @@ def admin(chain: Chain) -> KeycloakAdmin:
     return chain.keycloak.admin()
 
 
-async def test_nobody_is_nextclouds_administrator_by_name(server: Server, admin: KeycloakAdmin) -> None:
-    """Each call of a realm user called admin fails, and the sentence names the local account and the next step."""
+async def test_realm_user_named_admin_gets_no_access(server: Server, admin: KeycloakAdmin) -> None:
+    """Each call of a realm user called admin fails, and the error names the local account and the next step."""
     with somebody_new(admin, "admin") as (_, person):
         async with connected(server.url, McpUser(**person)) as client:
             answers = [await client.call_tool(tool, arguments) for tool, arguments in CALLS]
@@ -34,8 +34,8 @@ async def test_nobody_is_nextclouds_administrator_by_name(server: Server, admin:
         assert "ask the administrator for another user name" in text_of(answer)
 
 
-async def test_a_new_name_is_a_new_account(server: Server, admin: KeycloakAdmin) -> None:
-    """Who is renamed in Keycloak gets the account of the new name at once, and a local account's name gives nothing."""
+async def test_renamed_user_gets_the_account_of_the_new_name(server: Server, admin: KeycloakAdmin) -> None:
+    """A renamed user gets the new name's account at once, but no access if the new name is a local account's."""
     with realm_with(admin, editUsernameAllowed=True), somebody_new(admin) as (user_id, person):
 
         async def call_as(name: str) -> tuple[bool, str]:

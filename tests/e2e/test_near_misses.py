@@ -1,4 +1,4 @@
-"""What people write is taken as they mean it, where that is clear; seen through a real client, in Nextcloud itself."""
+"""Unambiguous variants of names and ids are accepted, as seen through a real client in Nextcloud."""
 
 from unicodedata import normalize
 
@@ -9,8 +9,8 @@ from tests.support.mcp_client import text_of
 from tests.support.run import ServerUrls
 
 
-async def test_calendars_and_address_books_go_by_the_names_that_people_see(connect: Connect, unique: str) -> None:
-    """In any case: an event is written, found and deleted; what is missing is told with what there is."""
+async def test_display_names_select_calendars_and_address_books(connect: Connect, unique: str) -> None:
+    """Display names work in any case for events, and the error for an unknown name lists the existing ones."""
     shown = f"Bürö {unique}"
     manage = {"calendar_name": unique, "display_name": shown}
     async with connect("alice") as client:
@@ -38,8 +38,8 @@ async def test_calendars_and_address_books_go_by_the_names_that_people_see(conne
     assert "contacts (Contacts)" in text_of(no_book)
 
 
-async def test_boards_stacks_and_cards_go_by_their_titles(connect: Connect, unique: str) -> None:
-    """Where an id is expected; the board that there is not is told with those that there are."""
+async def test_titles_select_boards_stacks_and_cards(connect: Connect, unique: str) -> None:
+    """Titles work where an id is expected, and the error for an unknown board lists the existing ones."""
     async with connect("alice") as client:
         board = (await client.call_tool("deck_create_board", {"title": unique, "color": "0082c9"})).structured_content
         place = {"board_id": unique.upper(), "stack_id": "to do"}
@@ -56,10 +56,10 @@ async def test_boards_stacks_and_cards_go_by_their_titles(connect: Connect, uniq
 
 
 @pytest.mark.parametrize("written", ["bob@example.org", "BOB"])
-async def test_a_share_reaches_whoever_is_meant(
+async def test_share_recipient_by_mail_or_other_case(
     connect: Connect, nextcloud_of: NextcloudOf, unique: str, written: str
 ) -> None:
-    """By mail address, or by the id in another case: bob sees it."""
+    """A share with bob's mail address, or with his id in another case, reaches bob."""
     path = f"{unique}.txt"
     async with connect("alice") as client, connect("bob") as other, nextcloud_of("bob") as nextcloud:
         await other.call_tool("nc_whoami", {})  # whoever has never been there has no account
@@ -76,8 +76,10 @@ async def test_a_share_reaches_whoever_is_meant(
     assert share_id in [each["id"] for each in seen["shares"]]
 
 
-async def test_a_file_goes_by_its_address(connect: Connect, server_urls: ServerUrls, unique: str) -> None:
-    """By that of the web page, of WebDAV, and by the internal link; and by a part of its name, in either spelling."""
+async def test_file_urls_and_partial_names_select_a_file(
+    connect: Connect, server_urls: ServerUrls, unique: str
+) -> None:
+    """A web URL, a WebDAV URL and an internal link select a file; a part of its name finds it, in NFC and NFD."""
     name = f"{unique} Übersicht.txt"
     cloud = server_urls.nextcloud.rstrip("/")
     async with connect("alice") as client:
@@ -106,8 +108,8 @@ async def test_a_file_goes_by_its_address(connect: Connect, server_urls: ServerU
     assert "is not an address of this Nextcloud" in text_of(foreign)
 
 
-async def test_text_that_looks_like_json_is_stored(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
-    """A note with JSON as its content, and `null` as its category; an argument that there is not is refused."""
+async def test_json_text_is_stored_as_text(connect: Connect, nextcloud_of: NextcloudOf, unique: str) -> None:
+    """Content that is JSON and the category `null` are stored as text; an unknown argument is refused."""
     async with connect("alice") as client, nextcloud_of("alice") as nextcloud:
         new = {"title": unique, "content": '{"theme": "dark"}', "category": ""}
         note = (await client.call_tool("nc_notes_create_note", new)).structured_content

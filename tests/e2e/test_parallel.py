@@ -1,4 +1,4 @@
-"""What an assistant does at the same time: nothing is lost, and nothing done twice."""
+"""Parallel calls of an assistant: no write is lost, and none is done twice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,8 +38,8 @@ def refused(answers: list[Any]) -> list[str]:
     return [answer for answer in answers if isinstance(answer, str)]
 
 
-async def test_appends_to_one_note(call: Call, unique: str) -> None:
-    """Each of eight is in the note, once."""
+async def test_parallel_appends_to_one_note(call: Call, unique: str) -> None:
+    """Each of eight parallel appends is in the note exactly once."""
     note = await call("nc_notes_create_note", title=unique, content="first", category="")
     parts = [f"part {number}." for number in range(AT_ONCE)]
     appended = [call("nc_notes_append_content", note_id=note["id"], content=part) for part in parts]
@@ -51,8 +51,8 @@ async def test_appends_to_one_note(call: Call, unique: str) -> None:
     assert [content.count(part) for part in parts] == [1] * AT_ONCE
 
 
-async def test_notes_in_a_new_category(call: Call, unique: str) -> None:
-    """Each is there, once, although each would make the folder."""
+async def test_parallel_notes_in_a_new_category(call: Call, unique: str) -> None:
+    """Each note exists exactly once, although every call would create the category's folder."""
     titles = [f"{unique} {number}" for number in range(AT_ONCE)]
     created = [call("nc_notes_create_note", title=title, content=title, category=unique) for title in titles]
     answers = await at_once(*created, call("nc_notes_search_notes", query=unique))
@@ -65,8 +65,8 @@ async def test_notes_in_a_new_category(call: Call, unique: str) -> None:
     assert sorted(note["title"] for note in found) == titles
 
 
-async def test_files_and_folders(call: Call, unique: str) -> None:
-    """Files in one folder, which is made at the same time as others, are all there."""
+async def test_parallel_files_in_a_new_folder(call: Call, unique: str) -> None:
+    """All files exist in a folder that parallel calls create."""
     folders = [f"{unique}/{number}" for number in range(AT_ONCE)]
     await call("nc_webdav_create_directory", path=unique)
     made = [call("nc_webdav_create_directory", path=folder) for folder in folders]
@@ -79,8 +79,8 @@ async def test_files_and_folders(call: Call, unique: str) -> None:
     assert len(listed) == 2 * AT_ONCE
 
 
-async def test_objects_in_one_calendar(call: Call, unique: str) -> None:
-    """Each of eight events and of eight tasks is made, once.
+async def test_parallel_objects_in_one_calendar(call: Call, unique: str) -> None:
+    """Each of eight events and eight tasks is created exactly once.
 
     In one calendar: Nextcloud lets a person create ten an hour.
     """
@@ -96,8 +96,8 @@ async def test_objects_in_one_calendar(call: Call, unique: str) -> None:
     assert refused([deleted]) == []
 
 
-async def test_contacts_in_one_address_book(call: Call, unique: str) -> None:
-    """Each of eight is made, once."""
+async def test_parallel_contacts_in_one_address_book(call: Call, unique: str) -> None:
+    """Each of eight contacts is created exactly once."""
     contact = {"addressbook": "contacts", "uid": "", "contact_data": {"fn": unique}}
     answers = await at_once(*(call("nc_contacts_create_contact", **contact) for _ in range(AT_ONCE)))
     uids = {answer["uid"] for answer in answers if not isinstance(answer, str)}
@@ -107,8 +107,8 @@ async def test_contacts_in_one_address_book(call: Call, unique: str) -> None:
     assert len(uids) == AT_ONCE
 
 
-async def test_cards_of_one_stack(call: Call, unique: str) -> None:
-    """Each of eight is on the board, once."""
+async def test_parallel_cards_in_one_stack(call: Call, unique: str) -> None:
+    """Each of eight cards is on the board exactly once."""
     board = await call("deck_create_board", title=unique, color="FF0000")
     stack = await call("deck_create_stack", board_id=board["id"], title=unique, order=1)
     place = {"board_id": board["id"], "stack_id": stack["id"]}

@@ -1,4 +1,4 @@
-"""Everybody gets in, whatever their user id, and meets their own account, also when that becomes another one."""
+"""Every user id works and leads to the user's own account, also when that account changes."""
 
 import os
 import secrets
@@ -88,10 +88,10 @@ USER_IDS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 @pytest.mark.parametrize("make", USER_IDS.values(), ids=USER_IDS.keys())
-async def test_any_user_id(
+async def test_any_user_id_works(
     server: Server, keycloak: Keycloak, admin: KeycloakAdmin, make: Callable[[str], str]
 ) -> None:
-    """Files, search, trash, calendars and contacts work for whatever user id Keycloak and user_oidc permit."""
+    """Files, search, trash, calendars and contacts work for every user id that Keycloak and user_oidc permit."""
     name = make(secrets.token_hex(4))
     with somebody_new(admin, name) as (_, person):
         somebody = await caller(server, keycloak, person)
@@ -115,7 +115,7 @@ async def test_any_user_id(
 async def test_user_ids_that_nextcloud_decodes_twice(
     server: Server, keycloak: Keycloak, admin: KeycloakAdmin, chain: Chain, make: Callable[[str], str]
 ) -> None:
-    """With `+` and `%20` files work; of calendars and contacts, which Nextcloud refuses, it is said why."""
+    """With `+` or `%20`, files work; for calendars and contacts, which Nextcloud refuses, the error names the cause."""
     if chain.nextcloud.kind == "stand-in":
         pytest.skip("the stand-in decodes a path once, as the specifications have it")
     name = make(secrets.token_hex(4))
@@ -133,10 +133,10 @@ async def test_user_ids_that_nextcloud_decodes_twice(
 
 
 @pytest.mark.parametrize("character", ["/", "\\"], ids=["slash", "backslash"])
-async def test_user_ids_without_files(
+async def test_user_ids_without_a_home_folder(
     exchange: Server, keycloak: Keycloak, admin: KeycloakAdmin, chain: Chain, character: str
 ) -> None:
-    """Nextcloud creates no home folder for them: each app that keeps its data in files says so, and Deck works."""
+    """Nextcloud creates no home folder for these ids: apps that store data in files report it, and Deck works."""
     if chain.nextcloud.kind == "stand-in":
         pytest.skip("the stand-in creates a home folder for every user id")
     name = f"a{character}b-{secrets.token_hex(4)}"
@@ -165,8 +165,8 @@ async def test_user_ids_without_files(
             assert "has no calendars and contacts for user ids with" in calendars
 
 
-async def test_a_renamed_person(server: Server, keycloak: Keycloak, admin: KeycloakAdmin) -> None:
-    """From the first token that has the new name, everything is that account's; of the former one, nothing is."""
+async def test_renamed_user_uses_the_new_account(server: Server, keycloak: Keycloak, admin: KeycloakAdmin) -> None:
+    """From the first token with the new name on, calls use the new account and show nothing of the former one."""
     x = secrets.token_hex(4)
     with somebody_new(admin, f"müller-{x}") as (user_id, person):
         before = await caller(server, keycloak, person)
@@ -183,10 +183,10 @@ async def test_a_renamed_person(server: Server, keycloak: Keycloak, admin: Keycl
         await after.call("nc_calendar_list_calendars")
 
 
-async def test_an_account_that_is_deleted_and_made_again(
+async def test_deleted_account_is_created_again(
     server: Server, keycloak: Keycloak, admin: KeycloakAdmin, chain: Chain
 ) -> None:
-    """The next call makes the account anew, and what it shows is of that one."""
+    """The next call creates the account again, and results show only the new account's data."""
     occ = _occ(chain)
     with somebody_new(admin, f"zoë-{secrets.token_hex(4)}") as (_, person):
         somebody = await caller(server, keycloak, person)
@@ -213,7 +213,7 @@ async def test_an_account_that_is_deleted_and_made_again(
         ("nc_contacts_list_addressbooks", {}, "addressbooks"),
     ],
 )
-async def test_another_mapping(
+async def test_changed_user_mapping_never_gives_wrong_data(
     exchange: Server,
     keycloak: Keycloak,
     admin: KeycloakAdmin,
@@ -222,7 +222,7 @@ async def test_another_mapping(
     arguments: dict[str, Any],
     shown: str | None,
 ) -> None:
-    """Once Nextcloud maps people to other accounts, an answer about the former one is an error, and never empty.
+    """After Nextcloud maps users to other accounts, a response about the former account is an error, never empty data.
 
     Nextcloud may go by the former mapping for some seconds, and then its answers are the former account's.
     """

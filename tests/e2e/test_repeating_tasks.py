@@ -1,4 +1,4 @@
-"""A repeating task is completed: what Nextcloud has afterwards, read by plain CalDAV."""
+"""Completion of a recurring task: the result in Nextcloud, read over plain CalDAV."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -40,10 +40,10 @@ async def calendar(nextcloud: httpx.AsyncClient, unique: str) -> AsyncIterator[s
     await nextcloud.delete(path, headers={"X-NC-CalDAV-No-Trashbin": "1"})
 
 
-async def test_a_repeating_task_goes_on(
+async def test_completed_recurring_task_reopens_for_next_date(
     connect: Connect, nextcloud: httpx.AsyncClient, calendar: str, unique: str
 ) -> None:
-    """It opens again for its next date with its reminder, each completed time stays as a task; the last one ends it."""
+    """It reopens for the next date with its reminder; each completion stays as a task; the last one ends it."""
     path = f"{calendar}/{unique}.ics"
     written = ics(*WATERING, kind="VTODO", uid=unique).replace("\n", "\r\n")
     stored = await nextcloud.put(path, content=written, headers={"Content-Type": "text/calendar; charset=utf-8"})

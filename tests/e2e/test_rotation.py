@@ -1,4 +1,4 @@
-"""Keys and secrets are changed while clients work: what goes unnoticed, what does not, and what is said then.
+"""Rotation of keys and secrets while clients work: what clients do not notice, what fails, and with which error.
 
 All in a realm of its own (docs/how-to/rotate-keys.md has the same steps for an administrator).
 """
@@ -116,8 +116,8 @@ def activate(admin: KeycloakAdmin, key: str) -> None:
     admin.update_component(key, component | {"config": component["config"] | {"active": ["true"]}})
 
 
-async def test_keys_rotated_in_steps(own: OwnChain, admin: KeycloakAdmin, callers: list[Caller]) -> None:
-    """Passive first, then made known to Nextcloud, then active, then the old one gone: no call fails on the way."""
+async def test_stepwise_key_rotation_fails_no_call(own: OwnChain, admin: KeycloakAdmin, callers: list[Caller]) -> None:
+    """No call fails if a key is passive first, then known to Nextcloud, then active, and the old key goes last."""
     (old,) = signing_keys(admin)
     for caller in callers:
         await caller.work()
@@ -147,8 +147,10 @@ async def test_keys_rotated_in_steps(own: OwnChain, admin: KeycloakAdmin, caller
     assert too_late == "401 invalid_token", "Keycloak exchanges no token of a key that is gone: the client signs in"
 
 
-async def test_key_that_signs_at_once(own: OwnChain, admin: KeycloakAdmin, callers: list[Caller]) -> None:
-    """A key that Nextcloud has not seen fails there, not here; the sentence says what to do, and that mends it."""
+async def test_immediate_key_rotation_fails_with_a_remedy(
+    own: OwnChain, admin: KeycloakAdmin, callers: list[Caller]
+) -> None:
+    """Nextcloud, not the server, refuses a key that it does not know; the error names the remedy, which works."""
     for caller in callers:
         await caller.work()
     add_key(admin, active=True)
@@ -189,8 +191,10 @@ def secrets_restored(own: OwnChain, admin: KeycloakAdmin) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("secrets_restored")
-async def test_secret_put_into_the_file_first(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
-    """First the file, then Keycloak: no call fails, and no restart is needed."""
+async def test_secret_changed_in_the_file_first_fails_no_call(
+    own: OwnChain, admin: KeycloakAdmin, caller: Caller
+) -> None:
+    """No call fails and no restart is needed if the file changes before Keycloak."""
     await caller.work()
     own.write_secret(ANOTHER_SECRET)
     await caller.work()
@@ -216,8 +220,8 @@ async def call_replica(own: OwnChain, origin: str, token: str) -> dict[str, Any]
 
 
 @pytest.mark.usefixtures("secrets_restored")
-async def test_two_secrets_in_the_file(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
-    """With both secrets in the file while Keycloak changes, no call fails: at no server, whenever it was started."""
+async def test_two_secrets_in_the_file_fail_no_call(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
+    """With both secrets in the file, no call fails while Keycloak changes, on any server, whenever it was started."""
     done = anyio.Event()
     results = []
     async with anyio.create_task_group() as group:
@@ -243,7 +247,7 @@ async def test_two_secrets_in_the_file(own: OwnChain, admin: KeycloakAdmin, call
 
 @pytest.mark.usefixtures("secrets_restored")
 async def test_server_with_a_refused_secret_is_not_ready(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
-    """Once Keycloak has refused the secret in a call, the server is not ready until the file has another one."""
+    """After Keycloak refuses the secret in a call, the server is not ready until the file has another secret."""
     async with replica(own) as origin, patient_client(base_url=origin) as http:
         change_secret(own, admin, ANOTHER_SECRET)
         assert (await http.get("/health/ready")).status_code == 200, "nobody has asked Keycloak again yet"
@@ -257,8 +261,10 @@ async def test_server_with_a_refused_secret_is_not_ready(own: OwnChain, admin: K
 
 
 @pytest.mark.usefixtures("secrets_restored")
-async def test_secret_changed_in_keycloak_first(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
-    """Until the file follows, each call says into which file what belongs, and nobody is made to sign in again."""
+async def test_secret_changed_in_keycloak_first_is_a_tool_error(
+    own: OwnChain, admin: KeycloakAdmin, caller: Caller
+) -> None:
+    """Until the file changes, each call names the file and the secret to write; no user has to sign in again."""
     await caller.work()
     change_secret(own, admin, ANOTHER_SECRET)
     await caller.work()
@@ -274,8 +280,8 @@ async def test_secret_changed_in_keycloak_first(own: OwnChain, admin: KeycloakAd
 
 
 @pytest.mark.usefixtures("secrets_restored")
-async def test_secret_in_the_environment(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
-    """A secret that was given as a variable can't be read again: the sentence asks for a restart."""
+async def test_secret_in_the_environment_needs_a_restart(own: OwnChain, admin: KeycloakAdmin, caller: Caller) -> None:
+    """The server cannot reload a secret from a variable, so the error asks for a restart."""
     settings = own.settings(ENABLE_TOKEN_EXCHANGE="true", OIDC_CLIENT_SECRET=EXCHANGE_CLIENT_SECRET)
     port = free_port()
     running = run_server("by variable", own.config.exchange_url, port, settings, logs=own.config.state)
@@ -325,14 +331,14 @@ MISCONFIGURED: Final[Mapping[str, tuple[Callable[[KeycloakAdmin, str], AbstractC
 
 
 @pytest.mark.parametrize(("misconfigured", "advice"), MISCONFIGURED.values(), ids=MISCONFIGURED.keys())
-async def test_misconfiguration_is_nobodys_sign_in(
+async def test_misconfiguration_is_a_tool_error_not_a_401(
     own: OwnChain,
     admin: KeycloakAdmin,
     caller: Caller,
     misconfigured: Callable[[KeycloakAdmin, str], AbstractContextManager[None]],
     advice: str,
 ) -> None:
-    """What an administrator must mend is a tool error that says so, never a 401 that sends people to sign in."""
+    """A fault that an administrator must fix is a tool error that says so, never a 401 that asks for a new sign-in."""
     client = own.config.exchange_url
     with misconfigured(admin, client):
         broken = await caller.call()

@@ -1,4 +1,4 @@
-"""How long a sign-in lasts, how it is prolonged, and how soon each mode refuses once it has been ended in Keycloak."""
+"""How long a sign-in lasts, how clients refresh it, and how soon each mode refuses it after Keycloak ends it."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -108,8 +108,8 @@ async def refresh(keycloak: Keycloak, refresh_token: str, client_id: str) -> htt
     )
 
 
-async def test_client_refreshes_by_itself(signed_in: SignedIn) -> None:
-    """When the access token has expired, the client refreshes it without a word to the person, and goes on."""
+async def test_client_refreshes_an_expired_token_silently(signed_in: SignedIn) -> None:
+    """When the access token has expired, the client refreshes it without a browser and continues."""
     first = signed_in.tokens
     await signed_in.wait_until_expired()
     with realm_with(signed_in.keycloak.admin(), accessTokenLifespan=300):
@@ -124,8 +124,8 @@ async def test_client_refreshes_by_itself(signed_in: SignedIn) -> None:
 
 
 @pytest.mark.requirement("mcp-rotate-refresh-tokens")
-async def test_refresh_token_that_comes_twice_ends_the_session(signed_in: SignedIn) -> None:
-    """A refresh token that was replaced is refused and takes its successor along; the client signs in afresh."""
+async def test_reused_refresh_token_ends_the_session(signed_in: SignedIn) -> None:
+    """A reused refresh token is refused and revokes its successor; the client starts a new sign-in."""
     first = signed_in.tokens
     await signed_in.wait_until_expired()
     await signed_in.client.list_tools()
@@ -249,10 +249,10 @@ async def exchanged(chain: Chain, grant: Grant) -> tuple[int, str | None, str | 
 
 
 @pytest.mark.requirement("rfc8693-subject-token-validated", "rfc6750-limited-lifetime", "mcp-short-lived")
-async def test_end_of_a_sign_in(
+async def test_ended_sign_in_is_refused_by_exchange_mode_at_once(
     chain: Chain, exchange: Server, pass_through: Server, grant: Grant, end: Callable[[], object]
 ) -> None:
-    """Exchange mode refuses the very next call with 401; no token is prolonged; pass-through goes on until `exp`."""
+    """Exchange mode refuses the next call with 401; no token can be refreshed; pass-through works until `exp`."""
     tokens = {mode: str(answer["access_token"]) for mode, answer in grant.tokens.items()}
     for server in (exchange, pass_through):
         assert not result(await call_tool(server.url, "nc_whoami", token=tokens[server.mode])).get("isError")
@@ -274,8 +274,8 @@ async def test_end_of_a_sign_in(
 
 
 @pytest.mark.requirement("mcp-invalid-is-401")
-async def test_pass_through_ends_with_the_token(pass_through: Server, signing_key: RSAKey, issuer: str) -> None:
-    """From `exp` on no call passes, though the half minute by which clocks may differ is still granted to others."""
+async def test_pass_through_has_no_leeway_after_exp(pass_through: Server, signing_key: RSAKey, issuer: str) -> None:
+    """No pass-through call succeeds after `exp`, although other tokens get 30 seconds of clock leeway."""
     minter = Minter(issuer=issuer, resource=pass_through.url, key=signing_key)
     token = minter.mint(exp=int(time.time()) - 1)
     call = await call_tool(pass_through.url, "nc_whoami", token=token)
@@ -288,8 +288,10 @@ async def test_pass_through_ends_with_the_token(pass_through: Server, signing_ke
 
 
 @pytest.mark.requirement("rfc8693-subject-token-validated", "mcp-invalid-is-401")
-async def test_expired_token_is_not_exchanged(chain: Chain, admin: KeycloakAdmin, exchange: Server) -> None:
-    """In exchange mode Keycloak itself has the last word on `exp`, and a token that is past it gets 401."""
+async def test_keycloak_refuses_to_exchange_an_expired_token(
+    chain: Chain, admin: KeycloakAdmin, exchange: Server
+) -> None:
+    """In exchange mode Keycloak checks `exp` itself, and an expired token gets 401."""
     with realm_with(admin, accessTokenLifespan=1):
         tokens = await sign_in(chain.keycloak, **ALICE, scope=exchange.scope)
     await expiry(tokens["access_token"])
@@ -303,8 +305,10 @@ OPEN_AGAIN: Final = ("signed out everywhere", "session ended", "consent withdraw
 
 
 @pytest.mark.parametrize("event", OPEN_AGAIN)
-async def test_client_signs_in_again_by_itself(admin: KeycloakAdmin, exchange: Server, event: str) -> None:
-    """A sign-in that ended under a working client costs the person a new one, and the client no failed call."""
+async def test_client_starts_a_new_sign_in_without_a_failed_call(
+    admin: KeycloakAdmin, exchange: Server, event: str
+) -> None:
+    """If the sign-in ends while a client works, the user signs in again, and no call of the client fails."""
     with somebody_new(admin) as (user_id, person), realm_with(admin, notBefore=0):
         somebody, storage = McpUser(**person), Tokens()
         async with connected(exchange.url, somebody, storage) as client:
@@ -336,8 +340,8 @@ LEAVES_IT_OPEN: Final[Mapping[str, Callable[[Grant], object]]] = {
 
 
 @pytest.mark.parametrize("event", LEAVES_IT_OPEN.values(), ids=LEAVES_IT_OPEN.keys())
-async def test_what_does_not_end_a_sign_in(chain: Chain, grant: Grant, event: Callable[[Grant], object]) -> None:
-    """What an administrator might take for a sign-out leaves the sessions open: docs/explanation/sessions.md warns."""
+async def test_actions_that_do_not_end_a_sign_in(chain: Chain, grant: Grant, event: Callable[[Grant], object]) -> None:
+    """Some administrator actions resemble a sign-out but keep the sessions (docs/explanation/sessions.md)."""
     event(grant)
     status, error, _ = await exchanged(chain, grant)
 

@@ -1,12 +1,12 @@
-"""What a client is shown: the tools whose apps this very Nextcloud has."""
+"""Tool lists show only the tools of the apps that this Nextcloud has."""
 
 from nextcloud_mcp.catalogue import APPS
 from tests.e2e.servers import Connect, NextcloudOf
 from tests.support.declared import TOOL_SCOPES
 
 
-async def test_tools_of_the_apps_that_are_there(connect: Connect, nextcloud_of: NextcloudOf) -> None:
-    """Each tool whose app Nextcloud announces to the person, and no other."""
+async def test_tools_of_available_apps_are_listed(connect: Connect, nextcloud_of: NextcloudOf) -> None:
+    """The list has each tool whose app Nextcloud announces to the user, and no other tool."""
     async with nextcloud_of("alice") as nextcloud, connect("alice") as client:
         answer = await nextcloud.get("/ocs/v2.php/cloud/capabilities", params={"format": "json"})
         announced = answer.json()["ocs"]["data"]["capabilities"].keys()

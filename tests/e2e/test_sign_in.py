@@ -1,4 +1,4 @@
-"""A client that knows nothing but a URL signs in and uses Nextcloud."""
+"""A client that knows only the server's URL signs in and uses Nextcloud."""
 
 import pytest
 
@@ -12,8 +12,8 @@ from tests.support.oauth import ALICE, BOB
 @pytest.mark.requirement("mcp-prm-discovery", "mcp-as-discovery")
 @pytest.mark.parametrize("slash", ["", "/"], ids=["the URL", "with a slash at its end"])
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
-async def test_url_is_enough(server: Server, protocol: str, slash: str) -> None:
-    """Discovery, registration, login, consent and the first call follow from the URL, in every protocol era."""
+async def test_url_is_enough_to_sign_in(server: Server, protocol: str, slash: str) -> None:
+    """Discovery, registration, login, consent and the first call need only the URL, in every protocol version."""
     person, tokens = McpUser(**ALICE), Tokens()
     async with connected(f"{server.url}{slash}", person, tokens, mode=protocol) as client:
         listing = await client.call_tool("nc_webdav_list_directory", {})
@@ -26,8 +26,8 @@ async def test_url_is_enough(server: Server, protocol: str, slash: str) -> None:
 
 
 @pytest.mark.requirement("mcp-consent-per-client")
-async def test_consent_page_says_what_is_granted(server: Server) -> None:
-    """The person reads on Keycloak's consent page, in plain words, what the client will be able to do."""
+async def test_consent_page_describes_the_scopes(server: Server) -> None:
+    """Keycloak's consent page describes in plain words what the client will be able to do."""
     person = McpUser(**ALICE)
     async with connected(server.url, person) as client:
         await client.list_tools()
@@ -37,8 +37,8 @@ async def test_consent_page_says_what_is_granted(server: Server) -> None:
     assert "Create, change, move and delete your files" in shown
 
 
-async def test_client_that_comes_back_need_not_sign_in(server: Server) -> None:
-    """With the tokens of last time, no browser opens."""
+async def test_returning_client_reuses_its_tokens(server: Server) -> None:
+    """A client with stored tokens connects without a browser."""
     tokens = Tokens()
     async with connected(server.url, McpUser(**BOB), tokens) as client:
         await client.call_tool("nc_whoami", {})
@@ -51,7 +51,7 @@ async def test_client_that_comes_back_need_not_sign_in(server: Server) -> None:
 
 
 async def test_whoami(server: Server, connect: Connect) -> None:
-    """nc_whoami names the person, the mode, the client and the scopes, and no tool is left out of a full grant."""
+    """nc_whoami returns the user, the mode, the client and the scopes; with all scopes, no tool is missing."""
     async with connect("alice") as client:
         who = (await client.call_tool("nc_whoami", {})).structured_content
 
@@ -66,7 +66,7 @@ async def test_whoami(server: Server, connect: Connect) -> None:
     "mcp-prm-discovery", "mcp-scope-in-challenge", "rfc6750-challenge", "rfc6750-no-error-without-token"
 )
 async def test_first_challenge(server: Server) -> None:
-    """A request without a token learns where to sign in and for which scopes, and of no error (RFC 6750 3.1)."""
+    """Without a token, the challenge has the metadata URL and the scopes, and no error (RFC 6750 section 3.1)."""
     response = await post(server.url, message("tools/list"))
 
     assert response.status_code == 401
@@ -87,7 +87,7 @@ async def test_first_challenge(server: Server) -> None:
     "rfc8707-most-specific",
 )
 async def test_protected_resource_metadata(server: Server, issuer: str) -> None:
-    """The metadata names this resource, exactly, and the realm as its authorization server (RFC 9728 section 3)."""
+    """The metadata has exactly this resource, and the realm as its authorization server (RFC 9728 section 3)."""
     async with patient_client() as http:
         metadata = (await http.get(f"{server.origin}/.well-known/oauth-protected-resource/mcp")).json()
 

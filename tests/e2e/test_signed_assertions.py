@@ -1,4 +1,4 @@
-"""The exchange server signs assertions in place of sending a secret (RFC 7523, `private_key_jwt`), at a real Keycloak.
+"""The exchange server signs client assertions instead of sending a secret (RFC 7523, `private_key_jwt`).
 
 The client is a copy of the realm's exchange client, switched as keycloak/README.md says.
 """
@@ -111,8 +111,8 @@ async def signing(
     admin.delete_client(client_id)
 
 
-async def test_a_server_with_a_key_calls_nextcloud(chain: Chain, signing: Signing) -> None:
-    """The whole way: a tool call, an exchange that is signed, Alice's Nextcloud; and neither key nor token in a log."""
+async def test_signed_exchange_reaches_nextcloud(chain: Chain, signing: Signing) -> None:
+    """A tool call with a signed exchange reaches Alice's Nextcloud, and no log contains the key or a token."""
     settings = {
         "NEXTCLOUD_HOST": chain.nextcloud.url,
         "OIDC_DISCOVERY_URL": chain.keycloak.discovery_url,
@@ -132,16 +132,16 @@ async def test_a_server_with_a_key_calls_nextcloud(chain: Chain, signing: Signin
 
 
 @pytest.mark.parametrize("secret", [EXCHANGE_CLIENT_SECRET, None], ids=["the old secret", "no secret"])
-async def test_the_secret_works_no_more(keycloak: Keycloak, signing: Signing, secret: str | None) -> None:
-    """Whoever knows the shared secret of before has nothing."""
+async def test_former_client_secret_is_refused(keycloak: Keycloak, signing: Signing, secret: str | None) -> None:
+    """Keycloak refuses the client's former secret."""
     answer = await exchange(
         keycloak, signing.subject_token, client_id=signing.url, client_secret=secret, audience="nextcloud"
     )
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
 
 
-async def test_an_assertion_works_once(keycloak: Keycloak, signing: Signing) -> None:
-    """Whoever records a request can't send it again (RFC 7523 section 3: `jti`)."""
+async def test_client_assertion_works_once(keycloak: Keycloak, signing: Signing) -> None:
+    """Keycloak refuses a replayed assertion (RFC 7523 section 3: `jti`)."""
     proof = ClientKey.read(signing.key_file).authenticate(signing.url, keycloak.issuer)
     first = await _exchange(keycloak, signing, proof.form["client_assertion"])
     second = await _exchange(keycloak, signing, proof.form["client_assertion"])
@@ -189,8 +189,10 @@ async def _exchange(keycloak: Keycloak, signing: Signing, assertion: str) -> htt
         pytest.param({"iat": 4102444800, "exp": 4102444860}, id="not begun"),
     ],
 )
-async def test_other_assertions_are_refused(keycloak: Keycloak, signing: Signing, changes: dict[str, Any]) -> None:
-    """Each MUST of RFC 7523 section 3 is Keycloak's to check; one audience alone, so that none can be passed on."""
+async def test_invalid_client_assertion_is_refused(
+    keycloak: Keycloak, signing: Signing, changes: dict[str, Any]
+) -> None:
+    """Keycloak checks each MUST of RFC 7523 section 3, and one audience is allowed: nobody can forward an assertion."""
     changes = json.loads(json.dumps(changes).replace("{issuer}", keycloak.issuer))
     answer = await _exchange(keycloak, signing, _assertion(keycloak, signing, **changes))
     assert answer.status_code in {400, 401}
@@ -198,8 +200,8 @@ async def test_other_assertions_are_refused(keycloak: Keycloak, signing: Signing
     assert (await _exchange(keycloak, signing, _assertion(keycloak, signing))).status_code == 200
 
 
-async def test_another_key_is_refused(keycloak: Keycloak, signing: Signing) -> None:
-    """Same kind, same name, not the key."""
+async def test_assertion_signed_with_another_key_is_refused(keycloak: Keycloak, signing: Signing) -> None:
+    """Keycloak refuses a key with the same type and `kid` as the real one."""
     rsa = isinstance(signing.key, RSAKey)
     other: Key = RSAKey.generate_key(2048) if rsa else ECKey.generate_key("P-256")
     answer = await _exchange(keycloak, signing, _assertion(keycloak, signing, other))

@@ -1,4 +1,4 @@
-"""From `notes:read` to `notes:write` at the real Keycloak, for each way a client came in; and for those who can't."""
+"""Step-up from `notes:read` to `notes:write` at the real Keycloak, for each kind of client registration."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
@@ -91,10 +91,10 @@ async def write_a_note(connect: Callable[[], AbstractAsyncContextManager[Client]
 
 @pytest.mark.requirement("mcp-step-up-experience")
 @both_eras
-async def test_client_registered_by_hand_steps_up(
+async def test_preregistered_client_steps_up(
     server: Server, cautious: dict[str, int], person: McpUser, protocol: str
 ) -> None:
-    """A call that lacks a scope opens the browser once, whose page asks for that scope alone, and then succeeds."""
+    """A call that lacks a scope opens the browser once, the page asks for that scope only, and the call succeeds."""
     tokens, port = registered_by_hand(), cautious[server.mode]
     await write_a_note(partial(connected, server.url, person, tokens, port=port, mode=protocol), person)
 
@@ -103,10 +103,10 @@ async def test_client_registered_by_hand_steps_up(
 
 @pytest.mark.requirement("mcp-step-up-experience")
 @both_eras
-async def test_client_with_a_document_steps_up(
+async def test_client_with_a_metadata_document_steps_up(
     featured: Chain, featured_cautious: int, documents: Documents, protocol: str
 ) -> None:
-    """So does a client whose metadata document names no scope."""
+    """A client whose metadata document names no scope can step up as well."""
     url, resource = documents.publish(CLAUDE_CODE), featured.config.exchange_url
     with somebody_new(featured.keycloak.admin()) as (_, who):
         person = McpUser(**who)
@@ -120,10 +120,10 @@ async def test_client_with_a_document_steps_up(
 
 
 @both_eras
-async def test_client_that_registered_itself_gets_stuck(
+async def test_dynamically_registered_client_cannot_step_up(
     server: Server, cautious: dict[str, int], person: McpUser, protocol: str
 ) -> None:
-    """It registered with the first challenge's scopes, and Keycloak grants no others: why the default asks for all.
+    """Keycloak limits it to the scopes of the first challenge, which is why the default challenge asks for all scopes.
 
     The failure names the scopes, and what was granted goes on working.
     """
@@ -141,8 +141,8 @@ async def test_client_that_registered_itself_gets_stuck(
 
 @pytest.mark.requirement("mcp-step-up-experience")
 @both_eras
-async def test_by_default_nobody_needs_to_step_up(server: Server, person: McpUser, protocol: str) -> None:
-    """Asked for everything at first, a client that registered itself writes without a second sign-in."""
+async def test_default_challenge_makes_step_up_unnecessary(server: Server, person: McpUser, protocol: str) -> None:
+    """The default challenge asks for all scopes, so a self-registered client can write without a second sign-in."""
     async with connected(server.url, person, mode=protocol) as client:
         created = await client.call_tool("nc_notes_create_note", NOTE)
         await client.call_tool("nc_notes_delete_note", {"note_id": created.structured_content["id"]})
@@ -152,8 +152,8 @@ async def test_by_default_nobody_needs_to_step_up(server: Server, person: McpUse
 
 
 @pytest.mark.requirement("mcp-scope-in-challenge", "mcp-scope-consistent", "best-scope-minimal-first")
-async def test_first_challenge_is_a_setting(server: Server, cautious: dict[str, int]) -> None:
-    """By default it asks for the scopes of all tools; set otherwise, for those alone, while the metadata lists all."""
+async def test_first_challenge_scopes_are_a_setting(server: Server, cautious: dict[str, int]) -> None:
+    """The challenge asks for all scopes by default, or for the configured ones; the metadata always lists all."""
     port = cautious[server.mode]
     public_name = server.origin.removeprefix("http://")
     by_default = challenge(await post(server.url, message("tools/list")))
@@ -168,10 +168,10 @@ async def test_first_challenge_is_a_setting(server: Server, cautious: dict[str, 
 
 @pytest.mark.requirement("best-scope-fewer-accepted")
 @both_eras
-async def test_client_that_can_not_step_up_reads_what_is_missing(
+async def test_client_without_step_up_is_told_the_missing_scope(
     server: Server, token_of: TokenFor, protocol: str
 ) -> None:
-    """It is shown what its token allows; nc_whoami and the refusal of a call say what is missing and how to get it."""
+    """Such a client sees only the allowed tools; nc_whoami and the refusal name the missing scope and how to get it."""
     async with connected_with_token(server.url, await token_of(scope="notes:read"), mode=protocol) as client:
         shown = {tool.name for tool in (await client.list_tools()).tools}
         who = (await client.call_tool("nc_whoami", {})).structured_content

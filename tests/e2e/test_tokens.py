@@ -1,7 +1,7 @@
-"""Each named token, as raw HTTP, at both servers: which are refused, how, and that genuine ones are not.
+"""Each named token over raw HTTP at both servers: bad tokens are refused correctly, and good ones are accepted.
 
-The tokens are signed with a key which the real realm publishes, so that each is refused for what its name says and
-for nothing else.
+The tokens are signed with a key that the real realm publishes, so each bad token is refused only for the fault in its
+name.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ async def send(server: Server, *credentials: bytes, body: object = None, query: 
         return await http.post(f"{server.url}{query}", json=body or message("tools/list"), headers=headers)
 
 
-async def test_refused(server: Server, minter: Minter) -> None:
-    """Each bad token gets 401 `invalid_token`, with where to sign in and for what."""
+async def test_bad_token_is_refused(server: Server, minter: Minter) -> None:
+    """Each bad token gets 401 `invalid_token`, with the metadata URL and the scopes."""
     metadata = f"{server.origin}/.well-known/oauth-protected-resource/mcp"
     for name, mint in SENDABLE.items():
         response = await send(server, f"Bearer {mint(minter)}".encode())
@@ -46,8 +46,8 @@ async def test_refused(server: Server, minter: Minter) -> None:
 
 
 @pytest.mark.parametrize("mint", [REFUSED[name].mint for name in sorted(TOO_LONG)], ids=sorted(TOO_LONG))
-async def test_too_long(server: Server, minter: Minter, mint: Mint) -> None:
-    """A head beyond all reason is answered with 4xx or a closed connection, and the server goes on serving."""
+async def test_oversized_token_is_refused(server: Server, minter: Minter, mint: Mint) -> None:
+    """An oversized header gets a 4xx status or a closed connection, and the server continues to work."""
     try:
         refused = (await send(server, f"Bearer {mint(minter)}".encode())).status_code
     except httpx.TransportError:
@@ -67,18 +67,20 @@ GENUINE: Final[Mapping[str, Mint]] = {
 
 
 @pytest.mark.parametrize("mint", GENUINE.values(), ids=GENUINE.keys())
-async def test_accepted(server: Server, minter: Minter, mint: Mint) -> None:
-    """The same token without the fault is good, and clocks may differ by half a minute."""
+async def test_valid_token_is_accepted(server: Server, minter: Minter, mint: Mint) -> None:
+    """The same token without its fault is accepted, with 30 seconds of clock leeway."""
     assert (await send(server, f"Bearer {mint(minter)}".encode())).status_code == 200
 
 
-async def test_keycloaks_own_tokens(server: Server, token_of: TokenFor) -> None:
-    """What Keycloak itself issues for the server is good."""
+async def test_keycloak_issued_token_is_accepted(server: Server, token_of: TokenFor) -> None:
+    """The server accepts a token that Keycloak issued for it."""
     assert (await send(server, f"Bearer {await token_of()}".encode())).status_code == 200
 
 
-async def test_pass_through_needs_nextcloud_as_audience(pass_through: Server, exchange: Server, minter: Minter) -> None:
-    """A token that Nextcloud would refuse is refused before it is passed on; exchange mode does not ask for that."""
+async def test_pass_through_requires_the_nextcloud_audience(
+    pass_through: Server, exchange: Server, minter: Minter
+) -> None:
+    """Pass-through mode refuses a token that Nextcloud would refuse; exchange mode does not require that audience."""
     minter.resource = pass_through.url
     refused = await send(pass_through, f"Bearer {minter.mint(aud=pass_through.url)}".encode())
     accepted = await send(exchange, f"Bearer {minter.mint(aud=exchange.url)}".encode())
@@ -88,8 +90,8 @@ async def test_pass_through_needs_nextcloud_as_audience(pass_through: Server, ex
     assert accepted.status_code == 200
 
 
-async def test_two_authorization_headers(server: Server, minter: Minter) -> None:
-    """Two credentials contradict each other, even if both are good (RFC 6750 section 3.1)."""
+async def test_two_authorization_headers_are_refused(server: Server, minter: Minter) -> None:
+    """Two `Authorization` headers are refused, even if both tokens are good (RFC 6750 section 3.1)."""
     credentials = f"Bearer {minter.mint()}".encode()
     response = await send(server, credentials, credentials)
 
@@ -106,24 +108,26 @@ OTHER_CREDENTIALS: Final[Mapping[str, tuple[bytes, ...]]] = {
 
 
 @pytest.mark.parametrize("credentials", OTHER_CREDENTIALS.values(), ids=OTHER_CREDENTIALS.keys())
-async def test_no_bearer_token(server: Server, credentials: tuple[bytes, ...]) -> None:
-    """Whoever sends no bearer token is told where to sign in, and of no error (RFC 6750 section 3.1)."""
+async def test_missing_bearer_token_gets_challenge_without_error(
+    server: Server, credentials: tuple[bytes, ...]
+) -> None:
+    """Without a bearer token, the challenge has the metadata URL and no error (RFC 6750 section 3.1)."""
     response = await send(server, *credentials)
 
     assert response.status_code == 401
     assert challenge(response).keys() == {"scope", "resource_metadata"}
 
 
-async def test_token_in_the_query(server: Server, minter: Minter) -> None:
-    """A token in the address is not looked at (MCP authorization: it MUST NOT be in the query string)."""
+async def test_token_in_the_query_is_ignored(server: Server, minter: Minter) -> None:
+    """The server ignores a token in the query string (MCP authorization: it MUST NOT be there)."""
     response = await send(server, query=f"?access_token={minter.mint()}")
 
     assert response.status_code == 401
     assert "error" not in challenge(response)
 
 
-async def test_token_in_the_body(server: Server, minter: Minter) -> None:
-    """A token in the body is not looked at."""
+async def test_token_in_the_body_is_ignored(server: Server, minter: Minter) -> None:
+    """The server ignores a token in the body."""
     response = await send(server, body=message("tools/list") | {"access_token": minter.mint()})
 
     assert response.status_code == 401
@@ -132,7 +136,7 @@ async def test_token_in_the_body(server: Server, minter: Minter) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_every_method_needs_a_token(server: Server, method: str) -> None:
-    """No method opens the endpoint without a token."""
+    """No HTTP method can access the endpoint without a token."""
     async with patient_client() as http:
         response = await http.request(method, server.url, headers=HEADERS)
 

@@ -1,1 +1,1 @@
-"""The Helm chart, rendered and checked; no cluster is needed."""
+"""Tests of the rendered Helm chart; they need no cluster."""

@@ -1,4 +1,4 @@
-"""Helm and kubeconform, from the path or from where `make chart-tools` puts them, and Kubernetes' own schemas."""
+"""Helm and kubeconform, from the path or from `make chart-tools`, and the schemas of Kubernetes."""
 
 import json
 from importlib.resources import files

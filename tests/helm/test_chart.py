@@ -1,4 +1,4 @@
-"""The chart `deploy/helm/nextcloud-mcp`: what it makes of each set of values in `values/`, and what it refuses."""
+"""The chart `deploy/helm/nextcloud-mcp`: manifests for each set of values in `values/`, and refused values."""
 
 import json
 import subprocess
@@ -16,22 +16,22 @@ PROOF = "/run/secrets/nextcloud-mcp/proof"
 
 
 @pytest.mark.parametrize("values", SETS)
-def test_lint_is_strict(chart: Chart, values: str) -> None:
-    """`helm lint --strict` has nothing to say."""
+def test_lint_strict_passes(chart: Chart, values: str) -> None:
+    """`helm lint --strict` reports nothing."""
     done = chart.run("lint", "--strict", str(FOLDER), values=values)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("values", SETS)
-def test_manifests_conform(chart: Chart, kubeconform: str, schemas: Path, values: str) -> None:
-    """Every manifest is what Kubernetes' schema says, without unknown fields, and none goes unchecked."""
+def test_manifests_match_kubernetes_schemas(chart: Chart, kubeconform: str, schemas: Path, values: str) -> None:
+    """Every manifest is valid by its Kubernetes schema, without unknown fields, and none is skipped."""
     summary = _conform(kubeconform, schemas, chart.template(values=values))
     assert summary["valid"] >= 3
     assert summary == {"valid": summary["valid"], "invalid": 0, "errors": 0, "skipped": 0}
 
 
 def test_unknown_field_is_noticed(chart: Chart, kubeconform: str, schemas: Path) -> None:
-    """The check of the manifests is a strict one."""
+    """Control: the validation of the manifests refuses unknown fields."""
     manifests = chart.template().replace("readOnlyRootFilesystem", "readonlyRootFilesystem")
     assert _conform(kubeconform, schemas, manifests)["invalid"] == 1
 
@@ -51,8 +51,8 @@ def _conform(kubeconform: str, schemas: Path, manifests: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("values", SETS)
-def test_server_takes_the_settings(chart: Chart, values: str, tmp_path: Path) -> None:
-    """The variables of the Deployment are settings of the server, all of them, and it starts with them."""
+def test_server_starts_with_the_charts_settings(chart: Chart, values: str, tmp_path: Path) -> None:
+    """The Deployment's variables are all settings of the server, which starts with them."""
     variables = environment(chart.resources(values=values)["Deployment"])
     (tmp_path / "proof").write_text("a secret of the test's")
     variables = {name: value.replace(PROOF, str(tmp_path / "proof")) for name, value in variables.items()}
@@ -65,8 +65,8 @@ def test_server_takes_the_settings(chart: Chart, values: str, tmp_path: Path) ->
     assert settings.port == container(chart.resources(values=values)["Deployment"])["ports"][0]["containerPort"]
 
 
-def test_every_setting_of_the_server_can_be_set(chart: Chart) -> None:
-    """The chart's values reach each of them, but for a secret that is no file."""
+def test_every_server_setting_has_a_value(chart: Chart) -> None:
+    """The chart has a value for each setting, except for secrets in variables."""
     reached = {name for values in SETS for name in environment(chart.resources(values=values)["Deployment"])}
     assert {field.alias for field in Settings.model_fields.values()} - reached == {"OIDC_CLIENT_SECRET"}
 
@@ -91,8 +91,8 @@ def test_every_setting_of_the_server_can_be_set(chart: Chart) -> None:
         ),
     ],
 )
-def test_proof_is_a_file(chart: Chart, values: str, expected: dict[str, str | None]) -> None:
-    """The server's proof of who it is is mounted as a file of a Secret; no variable carries it."""
+def test_client_credential_is_a_mounted_file(chart: Chart, values: str, expected: dict[str, str | None]) -> None:
+    """The server's client secret or key is a mounted file of a Secret, and no variable contains it."""
     deployment = chart.resources(values=values)["Deployment"]
     variables = environment(deployment)
     volumes = deployment["spec"]["template"]["spec"].get("volumes", [])
@@ -102,8 +102,8 @@ def test_proof_is_a_file(chart: Chart, values: str, expected: dict[str, str | No
 
 
 @pytest.mark.parametrize("values", SETS)
-def test_pod_has_no_more_rights_than_it_needs(chart: Chart, values: str) -> None:
-    """Kubernetes' "restricted" standard, a root file system that can't be written, and no token of the cluster's."""
+def test_pod_meets_the_restricted_standard(chart: Chart, values: str) -> None:
+    """The pod meets Kubernetes' "restricted" standard, with a read-only root and no service account token."""
     pod = chart.resources(values=values)["Deployment"]["spec"]["template"]["spec"]
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert pod["containers"][0]["securityContext"] == {
@@ -116,20 +116,20 @@ def test_pod_has_no_more_rights_than_it_needs(chart: Chart, values: str) -> None
     assert pod["enableServiceLinks"] is False
 
 
-def test_group_is_the_images(chart: Chart) -> None:
-    """The group that the chart names is that of the image's user: one number, in two files."""
+def test_group_id_is_the_images(chart: Chart) -> None:
+    """The group id in the chart is the group of the image's user."""
     group = container(chart.resources()["Deployment"])["securityContext"]["runAsGroup"]
     assert f"\nUSER 10001:{group}\n" in (FOLDER.parents[2] / "server" / "Dockerfile").read_text()
 
 
-def test_no_pod_blocks_a_drain(chart: Chart) -> None:
-    """The budget lets one replica go however few there are, and any that is not ready."""
+def test_disruption_budget_never_blocks_a_drain(chart: Chart) -> None:
+    """The budget permits the eviction of one replica, however few there are, and of any that is not ready."""
     budget = chart.resources()["PodDisruptionBudget"]["spec"]
     assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
 
 
-def test_everything_selects_the_pods(chart: Chart) -> None:
-    """Service, budget, policy and spread choose by labels that the pods have; the autoscaler names the Deployment."""
+def test_selectors_match_the_pod_labels(chart: Chart) -> None:
+    """Service, budget, policy and topology spread select the pods' labels; the autoscaler names the Deployment."""
     found = chart.resources()
     pod = found["Deployment"]["spec"]["template"]
     selectors = {
@@ -148,8 +148,8 @@ def test_everything_selects_the_pods(chart: Chart) -> None:
 DNS: list[tuple[int | str, str]] = [(53, "UDP"), (53, "TCP"), (5353, "UDP"), (5353, "TCP")]
 
 
-def test_network_policy_opens_what_is_named(chart: Chart) -> None:
-    """In: one port, to the peers that the values name. Out: DNS, and the rules that the values name. Nothing else."""
+def test_network_policy_opens_only_the_configured_rules(chart: Chart) -> None:
+    """Inbound: one port for the configured peers. Outbound: DNS and the configured rules. Nothing else."""
     rules = (
         '[{"to":[{"podSelector":{}}],"ports":[{"port":"web"},{"port":8000,"endPort":8080}]},{"ports":[{"port":443}]}]'
     )
@@ -168,8 +168,8 @@ def _opened(policy: dict[str, Any]) -> list[tuple[int | str, str]]:
 
 
 @pytest.mark.parametrize("missing", ["from", "egress"])
-def test_what_the_network_policy_opens_is_not_guessed(chart: Chart, missing: str) -> None:
-    """The policy is closed, so that whoever installs the chart names callers and neighbours, or does without it."""
+def test_network_policy_has_no_default_peers(chart: Chart, missing: str) -> None:
+    """The policy is closed by default: the operator names callers and neighbors, or disables it."""
     refusal = chart.refusal("--set-json", f"networkPolicy.{missing}=[]")
     other = {"from": "egress", "egress": "from"}[missing]
 
@@ -185,8 +185,8 @@ def test_what_the_network_policy_opens_is_not_guessed(chart: Chart, missing: str
 @pytest.mark.parametrize(
     "value", ["egress=[{}]", 'egress=[{"to":[{"podSelector":{}}]}]', 'egress=[{"ports":[]}]', "from=[{}]"]
 )
-def test_network_policy_is_not_opened_by_an_empty_rule(chart: Chart, value: str) -> None:
-    """To Kubernetes a rule without ports means all of them: a rule names its ports, and a peer is not empty."""
+def test_network_policy_refuses_empty_rules(chart: Chart, value: str) -> None:
+    """In Kubernetes a rule without ports permits all: a rule must have ports, and a peer must not be empty."""
     assert "at '/networkPolicy/" in chart.refusal("--set-json", f"networkPolicy.{value}")
 
 
@@ -223,8 +223,8 @@ def test_network_policy_is_not_opened_by_an_empty_rule(chart: Chart, value: str)
         ),
     ],
 )
-def test_ingress_leads_to_what_the_server_serves(chart: Chart, url: str, host: str, paths: list[str]) -> None:
-    """The ingress has the URL's host, and the paths at which the server serves: endpoint and metadata, not health."""
+def test_ingress_has_the_servers_public_paths(chart: Chart, url: str, host: str, paths: list[str]) -> None:
+    """The ingress has the URL's host and the paths of the endpoint and the metadata, but not of the health checks."""
     found = chart.resources(*_settings(["ingress.enabled=true", f"server.url={url}"]))
     (rule,) = found["Ingress"]["spec"]["rules"]
     served = {getattr(route, "path", None) for route in create_app(_pass_through(url)).routes}
@@ -244,8 +244,8 @@ def _pass_through(url: str) -> Settings:
     )
 
 
-def test_prometheus_finds_the_metrics(chart: Chart) -> None:
-    """The monitor selects the Service by its labels, and names its port, which leads to the server's own."""
+def test_service_monitor_selects_the_metrics_port(chart: Chart) -> None:
+    """The monitor selects the Service by labels and names its port, which leads to the server's metrics port."""
     found = chart.resources(values="full")
     service, monitor = found["Service"], found["ServiceMonitor"]
     (endpoint,) = monitor["spec"]["endpoints"]
@@ -269,8 +269,8 @@ def test_prometheus_finds_the_metrics(chart: Chart) -> None:
         ),
     ],
 )
-def test_metrics_are_not_for_everybody(chart: Chart, values: list[str], peers: list[Any] | None) -> None:
-    """They are off; and on, the network policy opens their port to this namespace, or to whom the values name."""
+def test_metrics_are_off_or_limited_by_the_policy(chart: Chart, values: list[str], peers: list[Any] | None) -> None:
+    """Metrics are off by default; if on, the policy opens their port to this namespace or to the configured peers."""
     found = chart.resources(*_settings(values))
     rules = {rule["ports"][0]["port"]: rule.get("from") for rule in found["NetworkPolicy"]["spec"]["ingress"]}
 
@@ -347,26 +347,26 @@ IN_WORDS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("values", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_schema_refuses(chart: Chart, values: list[str], sentence: str) -> None:
-    """A wrong name or type is refused before anything is installed, and the message names the place."""
+def test_schema_refuses_wrong_names_and_types(chart: Chart, values: list[str], sentence: str) -> None:
+    """A wrong name or type is refused before the installation, and the message has its place."""
     assert sentence in chart.refusal(*_settings(values))
 
 
 @pytest.mark.parametrize(("values", "sentence"), IN_WORDS.values(), ids=IN_WORDS)
-def test_wrong_value_is_answered_in_words(chart: Chart, values: list[str], sentence: str) -> None:
-    """Who gives a wrong value reads what is wrong with it and what would be right, not a regular expression."""
+def test_wrong_value_gets_a_readable_message(chart: Chart, values: list[str], sentence: str) -> None:
+    """The message says what is wrong and what is valid, without a regular expression."""
     refusal = chart.refusal(*_settings(values))
     assert sentence in refusal
     assert "pattern" not in refusal
 
 
-def test_no_value_is_answered_by_a_pattern() -> None:
-    """No pattern is left in the schema: its text would be the answer to a wrong value."""
+def test_schema_has_no_patterns() -> None:
+    """The schema has no pattern, because Helm would print it as the error for a wrong value."""
     assert '"pattern"' not in (FOLDER / "values.schema.json").read_text()
 
 
-def test_all_wrong_values_are_told_at_once(chart: Chart) -> None:
-    """One attempt shows everything that is wrong."""
+def test_all_wrong_values_are_reported_at_once(chart: Chart) -> None:
+    """One attempt reports every wrong value."""
     refusal = chart.refusal(*_settings(["server.url=x", "image.repository=X", "autoscaling.maxReplicas=1"]))
     for name in ("server.url", "image.repository", "autoscaling.maxReplicas"):
         assert f"\n{name} " in refusal
@@ -399,16 +399,16 @@ def test_all_wrong_values_are_told_at_once(chart: Chart) -> None:
         "12345678901234",
     ],
 )
-def test_every_quantity_of_kubernetes_is_taken(chart: Chart, quantity: str) -> None:
-    """Numbers and texts, of each suffix and exponent that Kubernetes knows, for each kind of resource."""
+def test_every_kubernetes_quantity_is_accepted(chart: Chart, quantity: str) -> None:
+    """Numbers and strings with each suffix and exponent of Kubernetes are valid, for each kind of resource."""
     names = ("cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "example.com/device")
     given = ", ".join(f'"{name}": {quantity}' for name in names)
     found = chart.resources("--set-json", f"resources.limits={{{given}}}")
     assert set(container(found["Deployment"])["resources"]["limits"]) == set(names)
 
 
-def test_what_is_missing_is_named(chart: Chart) -> None:
-    """Without values, one message names all that are required."""
+def test_missing_values_are_named_in_one_message(chart: Chart) -> None:
+    """Without values, one message names all required ones."""
     refusal = chart.refusal(values=None)
     assert "at '/image': missing property 'repository'" in refusal
     assert "at '/server': missing properties 'url', 'nextcloudUrl', 'discoveryUrl'" in refusal
@@ -420,8 +420,8 @@ def _settings(values: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("values", SETS)
-def test_notes_say_how_to_check(chart: Chart, values: str) -> None:
-    """After an installation the notes name the URL and the mode, and the ingress if that is left to do."""
+def test_notes_have_url_and_mode(chart: Chart, values: str) -> None:
+    """After an installation the notes have the URL and the mode, and mention an ingress that is still missing."""
     done = chart.run("install", "r", str(FOLDER), "--dry-run=client", values=values)
     assert done.returncode == 0, done.stderr
     notes = done.stdout.partition("NOTES:")[2]
@@ -432,8 +432,8 @@ def test_notes_say_how_to_check(chart: Chart, values: str) -> None:
     assert ("No ingress was made" in notes) == (not given.get("ingress", {}).get("enabled", False))
 
 
-def test_full_set_has_every_value() -> None:
-    """`values/full.yaml` sets whatever can be set, so that each template's branches are checked."""
+def test_full_values_set_every_value() -> None:
+    """`values/full.yaml` sets every value, so that every branch of the templates is checked."""
     defaults = yaml.safe_load((FOLDER / "values.yaml").read_text())
     full = yaml.safe_load((VALUES / "full.yaml").read_text())
     missing = {

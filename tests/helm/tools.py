@@ -1,4 +1,4 @@
-"""The tools of the chart's tests."""
+"""The command-line tools of the chart's tests."""
 
 import os
 import shutil

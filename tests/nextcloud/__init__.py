@@ -1,1 +1,1 @@
-"""Nextcloud's side: the set-up script, against a recorder that plays occ and against a real occ."""
+"""Tests of Nextcloud's set-up script, with a fake occ and with a real one."""

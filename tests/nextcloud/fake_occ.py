@@ -1,8 +1,7 @@
-"""Plays Nextcloud's occ as far as setup.sh and the doctor go: `fake_occ.py STATE.json --no-interaction COMMAND …`.
+"""A fake of Nextcloud's occ for setup.sh and the doctor: `fake_occ.py STATE.json --no-interaction COMMAND …`.
 
-Answers are those of Nextcloud 32.0.1 with user_oidc 8.10.1. The state is the JSON file, and every call is added to
-`calls` in it. `fail` in the state names a command that is to fail, and
-`broken` one in which Nextcloud does not start.
+The responses are those of Nextcloud 32.0.1 with user_oidc 8.10.1. The state is the JSON file, and every call is added
+to `calls` in it. `fail` in the state names a command that fails, and `broken` one in which Nextcloud does not start.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""nextcloud/setup.sh: what it sets, that a second run changes nothing, and that it fails loudly.
+"""nextcloud/setup.sh: its settings, an idempotent second run, and clear failures.
 
-Most tests run it on a recorder in place of occ (fake_occ.py). The last one runs it on the Nextcloud whose occ the
-variable NEXTCLOUD_OCC names, if there is one; it makes a provider of its own there, and removes it.
+Most tests run it with a fake occ (fake_occ.py). The last one runs it on the Nextcloud whose occ the variable
+NEXTCLOUD_OCC names, if it is set; that test creates a provider there and removes it.
 """
 
 import json
@@ -123,8 +123,8 @@ def refusal(result: Result) -> str:
     return line
 
 
-def test_the_first_run_makes_nextcloud_trust_the_realm(nextcloud: Nextcloud) -> None:
-    """A stock Nextcloud gets the app, the provider with bearer check and user names as ids, and the secret."""
+def test_first_run_configures_trust_in_the_realm(nextcloud: Nextcloud) -> None:
+    """A stock Nextcloud gets user_oidc, the provider with bearer check and user names as ids, and the secret."""
     assert last_line(nextcloud.set_up()) == (
         "setup.sh: changed: app user_oidc, requests to local addresses, local accounts, provider keycloak"
     )
@@ -147,8 +147,8 @@ def test_the_first_run_makes_nextcloud_trust_the_realm(nextcloud: Nextcloud) -> 
     assert nextcloud.state["secrets"] == {"keycloak": SECRET}
 
 
-def test_the_second_run_changes_nothing_and_says_so(nextcloud: Nextcloud) -> None:
-    """After one run, another leaves everything as it is."""
+def test_second_run_changes_nothing_and_reports_it(nextcloud: Nextcloud) -> None:
+    """A second run leaves everything as it is, and reports this."""
     nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080")
     before = nextcloud.lasting
     result = nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080")
@@ -157,16 +157,16 @@ def test_the_second_run_changes_nothing_and_says_so(nextcloud: Nextcloud) -> Non
     assert nextcloud.lasting == before
 
 
-def test_every_run_drops_the_remembered_signing_keys(nextcloud: Nextcloud) -> None:
-    """A run that changes nothing still makes user_oidc ask for the realm's keys anew, and says so."""
+def test_every_run_clears_the_cached_signing_keys(nextcloud: Nextcloud) -> None:
+    """Even a run without changes makes user_oidc fetch the realm's keys again, and reports it."""
     nextcloud.set_up()
     nextcloud.change(jwks={"keycloak": "yesterday's keys"})
     assert "remembered signing keys are dropped" in nextcloud.set_up().stdout
     assert nextcloud.state["jwks"] == {"keycloak": ""}
 
 
-def test_a_provider_that_drifted_is_set_right(nextcloud: Nextcloud) -> None:
-    """What someone changed by hand is put back, and reported."""
+def test_changed_provider_is_restored_and_reported(nextcloud: Nextcloud) -> None:
+    """Manual changes of the provider are reverted and reported."""
     nextcloud.set_up()
     drifted = nextcloud.provider
     drifted["settings"]["checkBearer"] = False
@@ -176,10 +176,8 @@ def test_a_provider_that_drifted_is_set_right(nextcloud: Nextcloud) -> None:
 
 
 @pytest.mark.parametrize("other_way", [{"uniqueUid": True}, {"mappingUid": "sub"}])
-def test_a_provider_that_names_accounts_otherwise_is_not_touched(
-    nextcloud: Nextcloud, other_way: dict[str, object]
-) -> None:
-    """Nobody loses their account to a run: a provider with other user ids is refused and stays as it is."""
+def test_provider_with_another_user_id_mapping_is_refused(nextcloud: Nextcloud, other_way: dict[str, object]) -> None:
+    """A provider with other user ids is refused and not changed, so that nobody loses an account."""
     nextcloud.set_up()
     other = nextcloud.provider
     other["settings"] |= other_way
@@ -188,8 +186,8 @@ def test_a_provider_that_names_accounts_otherwise_is_not_touched(
     assert nextcloud.provider == other
 
 
-def test_names_come_from_the_settings(nextcloud: Nextcloud) -> None:
-    """Provider and client id can be named otherwise."""
+def test_provider_and_client_names_are_settings(nextcloud: Nextcloud) -> None:
+    """Settings can change the names of the provider and the client."""
     nextcloud.set_up(OIDC_PROVIDER_NAME="Our login", NEXTCLOUD_OIDC_CLIENT_ID="https://cloud.example.org")
     (provider,) = nextcloud.state["providers"].values()
     assert (provider["identifier"], provider["clientId"]) == ("Our login", "https://cloud.example.org")
@@ -210,8 +208,8 @@ def test_names_come_from_the_settings(nextcloud: Nextcloud) -> None:
         "[fd00::1]",
     ],
 )
-def test_a_local_issuer_may_be_asked(nextcloud: Nextcloud, host: str) -> None:
-    """Where the issuer is on this machine or network, Nextcloud is told to connect there."""
+def test_requests_to_a_local_issuer_are_allowed(nextcloud: Nextcloud, host: str) -> None:
+    """If the issuer is on this machine or network, Nextcloud is configured to connect to local addresses."""
     nextcloud.change(fail="user_oidc:provider")  # what comes after does not matter here
     nextcloud.set_up(OIDC_DISCOVERY_URL=f"http://{host}{DISCOVERY_PATH}")
     assert nextcloud.state["config"]["allow_local_remote_servers"] == "true"
@@ -221,28 +219,28 @@ def test_a_local_issuer_may_be_asked(nextcloud: Nextcloud, host: str) -> None:
     "host",
     ["keycloak.example.org", "localhost.example.org:8443", "10.example.org", "172.32.0.1", "8.8.8.8", "[2001:db8::1]"],
 )
-def test_a_public_issuer_opens_nothing(nextcloud: Nextcloud, host: str) -> None:
-    """For any other issuer Nextcloud's guard against requests to the inside stays up."""
+def test_requests_to_local_addresses_stay_blocked_otherwise(nextcloud: Nextcloud, host: str) -> None:
+    """For a public issuer, Nextcloud's protection against requests to local addresses stays on."""
     nextcloud.change(fail="user_oidc:provider")  # what comes after does not matter here
     assert "not needed" in nextcloud.set_up(OIDC_DISCOVERY_URL=f"https://{host}{DISCOVERY_PATH}").stdout
     assert "allow_local_remote_servers" not in nextcloud.state["config"]
 
 
-def test_a_public_name_with_a_private_address_is_asked_for(nextcloud: Nextcloud) -> None:
-    """What the name does not tell, the operator may."""
+def test_local_issuer_can_be_allowed_explicitly(nextcloud: Nextcloud) -> None:
+    """For a public name with a private address, the operator can allow local requests."""
     nextcloud.set_up(OIDC_DISCOVERY_URL=PUBLIC, NEXTCLOUD_ALLOW_LOCAL_ISSUER="true")
     assert nextcloud.state["config"]["allow_local_remote_servers"] == "true"
 
 
-def test_keys_fetched_over_plain_http_from_afar_are_warned_of(nextcloud: Nextcloud) -> None:
-    """A run goes on with such an issuer, but not silently."""
+def test_keys_over_plain_http_cause_a_warning(nextcloud: Nextcloud) -> None:
+    """The run continues with a remote issuer over plain HTTP, but warns about it."""
     result = nextcloud.set_up(OIDC_DISCOVERY_URL=PUBLIC.replace("https", "http"))
     last_line(result)
     assert "unencrypted" in result.stderr
 
 
-def test_the_web_login_over_plain_http_follows_the_public_address(nextcloud: Nextcloud) -> None:
-    """Allowed for an http:// site alone, refused again when the site moves to https://, else left alone."""
+def test_web_login_over_http_depends_on_the_public_url(nextcloud: Nextcloud) -> None:
+    """It is allowed for an http:// site, refused again after a move to https://, and otherwise not changed."""
     name = "user_oidc allow_insecure_http"
     nextcloud.set_up()
     assert name not in nextcloud.state["config"]
@@ -262,8 +260,8 @@ def test_the_web_login_over_plain_http_follows_the_public_address(nextcloud: Nex
         {"login_validation_azp_check": True, "userinfo_bearer_validation": 1},
     ],
 )
-def test_a_nextcloud_that_checks_no_audience_is_refused(nextcloud: Nextcloud, line: dict[str, object]) -> None:
-    """No provider is made where a token for any client of the realm would open Nextcloud."""
+def test_disabled_audience_check_is_refused(nextcloud: Nextcloud, line: dict[str, object]) -> None:
+    """No provider is created if Nextcloud would accept tokens for any client of the realm."""
     nextcloud.change(config={"user_oidc": line})
     assert "any client" in refusal(nextcloud.set_up())
     assert not nextcloud.state["providers"]
@@ -277,14 +275,14 @@ def test_a_nextcloud_that_checks_no_audience_is_refused(nextcloud: Nextcloud, li
         {"login_validation_audience_check": False},
     ],
 )
-def test_other_lines_of_user_oidc_are_no_matter(nextcloud: Nextcloud, line: dict[str, object]) -> None:
-    """Only a missing audience check on bearer tokens is refused."""
+def test_other_user_oidc_settings_are_accepted(nextcloud: Nextcloud, line: dict[str, object]) -> None:
+    """Only a disabled audience check on bearer tokens is refused."""
     nextcloud.change(config={"user_oidc": line})
     assert "provider keycloak" in last_line(nextcloud.set_up())
 
 
-def test_local_accounts_need_a_choice(nextcloud: Nextcloud) -> None:
-    """Where nobody chose, the run ends before the realm is trusted, and shows whose accounts are at stake."""
+def test_local_accounts_need_an_explicit_choice(nextcloud: Nextcloud) -> None:
+    """Without a choice, the run ends before Nextcloud trusts the realm, and lists the affected accounts."""
     nextcloud.change(accounts=[("anna", "LDAP", ["staff"]), ("zoe", "Database", ["staff", "admin"])])
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="")
     assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(result)
@@ -293,8 +291,8 @@ def test_local_accounts_need_a_choice(nextcloud: Nextcloud) -> None:
     assert "user_oidc" not in nextcloud.state["config"]
 
 
-def test_accounts_are_shown_in_a_number_that_a_person_reads(nextcloud: Nextcloud) -> None:
-    """Of many accounts the administrators are shown first, wherever occ lists them, and the rest is counted."""
+def test_account_list_is_short_with_administrators_first(nextcloud: Nextcloud) -> None:
+    """Administrators are listed first, wherever occ lists them, and further accounts are only counted."""
     people = [(f"person{number:03}", "Database", ["staff"]) for number in range(700)]
     nextcloud.change(accounts=[*people, ("zoe", "Database", ["admin"])])
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="")
@@ -302,8 +300,8 @@ def test_accounts_are_shown_in_a_number_that_a_person_reads(nextcloud: Nextcloud
     assert (len(shown), shown[0], shown[-1]) == (21, "  zoe (administrator, Database)", "  and 681 more")
 
 
-def test_a_bounded_number_of_accounts_is_read(nextcloud: Nextcloud) -> None:
-    """A directory of a hundred thousand people does not hold the run up, and the run says how far it looked."""
+def test_number_of_accounts_read_is_bounded(nextcloud: Nextcloud) -> None:
+    """A directory with a hundred thousand users does not delay the run, which reports how far it looked."""
     nextcloud.change(accounts=[(f"person{number}", "LDAP", []) for number in range(5000)])
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="")
     assert "The first 2000 accounts were looked at." in result.stdout
@@ -311,8 +309,8 @@ def test_a_bounded_number_of_accounts_is_read(nextcloud: Nextcloud) -> None:
 
 
 @pytest.mark.parametrize("accounts", [[], [("alice", "user_oidc", [])]])
-def test_without_local_accounts_nothing_is_asked(nextcloud: Nextcloud, accounts: list[object]) -> None:
-    """Where there is nothing to choose, accounts that come later are kept apart."""
+def test_no_choice_is_needed_without_local_accounts(nextcloud: Nextcloud, accounts: list[object]) -> None:
+    """Without local accounts, accounts that are created later are closed to the realm."""
     nextcloud.change(accounts=accounts)
     assert "local accounts" in last_line(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS=""))
     assert nextcloud.state["config"]["user_oidc"] == {"soft_auto_provision": False}
@@ -321,8 +319,8 @@ def test_without_local_accounts_nothing_is_asked(nextcloud: Nextcloud, accounts:
 ADMIN = ("admin", "Database", ["admin"])
 
 
-def test_a_new_nextcloud_keeps_its_administrator_apart(nextcloud: Nextcloud) -> None:
-    """The account that the official image installs Nextcloud with is kept from the realm without being asked about."""
+def test_new_nextclouds_administrator_is_closed_to_the_realm(nextcloud: Nextcloud) -> None:
+    """The account from the official image's installation is closed to the realm without an explicit choice."""
     nextcloud.change(accounts=[ADMIN])
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="", NEXTCLOUD_ADMIN_USER="admin")
     assert "local accounts" in last_line(result)
@@ -341,36 +339,36 @@ def test_a_new_nextcloud_keeps_its_administrator_apart(nextcloud: Nextcloud) -> 
 def test_any_other_local_account_needs_a_choice(
     nextcloud: Nextcloud, accounts: list[object], installed_with: str
 ) -> None:
-    """Somebody else's account may be one that its owner wants to reach through the realm."""
+    """The owner of another local account may want to reach it through the realm, so the run asks for a choice."""
     nextcloud.change(accounts=accounts)
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="", NEXTCLOUD_ADMIN_USER=installed_with)
     assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(result)
 
 
-def test_a_realm_that_is_trusted_already_needs_a_choice(nextcloud: Nextcloud) -> None:
-    """Where a realm user could use the administrator's account until now, nobody closes it without being told."""
+def test_already_trusted_realm_needs_a_choice(nextcloud: Nextcloud) -> None:
+    """If a realm user could use the administrator's account so far, the run does not close it without a choice."""
     nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true")
     nextcloud.change(accounts=[ADMIN])
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="", NEXTCLOUD_ADMIN_USER="admin")
     assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(result)
 
 
-def test_a_refusal_in_the_configuration_is_a_choice(nextcloud: Nextcloud) -> None:
-    """Who has refused local accounts to the realm already need not say it again."""
+def test_configured_refusal_counts_as_a_choice(nextcloud: Nextcloud) -> None:
+    """An existing configuration that closes local accounts to the realm needs no further choice."""
     nextcloud.change(config={"user_oidc": {"soft_auto_provision": False}})
     assert "provider keycloak" in last_line(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS=""))
 
 
 @pytest.mark.parametrize("value", [True, "false", "true", 1])
-def test_nothing_else_in_the_configuration_is_a_choice(nextcloud: Nextcloud, value: object) -> None:
-    """To PHP the string "false" is true; and what opens accounts is said in so many words, each time."""
+def test_other_configured_values_are_no_choice(nextcloud: Nextcloud, value: object) -> None:
+    """In PHP the string "false" is true, and opening the accounts needs an explicit setting in every run."""
     nextcloud.change(config={"user_oidc": {"soft_auto_provision": value}})
     assert "NEXTCLOUD_LINK_LOCAL_ACCOUNTS is not set" in refusal(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS=""))
 
 
 @pytest.mark.parametrize("before", [{}, {"soft_auto_provision": "false"}, {"soft_auto_provision": True, "x": 1}])
-def test_local_accounts_are_refused_to_the_realm(nextcloud: Nextcloud, before: dict[str, object]) -> None:
-    """The setting becomes the boolean, before the provider takes tokens, and other lines stay."""
+def test_local_accounts_are_closed_to_the_realm(nextcloud: Nextcloud, before: dict[str, object]) -> None:
+    """The setting becomes a boolean before the provider accepts tokens, and other settings stay."""
     nextcloud.change(config={"user_oidc": before})
     assert "local accounts" in last_line(nextcloud.set_up())
     assert nextcloud.state["config"]["user_oidc"] == before | {"soft_auto_provision": False}
@@ -379,8 +377,8 @@ def test_local_accounts_are_refused_to_the_realm(nextcloud: Nextcloud, before: d
     assert refused < next(index for index, argv in enumerate(commands) if "--check-bearer=1" in argv)
 
 
-def test_local_accounts_are_opened_to_the_realm_on_demand(nextcloud: Nextcloud) -> None:
-    """Who links accounts reads which, and that a name makes an administrator."""
+def test_local_accounts_are_linked_on_request(nextcloud: Nextcloud) -> None:
+    """The run lists the linked accounts, and warns that a user name gives administrator access."""
     result = nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true")
     assert "local accounts" in last_line(result)
     assert "  admin (administrator, Database)" in result.stdout
@@ -388,16 +386,16 @@ def test_local_accounts_are_opened_to_the_realm_on_demand(nextcloud: Nextcloud) 
     assert nextcloud.state["config"]["user_oidc"] == {"soft_auto_provision": True}
 
 
-def test_who_came_in_before_is_spoken_of(nextcloud: Nextcloud) -> None:
-    """When accounts are no longer linked, the run says that sessions and app passwords stay."""
+def test_closing_accounts_mentions_remaining_sessions(nextcloud: Nextcloud) -> None:
+    """When accounts are no longer linked, the run reports that sessions and app passwords remain valid."""
     nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true")
     assert "occ user:auth-tokens:list" in nextcloud.set_up().stderr
     assert "occ user:auth-tokens:list" not in nextcloud.set_up().stderr
 
 
 @pytest.mark.parametrize("value", [False, 0, "", "0", []])
-def test_no_account_is_refused_where_none_is_made(nextcloud: Nextcloud, value: object) -> None:
-    """With auto_provision off user_oidc gives local accounts whatever the other line says, so that is refused."""
+def test_disabled_auto_provision_is_refused(nextcloud: Nextcloud, value: object) -> None:
+    """With auto_provision off, user_oidc always maps to local accounts, so the run refuses it."""
     nextcloud.change(config={"user_oidc": {"auto_provision": value}})
     assert "auto_provision off" in refusal(nextcloud.set_up())
     assert "local accounts" in last_line(nextcloud.set_up(NEXTCLOUD_LINK_LOCAL_ACCOUNTS="true"))
@@ -412,29 +410,29 @@ def other_provider(nextcloud: Nextcloud, **changes: object) -> None:
     nextcloud.change(providers={other["identifier"]: {**other, **top, "settings": other["settings"] | settings}})
 
 
-def test_another_providers_accounts_are_no_prey(nextcloud: Nextcloud) -> None:
-    """A realm whose users would get the accounts of another provider's is not trusted."""
+def test_realm_that_shares_account_names_with_a_provider_is_refused(nextcloud: Nextcloud) -> None:
+    """The realm is not trusted if its users would get the accounts of another provider's users."""
     other_provider(nextcloud)
     assert 'NEXTCLOUD_SHARED_PROVIDERS="Corporate "A"/B"' in refusal(nextcloud.set_up())
     assert list(nextcloud.state["providers"]) == ['Corporate "A"/B']
 
 
 @pytest.mark.parametrize("changes", [{"uniqueUid": True}, {"providerBasedId": True}, {"discoveryEndpoint": LOCAL}])
-def test_another_provider_may_be_there(nextcloud: Nextcloud, changes: dict[str, object]) -> None:
-    """One that names accounts by hash or by itself, or that is the same realm, stands in nobody's way."""
+def test_harmless_other_provider_is_accepted(nextcloud: Nextcloud, changes: dict[str, object]) -> None:
+    """A provider with hashed ids, with its own prefix, or for the same realm does not matter."""
     other_provider(nextcloud, **changes)
     assert last_line(nextcloud.set_up()).endswith("provider keycloak")
 
 
-def test_another_provider_may_have_the_same_people(nextcloud: Nextcloud) -> None:
-    """The operator knows whether two providers sign in the same people."""
+def test_other_provider_with_the_same_users_can_be_allowed(nextcloud: Nextcloud) -> None:
+    """The operator can state that two providers have the same users."""
     other_provider(nextcloud)
     shared = 'old one,Corporate "A"/B'
     assert last_line(nextcloud.set_up(NEXTCLOUD_SHARED_PROVIDERS=shared)).endswith("provider keycloak")
 
 
-def test_accounts_of_a_former_provider_are_shown(nextcloud: Nextcloud) -> None:
-    """A provider that went leaves accounts, and the realm's users get them: the first run says which."""
+def test_accounts_of_a_removed_provider_are_listed(nextcloud: Nextcloud) -> None:
+    """Realm users get the accounts of a removed provider, so the first run lists them."""
     nextcloud.change(accounts=[("admin", "Database", ["admin"]), ("iris", "user_oidc", [])])
     result = nextcloud.set_up()
     assert "  iris (user_oidc)" in result.stdout
@@ -444,7 +442,7 @@ def test_accounts_of_a_former_provider_are_shown(nextcloud: Nextcloud) -> None:
 
 
 def test_apps_are_installed_once(nextcloud: Nextcloud) -> None:
-    """Apps of the list come from the store, and a second run finds them there without asking it."""
+    """The listed apps come from the app store, and a second run does not contact it for them."""
     result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck")
     assert last_line(result).endswith("provider keycloak, app notes, app deck")
     before = len(nextcloud.state["calls"])
@@ -452,15 +450,15 @@ def test_apps_are_installed_once(nextcloud: Nextcloud) -> None:
     assert "app:update" not in {call["argv"][0] for call in nextcloud.state["calls"][before:]}
 
 
-def test_an_app_that_fails_stops_nothing(nextcloud: Nextcloud) -> None:
-    """The others are installed all the same, and the line of the one that failed has what occ said."""
+def test_failed_app_installation_does_not_stop_the_run(nextcloud: Nextcloud) -> None:
+    """The other apps are installed, and the line about the failed app has occ's message."""
     result = nextcloud.set_up(NEXTCLOUD_APPS="chess notes")
     assert last_line(result).endswith("provider keycloak, app notes")
     assert 'app chess: not installed: occ app:enable said "Could not download app chess' in result.stdout
 
 
-def test_an_app_that_was_disabled_stays_so(nextcloud: Nextcloud) -> None:
-    """What an administrator disabled or removed does not come back with the next start."""
+def test_disabled_app_stays_disabled(nextcloud: Nextcloud) -> None:
+    """The next start does not restore an app that an administrator disabled or removed."""
     nextcloud.change(apps=["notes"], config={"notes enabled": "no", "deck enabled": "no"})
     result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck")
     assert "app notes: unchanged (an administrator disabled or removed it)" in result.stdout
@@ -484,8 +482,8 @@ def ends_at_once(tmp_path: Path, seconds: int) -> dict[str, str]:
     return {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
 
 
-def test_an_app_store_that_hangs_is_waited_for_once(nextcloud: Nextcloud, tmp_path: Path) -> None:
-    """A start without a way out waits half a minute, not minutes for each app."""
+def test_unreachable_app_store_costs_one_time_out(nextcloud: Nextcloud, tmp_path: Path) -> None:
+    """A start without internet access waits half a minute, not minutes for each app."""
     result = nextcloud.set_up(NEXTCLOUD_APPS="notes deck", **ends_at_once(tmp_path, 30))
     assert last_line(result).endswith("provider keycloak")
     assert result.stdout.count("not installed: the app store did not answer within 30 s") == 2
@@ -502,22 +500,22 @@ def test_an_app_store_that_hangs_is_waited_for_once(nextcloud: Nextcloud, tmp_pa
         "NOAUTH Authentication required.",
     ],
 )
-def test_redis_that_refuses(nextcloud: Nextcloud, logged: str) -> None:
-    """Without its Redis no request works, though occ does: the set-up ends with what Nextcloud's log says."""
+def test_redis_that_refuses_connections_ends_the_run(nextcloud: Nextcloud, logged: str) -> None:
+    """Without Redis no request works, although occ does: the run ends with the message in Nextcloud's log."""
     nextcloud.change(log=f"[error] [no app in context] {logged}\n")
     line = refusal(nextcloud.set_up())
     assert f'does not reach its Redis: "[error] [no app in context] {logged}"' in line
     assert "Next: see that Redis runs and takes Nextcloud's password" in line
 
 
-def test_other_lines_of_the_log_stop_nothing(nextcloud: Nextcloud) -> None:
-    """An app that logs an error does not keep Nextcloud from its start."""
+def test_unrelated_log_errors_do_not_end_the_run(nextcloud: Nextcloud) -> None:
+    """An error that an app logs does not prevent Nextcloud's start."""
     nextcloud.change(log="[error] [mail] no connection to the mail server\n")
     assert last_line(nextcloud.set_up()).startswith("setup.sh: changed: app user_oidc")
 
 
-def test_occ_that_hangs_is_ended(nextcloud: Nextcloud, tmp_path: Path) -> None:
-    """An occ that waits for ever, as it does for a Redis that does not answer, ends the set-up with a sentence."""
+def test_hanging_occ_is_terminated(nextcloud: Nextcloud, tmp_path: Path) -> None:
+    """An occ that hangs, as it does if Redis does not respond, ends the run with a message."""
     line = refusal(nextcloud.set_up(**ends_at_once(tmp_path, 120)))
     assert "did not end within 120 s. Next: see that Nextcloud's Redis and database answer" in line
 
@@ -540,10 +538,10 @@ def test_occ_that_hangs_is_ended(nextcloud: Nextcloud, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_nextcloud_that_does_not_start(
+def test_message_of_a_nextcloud_that_does_not_start(
     nextcloud: Nextcloud, said: str, quoted: str, command: str, exit_status: int, on_stderr: str
 ) -> None:
-    """What occ says of a Nextcloud that does not start ends the set-up, whatever occ's exit status is."""
+    """The run ends with occ's message about the failed start, whatever its exit status is."""
     nextcloud.change(broken={"command": command, "says": said, "exit": exit_status, "on_stderr": on_stderr})
     result = nextcloud.set_up()
     assert result.returncode != 0
@@ -564,8 +562,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "apps"
 
 
-def test_apps_come_from_a_folder(nextcloud: Nextcloud, folder: Path) -> None:
-    """Without an app store user_oidc and the list come from the mounted folder, and what it lacks is reported."""
+def test_apps_are_installed_from_a_folder(nextcloud: Nextcloud, folder: Path) -> None:
+    """Without an app store, user_oidc and the apps come from the mounted folder, and missing ones are reported."""
     nextcloud.change(store=[])
     settings = {"NEXTCLOUD_APPS_FOLDER": str(folder), "NEXTCLOUD_APPS": "notes deck"}
     installed = folder.parent / "nextcloud"
@@ -577,8 +575,8 @@ def test_apps_come_from_a_folder(nextcloud: Nextcloud, folder: Path) -> None:
     assert "app:update" not in {call["argv"][0] for call in nextcloud.state["calls"]}
 
 
-def test_a_folder_without_user_oidc_ends_the_run(nextcloud: Nextcloud, folder: Path) -> None:
-    """The one app that is needed stops the start, and the app store is not waited for."""
+def test_folder_without_user_oidc_ends_the_run(nextcloud: Nextcloud, folder: Path) -> None:
+    """Only this app is required, and the run does not wait for the app store."""
     shutil.rmtree(folder / "user_oidc")
     settings = {"NEXTCLOUD_APPS_FOLDER": str(folder)}
     result = run(SETUP, {"OCC": nextcloud.occ} | REQUIRED | settings, cwd=folder.parent / "nextcloud")
@@ -603,14 +601,14 @@ def test_a_folder_without_user_oidc_ends_the_run(nextcloud: Nextcloud, folder: P
         ({"NEXTCLOUD_APPS_FOLDER": "/"}, "custom_apps"),
     ],
 )
-def test_a_wrong_setting_is_named_in_one_line(nextcloud: Nextcloud, settings: dict[str, str], named: str) -> None:
-    """A missing or wrong setting ends the run before occ is called."""
+def test_wrong_setting_is_named_in_one_line(nextcloud: Nextcloud, settings: dict[str, str], named: str) -> None:
+    """A missing or wrong setting ends the run before it calls occ."""
     assert named in refusal(nextcloud.set_up(**settings))
     assert not nextcloud.state["calls"]
 
 
-def test_the_secret_may_come_from_a_file(nextcloud: Nextcloud, tmp_path: Path) -> None:
-    """A file's trailing newline is no part of the secret."""
+def test_secret_can_come_from_a_file(nextcloud: Nextcloud, tmp_path: Path) -> None:
+    """The trailing newline of the file is not part of the secret."""
     file = tmp_path / "secret"
     file.write_text(f"{SECRET}\n")
     nextcloud.set_up(NEXTCLOUD_OIDC_CLIENT_SECRET="", NEXTCLOUD_OIDC_CLIENT_SECRET_FILE=str(file))
@@ -618,8 +616,8 @@ def test_the_secret_may_come_from_a_file(nextcloud: Nextcloud, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("failing", [None, "save"])
-def test_the_secret_shows_nowhere(nextcloud: Nextcloud, failing: str | None) -> None:
-    """Not in the output, in no argument list (which ps shows) and in no child's environment, failure or not."""
+def test_secret_is_not_in_output_arguments_or_environment(nextcloud: Nextcloud, failing: str | None) -> None:
+    """The output, the argument lists (visible in ps) and the environments of child processes never have the secret."""
     nextcloud.change(fail=failing)
     result = nextcloud.set_up()
     assert SECRET not in result.stdout + result.stderr + json.dumps(nextcloud.state["calls"])
@@ -639,8 +637,8 @@ def test_the_secret_shows_nowhere(nextcloud: Nextcloud, failing: str | None) -> 
         "save",
     ],
 )
-def test_a_step_that_fails_ends_the_run(nextcloud: Nextcloud, command: str) -> None:
-    """Whatever occ refuses: status not zero, occ's answer, and what to do next."""
+def test_failed_step_ends_the_run(nextcloud: Nextcloud, command: str) -> None:
+    """A failed occ command ends the run with a non-zero status, occ's message and the next step."""
     nextcloud.change(fail=command)
     line = refusal(nextcloud.set_up(NEXTCLOUD_PUBLIC_URL="http://localhost:8080"))
     assert "the database is locked" in line
@@ -656,8 +654,8 @@ def test_a_step_that_fails_ends_the_run(nextcloud: Nextcloud, command: str) -> N
         ({"user_oidc": {"soft_auto_provision": True}}, "soft_auto_provision"),
     ],
 )
-def test_what_did_not_take_is_noticed(nextcloud: Nextcloud, stuck: dict[str, object], named: str) -> None:
-    """The run reads back what it wrote: a success that set nothing is a failure."""
+def test_setting_that_was_not_stored_is_a_failure(nextcloud: Nextcloud, stuck: dict[str, object], named: str) -> None:
+    """The run reads its settings back, and fails if a successful command has not stored the value."""
     nextcloud.change(stuck=stuck)
     assert named in refusal(nextcloud.set_up())
 
@@ -671,14 +669,14 @@ def test_what_did_not_take_is_noticed(nextcloud: Nextcloud, stuck: dict[str, obj
         ({"version": "8.4.2"}, "occ app:update user_oidc"),
     ],
 )
-def test_a_nextcloud_that_is_not_ready_is_refused(nextcloud: Nextcloud, state: dict[str, object], named: str) -> None:
-    """What must be done first is said in its own words, not by a later step's failure."""
+def test_nextcloud_that_is_not_ready_is_refused(nextcloud: Nextcloud, state: dict[str, object], named: str) -> None:
+    """The error says what to do first, instead of a failure in a later step."""
     nextcloud.change(**state)
     assert named in refusal(nextcloud.set_up())
 
 
-def test_data_of_another_deployment_are_refused(nextcloud: Nextcloud) -> None:
-    """Where the environment names PostgreSQL and Nextcloud was installed with another database, nothing is set up."""
+def test_nextcloud_with_another_database_is_refused(nextcloud: Nextcloud) -> None:
+    """If the environment has PostgreSQL and Nextcloud was installed with another database, nothing is changed."""
     nextcloud.change(config={"dbtype": "sqlite3"})
     assert "Nextcloud has its data in sqlite3" in refusal(nextcloud.set_up(POSTGRES_HOST="nextcloud-db"))
     assert not nextcloud.state["providers"]
@@ -686,15 +684,15 @@ def test_data_of_another_deployment_are_refused(nextcloud: Nextcloud) -> None:
     assert last_line(nextcloud.set_up(POSTGRES_HOST="nextcloud-db"))
 
 
-def test_an_occ_that_is_not_there_is_named() -> None:
-    """A wrong OCC ends in a sentence that names the setting."""
+def test_wrong_occ_setting_is_named() -> None:
+    """A wrong OCC ends the run with an error that names the setting."""
     result = run(SETUP, REQUIRED | {"OCC": "/nowhere/occ"})
     assert result.returncode != 0
     assert "set OCC" in result.stderr
 
 
-def test_hooks_are_there_for_both_moments() -> None:
-    """The official image finds them by folder, by the ending .sh and by the executable bit."""
+def test_hooks_exist_for_both_events() -> None:
+    """The official image finds hooks by folder, by the suffix .sh and by the executable bit."""
     assert {hook.parent.name for hook in HOOKS} == {"post-installation", "before-starting"}
     assert all(os.access(hook, os.X_OK) for hook in [*HOOKS, SETUP])
 
@@ -709,8 +707,8 @@ def image(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("moment", ["post-installation", "before-starting"])
-def test_a_hook_runs_the_script_and_lets_the_next_hook_run(nextcloud: Nextcloud, image: Path, moment: str) -> None:
-    """Run as the image runs hooks, in a loop that reads names from standard input: none is swallowed."""
+def test_hook_does_not_consume_the_list_of_hooks(nextcloud: Nextcloud, image: Path, moment: str) -> None:
+    """The image's loop reads hook names from standard input, and the hook must not consume it."""
     folder = image / "docker-entrypoint-hooks.d" / moment
     (folder / "20-next.sh").write_text("echo the next hook\n")
     loop = image / "loop.sh"
@@ -721,8 +719,8 @@ def test_a_hook_runs_the_script_and_lets_the_next_hook_run(nextcloud: Nextcloud,
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.parent.name)
-def test_a_hook_fails_when_the_script_does(nextcloud: Nextcloud, hook: Path) -> None:
-    """The image then stops the start."""
+def test_hook_fails_if_the_script_fails(nextcloud: Nextcloud, hook: Path) -> None:
+    """A failed hook makes the image stop the start."""
     nextcloud.change(fail="save")
     assert "Saving provider" in refusal(run(hook, {"OCC": nextcloud.occ} | REQUIRED))
 
@@ -741,8 +739,8 @@ def _real(occ: str, *arguments: str) -> str:
     return subprocess.check_output([*shlex.split(occ), *arguments], text=True)  # noqa: S603 - the operator's own occ
 
 
-def test_a_real_nextcloud_is_set_up_once(real_occ: str) -> None:
-    """On a real Nextcloud the provider reads back as meant, and a second run changes nothing."""
+def test_real_nextcloud_is_set_up_idempotently(real_occ: str) -> None:
+    """On a real Nextcloud the provider has the intended values, and a second run changes nothing."""
     environment = dict(os.environ) | REQUIRED | {"OCC": real_occ, "OIDC_PROVIDER_NAME": "setup-test"}
     environment["NEXTCLOUD_SHARED_PROVIDERS"] = "keycloak"
     assert "provider setup-test" in last_line(run(SETUP, environment))

@@ -1,1 +1,1 @@
-"""The overlays of `deploy/production`: what compose makes of them, and the deployment run for real."""
+"""Tests of the overlays in `deploy/production`: the compose configuration, and real deployments."""

@@ -1,8 +1,8 @@
-"""The production overlays run for real on this machine, with names that only this process knows.
+"""Real deployments of the production overlays on this machine, with host names that only this process resolves.
 
-A deployment is a folder that holds what an administrator checks out, and an `.env`. Caddy has an authority of
-its own to sign the certificates, and an address of loopback to itself. The three names lead there because this process
-looks them up by itself.
+A deployment is a folder with the files that an administrator checks out, and an `.env`. Caddy signs the certificates
+with its own authority and has a loopback address of its own; this process resolves the three host names to that
+address.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Replicas of the server behind the shipped Caddyfile, without the rest of a deployment.
+"""Replicas of the server behind the shipped Caddyfile, without the other parts of a deployment.
 
-Keycloak and Nextcloud are played by this process.
+This process is a fake Keycloak and Nextcloud.
 """
 
 import json

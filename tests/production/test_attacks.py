@@ -1,4 +1,4 @@
-"""Caddy, with the limits that are shipped, under requests that never end: it lives, and answers others."""
+"""Caddy with the shipped limits, under requests that never end: it survives and serves other callers."""
 
 import asyncio
 import ssl
@@ -98,7 +98,7 @@ TOKEN_ENDPOINT: Final = "/realms/nextcloud-mcp/protocol/openid-connect/token"
     ],
 )
 async def test_unfinished_requests_do_not_stop_caddy(front: Caddy, host: str, sent: bytes) -> None:
-    """Hundreds of requests of anybody that never end fill no memory, keep nobody out, and are closed in time."""
+    """Hundreds of unfinished requests without a token do not fill memory or block other callers, and are closed."""
     async with clients_of(443, host=front.address, trust=front.trust, name=host) as clients:
         connections = await clients.crowd(400, b"")
         await asyncio.gather(*(each.send(sent) for each in connections))
@@ -110,8 +110,8 @@ async def test_unfinished_requests_do_not_stop_caddy(front: Caddy, host: str, se
         await front.lives()
 
 
-async def test_more_connections_than_descriptors(front: Caddy) -> None:
-    """Memory holds whatever comes, for each connection needs a file descriptor; afterwards all are served again."""
+async def test_caddy_survives_more_connections_than_descriptors(front: Caddy) -> None:
+    """File descriptors run out before memory does; afterwards Caddy serves all requests again."""
     async with clients_of(443, host=front.address) as clients:
         connections = await clients.crowd(4000, b"")
         await front.lives()
@@ -121,7 +121,7 @@ async def test_more_connections_than_descriptors(front: Caddy) -> None:
         await front.lives()
 
 
-async def test_transport_security_is_strict(front: Caddy) -> None:
-    """The server's answers and Caddy's own tell browsers to come back by TLS alone (RFC 6797)."""
+async def test_responses_have_strict_transport_security(front: Caddy) -> None:
+    """The server's responses and Caddy's own have the HSTS header (RFC 6797)."""
     response = await front.answers()
     assert response.headers["Strict-Transport-Security"] == "max-age=15552000"

@@ -1,4 +1,4 @@
-"""What compose makes of the base file and each overlay; needs compose, but no Docker engine."""
+"""The configuration that compose makes of the base file and each overlay; needs compose, but no Docker engine."""
 
 import json
 import os
@@ -65,18 +65,18 @@ def read() -> Read:
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combination_is_valid(read: Read, combination: str) -> None:
-    """Compose takes every combination of the base and the overlays, without a warning."""
+    """Compose accepts every combination of the base file and the overlays without a warning."""
     assert read(combination)["services"]
 
 
-def test_example_names_the_files_of_a_deployment() -> None:
-    """`example.env` chooses the base, production and Caddy."""
+def test_example_env_selects_base_production_and_caddy() -> None:
+    """`example.env` selects the base file and the overlays for production and Caddy."""
     assert EXAMPLE["COMPOSE_FILE"].split(":") == COMBINATIONS["production-caddy"]
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLE if not name.startswith("COMPOSE_")])
-def test_what_is_missing_is_named(read: Read, name: str) -> None:
-    """Without a variable nothing starts, and the message names it."""
+def test_missing_variable_is_named(read: Read, name: str) -> None:
+    """Without a required variable nothing starts, and the error names it."""
     assert read("production-caddy")
     without = {key: value for key, value in EXAMPLE.items() if key != name}
     done = compose(COMBINATIONS["production-caddy"], without)
@@ -85,8 +85,8 @@ def test_what_is_missing_is_named(read: Read, name: str) -> None:
 
 
 @pytest.mark.parametrize("combination", IN_PRODUCTION)
-def test_every_service_comes_back_and_its_log_has_an_end(read: Read, combination: str) -> None:
-    """Each service restarts, rotates its log, and has a limit of memory."""
+def test_every_service_restarts_and_limits_log_and_memory(read: Read, combination: str) -> None:
+    """Each service restarts, rotates its log, and has a memory limit."""
     for name, service in read(combination)["services"].items():
         assert service["restart"] == "unless-stopped", name
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
@@ -96,14 +96,14 @@ def test_every_service_comes_back_and_its_log_has_an_end(read: Read, combination
 
 @pytest.mark.parametrize("combination", IN_PRODUCTION)
 def test_every_service_has_a_health_check(read: Read, combination: str) -> None:
-    """`up --wait` waits for each service; the server's image brings its own health check."""
+    """`up --wait` waits for each service; the server's health check is in its image."""
     services = read(combination)["services"]
     assert {name for name, service in services.items() if "healthcheck" not in service} == {"mcp-exchange"}
     assert "HEALTHCHECK" in (ROOT / "server/Dockerfile").read_text()
 
 
-def test_project_has_a_name_of_its_own(read: Read) -> None:
-    """What `make up` has made in the same checkout is another project, with other volumes."""
+def test_project_name_differs_from_the_demo(read: Read) -> None:
+    """The project of `make up` in the same checkout has another name and other volumes."""
     assert read("production-caddy")["name"] == "nextcloud-mcp-production"
     assert read("base")["name"] == "nextcloud-mcp-production"  # by .env, so it holds for the whole checkout
     assert json.loads(compose([BASE], EXAMPLE | {"COMPOSE_PROJECT_NAME": ""}).stdout)["name"] == "nextcloud-mcp"
@@ -121,9 +121,9 @@ def test_project_has_a_name_of_its_own(read: Read) -> None:
 def test_health_check_writes_nothing_in_maintenance(
     read: Read, tmp_path: Path, answer: str, outcome: tuple[bool, bool]
 ) -> None:
-    """While a backup reads Nextcloud's folder, the health check of Nextcloud changes nothing there, and is content.
+    """While a backup reads Nextcloud's folder, Nextcloud's health check changes nothing there and succeeds.
 
-    The outcome is whether it is healthy, and whether it wrote.
+    The parameters say whether the check succeeds, and whether it wrote to the folder.
     """
     (script,) = [part for part in read("base")["services"]["nextcloud"]["healthcheck"]["test"] if "curl" in part]
     (tmp_path / "answer").write_text(answer)
@@ -139,8 +139,8 @@ def test_health_check_writes_nothing_in_maintenance(
 
 
 @pytest.mark.parametrize("combination", IN_PRODUCTION)
-def test_no_secret_is_a_variable(read: Read, combination: str) -> None:
-    """Every secret is a file; no container's environment has one, not even the filler of `example.env`."""
+def test_no_secret_is_an_environment_variable(read: Read, combination: str) -> None:
+    """Every secret is a file: no container has one in its environment, not even the placeholders of `example.env`."""
     configuration = read(combination)
     for name, service in configuration["services"].items():
         environment = service.get("environment", {})
@@ -152,8 +152,8 @@ def test_no_secret_is_a_variable(read: Read, combination: str) -> None:
 
 
 @pytest.mark.parametrize("combination", IN_PRODUCTION)
-def test_exchange_alone(read: Read, combination: str) -> None:
-    """Two replicas of the server in exchange mode, none in pass-through, and a realm that offers no other."""
+def test_production_runs_exchange_mode_only(read: Read, combination: str) -> None:
+    """There are two server replicas in exchange mode, none in pass-through mode, and the realm has no pass-through."""
     services = read(combination)["services"]
     server = services["mcp-exchange"]
     assert "mcp-pass-through" not in services
@@ -170,8 +170,8 @@ def test_exchange_alone(read: Read, combination: str) -> None:
         pytest.param("production-caddy", {"80", "443"}, id="production-caddy"),
     ],
 )
-def test_only_caddy_listens_to_the_world(read: Read, combination: str, public: set[str]) -> None:
-    """Ports are on loopback, but for Caddy's."""
+def test_only_caddy_has_public_ports(read: Read, combination: str, public: set[str]) -> None:
+    """All published ports except Caddy's are on loopback."""
     published = [
         port
         for service in read(combination)["services"].values()
@@ -189,8 +189,8 @@ def test_only_caddy_listens_to_the_world(read: Read, combination: str, public: s
         pytest.param("redis", {"nextcloud", "nextcloud-cron", "nextcloud-db"}, id="redis"),
     ],
 )
-def test_data_has_a_network_of_its_own(read: Read, database: str, friends: set[str]) -> None:
-    """A database is reached by those who need it, and has no way out."""
+def test_databases_have_an_internal_network(read: Read, database: str, friends: set[str]) -> None:
+    """Only services that need a database can reach it, and it has no way out of its network."""
     configuration = read("production-caddy")
     services = configuration["services"]
     (network,) = services[database]["networks"]
@@ -198,14 +198,14 @@ def test_data_has_a_network_of_its_own(read: Read, database: str, friends: set[s
     assert {name for name, service in services.items() if network in service["networks"]} == {database, *friends}
 
 
-def test_background_jobs_are_of_the_same_nextcloud(read: Read) -> None:
-    """Two versions of Nextcloud on one volume would upgrade it under each other's feet."""
+def test_background_jobs_use_the_same_nextcloud_image(read: Read) -> None:
+    """Two Nextcloud versions on one volume would conflict in an upgrade."""
     services = read("production")["services"]
     assert services["nextcloud-cron"]["image"] == services["nextcloud"]["image"]
 
 
 def test_public_addresses_are_https(read: Read) -> None:
-    """What the world knows is the three names, by HTTPS; among themselves the containers stay on plain HTTP."""
+    """The three public host names use HTTPS; between containers the protocol is plain HTTP."""
     services = read("production-caddy")["services"]
     assert services["mcp-exchange"]["environment"]["NEXTCLOUD_MCP_SERVER_URL"] == "https://mcp.example.org/mcp"
     assert services["keycloak"]["environment"]["MCP_EXCHANGE_URL"] == "https://mcp.example.org/mcp"
@@ -216,13 +216,13 @@ def test_public_addresses_are_https(read: Read) -> None:
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_local_accounts_are_closed_to_the_realm(read: Read, combination: str) -> None:
-    """In no deployment does a name in the realm make anybody Nextcloud's administrator."""
+    """In production, no name in the realm gives access to Nextcloud's administrator."""
     environment = read(combination)["services"]["nextcloud"]["environment"]
     assert environment["NEXTCLOUD_LINK_LOCAL_ACCOUNTS"] == "false"
 
 
-def test_restored_data_lie_beside_the_first(read: Read) -> None:
-    """`DATA` names other volumes and another folder of secrets, all of them; what is not restored stays."""
+def test_data_variable_selects_other_volumes_and_secrets(read: Read) -> None:
+    """`DATA` selects other volumes and another secrets folder; data that is not restored stays."""
     first = read("production-caddy")
     restored = json.loads(compose(COMBINATIONS["production-caddy"], EXAMPLE | {"DATA": "20261126"}).stdout)
     volumes = {name: volume["name"] for name, volume in first["volumes"].items()}
@@ -235,8 +235,8 @@ def test_restored_data_lie_beside_the_first(read: Read) -> None:
 
 
 @pytest.mark.parametrize("proxy", [CADDY, PROXY])
-def test_restored_data_are_checked_without_a_port(read: Read, proxy: str) -> None:
-    """What restore.sh starts beside a deployment opens no port, does not come back by itself, and makes no volume."""
+def test_restore_check_opens_no_port(read: Read, proxy: str) -> None:
+    """The containers that restore.sh starts for a check have no port, no restart policy and no new volume."""
     assert read("production")
     variables = EXAMPLE | {"DATA": "20261126", "RESTORE_OF": "live", "COMPOSE_PROJECT_NAME": "live-restore"}
     beside = json.loads(compose([BASE, PRODUCTION, proxy, RESTORE], variables).stdout)

@@ -1,6 +1,6 @@
-"""`deploy/production` run for real, through Caddy and TLS: what people reach, and what they don't.
+"""A real deployment of `deploy/production` through Caddy and TLS: what users can reach, and what they cannot.
 
-Where no image registry can be reached, the stand-in plays Nextcloud.
+Without an image registry, the stand-in replaces Nextcloud.
 """
 
 import json
@@ -16,8 +16,8 @@ from tests.support.oauth import sign_in
 SCOPE = "nextcloud-mcp:exchange files:read files:write"
 
 
-async def test_client_with_the_url_alone(deployment: Deployment) -> None:
-    """An MCP client that knows the public URL signs carol in at Keycloak's public name and writes her a file."""
+async def test_client_signs_in_with_the_public_url(deployment: Deployment) -> None:
+    """A client with only the public URL signs carol in at Keycloak's public host name and writes a file."""
     carol = McpUser(**CAROL)
     async with connected(deployment.url, carol) as mcp:
         written = await mcp.call_tool("nc_webdav_write_file", {"path": "First.md", "content": "by the URL alone"})
@@ -28,14 +28,14 @@ async def test_client_with_the_url_alone(deployment: Deployment) -> None:
     assert (who.structured_content["user_id"], who.structured_content["mode"]) == ("carol", "exchange")
 
 
-async def test_pass_through_is_not_offered(deployment: Deployment) -> None:
-    """Nobody can ask for a token that opens Nextcloud."""
+async def test_pass_through_scope_is_not_available(deployment: Deployment) -> None:
+    """No client can request a token that Nextcloud accepts."""
     with pytest.raises(AssertionError, match="Request not allowed"):
         await sign_in(deployment.keycloak, **CAROL, scope="nextcloud-mcp:pass-through")
 
 
-async def test_replica_may_end(deployment: Deployment) -> None:
-    """With one of the two replicas stopped, calls go on without a failure."""
+async def test_stopped_replica_fails_no_call(deployment: Deployment) -> None:
+    """With one of the two replicas stopped, no call fails."""
     token = (await sign_in(deployment.keycloak, **CAROL, scope=SCOPE))["access_token"]
     replicas = deployment.compose("ps", "--quiet", "mcp-exchange").split()
     assert len(replicas) == 2
@@ -50,8 +50,8 @@ async def test_replica_may_end(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("name", [MCP, KEYCLOAK, NEXTCLOUD])
 @pytest.mark.parametrize("path", ["/", "/mcp", "/realms/nextcloud-mcp", "/status.php"])
-async def test_transport_security_is_strict(deployment: Deployment, name: str, path: str) -> None:
-    """Every answer at the three names says once that browsers are to come by TLS alone (RFC 6797)."""
+async def test_responses_have_strict_transport_security(deployment: Deployment, name: str, path: str) -> None:
+    """Every response of the three host names has exactly one HSTS header (RFC 6797)."""
     assert deployment.address
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         response = await http.get(f"https://{name}{path}")
@@ -74,14 +74,14 @@ async def test_transport_security_is_strict(deployment: Deployment, name: str, p
         pytest.param(f"http://{MCP}/mcp", 308, id="plain-http-is-sent-on"),
     ],
 )
-def test_what_the_world_reaches(deployment: Deployment, url: str, status: int) -> None:
-    """Each name opens what people need, and nothing of administration."""
+def test_public_paths_exclude_administration(deployment: Deployment, url: str, status: int) -> None:
+    """Each host name serves what users need, and no administration."""
     assert deployment.address
     assert httpx.get(url, trust_env=False).status_code == status
 
 
-def test_issuer_is_the_public_name(deployment: Deployment) -> None:
-    """From outside and from the containers the issuer is one, and outside every address is a public one."""
+def test_issuer_is_the_public_url(deployment: Deployment) -> None:
+    """The issuer is the same from outside and inside, and outside all URLs in the metadata are public."""
     outside = httpx.get(deployment.keycloak.discovery_url, trust_env=False).json()
     inside = httpx.get(deployment.administration.discovery_url, trust_env=False).json()
     assert outside["issuer"] == inside["issuer"] == f"https://{KEYCLOAK}/realms/nextcloud-mcp"
@@ -89,7 +89,7 @@ def test_issuer_is_the_public_name(deployment: Deployment) -> None:
 
 
 def test_doctor_sees_no_drift(deployment: Deployment) -> None:
-    """As the page on upgrades has it, the doctor compares the live realm with the shipped one: they are the same."""
+    """As in the how-to for upgrades, the doctor compares the live realm with the shipped one and finds no drift."""
     password = deployment.secrets / "keycloak_admin_password"
     options = ["-e", "KEYCLOAK_ADMIN=admin", "-e", "KEYCLOAK_ADMIN_PASSWORD_FILE=/run/password"]
     mount = ["-v", f"{password}:/run/password:ro"]
@@ -102,8 +102,8 @@ def test_doctor_sees_no_drift(deployment: Deployment) -> None:
     assert set(drift.values()) == {"ok"}, done.stdout
 
 
-def test_no_secret_shows(deployment: Deployment) -> None:
-    """Neither a container's configuration nor any log has one of the secrets."""
+def test_no_secret_is_in_configuration_or_logs(deployment: Deployment) -> None:
+    """Neither the containers' configuration nor their logs contain a secret."""
     containers = deployment.compose("ps", "--all", "--quiet").split()
     shown = deployment.run("docker", "inspect", *containers) + deployment.compose("logs", "--no-color")
     secrets = {path.name: path.read_text() for path in deployment.secrets.iterdir()}
@@ -111,8 +111,8 @@ def test_no_secret_shows(deployment: Deployment) -> None:
     assert [name for name, secret in secrets.items() if secret in shown] == []
 
 
-def test_secrets_are_written_once(deployment: Deployment) -> None:
-    """`secrets.sh` keeps what is there, prints none, and leaves the folder to its owner."""
+def test_secrets_script_keeps_existing_secrets(deployment: Deployment) -> None:
+    """`secrets.sh` keeps existing secrets, prints none, and makes the folder accessible to its owner only."""
     before = {path.name: path.read_text() for path in deployment.secrets.iterdir()}
     printed = deployment.run(deployment.script("secrets.sh"))
     assert {path.name: path.read_text() for path in deployment.secrets.iterdir()} == before

@@ -1,7 +1,7 @@
-"""What Nextcloud needs fails while it runs: Redis, the database, the disk. Its container turns unhealthy, and back.
+"""Faults of Redis, the database and the disk while Nextcloud runs: its container becomes unhealthy, and recovers.
 
-In each case Nextcloud's container goes on running, and `status.php` answers with 200 in most. Only Nextcloud, its
-database and Redis are started. docs/how-to/broken-nextcloud.md tells what each fault looks like to each part.
+The container continues to run, and `status.php` mostly returns 200. Only Nextcloud, its database and Redis are started.
+docs/how-to/broken-nextcloud.md describes the symptoms of each fault.
 """
 
 import json
@@ -120,8 +120,8 @@ FAULTS: Final = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_nextcloud_turns_unhealthy(deployment: Deployment, name: str) -> None:
-    """Nextcloud turns unhealthy, the doctor and setup.sh say why; once the fault is over, it is healthy by itself."""
+def test_fault_makes_nextcloud_unhealthy_until_it_ends(deployment: Deployment, name: str) -> None:
+    """Nextcloud is unhealthy, and the doctor and setup.sh name the cause; after the fault it becomes healthy."""
     case = FAULTS[name]
     if deployment.has_standin and name != "disk-full":
         pytest.skip("the stand-in for Nextcloud uses neither Redis nor the database")
@@ -139,8 +139,8 @@ def test_nextcloud_turns_unhealthy(deployment: Deployment, name: str) -> None:
     await_health(deployment, "nextcloud", "healthy")
 
 
-def test_database_that_takes_nothing(deployment: Deployment) -> None:
-    """A database that can only be read, as after a failover, turns unhealthy."""
+def test_read_only_database_makes_nextcloud_unhealthy(deployment: Deployment) -> None:
+    """Nextcloud is unhealthy if its database is read-only, as after a failover."""
     if deployment.has_standin:
         pytest.skip("the stand-in for Nextcloud does not use the database")
     await_health(deployment, "nextcloud-db", "healthy")
@@ -156,16 +156,16 @@ def test_database_that_takes_nothing(deployment: Deployment) -> None:
     await_health(deployment, "nextcloud-db", "healthy")
 
 
-def test_background_jobs_that_stand_still(deployment: Deployment) -> None:
-    """The container of the background jobs turns unhealthy an hour after their last run."""
+def test_stopped_background_jobs_are_unhealthy(deployment: Deployment) -> None:
+    """The container of the background jobs is unhealthy one hour after their last run."""
     deployment.compose("up", "--detach", "--wait", "nextcloud-cron")
     await_run(deployment)
     deployment.compose("exec", "-T", "nextcloud-cron", "touch", "--date", "2 hours ago", "/tmp/ran")  # noqa: S108
     await_health(deployment, "nextcloud-cron", "unhealthy")
 
 
-def test_background_jobs_that_fail(deployment: Deployment) -> None:
-    """The container of the background jobs is unhealthy while no run ends well, and then healthy by itself."""
+def test_failing_background_jobs_are_unhealthy(deployment: Deployment) -> None:
+    """The container of the background jobs is unhealthy until a run succeeds, and then recovers."""
     deployment.compose("exec", "-T", "nextcloud", "mv", "/var/www/html/cron.php", "/var/www/html/cron.away")
     try:
         deployment.compose("up", "--detach", "nextcloud-cron")

@@ -1,6 +1,6 @@
-"""Two replicas behind the shipped Caddyfile, under load: a rolling restart loses no call.
+"""Two replicas behind the shipped Caddyfile, under load: a rolling restart fails no call.
 
-Keycloak and Nextcloud are played by this process, so that calls can be as slow as they have to be.
+This process is a fake Keycloak and Nextcloud, so that calls can be as slow as the tests need.
 """
 
 import ssl
@@ -64,8 +64,8 @@ class Caller:
                     self.failures.append(f"{type(error).__name__}: {error}")
 
 
-async def test_rolling_restart_loses_no_call(images: dict[str, str], neighbors: Neighbors) -> None:
-    """Reading and writing, short and long, with connections that are kept or not: each call of a dozen is answered."""
+async def test_rolling_restart_fails_no_call(images: dict[str, str], neighbors: Neighbors) -> None:
+    """Every call of a dozen callers succeeds: reads and writes, short and long, with and without keep-alive."""
     done = anyio.Event()
     callers = [
         Caller(version=(LEGACY, MODERN)[n % 2], keeps=n % 3 > 0, title=(None, f"by {n}", f"slow {n}")[n // 2 % 3])

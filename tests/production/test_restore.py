@@ -1,7 +1,7 @@
-"""`backup.sh` and `restore.sh` run for real: what a backup holds comes back, and no failure costs live data.
+"""Real runs of `backup.sh` and `restore.sh`: a restore brings back the backup, and no failure loses live data.
 
-A kill hits a script and all that it has started, as a host that goes down does. Each step of a restore is found by the
-line that announces it.
+A kill ends a script and all processes that it has started, as a crash of the host does. The steps of a restore are
+identified by the line that announces them.
 """
 
 import hashlib
@@ -81,16 +81,16 @@ async def back_up(deployment: Deployment, folder: Path) -> Backup:
     return Backup(folder, done.stdout, done.stderr, tokens["refresh_token"], keys(deployment))
 
 
-def test_backup_says_how_long_people_were_shut_out(deployment: Deployment, backup: Backup) -> None:
-    """Maintenance mode lasts while databases and files are read, is over afterwards, and its length is printed."""
+def test_backup_prints_the_duration_of_maintenance_mode(deployment: Deployment, backup: Backup) -> None:
+    """Maintenance mode is on while databases and files are read, is off afterwards, and its duration is printed."""
     assert "Nextcloud was in maintenance mode for " in backup.printed
     assert not in_maintenance(deployment)
     assert {path.name for path in backup.folder.iterdir()} >= {"about", "env", "secrets", "SHA256SUMS"}
     assert backup.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_backup_meets_no_health_check(deployment: Deployment, backup: Backup) -> None:
-    """While Nextcloud's folder is packed, its health check changes nothing there, of which tar would warn."""
+def test_health_check_writes_nothing_during_a_backup(deployment: Deployment, backup: Backup) -> None:
+    """While tar reads Nextcloud's folder, the health check changes nothing there, which tar would warn about."""
     if deployment.has_standin:
         pytest.skip(
             "the stand-in for Nextcloud serves no maintenance mode; test_configuration.py runs the health check"
@@ -98,8 +98,8 @@ def test_backup_meets_no_health_check(deployment: Deployment, backup: Backup) ->
     assert "data: file changed" not in backup.warnings
 
 
-def test_backup_leaves_maintenance_mode_of_an_administrator(deployment: Deployment, tmp_path: Path) -> None:
-    """Nextcloud that was in maintenance mode before a backup is in it afterwards."""
+def test_backup_keeps_an_administrators_maintenance_mode(deployment: Deployment, tmp_path: Path) -> None:
+    """A Nextcloud in maintenance mode before a backup stays in it afterwards."""
     occ(deployment, "maintenance:mode", "--on")
     try:
         printed = deployment.run(deployment.script("backup.sh"), tmp_path / "backup")
@@ -111,8 +111,10 @@ def test_backup_leaves_maintenance_mode_of_an_administrator(deployment: Deployme
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ended_backup_ends_maintenance_mode(deployment: Deployment, tmp_path: Path, number: signal.Signals) -> None:
-    """A backup that is told to end ends maintenance mode, and leaves no folder that could be taken for a backup."""
+def test_terminated_backup_ends_maintenance_mode(
+    deployment: Deployment, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A backup that gets a signal ends maintenance mode and leaves no folder that looks like a backup."""
     printed, status = interrupt(deployment, number, "nextcloud: files", "backup.sh", tmp_path / "backup")
 
     assert status != 0, printed
@@ -120,8 +122,8 @@ def test_ended_backup_ends_maintenance_mode(deployment: Deployment, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_backup_is_cleared_up_by_the_next(deployment: Deployment, tmp_path: Path) -> None:
-    """Maintenance mode that a killed backup left is ended by the next one."""
+def test_next_backup_cleans_up_after_a_killed_one(deployment: Deployment, tmp_path: Path) -> None:
+    """The next backup ends the maintenance mode that a killed backup left on."""
     interrupt(deployment, signal.SIGKILL, "nextcloud: files", "backup.sh", tmp_path / "backup")
     left = in_maintenance(deployment)
     deployment.run(deployment.script("backup.sh"), tmp_path / "backup")
@@ -132,7 +134,7 @@ def test_killed_backup_is_cleared_up_by_the_next(deployment: Deployment, tmp_pat
 
 
 def test_failed_backup_leaves_nothing(deployment: Deployment, tmp_path: Path) -> None:
-    """A backup that fails half-way ends maintenance mode, and leaves no folder that could be taken for a backup."""
+    """A failed backup ends maintenance mode and leaves no folder that looks like a backup."""
     deployment.compose("pause", "keycloak-db")
     deployment.compose("kill", "keycloak-db")
     try:
@@ -151,8 +153,8 @@ def test_failed_backup_leaves_nothing(deployment: Deployment, tmp_path: Path) ->
     "modes",
     [pytest.param(["--off"], id="ended"), pytest.param(["--off", "--on"], id="ended-and-begun-again")],
 )
-def test_backup_whose_maintenance_mode_was_ended(deployment: Deployment, tmp_path: Path, modes: list[str]) -> None:
-    """A backup under which maintenance mode was ended, even for a moment, fails, and leaves nothing."""
+def test_backup_fails_if_maintenance_mode_was_ended(deployment: Deployment, tmp_path: Path, modes: list[str]) -> None:
+    """A backup fails and leaves nothing if maintenance mode was off even for a moment."""
     occ = f"{shutil.which('docker')} compose exec -T -u www-data nextcloud php occ --no-interaction maintenance:mode"
     commands = "".join(f"{occ} {mode} < /dev/null >&2; " for mode in modes)
     path = replace_docker(tmp_path / "path", "*' pg_dump '*' nextcloud'", commands)
@@ -164,8 +166,8 @@ def test_backup_whose_maintenance_mode_was_ended(deployment: Deployment, tmp_pat
     assert list((tmp_path / "backups").iterdir()) == []
 
 
-def test_backup_of_another_database(deployment: Deployment, tmp_path: Path) -> None:
-    """A dump without Nextcloud's tables, as of a database that Nextcloud does not use, is no backup."""
+def test_dump_without_nextclouds_tables_is_refused(deployment: Deployment, tmp_path: Path) -> None:
+    """A dump without Nextcloud's tables, as of an unused database, is no valid backup."""
     other = (
         "shift $(($# - 1)); set -- compose exec -T nextcloud-db pg_dump --username nextcloud --format custom postgres"
     )
@@ -241,10 +243,10 @@ def have_other_names(folder: Path) -> None:
         pytest.param(have_other_names, "has other names", id="other-names"),
     ],
 )
-def test_backup_that_cannot_work_is_refused(
+def test_invalid_backup_is_refused(
     deployment: Deployment, backup: Backup, tmp_path: Path, spoil: Callable[[Path], None], sentence: str
 ) -> None:
-    """Such a backup is refused in a sentence, nothing of it stays, and the live deployment goes on."""
+    """The backup is refused with one sentence, nothing of it stays, and the live deployment continues."""
     copy = Path(shutil.copytree(backup.folder, tmp_path / "copy"))
     spoil(copy)
     containers, volumes = deployment.compose("ps", "--quiet"), deployment.volumes()
@@ -256,8 +258,8 @@ def test_backup_that_cannot_work_is_refused(
     assert deployment.volumes() == volumes
 
 
-def test_live_data_are_replaced_only_when_asked(deployment: Deployment, backup: Backup) -> None:
-    """Without --replace, restore.sh refuses where there are data."""
+def test_restore_needs_replace_over_existing_data(deployment: Deployment, backup: Backup) -> None:
+    """Without --replace, restore.sh refuses to run if data exist."""
     refused = deployment.attempt(deployment.script("restore.sh"), backup.folder)
     assert refused.returncode == 1
     assert "--replace" in refused.stderr
@@ -271,7 +273,7 @@ def test_live_data_are_replaced_only_when_asked(deployment: Deployment, backup: 
         pytest.param({}, {"DATA": "20261126"}, "is set in the environment", id="data-in-the-environment"),
     ],
 )
-def test_wrong_env_is_refused(
+def test_env_without_valid_data_is_refused(
     deployment: Deployment,
     backup: Backup,
     tmp_path: Path,
@@ -279,7 +281,7 @@ def test_wrong_env_is_refused(
     environment: dict[str, str],
     sentence: str,
 ) -> None:
-    """Where .env cannot say which data are live, nothing is restored."""
+    """If .env does not say which data are live, nothing is restored."""
     other = Deployment(Path(shutil.copytree(deployment.folder, tmp_path / "other")))
     if env is None:
         (other.folder / ".env").unlink()
@@ -297,8 +299,10 @@ def test_wrong_env_is_refused(
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_killed_before_the_switch(deployment: Deployment, backup: Backup, step: str) -> None:
-    """A restore that is killed before it switches leaves the live deployment as it is."""
+async def test_restore_killed_before_the_switch_changes_nothing(
+    deployment: Deployment, backup: Backup, step: str
+) -> None:
+    """A restore that is killed before the switch does not affect the live deployment."""
     before = deployment.env
     interrupt(deployment, signal.SIGKILL, step, "restore.sh", "--replace", backup.folder)
     deployment.compose("up", "--detach", "--wait")
@@ -307,8 +311,8 @@ async def test_killed_before_the_switch(deployment: Deployment, backup: Backup, 
     assert await files(deployment) >= {"Before.md", "After.md"}
 
 
-def test_ended_restore_removes_what_it_made(deployment: Deployment, backup: Backup) -> None:
-    """A restore that is told to end removes what it has made, and what killed ones left."""
+def test_terminated_restore_removes_its_data(deployment: Deployment, backup: Backup) -> None:
+    """A restore that gets a signal removes its own data and those of killed restores."""
     command = ("restore.sh", "--replace", backup.folder)
     printed, status = interrupt(deployment, signal.SIGTERM, "restoring Nextcloud's files", *command)
 
@@ -319,8 +323,10 @@ def test_ended_restore_removes_what_it_made(deployment: Deployment, backup: Back
     assert len(list(deployment.folder.glob("deploy/production/secrets*/"))) == 1
 
 
-async def test_killed_within_the_switch(deployment: Deployment, backup: Backup, tmp_path: Path) -> None:
-    """Killed when the live deployment was ended but .env not yet changed, the live data start again."""
+async def test_restore_killed_during_the_switch_keeps_live_data(
+    deployment: Deployment, backup: Backup, tmp_path: Path
+) -> None:
+    """If the live deployment is already down but .env unchanged, the live data start again."""
     shim = tmp_path / "mv"
     shim.write_text('#!/bin/sh\ncase "$*" in *.env.new*) kill -9 -$PPID ;; esac\nexec /bin/mv "$@"\n')
     shim.chmod(0o755)
@@ -334,8 +340,8 @@ async def test_killed_within_the_switch(deployment: Deployment, backup: Backup, 
     assert await files(deployment) >= {"Before.md", "After.md"}
 
 
-async def test_killed_after_the_switch(deployment: Deployment, backup: Backup) -> None:
-    """Killed when .env was changed, the restored data start, and .env can name those from before again."""
+async def test_restore_killed_after_the_switch_uses_restored_data(deployment: Deployment, backup: Backup) -> None:
+    """If .env has changed, the restored data start, and .env can select the previous data again."""
     before = deployment.env
     interrupt(deployment, signal.SIGKILL, "restore.sh: starting\n", "restore.sh", "--replace", backup.folder)
     deployment.compose("up", "--detach", "--wait")
@@ -349,11 +355,11 @@ async def test_killed_after_the_switch(deployment: Deployment, backup: Backup) -
     assert await files(deployment) >= {"Before.md", "After.md"}
 
 
-async def test_restore(deployment: Deployment, backup: Backup) -> None:
-    """After any of these, a restore brings back people, sessions, keys, clients, files and database.
+async def test_restore_brings_back_all_data(deployment: Deployment, backup: Backup) -> None:
+    """After any of these events, a restore brings back users, sessions, keys, clients, files and the database.
 
-    What came after the backup is gone, and a client that had signed in before need not do so again. The data from
-    before are kept.
+    What was created after the backup is gone, and a client that signed in before need not sign in again. The previous
+    data are kept.
     """
     token = await refresh(deployment, backup)
     await write(deployment, token, "Later.md")
@@ -381,7 +387,7 @@ async def test_restore(deployment: Deployment, backup: Backup) -> None:
         pytest.param(None, "are the live data", id="live"),
     ],
 )
-def test_data_to_drop_are_named(deployment: Deployment, names: list[str] | None, sentence: str) -> None:
+def test_drop_refuses_live_and_unknown_data(deployment: Deployment, names: list[str] | None, sentence: str) -> None:
     """Live data and unknown names are refused, and nothing is dropped."""
     data, volumes = deployment.env["DATA"], deployment.volumes()
     refused = deployment.attempt(
@@ -392,7 +398,7 @@ def test_data_to_drop_are_named(deployment: Deployment, names: list[str] | None,
     assert deployment.volumes() == volumes
 
 
-def test_data_are_listed(deployment: Deployment) -> None:
+def test_drop_without_a_name_lists_the_data(deployment: Deployment) -> None:
     """Without a name, `--drop-previous` lists all data with their sizes, drops nothing and succeeds."""
     data, volumes = deployment.env["DATA"], deployment.volumes()
     listed = deployment.run(deployment.script("restore.sh"), "--drop-previous")
@@ -402,8 +408,8 @@ def test_data_are_listed(deployment: Deployment) -> None:
     assert re.search(r"^stays: first-installation, [1-9]\d* MB$", listed, re.MULTILINE)
 
 
-def test_nothing_is_dropped_while_data_is_mistyped(deployment: Deployment) -> None:
-    """While DATA names no data, or other data than those in use, no good data are dropped."""
+def test_drop_refuses_a_mistyped_data_variable(deployment: Deployment) -> None:
+    """While DATA does not name the data in use, no data are dropped."""
     before, volumes = deployment.env, deployment.volumes()
     write_env(deployment, before | {"DATA": before["DATA"][:-2]})
     try:
@@ -418,8 +424,8 @@ def test_nothing_is_dropped_while_data_is_mistyped(deployment: Deployment) -> No
     assert deployment.volumes() == volumes
 
 
-def test_nothing_is_dropped_while_the_live_data_do_not_work(deployment: Deployment) -> None:
-    """With a part of the deployment stopped, the data from before are kept."""
+def test_drop_refuses_while_the_deployment_is_unhealthy(deployment: Deployment) -> None:
+    """While a part of the deployment is stopped, the previous data are kept."""
     volumes = deployment.volumes()
     deployment.compose("stop", "nextcloud-cron")
     try:
@@ -432,8 +438,8 @@ def test_nothing_is_dropped_while_the_live_data_do_not_work(deployment: Deployme
     assert deployment.volumes() == volumes
 
 
-def test_drop_previous(deployment: Deployment) -> None:
-    """`restore.sh --drop-previous NAME` removes those data; with every other one gone, the live ones go on."""
+def test_drop_previous_removes_the_named_data(deployment: Deployment) -> None:
+    """`restore.sh --drop-previous NAME` removes the named data; after all are dropped, the live deployment works."""
     data = deployment.env["DATA"]
     containers = deployment.compose("ps", "--quiet")
     listed = deployment.attempt(deployment.script("restore.sh"), "--drop-previous").stdout
@@ -463,12 +469,12 @@ def other_host(deployment: Deployment, tmp_path: Path) -> Iterator[Deployment]:
     other.remove()
 
 
-async def test_other_host_and_newer_nextcloud(
+async def test_old_backup_on_another_host_with_newer_nextcloud(
     deployment: Deployment, backup: Backup, other_host: Deployment, tmp_path: Path
 ) -> None:
-    """A backup from before backups had roles and sizes is restored on another host, whose Nextcloud is a patch newer.
+    """A backup without roles and sizes is restored on another host, whose Nextcloud is a patch release newer.
 
-    The image then upgrades Nextcloud, and secrets that came after the backup are added.
+    The image then upgrades Nextcloud, and secrets that did not exist at the time of the backup are added.
     """
     older = Path(shutil.copytree(backup.folder, tmp_path / "older"))
     for name in ("about", "keycloak.roles.sql", "nextcloud.roles.sql", "secrets/nextcloud_admin_password"):

@@ -1,4 +1,4 @@
-"""`secrets.sh`: it writes secrets for new data alone. Needs no Docker: a command of the test's own lists volumes."""
+"""`secrets.sh` writes secrets only for new data. Needs no Docker: a fake command lists the volumes."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_new_data_get_secrets(checkout: Checkout) -> None:
-    """In a new checkout all are written; a second run keeps them."""
+    """In a new checkout all secrets are written, and a second run keeps them."""
     assert checkout.run().returncode == 0
     assert checkout.written == len(list((checkout.production / "secrets").iterdir())) == 7
     assert "written" not in checkout.run().stdout
@@ -75,7 +75,7 @@ def test_new_data_get_secrets(checkout: Checkout) -> None:
     ],
 )
 def test_no_secrets_for_mistyped_data(checkout: Checkout, data: str, environment: dict[str, str]) -> None:
-    """Where DATA is mistyped or lost, nothing is written, and the data that are there are named."""
+    """If DATA is mistyped or missing, nothing is written, and the error names the existing data."""
     (checkout.production / "secrets-20261127T025412").mkdir()
     with (checkout.folder / ".env").open("a") as env:
         env.write(data)
@@ -87,7 +87,7 @@ def test_no_secrets_for_mistyped_data(checkout: Checkout, data: str, environment
 
 
 def test_secrets_of_restored_data_are_completed(checkout: Checkout) -> None:
-    """The live data's folder gets the secrets that it lacks, and no other folder any."""
+    """Missing secrets are added to the folder of the live data, and to no other folder."""
     (checkout.production / "secrets-20261127T025412").mkdir()
     with (checkout.folder / ".env").open("a") as env:
         env.write("DATA=20261127T025412\n")
@@ -96,8 +96,8 @@ def test_secrets_of_restored_data_are_completed(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("names", [("keycloak", "nextcloud"), VOLUMES], ids=["base-file", "production"])
-def test_no_secrets_for_data_of_another_deployment(checkout: Checkout, names: tuple[str, ...]) -> None:
-    """Where volumes of this project name hold data already, new secrets would not open them, and none are written."""
+def test_no_secrets_for_existing_data_of_the_same_project(checkout: Checkout, names: tuple[str, ...]) -> None:
+    """If volumes of this project name have data, new secrets could not open them, so none are written."""
     checkout.have_volumes(*(f"nextcloud-mcp-production_{name} 1.2GB" for name in names))
     refused = checkout.run()
     assert refused.returncode == 1
@@ -105,8 +105,8 @@ def test_no_secrets_for_data_of_another_deployment(checkout: Checkout, names: tu
     assert checkout.written == 0
 
 
-def test_other_volumes_do_not_matter(checkout: Checkout) -> None:
-    """Neither another project's volumes nor the empty ones of an `up` without secrets."""
+def test_other_projects_and_empty_volumes_are_ignored(checkout: Checkout) -> None:
+    """Volumes of other projects, and empty ones from an `up` without secrets, do not prevent new secrets."""
     empty = (f"nextcloud-mcp-production_{name} 0B" for name in VOLUMES)
     checkout.have_volumes("nextcloud-mcp_nextcloud 1.2GB", "nextcloud-mcp-production_caddy-data 2kB", *empty)
     assert checkout.run().returncode == 0

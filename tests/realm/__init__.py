@@ -1,1 +1,1 @@
-"""What we rely on in Keycloak: the shipped realm on a real Keycloak."""
+"""Tests of the shipped realm on a real Keycloak: what the server relies on."""

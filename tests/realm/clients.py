@@ -1,4 +1,4 @@
-"""Clients of the realm: how they register and exchange."""
+"""Clients of the realm: registration and token exchange."""
 
 from collections.abc import Awaitable, Callable
 

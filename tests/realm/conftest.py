@@ -1,4 +1,4 @@
-"""What the tests of the realm share: throw-away people and clients, and the exchange server's credentials."""
+"""Fixtures for tests of the realm: temporary users and clients, and the exchange server's credentials."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator

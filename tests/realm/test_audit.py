@@ -1,4 +1,4 @@
-"""`kcwarden`, an auditor of Keycloak configurations, on the realm as Keycloak exports it."""
+"""An audit of the realm, as Keycloak exports it, by `kcwarden`, an auditor of Keycloak configurations."""
 
 import json
 import re
@@ -33,21 +33,21 @@ def audit(export: Path, *options: str) -> set[tuple[str, str]]:
     return {(finding["reporting_auditor"], finding["entity"]) for finding in findings}
 
 
-def test_finds_nothing_of_weight(export: Path) -> None:
-    """Nothing of medium severity or above, but for the exceptions, which stand in a file beside their reasons."""
+def test_audit_finds_nothing_beyond_the_exceptions(export: Path) -> None:
+    """There are no findings of medium severity or above, except for the exceptions, which a file lists with reasons."""
     assert audit(export, "--config", str(EXCEPTIONS)) == set()
 
 
-def test_each_exception_is_needed(export: Path) -> None:
-    """What is no longer found may no longer be excepted."""
+def test_each_audit_exception_is_still_needed(export: Path) -> None:
+    """Each exception in the file matches a current finding."""
     allowed = set(re.findall(r'- auditor: (\w+)\n    allowed: \["(.+)"\]', EXCEPTIONS.read_text()))
     allowed.remove((ASKS_THE_NETWORK, ".*"))
     found = audit(export, "--auditors", *(auditor for auditor, _ in allowed))
     assert found == allowed
 
 
-def test_the_auditor_sees_a_bad_realm(export: Path) -> None:
-    """The control: with a wildcard redirect, no lock against guessing and no password policy, it speaks up."""
+def test_audit_finds_faults_of_a_bad_realm(export: Path) -> None:
+    """Control: the audit reports a wildcard redirect, missing brute-force protection and a missing password policy."""
     realm = json.loads(export.read_text()) | {"bruteForceProtected": False, "passwordPolicy": ""}
     client = next(client for client in realm["clients"] if client["clientId"] == "mcp-client")
     client["redirectUris"] = ["*"]

@@ -1,4 +1,4 @@
-"""What the realm says of itself (OpenID Connect Discovery 1.0, RFC 8414)."""
+"""The realm's metadata (OpenID Connect Discovery 1.0, RFC 8414)."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -17,20 +17,20 @@ APPS = ("files", "notes", "calendar", "todo", "contacts", "deck", "tables", "coo
 APP_SCOPES = {f"{app}:{verb}" for app in APPS for verb in ("read", "write")} | {"sharing:write", "activity:read"}
 
 
-async def test_lists_the_scopes_of_apps_and_servers_alone(keycloak: Keycloak) -> None:
-    """Clients ask for what is listed: neither `offline_access`, nor a scope that is no client's to ask for."""
+async def test_metadata_lists_only_scopes_of_apps_and_servers(keycloak: Keycloak) -> None:
+    """Clients request listed scopes, so the list has neither `offline_access` nor scopes that clients cannot have."""
     assert set((await metadata(keycloak))["scopes_supported"]) == {"openid"} | SERVER_SCOPES | APP_SCOPES
 
 
-async def test_the_issuer_is_the_public_one_wherever_it_is_asked(keycloak: Keycloak) -> None:
-    """The issuer is one, whatever address a client reached Keycloak by (RFC 8414 3.3)."""
+async def test_issuer_is_the_public_url_at_every_address(keycloak: Keycloak) -> None:
+    """The issuer is the same at every address of Keycloak (RFC 8414 section 3.3)."""
     assert (await metadata(keycloak))["issuer"] == keycloak.issuer
 
 
 @pytest.mark.requirement("mcp26-iss-advertised", "mcp26-iss-in-response")
 @pytest.mark.parametrize("grant", [True, False], ids=["consent", "refusal"])
-async def test_answers_say_whose_they_are(keycloak: Keycloak, someone: Person, *, grant: bool) -> None:
-    """A client of many authorization servers knows which of them answered, with a code or an error (RFC 9207)."""
+async def test_authorization_responses_have_the_issuer(keycloak: Keycloak, someone: Person, *, grant: bool) -> None:
+    """The response names the issuer with a code and with an error, for clients of several servers (RFC 9207)."""
     answer = await authorize(
         keycloak, Browser(grant=grant), **someone, scope="nextcloud-mcp:exchange", **Pkce().parameters
     )
@@ -40,8 +40,8 @@ async def test_answers_say_whose_they_are(keycloak: Keycloak, someone: Person, *
 
 
 @pytest.mark.requirement("rfc9068-keys-published", "rfc8725-key-entropy")
-async def test_publishes_the_keys_that_verify_tokens(keycloak: Keycloak) -> None:
-    """The key that signed a token is in the set that the metadata names, for signatures by RS256."""
+async def test_jwks_has_the_signing_key(keycloak: Keycloak) -> None:
+    """The JWK set at the metadata's URL has the key that signed a token, for RS256."""
     token = (await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange"))["access_token"]
     async with patient_client() as http:
         keys = (await http.get((await metadata(keycloak))["jwks_uri"])).raise_for_status().json()["keys"]
@@ -50,8 +50,8 @@ async def test_publishes_the_keys_that_verify_tokens(keycloak: Keycloak) -> None
     assert len(urlsafe_b64decode(key["n"] + "==")) * 8 >= 2048
 
 
-def test_each_scope_says_in_words_what_it_allows() -> None:
-    """Nobody consents to `deck:write`: what is on the consent page has a sentence."""
+def test_each_scope_has_a_consent_text() -> None:
+    """Each scope on the consent page has a sentence instead of its name, such as `deck:write`."""
     scopes = json.loads(Path(REALM_FILE).read_text())["clientScopes"]
     shown = {
         scope["name"]: scope["attributes"].get("consent.screen.text", "")

@@ -1,6 +1,6 @@
-"""Client ID Metadata Documents (feature `cimd`, `keycloak/cimd.json`): whose are taken, and what they can't claim.
+"""Client ID Metadata Documents (feature `cimd`, `keycloak/cimd.json`): accepted hosts, and claims that are refused.
 
-Documents go past the policies of client registration, so what those refuse has to be refused again.
+The policies for client registration do not apply to documents, so other policies must refuse the same claims.
 """
 
 import json
@@ -41,8 +41,8 @@ async def register(keycloak: Keycloak, redirect_uri: str) -> httpx.Response:
 
 
 @pytest.mark.requirement("mcp-cimd")
-async def test_support_is_announced(fetching: Keycloak, keycloak: Keycloak) -> None:
-    """Clients look for this before they present a URL as their id; the stock realm does not promise it."""
+async def test_metadata_announces_client_id_metadata_documents(fetching: Keycloak, keycloak: Keycloak) -> None:
+    """Clients check the metadata before they use a URL as client id; the stock realm does not announce support."""
     announced = await metadata(fetching)
 
     assert announced["client_id_metadata_document_supported"] is True
@@ -51,8 +51,8 @@ async def test_support_is_announced(fetching: Keycloak, keycloak: Keycloak) -> N
 
 
 @pytest.mark.requirement("mcp-cimd-ssrf")
-async def test_document_of_a_stranger_is_not_fetched(fetching: Keycloak, documents: Documents) -> None:
-    """Keycloak asks no host but the listed ones: a client id is no way to make it call an address of one's choice."""
+async def test_document_of_an_unlisted_host_is_not_fetched(fetching: Keycloak, documents: Documents) -> None:
+    """Keycloak sends requests only to listed hosts, so a client id cannot make it call other addresses."""
     url = documents.publish(CLAUDE_CODE)
     before = len(documents.fetched)
     with pytest.raises(BrowserError, match="Client not found"):
@@ -65,15 +65,15 @@ async def test_document_of_a_stranger_is_not_fetched(fetching: Keycloak, documen
 
 @pytest.mark.requirement("mcp-cimd-structure")
 @pytest.mark.parametrize("text", ["", "<!doctype html>", "[]", "{}"])
-async def test_what_is_no_document_is_refused(fetching: Keycloak, documents: Documents, text: str) -> None:
-    """Anything but JSON with the fields of a client: no client comes of it."""
+async def test_invalid_document_is_refused(fetching: Keycloak, documents: Documents, text: str) -> None:
+    """Content that is not a JSON object with client metadata creates no client."""
     with pytest.raises(BrowserError):
         await ask(fetching, documents.publish_text(text))
 
 
 @pytest.mark.requirement("mcp-cimd-cache")
-async def test_document_is_fetched_once_while_it_is_fresh(fetching: Keycloak, documents: Documents) -> None:
-    """A second sign-in within the time of its `Cache-Control` does not fetch it again."""
+async def test_document_is_cached_while_fresh(fetching: Keycloak, documents: Documents) -> None:
+    """A second sign-in within `max-age` of the document's `Cache-Control` does not fetch it again."""
     url = documents.publish(CLAUDE_CODE)
     for _ in range(2):
         assert "code" in await ask(fetching, url)
@@ -118,18 +118,16 @@ async def test_document_is_fetched_once_while_it_is_fresh(fetching: Keycloak, do
         "no name",
     ],
 )
-async def test_document_that_claims_too_much_is_refused(
+async def test_document_with_forbidden_claims_is_refused(
     fetching: Keycloak, documents: Documents, document: dict[str, Any], message: str
 ) -> None:
-    """The person reads why, and no client comes of it."""
+    """The user sees the reason, and no client is created."""
     with pytest.raises(BrowserError, match=message):
         await ask(fetching, documents.publish(document))
 
 
-async def test_document_with_a_grant_for_confidential_clients_is_refused(
-    fetching: Keycloak, documents: Documents
-) -> None:
-    """Claude Desktop's says that it, a public client, uses the JWT bearer grant; Keycloak 26.7 refuses the whole.
+async def test_document_with_a_confidential_client_grant_is_refused(fetching: Keycloak, documents: Documents) -> None:
+    """Claude Desktop's document lists the JWT bearer grant for a public client; Keycloak 26.7 refuses the document.
 
     Keycloak 26.8 has an option to overlook it (keycloak/keycloak issue 50362), to be set in `keycloak/cimd.json` once
     this test fails.
@@ -138,8 +136,8 @@ async def test_document_with_a_grant_for_confidential_clients_is_refused(
         await ask(fetching, documents.publish(CLAUDE_DESKTOP), redirect_uri="https://claude.ai/api/mcp/auth_callback")
 
 
-async def test_document_can_not_ask_for_nextcloud(fetching: Keycloak, documents: Documents) -> None:
-    """A document may list any scope of the realm; the one that opens Nextcloud past the servers is refused."""
+async def test_document_client_cannot_request_the_nextcloud_scope(fetching: Keycloak, documents: Documents) -> None:
+    """A document may list any scope, but the scope that opens Nextcloud without the servers is refused."""
     greedy = documents.publish(CLAUDE_CODE | {"scope": f"nextcloud {SCOPE}"})
     for scope in ("nextcloud", f"nextcloud {SCOPE}"):
         answer = await ask(fetching, greedy, scope=scope)
@@ -153,10 +151,10 @@ async def test_document_can_not_ask_for_nextcloud(fetching: Keycloak, documents:
 @pytest.mark.parametrize(
     "grant_type", ["client_credentials", "password", "urn:ietf:params:oauth:grant-type:device_code"]
 )
-async def test_client_with_a_document_gets_no_token_of_its_own(
+async def test_document_client_gets_no_token_without_a_login_page(
     fetching: Keycloak, documents: Documents, grant_type: str
 ) -> None:
-    """It may list any grant, and only the one with a login page works."""
+    """A document may list any grant, but only the one with a login page works."""
     grants = ["authorization_code", "refresh_token", grant_type]
     client_id = documents.publish(CLAUDE_CODE | {"grant_types": grants})
     await ask(fetching, client_id)
@@ -167,8 +165,8 @@ async def test_client_with_a_document_gets_no_token_of_its_own(
     assert "access_token" not in response.json()
 
 
-async def test_client_with_a_document_needs_a_proof_key(fetching: Keycloak, documents: Documents) -> None:
-    """PKCE is the realm's rule for these as well."""
+async def test_document_client_needs_pkce(fetching: Keycloak, documents: Documents) -> None:
+    """The realm requires PKCE of these clients as well."""
     answer = await authorize(
         fetching,
         Browser(),
@@ -182,10 +180,10 @@ async def test_client_with_a_document_needs_a_proof_key(fetching: Keycloak, docu
 
 
 @pytest.mark.parametrize("redirect_uri", ["http://localhost:49152/callback", "https://claude.ai/api/mcp/auth_callback"])
-async def test_where_documents_are_taken_nobody_registers_by_themselves(
+async def test_anonymous_registration_is_closed_with_documents(
     fetching: Keycloak, documents: Documents, redirect_uri: str
 ) -> None:
-    """Keycloak checks less of an anonymous registration there, so there is none; documents are taken."""
+    """With the feature, Keycloak checks less of an anonymous registration, so only documents are accepted."""
     refused = await register(fetching, redirect_uri)
     taken = await ask(fetching, documents.publish(CLAUDE_CODE))
 
@@ -193,8 +191,8 @@ async def test_where_documents_are_taken_nobody_registers_by_themselves(
     assert "code" in taken
 
 
-async def test_initial_access_token_registers_where_documents_are_taken(fetching: Keycloak) -> None:
-    """Who has a token from the administrator registers, and is checked as in a realm without documents."""
+async def test_initial_access_token_allows_registration_with_documents(fetching: Keycloak) -> None:
+    """A client with an initial access token can register, with the same checks as in a realm without documents."""
     path = f"admin/realms/{fetching.realm}/clients-initial-access"
     made = fetching.admin().connection.raw_post(path, data=json.dumps({"count": 2, "expiration": 600}))
     token = made.json()["token"]
@@ -223,10 +221,10 @@ async def test_initial_access_token_registers_where_documents_are_taken(fetching
         ("javascript:alert(1)", 403),
     ],
 )
-async def test_where_registration_is_opened_beside_documents_only_loopback_registers(
+async def test_reopened_registration_with_documents_is_for_loopback(
     fetching: Keycloak, redirect_uri: str, status: int
 ) -> None:
-    """An administrator who opens it lets in clients on the person's own machine, and no other."""
+    """If an administrator opens registration, only clients on the user's own machine can register."""
     with registration_open(fetching):
         answer = await register(fetching, redirect_uri)
 

@@ -1,4 +1,4 @@
-"""No privilege by asking: for scopes, audiences or people, at registration, in a refresh, in an exchange."""
+"""No client gets more scopes, audiences or users by asking for them at registration, refresh or exchange."""
 
 import json
 from typing import Any, Final
@@ -47,10 +47,8 @@ async def refreshed(keycloak: Keycloak, refresh_token: str, **asked: str) -> dic
         "offline_access",
     ],
 )
-async def test_a_refresh_gives_no_scope_that_was_not_granted(
-    keycloak: Keycloak, server_urls: ServerUrls, scope: str
-) -> None:
-    """RFC 6749 section 6: nothing beyond what the person has granted, and the answer says what it is (section 5.1).
+async def test_refresh_gives_no_ungranted_scope(keycloak: Keycloak, server_urls: ServerUrls, scope: str) -> None:
+    """A refresh gives only granted scopes (RFC 6749 section 6), and the response lists them (section 5.1).
 
     Keycloak drops what was not granted, and refuses what the client may not have.
     """
@@ -66,8 +64,8 @@ async def test_a_refresh_gives_no_scope_that_was_not_granted(
     assert ("preferred_username" in token) is (EXCHANGE in scope)
 
 
-async def test_a_refresh_may_ask_for_less(keycloak: Keycloak) -> None:
-    """A narrower token for a narrower task: without the server's scope it is for nobody."""
+async def test_refresh_can_reduce_scopes(keycloak: Keycloak) -> None:
+    """A refresh can request fewer scopes; without the server's scope the token has no audience."""
     granted = await sign_in(keycloak, **ALICE, scope=f"{EXCHANGE} notes:read")
     token = claims((await refreshed(keycloak, granted["refresh_token"], scope="notes:read"))["access_token"])
     assert token["scope"] == "notes:read"
@@ -75,8 +73,8 @@ async def test_a_refresh_may_ask_for_less(keycloak: Keycloak) -> None:
     assert "preferred_username" not in token
 
 
-async def test_a_refresh_token_is_its_clients(keycloak: Keycloak, register: Register) -> None:
-    """Another client can't use it (RFC 6749 section 6), with a secret of its own or without."""
+async def test_refresh_token_is_bound_to_its_client(keycloak: Keycloak, register: Register) -> None:
+    """Another client cannot use it (RFC 6749 section 6), with or without a secret of its own."""
     granted = await sign_in(keycloak, **ALICE, scope=EXCHANGE)
     form = {"grant_type": "refresh_token", "refresh_token": granted["refresh_token"]}
     public = (await register(token_endpoint_auth_method="none")).json()
@@ -105,7 +103,7 @@ ASKED: Final = {
 async def test_no_parameter_adds_an_audience(
     keycloak: Keycloak, server_urls: ServerUrls, asked: dict[str, str]
 ) -> None:
-    """Audiences come of granted scopes alone (RFC 8707 and RFC 8693 parameters, OpenID Connect Core 5.5): else none."""
+    """Audiences come only from granted scopes, not from parameters of RFC 8707, RFC 8693 or OpenID Connect Core 5.5."""
     pkce = Pkce()
     request = asked if "scope" not in asked else {}
     answer = await authorize(
@@ -142,15 +140,15 @@ CLAIMED: Final[dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), CLAIMED.items(), ids=CLAIMED.keys())
-async def test_a_registration_takes_no_setting_of_keycloaks_own(register: Register, name: str, value: object) -> None:
-    """What RFC 7591 does not name would be a privilege, and makes no client."""
+async def test_registration_refuses_keycloak_settings(register: Register, name: str, value: object) -> None:
+    """Fields beyond RFC 7591 could give privileges, so they create no client."""
     answer = await register(token_endpoint_auth_method="none", **{name: value})
     assert answer.status_code == 400
     assert name in answer.json()["error"]
 
 
-async def test_what_a_registered_client_is(admin: KeycloakAdmin, register: Register) -> None:
-    """It needs consent, has no scope by default but the one with `sub`, no mapper, and no roles in its tokens."""
+async def test_registered_client_has_minimal_privileges(admin: KeycloakAdmin, register: Register) -> None:
+    """It needs consent, has only the default scope with `sub`, no mapper, and no roles in its tokens."""
     client_id = (await register(token_endpoint_auth_method="none")).json()["client_id"]
     client = admin.get_client(str(admin.get_client_id(client_id)))
     assert (client["consentRequired"], client["fullScopeAllowed"]) == (True, False)
@@ -159,18 +157,18 @@ async def test_what_a_registered_client_is(admin: KeycloakAdmin, register: Regis
 
 
 @pytest.mark.parametrize("parameter", ["requested_subject", "requested_issuer"])
-async def test_no_exchange_is_for_another_person(
+async def test_exchange_cannot_impersonate_another_user(
     keycloak: Keycloak, as_exchange_server: Exchange, admin: KeycloakAdmin, parameter: str
 ) -> None:
-    """Not even the exchange server can be Bob with Alice's token: Keycloak's older ways to ask for that are refused."""
+    """The exchange server cannot become Bob with Alice's token: Keycloak's legacy impersonation is refused."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=EXCHANGE))["access_token"]
     asked = {parameter: str(admin.get_user_id("bob"))}
     answer = await as_exchange_server(subject_token, audience="nextcloud", **asked)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
-async def test_an_actor_changes_nothing(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
-    """An actor token (RFC 8693 section 2.1) is not heard: the result is the subject's, and names no actor."""
+async def test_exchange_ignores_an_actor_token(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
+    """Keycloak ignores an actor token (RFC 8693 section 2.1): the result is for the subject and names no actor."""
     alices = (await sign_in(keycloak, **ALICE, scope=EXCHANGE))["access_token"]
     bobs = (await sign_in(keycloak, **BOB, scope=EXCHANGE))["access_token"]
     asked = {"audience": "nextcloud", "actor_token": bobs, "actor_token_type": ACCESS_TOKEN}

@@ -1,4 +1,4 @@
-"""Standard token exchange (RFC 8693) by the MCP server in exchange mode, and by nobody else."""
+"""Standard token exchange (RFC 8693) by the MCP server in exchange mode, and by no other client."""
 
 import pytest
 from keycloak import KeycloakAdmin
@@ -13,10 +13,10 @@ NEXTCLOUD_SECRET = "demo-only-nextcloud-client-secret"
 
 
 @pytest.mark.requirement("rfc8693-response", "rfc8693-expires-in")
-async def test_turns_a_persons_token_into_one_for_nextcloud_alone(
+async def test_exchange_gives_a_short_token_for_nextcloud_only(
     keycloak: Keycloak, server_urls: ServerUrls, as_exchange_server: Exchange
 ) -> None:
-    """Same person, another audience, a minute's life, and nothing to keep: no refresh token, no scope."""
+    """The token has the same user, another audience and a lifetime of a minute; no refresh token, no scope."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     response = await as_exchange_server(subject_token, audience="nextcloud")
     assert response.status_code == 200, response.text
@@ -34,10 +34,8 @@ async def test_turns_a_persons_token_into_one_for_nextcloud_alone(
 
 
 @pytest.mark.requirement("rfc8693-minimal-data", "rfc8693-scope-if-different")
-async def test_says_no_more_of_the_person_than_nextcloud_needs(
-    keycloak: Keycloak, as_exchange_server: Exchange
-) -> None:
-    """The issued token has the user name and no other word about the person, and the answer names its scope."""
+async def test_exchanged_token_has_only_the_user_name(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
+    """The user name is the only personal claim of the token, and the response has its scope."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     answer = (await as_exchange_server(subject_token, audience="nextcloud")).json()
     token = claims(answer["access_token"])
@@ -56,10 +54,10 @@ async def test_says_no_more_of_the_person_than_nextcloud_needs(
     ],
     ids=["nothing", "scope=openid", "resource"],
 )
-async def test_other_requests_give_nothing_more(
+async def test_exchange_parameters_add_no_access(
     keycloak: Keycloak, as_exchange_server: Exchange, asked: dict[str, str]
 ) -> None:
-    """Whatever the exchange asks for, the result opens Nextcloud and nothing else."""
+    """Whatever the exchange requests, the token opens only Nextcloud."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     response = await as_exchange_server(subject_token, **asked)
     assert claims(response.json()["access_token"])["aud"] in ("nextcloud", ["nextcloud"])
@@ -83,10 +81,10 @@ async def test_other_requests_give_nothing_more(
     ],
     ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else "",
 )
-async def test_more_than_that_is_refused(
+async def test_exchange_for_more_is_refused(
     keycloak: Keycloak, as_exchange_server: Exchange, asked: dict[str, str], error: str
 ) -> None:
-    """Another audience, a scope that the server's client does not have, a refresh token: no token at all."""
+    """Another audience, a scope that the client does not have and a refresh token are refused."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     response = await as_exchange_server(subject_token, **asked)
     assert response.status_code in {400, 401, 403}
@@ -95,18 +93,20 @@ async def test_more_than_that_is_refused(
 
 @pytest.mark.requirement("rfc8693-subject-token-validated", "rfc8693-error-invalid-request")
 @pytest.mark.parametrize("scope", ["nextcloud-mcp:pass-through notes:read", "notes:read"])
-async def test_a_token_for_somebody_else_is_refused(
+async def test_exchange_requires_the_requester_as_audience(
     keycloak: Keycloak, as_exchange_server: Exchange, scope: str
 ) -> None:
-    """Keycloak itself checks that the requester is in the subject token's audience: no confused deputy."""
+    """Keycloak checks that the subject token's audience has the requester, so there is no confused deputy."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=scope))["access_token"]
     response = await as_exchange_server(subject_token, audience="nextcloud")
     assert response.status_code == 403
     assert response.json()["error"] == "access_denied"
 
 
-async def test_what_came_of_an_exchange_ends_with_it(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
-    """Nextcloud, which sees the token, cannot prolong it (Keycloak lets the requester alone do so)."""
+async def test_exchanged_token_cannot_be_exchanged_by_nextcloud(
+    keycloak: Keycloak, as_exchange_server: Exchange
+) -> None:
+    """Nextcloud, which sees the token, cannot extend it: Keycloak lets only the requester do so."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     result = (await as_exchange_server(subject_token, audience="nextcloud")).json()["access_token"]
     response = await exchange(keycloak, result, client_id="nextcloud", client_secret=NEXTCLOUD_SECRET)
@@ -121,10 +121,10 @@ async def test_what_came_of_an_exchange_ends_with_it(keycloak: Keycloak, as_exch
     ids=["the public client", "nextcloud", "admin-cli", "a wrong secret"],
 )
 @pytest.mark.parametrize("scope", [SCOPE, "nextcloud-mcp:pass-through"])
-async def test_nobody_else_can_exchange(
+async def test_only_the_exchange_server_can_exchange(
     keycloak: Keycloak, server_urls: ServerUrls, scope: str, client_id: str, client_secret: str | None
 ) -> None:
-    """No public client, no client that happens to be in the audience, nobody without the secret."""
+    """A public client, another client in the audience and a client without the secret cannot exchange."""
     requester = server_urls.exchange if client_id == "exchange" else client_id
     subject_token = (await sign_in(keycloak, **ALICE, scope=scope))["access_token"]
     response = await exchange(
@@ -135,10 +135,10 @@ async def test_nobody_else_can_exchange(
 
 
 @pytest.mark.requirement("rfc8693-subject-token-validated", "rfc8693-error-invalid-request")
-async def test_ends_at_once_when_the_person_signs_out_everywhere(
+async def test_exchange_stops_when_the_user_signs_out_everywhere(
     keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, as_exchange_server: Exchange
 ) -> None:
-    """Exchange mode revokes within one call: the subject token is still valid, its session is not."""
+    """The next call fails, although the subject token has not expired, because its session has ended."""
     subject_token = (await sign_in(keycloak, **someone, scope=SCOPE))["access_token"]
     assert (await as_exchange_server(subject_token, audience="nextcloud")).status_code == 200
     admin.user_logout(claims(subject_token)["sub"])
@@ -147,10 +147,10 @@ async def test_ends_at_once_when_the_person_signs_out_everywhere(
 
 
 @pytest.mark.requirement("rfc8693-subject-token-validated", "rfc8693-error-invalid-request")
-async def test_ends_at_once_when_the_account_is_disabled(
+async def test_exchange_stops_when_the_account_is_disabled(
     keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, as_exchange_server: Exchange
 ) -> None:
-    """The account of someone who has left opens nothing from the next call on."""
+    """With a disabled account, the next call fails."""
     subject_token = (await sign_in(keycloak, **someone, scope=SCOPE))["access_token"]
     user_id = claims(subject_token)["sub"]
     admin.update_user(user_id, admin.get_user(user_id) | {"enabled": False})
@@ -158,10 +158,10 @@ async def test_ends_at_once_when_the_account_is_disabled(
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
-async def test_ends_at_once_when_the_client_is_disabled(
+async def test_exchange_stops_when_the_client_is_disabled(
     keycloak: Keycloak, admin: KeycloakAdmin, server_urls: ServerUrls, as_exchange_server: Exchange
 ) -> None:
-    """One switch in Keycloak cuts the MCP server off from Nextcloud."""
+    """An administrator can cut the MCP server off from Nextcloud by disabling its client."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     server = str(admin.get_client_id(server_urls.exchange))
     admin.update_client(server, {"enabled": False})

@@ -1,4 +1,4 @@
-"""What a client may ask for after it has registered: it decides what the first challenge has to ask for.
+"""The scopes that a client may request after its registration, which decide what the first challenge must contain.
 
 The reasoning is in docs/explanation/first-scopes.md.
 """
@@ -33,10 +33,10 @@ async def outcome(keycloak: Keycloak, scope: str, **client: str) -> str:
     ],
     ids=["without scope", "for all", "for reading", "for openid", "for an empty scope"],
 )
-async def test_a_registered_client_is_held_to_what_it_registered(
+async def test_registered_client_is_limited_to_its_registered_scopes(
     keycloak: Keycloak, register: Register, registration: dict[str, Any], reading: str, writing: str
 ) -> None:
-    """Keycloak takes `scope` of a registration (RFC 7591 2) for all that the client will ever need."""
+    """Keycloak takes `scope` in a registration (RFC 7591 section 2) as the client's complete list of scopes."""
     registered = (await register(token_endpoint_auth_method="none", **registration)).json()
     client = {"client_id": registered["client_id"], "redirect_uri": LOOPBACK_CALLBACK}
 
@@ -44,8 +44,8 @@ async def test_a_registered_client_is_held_to_what_it_registered(
     assert await outcome(keycloak, WRITING, **client) == writing
 
 
-async def test_a_client_registered_by_hand_may_ask_for_more(keycloak: Keycloak) -> None:
-    """It has all scopes that are an MCP client's."""
+async def test_preregistered_client_may_request_more_scopes(keycloak: Keycloak) -> None:
+    """It has all scopes that an MCP client can have."""
     client = {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI}
 
     assert await outcome(keycloak, READING, **client) == "granted"

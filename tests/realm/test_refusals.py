@@ -1,4 +1,4 @@
-"""What no client may do, whoever registered it (OAuth 2.1, RFC 9700)."""
+"""What the realm forbids every client, however it was registered (OAuth 2.1, RFC 9700)."""
 
 import pytest
 from keycloak import KeycloakAdmin
@@ -20,16 +20,16 @@ SCOPE = "nextcloud-mcp:exchange notes:read"
     ],
     ids=["none", "plain", "plain by default"],
 )
-async def test_a_login_without_s256_is_refused(keycloak: Keycloak, proof_key: dict[str, str]) -> None:
-    """PKCE, and by S256: Keycloak would take `plain` otherwise, and none at all."""
+async def test_authorization_without_s256_is_refused(keycloak: Keycloak, proof_key: dict[str, str]) -> None:
+    """The realm requires PKCE with S256; Keycloak by default accepts `plain`, or no PKCE at all."""
     answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, **proof_key)
     assert "code" not in answer
     assert answer["error"] == "invalid_request"
 
 
 @pytest.mark.requirement("mcp-oauth21")
-async def test_a_code_without_its_verifier_is_worthless(keycloak: Keycloak) -> None:
-    """Whoever intercepts a code has nothing (RFC 7636 1)."""
+async def test_code_without_its_verifier_is_refused(keycloak: Keycloak) -> None:
+    """An intercepted code is useless without the verifier (RFC 7636 section 1)."""
     answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, **Pkce().parameters)
     form = {
         "grant_type": "authorization_code",
@@ -44,8 +44,8 @@ async def test_a_code_without_its_verifier_is_worthless(keycloak: Keycloak) -> N
 
 @pytest.mark.requirement("mcp-oauth21")
 @pytest.mark.parametrize("response_type", ["token", "id_token token", "code token"])
-async def test_no_token_comes_from_the_authorization_endpoint(keycloak: Keycloak, response_type: str) -> None:
-    """Neither the implicit grant nor a hybrid of it."""
+async def test_authorization_endpoint_issues_no_token(keycloak: Keycloak, response_type: str) -> None:
+    """The realm refuses the implicit grant and hybrid flows."""
     answer = await authorize(
         keycloak, Browser(), **ALICE, scope=SCOPE, response_type=response_type, nonce="n", **Pkce().parameters
     )
@@ -68,15 +68,15 @@ async def test_no_token_comes_from_the_authorization_endpoint(keycloak: Keycloak
         "*",
     ],
 )
-async def test_redirects_are_compared_exactly(keycloak: Keycloak, redirect_uri: str) -> None:
-    """No prefix, no pattern (RFC 9700 2.1): the person sees an error, and nobody is sent anywhere."""
+async def test_redirect_uris_are_compared_exactly(keycloak: Keycloak, redirect_uri: str) -> None:
+    """No prefix or pattern matches (RFC 9700 section 2.1): the user sees an error instead of a redirect."""
     with pytest.raises(BrowserError, match="redirect_uri"):
         await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, redirect_uri=redirect_uri, **Pkce().parameters)
 
 
 @pytest.mark.parametrize("redirect_uri", ["http://localhost:50123/callback", "http://127.0.0.1:50123/callback"])
 async def test_loopback_redirects_may_use_any_port(keycloak: Keycloak, redirect_uri: str) -> None:
-    """A native client listens where there is room (RFC 8252 7.3): the port is the one part not compared."""
+    """The port of a loopback redirect is the only part that is not compared (RFC 8252 section 7.3)."""
     answer = await authorize(keycloak, Browser(), **ALICE, scope=SCOPE, redirect_uri=redirect_uri, **Pkce().parameters)
     assert "code" in answer
 
@@ -86,7 +86,7 @@ async def test_loopback_redirects_may_use_any_port(keycloak: Keycloak, redirect_
 async def test_no_client_gets_tokens_without_a_login_page(
     keycloak: Keycloak, admin: KeycloakAdmin, grant_type: str
 ) -> None:
-    """Every client of the realm, Keycloak's own among them, is refused the grants that show nobody a page."""
+    """The realm refuses grants without a login page to every client, including Keycloak's own."""
     answers = {}
     for client in admin.get_clients():
         secret = client.get("secret")
@@ -99,7 +99,7 @@ async def test_no_client_gets_tokens_without_a_login_page(
     assert {status for status in answers.values() if status not in {400, 401}} == set(), answers
 
 
-async def test_the_device_grant_is_refused(keycloak: Keycloak) -> None:
-    """Codes that a person types in for somebody else's device are the easiest to phish (RFC 8628 5.4)."""
+async def test_device_grant_is_refused(keycloak: Keycloak) -> None:
+    """A code that a user enters for another device is the easiest to phish (RFC 8628 section 5.4)."""
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "any", "client_id": CLIENT_ID}
     assert (await token_request(keycloak, form)).status_code == 400

@@ -1,4 +1,4 @@
-"""Dynamic client registration (RFC 7591): anyone may register, and gets little by it."""
+"""Dynamic client registration (RFC 7591): every client may register, with minimal privileges."""
 
 from typing import Any
 
@@ -84,16 +84,14 @@ KNOWN_CLIENTS = {
 
 @pytest.mark.parametrize("client", KNOWN_CLIENTS.values(), ids=KNOWN_CLIENTS.keys())
 async def test_known_clients_can_register(register: Register, client: dict[str, Any]) -> None:
-    """The clients that people use get through the policies as they are."""
+    """The registrations of common clients pass the policies unchanged."""
     answer = await register(**client)
     assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.requirement("mcp-consent-per-client")
-async def test_a_registered_client_signs_in_with_consent(
-    keycloak: Keycloak, server_urls: ServerUrls, register: Register
-) -> None:
-    """Whoever made the client, the person is asked, in words, and only then gets it a token."""
+async def test_registered_client_needs_consent(keycloak: Keycloak, server_urls: ServerUrls, register: Register) -> None:
+    """A registered client gets a token only after the user's consent, whose page describes the scopes in words."""
     client = (await register(token_endpoint_auth_method="none")).json()
     browser = Browser()
     tokens = await sign_in(
@@ -110,8 +108,8 @@ async def test_a_registered_client_signs_in_with_consent(
 
 
 @pytest.mark.requirement("mcp-oauth21")
-async def test_a_registered_client_needs_a_proof_key(keycloak: Keycloak, register: Register) -> None:
-    """PKCE is the realm's rule, not the client's choice."""
+async def test_registered_client_needs_pkce(keycloak: Keycloak, register: Register) -> None:
+    """The realm requires PKCE, whatever the client registers."""
     client = (await register(token_endpoint_auth_method="none")).json()
     answer = await authorize(
         keycloak,
@@ -148,8 +146,8 @@ async def test_a_registered_client_needs_a_proof_key(keycloak: Keycloak, registe
     ],
     ids=lambda client: next(f"{name}={value}" for name, value in client.items()),
 )
-async def test_a_client_that_claims_too_much_is_refused(register: Register, client: dict[str, Any]) -> None:
-    """Foreign redirects, wildcards, addresses for Keycloak to call, scopes that are not a client's: no client."""
+async def test_registration_with_forbidden_metadata_is_refused(register: Register, client: dict[str, Any]) -> None:
+    """Foreign redirects, wildcards, URLs that Keycloak would call, and forbidden scopes create no client."""
     answer = await register(**client)
     assert answer.status_code in {400, 403}, answer.text
 
@@ -159,8 +157,8 @@ async def test_a_client_that_claims_too_much_is_refused(register: Register, clie
     [{"redirect_uris": ["https://attacker.example/callback"]}, {"scope": "nextcloud"}],
     ids=["redirect_uris", "scope"],
 )
-async def test_a_registered_client_cannot_change_for_the_worse(register: Register, change: dict[str, Any]) -> None:
-    """What may not be registered may not come by an update either (RFC 7592 2.2)."""
+async def test_registration_update_is_checked_like_a_registration(register: Register, change: dict[str, Any]) -> None:
+    """An update cannot have what a registration cannot have (RFC 7592 section 2.2)."""
     client = (await register(token_endpoint_auth_method="none")).json()
     kept = {name: client[name] for name in ("client_id", "client_name", "redirect_uris", "scope")}
     async with patient_client() as http:
@@ -172,10 +170,10 @@ async def test_a_registered_client_cannot_change_for_the_worse(register: Registe
     assert answer.status_code in {400, 403}, answer.text
 
 
-async def test_a_registered_client_cannot_choose_its_id(
+async def test_registered_client_cannot_choose_its_id(
     keycloak: Keycloak, register: Register, server_urls: ServerUrls
 ) -> None:
-    """Else it could take an audience for its name, and exchange the tokens made for that audience."""
+    """An audience as client id would let the client exchange the tokens for that audience."""
     answer = await register(client_id=server_urls.pass_through)
     assert answer.status_code == 400 or answer.json()["client_id"] != server_urls.pass_through
     other = f"{keycloak.issuer}/clients-registrations/default"
@@ -186,10 +184,10 @@ async def test_a_registered_client_cannot_choose_its_id(
 
 @pytest.mark.requirement("rfc9068-subject-not-chosen")
 @pytest.mark.parametrize("grant_type", ["client_credentials", "password"])
-async def test_a_registered_client_gets_no_token_of_its_own(
+async def test_registered_client_gets_no_token_without_a_login_page(
     keycloak: Keycloak, register: Register, grant_type: str
 ) -> None:
-    """It may register for any grant, and only the one with a login page works.
+    """It may register for any grant, but only the one with a login page works.
 
     A service account's token would have the servers' audiences, and Nextcloud would make it a user.
     """
@@ -201,8 +199,8 @@ async def test_a_registered_client_gets_no_token_of_its_own(
     assert "access_token" not in response.json()
 
 
-async def test_a_registered_client_cannot_use_the_device_grant(keycloak: Keycloak, register: Register) -> None:
-    """Talk a person into typing in a code, and consenting: still no token."""
+async def test_registered_client_cannot_use_the_device_grant(keycloak: Keycloak, register: Register) -> None:
+    """The client gets no token even if a user enters the code and consents."""
     client = (await register(**EVERYTHING)).json()
     auth = basic_auth(client["client_id"], client["client_secret"])
     endpoint = (await metadata(keycloak))["device_authorization_endpoint"]
@@ -222,10 +220,10 @@ async def test_a_registered_client_cannot_use_the_device_grant(keycloak: Keycloa
 @pytest.mark.requirement("rfc8693-client-authentication")
 @pytest.mark.parametrize("audience", [{}, {"audience": "nextcloud"}], ids=["none", "nextcloud"])
 @pytest.mark.parametrize("whose", ["its own", "another's"])
-async def test_a_registered_client_cannot_exchange(
+async def test_registered_client_cannot_exchange(
     keycloak: Keycloak, register: Register, whose: str, audience: dict[str, str]
 ) -> None:
-    """Neither its own token nor one that it was handed becomes another."""
+    """It can exchange neither its own token nor one that it received from others."""
     client = (await register(**EVERYTHING)).json()
     secret = client["client_secret"]
     own = {"client_id": client["client_id"], "client_secret": secret, "redirect_uri": LOOPBACK_CALLBACK}

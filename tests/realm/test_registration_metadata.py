@@ -1,8 +1,8 @@
-"""Every field that a registration may carry (RFC 7591, OpenID Connect Registration and what extends it), one by one.
+"""Every field of a client registration (RFC 7591, OpenID Connect Registration and extensions), one by one.
 
-A field is refused, or it can harm nobody but the client that registered it: neither the consent page nor the sign-in
-domain leads to its addresses, and the person's tokens are those that any client gets. keycloak/README.md has the same
-table for people, and a test here compares the two.
+A field is refused, or it can harm only the client that registered it: neither the consent page nor the sign-in domain
+links to its URLs, and the user's tokens are the same as from any client. keycloak/README.md has the same table for
+readers, and a test here compares the two.
 """
 
 from contextlib import suppress
@@ -167,16 +167,16 @@ REFUSALS: Final = [
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSALS)
-async def test_refused(register: Register, name: str, value: Any) -> None:
-    """No client comes of it."""
+async def test_refused_field_creates_no_client(register: Register, name: str, value: Any) -> None:
+    """A registration with the field creates no client."""
     answer = await register(token_endpoint_auth_method="none", **{name: value})
 
     assert answer.status_code in {400, 403}, answer.text
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSALS)
-async def test_refused_in_an_update(register: Register, name: str, value: Any) -> None:
-    """What may not be registered may not come by an update either (RFC 7592 2.2)."""
+async def test_refused_field_is_refused_in_an_update(register: Register, name: str, value: Any) -> None:
+    """An update cannot have what a registration cannot have (RFC 7592 section 2.2)."""
     client = (await register(token_endpoint_auth_method="none")).json()
     kept = {name: client[name] for name in ("client_id", "client_name", "redirect_uris", "scope")}
     authorization = {"authorization": f"Bearer {client['registration_access_token']}"}
@@ -187,8 +187,8 @@ async def test_refused_in_an_update(register: Register, name: str, value: Any) -
 
 
 @pytest.mark.parametrize("wanted", ["mcp-client", "nextcloud", "a-new-one"])
-async def test_client_keeps_the_id_it_was_given(register: Register, wanted: str) -> None:
-    """An id of one's choice could be an audience. Keycloak answers such an update with a 500, and changes nothing."""
+async def test_update_cannot_change_the_client_id(register: Register, wanted: str) -> None:
+    """A chosen id could be an audience; Keycloak answers such an update with 500 and changes nothing."""
     assert (await register(client_id=wanted)).status_code == 400
     client = (await register(token_endpoint_auth_method="none")).json()
     authorization = {"authorization": f"Bearer {client['registration_access_token']}"}
@@ -201,8 +201,8 @@ async def test_client_keeps_the_id_it_was_given(register: Register, wanted: str)
     assert (kept["client_id"], kept["client_name"]) == (client["client_id"], client["client_name"])
 
 
-async def test_what_keycloak_returned_may_come_back(register: Register) -> None:
-    """A client that reads its registration and sends it back is not refused: RFC 7592 2.2 wants all of it."""
+async def test_returned_registration_can_be_sent_back(register: Register) -> None:
+    """A client may send back the complete registration that it read, as RFC 7592 section 2.2 requires."""
     client = (await register(token_endpoint_auth_method="none")).json()
     authorization = {"authorization": f"Bearer {client['registration_access_token']}"}
     async with patient_client() as http:
@@ -212,8 +212,10 @@ async def test_what_keycloak_returned_may_come_back(register: Register) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), SAME_TOKENS.items(), ids=SAME_TOKENS)
-async def test_harmless(keycloak: Keycloak, register: Register, usual: dict[str, Any], name: str, value: Any) -> None:
-    """The tokens are those of any client, and nothing that the person is shown leads to the client's addresses."""
+async def test_harmless_field_changes_no_token_and_no_page(
+    keycloak: Keycloak, register: Register, usual: dict[str, Any], name: str, value: Any
+) -> None:
+    """The tokens are the same as from any client, and no page links to the client's URLs."""
     browser = Reader()
     answer = await register(**{"token_endpoint_auth_method": "none", name: value})
     assert answer.status_code == 201, answer.text
@@ -226,26 +228,26 @@ async def test_harmless(keycloak: Keycloak, register: Register, usual: dict[str,
 
 
 @pytest.mark.parametrize(("name", "value"), NO_TOKENS.items(), ids=NO_TOKENS)
-async def test_harms_the_client_alone(keycloak: Keycloak, register: Register, name: str, value: Any) -> None:
-    """A client that does not prove what it promised to prove gets no token."""
+async def test_field_that_only_harms_its_client(keycloak: Keycloak, register: Register, name: str, value: Any) -> None:
+    """A client that registers a proof and does not send it gets no token."""
     client = await register(token_endpoint_auth_method="none", **{name: value})
     assert client.status_code == 201, client.text
 
     assert await tokens_of(keycloak, client.json(), Browser()) is None
 
 
-async def test_unsigned_id_token_is_not_had(keycloak: Keycloak, register: Register) -> None:
-    """A client may register for an ID token without a signature, and then gets no token at all."""
+async def test_unsigned_id_token_is_not_issued(keycloak: Keycloak, register: Register) -> None:
+    """A client that registers for an unsigned ID token gets no token at all."""
     client = (await register(token_endpoint_auth_method="none", id_token_signed_response_alg="none")).json()
 
     assert await tokens_of(keycloak, client, Browser()) is None
 
 
 @pytest.mark.parametrize("response_types", [["token"], ["id_token"], ["code", "id_token"], ["code token"], ["none"]])
-async def test_no_response_type_brings_tokens_past_the_code(
+async def test_no_response_type_gives_tokens_without_a_code(
     keycloak: Keycloak, register: Register, response_types: list[str]
 ) -> None:
-    """Implicit and hybrid flows can be named in a registration, and are not had by it."""
+    """A registration may list implicit and hybrid flows, but they do not work."""
     client = (await register(token_endpoint_auth_method="none", response_types=response_types)).json()
     asked = {"response_type": " ".join(response_types), "nonce": "n-0S6_WzA2Mj", "response_mode": "query"}
     request = {"client_id": client["client_id"], "redirect_uri": LOOPBACK_CALLBACK, "scope": SCOPE}
@@ -267,7 +269,7 @@ async def test_no_response_type_brings_tokens_past_the_code(
 async def test_no_other_grant_gives_a_token(
     keycloak: Keycloak, register: Register, grant: str, form: dict[str, str]
 ) -> None:
-    """Grants that Keycloak knows beyond OAuth's own can be registered for, and give nothing."""
+    """A registration may list grants beyond OAuth's that Keycloak knows, but they give no token."""
     grants = ["authorization_code", "refresh_token", grant]
     client = (await register(grant_types=grants, token_endpoint_auth_method="client_secret_basic")).json()
     form = {name: client["client_id"] if value == "itself" else value for name, value in form.items()}
@@ -278,8 +280,8 @@ async def test_no_other_grant_gives_a_token(
     assert "access_token" not in response.json()
 
 
-async def test_authentication_in_the_background_reaches_nobody(keycloak: Keycloak, register: Register) -> None:
-    """CIBA would have Keycloak ask a person elsewhere for consent; the realm has no such channel."""
+async def test_backchannel_authentication_is_not_available(keycloak: Keycloak, register: Register) -> None:
+    """CIBA would let Keycloak ask a user on another device for consent, but the realm has no such channel."""
     grants = ["authorization_code", "urn:openid:params:grant-type:ciba"]
     client = (await register(grant_types=grants, token_endpoint_auth_method="client_secret_basic")).json()
     endpoint = (await metadata(keycloak))["backchannel_authentication_endpoint"]
@@ -292,8 +294,8 @@ async def test_authentication_in_the_background_reaches_nobody(keycloak: Keycloa
 
 
 @pytest.mark.parametrize("method", ["client_secret_post", "client_secret_jwt", "tls_client_auth"])
-async def test_client_authentication_is_the_clients_own_affair(register: Register, method: str) -> None:
-    """However a client says it authenticates, it does so with what is its own."""
+async def test_client_authentication_methods_use_its_own_credentials(register: Register, method: str) -> None:
+    """Whatever authentication method a client registers, it only uses the client's own credentials."""
     answer = await register(token_endpoint_auth_method=method)
 
     assert answer.status_code == 201
@@ -312,10 +314,10 @@ NAMES: Final = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-async def test_name_is_shown_as_a_claim(keycloak: Keycloak, register: Register, name: str) -> None:
-    """The consent page says that nobody has checked the name, in text that the name can't turn around or end.
+async def test_consent_page_shows_the_name_as_unverified(keycloak: Keycloak, register: Register, name: str) -> None:
+    """The consent page says that the name is unverified, in a text that the name cannot reverse or end.
 
-    Keycloak 26.7 has no policy for names. U+2068 and U+2069 isolate the name's direction of writing (Unicode UAX 9).
+    Keycloak 26.7 has no policy for names. U+2068 and U+2069 isolate the name's writing direction (Unicode UAX 9).
     """
     browser = Reader()
     client = (await register(token_endpoint_auth_method="none", client_name=name)).json()
@@ -330,15 +332,15 @@ async def test_name_is_shown_as_a_claim(keycloak: Keycloak, register: Register, 
     assert not any('href="https://attacker.example' in page for page in browser.pages)
 
 
-async def test_name_has_an_end(register: Register) -> None:
-    """A name that does not fit makes no client; Keycloak's answer is a poor one."""
+async def test_too_long_name_creates_no_client(register: Register) -> None:
+    """A name that is too long creates no client, although Keycloak's error is unspecific."""
     answer = await register(token_endpoint_auth_method="none", client_name="x" * 256)
 
     assert not answer.is_success
 
 
-async def test_signing_out_leads_nowhere_else(keycloak: Keycloak, register: Register) -> None:
-    """RP-initiated logout redirects to addresses that the client may have; the sign-in domain is no open redirect."""
+async def test_logout_redirects_only_to_registered_uris(keycloak: Keycloak, register: Register) -> None:
+    """RP-initiated logout refuses other URIs, so the sign-in domain is no open redirector."""
     registered = (await register(token_endpoint_auth_method="none")).json()["client_id"]
     endpoint = (await metadata(keycloak))["end_session_endpoint"]
     async with patient_client() as http:
@@ -351,8 +353,8 @@ async def test_signing_out_leads_nowhere_else(keycloak: Keycloak, register: Regi
         assert (await http.get(endpoint, params=asked)).headers["location"] == LOOPBACK_CALLBACK
 
 
-def test_the_table_for_people_is_the_same() -> None:
-    """keycloak/README.md says of each field what the tests above show."""
+def test_readme_table_agrees_with_the_tests() -> None:
+    """The table in keycloak/README.md says of each field what these tests show."""
     rows = [
         [cell.strip() for cell in line.strip("|\n").split("|")]
         for line in README.read_text().splitlines()

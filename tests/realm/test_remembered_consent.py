@@ -1,7 +1,7 @@
-"""What a consent that was given once allows later (RFC 8252 section 8.6: other programs can name a public client's id).
+"""What a remembered consent allows later (RFC 8252 section 8.6: other programs can use a public client's id).
 
-Keycloak 26.7 remembers a consent by person, client and scope, and has no setting to forget it. These tests hold what it
-remembers, and the way to be asked to sign in each time that keycloak/README.md describes.
+Keycloak 26.7 remembers a consent by user, client and scope, and has no setting to forget it. These tests show what it
+remembers, and that the configuration in keycloak/README.md asks users to sign in each time.
 """
 
 from collections.abc import Iterator
@@ -41,15 +41,15 @@ async def consented(keycloak: Keycloak, someone: Person) -> Browser:
 async def test_same_client_and_scope_get_a_code_silently(
     keycloak: Keycloak, someone: Person, consented: Browser, prompt: dict[str, str]
 ) -> None:
-    """The limit: whoever names that client's id gets a code, at any port of the machine, and nothing is shown."""
+    """Known limit: any program with that client's id gets a code without a page, on every port of the machine."""
     assert "code" in await ask(keycloak, consented, someone, **prompt)
     assert len(consented.consents) == 1
 
 
-async def test_what_was_not_consented_to_is_asked_for(
+async def test_new_scope_or_client_needs_consent(
     keycloak: Keycloak, someone: Person, consented: Browser, register: Register
 ) -> None:
-    """Another scope, or another client, gets nothing silently."""
+    """Another scope or another client gets no code without a consent page."""
     other = (await register(token_endpoint_auth_method="none")).json()["client_id"]
     more = await ask(keycloak, consented, someone, scope=f"{SCOPE} notes:write", prompt="none")
     another = await ask(keycloak, consented, someone, other, prompt="none")
@@ -57,22 +57,22 @@ async def test_what_was_not_consented_to_is_asked_for(
     assert (more["error"], another["error"]) == ("interaction_required", "interaction_required")
 
 
-async def test_nobody_who_is_signed_out_gets_a_code(keycloak: Keycloak, someone: Person, consented: Browser) -> None:
-    """The consent alone is no session."""
+async def test_remembered_consent_needs_a_session(keycloak: Keycloak, someone: Person, consented: Browser) -> None:
+    """A remembered consent gives no code without a session."""
     assert len(consented.consents) == 1
     assert (await ask(keycloak, Browser(), someone, prompt="none"))["error"] == "login_required"
 
 
-async def test_client_may_ask_for_the_page(keycloak: Keycloak, someone: Person, consented: Browser) -> None:
-    """`prompt=consent` (OpenID Connect Core 3.1.2.1) shows it again."""
+async def test_prompt_consent_shows_the_page(keycloak: Keycloak, someone: Person, consented: Browser) -> None:
+    """`prompt=consent` (OpenID Connect Core 3.1.2.1) shows the consent page again."""
     assert "code" in await ask(keycloak, consented, someone, prompt="consent")
     assert len(consented.consents) == 2
 
 
-async def test_consent_taken_back_is_asked_for(
+async def test_revoked_consent_is_asked_for_again(
     keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, consented: Browser
 ) -> None:
-    """An administrator takes it back for a person."""
+    """After an administrator revokes a user's consent, the page is shown again."""
     admin.revoke_consent(str(admin.get_user_id(someone["username"])), CLIENT_ID)
     answer = await ask(keycloak, consented, someone, prompt="none")
 
@@ -99,7 +99,7 @@ def signing_in_each_time(admin: KeycloakAdmin) -> Iterator[None]:
 async def test_flow_without_single_sign_on_asks_each_time(
     keycloak: Keycloak, admin: KeycloakAdmin, someone: Person, consented: Browser, register: Register
 ) -> None:
-    """A client that is bound to such a flow gets no code without the person's password; others go on as before."""
+    """A client with such a flow gets no code without the user's password; other clients are not affected."""
     with signing_in_each_time(admin):
         assert (await ask(keycloak, consented, someone, prompt="none"))["error"] == "login_required"
         with pytest.raises(BrowserError, match="Invalid"):

@@ -1,4 +1,4 @@
-"""The tokens which a person's MCP client gets, and for how long."""
+"""The tokens of a user's MCP client, and their lifetimes."""
 
 import pytest
 from joserfc import jws
@@ -23,10 +23,10 @@ def audience(token: str) -> set[str]:
     "rfc9728-audience-restricted",
 )
 @pytest.mark.parametrize("person", [ALICE, BOB], ids=["alice", "bob"])
-async def test_a_token_for_the_exchange_server_is_for_it_alone(
+async def test_exchange_server_token_has_only_that_audience(
     keycloak: Keycloak, server_urls: ServerUrls, person: Person
 ) -> None:
-    """Its only audience is the server; Nextcloud would refuse it."""
+    """Its only audience is the server, so Nextcloud refuses it."""
     tokens = await sign_in(keycloak, **person, scope="nextcloud-mcp:exchange notes:read")
     token = claims(tokens["access_token"])
     assert audience(tokens["access_token"]) == {server_urls.exchange}
@@ -37,10 +37,8 @@ async def test_a_token_for_the_exchange_server_is_for_it_alone(
     assert token["sub"] != person["username"]
 
 
-async def test_a_token_for_the_pass_through_server_opens_nextcloud_as_well(
-    keycloak: Keycloak, server_urls: ServerUrls
-) -> None:
-    """Pass-through needs both audiences, and has no other."""
+async def test_pass_through_token_also_has_the_nextcloud_audience(keycloak: Keycloak, server_urls: ServerUrls) -> None:
+    """Its audiences are the server and Nextcloud, and no others."""
     tokens = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:pass-through notes:read")
     assert audience(tokens["access_token"]) == {server_urls.pass_through, "nextcloud"}
     assert claims(tokens["access_token"])["preferred_username"] == "alice"
@@ -48,16 +46,16 @@ async def test_a_token_for_the_pass_through_server_opens_nextcloud_as_well(
 
 @pytest.mark.requirement("rfc9068-default-audience")
 @pytest.mark.parametrize("scope", ["notes:read", "openid", "files:read files:write"])
-async def test_without_a_servers_scope_a_token_is_for_nobody(keycloak: Keycloak, scope: str) -> None:
-    """An app's scope alone opens no server: no audience, no user name."""
+async def test_token_without_a_servers_scope_has_no_audience(keycloak: Keycloak, scope: str) -> None:
+    """A token with only an app's scope has no audience and no user name, so no server accepts it."""
     tokens = await sign_in(keycloak, **ALICE, scope=scope)
     assert audience(tokens["access_token"]) == set()
     assert "preferred_username" not in claims(tokens["access_token"])
 
 
 @pytest.mark.requirement("rfc9068-no-ambiguity")
-async def test_one_token_never_opens_both_servers(keycloak: Keycloak) -> None:
-    """Asked for both servers, Keycloak refuses: the one could use such a token at the other."""
+async def test_token_for_both_servers_is_refused(keycloak: Keycloak) -> None:
+    """Keycloak refuses the scopes of both servers together: one server could use such a token at the other."""
     answer = await authorize(
         keycloak,
         Browser(),
@@ -70,8 +68,8 @@ async def test_one_token_never_opens_both_servers(keycloak: Keycloak) -> None:
 
 
 @pytest.mark.parametrize("scope", ["nextcloud", "profile", "email", "offline_access"])
-async def test_scopes_that_are_not_an_mcp_clients_are_refused(keycloak: Keycloak, scope: str) -> None:
-    """A client that asks for a scope which it does not have gets no code (RFC 6749 4.1.2.1)."""
+async def test_scopes_that_the_client_does_not_have_are_refused(keycloak: Keycloak, scope: str) -> None:
+    """A client that requests such a scope gets no code (RFC 6749 section 4.1.2.1)."""
     answer = await authorize(keycloak, Browser(), **ALICE, scope=scope, **Pkce().parameters)
     assert answer["error"] == "invalid_scope"
 
@@ -79,8 +77,8 @@ async def test_scopes_that_are_not_an_mcp_clients_are_refused(keycloak: Keycloak
 @pytest.mark.requirement(
     "rfc6750-scoped", "rfc9068-claims", "rfc9068-signed", "rfc9068-asymmetric", "rfc9068-scope-claim"
 )
-async def test_a_token_says_what_a_resource_server_needs(keycloak: Keycloak) -> None:
-    """The claims of RFC 9068 2.2, with `azp` for `client_id`, signed with a private key."""
+async def test_token_has_the_claims_for_a_resource_server(keycloak: Keycloak) -> None:
+    """The token has the claims of RFC 9068 section 2.2, with `azp` as `client_id`, and an asymmetric signature."""
     token = (await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange notes:read"))["access_token"]
     assert claims(token).keys() >= {"iss", "exp", "aud", "sub", "azp", "iat", "jti"}
     assert claims(token)["azp"] == CLIENT_ID
@@ -89,16 +87,16 @@ async def test_a_token_says_what_a_resource_server_needs(keycloak: Keycloak) -> 
 
 
 @pytest.mark.requirement("mcp-short-lived", "rfc6750-limited-lifetime", "rfc6750-short-lived")
-async def test_tokens_are_short_lived(keycloak: Keycloak) -> None:
-    """Five minutes: what a stolen pass-through token is worth after a sign-out."""
+async def test_access_tokens_are_short_lived(keycloak: Keycloak) -> None:
+    """The lifetime is five minutes, which limits the use of a stolen pass-through token after a sign-out."""
     tokens = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:pass-through")
     token = claims(tokens["access_token"])
     assert token["exp"] - token["iat"] == 300
 
 
 @pytest.mark.requirement("mcp-rotate-refresh-tokens")
-async def test_a_refresh_token_works_once(keycloak: Keycloak) -> None:
-    """Rotation (RFC 9700 4.14.2): a used refresh token that comes again is refused, and takes the new one along."""
+async def test_refresh_token_works_once(keycloak: Keycloak) -> None:
+    """A reused refresh token is refused and revokes its successor (rotation, RFC 9700 section 4.14.2)."""
     tokens = await sign_in(keycloak, **ALICE, scope="nextcloud-mcp:exchange")
 
     async def refresh(refresh_token: str) -> tuple[int, dict[str, str]]:
@@ -113,30 +111,30 @@ async def test_a_refresh_token_works_once(keycloak: Keycloak) -> None:
     assert (await refresh(second["refresh_token"]))[1]["error"] == "invalid_grant"
 
 
-async def test_a_person_who_refuses_consent_gives_nothing(keycloak: Keycloak, someone: Person) -> None:
-    """No on the consent page ends in `access_denied` (RFC 6749 4.1.2.1)."""
+async def test_refused_consent_is_access_denied(keycloak: Keycloak, someone: Person) -> None:
+    """If the user refuses consent, the client gets `access_denied` (RFC 6749 section 4.1.2.1)."""
     browser = Browser(grant=False)
     answer = await authorize(keycloak, browser, **someone, scope="nextcloud-mcp:exchange", **Pkce().parameters)
     assert answer["error"] == "access_denied"
     assert browser.consents == [["Use Nextcloud for you through the MCP server (token exchange)"]]
 
 
-async def test_consent_is_asked_for_what_is_new(keycloak: Keycloak, someone: Person) -> None:
-    """Stepping up shows the new scope alone; what was granted is not asked again."""
+async def test_consent_page_shows_only_new_scopes(keycloak: Keycloak, someone: Person) -> None:
+    """At a step-up, the page shows only the new scope, and no granted one."""
     browser = Browser()
     for scope in ("notes:read", "notes:read", "notes:read notes:write"):
         await sign_in(keycloak, **someone, scope=scope, browser=browser)
     assert browser.consents == [["Read your notes"], ["Create, change and delete your notes"]]
 
 
-async def test_nobody_is_asked_for_more_than_name_and_password(keycloak: Keycloak) -> None:
-    """The demo's people sign in at once: no profile to complete, no password to change."""
+async def test_demo_users_need_only_name_and_password(keycloak: Keycloak) -> None:
+    """The demo's users need not complete a profile or change their password."""
     browser = Browser()
     await sign_in(keycloak, **BOB, scope="openid", browser=browser)
 
 
-async def test_passwords_cannot_be_guessed_at_will(keycloak: Keycloak, someone: Person) -> None:
-    """After a row of wrong passwords the right one does not help either, and the answer does not say why."""
+async def test_brute_force_protection_locks_the_account(keycloak: Keycloak, someone: Person) -> None:
+    """After several wrong passwords the right one fails as well, and the response does not say why."""
     wrong = Person(username=someone["username"], password="not it")
     for attempt in [*[wrong] * 10, someone]:
         with pytest.raises(BrowserError, match="Invalid username or password"):

@@ -1,1 +1,1 @@
-"""The command that a person starts the chain with."""
+"""Tests of the command that starts the chain."""

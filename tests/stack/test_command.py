@@ -1,4 +1,4 @@
-"""`python -m stack up|status|down`, as at a terminal."""
+"""`python -m stack up|status|down`, as in a terminal."""
 
 import json
 import os
@@ -69,8 +69,8 @@ def read_banner(child: subprocess.Popen[str]) -> str:
     raise AssertionError("".join(lines))
 
 
-def test_life_of_a_stack(tmp_path: Path) -> None:
-    """`up` says where everything is, `status` that it answers, `down` ends it, and Keycloak's keys survive."""
+def test_stack_lifecycle(tmp_path: Path) -> None:
+    """`up` prints all addresses, `status` checks them, `down` stops everything, and Keycloak keeps its keys."""
     env = environment(tmp_path)
     kids = []
     for _ in range(2):
@@ -103,8 +103,8 @@ def test_life_of_a_stack(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", PORTS)
-def test_taken_port(tmp_path: Path, setting: str) -> None:
-    """A taken port is one line that names the port and the setting which moves it, before anything starts."""
+def test_taken_port_is_reported_with_its_setting(tmp_path: Path, setting: str) -> None:
+    """Before anything starts, one line names the taken port and the setting that changes it."""
     env = environment(tmp_path)
     with socket.create_server((LOOPBACK, int(env[setting]))):
         refused = run("up", env)
@@ -124,8 +124,8 @@ def test_taken_port(tmp_path: Path, setting: str) -> None:
         ({"NEXTCLOUD_URL": "http://localhost:1"}, "http://localhost:1/status.php"),
     ],
 )
-def test_wrong_setting(tmp_path: Path, settings: dict[str, str], named: str) -> None:
-    """A wrong setting is one line that names it."""
+def test_wrong_setting_is_named(tmp_path: Path, settings: dict[str, str], named: str) -> None:
+    """One line names the wrong setting."""
     refused = run("up", environment(tmp_path) | settings)
 
     assert refused.returncode == 1
@@ -133,6 +133,6 @@ def test_wrong_setting(tmp_path: Path, settings: dict[str, str], named: str) -> 
     assert named in refused.stderr
 
 
-def test_down_without_up(tmp_path: Path) -> None:
-    """Ending what does not run is no error."""
+def test_down_without_up_succeeds(tmp_path: Path) -> None:
+    """`down` is no error if nothing runs."""
     assert run("down", environment(tmp_path)).returncode == 0

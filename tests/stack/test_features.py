@@ -1,4 +1,4 @@
-"""Features of Keycloak beyond its defaults, and what the realm needs for them."""
+"""Optional features of Keycloak, and what the realm needs for them."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ POLICIES = "org.keycloak.services.clientregistration.policy.ClientRegistrationPo
 
 
 def test_features_are_a_setting() -> None:
-    """`KEYCLOAK_FEATURES` takes names as Keycloak's own option does, in any order; none by default."""
+    """`KEYCLOAK_FEATURES` has the syntax of Keycloak's own option, in any order, and is empty by default."""
     assert config_from({"KEYCLOAK_FEATURES": "resource-indicators, cimd"}).keycloak_features == (
         "cimd",
         "resource-indicators",
@@ -18,16 +18,16 @@ def test_features_are_a_setting() -> None:
     assert config_from({}).keycloak_features == ()
 
 
-def test_without_features_the_realm_is_the_file() -> None:
-    """And so it is with a feature that the realm needs nothing for."""
+def test_realm_is_the_shipped_file_without_features() -> None:
+    """The realm is also the shipped file with a feature that needs no changes."""
     shipped = json.loads(REALM_FILE.read_text())
 
     assert realm() == shipped
     assert realm(["resource-indicators"]) == shipped
 
 
-def test_what_a_feature_needs_is_laid_over_by_name() -> None:
-    """What is new comes on top, what has the name of something shipped takes its place, all else stays."""
+def test_feature_file_is_merged_into_the_realm_by_name() -> None:
+    """New entries are added, entries with the name of a shipped one replace it, and the rest stays."""
     shipped, merged = realm(), realm(["cimd"])
     names = Counter(policy["name"] for policy in merged["clientPolicies"]["policies"])
     trusted = [policy for policy in merged["components"][POLICIES] if policy["name"] == "Trusted hosts"]

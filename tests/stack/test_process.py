@@ -1,4 +1,4 @@
-"""`stack.process`: the ports that servers of a run listen on."""
+"""`stack.process`: the ports of the servers of a run."""
 
 import socket
 import subprocess
@@ -10,14 +10,14 @@ from stack.process import LOOPBACK, free_port
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def test_free_port_is_never_given_to_an_outgoing_connection() -> None:
-    """Otherwise a client of another test could hold the port when the server starts a moment later."""
+def test_free_port_is_outside_the_ephemeral_range() -> None:
+    """Otherwise an outgoing connection could take the port before the server starts."""
     first, last = map(int, EPHEMERAL.read_text().split())
     assert not {free_port() for _ in range(20)} & set(range(first, last + 1))
 
 
-def test_free_port_is_given_once() -> None:
-    """Two servers that start at the same time get two ports, also when they belong to two runs."""
+def test_free_port_is_assigned_once() -> None:
+    """Two servers that start at the same time get different ports, also in different runs."""
     program = "from stack.process import free_port; print(*[free_port() for _ in range(100)]); input()"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603
@@ -32,6 +32,6 @@ def test_free_port_is_given_once() -> None:
 
 
 def test_free_port_can_be_listened_on() -> None:
-    """A server may take it as soon as it is known."""
+    """A server can listen on the port at once."""
     with socket.create_server((LOOPBACK, free_port())) as server:
         assert server.fileno() > 0

@@ -1,4 +1,4 @@
-"""What somebody with a client written for the seed project's tools does with each app: one module an app.
+"""Walks through each app with a client written for the seed project's tools: one module per app.
 
 A module has three names:
 

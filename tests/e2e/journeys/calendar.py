@@ -1,4 +1,4 @@
-"""Calendars: a calendar made, filled with events and tasks, searched, changed and emptied; and a free time found."""
+"""Calendars: create a calendar with events and tasks; search, change and delete them; find a free time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

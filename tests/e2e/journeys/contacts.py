@@ -1,4 +1,4 @@
-"""Contacts: an address book of its own, with somebody who is found, changed and deleted."""
+"""Contacts: create an address book with a contact; find, change and delete the contact."""
 
 from typing import Final
 

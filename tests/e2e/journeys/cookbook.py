@@ -1,4 +1,4 @@
-"""Cookbook: a recipe imported, one written, found by all that finds recipes, changed and deleted."""
+"""Cookbook: import a recipe, create one, find it with every search tool, change it and delete it."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Deck: a board with stacks and labels, and a card from its making to the trash."""
+"""Deck: create a board with stacks and labels, and follow a card from its creation to the trash."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Notes: written, found, changed, extended and deleted; with a picture that is put beside one."""
+"""Notes: create, find, change, append to and delete a note; read an attachment of a note."""
 
 from base64 import b64decode
 from typing import Final

@@ -1,4 +1,4 @@
-"""Sharing: a folder shared with bob, read by both, widened, and ended."""
+"""Sharing: share a folder with bob, read the share as both users, extend its permissions, and delete it."""
 
 import json
 from typing import Final

@@ -1,4 +1,4 @@
-"""Tables: rows added, read, changed and deleted in a table that is made by plain HTTP, since no tool makes one."""
+"""Tables: add, read, change and delete rows of a table that the test creates over HTTP, because no tool creates one."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Files: a folder made, filled, read, rearranged, searched and deleted."""
+"""Files: create and fill a folder, read, move and search files, and delete everything."""
 
 from typing import Any, Final
 

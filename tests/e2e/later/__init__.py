@@ -1,4 +1,4 @@
-"""What somebody does with the apps that the contract does not have: one module an app, as for the journeys.
+"""Walks through the apps that the contract does not have: one module per app, as for the journeys.
 
 A module has two names:
 

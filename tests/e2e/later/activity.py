@@ -1,4 +1,4 @@
-"""Activity: a file is written, changed and deleted, and what happened to it is told."""
+"""Activity: create, change and delete a file, and read the activities about it."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -1,4 +1,4 @@
-"""Notifications: one is made, read and dismissed."""
+"""Notifications: create, read and dismiss a notification."""
 
 from typing import Final
 
