@@ -57,6 +57,8 @@ def read(text: str, argument: str) -> Moment:
 def _read(text: str) -> Moment:
     if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text, re.ASCII):
         return date.fromisoformat(text)
+    if "W" in text.upper():  # a week date, which Python would read as a time at midnight
+        raise ValueError("a week date")
     return datetime.fromisoformat(text).replace(microsecond=0)
 
 
@@ -180,14 +182,14 @@ def span(start: str, end: str, where: tzinfo | None, *, names: tuple[str, str]) 
     """
     first, last = read(start, names[0]), read(end, names[1])
     begins, ends = to_aware(first, where), to_aware(last + A_DAY if is_day(last) else last, where)
-    if ends == begins:
+    if ends == begins and not is_day(last):
         raise InvalidArgumentError(
             f"{names[0]} and {names[1]} are the same time, {{start}}",
             f"pass a later {names[1]}",
             argument=names[1],
             start=quoted(start),
         )
-    if ends < begins:
+    if ends <= begins:
         raise InvalidArgumentError(
             f"{names[1]} {{end}} is before {names[0]} {{start}}",
             "swap them, or leave one out",

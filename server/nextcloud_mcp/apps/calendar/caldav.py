@@ -491,7 +491,7 @@ async def ask_outbox(nextcloud: Nextcloud, request: str) -> dict[str, str | None
     """
     response = await nextcloud.request(
         "POST",
-        await _path(nextcloud, "outbox"),
+        f"{await _home(nextcloud)}outbox/",
         about="the free/busy times",
         headers={"Content-Type": _MEDIA_TYPE},
         content=request.encode(),
@@ -654,6 +654,10 @@ async def _home(nextcloud: Nextcloud) -> str:
 
 
 async def _path(nextcloud: Nextcloud, calendar: str, name: str = "") -> str:
+    if calendar in _RESERVED:
+        raise NotFoundError(
+            "The {resource} does not exist", "nc_calendar_list_calendars shows the names", resource=_about(calendar)
+        )
     if not dav.is_segment(calendar):
         raise InvalidArgumentError(
             "Invalid calendar name {calendar}",

@@ -162,7 +162,8 @@ _NO_TIME_ZONE: Final = (
 def _remark(change: Change, person: Author) -> str | None:
     remarks = []
     start = moments.read(change.start_datetime or "", "start_datetime")
-    if isinstance(start, datetime) and start.tzinfo is None and person.zone is None:
+    is_floating = isinstance(start, datetime) and start.tzinfo is None and not change.all_day
+    if is_floating and person.zone is None:
         remarks.append(_NO_TIME_ZONE)
     if skipped := _remark_on_skipped(change, person.zone):
         remarks.append(skipped)

@@ -8,6 +8,7 @@ Nextcloud's answers miss the occurrences of some series (`caldav.find_missed`). 
 user's calendars and adds their occurrences. It cannot do so for attendees, because their calendars are not readable.
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -195,10 +196,25 @@ def _question(organizer: str, attendees: Iterable[str], within: Span) -> str:
 def _busy(replies: Iterable[str]) -> list[Span]:
     try:
         return [
-            span for reply in replies for answer in parsed(reply).walk("VFREEBUSY") for span in _busy_periods(answer)
+            span
+            for reply in replies
+            for answer in parsed(_without_reversed_periods(reply)).walk("VFREEBUSY")
+            for span in _busy_periods(answer)
         ]
     except UNREADABLE:
         raise NextcloudUnavailableError("Nextcloud's free/busy answer is not readable", "try again later") from None
+
+
+_PERIOD: Final = re.compile(r"(\d{8}T\d{6}Z)/(\d{8}T\d{6}Z)")
+
+
+def _without_reversed_periods(reply: str) -> str:
+    """Return a reply in which no period ends before it starts; such a period becomes empty.
+
+    Nextcloud gives such a period for an event that another program starts in a skipped hour (34.0.1).
+    """
+    unfolded = re.sub(r"\r?\n[ \t]", "", reply)
+    return _PERIOD.sub(lambda found: found[0] if found[1] <= found[2] else f"{found[1]}/{found[1]}", unfolded)
 
 
 def _busy_periods(answer: Component) -> Iterator[Span]:

@@ -14,6 +14,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedErro
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.names import composed
 
 API = "/index.php/apps/notes/api/v1/notes"
 SETTINGS = "/index.php/apps/notes/api/v1/settings"
@@ -28,6 +29,9 @@ wait half a minute for a call."""
 
 _ENDS_IN_EMPTY_LINE: Final = re.compile(r"\n[ \t]*\r?\n\Z")
 """CommonMark 0.31, "Blank lines"; other programs write `\r\n`."""
+
+_FORBIDDEN_SUFFIXES: Final = (".part", ".filepart")
+"""Nextcloud keeps them for incomplete uploads (34.0.1)."""
 
 _MAX_FOLDER_NAME: Final = 250
 """Bytes; Nextcloud's limit for all names."""
@@ -68,7 +72,7 @@ async def create(nextcloud: Nextcloud, *, title: str, content: str, category: st
     locked, although it has created the note.
     """
     _check_category(category)
-    fields = {"title": title, "content": content, "category": category}
+    fields = {"title": composed(title), "content": content, "category": composed(category)}
     async with nextcloud.change_lock("new note"):
         response = await nextcloud.request("POST", API, about=f"note {quoted(title)}", json=fields)
     return parse(Note, response)
@@ -108,7 +112,11 @@ async def update(
         InvalidArgumentError: the ETag is invalid, for example empty; or a part of the category is too long.
     """
     _check_category(category or "")
-    changes = {"title": title if title and title.strip() else None, "content": content, "category": category}
+    changes = {
+        "title": composed(title) if title and title.strip() else None,
+        "content": content,
+        "category": None if category is None else composed(category),
+    }
     response = await nextcloud.request(
         "PUT",
         f"{API}/{note_id}",
@@ -123,7 +131,14 @@ async def update(
 
 
 def _check_category(category: str) -> None:
-    """Refuse a category whose folder name is too long; Notes answers it with HTTP 500 and no reason."""
+    """Refuse a category whose folder Nextcloud cannot create; Notes answers it with HTTP 500 and no reason."""
+    if forbidden := [name for name in category.split("/") if name.lower().endswith(_FORBIDDEN_SUFFIXES)]:
+        raise InvalidArgumentError(
+            "Nextcloud does not allow the ending of {name} in names of folders",
+            "choose another category",
+            argument="category",
+            name=quoted(forbidden[0]),
+        )
     if any(len(name.encode()) > _MAX_FOLDER_NAME for name in category.split("/")):
         raise InvalidArgumentError(
             f"A part of category has more than {_MAX_FOLDER_NAME} bytes, too many for the name of a folder",

@@ -201,6 +201,27 @@ async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNext
         await notes.get(nextcloud, 7)
 
 
+@pytest.mark.parametrize("category", ["x.part", "Work/y.PART/z"])
+async def test_category_with_forbidden_ending_is_refused(
+    nextcloud: Nextcloud, fake: FakeNextcloud, category: str
+) -> None:
+    """Notes would answer HTTP 500, as Nextcloud allows no such folder."""
+    with pytest.raises(InvalidArgumentError, match="Nextcloud does not allow the ending of"):
+        await notes.create(nextcloud, title="t", content="", category=category)
+    assert fake.requests == []
+
+
+async def test_decomposed_title_and_category_are_sent_composed(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud composes file names, after which the ETag of its response would be out of date."""
+    fake.on("POST", NOTES, answer(json=note()))
+    fake.on("PUT", f"{NOTES}/7", answer(json=note()))
+    await notes.create(nextcloud, title="u\u0308", content="", category="o\u0308")
+    await notes.update(nextcloud, 7, etag="e", title="u\u0308", category="o\u0308")
+    for request in fake.requests:
+        sent = json.loads(request.content)
+        assert (sent["title"], sent["category"]) == ("ü", "ö")
+
+
 async def test_too_long_category_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Notes would answer HTTP 500; the error names the category, and nothing is written."""
     category = "Work/" + "c" * 251

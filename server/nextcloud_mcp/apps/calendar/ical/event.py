@@ -5,7 +5,7 @@ for each changed occurrence. Objects come from many programs; a broken one is an
 """
 
 from collections.abc import Callable, Iterable, MutableMapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Protocol, cast
 
 from icalendar import Alarm, Component, vDDDTypes, vRecur
@@ -152,7 +152,8 @@ class Series:
         """Return one occurrence: its override, or as the rule gives it.
 
         Raises:
-            InvalidArgumentError: `recurrence_id` is not a date or time, or the event is not a series.
+            InvalidArgumentError: `recurrence_id` is not a date or time, or is a day with several occurrences, or the
+                event is not a series.
             NotFoundError: the series has no such occurrence.
         """
         asked = moments.read(recurrence_id, "recurrence_id")
@@ -162,10 +163,21 @@ class Series:
         moved = max(map(_moved, self.changed_occurrences), default=timedelta())
         near = timedelta(days=2) + min(moved, moments.MAX_RANGE)
         expanded = self.occurrences(around - near, around + near)
+        found: dict[datetime, VEvent] = {}
         for each in (*self.changed_occurrences, *expanded):
             identity = timed(each, "RECURRENCE-ID")
             if identity and moments.same_occurrence(asked, identity.dt):
-                return each
+                found.setdefault(moments.to_aware(identity.dt).astimezone(UTC), each)
+        if moments.is_day(asked) and len(found) > 1:
+            raise InvalidArgumentError(
+                "The series has {count} occurrences on {recurrence_id}",
+                "pass the time too, as nc_calendar_list_events shows it in recurrence_id",
+                argument="recurrence_id",
+                count=len(found),
+                recurrence_id=asked.isoformat(),
+            )
+        if found:
+            return next(iter(found.values()))
         raise NotFoundError(
             "The series has no occurrence at {recurrence_id}",
             "nc_calendar_list_events shows which there are",

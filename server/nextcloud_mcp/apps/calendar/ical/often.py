@@ -6,6 +6,7 @@ module judges a rule by its parts (RFC 5545 section 3.3.10), without expanding i
 for every time in that zone, so their limits are stricter.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import ceil, prod
@@ -58,6 +59,35 @@ def is_expandable_rule(rule: vRecur) -> bool:
         and _times_a_day(rule) <= MAX_PER_DAY
         and _has_days(rule)
     )
+
+
+_RANGES: Final = {
+    "BYSECOND": range(60),
+    "BYMINUTE": range(60),
+    "BYHOUR": range(24),
+    "BYMONTH": range(1, 13),
+    "BYMONTHDAY": range(1, 32),
+    "BYYEARDAY": range(1, 367),
+    "BYWEEKNO": range(1, 54),
+    "BYSETPOS": range(1, 367),
+}
+"""The values of a rule's parts; those that count days, weeks and positions may be negative."""
+
+_COUNTED: Final = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
+_ORDINALS: Final = {"MONTHLY": 5, "YEARLY": 53}
+"""The highest number before a weekday in BYDAY, by FREQ; other rules have none."""
+
+
+def has_valid_values(rule: vRecur) -> bool:
+    """Return whether all values of a rule are in the ranges of RFC 5545 section 3.3.10."""
+    numbers = (
+        (abs(int(value)) if part in _COUNTED else int(value)) in allowed
+        for part, allowed in _RANGES.items()
+        for value in rule.get(part, ())
+    )
+    days = [re.fullmatch(r"[+-]?(\d*)[A-Z]{2}", str(day)) for day in rule.get("BYDAY", ())]
+    highest = _ORDINALS.get(_frequency(rule), 0)
+    return all(numbers) and all(day is not None and (not day[1] or 1 <= int(day[1]) <= highest) for day in days)
 
 
 def _frequency(rule: vRecur) -> str:

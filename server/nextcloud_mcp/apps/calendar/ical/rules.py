@@ -29,7 +29,7 @@ from nextcloud_mcp.apps.calendar.ical.moved import (
     shift_for,
     up_to,
 )
-from nextcloud_mcp.apps.calendar.ical.often import is_expandable_rule
+from nextcloud_mcp.apps.calendar.ical.often import has_valid_values, is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.times import day_of, value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -66,7 +66,9 @@ def _rule(text: str, last_day: str | None, start: Moment) -> vRecur:
         rule = vRecur.from_ical(text.strip().removeprefix("RRULE:"))
     except ValueError:
         rule = vRecur()
-    if not is_expandable_rule(rule) or ("COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)):
+    if not (is_expandable_rule(rule) and has_valid_values(rule)) or (
+        "COUNT" in rule and ("UNTIL" in rule or rule["COUNT"][0] < 1)
+    ):
         raise InvalidArgumentError(
             "Invalid recurrence_rule {text}",
             (

@@ -460,6 +460,9 @@ def _a_week_after(date_range_start: str) -> str:
 _A_FILTER: Final = (
     "pass at least one of title_contains, categories, calendar_name, start_date, end_date, status and location_contains"
 )
+_ANOTHER_FILTER: Final = (
+    "pass another filter too, such as start_date, or delete the calendar itself with nc_calendar_manage_calendar"
+)
 _AN_OPERATION: Final = "use update, delete, or move with a target_calendar"
 
 
@@ -485,6 +488,8 @@ async def nc_calendar_bulk_operations(
     """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
     if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
         raise InvalidArgumentError("No filter says which events to change", _A_FILTER)
+    if operation == "delete" and not any([title_contains, categories, start_date, end_date, status, location_contains]):
+        raise InvalidArgumentError("The only filter is the calendar, which would lose all its events", _ANOTHER_FILTER)
     wanted = Filter(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
     )

@@ -200,6 +200,19 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
         "recurrence_rule 'FREQ=DAILY;INTERVAL=0'",
     ),
     "a rule for no day": ({"recurrence_rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "never happens"),
+    **{
+        f"a rule with {part}": ({"recurrence_rule": f"FREQ={part}"}, "Invalid recurrence_rule")
+        for part in (
+            "DAILY;BYHOUR=9,24",
+            "DAILY;BYMINUTE=60",
+            "DAILY;BYSECOND=60",
+            "MONTHLY;BYDAY=MO;BYSETPOS=0",
+            "MONTHLY;BYDAY=6MO",
+            "WEEKLY;BYDAY=2MO",
+            "YEARLY;BYWEEKNO=54;BYDAY=MO",
+            "YEARLY;BYYEARDAY=367",
+        )
+    },
     "a rule with two ends": ({"recurrence_rule": "FREQ=DAILY;COUNT=2;UNTIL=20301231"}, "COUNT or UNTIL but not both"),
     "a rule with another end": (
         {"recurrence_rule": "FREQ=DAILY;COUNT=2", "recurrence_end_date": "2030-12-31"},

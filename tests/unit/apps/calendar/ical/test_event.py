@@ -283,3 +283,16 @@ def test_thisandfuture_occurrences_have_own_ids() -> None:
     found = [series.summary(each) for each in series.occurrences(*autumn)]
     assert len({each.recurrence_id for each in found}) == len(found) > 5
     assert [series.summary(series.occurrence(each.recurrence_id or "")) for each in found] == found
+
+
+TWICE_A_DAY: Final = ("DTSTART:20301007T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;BYHOUR=9,15;COUNT=8")
+
+
+def test_day_with_several_occurrences_needs_a_time() -> None:
+    """A day alone does not say which occurrence is meant; a day with one occurrence is enough."""
+    series = Series(stored(ics(*TWICE_A_DAY)))
+    with pytest.raises(InvalidArgumentError, match="2 occurrences on 2030-10-08: pass the time too"):
+        series.occurrence("2030-10-08")
+    assert series.summary(series.occurrence("2030-10-08T15:00Z")).start_datetime == "2030-10-08T15:00:00+00:00"
+    daily = Series(stored(ics("DTSTART:20301007T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3")))
+    assert daily.summary(daily.occurrence("2030-10-08")).start_datetime == "2030-10-08T09:00:00+00:00"

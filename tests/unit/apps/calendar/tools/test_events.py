@@ -268,6 +268,16 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
         {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-01"},
         "end_date '2030-10-01' is before start_date '2030-10-07'",
     ),
+    "a range that ends the day before it starts": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-06"},
+        "end_date '2030-10-06' is before start_date '2030-10-07'",
+    ),
+    "a date of a week": (
+        "nc_calendar_list_events",
+        {"calendar_name": "work", "start_date": "2030-W41-1"},
+        "Invalid start_date '2030-W41-1': pass a date or a time",
+    ),
     "a range of no length": (
         "nc_calendar_list_events",
         {"calendar_name": "work", "start_date": "2030-10-07T10:00", "end_date": "2030-10-07T10:00"},
@@ -904,10 +914,19 @@ async def test_moving_part_of_series_is_refused(server: Server) -> None:
 async def test_too_large_bulk_change_is_refused(server: Server) -> None:
     """A bulk operation on too many events is refused before it starts."""
     holds(server.nextcloud, {str(number): ics("DTSTART:20301007T100000Z", uid=str(number)) for number in range(101)})
-    arguments = {"operation": "delete", "calendar_name": "work"}
+    arguments = {"operation": "delete", "calendar_name": "work", "start_date": "2030-01-01", "end_date": "2030-12-31"}
     assert "101 events match, and one call changes at most 100" in await server.misuse(
         "nc_calendar_bulk_operations", arguments
     )
+    assert server.nextcloud.asked("DELETE") == []
+
+
+async def test_bulk_deletion_needs_a_filter_besides_the_calendar(server: Server) -> None:
+    """Filters that are empty by accident do not empty a calendar."""
+    holds(server.nextcloud, {"theirs": ics("DTSTART:20301007T100000Z")})
+    arguments = {"operation": "delete", "calendar_name": "work", "title_contains": "", "start_date": "", "end_date": ""}
+    refusal = await server.misuse("nc_calendar_bulk_operations", arguments)
+    assert refusal.startswith("The only filter is the calendar, which would lose all its events: ")
     assert server.nextcloud.asked("DELETE") == []
 
 
@@ -1117,6 +1136,27 @@ async def test_free_time_without_address_uses_own_calendars(server: Server) -> N
     assert await slots(server) == ["07T09:00-07T17:00 480"]
     asked = [request for request in server.nextcloud.requests if b"free-busy-query" in request.content]
     assert [request.url.path for request in asked] == [WORK]
+
+
+async def test_free_time_with_a_busy_period_that_ends_before_it_starts(server: Server) -> None:
+    """Nextcloud gives one for an event in a skipped hour; the other periods count."""
+    knows_address(server.nextcloud, None)
+    has_calendars(server.nextcloud, calendar("work"))
+    periods = "FREEBUSY:20300331T013000Z/20300331T010000Z,20301004T070000Z/20301004T150000Z"
+    server.nextcloud.on("REPORT", WORK, answers_busy(ics(periods, kind="VFREEBUSY")))
+    assert await slots(server) == ["07T09:00-07T17:00 480"]
+
+
+@pytest.mark.parametrize("name", ["inbox", "outbox", "trashbin"])
+async def test_other_resources_of_the_home_are_no_calendars(server: Server, name: str) -> None:
+    """Neither are their events listed nor their properties changed."""
+    has_calendars(server.nextcloud, calendar("work"))
+    for tool, arguments in (
+        ("nc_calendar_list_events", {"calendar_name": name, "start_date": "2030-10-07"}),
+        ("nc_calendar_manage_calendar", {"action": "update", "calendar_name": name, "display_name": "x"}),
+    ):
+        assert f"No calendar '{name}': choose from" in await server.misuse(tool, arguments)
+    assert server.nextcloud.asked("PROPPATCH") == []
 
 
 TRANSPARENT: Final = "<cal:schedule-calendar-transp><cal:transparent/></cal:schedule-calendar-transp>"
