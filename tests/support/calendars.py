@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 from xml.sax.saxutils import escape
 
 import httpx
 
-from tests.support.issuer import answer
+from tests.support.issuer import Answer, answer
 from tests.support.nextcloud import FakeNextcloud
+from tests.support.server import Server
 
 HOME: Final = "/remote.php/dav/calendars/alice/"
 WORK: Final = f"{HOME}work/"
+THEIRS: Final = f"{WORK}theirs.ics"
+NEW_UID: Final = str(UUID(int=7))
+NEW: Final = f"{WORK}{NEW_UID}.ics"
+EVENT: Final = {"calendar_name": "work", "event_uid": "theirs"}
 PRINCIPAL: Final = "/remote.php/dav/principals/users/alice/"
 _NAMESPACES: Final = (
     'xmlns:d="DAV:" xmlns:cal="urn:ietf:params:xml:ns:caldav" xmlns:cs="http://calendarserver.org/ns/" '
@@ -89,3 +95,24 @@ def has_calendar(fake: FakeNextcloud, name: str = "work", *, takes: str = "VEVEN
 def sent(fake: FakeNextcloud, method: str = "PUT") -> httpx.Request:
     """Return the last request with this method."""
     return next(request for request in reversed(fake.requests) if request.method == method)
+
+
+def takes_all(server: Server, *paths: str) -> None:
+    """Let Nextcloud take whatever is written there."""
+    for path in paths or (THEIRS,):
+        server.nextcloud.on("PUT", path, answer(204, headers={"ETag": '"e2"'}))
+        server.nextcloud.on("DELETE", path, answer(204))
+        server.nextcloud.on("MOVE", path, answer(201))
+
+
+def by_query(**objects: str) -> Answer:
+    """Answer each REPORT with the objects for what it has: a time-range, or a property's name."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked = request.content.decode()
+        kind = next((name for name in ("RDATE", "RRULE") if f'name="{name}"' in asked), "time")
+        fake = FakeNextcloud()
+        holds(fake, {each: ical for each, ical in objects.items() if each.startswith(kind.lower())})
+        return fake.answer(request)
+
+    return respond

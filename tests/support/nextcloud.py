@@ -21,9 +21,9 @@ SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
 NOTES: Final = "/index.php/apps/notes/api/v1/notes"
 
 
-def ocs_user(user_id: str, displayname: str = "Alice Liddell") -> Answer:
-    """Return a handler with a shortened response of OCS `/cloud/user`."""
-    data = {"enabled": True, "id": user_id, "quota": {"used": 7}, "email": None, "displayname": displayname}
+def ocs_user(user_id: str, displayname: str = "Alice Liddell", **fields: str) -> Answer:
+    """Return a handler with a shortened response of OCS `/cloud/user`, with more fields."""
+    data = {"enabled": True, "id": user_id, "quota": {"used": 7}, "email": None, "displayname": displayname, **fields}
     return answer(json={"ocs": {"meta": {"status": "ok", "statuscode": 200, "message": "OK"}, "data": data}})
 
 

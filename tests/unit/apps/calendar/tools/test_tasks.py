@@ -6,14 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent
+from tests.support.calendars import NEW, THEIRS, WORK, calendar, has_calendar, has_calendars, holds, sent
 from tests.support.ics import ics, unfolded
 from tests.support.issuer import answer
 from tests.support.nextcloud import USER_PATH, FakeNextcloud
 from tests.support.server import Server
 
-THEIRS: Final = f"{WORK}theirs.ics"
-NEW: Final = f"{WORK}{UUID(int=7)}.ics"
 TASK: Final = {"calendar_name": "work", "todo_uid": "theirs"}
 
 NEXTCLOUDS_OWN: Final = ics(
