@@ -567,7 +567,7 @@ _RFC_6750: Final = (
         "MUST NOT",
         "server",
         "3",
-        "`scope`, `error` and `error_description` hold no characters but those that the RFC allows.",
+        "`scope`, `error` and `error_description` contain only the characters that the RFC allows.",
     ),
     _rfc(
         "rfc6750-error-with-token",

@@ -37,8 +37,9 @@ end_running() {
 
 # secrets_folder: prints the folder from which compose mounts the secrets.
 secrets_folder() {
-    configuration_of_compose=$(docker compose config) || fail 'docker compose cannot read its files. Next: see its error above, and COMPOSE_FILE in .env'
-    printf '%s\n' "$configuration_of_compose" | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p'
+    project_configuration=$(docker compose config) ||
+        fail 'docker compose cannot read its files. Next: see its error above, and COMPOSE_FILE in .env'
+    printf '%s\n' "$project_configuration" | sed -n 's|^ *file: \(.*\)/keycloak_admin_password$|\1|p'
 }
 
 # nextcloud_version: reads Nextcloud's version.php from standard input, prints a version such as 34.0.1.2.

@@ -54,7 +54,8 @@ load() { beside exec -T "$1-db" pg_restore --username "$1" --dbname "$1" --exit-
 up() { ${exec:-} docker compose up --detach --wait; }
 
 # end_beside: removes the containers, networks and volumes of the project beside the live deployment. The restored data
-# are not among these volumes: they belong to the live deployment's project. It searches several times, because a container that was about to start when the restore was interrupted may start after the first search.
+# are not among these volumes: they belong to the live deployment's project. It searches several times, because a
+# container that was about to start when the restore was interrupted may start after the first search.
 end_beside() {
     attempts=30
     until remove_beside 2> /dev/null; do

@@ -4,8 +4,8 @@
   refused, and its connection closed (RFC 9112 sections 6.1 and 11.2).
 - A client must send a body, and read a response, at `MIN_BYTES_PER_SECOND` or faster. A body is read when the
   application asks for it, not before.
-- At most `max_connections` are open. A further one replaces the connection that would be closed first, of those that
-  are idle or wait for their client. If the server is working for all of them, the further one gets 503.
+- At most `max_connections` are open. A further connection replaces an idle one, or one that waits for its client: the
+  one that would be closed first. If the server is working for all connections, the further one gets 503.
 
 No limit depends on the address: behind a proxy all connections come from the same one.
 """

@@ -68,7 +68,7 @@ def test_changed_ports_apply_everywhere(compose_config: Compose) -> None:
 
 
 def test_every_server_setting_can_be_set(services: dict[str, Any]) -> None:
-    """Every setting has a variable or follows from the chain, except for those that only overlays need."""
+    """Every setting has a variable or follows from the chain, except for settings that only overlays need."""
     reached = {name for service in ("mcp-exchange", "mcp-pass-through") for name in services[service]["environment"]}
     image = {"MCP_HOST", "MCP_PORT"}
     realm = {"OIDC_CLIENT_ID", "OIDC_SERVER_SCOPE", "TOKEN_EXCHANGE_AUDIENCE"}

@@ -95,7 +95,7 @@ def test_image_has_no_installer_or_compiler(running: Project) -> None:
 
 
 def test_installed_packages_are_the_pinned_ones(running: Project) -> None:
-    """The installed packages are the server and those that requirements/server.txt pins."""
+    """The installed packages are the server and the packages that requirements/server.txt pins."""
     listed = in_image(running.environment["MCP_IMAGE"], "python", "-c", LIST_PACKAGES).stdout
     installed = json.loads(listed)
     requirements = (ROOT / "requirements/server.txt").read_text()

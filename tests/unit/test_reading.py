@@ -22,7 +22,7 @@ ASKS_FOR_FREE_BUSY: Final = re.compile(r"POST /remote\.php/dav/calendars/[^/]+/o
 
 @pytest.mark.parametrize("app", sorted(WALKS))
 async def test_reading_tools_send_safe_methods_only(app: str, tmp_path: Path) -> None:
-    """In a walk through every tool and resource of an app, those that read send safe methods only."""
+    """In a walk through every tool and resource of an app, reading ones send only safe methods."""
     async with recorded(tmp_path) as old:
         await WALKS[app](old)
     declared = {tool.name: tool.annotations for app in APPS for tool in app.tools}

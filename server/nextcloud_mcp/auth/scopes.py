@@ -89,7 +89,7 @@ class Offer:
     def missing(
         self, feature: Feature, granted: frozenset[str], arguments: Mapping[str, Any] | None = None
     ) -> frozenset[str]:
-        """Return the scopes that `feature` needs and `granted` lacks, with those that `arguments` need.
+        """Return the scopes that `feature` and its `arguments` need and `granted` lacks.
 
         Raises:
             KeyError: the feature is not offered; an undeclared feature must never run.

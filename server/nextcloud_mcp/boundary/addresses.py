@@ -54,17 +54,20 @@ def _url_path(given: str, roots: tuple[str, ...]) -> str | None:
 
 def below(address: SplitResult, roots: tuple[str, ...]) -> str | None:
     """Return the path of a URL below this Nextcloud's root; None if the URL is another server's."""
-    for root in map(urlsplit, roots):
-        base = root.path.rstrip("/")
-        if _host(root) == _host(address) and (address.path + "/").startswith(base + "/"):
-            return address.path[len(base) :] or "/"
-    return None
+    found = (_without_root(address.path, root) for root in map(urlsplit, roots) if _host(root) == _host(address))
+    return next((path for path in found if path is not None), None)
 
 
 def _below_root(path: str, roots: tuple[str, ...]) -> str:
     """Return a path without that of this Nextcloud's root, with which hrefs in Nextcloud's responses begin."""
-    bases = (urlsplit(root).path.rstrip("/") for root in roots)
-    return next((path[len(base) :] for base in bases if base and path.startswith(f"{base}/")), path)
+    found = (_without_root(path, root) for root in map(urlsplit, roots) if root.path.strip("/"))
+    return next((each for each in found if each is not None), path)
+
+
+def _without_root(path: str, root: SplitResult) -> str | None:
+    """Return a path without that of the root; None if it is not below the root."""
+    base = root.path.rstrip("/")
+    return path[len(base) :] or "/" if f"{path}/".startswith(f"{base}/") else None
 
 
 def _host(address: SplitResult) -> tuple[str | None, int | None]:

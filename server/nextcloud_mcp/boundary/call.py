@@ -67,7 +67,7 @@ def admission_of(context: ServerRequestContext[Services, Any]) -> Admission | No
 
 
 def split_parameters(function: Callable[..., Any]) -> tuple[dict[str, Parameter], dict[str, Injected]]:
-    """Return the parameters that callers pass, and the markers of those that are injected."""
+    """Return the parameters that callers pass, and the markers of the injected parameters."""
     arguments: dict[str, Parameter] = {}
     injected: dict[str, Injected] = {}
     for name, parameter in signature(function, eval_str=True).parameters.items():

@@ -123,7 +123,7 @@ def writes(
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource: its URI or URI template (RFC 6570), the function that reads it, and those that complete the URI."""
+    """A resource: its URI or URI template (RFC 6570), its reading function, and the functions that complete its URI."""
 
     uri: str
     function: Callable[..., Awaitable[Any]]

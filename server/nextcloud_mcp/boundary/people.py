@@ -16,7 +16,7 @@ def as_uid(given: Any) -> Any:
 
 
 async def find_person(nextcloud: Nextcloud, admission: Admission, given: str) -> str:
-    """Return the uid of the account with this id, mail address or display name, or `given` if there is none.
+    """Return the uid of the account with this id, mail address or display name, or `given` if no account matches.
 
     Nextcloud's only search for users is that of the Sharee API, which omits the caller. It is used if the token has the
     scope `sharing:write`; otherwise no user is found.

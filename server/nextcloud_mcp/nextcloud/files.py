@@ -44,6 +44,9 @@ _SEARCH: Final = """<?xml version="1.0"?>
 <d:limit><d:nresults>{rows}</d:nresults><s:firstresult>{start}</s:firstresult></d:limit>
 </d:basicsearch></d:searchrequest>"""
 
+PARTIAL_SUFFIX: Final = ".part"
+"""Suffix that Nextcloud keeps for incomplete uploads, and allows in no name (32 to 34)."""
+
 CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f]")
 """Characters that Nextcloud allows in no name (`FilenameValidator`, 34.0.1)."""
 

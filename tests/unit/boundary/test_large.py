@@ -52,7 +52,7 @@ def test_concurrent_large_reads_fit_into_memory(method: str, params: dict[str, A
 
 
 async def test_slow_reads_release_their_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read that does not end fails after a timeout, like those that wait for it; then slots are free again."""
+    """A read that does not end fails after a timeout, and so do the waiting reads; then slots are free again."""
     told: list[str] = []
 
     async def read() -> None:

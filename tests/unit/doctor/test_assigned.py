@@ -1,4 +1,4 @@
-"""`doctor.assigned`: scope lists that a realm file omits; tests/doctor/test_mends.py tests those that it has."""
+"""`doctor.assigned`: scope lists that a realm file omits; tests/doctor/test_fixes.py tests lists that it has."""
 
 from typing import Any
 

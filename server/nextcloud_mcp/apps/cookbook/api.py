@@ -266,7 +266,7 @@ async def create(nextcloud: Nextcloud, name: str, fields: dict[str, Any]) -> int
     Args:
         nextcloud: The user's client.
         name: The name, which is unique among the user's recipes.
-        fields: The other fields, by schema.org's names; those that are None are left out.
+        fields: The other fields, by schema.org's names; fields that are None are omitted.
 
     Raises:
         ConflictError: a recipe with this name exists.

@@ -14,6 +14,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudE
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import (
+    PARTIAL_SUFFIX,
     PROPFIND,
     FileInfo,
     check_new_name,
@@ -35,9 +36,6 @@ _DELETE_PROPFIND: Final = dav.propfind(
     *(f"{dav.NC}{name}" for name in ("mount-type", "is-mount-root")),
 )
 """A request for the properties that `delete` needs: type, ETag, owner and mount."""
-
-_PARTIAL_SUFFIX: Final = ".part"
-"""Suffix of incomplete uploads; Nextcloud 32 to 34 answer 204 to DELETE of a missing file with it."""
 
 _DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 """The media type of a file without one (RFC 9110 section 8.3)."""
@@ -241,7 +239,8 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     about = display_path(path)
     there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETE_PROPFIND)
     found = dav.responses(there)[0]
-    if path.endswith(_PARTIAL_SUFFIX) and _is_reserved_name(file_info(found, await root_of(nextcloud))):
+    # Nextcloud 32 to 34 answer 204 to DELETE of a missing file with this suffix
+    if path.endswith(PARTIAL_SUFFIX) and _is_reserved_name(file_info(found, await root_of(nextcloud))):
         raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=about)
     response = await nextcloud.request("DELETE", url, about=about)
     return Deleted(status_code=response.status_code, shared_by=_shared_by(found))

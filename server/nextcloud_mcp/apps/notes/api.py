@@ -14,6 +14,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedErro
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.files import PARTIAL_SUFFIX
 from nextcloud_mcp.nextcloud.names import composed
 
 API = "/index.php/apps/notes/api/v1/notes"
@@ -30,8 +31,8 @@ wait half a minute for a call."""
 _ENDS_IN_EMPTY_LINE: Final = re.compile(r"\n[ \t]*\r?\n\Z")
 """CommonMark 0.31, "Blank lines"; other programs write `\r\n`."""
 
-_FORBIDDEN_SUFFIXES: Final = (".part", ".filepart")
-"""Nextcloud keeps them for incomplete uploads (34.0.1)."""
+_FORBIDDEN_SUFFIXES: Final = (PARTIAL_SUFFIX, ".filepart")
+"""Nextcloud allows them in no folder's name (34.0.1)."""
 
 _MAX_FOLDER_NAME: Final = 250
 """Bytes; Nextcloud's limit for all names."""

@@ -99,7 +99,7 @@ async def _taken_as_uid(given: str) -> str:
 
 
 async def list_tables(nextcloud: Nextcloud) -> list[Table]:
-    """Return the user's own tables and those that others share with the user."""
+    """Return the user's own tables and the tables that others share with the user."""
     return parse(list[Table], await nextcloud.request("GET", f"{API}/tables", about="the list of tables"))
 
 

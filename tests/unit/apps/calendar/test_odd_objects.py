@@ -1,4 +1,4 @@
-"""Events and tasks with unusual values: those that can be read are served, each other one is an error of its own."""
+"""Events and tasks with unusual values: a readable one is served, and each unreadable one is a separate error."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -48,7 +48,7 @@ def ann(fake: FakeNextcloud) -> None:
 
 
 async def test_lists_address_books_with_read_only_flag(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Each address book has its name from the URL; those that Nextcloud generates are read-only."""
+    """Each address book has its name from the URL; address books that Nextcloud generates are read-only."""
     accounts = (
         "<d:displayname>Accounts</d:displayname><oc:read-only>1</oc:read-only>"
         "<card:addressbook-description>All accounts</card:addressbook-description>"

@@ -71,7 +71,7 @@ _RANGES: Final = {
     "BYWEEKNO": range(1, 54),
     "BYSETPOS": range(1, 367),
 }
-"""The values of a rule's parts; those that count days, weeks and positions may be negative."""
+"""The values of a rule's parts; the parts in `_COUNTED` may be negative as well."""
 
 _COUNTED: Final = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
 _ORDINALS: Final = {"MONTHLY": 5, "YEARLY": 53}

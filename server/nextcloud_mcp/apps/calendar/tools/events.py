@@ -486,9 +486,10 @@ async def nc_calendar_bulk_operations(
     target_calendar: CalendarName | None = None,
 ) -> BulkDone:
     """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
-    if not any([title_contains, categories, calendar_name, start_date, end_date, status, location_contains]):
+    has_filter = any([title_contains, categories, start_date, end_date, status, location_contains])
+    if not (has_filter or calendar_name):
         raise InvalidArgumentError("No filter says which events to change", _A_FILTER)
-    if operation == "delete" and not any([title_contains, categories, start_date, end_date, status, location_contains]):
+    if operation == "delete" and not has_filter:
         raise InvalidArgumentError("The only filter is the calendar, which would lose all its events", _ANOTHER_FILTER)
     wanted = Filter(
         categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
