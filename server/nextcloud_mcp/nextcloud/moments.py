@@ -159,6 +159,13 @@ def between(start: Moment, end: Moment) -> timedelta:
     return wall_clock(last) - wall_clock(first) - change
 
 
+def later(moment: Moment, length: timedelta) -> Moment:
+    """Return `moment` plus the elapsed time `length`, also across clock changes."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        return moment + length
+    return (moment.astimezone(UTC) + length).astimezone(moment.tzinfo)
+
+
 async def in_utc(nextcloud: Nextcloud, moment: Moment) -> datetime:
     """Return a moment in UTC.
 

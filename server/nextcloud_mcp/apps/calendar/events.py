@@ -22,12 +22,13 @@ from nextcloud_mcp.apps.calendar.ical.event import (
     EventSummary,
     Series,
     categories,
+    end_of,
     format_rules,
     name_of_zone,
     text,
 )
 from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
-from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule, number_of_occurrences, without
 from nextcloud_mcp.apps.calendar.ical.times import skipped_in, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
@@ -52,7 +53,7 @@ class Filter:
     def accepts(self, event: VEvent) -> bool:
         """Return whether an event meets all conditions."""
         own = {folded(category) for category in categories(event)}
-        minutes = moments.between(event.start, event.end).total_seconds() / 60
+        minutes = moments.between(event.start, end_of(event)).total_seconds() / 60
         return (
             len(event.attendees) >= (self.min_attendees or 0)
             and (not self.min_duration_minutes or minutes >= self.min_duration_minutes)
@@ -180,6 +181,14 @@ def _remark_on_dropped(count: int) -> str | None:
     return f"{were} gone, for the series ends before."
 
 
+def _remark_on_number(event: VEvent, before: int | None) -> str | None:
+    """Return the remark about a series that has more or fewer occurrences now, such as one that only starts later."""
+    now = number_of_occurrences(event)
+    if before == now or None in {before, now}:
+        return None
+    return f"The series has {now} occurrences now instead of {before}: recurrence_rule can give it another end."
+
+
 def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
     """Return the remark about a start that the clock skips in the zone of the event."""
     start = moments.read(change.start_datetime or "", "start_datetime") if change.start_datetime else None
@@ -251,7 +260,7 @@ def _changed(
     stored: CalendarObject, change: Change, person: Author, recurrence_ids: list[str]
 ) -> tuple[str, str | None]:
     series = Series(stored)
-    before = format_rules(series.main.rrules)
+    before, number = format_rules(series.main.rrules), number_of_occurrences(series.main)
     exceptions, was_day = len(series.changed_occurrences), moments.is_day(series.main.start)
     text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
     rule = format_rules(series.main.rrules)
@@ -259,7 +268,8 @@ def _changed(
     event = series.occurrence(recurrence_ids[-1]) if recurrence_ids[-1] else series.main
     remarks = [
         f"The event happens once now, at {event.start.isoformat()}." if before and not rule else None,
-        f"The series repeats by {rule} now, and its exceptions moved along." if followed else None,
+        describe_moved_rule(series.main, "series", has_overrides=exceptions > 0) if followed else None,
+        _remark_on_number(series.main, number) if rule and change.recurrence_rule in {None, before} else None,
         _remark_on_dropped(exceptions - len(series.changed_occurrences)) if rule else None,
         _remark_on_skipped(change, zone_of(event.start)),
         _NO_TIME_ZONE if was_day and not moments.is_day(event.start) and zone_of(event.start) is None else None,

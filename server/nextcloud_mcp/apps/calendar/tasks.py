@@ -39,6 +39,7 @@ from nextcloud_mcp.apps.calendar.ical.repeated_tasks import (
     follow,
     repeats,
 )
+from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule
 from nextcloud_mcp.apps.calendar.ical.times import in_zone_like, value
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -251,8 +252,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         stamp(task)
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
             return _advance_completed(stored, vcalendar, task, untold)
-        rule = format_rules(task.rrules)
-        followed = f"The task repeats by {rule} now, and its exceptions moved along." if rule != before else None
+        followed = describe_moved_rule(task, "task") if format_rules(task.rrules) != before else None
         return _Result(written(vcalendar, missing_tzids=untold, original=stored.text), remark=followed)
 
 

@@ -117,13 +117,13 @@ class Series:
                 return [self.main] if self._may_happen(begins, ends) else []
             # not recurring_ical_events.of(), which converts times in UTC to the zone of X-WR-TIMEZONE
             found = CalendarQuery(self.calendar, components=["VEVENT"]).between(begins, ends)
-            return [self._named(each) for each in found if isinstance(each, VEvent)]
+            return [self._corrected(each) for each in found if isinstance(each, VEvent)]
 
     def _may_happen(self, begins: datetime, ends: datetime) -> bool:
         """Return whether a series that is not expanded can have an occurrence between two times."""
         if self.changed_occurrences or "RDATE" in self.main:
             return True
-        reach = moments.to_aware(self.main.end) - moments.to_aware(self.main.start) + moments.A_DAY
+        reach = moments.to_aware(end_of(self.main)) - moments.to_aware(self.main.start) + moments.A_DAY
         untils = [rule["UNTIL"][0] if "UNTIL" in rule else None for rule in self.main.rrules]
         ended = all(each is not None and moments.to_aware(each) < begins - reach for each in untils)
         return moments.to_aware(self.main.start) < ends + moments.A_DAY and not ended
@@ -132,17 +132,22 @@ class Series:
         """Return whether an event from `occurrences` is one occurrence, not a series that was not expanded."""
         return not self.recurring or event is not self.main or "RECURRENCE-ID" in event
 
-    def _named(self, occurrence: VEvent) -> VEvent:
-        """Correct the RECURRENCE-ID of an occurrence that follows an override with RANGE (RFC 5545 section 3.2.13).
+    def _corrected(self, occurrence: VEvent) -> VEvent:
+        """Correct what the library changes in an occurrence.
 
-        The library gives all these occurrences the RECURRENCE-ID of the override.
+        It replaces DURATION by a DTEND that is wrong if the clock changes between start and end. It gives all
+        occurrences that follow an override with RANGE (RFC 5545 section 3.2.13) the RECURRENCE-ID of the override.
         """
         identity = timed(occurrence, "RECURRENCE-ID")
-        if identity is None or "RANGE" not in identity.params:
+        if identity is None:
             return occurrence
-        first = next(each for each in self.changed_occurrences if at(each, "RECURRENCE-ID").dt == identity.dt)
-        further = moments.wall_clock(occurrence.start) - moments.wall_clock(first.start)
-        if further:
+        same = (each for each in self.changed_occurrences if at(each, "RECURRENCE-ID").dt == identity.dt)
+        source = next(same, self.main)
+        if "DURATION" in source:
+            occurrence.pop("DTEND", None)
+            occurrence["DURATION"] = source["DURATION"]
+        further = moments.wall_clock(occurrence.start) - moments.wall_clock(source.start)
+        if "RANGE" in identity.params and further:
             occurrence["RECURRENCE-ID"] = vDDDTypes(identity.dt + further)
             if "TZID" in identity.params:
                 occurrence["RECURRENCE-ID"].params["TZID"] = identity.params["TZID"]
@@ -251,10 +256,24 @@ def start_and_end(event: VEvent) -> tuple[Moment, Moment]:
 
     A program may write a start that the clock skips. The shift of such a start can move it after the end.
     """
-    start, end = moments.skip_clock_gap(event.start), moments.skip_clock_gap(event.end)
+    start, end = moments.skip_clock_gap(event.start), moments.skip_clock_gap(end_of(event))
     is_floating = [not isinstance(each, datetime) or each.tzinfo is None for each in (start, end)]
     is_before = is_floating[0] == is_floating[1] and moments.to_aware(end) < moments.to_aware(start)
     return start, start if is_before else end
+
+
+def end_of(event: VEvent) -> Moment:
+    """Return the end of an event. In a DURATION, days are days of local time, and hours are elapsed time.
+
+    RFC 5545 section 3.3.6 defines this; `VEvent.end` counts the hours on the local clock.
+    """
+    start: Moment = event.start
+    end: Moment = event.end
+    if "DURATION" not in event or moments.is_day(start):
+        return end
+    length: timedelta = event.DURATION
+    days = timedelta(length.days)
+    return moments.later(moments.skip_clock_gap(moments.skip_clock_gap(start) + days), length - days)
 
 
 def text(component: Component, name: str) -> str:

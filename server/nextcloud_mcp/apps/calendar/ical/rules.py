@@ -12,12 +12,13 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from heapq import merge
+from itertools import islice
 from typing import Any, Final
 
 from icalendar import Component, Todo, vDDDLists, vRecur
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, format_rule, timed
+from nextcloud_mcp.apps.calendar.ical.event import Series, Timed, at, format_rule, format_rules, timed
 from nextcloud_mcp.apps.calendar.ical.moved import (
     NO_END,
     Move,
@@ -29,7 +30,7 @@ from nextcloud_mcp.apps.calendar.ical.moved import (
     shift_for,
     up_to,
 )
-from nextcloud_mcp.apps.calendar.ical.often import has_valid_values, is_expandable_rule
+from nextcloud_mcp.apps.calendar.ical.often import MAX_OCCURRENCES, has_valid_values, is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.times import day_of, value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -199,6 +200,15 @@ def remaining_occurrences(component: VEvent | Todo, start: Moment) -> Iterator[d
             yield each
 
 
+def number_of_occurrences(event: VEvent) -> int | None:
+    """Return how many occurrences a series has; None if it has no end, or more than `MAX_OCCURRENCES`."""
+    rules = event.rrules
+    if not all(is_expandable_rule(rule) and ("UNTIL" in rule or "COUNT" in rule) for rule in rules):
+        return None
+    found = set(islice(remaining_occurrences(event, at(event, "DTSTART").dt), MAX_OCCURRENCES + 1))
+    return len(found) if len(found) <= MAX_OCCURRENCES else None
+
+
 def _walk(rule: vRecur, first: datetime, start: Moment) -> Iterator[datetime]:
     walked = occurrences(rule, first)
     return up_to(walked, last_by_rule(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked
@@ -262,12 +272,21 @@ def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Sh
 
 
 def move_dates(component: Component, shift: Shift, old: Moment, new: Timed) -> None:
-    """Move the EXDATEs and RDATEs of an event or a task; drop each date that `shift` maps to None."""
+    """Move the EXDATEs and RDATEs of an event or a task.
+
+    Raises:
+        InvalidArgumentError: `shift` maps one to None. If it were left out, the caller would not notice that the series
+            has lost an occurrence.
+    """
     for name in ("EXDATE", "RDATE"):
         if name in component:
-            moved = [_shifted(each, shift, old, new) for each in _as_list(component.pop(name))]
-            if there := [each for each in moved if each is not None]:
-                component[name] = there
+            component[name] = [_shifted(each, shift, old, new) for each in _as_list(component[name])]
+
+
+def describe_moved_rule(component: VEvent | Todo, what: str, *, has_overrides: bool = False) -> str:
+    """Return a sentence on the new rule of a series that moved; `what` it is, such as "series"."""
+    along = ", and its exceptions moved along" if has_overrides or has_exceptions(component) else ""
+    return f"The {what} repeats by {format_rules(component.rrules)} now{along}."
 
 
 _RULES: Final = ("RRULE", "EXRULE")
@@ -429,24 +448,24 @@ def _in_zone(moment: datetime, like: Moment) -> Moment:
     return moment.replace(tzinfo=zone_of(like)) if isinstance(like, datetime) else moment.date()
 
 
-def _shifted(dates: Any, shift: Shift, old: Moment, new: Timed) -> vDDDLists | None:
-    moved = [_shifted_one(each.dt, shift, old, new.dt) for each in dates.dts]
-    there = [each for each in moved if each is not None]
-    return _dates(there, new) if there else None
+def _shifted(dates: Any, shift: Shift, old: Moment, new: Timed) -> vDDDLists:
+    return _dates([_shifted_one(each.dt, shift, old, new.dt) for each in dates.dts], new)
 
 
 def _shifted_one(moment: Any, shift: Shift, old: Moment, new: Moment) -> Any:
     if isinstance(moment, tuple):
         begins, ends = moment
         start = _shifted_one(begins, shift, old, new)
-        if start is None or isinstance(ends, timedelta):
-            return start and (start, ends)
-        return start, start + moments.between(begins, ends)
-    if moments.is_day(moment) and not moments.is_day(old):  # a date as an exception of a timed series
-        place = shift(datetime.combine(moment, wall_clock(old).time()))
-        return place and place.date()
-    place = shift(told(moment, old))
-    return place and _in_zone(place, new)
+        return (start, ends) if isinstance(ends, timedelta) else (start, start + moments.between(begins, ends))
+    is_day_of_timed = moments.is_day(moment) and not moments.is_day(old)  # a date as an exception of a timed series
+    place = shift(datetime.combine(moment, wall_clock(old).time()) if is_day_of_timed else told(moment, old))
+    if place is None:
+        raise InvalidArgumentError(
+            "The occurrence {occurrence} was deleted or added, and after this change the series has none in its place",
+            "pass another start, or a new rule together with it",
+            occurrence=moment.isoformat(),
+        )
+    return place.date() if is_day_of_timed else _in_zone(place, new)
 
 
 def _dates(values: list[Any], like: Timed) -> vDDDLists:

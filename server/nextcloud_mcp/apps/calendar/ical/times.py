@@ -14,7 +14,7 @@ from typing import Final
 from icalendar import Event as VEvent
 from icalendar import vDDDTypes
 
-from nextcloud_mcp.apps.calendar.ical.event import Timed, timed
+from nextcloud_mcp.apps.calendar.ical.event import Timed, end_of, start_and_end, timed
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import A_DAY, Moment
@@ -124,14 +124,23 @@ def _set_hours(
     old_end = (timed(event, "DTEND") or old) if old else None
     like, end_like = (None, None) if moves_zone else (old, old_end)
     begins = moments.skip_clock_gap(in_zone_like(start, like, zone)) if start is not None or old is None else old.dt
+    if end is not None and old is not None and _stays_without_length(event, begins, end, zone):
+        end = None
     if end is not None:
         ends = _given_end(moments.skip_clock_gap(in_zone_like(end, end_like, zone)), end, start, begins, zone)
     elif old is None:
-        ends = _later(begins, length)
+        ends = moments.later(begins, length)
     else:
-        ends = _kept_end(begins, old.dt, event.end)
+        ends = _kept_end(begins, old.dt, end_of(event))
     ends = _without_fold(ends)
     _put(event, value(begins, old), None if end is None and old and "DTEND" not in event else value(ends, old_end))
+
+
+def _stays_without_length(event: VEvent, begins: Moment, end: Moment, zone: tzinfo | None) -> bool:
+    """Return whether an event without a length, which tools show as ending when it starts, is given that end again."""
+    old_start, old_end = start_and_end(event)
+    there = moments.skip_clock_gap(in_zone_like(end, timed(event, "DTSTART"), zone))
+    return old_start == old_end and moments.to_aware(there, zone) == moments.to_aware(begins, zone)
 
 
 def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, zone: tzinfo | None) -> Moment:
@@ -146,7 +155,7 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
     first, last = (moments.to_aware(each, zone).astimezone(UTC) for each in (begins, ends))
     if last <= first and start is not None and zone_of(start) == zone_of(end) and skipped_in(start, zone_of(begins)):
         meant = moments.wall_clock(end) - moments.wall_clock(start)
-        ends, last = _later(begins, meant), first + meant
+        ends, last = moments.later(begins, meant), first + meant
     _in_order(first, last)
     return ends
 
@@ -154,9 +163,9 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
 def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return the end of an event that lasted from `old` to `end`, and now starts at `begins`."""
     if zone_of(old) and zone_of(end) and moments.between(old, end) < timedelta():  # negative, but not in local time
-        return _later(begins, max(moments.wall_clock(end) - moments.wall_clock(old), timedelta()))
+        return moments.later(begins, max(moments.wall_clock(end) - moments.wall_clock(old), timedelta()))
     if (zone_of(begins) is None) != (zone_of(old) is None):
-        return _later(begins, moments.between(old, end))
+        return moments.later(begins, moments.between(old, end))
     if zone_of(end) is None or zone_of(old) is None:
         return end + (moments.wall_clock(begins) - moments.wall_clock(old))
     ends = _as_long(begins, old, end)
@@ -166,14 +175,7 @@ def _kept_end(begins: Moment, old: Moment, end: Moment) -> Moment:
 def _as_long(begins: Moment, old: Moment, end: Moment) -> Moment:
     """Return `begins` plus the length from `old` to `end`: whole days in local time, and the rest as elapsed time."""
     days = timedelta((moments.wall_clock(moments.in_zone(end, zone_of(old))) - moments.wall_clock(old)).days)
-    return _later(moments.skip_clock_gap(begins + days), moments.between(old + days, end))
-
-
-def _later(moment: Moment, length: timedelta) -> Moment:
-    """Return `moment` plus the elapsed time `length`, also across clock changes."""
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
-        return moment + length
-    return (moment.astimezone(UTC) + length).astimezone(moment.tzinfo)
+    return moments.later(moments.skip_clock_gap(begins + days), moments.between(old + days, end))
 
 
 def skipped_in(moment: Moment, where: tzinfo | None) -> bool:

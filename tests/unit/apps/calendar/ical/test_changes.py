@@ -703,3 +703,32 @@ def test_reminder_is_added_next_to_absolute_one() -> None:
     """A reminder at a fixed time stays, and the new one is added."""
     gone, come = change(APPLE, reminder_minutes=10)
     assert (gone, come >= {"TRIGGER:-PT10M"}) == (set(), True)
+
+
+NO_LENGTH: Final[Mapping[str, tuple[str, ...]]] = {
+    "without an end": ("DTSTART;TZID=Europe/Berlin:20301007T100000",),
+    "which ends as it starts": (
+        "DTSTART;TZID=Europe/Berlin:20301007T100000",
+        "DTEND;TZID=Europe/Berlin:20301007T100000",
+    ),
+    "of a length of zero": ("DTSTART;TZID=Europe/Berlin:20301007T100000", "DURATION:PT0S"),
+}
+
+
+@pytest.mark.parametrize("lines", NO_LENGTH.values(), ids=NO_LENGTH.keys())
+def test_event_without_length_moves_with_both_of_its_times(lines: tuple[str, ...]) -> None:
+    """Its end is listed as its start, and can be passed back so; the event then has no length at its new time either.
+
+    Other events cannot end as they start.
+    """
+    ical = ics(*lines)
+    told = Series(stored(ical)).summary(Series(stored(ical)).main)
+    assert told.start_datetime == told.end_datetime
+    same = change(ical, start_datetime=told.start_datetime, end_datetime=told.end_datetime)
+    assert same == (set(), set())
+    _, come = change(ical, start_datetime="2030-10-08T11:00", end_datetime="2030-10-08T09:00:00+00:00")
+    assert come == {line.replace("20301007T100000", "20301008T110000") for line in lines if "DURATION" not in line}
+    with pytest.raises(InvalidArgumentError, match="end_datetime is not after"):
+        change(ical, start_datetime="2030-10-08T11:00", end_datetime="2030-10-08T10:59")
+    with pytest.raises(InvalidArgumentError, match="end_datetime is not after"):
+        change(ics(lines[0], "DURATION:PT1H"), start_datetime="2030-10-08T11:00", end_datetime="2030-10-08T11:00")

@@ -276,6 +276,26 @@ def test_event_in_dst_gap_uses_offset_before_gap(start: str, end: str, starts: s
     assert (read.start_datetime, read.end_datetime) == (f"{day}T{starts}", f"{day}T{ends}")
 
 
+DURATIONS: Final = {
+    "the skipped hour": ("20270328T013000", "PT1H", "01:30:00+01:00", "03:30:00+02:00"),
+    "from the skipped hour": ("20270328T023000", "PT30M", "03:30:00+02:00", "04:00:00+02:00"),
+    "the repeated hour": ("20271031T013000", "PT2H", "01:30:00+02:00", "02:30:00+01:00"),
+    "a day of 23 hours": ("20270327T120000", "P1DT1H", "12:00:00+01:00", "13:00:00+02:00"),
+}
+
+
+@pytest.mark.parametrize("rule", ["", "RRULE:FREQ=WEEKLY;COUNT=2"])
+@pytest.mark.parametrize(("start", "duration", "starts", "ends"), DURATIONS.values(), ids=DURATIONS.keys())
+def test_duration_counts_elapsed_hours(start: str, duration: str, starts: str, ends: str, rule: str) -> None:
+    """Days are days of local time, and hours are elapsed time (RFC 5545 section 3.3.6), in a series too."""
+    lines = (f"DTSTART;TZID=Europe/Berlin:{start}", f"DURATION:{duration}", *filter(None, [rule]))
+    series = Series(stored(ics(*lines)))
+    found = series.occurrences(datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 11, 2, tzinfo=UTC))
+    read = series.summary(found[0])
+    assert (read.start_datetime[11:], read.end_datetime[11:]) == (starts, ends)
+    assert series.summary(series.main).end_datetime == read.end_datetime
+
+
 def test_thisandfuture_occurrences_have_own_ids() -> None:
     """Each occurrence that follows a RANGE=THISANDFUTURE change is listed and found by its own id."""
     series = Series(stored(THUNDERBIRD.replace("RECURRENCE-ID;TZID", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID")))

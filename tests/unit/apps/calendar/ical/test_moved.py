@@ -441,6 +441,16 @@ def test_later_start_keeps_count_and_deleted_occurrence() -> None:
     assert [each[:10] for each in listed(moved)] == [f"2026-10-{day:02}" for day in (8, 9, 10, 12, 13)]
 
 
+def test_deleted_occurrence_without_place_is_refused() -> None:
+    """July has a 31st, and September, two months later, has none: nothing disappears without a word."""
+    months = ("DTSTART;TZID=Europe/Berlin:20260131T101500", "RRULE:FREQ=MONTHLY;COUNT=6")
+    ical = ics(*months, "EXDATE;TZID=Europe/Berlin:20260731T101500")
+    with pytest.raises(InvalidArgumentError, match=r"2026-07-31T10:15:00\+02:00 was deleted or added, and"):
+        after(ical, start_datetime="2026-03-31T10:15")
+    moved = after(ical, start_datetime="2026-03-31T10:15", recurrence_rule="FREQ=MONTHLY;COUNT=3")
+    assert listed(moved) == ["2026-03-31T10:15", "2026-05-31T10:15"]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -480,6 +480,18 @@ async def test_reports_overrides_removed_by_shorter_series(server: Server) -> No
     assert said == "1 occurrence that was changed is gone, for the series ends before."
 
 
+async def test_reports_number_of_occurrences_of_moved_series(server: Server) -> None:
+    """A series that only starts later has fewer occurrences, which the caller may not expect."""
+    daily = ("DTSTART;TZID=Europe/Berlin:20301007T100000", "RRULE:FREQ=DAILY;UNTIL=20301010T215959Z")
+    holds(server.nextcloud, {"theirs": ics(*daily)})
+    takes_all(server)
+    said = (await server.use("nc_calendar_update_event", {**EVENT, "start_datetime": "2030-10-09T10:00"}))["message"]
+    assert said == "The series has 2 occurrences now instead of 4: recurrence_rule can give it another end."
+    later = {**EVENT, "start_datetime": "2030-10-07T11:00"}
+    said = (await server.use("nc_calendar_update_event", later))["message"]
+    assert said == "The series repeats by FREQ=DAILY;UNTIL=20301010T225959Z now."
+
+
 async def test_warns_of_missing_zone_when_day_becomes_timed(server: Server) -> None:
     """The warning is the same as on creation."""
     server.nextcloud.on("GET", USER_PATH, ocs_user("alice"))
