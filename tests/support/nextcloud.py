@@ -161,6 +161,11 @@ def multistatus(*responses: str) -> bytes:
     return f'<?xml version="1.0"?><d:multistatus {namespaces}>{"".join(responses)}</d:multistatus>'.encode()
 
 
+def propfind(*responses: str) -> Answer:
+    """Answer a PROPFIND with these responses."""
+    return answer(207, content=multistatus(*responses), headers={"Content-Type": "application/xml; charset=utf-8"})
+
+
 OWNED_BY_BOB: Final = (
     "<d:owner><d:href>/remote.php/dav/principals/users/bob/</d:href></d:owner>"
     '<x1:owner-displayname xmlns:x1="http://nextcloud.com/ns">Bob Example</x1:owner-displayname>'
@@ -168,16 +173,40 @@ OWNED_BY_BOB: Final = (
 """The owner properties of bob's calendar or address book, as in Nextcloud 34.0.1."""
 
 
-def dav_file(href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: str = "text/plain") -> str:
-    """Return the `d:response` of a file, as in Nextcloud 32."""
+def dav_file(
+    href: str, *, size: int = 6, etag: str = "68a55c7c", content_type: str = "text/plain", more: str = ""
+) -> str:
+    """Return the `d:response` of a file with `more` properties, as in Nextcloud 32."""
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
         f"<d:resourcetype/><d:getcontentlength>{size}</d:getcontentlength>"
         f"<d:getcontenttype>{content_type}</d:getcontenttype>"
         "<d:getlastmodified>Mon, 23 Nov 2026 14:56:41 GMT</d:getlastmodified>"
         f"<d:getetag>&quot;{etag}&quot;</d:getetag>"
-        f"<oc:size>{size}</oc:size><oc:fileid>73</oc:fileid><oc:favorite>1</oc:favorite>"
+        f"<oc:size>{size}</oc:size><oc:fileid>73</oc:fileid><oc:favorite>1</oc:favorite>{more}"
         "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+    )
+
+
+def dav_shared(permissions: str, *, bits: int = 0, is_root: bool = False, mount: str = "shared") -> str:
+    """Return the properties of what Bob Example shared, or what is mounted otherwise, as in Nextcloud 34."""
+    owner = "<oc:owner-id>bob</oc:owner-id><oc:owner-display-name>Bob Example</oc:owner-display-name>"
+    own = "<oc:owner-id>alice</oc:owner-id><oc:owner-display-name>Alice</oc:owner-display-name>"
+    return (
+        f"<oc:permissions>{permissions}</oc:permissions>{owner if mount == 'shared' else own}"
+        f"<nc:mount-type>{mount}</nc:mount-type><nc:is-mount-root>{'true' if is_root else 'false'}</nc:is-mount-root>"
+        '<x1:share-permissions xmlns:x1="http://open-collaboration-services.org/ns">'
+        f"{bits}</x1:share-permissions>"
+    )
+
+
+def dav_locked(*, kind: int = 0, timeout: int = -60) -> str:
+    """Return the properties of a lock that Bob Example holds, as files_lock 34 gives them."""
+    return (
+        "<nc:lock>1</nc:lock><nc:lock-owner>bob</nc:lock-owner>"
+        "<nc:lock-owner-displayname>Bob Example</nc:lock-owner-displayname>"
+        f"<nc:lock-owner-type>{kind}</nc:lock-owner-type>"
+        f"<nc:lock-time>1795869669</nc:lock-time><nc:lock-timeout>{timeout}</nc:lock-timeout>"
     )
 
 
@@ -193,14 +222,17 @@ def dav_trashed(href: str, location: str, second: int, *, is_folder: bool = Fals
     )
 
 
-def dav_folder(href: str, *, size: int = 20) -> str:
-    """Return the `d:response` of a folder, as in Nextcloud 32: a second propstat has the missing properties."""
+def dav_folder(href: str, *, size: int = 20, more: str = "") -> str:
+    """Return the `d:response` of a folder with `more` properties, as in Nextcloud 32.
+
+    A second propstat has the missing properties.
+    """
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
         "<d:resourcetype><d:collection/></d:resourcetype>"
         "<d:getlastmodified>Mon, 23 Nov 2026 14:54:43 GMT</d:getlastmodified>"
         "<d:getetag>&quot;6b0453b3d9ff8&quot;</d:getetag>"
-        f"<oc:size>{size}</oc:size><oc:fileid>2</oc:fileid><oc:favorite>0</oc:favorite>"
+        f"<oc:size>{size}</oc:size><oc:fileid>2</oc:fileid><oc:favorite>0</oc:favorite>{more}"
         "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>"
         "<d:propstat><d:prop><d:getcontentlength/><d:getcontenttype/></d:prop>"
         "<d:status>HTTP/1.1 404 Not Found</d:status></d:propstat></d:response>"

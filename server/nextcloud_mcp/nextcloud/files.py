@@ -11,24 +11,31 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
-from nextcloud_mcp.nextcloud import dav
+from nextcloud_mcp.nextcloud import dav, file_access
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.file_access import Access, Lock
 from nextcloud_mcp.nextcloud.names import composed
 from nextcloud_mcp.nextcloud.refusals import error_for
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
-_PROPERTIES: Final = """<d:resourcetype/><d:getcontentlength/><d:getcontenttype/><d:getlastmodified/><d:getetag/>
-<oc:size/><oc:fileid/><oc:favorite/>"""
-"""What `file_info` reads, as a request for properties names it."""
+_PROPERTIES: Final = (
+    *(
+        f"{dav.D}{name}"
+        for name in ("resourcetype", "getcontentlength", "getcontenttype", "getlastmodified", "getetag")
+    ),
+    *(f"{dav.OC}{name}" for name in ("size", "fileid", "favorite")),
+    *file_access.PROPERTIES,
+)
+"""The properties that `file_info` reads."""
 
-PROPFIND: Final = f"""<?xml version="1.0"?>
-<d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop>
-{_PROPERTIES}
-</d:prop></d:propfind>""".encode()
-"""A request for what `file_info` reads."""
+PROPFIND: Final = dav.propfind(*_PROPERTIES)
+"""A request for these properties."""
+
+_SELECTED: Final = "".join(re.sub("{(.*)}(.*)", r'<\2 xmlns="\1"/>', name) for name in _PROPERTIES)
+"""The same properties, as a SEARCH names them."""
 
 # `firstresult` is no part of RFC 5323: it belongs to the library that Nextcloud's search is made of.
 _SEARCH: Final = """<?xml version="1.0"?>
@@ -53,8 +60,16 @@ CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f]")
 _WITH_ID: Final = "<d:eq><d:prop><oc:fileid/></d:prop><d:literal>{}</d:literal></d:eq>"
 
 
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
 class FileInfo(BaseModel):
-    """A file or folder; `size` in bytes, of a folder with all that is in it; `last_modified` as in HTTP."""
+    """A file or folder; `size` in bytes, of a folder with all that is in it; `last_modified` as in HTTP.
+
+    The last four fields are present only where they say something: `shared_by` for what somebody shared with the user,
+    `mount` for a team folder or an external storage, `permissions` if the user may not do everything with it.
+    """
 
     name: str
     path: str
@@ -65,6 +80,10 @@ class FileInfo(BaseModel):
     etag: str | None = None
     file_id: int | None = None
     is_favorite: bool | None = None
+    shared_by: str | None = Field(default=None, exclude_if=_is_absent)
+    mount: str | None = Field(default=None, exclude_if=_is_absent)
+    permissions: str | None = Field(default=None, exclude_if=_is_absent)
+    lock: Lock | None = Field(default=None, exclude_if=_is_absent)
 
 
 async def root_of(nextcloud: Nextcloud) -> str:
@@ -115,11 +134,16 @@ def display_path(path: str) -> str:
 
 async def stat(nextcloud: Nextcloud, path: str) -> FileInfo:
     """Return what is known of one file or folder."""
+    return (await stat_with_access(nextcloud, path))[0]
+
+
+async def stat_with_access(nextcloud: Nextcloud, path: str) -> tuple[FileInfo, Access]:
+    """Return what is known of one file or folder, and how the user may access it."""
     response = await nextcloud.request(
         "PROPFIND", await url_of(nextcloud, path), about=display_path(path), headers={"Depth": "0"}, content=PROPFIND
     )
-    root = await root_of(nextcloud)
-    return file_info(dav.responses(response)[0], root)
+    found = dav.responses(response)[0]
+    return file_info(found, await root_of(nextcloud)), _access(found)
 
 
 async def exists(nextcloud: Nextcloud, path: str) -> bool:
@@ -171,7 +195,7 @@ async def files_where(nextcloud: Nextcloud, folder: str, conditions: str, *, sta
     """
     root = f"/remote.php/dav/files/{quote(await nextcloud.user_id(), safe='')}"  # here a `+` is encoded once
     document = _SEARCH.format(
-        properties=_PROPERTIES,
+        properties=_SELECTED,
         # not percent-encoded, unlike any other
         scope=escape(f"/files/{unquote(await nextcloud.home_name())}{display_path(folder)}"),
         conditions=conditions,
@@ -203,22 +227,32 @@ def file_infos(multistatus: httpx.Response, root: str) -> list[FileInfo]:
 def file_info(response: Element, root: str) -> FileInfo:
     """Read one `d:response`; a folder has no length of its own, but `oc:size`."""
     path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{dav.D}href", "")).path))
-    properties = dav.properties(response)
-    text = {tag: element.text for tag, element in properties.items() if element.text}
-    is_directory = f"{dav.D}resourcetype" in properties and (
-        properties[f"{dav.D}resourcetype"].find(f"{dav.D}collection") is not None
-    )
+    text = {tag: element.text for tag, element in dav.properties(response).items() if element.text}
+    access = _access(response)
     return FileInfo(
         name=path.rsplit("/", 1)[-1],
         path=path,
-        is_directory=is_directory,
+        is_directory=_is_directory(response),
         size=_int(text.get(f"{dav.D}getcontentlength") or text.get(f"{dav.OC}size")),
         content_type=text.get(f"{dav.D}getcontenttype"),
         last_modified=text.get(f"{dav.D}getlastmodified"),
         etag=dav.unquoted(text.get(f"{dav.D}getetag")),
         file_id=_int(text.get(f"{dav.OC}fileid")),
         is_favorite=text.get(f"{dav.OC}favorite") == "1",
+        shared_by=access.shared_by,
+        mount=access.mount,
+        permissions=file_access.describe_permissions(access.permissions) if access.permissions else None,
+        lock=access.lock,
     )
+
+
+def _is_directory(response: Element) -> bool:
+    return response.find(f".//{dav.D}resourcetype/{dav.D}collection") is not None
+
+
+def _access(response: Element) -> Access:
+    text = {tag: element.text or "" for tag, element in dav.properties(response).items()}
+    return file_access.read_access(text, is_directory=_is_directory(response))
 
 
 def _after(root: str, path: str) -> str:

@@ -14,6 +14,7 @@ from nextcloud_mcp.apps.files.webdav import Written, conflict
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.file_refusals import explained, to_write
 from nextcloud_mcp.nextcloud.files import check_new_name, display_path, url_of
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 
@@ -31,9 +32,9 @@ async def start_upload(nextcloud: Nextcloud, path: str) -> str:
     check_new_name(path)
     upload = secrets.token_hex(16)
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
-    await nextcloud.request(
-        "MKCOL", await _upload_path(nextcloud, upload), about=f"an upload of {display_path(path)}", headers=headers
-    )
+    about = f"an upload of {display_path(path)}"
+    async with explained(nextcloud, *to_write(path)):
+        await nextcloud.request("MKCOL", await _upload_path(nextcloud, upload), about=about, headers=headers)
     return upload
 
 
@@ -56,14 +57,15 @@ async def put_part(nextcloud: Nextcloud, upload: str, path: str, part: int, cont
         "create the folder, then begin with part 1",
         {"upload": upload},
     )
-    await nextcloud.request(
-        "PUT",
-        place,
-        about=display_path(path),
-        headers=headers,
-        content=content,
-        errors={httpx.codes.NOT_FOUND: missing},
-    )
+    async with explained(nextcloud, *to_write(path)):
+        await nextcloud.request(
+            "PUT",
+            place,
+            about=display_path(path),
+            headers=headers,
+            content=content,
+            errors={httpx.codes.NOT_FOUND: missing},
+        )
 
 
 async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, etag: str | None) -> Written:
@@ -81,9 +83,10 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     headers = {"Destination": destination, "OC-Total-Length": str(size), **condition}
     place = f"{await _upload_path(nextcloud, upload)}/.file"
     try:
-        response = await nextcloud.request(
-            "MOVE", place, about=display_path(path), headers=headers, also_ok={httpx.codes.BAD_REQUEST}
-        )
+        async with explained(nextcloud, *to_write(path)):
+            response = await nextcloud.request(
+                "MOVE", place, about=display_path(path), headers=headers, also_ok={httpx.codes.BAD_REQUEST}
+            )
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
     if response.status_code == httpx.codes.BAD_REQUEST:

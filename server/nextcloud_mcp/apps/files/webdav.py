@@ -5,37 +5,30 @@ Paths are relative to the user's root folder, `/`.
 
 from collections.abc import Mapping
 from typing import Final
-from xml.etree.ElementTree import Element
 
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.file_refusals import Need, explained, folder_of, to_write
 from nextcloud_mcp.nextcloud.files import (
     PARTIAL_SUFFIX,
     PROPFIND,
     FileInfo,
     check_new_name,
     display_path,
-    file_info,
+    exists,
     file_infos,
     root_of,
     segments,
     stat,
+    stat_with_access,
     url_of,
 )
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
-
-_DELETE_PROPFIND: Final = dav.propfind(
-    f"{dav.D}resourcetype",
-    f"{dav.D}getetag",
-    *(f"{dav.OC}{name}" for name in ("owner-id", "owner-display-name")),
-    *(f"{dav.NC}{name}" for name in ("mount-type", "is-mount-root")),
-)
-"""A request for the properties that `delete` needs: type, ETag, owner and mount."""
 
 _DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 """The media type of a file without one (RFC 9110 section 8.3)."""
@@ -57,10 +50,19 @@ class File(BaseModel):
 
 
 class Deleted(BaseModel):
-    """The result of a deletion: the HTTP status, and who shared an item that the user only left, else None."""
+    """The result of a deletion.
+
+    Attributes:
+        status_code: The HTTP status.
+        shared_by: Who shared it with the user, if anybody.
+        is_only_left: Whether the user has only left the share, and nothing is in the trash bin.
+        in_spite_of_lock: Whether Nextcloud reported a lock on a file in the folder, and moved the folder all the same.
+    """
 
     status_code: int
     shared_by: str | None = None
+    is_only_left: bool = False
+    in_spite_of_lock: bool = False
 
 
 class Written(BaseModel):
@@ -156,14 +158,15 @@ async def write_file(
     if content_type:
         headers["Content-Type"] = content_type
     try:
-        response = await nextcloud.request(
-            "PUT",
-            await url_of(nextcloud, path),
-            about=display_path(path),
-            headers=headers,
-            content=content,
-            errors=_MISSING_PARENT_ERRORS,
-        )
+        async with explained(nextcloud, *to_write(path)):
+            response = await nextcloud.request(
+                "PUT",
+                await url_of(nextcloud, path),
+                about=display_path(path),
+                headers=headers,
+                content=content,
+                errors=_MISSING_PARENT_ERRORS,
+            )
     except ConflictError as error:
         raise await conflict(nextcloud, path, etag) from error
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
@@ -206,9 +209,14 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
         ConflictError: the parent folder does not exist, or a file has the name.
     """
     check_new_name(path)
-    response = await nextcloud.request(
-        "MKCOL", await url_of(nextcloud, path), about=display_path(path), also_ok={405}, errors=_MISSING_PARENT_ERRORS
-    )
+    async with explained(nextcloud, Need(folder_of(path), "create")):
+        response = await nextcloud.request(
+            "MKCOL",
+            await url_of(nextcloud, path),
+            about=display_path(path),
+            also_ok={405},
+            errors=_MISSING_PARENT_ERRORS,
+        )
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         await _check_is_folder(nextcloud, path)
     return Written(status_code=response.status_code)
@@ -235,24 +243,18 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     """
     if not segments(path):
         raise InvalidArgumentError("The root folder can't be deleted", "name what is in it")
-    url = await url_of(nextcloud, path)
-    about = display_path(path)
-    there = await nextcloud.request("PROPFIND", url, about=about, headers={"Depth": "0"}, content=_DELETE_PROPFIND)
-    found = dav.responses(there)[0]
+    there, access = await stat_with_access(nextcloud, path)
     # Nextcloud 32 to 34 answer 204 to DELETE of a missing file with this suffix
-    if path.endswith(PARTIAL_SUFFIX) and _is_reserved_name(file_info(found, await root_of(nextcloud))):
-        raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=about)
-    response = await nextcloud.request("DELETE", url, about=about)
-    return Deleted(status_code=response.status_code, shared_by=_shared_by(found))
-
-
-def _shared_by(response: Element) -> str | None:
-    """Return who shared a file or folder; None if the user owns it, or if it is inside of a shared folder."""
-    properties = {tag: element.text or "" for tag, element in dav.properties(response).items()}
-    is_root = properties.get(f"{dav.NC}is-mount-root") == "true"
-    if not is_root or properties.get(f"{dav.NC}mount-type") != "shared":
-        return None
-    return dav.format_person(properties.get(f"{dav.OC}owner-id", ""), properties.get(f"{dav.OC}owner-display-name"))
+    if path.endswith(PARTIAL_SUFFIX) and _is_reserved_name(there):
+        raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=display_path(path))
+    try:
+        async with explained(nextcloud, Need(path, "delete")):
+            response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=display_path(path))
+    except LockedError:
+        if not there.is_directory or await exists(nextcloud, path):
+            raise
+        return Deleted(status_code=httpx.codes.LOCKED, in_spite_of_lock=True)
+    return Deleted(status_code=response.status_code, shared_by=access.shared_by, is_only_left=access.is_mount_root)
 
 
 async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
@@ -283,13 +285,14 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
         "Overwrite": "T" if overwrites_file else "F",
     }
-    response = await nextcloud.request(
-        method,
-        await url_of(nextcloud, source),
-        about=display_path(source),
-        headers=headers,
-        also_ok={400, 409, 412, 500},
-    )
+    async with explained(nextcloud, *_needs(method, source, destination)):
+        response = await nextcloud.request(
+            method,
+            await url_of(nextcloud, source),
+            about=display_path(source),
+            headers=headers,
+            also_ok={400, 409, 412, 500},
+        )
     if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
         raise error_for(response, display_path(destination))
     if response.status_code == httpx.codes.CONFLICT:
@@ -306,6 +309,13 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
             destination=display_path(destination),
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
+
+
+def _needs(method: str, source: str, destination: str) -> list[Need]:
+    """Return what moving or copying needs. A file that is replaced has to be changed, and be created anew."""
+    renames = folder_of(source) == folder_of(destination)
+    from_there = [Need(source, "change" if renames else "delete")] if method == "MOVE" else []
+    return [*from_there, Need(destination, "change"), Need(folder_of(destination), "create")]
 
 
 def _refuse_nested(source: str, destination: str) -> None:

@@ -8,7 +8,17 @@ from nextcloud_mcp.apps.files import upload as uploads
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
-from tests.support.nextcloud import FILES, USER_PATH, FakeNextcloud, dav_error, dav_file, multistatus, ocs_user
+from tests.support.nextcloud import (
+    FILES,
+    USER_PATH,
+    FakeNextcloud,
+    dav_error,
+    dav_file,
+    dav_folder,
+    multistatus,
+    ocs_user,
+    propfind,
+)
 
 ID: Final = "0123456789abcdef0123456789abcdef"
 UPLOAD: Final = f"/remote.php/dav/uploads/alice/{ID}"
@@ -110,5 +120,7 @@ async def test_other_failures_keep_their_error(nextcloud: Nextcloud, fake: FakeN
     with pytest.raises(NextcloudError, match=r"does not allow the name of /a \(Filename is too long\)"):
         await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)
     fake.on("MOVE", f"{UPLOAD}/.file", answer(423))
+    fake.on("PROPFIND", f"{FILES}/a", answer(404))
+    fake.on("PROPFIND", FILES, propfind(dav_folder(f"{FILES}/")))
     with pytest.raises(LockedError, match="/a is locked"):
         await uploads.assemble(nextcloud, ID, "a", size=7, etag=None)

@@ -26,13 +26,8 @@ from tests.support.nextcloud import (
     dav_folder,
     multistatus,
     ocs_user,
+    propfind,
 )
-
-
-def propfind(*responses: str) -> Answer:
-    """Answer a PROPFIND with these responses."""
-    return answer(207, content=multistatus(*responses), headers={"Content-Type": "application/xml; charset=utf-8"})
-
 
 PATHS: Final[Mapping[str, tuple[str, str]]] = {
     "plain": ("a/b.txt", "/a/b.txt"),
@@ -355,6 +350,8 @@ async def test_failed_write_names_file_and_cause(
 ) -> None:
     """A missing folder, a lock and a full storage are different errors about this file."""
     fake.on("PUT", f"{FILES}/d/a", answer(status))
+    fake.on("PROPFIND", f"{FILES}/d/a", answer(404))
+    fake.on("PROPFIND", f"{FILES}/d", propfind(dav_folder(f"{FILES}/d/")))
     with pytest.raises(error, match="/d/a"):
         await webdav.write_file(nextcloud, "d/a", b"x", content_type=None, etag=None)
 
@@ -386,33 +383,10 @@ async def test_deletes_or_reports_missing_path(nextcloud: Nextcloud, fake: FakeN
     """A missing path is an error, since it is most often misspelled."""
     fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(dav_file(f"{FILES}/a"))), answer(404))
     fake.on("DELETE", f"{FILES}/a", answer(204))
-    assert (await webdav.delete(nextcloud, "a")).model_dump() == {"status_code": 204, "shared_by": None}
+    deleted = await webdav.delete(nextcloud, "a")
+    assert (deleted.status_code, deleted.shared_by) == (204, None)
     with pytest.raises(NotFoundError, match="did not find /a among what you may see"):
         await webdav.delete(nextcloud, "a")
-
-
-@pytest.mark.parametrize(
-    ("kind", "is_root", "name", "shared_by"),
-    [
-        pytest.param("shared", "true", "Bob Example", "Bob Example (bob)", id="a share"),
-        pytest.param("shared", "true", "bob", "bob", id="a share of somebody with one name"),
-        pytest.param("shared", "false", "Bob Example", None, id="in a share"),
-        pytest.param("group", "true", "Bob Example", None, id="a team folder"),
-        pytest.param("", "false", "Alice", None, id="the person's own"),
-    ],
-)
-async def test_deleting_received_share_names_owner(
-    nextcloud: Nextcloud, fake: FakeNextcloud, kind: str, is_root: str, name: str, shared_by: str | None
-) -> None:
-    """Deleting a share only leaves it; what is inside it is deleted for all users."""
-    properties = (
-        f"<nc:mount-type>{kind}</nc:mount-type><nc:is-mount-root>{is_root}</nc:is-mount-root>"
-        f"<oc:owner-id>bob</oc:owner-id><oc:owner-display-name>{name}</oc:owner-display-name>"
-    )
-    element = dav_file(f"{FILES}/a").replace("<d:resourcetype/>", f"<d:resourcetype/>{properties}")
-    fake.on("PROPFIND", f"{FILES}/a", answer(207, content=multistatus(element)))
-    fake.on("DELETE", f"{FILES}/a", answer(204))
-    assert (await webdav.delete(nextcloud, "a")).shared_by == shared_by
 
 
 TRANSFERS: Final = {"MOVE": webdav.move, "COPY": webdav.copy}

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from mcp_types import CallToolResult, ResourceLink, TextContent
 
 from nextcloud_mcp.apps.files import webdav
-from nextcloud_mcp.apps.files.webdav import File, Written
+from nextcloud_mcp.apps.files.webdav import Deleted, File, Written
 from nextcloud_mcp.boundary import large
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
@@ -242,8 +242,16 @@ async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Chang
 async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
     """Delete a file, or a folder with all that is in it, to the trash. What somebody shared is left, not deleted."""
     deleted = await webdav.delete(nextcloud, path)
-    message = left_share_message(path, deleted.shared_by) if deleted.shared_by else f"{path} is deleted."
-    return Changed(status_code=deleted.status_code, message=message)
+    return Changed(status_code=deleted.status_code, message=_deleted_message(path, deleted))
+
+
+def _deleted_message(path: str, deleted: Deleted) -> str:
+    if deleted.shared_by and deleted.is_only_left:
+        return left_share_message(path, deleted.shared_by)
+    if deleted.in_spite_of_lock:
+        return f"{path} is deleted, although a file in it is locked. nc_webdav_restore_from_trash brings it back."
+    also = f", for {deleted.shared_by} too, who shared it with you" if deleted.shared_by else ""
+    return f"{path} is deleted{also}."
 
 
 @writes("Move or rename", scopes="files:read files:write", destructive=True, idempotent=False)
