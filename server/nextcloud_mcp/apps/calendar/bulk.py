@@ -38,10 +38,8 @@ async def update(
     """Apply `change` to all events that match.
 
     Raises:
-        InvalidArgumentError: `change` is empty, or more than `MAX_EVENTS` events match.
+        InvalidArgumentError: more than `MAX_EVENTS` events match.
     """
-    if change == Change():
-        raise InvalidArgumentError("Nothing is to be changed", "pass at least one of the new_… arguments")
     author = Author(None)
 
     async def work(match: Match, recurrence_ids: list[str]) -> None:

@@ -30,7 +30,6 @@ from nextcloud_mcp.apps.calendar.ical.event import (
 from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
 from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule, number_of_occurrences, without
 from nextcloud_mcp.apps.calendar.ical.times import skipped_in, zone_of
-from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import folded
@@ -224,10 +223,8 @@ async def update(
     Raises:
         ConflictError: the ETag of the event is no longer `etag`.
         NotFoundError: the event or the occurrence does not exist.
-        InvalidArgumentError: a field has an impossible value, or `change` is empty.
+        InvalidArgumentError: a field has an impossible value.
     """
-    if change == Change():
-        raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as title")
     stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
     different, own_zone = await run_in_worker_thread(_differing, stored, change, recurrence_id)
     person = await resolve_author(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)

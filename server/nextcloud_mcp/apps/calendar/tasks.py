@@ -197,10 +197,8 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
     Raises:
         ConflictError: the ETag of the task is no longer `etag`.
         NotFoundError: the task does not exist.
-        InvalidArgumentError: a field has an impossible value, or `change` is empty.
+        InvalidArgumentError: a field has an impossible value.
     """
-    if change == Change():
-        raise InvalidArgumentError("Nothing is to be changed", "pass at least one field, such as status")
     stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
     different = await run_in_worker_thread(_differing, stored, change)
     result = await run_in_worker_thread(_changed, stored, different, await _zone(nextcloud, different))

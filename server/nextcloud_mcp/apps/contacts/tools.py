@@ -9,6 +9,7 @@ from nextcloud_mcp.apps.contacts.api import AddressBook, Contact, Written
 from nextcloud_mcp.apps.contacts.vcard import contact_data as read_fields
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
@@ -127,6 +128,7 @@ async def nc_contacts_update_contact(
     A list replaces the whole list, null removes a field, and what is not named stays. With an ETag, only if nobody has
     changed it since.
     """
+    require_change(contact_data, "pass at least one field in contact_data, such as note", argument="contact_data")
     return _changed(await api.update(nextcloud, addressbook, uid, contact_data, etag=etag))
 
 

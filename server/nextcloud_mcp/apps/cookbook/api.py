@@ -173,10 +173,8 @@ async def set_config(
     """Change the settings that are not None.
 
     Raises:
-        InvalidArgumentError: all settings are None, or a value would be ignored or would make Cookbook fail.
+        InvalidArgumentError: a value would be ignored or would make Cookbook fail.
     """
-    if folder is None and update_interval is None and print_image is None:
-        raise InvalidArgumentError("Nothing to change", "pass folder, update_interval or print_image")
     if update_interval is not None and update_interval < 1:
         raise InvalidArgumentError(
             "Invalid update_interval {minutes}",

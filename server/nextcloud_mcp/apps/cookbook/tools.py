@@ -10,6 +10,7 @@ from nextcloud_mcp.apps.cookbook.api import Category, Config, Keyword, Recipe, R
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.arguments import Expects
 from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
@@ -181,6 +182,7 @@ async def nc_cookbook_update_recipe(
         "recipeCategory": category,
         "keywords": keywords,
     }
+    require_change(fields.values(), "pass at least one field, such as name")
     return RecipeWritten(id=await api.update(nextcloud, recipe_id, fields))
 
 
@@ -237,6 +239,7 @@ async def nc_cookbook_set_config(
 
     folder is where recipes are kept, such as /Recipes: changing it moves none. update_interval is in minutes.
     """
+    require_change([folder, update_interval, print_image], "pass folder, update_interval or print_image")
     await api.set_config(nextcloud, folder=folder, update_interval=update_interval, print_image=print_image)
     return Done(message="The settings of Cookbook are changed.")
 

@@ -14,6 +14,7 @@ from nextcloud_mcp.apps.deck.api import CardPath, DeckBoard, DeckCard, DeckLabel
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser, Call
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named, Translated
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Page, Paged, page
@@ -299,6 +300,7 @@ async def deck_update_stack(
     board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: NonEmptyText = None, order: int | None = None
 ) -> StackChanged:
     """Rename a stack, or give it another place on its board; what is null stays."""
+    require_change([title, order], "pass title or order")
     await api.update_stack(nextcloud, board_id, stack_id, title=title, order=order)
     return StackChanged(message=f"Stack {stack_id} is changed.", stack_id=stack_id, board_id=board_id)
 
@@ -372,6 +374,7 @@ async def deck_update_card(
         "archived": archived,
         "done": done,
     }
+    require_change(changes.values(), "pass at least one field, such as title")
     await api.update_card(nextcloud, place, changes, etag=etag)
     return _changed(place, f"Card {card_id} is changed.")
 
@@ -463,6 +466,7 @@ async def deck_update_label(
     board_id: BoardId, label_id: LabelId, nextcloud: AsUser, title: NonEmptyText = None, color: NonEmptyText = None
 ) -> LabelChanged:
     """Change a label's title or color, on all its cards; what is null stays."""
+    require_change([title, color], "pass title or color")
     await api.update_label(nextcloud, board_id, label_id, title=title, color=color)
     return LabelChanged(message=f"Label {label_id} is changed.", label_id=label_id, board_id=board_id)
 

@@ -11,6 +11,7 @@ from nextcloud_mcp.apps.notes.api import Heading, Note, Settings
 from nextcloud_mcp.boundary import large
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import AsUser
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
@@ -80,6 +81,7 @@ async def nc_notes_update_note(
 
     Needs the ETag from reading it.
     """
+    require_change([(title or "").strip() or None, content, category], "pass title, content or category")
     note = await api.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
     return NoteWritten.of(note)
 

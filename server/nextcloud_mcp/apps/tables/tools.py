@@ -9,6 +9,7 @@ from nextcloud_mcp.apps.tables.api import Row, Table, View
 from nextcloud_mcp.apps.tables.cells import Column
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import Admitted, AsUser
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -121,6 +122,7 @@ async def nc_tables_insert_row(
 @writes("Change a row", scopes="tables:read tables:write", destructive=True, idempotent=True)
 async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsUser, admission: Admitted) -> RowWritten:
     """Change values of a row, written as for inserting; columns that data does not name stay, null empties one."""
+    require_change(data, "pass at least one column in data", argument="data")
     finding = partial(find_person, nextcloud, admission)
     return RowWritten(row=await api.update(nextcloud, row_id, data, find_person=finding))
 

@@ -283,7 +283,6 @@ async def test_invalid_settings_are_refused(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        pytest.param({}, "^Nothing to change: pass folder, update_interval or print_image", id="nothing"),
         pytest.param({"folder": "/a\\b"}, r"^Invalid folder '/a\\\\b': Nextcloud does not allow", id="a backslash"),
         pytest.param({"folder": "/a\nb"}, r"^Invalid folder '/a\\nb': Nextcloud does not allow", id="a line break"),
     ],

@@ -163,7 +163,7 @@ async def test_servings_accept_numbers_as_text(server: Server, stored: Any, give
     """The value that reading returns can be written back, and a number may be text."""
     server.nextcloud.on("GET", RECIPE, answer(json=recipe(recipeYield=stored)))
     server.nextcloud.on("PUT", RECIPE, answer(json=239))
-    await server.use("nc_cookbook_update_recipe", {"recipe_id": 239, "recipe_yield": given})
+    await server.use("nc_cookbook_update_recipe", {"recipe_id": 239, "name": "Soup", "recipe_yield": given})
     assert json.loads(server.nextcloud.requests[-1].content)["recipeYield"] == sent
 
 

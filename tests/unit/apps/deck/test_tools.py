@@ -273,21 +273,27 @@ async def test_moves_a_card(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "thing", "path", "row", "method"),
+    ("tool", "thing", "fields", "path", "row", "method"),
     [
-        ("deck_update_stack", {"stack_id": 9}, STACK, stack(), "PUT"),
-        ("deck_delete_stack", {"stack_id": 9}, STACK, stack(), "DELETE"),
-        ("deck_update_label", {"label_id": 6}, f"{BOARDS}/2/labels/6", LABEL, "PUT"),
-        ("deck_delete_label", {"label_id": 6}, f"{BOARDS}/2/labels/6", LABEL, "DELETE"),
+        ("deck_update_stack", {"stack_id": 9}, {"title": "New"}, STACK, stack(), "PUT"),
+        ("deck_delete_stack", {"stack_id": 9}, {}, STACK, stack(), "DELETE"),
+        ("deck_update_label", {"label_id": 6}, {"title": "New"}, f"{BOARDS}/2/labels/6", LABEL, "PUT"),
+        ("deck_delete_label", {"label_id": 6}, {}, f"{BOARDS}/2/labels/6", LABEL, "DELETE"),
     ],
 )
 async def test_updates_stacks_and_labels(
-    server: Server, tool: str, thing: dict[str, int], path: str, row: dict[str, Any], method: str
+    server: Server,
+    tool: str,
+    thing: dict[str, int],
+    fields: dict[str, Any],
+    path: str,
+    row: dict[str, Any],
+    method: str,
 ) -> None:
     """They are read first, and the result names them."""
     server.nextcloud.on("GET", path, answer(json=row))
     server.nextcloud.on(method, path, answer(json=row))
-    result = await server.use(tool, {"board_id": 2} | thing)
+    result = await server.use(tool, {"board_id": 2} | thing | fields)
     assert {name: result[name] for name in thing} == thing
     assert result["board_id"] == 2
     assert server.nextcloud.asked() == [f"GET {path}", f"{method} {path}"]

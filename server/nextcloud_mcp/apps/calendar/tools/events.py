@@ -21,6 +21,7 @@ from nextcloud_mcp.apps.calendar.ical.event import Event, EventSummary
 from nextcloud_mcp.apps.calendar.tools.names import CalendarName, hidden_calendars, reads, writes
 from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
 from nextcloud_mcp.boundary.call import Admitted, AsUser
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Result
 from nextcloud_mcp.boundary.paging import Paged, page
 from nextcloud_mcp.boundary.shared import left_share_message
@@ -315,6 +316,7 @@ async def nc_calendar_update_event(
         url=url,
         color=color,
     )
+    require_change(vars(change).values(), "pass at least one field, such as title")
     done = await events.update(
         nextcloud, calendar_name, event_uid, change, etag=etag, recurrence_id=recurrence_id, time_zone=time_zone
     )
@@ -505,6 +507,7 @@ async def nc_calendar_bulk_operations(
     within = await _within(nextcloud, start_date, end_date, "")
     calendars = [calendar_name] if calendar_name else await _names(nextcloud, writable=True)
     if operation == "update":
+        require_change(vars(change).values(), "pass at least one of the new_… arguments")
         items = await bulk.update(nextcloud, calendars, within, wanted, change)
     elif operation == "delete":
         items = await bulk.delete(nextcloud, calendars, within, wanted)
@@ -552,8 +555,8 @@ async def nc_calendar_manage_calendar(
         return _managed(action, calendar_name, 201, "created")
     if action == "update":
         kept = "" if color == USUAL_COLOR else color
-        if not (display_name or description or kept):
-            raise InvalidArgumentError("Nothing is to be changed", "pass display_name, description or another color")
+        fields = [each or None for each in (display_name, description, kept)]
+        require_change(fields, "pass display_name, description or another color")
         await caldav.change_calendar(
             nextcloud, calendar_name, display_name=display_name, description=description, color=kept
         )

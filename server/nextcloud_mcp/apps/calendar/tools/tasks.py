@@ -8,6 +8,7 @@ from nextcloud_mcp.apps.calendar.tasks import Change, Filter, Found, Todo
 from nextcloud_mcp.apps.calendar.tools.names import CalendarName, hidden_calendars, reads, writes
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import Admitted, AsUser
+from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Result
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
 
@@ -114,6 +115,7 @@ async def nc_calendar_update_todo(
         completed=completed,
         categories=categories,
     )
+    require_change(vars(change).values(), "pass at least one field, such as status")
     done = await tasks.update(nextcloud, calendar_name, todo_uid, change, etag=etag)
     written = done.written
     return TodoWritten(

@@ -176,7 +176,7 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
         {"title": "x", "date": "2030-10-07", "time": "12:00", "duration_minutes": 0},
         "duration_minutes 0",
     ),
-    "a change of nothing": ("nc_calendar_update_event", EVENT, "Nothing is to be changed: pass at least one field"),
+    "a change of nothing": ("nc_calendar_update_event", EVENT, "Nothing to change: pass at least one field"),
     "a range that ends before it starts": (
         "nc_calendar_list_events",
         {"calendar_name": "work", "start_date": "2030-10-07", "end_date": "2030-10-01"},
@@ -237,7 +237,7 @@ REFUSALS: Final[Mapping[str, tuple[str, dict[str, Any], str]]] = {
     "an update of nothing": (
         "nc_calendar_manage_calendar",
         {"action": "update", "calendar_name": "work"},
-        "Nothing is to be changed: pass display_name, description or another color.",
+        "Nothing to change: pass display_name, description or another color.",
     ),
     "all events of all calendars": (
         "nc_calendar_bulk_operations",

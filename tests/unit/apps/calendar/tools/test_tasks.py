@@ -456,7 +456,7 @@ async def test_moving_recurring_task_with_overrides_is_refused(server: Server) -
 
 
 REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
-    "nothing": ({}, "Nothing is to be changed"),
+    "nothing": ({}, "Nothing to change"),
     "a status": (
         {"status": "LATER"},
         "Invalid status 'LATER': use one of NEEDS-ACTION, IN-PROCESS, COMPLETED, CANCELLED",
