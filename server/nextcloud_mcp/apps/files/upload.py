@@ -10,8 +10,8 @@ from typing import Final
 
 import httpx
 
-from nextcloud_mcp.apps.files.webdav import Written, conflict
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NotFoundError
+from nextcloud_mcp.apps.files.webdav import CONFLICT_STATUSES, Written, conflict
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.file_refusals import explained, to_write
@@ -82,13 +82,16 @@ async def assemble(nextcloud: Nextcloud, upload: str, path: str, *, size: int, e
     condition = {"If": f"<{destination}> ([{dav.quoted(etag)}])"} if etag else {"Overwrite": "F"}
     headers = {"Destination": destination, "OC-Total-Length": str(size), **condition}
     place = f"{await _upload_path(nextcloud, upload)}/.file"
-    try:
-        async with explained(nextcloud, *to_write(path)):
-            response = await nextcloud.request(
-                "MOVE", place, about=display_path(path), headers=headers, also_ok={httpx.codes.BAD_REQUEST}
-            )
-    except ConflictError as error:
-        raise await conflict(nextcloud, path, etag) from error
+    async with explained(nextcloud, *to_write(path)):
+        response = await nextcloud.request(
+            "MOVE",
+            place,
+            about=display_path(path),
+            headers=headers,
+            also_ok=CONFLICT_STATUSES | {httpx.codes.BAD_REQUEST},
+        )
+    if response.status_code in CONFLICT_STATUSES:
+        raise await conflict(nextcloud, path, etag, response)
     if response.status_code == httpx.codes.BAD_REQUEST:
         if _SIZE_MISMATCH not in response.content:  # such as a name that Nextcloud does not allow
             raise error_for(response, display_path(path))

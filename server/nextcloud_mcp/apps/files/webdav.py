@@ -3,6 +3,7 @@
 Paths are relative to the user's root folder, `/`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -137,10 +138,13 @@ async def read_file(nextcloud: Nextcloud, path: str, *, offset: int = 0, length:
 
 
 _MISSING_PARENT_ERRORS: Final[Mapping[int, Refusal]] = {
-    404: Refusal(NotFoundError, "The folder for {resource} does not exist", "create that first"),
-    409: Refusal(ConflictError, "The folder above {resource} does not exist", "create that first"),
+    404: Refusal(NotFoundError, "The parent folder of {resource} does not exist", "create it first"),
 }
-"""Errors for a missing parent folder: 404 for PUT, 409 for MKCOL (RFC 4918 section 9.3.1)."""
+"""The error for a missing parent folder of a PUT. RFC 4918 section 9.7.1 requires 409, as for MKCOL, MOVE and COPY."""
+
+_PARENT_IS_FILE: Final = re.compile(rb"(?:not a|children of) collection")
+_PARENT_IS_MISSING: Final = re.compile(rb"Parent node does not exist|destination node is not found")
+"""Match sabre/dav's messages about the parent folder of a new file or folder (`Server.php`)."""
 
 
 async def write_file(
@@ -150,31 +154,46 @@ async def write_file(
 
     Raises:
         InvalidArgumentError: Nextcloud does not allow the name.
-        ConflictError: the file exists and `etag` is None, or the file has another ETag.
+        ConflictError: the file exists and `etag` is None, or the file has another ETag, or the parent is a file.
         NotFoundError: the parent folder does not exist.
     """
     check_new_name(path)
     headers = {"If-Match": dav.quoted(etag)} if etag else {"If-None-Match": "*"}
     if content_type:
         headers["Content-Type"] = content_type
-    try:
-        async with explained(nextcloud, *to_write(path)):
-            response = await nextcloud.request(
-                "PUT",
-                await url_of(nextcloud, path),
-                about=display_path(path),
-                headers=headers,
-                content=content,
-                errors=_MISSING_PARENT_ERRORS,
-            )
-    except ConflictError as error:
-        raise await conflict(nextcloud, path, etag) from error
+    async with explained(nextcloud, *to_write(path)):
+        response = await nextcloud.request(
+            "PUT",
+            await url_of(nextcloud, path),
+            about=display_path(path),
+            headers=headers,
+            content=content,
+            errors=_MISSING_PARENT_ERRORS,
+            also_ok=CONFLICT_STATUSES,
+        )
+    if response.status_code in CONFLICT_STATUSES:
+        raise await conflict(nextcloud, path, etag, response)
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
-async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> NextcloudError:
-    """Return the error for a path that is taken. It omits the ETag, so that a caller reads the file before a change."""
-    info = await stat(nextcloud, path)
+CONFLICT_STATUSES: Final = frozenset({409, 412})
+"""Statuses of a write for which `conflict` returns the error."""
+
+
+async def conflict(nextcloud: Nextcloud, path: str, etag: str | None, response: httpx.Response) -> NextcloudError:
+    """Return the error for a write to a path that is taken, or that is not in a folder.
+
+    The error omits the present ETag, so that a caller reads the file before a change.
+
+    Raises:
+        NotFoundError: the file to replace no longer exists.
+    """
+    try:
+        info = await stat(nextcloud, path)
+    except NotFoundError:
+        if response.status_code == httpx.codes.CONFLICT:
+            return parent_error(path, response)
+        raise
     if info.is_directory:
         return ConflictError("{path} is a folder", "choose another name", path=display_path(path))
     if _is_reserved_name(info):
@@ -184,6 +203,29 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None) -> Nextclo
     return ConflictError(
         "{path} exists already, and nothing was written",
         "to replace it, read it and pass the ETag from reading",
+        path=display_path(path),
+    )
+
+
+def parent_error(path: str, response: httpx.Response) -> ConflictError:
+    """Return the error for a path whose parent is missing or a file; it says which of both, if the response does."""
+    parent = display_path("/".join(segments(path)[:-1]))
+    if _PARENT_IS_FILE.search(response.content):
+        return ConflictError(
+            "{parent} is a file, so it can't contain {path}, and nothing was written",
+            "choose another folder",
+            parent=parent,
+            path=display_path(path),
+        )
+    if _PARENT_IS_MISSING.search(response.content):
+        return ConflictError(
+            "The parent folder of {path} does not exist, and nothing was written",
+            "create it first",
+            path=display_path(path),
+        )
+    return ConflictError(
+        "The parent folder of {path} does not exist or is a file, and nothing was written",
+        "create the folder first, or choose another",
         path=display_path(path),
     )
 
@@ -206,7 +248,7 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
 
     Raises:
         InvalidArgumentError: Nextcloud does not allow the name.
-        ConflictError: the parent folder does not exist, or a file has the name.
+        ConflictError: the parent folder does not exist or is a file, or a file has the name.
     """
     check_new_name(path)
     async with explained(nextcloud, Need(folder_of(path), "create")):
@@ -214,9 +256,11 @@ async def create_directory(nextcloud: Nextcloud, path: str) -> Written:
             "MKCOL",
             await url_of(nextcloud, path),
             about=display_path(path),
-            also_ok={405},
+            also_ok={405, 409},
             errors=_MISSING_PARENT_ERRORS,
         )
+    if response.status_code == httpx.codes.CONFLICT:
+        raise parent_error(path, response)
     if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
         await _check_is_folder(nextcloud, path)
     return Written(status_code=response.status_code)
@@ -291,16 +335,12 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
             await url_of(nextcloud, source),
             about=display_path(source),
             headers=headers,
-            also_ok={400, 409, 412, 500},
+            also_ok={400, 409, 412, 415, 500},
         )
     if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
         raise error_for(response, display_path(destination))
-    if response.status_code == httpx.codes.CONFLICT:
-        raise ConflictError(
-            "The parent folder of {destination} does not exist, and nothing was done",
-            "create it first",
-            destination=display_path(destination),
-        )
+    if response.status_code in {httpx.codes.CONFLICT, httpx.codes.UNSUPPORTED_MEDIA_TYPE}:
+        raise parent_error(destination, response)
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
         await _file_exists(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(

@@ -22,6 +22,7 @@ from tests.support.nextcloud import (
     FILES,
     USER_PATH,
     FakeNextcloud,
+    dav_error,
     dav_file,
     dav_folder,
     multistatus,
@@ -372,11 +373,48 @@ async def test_creating_folder_over_file_is_an_error(nextcloud: Nextcloud, fake:
         await webdav.create_directory(nextcloud, "a")
 
 
-async def test_creating_folder_requires_parent(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The error says to create the parent folder first."""
-    fake.on("MKCOL", f"{FILES}/no/d", answer(409))
-    with pytest.raises(ConflictError, match="folder above /no/d does not exist: create that first"):
+PARENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "missing": (
+        "Parent node does not exist",
+        "The parent folder of /no/d does not exist, and nothing was written: create it first.",
+    ),
+    "a file": (
+        "Parent node is not a collection",
+        "/no is a file, so it can't contain /no/d, and nothing was written: choose another folder.",
+    ),
+    "not told": (
+        "",
+        (
+            "The parent folder of /no/d does not exist or is a file, and nothing was written: create the folder "
+            "first, or choose another."
+        ),
+    ),
+}
+
+
+def conflicts(message: str, status: int = 409) -> Answer:
+    """Answer as sabre/dav does where the parent is no folder."""
+    return answer(status, content=dav_error(r"Sabre\DAV\Exception\Conflict", message))
+
+
+@pytest.mark.parametrize(("message", "sentence"), PARENTS.values(), ids=PARENTS.keys())
+async def test_creating_folder_requires_parent(
+    nextcloud: Nextcloud, fake: FakeNextcloud, message: str, sentence: str
+) -> None:
+    """The error says whether the parent is missing or a file, if Nextcloud does."""
+    fake.on("MKCOL", f"{FILES}/no/d", conflicts(message))
+    with pytest.raises(ConflictError) as refused:
         await webdav.create_directory(nextcloud, "no/d")
+    assert str(refused.value) == sentence
+
+
+async def test_file_can_not_be_written_into_a_file(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names the file that is in the place of the folder, and not the file that was not written."""
+    fake.on("PUT", f"{FILES}/no/d", conflicts("Files can only be created as children of collections"))
+    fake.on("PROPFIND", f"{FILES}/no/d", answer(404))
+    with pytest.raises(ConflictError) as refused:
+        await webdav.write_file(nextcloud, "no/d", b"x", content_type=None, etag=None)
+    assert str(refused.value) == PARENTS["a file"][1]
 
 
 async def test_deletes_or_reports_missing_path(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -430,7 +468,6 @@ async def test_folder_is_never_replaced(nextcloud: Nextcloud, fake: FakeNextclou
 
 
 TAKEN: Final[Mapping[str, tuple[int, Answer, str]]] = {
-    "its folder is missing": (409, NOTHING, "The parent folder of /d does not exist, .* create it first"),
     "a file": (412, A_FILE, "/d exists already, .* overwrite=true"),
     "a folder": (412, A_FOLDER, r"/d is a folder, .* full new path /d/a\.$"),
 }
@@ -446,6 +483,23 @@ async def test_destination_conflict_names_destination(
     fake.on("PROPFIND", f"{FILES}/d", there)
     with pytest.raises(ConflictError, match=sentence):
         await TRANSFERS[method](nextcloud, "a", "d", overwrite=False)
+
+
+TO_NO_FOLDER: Final = {
+    "missing": conflicts("The destination node is not found"),
+    "a file": conflicts("The destination node is not a collection", 415),
+    "not told": answer(409),
+}
+
+
+@pytest.mark.parametrize("method", TRANSFERS)
+@pytest.mark.parametrize("parent", TO_NO_FOLDER)
+async def test_destination_requires_parent(nextcloud: Nextcloud, fake: FakeNextcloud, method: str, parent: str) -> None:
+    """Nextcloud answers 415 if the parent of the destination is a file; the error is the one for a new folder."""
+    fake.on(method, f"{FILES}/a", TO_NO_FOLDER[parent])
+    with pytest.raises(ConflictError) as refused:
+        await TRANSFERS[method](nextcloud, "a", "no/d", overwrite=False)
+    assert str(refused.value) == PARENTS[parent][1]
 
 
 NESTED: Final[Mapping[str, tuple[str, str, str]]] = {
