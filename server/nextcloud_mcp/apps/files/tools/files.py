@@ -186,7 +186,7 @@ async def nc_webdav_write_file(
     written = await webdav.write_file(
         nextcloud,
         path,
-        decoded(content) if is_base64 else content.encode(),
+        decode_base64(content, _OR_TEXT) if is_base64 else content.encode(),
         content_type=media_type,
         etag=etag,
     )
@@ -216,8 +216,11 @@ def _media_type(content_type: str | None) -> tuple[str | None, bool]:
     return media_type or None, len(kept) < len(parts)
 
 
-def decoded(content: str) -> bytes:
-    """Decode base64.
+_OR_TEXT: Final = "encode it, or if it is text, leave ';base64' out of content_type"
+
+
+def decode_base64(content: str, remedy: str) -> bytes:
+    """Decode the argument `content`; `remedy` is the end of the error's sentence, which says what to pass.
 
     Raises:
         InvalidArgumentError: `content` is not valid base64.
@@ -225,9 +228,7 @@ def decoded(content: str) -> bytes:
     try:
         return base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidArgumentError(
-            "content is not base64", "encode it, or of text, leave ';base64' away in content_type", argument="content"
-        ) from error
+        raise InvalidArgumentError("content is not base64", remedy, argument="content") from error
 
 
 @writes("Create a folder", scopes="files:write", destructive=False, idempotent=True)

@@ -1,7 +1,7 @@
 """The tool that uploads files that are too large for one call (docs/decisions/0005-large-files.md)."""
 
 from nextcloud_mcp.apps.files import upload as uploads
-from nextcloud_mcp.apps.files.tools.files import decoded
+from nextcloud_mcp.apps.files.tools.files import decode_base64
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, writes
@@ -36,7 +36,7 @@ async def nc_webdav_upload_part(
     """
     if not upload and part != 1:
         raise InvalidArgumentError("upload is missing", "pass what the result of part 1 said", argument="upload")
-    data = decoded(content)
+    data = decode_base64(content, "encode the bytes of the part, also those of text")
     upload = upload or await uploads.start_upload(nextcloud, path)
     await uploads.put_part(nextcloud, upload, path, part, data)
     if size is None:

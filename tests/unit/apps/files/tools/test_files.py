@@ -228,7 +228,9 @@ async def test_existing_file_requires_etag(server: Server) -> None:
 async def test_invalid_base64_is_refused(server: Server, content: str) -> None:
     """Nothing is guessed or written."""
     arguments = {"path": "a", "content": content, "content_type": "image/png;base64"}
-    assert "content is not base64" in await server.misuse("nc_webdav_write_file", arguments)
+    assert await server.misuse("nc_webdav_write_file", arguments) == (
+        "content is not base64: encode it, or if it is text, leave ';base64' out of content_type."
+    )
     assert server.nextcloud.asked() == []
 
 

@@ -46,11 +46,14 @@ async def test_writes_a_file_in_two_parts(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [({"part": 2}, "upload is missing"), ({"part": 1, "content": "***"}, "content is not base64")],
+    [
+        ({"part": 2}, "upload is missing: pass what the result of part 1 said."),
+        ({"part": 1, "content": "***"}, "content is not base64: encode the bytes of the part, also those of text."),
+    ],
     ids=["a second part of nothing", "no base64"],
 )
 async def test_invalid_argument_is_named(server: Server, arguments: dict[str, Any], named: str) -> None:
-    """The error is raised before any request."""
+    """The error is raised before any request, and names only arguments of the tool."""
     usual = {"path": "a", "content": CONTENT}
-    assert named in await server.misuse("nc_webdav_upload_part", usual | arguments)
+    assert named == await server.misuse("nc_webdav_upload_part", usual | arguments)
     assert server.nextcloud.asked() == []
