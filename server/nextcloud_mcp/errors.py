@@ -30,7 +30,7 @@ stands for a value that the caller sees. If a user may have sent or stored that 
 a template nor a value contains a token, a secret or the content of a file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
 NOT_LOGGED: Final = "…"
@@ -342,6 +342,16 @@ MAX_QUOTED: Final = 60
 def quoted(text: str) -> str:
     """Return the caller's text for an error: on one line, and cut after `MAX_QUOTED` characters."""
     return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
+
+
+MAX_QUOTED_NAMES: Final = 10
+"""Maximum names that an error quotes."""
+
+
+def quoted_names(names: Sequence[str]) -> str:
+    """Return the caller's names for an error, with commas between; after `MAX_QUOTED_NAMES`, only their number."""
+    more = len(names) - MAX_QUOTED_NAMES
+    return ", ".join(map(quoted, names[:MAX_QUOTED_NAMES])) + (f" and {more} more" if more > 0 else "")
 
 
 def _joined(errors: Iterable[NextcloudMCPError]) -> str:

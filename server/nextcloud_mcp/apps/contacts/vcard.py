@@ -8,7 +8,7 @@ Reading and writing use the same fields, so a caller can change what it has read
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, to_json
 
-from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError, NextcloudError, quoted
+from nextcloud_mcp.errors import MAX_QUOTED, InvalidArgumentError, NextcloudError, quoted, quoted_names
 from nextcloud_mcp.nextcloud import content_lines
 from nextcloud_mcp.nextcloud.content_lines import MAX_LINES, ContentLine, escape, split_values, unescape, write
 
@@ -207,26 +207,33 @@ def check_names(fields: Mapping[str, Any]) -> None:
     """Check the names of fields.
 
     Raises:
-        InvalidArgumentError: a field is unknown, or is passed under both of its names.
+        InvalidArgumentError: fields are unknown, or passed under both of their names; the error has all of them.
     """
-    for other, name in _ALIASES.items():
-        if other in fields and name in fields:
-            raise InvalidArgumentError(
-                "contact_data has {other!r} and {name!r}, which are the same field",
-                "pass {name} alone",
-                argument="contact_data",
-                other=other,
-                name=name,
-            )
-    names = {*ContactData.model_fields, *_ALIASES}
-    for name in fields:
-        if name not in names:
-            raise InvalidArgumentError(
-                "contact_data.{name} is no field of a contact",
-                f"use {', '.join(ContactData.model_fields)}",
-                argument="contact_data",
-                name=name,
-            )
+    errors = [
+        InvalidArgumentError(
+            "contact_data has {other!r} and {name!r}, which are the same field",
+            "pass {name} alone",
+            argument="contact_data",
+            other=other,
+            name=name,
+        )
+        for other, name in _ALIASES.items()
+        if other in fields and name in fields
+    ]
+    if unknown := [name for name in fields if name not in {*ContactData.model_fields, *_ALIASES}]:
+        errors.append(_unknown_error(unknown))
+    if errors:
+        raise InvalidArgumentError.combine(errors)
+
+
+def _unknown_error(unknown: Sequence[str]) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "Unknown {noun} {unknown} in contact_data",
+        f"use {', '.join(ContactData.model_fields)}",
+        argument="contact_data",
+        noun="field" if len(unknown) == 1 else "fields",
+        unknown=quoted_names(unknown),
+    )
 
 
 _ALIASES: Final = {"phone": "tel", "organization": "org"}
@@ -265,10 +272,15 @@ def contact_data(fields: Mapping[str, Any], known: AbstractSet[str | bytes] = fr
     except ValidationError as error:
         problems = error.errors(include_url=False)
     errors: dict[str, InvalidArgumentError] = {}
+    unknown: list[str] = []
     for problem in problems:
         place = _ErrorLocation.of(problem, fields)
-        errors.setdefault(place.name, _error(place, problem))
-    raise InvalidArgumentError.combine([*errors.values()][:_MAX_ERRORS])
+        if problem["type"] == "extra_forbidden" and place.part is None:
+            unknown.append(place.field)
+        else:
+            errors.setdefault(place.name, _error(place, problem))
+    each = [*errors.values()][:_MAX_ERRORS]
+    raise InvalidArgumentError.combine([*each, _unknown_error(unknown)] if unknown else each)
 
 
 class _ErrorLocation(NamedTuple):
@@ -306,7 +318,7 @@ class _ErrorLocation(NamedTuple):
 
 
 def _error(place: _ErrorLocation, problem: ErrorDetails) -> InvalidArgumentError:
-    cause, remedy = _cause_and_remedy(place, problem)
+    cause, remedy = _cause_and_remedy(problem)
     return InvalidArgumentError(
         cause,
         remedy,
@@ -321,11 +333,9 @@ def _error(place: _ErrorLocation, problem: ErrorDetails) -> InvalidArgumentError
     )
 
 
-def _cause_and_remedy(place: _ErrorLocation, problem: ErrorDetails) -> tuple[str, str]:
+def _cause_and_remedy(problem: ErrorDetails) -> tuple[str, str]:
     """Return the templates of an error message for an error of pydantic: the cause and the remedy."""
     kind = problem["type"]
-    if kind == "extra_forbidden" and place.part is None:
-        return "{place} is no field of a contact", f"use {', '.join(ContactData.model_fields)}"
     if kind == "extra_forbidden":
         return "Unknown {quoted_part} in {outside}", "leave it out"
     if kind == "value_error":

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from nextcloud_mcp.errors import InvalidArgumentError, quoted
+from nextcloud_mcp.errors import InvalidArgumentError, quoted, quoted_names
 from nextcloud_mcp.nextcloud.names import folded
 
 
@@ -102,6 +102,9 @@ _BOOLEAN: Final = TypeAdapter(bool)
 _BOUNDS: Final = {"stars": (0, 5), "progress": (0, 100)}
 _USER = 0
 
+_MAX_ERRORS: Final = 10
+"""The most columns for each of which an error has a sentence."""
+
 
 def names(columns: Sequence[Column]) -> dict[int, str]:
     """Return the name of each column, by column id."""
@@ -130,9 +133,9 @@ def encode_row(
     """Return the values to send, by column id; a `new` row needs a value for each mandatory column.
 
     Raises:
-        InvalidArgumentError: a column is unknown, passed twice or missing, or cannot store its value.
+        InvalidArgumentError: columns are unknown, passed twice or missing, or cannot store their values.
     """
-    called = {name: _column(name, columns) for name in data}
+    called = _columns_by_name(data, columns)
     for column, times in Counter(column.id for column in called.values()).items():
         if times > 1:
             names_given = " and ".join(repr(name) for name, each in called.items() if each.id == column)
@@ -142,10 +145,7 @@ def encode_row(
                 argument="data",
                 names_given=names_given,
             )
-    cells = {
-        column.id: _encode_value(column, name, _in_zone(column, name, data[name], zone))
-        for name, column in called.items()
-    }
+    cells = _encode_cells(called, data, zone)
     missing = [column.title for column in columns if new and column.mandatory and column.id not in cells]
     if missing:
         raise InvalidArgumentError(
@@ -157,14 +157,27 @@ def encode_row(
     return cells
 
 
+def _encode_cells(called: Mapping[str, Column], data: Mapping[str, Any], zone: tzinfo | None) -> dict[int, Any]:
+    cells: dict[int, Any] = {}
+    errors: list[InvalidArgumentError] = []
+    for name, column in called.items():
+        try:
+            cells[column.id] = _encode_value(column, name, _in_zone(column, name, data[name], zone))
+        except InvalidArgumentError as error:
+            errors.append(error)
+    if errors:
+        raise InvalidArgumentError.combine(errors[:_MAX_ERRORS])
+    return cells
+
+
 def has_offset(data: Mapping[str, Any], columns: Sequence[Column]) -> bool:
     """Return whether a time has an offset, so that `encode_row` needs the user's time zone."""
-    return any(_parse_aware_datetime(_column(name, columns), value) for name, value in data.items())
+    return any(_parse_aware_datetime(column, data[name]) for name, column in _columns_by_name(data, columns).items())
 
 
 def usergroup_names(data: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
     """Return the names in `data` that stand for columns of type `usergroup`."""
-    return [name for name in data if _column(name, columns).type == "usergroup"]
+    return [name for name, column in _columns_by_name(data, columns).items() if column.type == "usergroup"]
 
 
 def value_mismatches(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
@@ -201,26 +214,48 @@ _COMPARISON_KEYS: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
 """Functions by type and subtype: two values are the same if the function returns equal results for them."""
 
 
-def _column(name: str, columns: Sequence[Column]) -> Column:
+def _columns_by_name(data: Iterable[str], columns: Sequence[Column]) -> dict[str, Column]:
+    """Return the column of each name.
+
+    Raises:
+        InvalidArgumentError: names are unknown or ambiguous; the error has all of them.
+    """
+    matching = {name: _matching(name, columns) for name in data}
+    unknown = [name for name, found in matching.items() if not found]
+    errors = [_unknown_error(unknown, columns)] if unknown else []
+    errors += [_ambiguous_error(name, found) for name, found in matching.items() if len(found) > 1]
+    if errors:
+        raise InvalidArgumentError.combine(errors[:_MAX_ERRORS])
+    return {name: column for name, (column,) in matching.items()}
+
+
+def _matching(name: str, columns: Sequence[Column]) -> list[Column]:
+    """Return the columns that a name may mean: by id or title, and if there is none, regardless of case and blanks."""
     matching = [column for column in columns if str(column.id) == name]
     matching = matching or [column for column in columns if column.title == name]
     matching = matching or [column for column in columns if str(column.id) == name.strip()]
-    matching = matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
-    if not matching:
-        known = ", ".join(repr(known) for known in names(columns).values())
-        raise InvalidArgumentError(
-            "The table has no column {name}", "use {known}", argument="data", name=quoted(name), known=known
-        )
-    if len(matching) > 1:
-        ids = " or ".join(str(column.id) for column in matching)
-        raise InvalidArgumentError(
-            "The table has more than one column {name}",
-            "use its id, {ids}",
-            argument="data",
-            name=quoted(name),
-            ids=ids,
-        )
-    return matching[0]
+    return matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
+
+
+def _unknown_error(unknown: Sequence[str], columns: Sequence[Column]) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "The table has no {noun} {unknown}",
+        "use {known}",
+        argument="data",
+        noun="column" if len(unknown) == 1 else "columns",
+        unknown=quoted_names(unknown),
+        known=", ".join(repr(known) for known in names(columns).values()),
+    )
+
+
+def _ambiguous_error(name: str, matching: Iterable[Column]) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "The table has more than one column {name}",
+        "use its id, {ids}",
+        argument="data",
+        name=quoted(name),
+        ids=" or ".join(str(column.id) for column in matching),
+    )
 
 
 def _encode_value(column: Column, name: str, value: Any) -> Any:

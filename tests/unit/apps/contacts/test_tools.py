@@ -138,7 +138,17 @@ async def test_invalid_field_is_named(server: Server) -> None:
     """The error is raised before any request to Nextcloud."""
     arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"photo": "x"}}
     for tool in ("nc_contacts_create_contact", "nc_contacts_update_contact"):
-        assert "contact_data.photo is no field" in await server.misuse(tool, arguments)
+        assert (await server.misuse(tool, arguments)).startswith("Unknown field 'photo' in contact_data: use fn, n, ")
+    assert server.nextcloud.requests == []
+
+
+@pytest.mark.parametrize("tool", ["nc_contacts_create_contact", "nc_contacts_update_contact"])
+async def test_all_unknown_fields_are_named_at_once(server: Server, tool: str) -> None:
+    """One sentence has all of them, and the fields that exist once; of many, it has the first ten."""
+    arguments = {"addressbook": "contacts", "uid": "ann", "contact_data": {"fn": "Ann", "photo": "x", "shoe": 1}}
+    assert (await server.misuse(tool, arguments)).startswith("Unknown fields 'photo', 'shoe' in contact_data: use fn, ")
+    many = arguments | {"contact_data": {f"x{number}": "" for number in range(1, 13)}}
+    assert "'x9', 'x10' and 2 more in contact_data: use fn, " in await server.misuse(tool, many)
     assert server.nextcloud.requests == []
 
 
@@ -191,7 +201,7 @@ async def test_all_invalid_fields_are_named(server: Server) -> None:
         "Invalid contact_data.org (5): pass text, or a list of texts. "
         "Missing value in item 1 of contact_data.url: pass text. "
         "Unknown 'valu' in item 1 of contact_data.url: leave it out. "
-        "contact_data.shoe is no field of a contact: use fn, "
+        "Unknown field 'shoe' in contact_data: use fn, "
     ), said
     assert server.nextcloud.asked() == []
 

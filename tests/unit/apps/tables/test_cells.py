@@ -239,6 +239,32 @@ def test_unknown_column_error_lists_columns() -> None:
         encode_row({"Nmae": "x"}, columns=MANDATORY)
 
 
+def test_all_unknown_columns_are_named_at_once() -> None:
+    """One sentence has all of them, whichever function reads the names first; of many, it has the first ten."""
+    data = {"Nmae": "x", "Name": "y", "Notes": "z"}
+    for use in (
+        encode_row,
+        lambda row: cells.has_offset(row, COLUMNS),
+        lambda row: cells.usergroup_names(row, COLUMNS),
+    ):
+        with pytest.raises(
+            InvalidArgumentError, match=r"^The table has no columns 'Nmae', 'Name', 'Notes': use 'Text', "
+        ):
+            use(data)
+    with pytest.raises(InvalidArgumentError, match=r"no columns 'x1', .*'x10' and 2 more: use 'Name', 'Note'"):
+        encode_row({f"x{number}": 1 for number in range(1, 13)}, columns=MANDATORY)
+
+
+def test_all_values_that_can_not_be_stored_are_named_at_once() -> None:
+    """The error has a sentence for each column."""
+    with pytest.raises(InvalidArgumentError) as refused:
+        encode_row({"Text": "too long", "Done": "maybe", "Whole": 1})
+    assert str(refused.value) == (
+        "data['Text'] has 8 characters, and at most 5 are allowed: correct that value. "
+        "data['Done'] must be true or false: correct that value."
+    )
+
+
 TWINS = [column(1, "Name", "text"), column(2, "Name", "text"), column(3, "1", "text"), column(4, "", "text")]
 
 
@@ -249,6 +275,10 @@ def test_columns_with_ambiguous_titles_use_ids() -> None:
     assert encode_row(row, columns=TWINS) == {1: "v1", 2: "v2", 3: "v3", 4: "v4"}
     with pytest.raises(InvalidArgumentError, match="more than one column 'Name': use its id, 1 or 2"):
         encode_row({"Name": "x"}, columns=TWINS)
+    with pytest.raises(
+        InvalidArgumentError, match=r"no column 'Nmae': use .*\. The table has more than one column 'Name'"
+    ):
+        encode_row({"Name": "x", "Nmae": "y"}, columns=TWINS)
 
 
 @pytest.mark.parametrize(
