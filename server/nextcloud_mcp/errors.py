@@ -30,7 +30,8 @@ stands for a value that the caller sees. If a user may have sent or stored that 
 a template nor a value contains a token, a secret or the content of a file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Self
 
 NOT_LOGGED: Final = "…"
@@ -108,6 +109,21 @@ class NextcloudMCPError(Exception):
         """Return a copy of the error, to be raised in another call."""
         twin = type(self).__new__(type(self), *self.args)
         vars(twin).update(vars(self))
+        return twin
+
+    def after(self, done: str, remedy: str | None = None, **values: object) -> Self:
+        """Return a copy for a change of several requests, of which an earlier one took effect.
+
+        Args:
+            done: the template of the sentence about the earlier requests, without a full stop; it precedes the cause.
+            remedy: the template of another remedy, if the caller must not repeat the whole change.
+            values: the values in the templates.
+        """
+        twin, logged = self.again(), self._logged(values)
+        twin.cause = f"{_render_cause(done, values)}. {self.cause}"
+        twin.logged_cause = f"{_render_cause(done, logged)}. {self.logged_cause}"
+        if remedy is not None:
+            twin.remedy, twin.logged_remedy = remedy.format_map(values), remedy.format_map(logged)
         return twin
 
     @property
@@ -333,6 +349,15 @@ class OverloadedError(NextcloudMCPError):
 
     code = "limit.memory"
     retry_after = 5
+
+
+@contextmanager
+def completed(done: str, remedy: str | None = None, **values: object) -> Iterator[None]:
+    """Run a later request of a change; if it fails, the error begins with what is done, as in `after`."""
+    try:
+        yield
+    except NextcloudMCPError as error:
+        raise error.after(done, remedy, **values) from error
 
 
 MAX_QUOTED: Final = 60

@@ -17,6 +17,7 @@ from nextcloud_mcp.errors import (
     NextcloudMCPError,
     NextcloudUnavailableError,
     TokenExchangeError,
+    completed,
 )
 from nextcloud_mcp.nextcloud import files, moments
 
@@ -144,6 +145,18 @@ def test_several_invalid_arguments_are_one_error() -> None:
     assert (error.argument, error.parts["errors"]) == ("a, b", [one.parts for one in each])
     assert error.log_fields["cause"] == "Invalid a. Invalid b."
     assert InvalidArgumentError.combine(each[:1]) is each[0]
+
+
+def test_failed_later_request_says_what_is_done() -> None:
+    """The error keeps its class and fields; the log has no names, and the remedy may be another one."""
+    with pytest.raises(NextcloudUnavailableError) as caught, completed("{resource} is added", resource="row {7}"):
+        raise NextcloudUnavailableError("Nextcloud failed with HTTP {status}", "try again", status=502)
+    assert str(caught.value) == "Row {7} is added. Nextcloud failed with HTTP 502: try again."
+    assert caught.value.log_fields["cause"] == "… is added. Nextcloud failed with HTTP 502"
+    assert (caught.value.status, caught.value.remedy, caught.value.logged_remedy) == (502, "try again", "try again")
+    other = caught.value.after("{resource} is here", "read {resource}", resource="note 7")
+    assert str(other).startswith("Note 7 is here. Row {7} is added. ")
+    assert (other.remedy, other.logged_remedy) == ("read note 7", "read …")
 
 
 SERVER: Final = Path(errors.__file__).parent

@@ -26,6 +26,7 @@ from nextcloud_mcp.errors import (
     InvalidArgumentError,
     NextcloudError,
     NotFoundError,
+    completed,
     quoted,
 )
 from nextcloud_mcp.nextcloud import dav, reasons
@@ -634,7 +635,14 @@ async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str
     If the response has no ETag, Nextcloud has stored a modified object, for example with the state of an invitation.
     Then this function asks for the ETag.
     """
-    etag = dav.etag(response.headers) or await _etag(nextcloud, calendar, name)
+    etag = dav.etag(response.headers)
+    if not etag:
+        with completed(
+            "{resource} is stored, but reading its ETag failed",
+            "read it, and do not write it again",
+            resource=f"calendar object {quoted(name)} in {_about(calendar)}",
+        ):
+            etag = await _etag(nextcloud, calendar, name)
     return Written(href=await _path(nextcloud, calendar, name), status_code=response.status_code, etag=etag)
 
 

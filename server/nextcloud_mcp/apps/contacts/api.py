@@ -24,6 +24,7 @@ from nextcloud_mcp.errors import (
     InvalidArgumentError,
     NextcloudError,
     NotFoundError,
+    completed,
     quoted,
 )
 from nextcloud_mcp.nextcloud import dav
@@ -213,8 +214,14 @@ async def update(
         response = await nextcloud.request(
             "PUT", card.url, about=_about(uid), headers={**_if_match(card), **_VCARD}, content=changed.encode()
         )
-    # a response without an ETag means that Nextcloud has stored a modified card
-    present = dav.etag(response.headers) or (await _find(nextcloud, address_book, uid)).etag
+    present = dav.etag(response.headers)
+    if not present:  # Nextcloud has stored a modified card
+        with completed(
+            "{resource} is changed, but reading its ETag failed",
+            "read it, and do not change it again",
+            resource=_about(uid),
+        ):
+            present = (await _find(nextcloud, address_book, uid)).etag
     return Written(uid=uid, etag=present, status_code=response.status_code)
 
 

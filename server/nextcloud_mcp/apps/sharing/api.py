@@ -22,6 +22,7 @@ from nextcloud_mcp.errors import (
     NextcloudError,
     NextcloudMCPError,
     NotFoundError,
+    completed,
     quoted,
 )
 from nextcloud_mcp.nextcloud import moments, reasons
@@ -272,8 +273,16 @@ async def _send(
         response = await _send_with_expire_date(
             nextcloud, "PUT", f"/{share.id}", last_day + _ONE_DAY, about=about, body={}
         )
-    except NextcloudMCPError:  # for example because of a maximum set by the administrator
-        if method == "POST":
+    except NextcloudMCPError as error:  # for example because of a maximum set by the administrator
+        day = f"{share.expires} and not {last_day}"
+        if method == "PUT":
+            raise error.after("{resource} is changed, but its last day is {day}", resource=about, day=day) from None
+        with completed(
+            "{resource} exists, but its last day is {day}, and deleting it failed",
+            "change or delete it",
+            resource=f"share {share.id}",
+            day=day,
+        ):
             await delete(nextcloud, share.id)
         raise
     return parse(_OCSShare, response).ocs.data

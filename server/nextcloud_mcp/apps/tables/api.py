@@ -14,7 +14,7 @@ from pydantic import Field
 
 from nextcloud_mcp.apps.tables import cells
 from nextcloud_mcp.apps.tables.cells import ApiModel, Cell, Column
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, completed, quoted
 from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -132,9 +132,20 @@ async def insert(
     columns = await _columns(nextcloud, table_id)
     sent = await _encode_with_zone(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
     row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
-    kept = await _get(nextcloud, row.id)
+    with completed(
+        "{resource} is added, but checking its values failed",
+        "read the row, and do not add it again",
+        resource=_row(row.id),
+    ):
+        kept = await _get(nextcloud, row.id)
     if lost := cells.value_mismatches(sent, kept.data, columns):
-        await nextcloud.request("DELETE", f"{API}/rows/{row.id}", about=_row(row.id))
+        with completed(
+            "{resource} is added, but Tables stored {why}, and deleting the row failed",
+            "delete the row, or write a value that the column can hold",
+            resource=_row(row.id),
+            why="; ".join(lost),
+        ):
+            await nextcloud.request("DELETE", f"{API}/rows/{row.id}", about=_row(row.id))
         raise _mismatch_error(lost)
     return kept.by(columns)
 
@@ -158,10 +169,17 @@ async def update(
         return read
     sent = await _encode_with_zone(nextcloud, await _with_uids(differing, columns, find_person), columns, new=False)
     await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
-    kept = await _get(nextcloud, row_id)
+    with completed("{resource} is changed, but checking its values failed", resource=_row(row_id)):
+        kept = await _get(nextcloud, row_id)
     if lost := cells.value_mismatches(sent, kept.data, columns):
         before = dict.fromkeys(sent) | {cell.column_id: cell.value for cell in present.data if cell.column_id in sent}
-        await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), before)
+        with completed(
+            "{resource} is changed, but Tables stored {why}, and writing back the former values failed",
+            "read the row, then write a value that the column can hold",
+            resource=_row(row_id),
+            why="; ".join(lost),
+        ):
+            await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), before)
         raise _mismatch_error(lost)
     return kept.by(columns)
 

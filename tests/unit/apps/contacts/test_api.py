@@ -188,6 +188,18 @@ async def test_etag_is_read_again_after_repaired_card(nextcloud: Nextcloud, fake
     assert (await contacts.update(nextcloud, "contacts", "ann", {"note": "x"})).etag == "e2"
 
 
+async def test_change_without_readable_etag_is_reported_as_done(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """If reading the new ETag fails, the error says that the contact has changed."""
+    fake.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN, etag="e1"))), answer(403))
+    fake.on("PUT", ANN, answer(204))
+    with pytest.raises(ForbiddenError) as failed:
+        await contacts.update(nextcloud, "contacts", "ann", {"note": "x"})
+    assert str(failed.value) == (
+        "Contact 'ann' is changed, but reading its ETag failed. Nextcloud does not allow this for contact 'ann': read "
+        "it, and do not change it again."
+    )
+
+
 @pytest.mark.parametrize("there", [None, CARD.replace("UID:ann", "UID:somebody-else")], ids=["nothing", "another"])
 async def test_contact_is_found_by_uid_not_file_name(
     nextcloud: Nextcloud, fake: FakeNextcloud, there: str | None

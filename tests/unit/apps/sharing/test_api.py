@@ -123,6 +123,30 @@ async def test_unsupported_expiration_creates_no_share(nextcloud: Nextcloud, fak
     assert fake.asked("DELETE") == [f"DELETE {SHARES}/5?format=json"]
 
 
+async def test_share_that_can_not_be_deleted_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error has the share and its last day, because others have access now."""
+    fake.on("POST", SHARES, ocs(share(expiration="2027-05-01 00:00:00")))
+    fake.on("PUT", f"{SHARES}/5", ocs([], 400, "Too late"))
+    fake.on("DELETE", f"{SHARES}/5", ocs([], 403, "No"))
+    with pytest.raises(ForbiddenError) as failed:
+        await create(nextcloud, expires="2027-05-01")
+    assert str(failed.value) == (
+        "Share 5 exists, but its last day is 2027-04-30 and not 2027-05-01, and deleting it failed. Nextcloud refused "
+        "share 5 (No): change or delete it."
+    )
+
+
+async def test_half_done_update_says_what_is_done(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Permissions and password are changed, although the second request for the last day failed."""
+    fake.on("PUT", f"{SHARES}/5", ocs(share(expiration="2027-05-01 00:00:00")), ocs([], 400, "Too late"))
+    with pytest.raises(InvalidArgumentError) as failed:
+        await update(nextcloud, permissions=1, expires="2027-05-01")
+    assert str(failed.value) == (
+        "Share 5 is changed, but its last day is 2027-04-30 and not 2027-05-01. Nextcloud refused share 5 (Too late): "
+        "correct what it names."
+    )
+
+
 @pytest.mark.parametrize(
     "expires",
     [

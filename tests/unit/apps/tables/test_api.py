@@ -97,6 +97,54 @@ async def test_new_row_with_dropped_value_is_deleted(nextcloud: Nextcloud, fake:
 
 
 @pytest.mark.usefixtures("table")
+async def test_unchecked_new_row_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """If the row can't be read after it was added, the error names it, so that nobody adds it twice."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron")))
+    fake.on("GET", f"{API}/rows/7", answer(404))
+    with pytest.raises(NotFoundError) as failed:
+        await tables.insert(nextcloud, 2, {"Name": "Iron"})
+    assert str(failed.value) == (
+        "Row 7 is added, but checking its values failed. Nextcloud did not find row 7 among what you may see: "
+        "read the row, and do not add it again."
+    )
+
+
+@pytest.mark.usefixtures("table")
+async def test_new_row_that_can_not_be_deleted_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error has the stored value, because the row stays."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(7, c11="Iron", c12=6)))
+    fake.on("GET", f"{API}/rows/7", answer(json=row(7, c11="Iron", c12=0)))
+    fake.on("DELETE", f"{API}/rows/7", answer(403))
+    with pytest.raises(
+        ForbiddenError,
+        match=r"^Row 7 is added, but Tables stored 0 in place of 6 in 'Amount', and deleting the row failed\. ",
+    ) as failed:
+        await tables.insert(nextcloud, 2, {"Name": "Iron", "Amount": 6})
+    assert failed.value.remedy == "delete the row, or write a value that the column can hold"
+
+
+async def test_update_that_can_not_be_reverted_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error says that the row has changed, and which value Tables stored."""
+    fake.on("GET", f"{API}/tables/2/columns", answer(json=COLUMNS))
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c12=5)), answer(json=row(c12=0)))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row()), answer(403))
+    with pytest.raises(
+        ForbiddenError,
+        match=r"^Row 1 is changed, but Tables stored 0 in place of 6 in 'Amount', and writing back .* failed\. ",
+    ):
+        await tables.update(nextcloud, 1, {"Amount": 6})
+
+
+async def test_unchecked_update_says_so(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """If the row can't be read after the change, the error says that it has changed."""
+    fake.on("GET", f"{API}/tables/2/columns", answer(json=COLUMNS))
+    fake.on("GET", f"{API}/rows/1", answer(json=row(c12=5)), answer(404))
+    fake.on("PUT", f"{API}/rows/1", answer(json=row()))
+    with pytest.raises(NotFoundError, match=r"^Row 1 is changed, but checking its values failed\. Nextcloud did not"):
+        await tables.update(nextcloud, 1, {"Amount": 6})
+
+
+@pytest.mark.usefixtures("table")
 async def test_update_with_dropped_value_is_reverted(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The row has its former values again."""
     fake.on("GET", f"{API}/rows/1", answer(json=row(c11="Iron", c12=5)), answer(json=row(c11="Gold", c12=0)))

@@ -6,7 +6,7 @@ from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, writes
 from nextcloud_mcp.boundary.file_paths import FilePath
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, completed
 
 
 class PartUploaded(Result):
@@ -42,6 +42,7 @@ async def nc_webdav_upload_part(
     if size is None:
         message = f"Part {part} of {path} is kept for a day."
         return PartUploaded(upload=upload, part=part, is_complete=False, message=message)
-    written = await uploads.assemble(nextcloud, upload, path, size=size, etag=etag)
+    with completed("{resource} is stored", resource=f"part {part} of upload {upload}"):
+        written = await uploads.assemble(nextcloud, upload, path, size=size, etag=etag)
     message = f"{path} is written, {size} bytes."
     return PartUploaded(upload=upload, part=part, is_complete=True, message=message, etag=written.etag)

@@ -52,6 +52,22 @@ async def test_creates_an_event(server: Server, monkeypatch: pytest.MonkeyPatch)
     )
 
 
+async def test_event_without_readable_etag_is_reported_as_stored(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If reading the ETag fails, the error has the name of the new event, so that nobody creates it twice."""
+    has_calendar(server.nextcloud)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=7))
+    server.nextcloud.on("PUT", NEW, answer(201))
+    server.nextcloud.on("PROPFIND", NEW, answer(423))
+    arguments = {"calendar_name": "work", "title": "Lunch", "start_datetime": "2030-10-07"}
+    said = await server.misuse("nc_calendar_create_event", arguments)
+    assert said.startswith(
+        f"Calendar object '{NEW_UID}.ics' in calendar 'work' is stored, but reading its ETag failed. "
+    )
+    assert said.endswith(": read it, and do not write it again.")
+
+
 @pytest.mark.parametrize("timezone", ["", "Mars/Phobos"])
 async def test_warns_of_missing_zone_and_invalid_attendees(
     server: Server, monkeypatch: pytest.MonkeyPatch, timezone: str

@@ -6,7 +6,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.support.nextcloud import FakeNextcloud
+from tests.support.issuer import answer
+from tests.support.nextcloud import FakeNextcloud, dav_error
 from tests.support.server import Server
 
 ID: Final = "0f" * 16
@@ -42,6 +43,18 @@ async def test_writes_a_file_in_two_parts(server: Server) -> None:
         f"{ID}/00002",
         f"{ID}/.file",
     ]
+
+
+async def test_failed_assembly_names_stored_part(server: Server) -> None:
+    """The part need not be sent again, and the upload goes on, also if it began in the same call."""
+    takes(server.nextcloud)
+    message = dav_error(r"Sabre\DAV\Exception\BadRequest", "Chunks on server do not sum up to 4 but to 2 bytes")
+    server.nextcloud.on("MOVE", f"{UPLOAD}/.file", answer(400, content=message))
+    said = await server.misuse("nc_webdav_upload_part", {"path": "a", "content": CONTENT, "part": 1, "size": 4})
+    assert said == (
+        f"Part 1 of upload {ID} is stored. The parts of /a are not 4 bytes together, and nothing was written: send "
+        "what is missing, then the last part again with the right size."
+    )
 
 
 @pytest.mark.parametrize(
