@@ -42,6 +42,9 @@ _DATETIME_FIELDS: Final = frozenset({"duedate", "done"})
 _FIELDS_CLEARED_BY_PUT: Final = frozenset({"title", "type", "order", "duedate", "startdate", "done", "color"})
 """Fields of a card that Deck clears if a PUT leaves them out, including those of Deck 1.18."""
 
+_CARD_TYPE: Final = "plain"
+"""The only type of cards so far; Deck keeps the field for later use (docs/API.md)."""
+
 _NOT_ALLOWED: Final = "Operation not allowed. "
 
 
@@ -296,7 +299,10 @@ async def create_card(
 
     Raises:
         NotFoundError: the stack is deleted.
+        InvalidArgumentError: Deck has no such type, or the order is negative.
     """
+    _check_type(kind)
+    _check_order(order)
     body = {
         "title": title,
         "type": kind,
@@ -323,6 +329,7 @@ async def update_card(
 
     Raises:
         ConflictError: the card has another ETag; nothing was changed.
+        InvalidArgumentError: a field that differs from the present value has an impossible value.
     """
     changes = changes | {
         name: await _moment(nextcloud, name, changes[name]) for name in _DATETIME_FIELDS if changes.get(name)
@@ -355,8 +362,7 @@ async def reorder_card(nextcloud: Nextcloud, place: CardPath, *, order: int, tar
         NotFoundError: the board has no such stack, or the stack has no such card. Another board is not allowed,
             because the card would keep the labels of this board.
     """
-    if order < 0:
-        raise InvalidArgumentError("order must be 0 or more", "0 is the top of the stack", argument="order")
+    _check_order(order)
     present = await stacks(nextcloud, place.board_id)
     source = _find_stack(present, place.board_id, place.stack_id)
     _find_stack(present, place.board_id, target_stack_id, argument="target_stack_id")
@@ -574,12 +580,30 @@ def _merged(present: DeckCard, changes: dict[str, Any]) -> dict[str, Any]:
             argument="owner",
             owner=owner,
         )
+    if wanted.get("type", present.type) != present.type:
+        _check_type(wanted["type"])
+    if wanted.get("order", present.order) != present.order:
+        _check_order(wanted["order"])
     if wanted.get("archived") == present.archived:
         del wanted["archived"]
     for name in wanted.keys() & _DATETIME_FIELDS:
         wanted[name] = wanted[name] or None
     kept = present.model_dump(include=set(_FIELDS_CLEARED_BY_PUT), exclude_unset=True)
     return {**kept, "description": present.description or "", "owner": owner, **wanted}
+
+
+def _check_type(kind: str) -> None:
+    if kind != _CARD_TYPE:
+        raise InvalidArgumentError(
+            "Invalid type {kind}", f"cards have the type {_CARD_TYPE}", argument="type", kind=quoted(kind)
+        )
+
+
+def _check_order(order: int) -> None:
+    if order < 0:
+        raise InvalidArgumentError(
+            "Invalid order {order}", "pass 0, which is the top of the stack, or more", argument="order", order=order
+        )
 
 
 async def _moment(nextcloud: Nextcloud, name: str, value: str | None) -> str | None:

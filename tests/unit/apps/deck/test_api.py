@@ -114,6 +114,8 @@ async def test_update_sends_owner_id(nextcloud: Nextcloud, fake: FakeNextcloud, 
         pytest.param({"owner": "bob"}, "^owner can't be changed: Deck keeps 'alice'", id="another owner"),
         pytest.param({"duedate": "tomorrow"}, "^Invalid duedate 'tomorrow': pass a date", id="due when"),
         pytest.param({"done": "true"}, "^Invalid done 'true': pass a date", id="done when"),
+        pytest.param({"type": "text"}, "^Invalid type 'text': cards have the type plain", id="a type"),
+        pytest.param({"order": -1}, "^Invalid order -1: pass 0, which is the top", id="above the top"),
     ],
 )
 async def test_invalid_update_writes_nothing(
@@ -124,6 +126,33 @@ async def test_invalid_update_writes_nothing(
     with pytest.raises(InvalidArgumentError, match=sentence):
         await deck.update_card(nextcloud, PLACE, changes)
     assert fake.asked("PUT") == []
+
+
+async def test_update_accepts_the_present_values(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A type and an order that another program wrote can be passed back."""
+    fake.on("GET", CARD, answer(json=card(type="text", order=-2)))
+    fake.on("PUT", CARD, answer(json=card()))
+    await deck.update_card(nextcloud, PLACE, {"title": "New", "type": "text", "order": -2})
+    assert (sent(fake)["type"], sent(fake)["order"]) == ("text", -2)
+    await deck.update_card(nextcloud, PLACE, {"type": "plain", "order": 0})
+    assert (sent(fake)["type"], sent(fake)["order"]) == ("plain", 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "sentence"),
+    [
+        pytest.param("text", 0, "^Invalid type 'text': cards have the type plain", id="a type"),
+        pytest.param("", 0, "^Invalid type '': cards have the type plain", id="no type"),
+        pytest.param("plain", -1, "^Invalid order -1: pass 0, which is the top of the stack, or more", id="an order"),
+    ],
+)
+async def test_card_of_invalid_type_or_order_is_not_created(
+    nextcloud: Nextcloud, fake: FakeNextcloud, kind: str, order: int, sentence: str
+) -> None:
+    """No request is sent; Deck would store any text and any number."""
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        await deck.create_card(nextcloud, 2, 9, title="Write", kind=kind, order=order, description=None, duedate=None)
+    assert fake.requests == []
 
 
 @pytest.mark.parametrize("etag", ["e11", '"e11"'])
@@ -345,7 +374,9 @@ async def test_move_sends_target_stack_in_path_and_body(nextcloud: Nextcloud, fa
 @pytest.mark.parametrize(
     ("place", "target", "order", "sentence"),
     [
-        pytest.param(PLACE, 9, -1, "^order must be 0 or more", id="before the first"),
+        pytest.param(
+            PLACE, 9, -1, "^Invalid order -1: pass 0, which is the top of the stack, or more", id="before the first"
+        ),
         pytest.param(PLACE, 12, 0, "^Board 2 has no stack 12: check target_stack_id", id="onto another board"),
         pytest.param(CardPath(2, 12, 11), 9, 0, "^Board 2 has no stack 12: check stack_id", id="from another board"),
         pytest.param(CardPath(2, 10, 11), 9, 0, "^There is no card 11 in stack 10", id="from another stack"),

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
-from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vRecur, vText
+from icalendar import Alarm, Component, vCalAddress, vDDDTypes, vRecur, vText, vUri
 from icalendar import Calendar as VCalendar
 from icalendar import Event as VEvent
 
+from nextcloud_mcp.apps.calendar.ical.colors import color_name
 from nextcloud_mcp.apps.calendar.ical.event import (
     Series,
     Timed,
@@ -293,14 +294,14 @@ def _set_fields(event: VEvent, change: Change, author: Author) -> None:
         "SUMMARY": change.title,
         "DESCRIPTION": change.description,
         "LOCATION": change.location,
-        "URL": change.url,
-        "COLOR": change.color,
+        "COLOR": color_name(change.color) if change.color is not None else None,
         "STATUS": _one_of("STATUS", change.status),
         "CLASS": _one_of("CLASS", change.privacy),
     }
     for name, value in texts.items():
         if value is not None:
             set_text(event, name, value)
+    _set_url(event, change.url)
     set_priority(event, change.priority)
     set_categories(event, change.categories)
     _set_attendees(event, change.attendees, author.mailto)
@@ -327,6 +328,28 @@ def set_text(component: Component, name: str, value: str) -> None:
         component.pop(other, None)
     if text := content_lines.text(value):
         component[name] = vText(text)
+
+
+_ABSOLUTE_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"]++")
+"""Matches a URI with its scheme (RFC 3986 section 3), and like browsers also letters that should be encoded."""
+
+
+def _set_url(event: VEvent, url: str | None) -> None:
+    """Set URL, which has no escaped characters (RFC 5545 section 3.3.13), or remove it if `url` is empty.
+
+    Raises:
+        InvalidArgumentError: `url` is not an absolute URI.
+    """
+    if url is None:
+        return
+    given = content_lines.text(url)
+    if given and not _ABSOLUTE_URI.fullmatch(given):
+        raise InvalidArgumentError(
+            "Invalid url {url}", "use a full address, such as https://example.org", argument="url", url=quoted(url)
+        )
+    event.pop("URL", None)
+    if given:
+        event["URL"] = vUri(given)
 
 
 def set_priority(component: Component, priority: int | None) -> None:

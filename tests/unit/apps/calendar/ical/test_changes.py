@@ -130,6 +130,13 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"description": "a, b; c\nd", "location": "Room", "url": "https://example.org", "color": "tomato"},
         {"DESCRIPTION:a\\, b\\; c\\nd", "LOCATION:Room", "URL:https://example.org", "COLOR:tomato"},
     ),
+    "a URL, which has no escaped characters": (
+        {"url": " https://example.org/ü?a=1;b=2,3 "},
+        {"URL:https://example.org/ü?a=1;b=2,3"},
+    ),
+    "another URI": ({"url": "mailto:bob@example.org"}, {"URL:mailto:bob@example.org"}),
+    "a color in capitals": ({"color": "Tomato"}, {"COLOR:tomato"}),
+    "the code of a color with a name": ({"color": "#FF6347"}, {"COLOR:tomato"}),
     "choices": (
         {"status": "tentative", "privacy": "private", "priority": 1, "categories": "a, b,,"},
         {"STATUS:TENTATIVE", "CLASS:PRIVATE", "PRIORITY:1", "CATEGORIES:a,b"},
@@ -224,6 +231,17 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "a status": ({"status": "MAYBE"}, "Invalid status 'MAYBE': use one of CONFIRMED, TENTATIVE, CANCELLED"),
     "a privacy": ({"privacy": "SECRET"}, "Invalid privacy 'SECRET'"),
     "a priority": ({"priority": 10}, "Invalid priority 10"),
+    "a color": ({"color": "bluish"}, "Invalid color 'bluish': use the name of a CSS color, such as tomato"),
+    "the code of a color without a name": (
+        {"color": "#1976D2"},
+        "Invalid color '#1976D2': events have the names of CSS colors, so use royalblue or another name",
+    ),
+    "a URL without a scheme": (
+        {"url": "www.example.org"},
+        "Invalid url 'www.example.org': use a full address, such as https://example.org",
+    ),
+    "a URL with a blank": ({"url": "https://example.org/a b"}, "Invalid url 'https://example.org/a b'"),
+    "a URL with a line break": ({"url": "https://example.org\nATTACH:x"}, "Invalid url"),
     "an attendee": ({"attendees": "bob"}, "Invalid mail address 'bob' in attendees"),
     "an attendee with a name alone": ({"attendees": "Bob Builder"}, "Invalid mail address 'Bob Builder'"),
     "an attendee whose name has a comma": (
@@ -574,6 +592,19 @@ FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"reminder_minutes": 30},
         {"TRIGGER:-PT15M"},
         {"TRIGGER:-PT30M"},
+    ),
+    "a color as another program wrote it": (
+        DAVX5,
+        {"color": "darkgreen", "title": "New"},
+        {"SUMMARY:Dentist"},
+        {"SUMMARY:New"},
+    ),
+    "no color": (DAVX5, {"color": ""}, {"COLOR:darkgreen"}, set()),
+    "a color and a URL that nobody may write, passed back": (
+        ics("DTSTART:20301007T100000Z", "COLOR:#12345678", "URL:www.example.org"),
+        {"color": "#12345678", "url": "www.example.org", "location": "Room"},
+        set(),
+        {"LOCATION:Room"},
     ),
     "a second reminder stays": (OUTLOOK, {"reminder_minutes": 60}, {"TRIGGER:-P1D"}, {"TRIGGER:-PT1H"}),
     "no reminder by mail": (
