@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Translated
+from nextcloud_mcp.nextcloud import dav
 
 _SCHEMES: Final = frozenset({"http", "https"})
 _PORTS: Final = {"http": 80, "https": 443}
@@ -33,6 +34,22 @@ def accepts_url(pattern: str) -> Translated:
         if owner is not None and unquote(owner) != await call.nextcloud().user_id():
             return given
         return unquote(found[compiled.groups])
+
+    return Translated(translate)
+
+
+def accepts_collection(pattern: str) -> Translated:
+    """Return the marker of an argument that may be a URL, as in `accepts_url`, or a name with a slash at its end.
+
+    DAV clients write the names of calendars and address books with it, because these are collections (RFC 4918 section
+    5.2).
+    """
+    url = accepts_url(pattern)
+
+    async def translate(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
+        text = given.strip()
+        name = text.removesuffix("/")
+        return name if name != text and dav.is_segment(name) else await url.translate(call, given, arguments)
 
     return Translated(translate)
 

@@ -99,10 +99,12 @@ async def test_addresses_of_other_apps_are_accepted(
         f"{CLOUD}{BOOK}/con%20tacts/ann.vcf",
         f"{CLOUD}/remote.php/carddav/addressbooks/alice/con%20tacts/",
         f"{BOOK}/con%20tacts/",
+        "con tacts/",
+        " con tacts/ ",
     ],
 )
 async def test_address_book_address_is_accepted(server: Server, address: str) -> None:
-    """The address is the one that a CardDAV client shows."""
+    """The address is the one that a CardDAV client shows, with or without what precedes the name."""
     empty = b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"/>'
     server.nextcloud.on("REPORT", f"{BOOK}/con%20tacts/", answer(207, content=empty))
     found = await server.use("nc_contacts_list_contacts", {"addressbook": address})
@@ -119,9 +121,11 @@ async def test_address_without_a_board_is_refused(server: Server, address: str) 
     assert said == f"No board {address!r}: choose from 2 (Project)."
 
 
-@pytest.mark.parametrize("address", [f"{ELSEWHERE}{BOOK}/contacts/", f"{CLOUD}{BOOK[:-5]}bob/contacts/"])
+@pytest.mark.parametrize(
+    "address", [f"{ELSEWHERE}{BOOK}/contacts/", f"{CLOUD}{BOOK[:-5]}bob/contacts/", "con/tacts/", "/", "../"]
+)
 async def test_address_of_foreign_address_book_is_refused(server: Server, address: str) -> None:
-    """The address is another server's or in another user's home."""
+    """The address is another server's, in another user's home, or not that of one address book."""
     said = await server.misuse("nc_contacts_list_contacts", {"addressbook": address})
     assert said.startswith("There is no address book ")
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from nextcloud_mcp.apps.contacts import api
 from nextcloud_mcp.apps.contacts.api import AddressBook, Contact, Written
 from nextcloud_mcp.apps.contacts.vcard import contact_data as read_fields
-from nextcloud_mcp.boundary.addresses import accepts_url
+from nextcloud_mcp.boundary.addresses import accepts_collection
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
@@ -60,7 +60,7 @@ async def _address_books(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thi
 
 AddressBookName = Annotated[
     str,
-    accepts_url(r"/remote\.php/(?:dav|carddav)/addressbooks/(?:users/)?(?P<owner>[^/]+)/([^/]+)(?:/.*)?"),
+    accepts_collection(r"/remote\.php/(?:dav|carddav)/addressbooks/(?:users/)?(?P<owner>[^/]+)/([^/]+)(?:/.*)?"),
     Named("address book", _address_books, scope="contacts:read"),
 ]
 

@@ -104,6 +104,7 @@ async def test_generated_address_book_is_not_deleted(server: Server, name: str) 
     ("name", "reason"),
     [
         ("a/b", "so choose one without '/' and control characters, such as work-contacts."),
+        ("friends/", "so choose one without '/' and control characters, such as work-contacts."),
         ("a\nb", "so choose one without '/' and control characters, such as work-contacts."),
         ("", "so choose one without '/' and control characters, such as work-contacts."),
         ("z-app-generatedx", "Nextcloud keeps such names for address books of its own; choose another."),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from nextcloud_mcp.apps.calendar import caldav
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.boundary import declaration
-from nextcloud_mcp.boundary.addresses import accepts_url
+from nextcloud_mcp.boundary.addresses import accepts_collection
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Named, Translated
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -49,7 +49,7 @@ async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list
     ]
 
 
-_URL: Final = accepts_url(r"/remote\.php/dav/calendars/(?P<owner>[^/]+)/([^/]+)/?")
+_URL: Final = accepts_collection(r"/remote\.php/dav/calendars/(?P<owner>[^/]+)/([^/]+)/?")
 
 
 async def _by_url(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
@@ -58,9 +58,6 @@ async def _by_url(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
     A URL that hides the name of a Deck calendar by percent-encoding is not resolved, because the check of the Deck
     scope reads `given`.
     """
-    text = given.strip()
-    if text.endswith("/") and "/" not in text[:-1]:
-        return text[:-1]
     name = await _URL.translate(call, given, arguments)
     hides_deck = DECK_CALENDAR in name.casefold() and DECK_CALENDAR not in given.casefold()
     return given if hides_deck else name
