@@ -6,6 +6,7 @@ Nextcloud answers 403 or 423 without a reason, so this module reads the properti
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from nextcloud_mcp.errors import ForbiddenError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import file_access
@@ -53,22 +54,32 @@ async def explained(nextcloud: Nextcloud, *needs: Need) -> AsyncIterator[None]:
     try:
         yield
     except (ForbiddenError, LockedError) as error:
-        why = _locked if isinstance(error, LockedError) else _forbidden
-        try:
-            explanation = await why(nextcloud, needs)
-        except NextcloudError:  # the first error is about the caller's request
-            explanation = None
+        why = lock_on if isinstance(error, LockedError) else missing_permission
+        explanation = await why(nextcloud, *needs)
         if explanation is None:
             raise
         raise explanation from error
 
 
+async def missing_permission(nextcloud: Nextcloud, *needs: Need) -> ForbiddenError | None:
+    """Return the error for the first need that the user's permissions do not meet, if there is one."""
+    try:
+        return await _forbidden(nextcloud, needs)
+    except NextcloudError:  # the caller has an error, about the request that was refused
+        return None
+
+
+async def lock_on(nextcloud: Nextcloud, *needs: Need) -> LockedError | None:
+    """Return the error for the first of these files and folders that somebody has locked, if there is one."""
+    try:
+        return await _locked(nextcloud, needs)
+    except NextcloudError:
+        return None
+
+
 async def _forbidden(nextcloud: Nextcloud, needs: Sequence[Need]) -> ForbiddenError | None:
     for need in needs:
-        try:
-            _, access = await stat_with_access(nextcloud, need.path)
-        except NotFoundError:
-            continue
+        path, access = await _nearest(nextcloud, need)
         if access.permissions is None or need.permission in access.permissions:
             continue
         holder = access.shared_by or f"whoever manages the {access.mount or 'share'}"
@@ -76,12 +87,25 @@ async def _forbidden(nextcloud: Nextcloud, needs: Sequence[Need]) -> ForbiddenEr
             "You may {allowed} {path}, which {origin}, and this needs the permission to {needed}",
             "ask {holder} for it",
             allowed=_allowed(access.permissions),
-            path=display_path(need.path),
+            path=display_path(path),
             origin=_origin(access),
-            needed="create in it" if need.permission == "create" else f"{need.permission} it",
+            needed=_IN_WORDS.get(need.permission, f"{need.permission} it"),
             holder=holder,
         )
     return None
+
+
+async def _nearest(nextcloud: Nextcloud, need: Need) -> tuple[str, Access]:
+    """Return the path of a need and the access to it; for a folder that is missing, those of the folder above."""
+    try:
+        return need.path, (await stat_with_access(nextcloud, need.path))[1]
+    except NotFoundError:
+        if need.permission != "create" or not segments(need.path):
+            return need.path, Access()
+        return await _nearest(nextcloud, Need(folder_of(need.path), need.permission))
+
+
+_IN_WORDS: Final = {"create": "create in it", "share": "share it with others"}
 
 
 def _origin(access: Access) -> str:
@@ -100,12 +124,14 @@ async def _locked(nextcloud: Nextcloud, needs: Sequence[Need]) -> LockedError | 
     for need in needs:
         for file in await _with_members(nextcloud, need.path):
             if file.lock is not None:
-                return LockedError(
+                error = LockedError(
                     "{path} is {lock}",
                     "ask for it to be unlocked, or try again after that",
                     path=file.path,
                     lock=file_access.describe_lock(file.lock),
                 )
+                error.is_set_by_user = True
+                return error
     return None
 
 

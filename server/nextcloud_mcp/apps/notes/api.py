@@ -4,16 +4,28 @@ Errors are those of `refusals.error_for`. An ETag is the value without its quote
 """
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
 import stamina
 from pydantic import BaseModel, Field
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, quoted
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    LockedError,
+    NextcloudError,
+    NextcloudUnavailableError,
+    quoted,
+)
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.file_access import Permission
+from nextcloud_mcp.nextcloud.file_refusals import Need, explained, missing_permission
 from nextcloud_mcp.nextcloud.files import PARTIAL_SUFFIX
 from nextcloud_mcp.nextcloud.names import composed
 
@@ -59,6 +71,11 @@ class Note(Heading):
     content: str
 
 
+class _Place(BaseModel):
+    internal_path: str = Field(alias="internalPath")
+    """The path of the note's file, below the user's root; Notes has it since version 4.9."""
+
+
 class Settings(BaseModel):
     """Where and how somebody's notes are kept: the folder below their root, and the files' extension."""
 
@@ -74,9 +91,48 @@ async def create(nextcloud: Nextcloud, *, title: str, content: str, category: st
     """
     _check_category(category)
     fields = {"title": composed(title), "content": content, "category": composed(category)}
-    async with nextcloud.change_lock("new note"):
-        response = await nextcloud.request("POST", API, about=f"note {quoted(title)}", json=fields)
+    try:
+        async with nextcloud.change_lock("new note"):
+            response = await nextcloud.request("POST", API, about=f"note {quoted(title)}", json=fields)
+    except NextcloudUnavailableError as error:  # HTTP 500 also stands for a folder in which the user may not create
+        needed = await _to_create(nextcloud, category) if error.status == httpx.codes.INTERNAL_SERVER_ERROR else []
+        if (forbidden := await missing_permission(nextcloud, *needed)) is not None:
+            raise forbidden from error
+        raise
     return parse(Note, response)
+
+
+async def _to_create(nextcloud: Nextcloud, category: str) -> list[Need]:
+    """Return what a note in a category needs: to create it in the folder of the category."""
+    try:
+        return [Need(f"{(await settings(nextcloud)).notes_path}/{category}", "create")]
+    except NextcloudError:
+        return []
+
+
+@asynccontextmanager
+async def _explained(
+    nextcloud: Nextcloud, note_id: int, permission: Permission, *, category: str | None = None
+) -> AsyncIterator[None]:
+    """Replace a refusal of the requests inside by one that says whose the note is, or who has locked its file.
+
+    Args:
+        nextcloud: The user's client.
+        note_id: The note.
+        permission: What the request needs to do with it.
+        category: The category into which the request moves the note, if it does.
+    """
+    try:
+        yield
+    except (ForbiddenError, LockedError) as error:
+        try:
+            place = parse(_Place, await nextcloud.request("GET", f"{API}/{note_id}", about=f"note {note_id}"))
+        except NextcloudError:
+            raise error from None
+        needs = [Need(place.internal_path, permission)]
+        needs += await _to_create(nextcloud, category) if category is not None else []
+        async with explained(nextcloud, *needs):
+            raise
 
 
 async def get(nextcloud: Nextcloud, note_id: int) -> Note:
@@ -118,14 +174,15 @@ async def update(
         "content": content,
         "category": None if category is None else composed(category),
     }
-    response = await nextcloud.request(
-        "PUT",
-        f"{API}/{note_id}",
-        about=f"note {note_id}",
-        headers={"If-Match": f'"{dav.parse_etag(etag)}"'},
-        json={name: value for name, value in changes.items() if value is not None},
-        also_ok={412},
-    )
+    async with _explained(nextcloud, note_id, "change", category=category):
+        response = await nextcloud.request(
+            "PUT",
+            f"{API}/{note_id}",
+            about=f"note {note_id}",
+            headers={"If-Match": f'"{dav.parse_etag(etag)}"'},
+            json={name: value for name, value in changes.items() if value is not None},
+            also_ok={412},
+        )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the body is the current note
         raise dav.etag_mismatch_error(f"Note {note_id}")
     return parse(Note, response)
@@ -154,14 +211,19 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
     Raises:
         InvalidArgumentError: the text is blank.
         ConflictError: the note changed at every attempt.
-        LockedError: the note was locked at every attempt.
+        LockedError: the note was locked at every attempt, or somebody has locked its file.
     """
     if not content.strip():
         raise InvalidArgumentError(
             "content is empty, and nothing was added", "pass the text to add to the note", argument="content"
         )
     async with nextcloud.change_lock("note", note_id):
-        return await _patient((ConflictError, LockedError), _append_once, nextcloud, note_id, content)
+        return await _patient(_may_pass, _append_once, nextcloud, note_id, content)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether another attempt can succeed soon; a lock that somebody has set can last for days."""
+    return isinstance(error, ConflictError) or (isinstance(error, LockedError) and not error.is_set_by_user)
 
 
 async def _append_once(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
@@ -179,7 +241,8 @@ def _joined(before: str, added: str) -> str:
 
 async def delete(nextcloud: Nextcloud, note_id: int) -> None:
     """Delete a note; Nextcloud keeps its file in the trash for a while."""
-    await nextcloud.request("DELETE", f"{API}/{note_id}", about=f"note {note_id}")
+    async with _explained(nextcloud, note_id, "delete"):
+        await nextcloud.request("DELETE", f"{API}/{note_id}", about=f"note {note_id}")
 
 
 async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple[bytes, str]:

@@ -19,7 +19,7 @@ from nextcloud_mcp.errors import (
 )
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import Answer, answer
-from tests.support.nextcloud import SHARES, USER_PATH, FakeNextcloud, ocs, share
+from tests.support.nextcloud import FILES, SHARES, USER_PATH, FakeNextcloud, dav_file, dav_shared, ocs, propfind, share
 
 HASH: Final = "3|$argon2id$v=19$m=65536,t=4,p=1$hash"
 
@@ -337,8 +337,22 @@ async def test_refusal_error_quotes_nextcloud(
         fake.on(method, SHARES, refused)
     for method in ("GET", "PUT", "DELETE"):
         fake.on(method, f"{SHARES}/5", refused)
+    fake.on("PROPFIND", f"{FILES}/d/a.txt", propfind(dav_file(f"{FILES}/d/a.txt")))
     with pytest.raises(error, match=sentence):
         await call(nextcloud)
+
+
+async def test_sharing_on_without_permission_names_owner(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud answers 404 to who may not share a file with others."""
+    place = f"{FILES}/d/a.txt"
+    fake.on("POST", SHARES, ocs([], 404, "You are not allowed to share a.txt"))
+    fake.on("PROPFIND", place, propfind(dav_file(place, more=dav_shared("SGNVW", bits=3))))
+    with pytest.raises(ForbiddenError) as refused:
+        await create(nextcloud)
+    assert str(refused.value) == (
+        "You may read and change /d/a.txt, which Bob Example (bob) shared with you, and this needs the permission to "
+        "share it with others: ask Bob Example (bob) for it."
+    )
 
 
 @pytest.mark.parametrize("share_type", [-1, 2, 5, 99])
