@@ -22,6 +22,7 @@ from nextcloud_mcp.nextcloud.files import (
     stat_with_access,
     url_of,
 )
+from nextcloud_mcp.nextcloud.permissions import missing_permission_error
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 
@@ -82,15 +83,14 @@ async def _forbidden(nextcloud: Nextcloud, needs: Sequence[Need]) -> ForbiddenEr
         path, access = await _nearest(nextcloud, need)
         if access.permissions is None or need.permission in access.permissions:
             continue
-        holder = access.shared_by or f"whoever manages the {access.mount or 'share'}"
-        return ForbiddenError(
-            "You may {allowed} {path}, which {origin}, and this needs the permission to {needed}",
-            "ask {holder} for it",
-            allowed=_allowed(access.permissions),
-            path=display_path(path),
-            origin=_origin(access),
+        mount = access.mount or "share"
+        return missing_permission_error(
+            display_path(path),
+            allowed=access.permissions,
             needed=_IN_WORDS.get(need.permission, f"{need.permission} it"),
-            holder=holder,
+            shared_by=access.shared_by or "",
+            origin=f"is {'' if access.is_mount_root else 'in '}a mounted {mount}",
+            manager=f"whoever manages the {mount}",
         )
     return None
 
@@ -106,18 +106,6 @@ async def _nearest(nextcloud: Nextcloud, need: Need) -> tuple[str, Access]:
 
 
 _IN_WORDS: Final = {"create": "create in it", "share": "share it with others"}
-
-
-def _origin(access: Access) -> str:
-    if access.shared_by:
-        return f"{access.shared_by} shared with you"
-    return f"is {'' if access.is_mount_root else 'in '}a mounted {access.mount or 'share'}"
-
-
-def _allowed(permissions: tuple[Permission, ...]) -> str:
-    if len(permissions) == 1:
-        return f"only {permissions[0]}"
-    return f"{', '.join(permissions[:-1])} and {permissions[-1]}"
 
 
 async def _locked(nextcloud: Nextcloud, needs: Sequence[Need]) -> LockedError | None:

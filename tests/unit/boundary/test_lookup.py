@@ -108,7 +108,7 @@ async def test_numeric_title_is_found_if_id_is_unknown(server: Server, given: ob
     assert (await server.use("deck_get_board", {"board_id": 3}))["id"] == 3
     said = await server.misuse("deck_get_board", {"board_id": 2028})
     assert said == "No board '2028': choose from 3 (2027), 4 (3)."
-    assert (await server.misuse("deck_get_board", {"board_id": 4})).startswith("Deck has no board 4 for you")
+    assert (await server.misuse("deck_get_board", {"board_id": 4})).startswith("Deck has no board 4 that you may see")
 
 
 @pytest.mark.parametrize(("given", "is_changed"), [("2027", True), (2027, False)])
@@ -116,6 +116,7 @@ async def test_number_is_never_a_title_in_changes(server: Server, given: object,
     """The id of a deleted board must not match another board's title: only text can be a title."""
     server.nextcloud.on("GET", BOARDS, answer(json=[board(id=3, title="2027")]))
     server.nextcloud.on("POST", f"{BOARDS}/2027/stacks", DENIED)
+    server.nextcloud.on("GET", f"{BOARDS}/2027", DENIED)
     server.nextcloud.on("POST", f"{BOARDS}/3/stacks", answer(json=stack(id=9, title="New")))
     call = server.use if is_changed else server.misuse
     await call("deck_create_stack", {"board_id": given, "title": "New", "order": 1})
@@ -132,7 +133,7 @@ async def test_numeric_titles_are_found_at_every_level(server: Server) -> None:
     )
     server.nextcloud.on("GET", f"{BOARDS}/3/stacks", answer(json=[stack(boardId=3, title="1", cards=[row])]))
     server.nextcloud.on("GET", path, answer(json=stack(boardId=3)))
-    for missing in (f"{BOARDS}/2027/stacks/1/cards/7", f"{BOARDS}/3/stacks/1", f"{path}/cards/7"):
+    for missing in (f"{BOARDS}/2027", f"{BOARDS}/2027/stacks/1/cards/7", f"{BOARDS}/3/stacks/1", f"{path}/cards/7"):
         server.nextcloud.on("GET", missing, DENIED)
     server.nextcloud.on("GET", f"{path}/cards/11", answer(json=row))
     refused = answer(400, json={"status": 400, "message": "The user is not part of the board"})
@@ -146,7 +147,7 @@ async def test_numeric_titles_are_found_at_every_level(server: Server) -> None:
 @pytest.mark.parametrize(
     ("stack_id", "card_id", "sentence"),
     [
-        pytest.param(9, 12, "Deck has no label 6 for you", id="an archived card"),
+        pytest.param(9, 12, "Deck has no label 6 on the boards that you may see", id="an archived card"),
         pytest.param(10, 12, "Stack 10 is deleted: restore it in Deck first", id="a deleted stack"),
         pytest.param(9, 13, "No card '13': choose from 11 (Write).", id="no card"),
     ],

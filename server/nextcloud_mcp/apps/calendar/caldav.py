@@ -31,6 +31,7 @@ from nextcloud_mcp.errors import (
 )
 from nextcloud_mcp.nextcloud import dav, reasons
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.permissions import missing_permission_error
 from nextcloud_mcp.nextcloud.refusals import error_for, in_brackets
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
@@ -266,7 +267,9 @@ async def change_calendar(
     statuses = [each.text or "" for each in dav.responses(response)[0].iter(f"{dav.D}status")]
     if not all(" 200 " in status for status in statuses):
         raise await _read_only(nextcloud, name) or ForbiddenError(
-            "Nextcloud does not let you change {resource}", "ask its owner", resource=_about(name)
+            "Nextcloud does not let you change the {resource}",
+            "change another, or create one",
+            resource=_about(name),
         )
 
 
@@ -610,11 +613,14 @@ async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
             app=app,
             tools=", with the tools for Deck" if app == "deck" else "",
         )
+    if calendar.shared_by:
+        return missing_permission_error(
+            f"the {_about(name)}", allowed=["read"], needed="change it", shared_by=calendar.shared_by
+        )
     return ForbiddenError(
-        "You may only read the {resource}",
-        "ask {owner} to let you write, or take another from nc_calendar_list_calendars",
+        "The {resource} can only be read, as Nextcloud or another site fills it",
+        "take another from nc_calendar_list_calendars",
         resource=_about(name),
-        owner=calendar.shared_by or "its owner",
     )
 
 

@@ -30,6 +30,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import spellings
+from nextcloud_mcp.nextcloud.permissions import missing_permission_error
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
@@ -260,11 +261,13 @@ async def _serialized_write(nextcloud: Nextcloud, address_book: str) -> AsyncIte
             if each.name == address_book and each.name.startswith(_GENERATED_PREFIXES):
                 raise _generated_book_error(address_book) from error
             if each.name == address_book and each.read_only:
-                raise ForbiddenError(
-                    "You may only read the {resource}",
-                    "ask {owner} to let you write, or take another from nc_contacts_list_addressbooks",
-                    resource=_book(address_book),
-                    owner=each.shared_by or "its owner",
+                raise missing_permission_error(
+                    f"the {_book(address_book)}",
+                    allowed=["read"],
+                    needed="change it",
+                    shared_by=each.shared_by or "",
+                    origin="is not yours",
+                    manager="its owner",
                 ) from error
         raise
 

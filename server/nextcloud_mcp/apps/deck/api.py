@@ -23,6 +23,7 @@ from nextcloud_mcp.errors import (
     ConflictError,
     ForbiddenError,
     InvalidArgumentError,
+    NextcloudError,
     NextcloudMCPError,
     NotFoundError,
     quoted,
@@ -30,6 +31,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import dav, moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.permissions import missing_permission_error
 from nextcloud_mcp.nextcloud.refusals import error_for
 
 API: Final = "/index.php/apps/deck/api/v1.1/boards"
@@ -418,6 +420,8 @@ async def assign_user(nextcloud: Nextcloud, place: CardPath, user_id: str) -> No
         return
     path, body = f"{API}{place.path}/assignUser", {"userId": user_id}
     response = await nextcloud.request("PUT", path, about=place.about, json=body, also_ok=_STATUSES_WITH_MESSAGE)
+    if response.status_code == httpx.codes.FORBIDDEN:
+        raise await _denied(nextcloud, "PUT", place.path, place.about)
     if response.status_code == httpx.codes.BAD_REQUEST:
         reason = reasons.reason(response) or "the user is not part of the board"
         raise NotFoundError(
@@ -646,25 +650,50 @@ async def _request(
         missing: The object that does not exist if Deck answers 403; by default `about`.
 
     Raises:
+        ForbiddenError: the user may see the board, but not do this there.
+        NotFoundError: there is no such object on the boards that the user may see.
         NextcloudMCPError: Deck refuses the request; the error has Deck's reason, if it returns one.
     """
     response = await nextcloud.request(method, API + path, about=about, json=body, also_ok=_STATUSES_WITH_MESSAGE)
+    if response.status_code == httpx.codes.FORBIDDEN:
+        raise await _denied(nextcloud, method, path, missing or about)
     if not response.is_success:
-        is_forbidden = response.status_code == httpx.codes.FORBIDDEN
-        raise _refusal(response, missing if missing and is_forbidden else about)
+        raise _refusal(response, about)
     return response
 
 
-def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
-    """Return the error for a response of Deck: 403 can also mean a missing object; 400 means a wrong argument."""
-    reason = reasons.reason(response)
-    if response.status_code == httpx.codes.FORBIDDEN:
-        return ForbiddenError(
-            "Deck has no {resource} for you ({reason})",
-            "it is missing, deleted or not shared with you, or you may only read; check the ids, or list what is there",
-            resource=about,
-            reason=reason,
+async def _denied(nextcloud: Nextcloud, method: str, path: str, missing: str) -> NextcloudError:
+    """Return the error for a 403, which Deck answers for missing objects as well as for missing permissions."""
+    _, board_id, *below = path.split("/")
+    if not below:
+        return NotFoundError(
+            "Deck has no {resource} that you may see",
+            "it is missing, deleted or not shared with you; check the id, or list the boards",
+            resource=missing,
         )
+    try:
+        there = await board(nextcloud, int(board_id))
+    except NotFoundError as error:
+        return error
+    needed = "read" if method == "GET" else "edit" if "cards" in below else "manage"
+    allowed = [name for name, is_allowed in there.permissions.model_dump().items() if is_allowed]
+    if needed in allowed:
+        return NotFoundError(
+            "Deck has no {resource} on the boards that you may see",
+            "it is missing or deleted; check the ids, or list what is there",
+            resource=missing,
+        )
+    return missing_permission_error(
+        f"board {there.id} ({quoted(there.title)})",
+        allowed=allowed,
+        needed=f"{needed} it",
+        shared_by=dav.format_person(there.owner.uid, there.owner.displayname),
+    )
+
+
+def _refusal(response: httpx.Response, about: str) -> NextcloudMCPError:
+    """Return the error for a response of Deck: 400 means a wrong argument."""
+    reason = reasons.reason(response)
     if response.status_code == httpx.codes.BAD_REQUEST and reason:
         return InvalidArgumentError(
             "Deck refused {resource}", "{reason}; correct that argument", resource=about, reason=reason

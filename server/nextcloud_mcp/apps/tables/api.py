@@ -6,7 +6,8 @@ differ. Rows have no ETag, so an update writes only the cells that the caller pa
 rows.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import httpx
@@ -14,10 +15,11 @@ from pydantic import Field
 
 from nextcloud_mcp.apps.tables import cells
 from nextcloud_mcp.apps.tables.cells import ApiModel, Cell, Column
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, completed, quoted
-from nextcloud_mcp.nextcloud import moments, reasons
+from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError, completed, quoted
+from nextcloud_mcp.nextcloud import dav, moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.permissions import missing_permission_error
 
 API: Final = "/index.php/apps/tables/api/1"
 
@@ -131,7 +133,8 @@ async def insert(
     """
     columns = await _columns(nextcloud, table_id)
     sent = await _encode_with_zone(nextcloud, await _with_uids(data, columns, find_person), columns, new=True)
-    row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
+    async with _explained(nextcloud, table_id, "create"):
+        row = await _write(nextcloud, "POST", f"{API}/tables/{table_id}/rows", _table(table_id), sent)
     with completed(
         "{resource} is added, but checking its values failed",
         "read the row, and do not add it again",
@@ -168,7 +171,8 @@ async def update(
     if data and not differing:
         return read
     sent = await _encode_with_zone(nextcloud, await _with_uids(differing, columns, find_person), columns, new=False)
-    await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
+    async with _explained(nextcloud, present.table_id, "update"):
+        await _write(nextcloud, "PUT", f"{API}/rows/{row_id}", _row(row_id), sent)
     with completed("{resource} is changed, but checking its values failed", resource=_row(row_id)):
         kept = await _get(nextcloud, row_id)
     if lost := cells.value_mismatches(sent, kept.data, columns):
@@ -190,8 +194,10 @@ async def delete(nextcloud: Nextcloud, row_id: int) -> Row:
     Raises:
         NotFoundError: the row does not exist.
     """
-    columns = await _columns(nextcloud, (await _get(nextcloud, row_id)).table_id)
-    response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
+    table_id = (await _get(nextcloud, row_id)).table_id
+    columns = await _columns(nextcloud, table_id)
+    async with _explained(nextcloud, table_id, "delete"):
+        response = await nextcloud.request("DELETE", f"{API}/rows/{row_id}", about=_row(row_id))
     return parse(_Row, response).by(columns)
 
 
@@ -224,6 +230,32 @@ async def _encode_with_zone(
     """Return the values to send; request the user's time zone only if a time has an offset."""
     zone = await moments.zone_for(nextcloud) if cells.has_offset(data, columns) else None
     return cells.encode_row(data, columns, new=new, zone=zone)
+
+
+@asynccontextmanager
+async def _explained(nextcloud: Nextcloud, table_id: int, permission: str) -> AsyncIterator[None]:
+    """Replace a refusal of the requests inside by one that says what the table's owner does not allow.
+
+    Raises:
+        ForbiddenError: the user may not do this with the table's rows; Tables answers 403 without a reason.
+    """
+    try:
+        yield
+    except ForbiddenError as error:
+        try:
+            response = await nextcloud.request("GET", f"{API}/tables/{table_id}", about=_table(table_id))
+            table = parse(Table, response)
+        except NextcloudError:
+            raise error from None
+        granted = table.on_share_permissions or {}
+        if not table.is_shared or granted.get(permission):
+            raise
+        raise missing_permission_error(
+            f"the rows of table {table_id} ({quoted(table.title)})",
+            allowed=[name for name in ("read", "create", "update", "delete") if granted.get(name)],
+            needed=f"{permission} them",
+            shared_by=dav.format_person(table.ownership, table.owner_display_name),
+        ) from error
 
 
 def _mismatch_error(lost: Sequence[str]) -> InvalidArgumentError:

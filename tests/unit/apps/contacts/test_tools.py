@@ -165,7 +165,7 @@ async def test_changes_a_contact(server: Server) -> None:
 @pytest.mark.parametrize("status", [403, 404])
 async def test_read_only_address_book_is_not_reported_missing(server: Server, status: int) -> None:
     """Nextcloud answers 404 to a write to an address book shared for reading."""
-    book = dav_book("contacts", "<d:displayname>Theirs</d:displayname><oc:read-only>1</oc:read-only>")
+    book = dav_book("contacts", f"<d:displayname>Theirs</d:displayname><oc:read-only>1</oc:read-only>{OWNED_BY_BOB}")
     server.nextcloud.on("PROPFIND", f"{HOME}/", answer(207, content=multistatus(HOME_ITSELF, book)))
     server.nextcloud.on("PROPFIND", ANN, answer(207, content=multistatus(dav_card(ANN))))
     for method, path in {"PUT": ANN, "DELETE": ANN}.items():
@@ -177,8 +177,8 @@ async def test_read_only_address_book_is_not_reported_missing(server: Server, st
         "nc_contacts_delete_contact": {},
     }.items():
         assert await server.misuse(tool, {**contact, **more}) == (
-            "You may only read the address book 'contacts': ask its owner to let you write, or take another from "
-            "nc_contacts_list_addressbooks."
+            "You may only read the address book 'contacts', which Bob Example (bob) shared with you, and this needs "
+            "the permission to change it: ask Bob Example (bob) for it."
         )
 
 

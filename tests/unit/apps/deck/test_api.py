@@ -268,17 +268,20 @@ async def test_stack_deleted_or_on_other_board_takes_no_cards(
         pytest.param(
             lambda nextcloud: deck.create_stack(nextcloud, 2, title="New", order=1),
             f"{BOARDS}/2/stacks",
-            "^Deck has no board 2 for you",
+            "^Deck has no board 2 that you may see: it is missing, deleted or not shared with you",
             id="a stack's board",
         ),
         pytest.param(
             lambda nextcloud: deck.create_label(nextcloud, 2, title="New", color="ff0000"),
             f"{BOARDS}/2/labels",
-            "^Deck has no board 2 for you",
+            "^Deck has no board 2 that you may see: it is missing, deleted or not shared with you",
             id="a label's board",
         ),
         pytest.param(
-            CHANGES["assign a label"], f"{CARD}/assignLabel", "^Deck has no label 6 for you", id="a card's label"
+            CHANGES["assign a label"],
+            f"{CARD}/assignLabel",
+            "^Deck has no label 6 on the boards that you may see: it is missing or deleted",
+            id="a card's label",
         ),
     ],
 )
@@ -286,11 +289,44 @@ async def test_missing_parent_is_named(
     nextcloud: Nextcloud, fake: FakeNextcloud, change: Call, path: str, sentence: str
 ) -> None:
     """The error names the missing parent, not the object to create."""
+    denied = refused(403, "Permission denied")
     fake.on("GET", CARD, answer(json=card()))
+    fake.on("GET", f"{BOARDS}/2", answer(json=board()) if path.startswith(CARD) else denied)
     for method in ("POST", "PUT"):
-        fake.on(method, path, refused(403, "Permission denied"))
-    with pytest.raises(ForbiddenError, match=sentence):
+        fake.on(method, path, denied)
+    with pytest.raises(NotFoundError, match=sentence):
         await change(nextcloud)
+
+
+PERMISSIONS: Final = {f"PERMISSION_{name}": name == "READ" for name in ("READ", "EDIT", "MANAGE", "SHARE")}
+ACTIONS: Final = ("archive", "unarchive", "assignLabel", "removeLabel", "assignUser", "unassignUser")
+BOB: Final = {"primaryKey": "bob", "uid": "bob", "displayname": "Bob Example", "type": 0}
+SHARED_BOARD: Final = "board 2 ('Project'), which Bob Example (bob) shared with you, and this needs the permission to"
+
+
+@pytest.mark.parametrize("change", sorted(IN_STACK.keys() - {"unassign a user"}))
+async def test_read_only_board_is_named(nextcloud: Nextcloud, fake: FakeNextcloud, change: str) -> None:
+    """Deck answers 403 to missing permissions as to missing objects; the board says which it is."""
+    read_only = board(owner=BOB, permissions=PERMISSIONS)
+    fake.on("GET", f"{BOARDS}/2", answer(json=read_only))
+    fake.on("GET", f"{BOARDS}/2/stacks", answer(json=[stack(cards=[card(labels=[label()])])]))
+    fake.on("GET", CARD, answer(json=card(labels=[label()] if "remove" in change else [])))
+    fake.on("GET", STACK, answer(json=stack()))
+    for method in ("POST", "PUT", "DELETE"):
+        for path in (CARD, f"{STACK}/cards", *(f"{CARD}/{action}" for action in ACTIONS)):
+            fake.on(method, path, refused(403, "Permission denied"))
+    with pytest.raises(ForbiddenError) as error:
+        await IN_STACK[change](nextcloud)
+    assert str(error.value) == f"You may only read {SHARED_BOARD} edit it: ask Bob Example (bob) for it."
+
+
+async def test_board_without_management_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Stacks and labels belong to who manages the board."""
+    fake.on("GET", f"{BOARDS}/2", answer(json=board(owner=BOB, permissions=PERMISSIONS | {"PERMISSION_EDIT": True})))
+    fake.on("POST", f"{BOARDS}/2/stacks", refused(403, "Permission denied"))
+    with pytest.raises(ForbiddenError) as error:
+        await deck.create_stack(nextcloud, 2, title="New", order=1)
+    assert str(error.value) == f"You may read and edit {SHARED_BOARD} manage it: ask Bob Example (bob) for it."
 
 
 def label(**changes: Any) -> dict[str, Any]:
@@ -459,7 +495,7 @@ async def test_color_must_be_six_hex_digits(nextcloud: Nextcloud, fake: FakeNext
     ("response", "error", "sentence"),
     [
         pytest.param(
-            refused(403, "Permission denied"), ForbiddenError, r"no board 2 for you \(Permission denied\)", id="403"
+            refused(403, "Permission denied"), NotFoundError, "^Deck has no board 2 that you may see", id="403"
         ),
         pytest.param(
             refused(400, "title must be unique"),

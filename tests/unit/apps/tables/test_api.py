@@ -8,7 +8,7 @@ import pytest
 from nextcloud_mcp.apps.tables import api as tables
 from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from tests.support.issuer import answer
+from tests.support.issuer import Answer, answer
 from tests.support.nextcloud import FakeNextcloud
 
 API = "/index.php/apps/tables/api/1"
@@ -234,10 +234,37 @@ async def test_a_missing_table(nextcloud: Nextcloud, fake: FakeNextcloud) -> Non
 
 @pytest.mark.usefixtures("table")
 async def test_read_only_table_is_forbidden(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Nextcloud's refusal is returned."""
+    """Tables answers 403 without a reason; the table has what its owner allows."""
+    shared = {
+        "id": 2,
+        "title": "Stock",
+        "ownership": "bob",
+        "ownerDisplayName": "Bob Example",
+        "isShared": True,
+        "onSharePermissions": {"read": True, "create": False, "update": False, "delete": True, "manage": False},
+    }
+    fake.on("GET", f"{API}/tables/2", answer(json=shared))
     fake.on("PUT", f"{API}/rows/1", answer(403))
-    with pytest.raises(ForbiddenError, match="row 1"):
+    fake.on("POST", f"{API}/tables/2/rows", answer(403))
+    of_bob = "the rows of table 2 ('Stock'), which Bob Example (bob) shared with you, and this needs the permission to"
+    with pytest.raises(ForbiddenError) as update:
         await tables.update(nextcloud, 1, {"Name": "x"})
+    assert str(update.value) == f"You may read and delete {of_bob} update them: ask Bob Example (bob) for it."
+    with pytest.raises(ForbiddenError) as insert:
+        await tables.insert(nextcloud, 2, {"Name": "x"})
+    assert str(insert.value) == f"You may read and delete {of_bob} create them: ask Bob Example (bob) for it."
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("its_table", [answer(404), answer(json={"id": 2, "title": "Stock", "ownership": "alice"})])
+async def test_unexplained_refusal_keeps_its_error(
+    nextcloud: Nextcloud, fake: FakeNextcloud, its_table: Answer
+) -> None:
+    """Where nothing is missing, or the table cannot be read, the cause is unknown."""
+    fake.on("GET", f"{API}/tables/2", its_table)
+    fake.on("DELETE", f"{API}/rows/1", answer(403))
+    with pytest.raises(ForbiddenError, match="does not allow this for row 1"):
+        await tables.delete(nextcloud, 1)
 
 
 async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

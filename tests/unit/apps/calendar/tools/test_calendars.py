@@ -183,7 +183,9 @@ async def test_read_only_property_is_an_error(server: Server) -> None:
     server.nextcloud.on("PROPPATCH", WORK, answer(207, content=refused))
     has_calendar(server.nextcloud)
     arguments = {"action": "update", "calendar_name": "work", "display_name": "Other"}
-    assert "does not let you change calendar 'work'" in await server.misuse("nc_calendar_manage_calendar", arguments)
+    assert "does not let you change the calendar 'work'" in await server.misuse(
+        "nc_calendar_manage_calendar", arguments
+    )
 
 
 async def test_deletes_and_lists_calendars(server: Server) -> None:
@@ -250,9 +252,13 @@ READ_ONLY: Final = {
         "The calendar 'app-generated--plans--main' is made by the app plans and can only be read: change what it shows "
         "in that app."
     ),
-    "theirs": (
-        "You may only read the calendar 'theirs': ask its owner to let you write, or take another from "
+    "subscribed": (
+        "The calendar 'subscribed' can only be read, as Nextcloud or another site fills it: take another from "
         "nc_calendar_list_calendars."
+    ),
+    "theirs": (
+        "You may only read the calendar 'theirs', which Bob Example (bob) shared with you, and this needs the "
+        "permission to change it: ask Bob Example (bob) for it."
     ),
 }
 
@@ -261,7 +267,8 @@ READ_ONLY: Final = {
 @pytest.mark.parametrize("status", [403, 404])
 async def test_read_only_calendar_is_not_reported_missing(server: Server, name: str, status: int) -> None:
     """Nextcloud answers 404 to a write to a calendar shared for reading."""
-    there = calendar(name, takes="VEVENT VTODO", privileges="<d:read/>")
+    owner = OWNED_BY_BOB if name == "theirs" else ""
+    there = calendar(name, takes="VEVENT VTODO", privileges="<d:read/>", more=owner)
     has_calendars(server.nextcloud, calendar("work"), there)
     server.nextcloud.on("PROPFIND", f"{HOME}{name}/", answer(207, content=one(there)))
     has_calendar(server.nextcloud)
