@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -16,13 +17,19 @@ AT_ONCE = 8
 Call = Callable[..., Awaitable[Any]]
 
 
-@pytest.fixture
-async def call(server: Server, chain: Chain) -> Call:
-    """Calls a tool as alice, and returns what it gives, or the sentence of its refusal."""
-    token = (await sign_in(chain.keycloak, **ALICE, scope=f"{server.scope} {EVERYTHING}"))["access_token"]
+@pytest.fixture(params=["exchange", "pass_through", "exchange pass_through"])
+async def call(request: pytest.FixtureRequest, chain: Chain) -> Call:
+    """Calls a tool as alice, and returns what it gives, or the sentence of its refusal.
+
+    The last one uses both servers in turn: like two replicas, they know nothing of each other's calls.
+    """
+    servers: list[Server] = [request.getfixturevalue(name) for name in request.param.split()]
+    signed_in = [await sign_in(chain.keycloak, **ALICE, scope=f"{each.scope} {EVERYTHING}") for each in servers]
+    turns = cycle(zip(servers, signed_in, strict=True))
 
     async def call(tool: str, **arguments: Any) -> Any:
-        answer = result(await call_tool(server.url, tool, token=token, **arguments))
+        server, tokens = next(turns)
+        answer = result(await call_tool(server.url, tool, token=tokens["access_token"], **arguments))
         return answer["content"][0]["text"] if answer.get("isError") else answer["structuredContent"]
 
     return call

@@ -28,10 +28,14 @@ from nextcloud_mcp.nextcloud import bearer, user_ids
 from nextcloud_mcp.nextcloud.account_cache import Account, AccountCache
 from nextcloud_mcp.nextcloud.answers import MAX_BYTES, parse, read
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for, name_too_long, no_answer
-from nextcloud_mcp.nextcloud.retries import TEMPORARY_STATUSES, retry_policy, retrying
+from nextcloud_mcp.nextcloud.retries import TEMPORARY_STATUSES, is_conditional, retry_policy, retrying
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds; the first call of a new user makes Nextcloud create the account, which takes a few."""
+
+
+_OF_A_REPETITION: Final = frozenset({httpx.codes.NOT_FOUND, httpx.codes.PRECONDITION_FAILED})
+"""What a conditional request is answered if the same request has taken effect before."""
 
 
 def http_client(base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -193,12 +197,15 @@ class Nextcloud:
             raise InvalidArgumentError(
                 "Invalid ETag or content type for {resource}", "use printable ASCII characters", resource=about
             )
+        conditional = is_conditional(method, (headers or {}).keys())
+        failed: list[httpx.Response] = []
         try:
             response = await retrying(
-                retry_policy(method),
+                retry_policy(method, conditional=conditional),
                 self._once,
                 method,
                 path,
+                failed=failed if conditional else None,
                 headers={**(headers or {}), "Authorization": f"Bearer {self._token}"},
                 about=about,
                 max_bytes=max_bytes,
@@ -210,6 +217,8 @@ class Nextcloud:
             response = error.response
         except httpx.HTTPError as error:
             raise no_answer(error, method, about) from error
+        if failed and response.status_code in _OF_A_REPETITION:
+            response = failed[0]  # perhaps that request did what was asked, and the repetition found it done
         await self._check_user_id(response)
         if not response.is_success and response.status_code not in also_ok:
             user_id = self._assumed_user_id
@@ -249,11 +258,26 @@ class Nextcloud:
         if self._user_id not in {None, present}:
             raise AccountChangedError(assumed, present)
 
-    async def _once(self, method: str, path: str, *, about: str, max_bytes: int, **parts: Any) -> httpx.Response:
-        """Send a request; raises for the statuses that may pass by themselves."""
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        *,
+        about: str,
+        max_bytes: int,
+        failed: list[httpx.Response] | None,
+        **parts: Any,
+    ) -> httpx.Response:
+        """Send a request; raise an error for the statuses that may pass by themselves.
+
+        If `failed` is a list, HTTP 500 is one of them, and its responses are added to the list.
+        """
         with UPSTREAM_SECONDS.labels("nextcloud").time():
             async with self._http.stream(method, path, **parts) as streamed:
                 response = await read(streamed, about, max_bytes)
         if response.status_code in TEMPORARY_STATUSES:
+            response.raise_for_status()
+        if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and failed is not None:
+            failed.append(response)
             response.raise_for_status()
         return response

@@ -1,12 +1,12 @@
 """Retry requests that cannot take effect twice.
 
 These are requests with a safe method, if the connection broke or Nextcloud asks for a short pause; requests that were
-refused because of a lock; and requests for which no connection was made. After longer pauses the caller has to retry;
-the error says when.
+refused because of a lock; requests for which no connection was made; and conditional ones that ended in HTTP 500. After
+longer pauses the caller has to retry; the error says when.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import httpx
@@ -31,14 +31,26 @@ retrying: Final = stamina.AsyncRetryingCaller(attempts=3, timeout=5.0, wait_init
 """Retries up to twice, within about a second if Nextcloud names no pause."""
 
 
-def retry_policy(method: str) -> Callable[[Exception], bool | float]:
+def is_conditional(method: str, headers: Collection[str]) -> bool:
+    """Return whether a request changes nothing the second time, if it did the first time.
+
+    Such a request is worth repeating after HTTP 500: parallel changes end in it if the database refuses one of them, as
+    SQLite does with "database is locked" and PostgreSQL with a deadlock, and takes that change back.
+    """
+    return method in {"PUT", "DELETE"} and bool({"If-Match", "If-None-Match"} & set(headers))
+
+
+def retry_policy(method: str, *, conditional: bool = False) -> Callable[[Exception], bool | float]:
     """Return a function that says whether to retry after an error, or after how many seconds."""
 
     def should_retry(error: Exception) -> bool | float:
         if isinstance(error, httpx.ConnectError):
             return True  # nothing was sent
-        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.LOCKED:
+        status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+        if status == httpx.codes.LOCKED:
             return method in _RETRIED_WHEN_LOCKED
+        if status == httpx.codes.INTERNAL_SERVER_ERROR:
+            return conditional
         if method not in SAFE_METHODS:
             return False  # the request may have taken effect
         if isinstance(error, httpx.HTTPStatusError):

@@ -340,6 +340,36 @@ async def test_retries_are_limited(nextcloud: Nextcloud, fake: FakeNextcloud, fa
     assert len(fake.requests) == 3
 
 
+CONDITIONS: Final = ({"If-Match": '"e"'}, {"If-None-Match": "*"})
+
+
+@pytest.mark.parametrize("headers", CONDITIONS)
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_conditional_request_is_repeated_after_500(
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str, headers: dict[str, str]
+) -> None:
+    """A database that refuses one of several parallel changes takes it back, and Nextcloud answers 500."""
+    fake.on(method, THING, answer(500), answer(500), answer(204))
+    assert (await nextcloud.request(method, THING, about="it", headers=headers)).status_code == 204
+    fake.on(method, THING, answer(500))
+    with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at it: it may have done what was asked"):
+        await nextcloud.request(method, THING, about="it", headers=headers)
+    assert len(fake.requests) == 6
+
+
+@pytest.mark.parametrize("status", [404, 412])
+async def test_repetition_that_finds_the_change_done_says_that_it_may_be(
+    nextcloud: Nextcloud, fake: FakeNextcloud, status: int
+) -> None:
+    """Neither "not found" nor a conflict would be true; without a 500 before they are."""
+    fake.on("DELETE", THING, answer(500), answer(status), answer(status))
+    headers = {"If-Match": '"e"'}
+    with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at it: it may have done what was asked"):
+        await nextcloud.request("DELETE", THING, about="it", headers=headers)
+    with pytest.raises((NotFoundError, ConflictError)):
+        await nextcloud.request("DELETE", THING, about="it", headers=headers)
+
+
 class Endless(httpx.AsyncByteStream):
     """A body that never ends; `taken` says how much of it was."""
 
