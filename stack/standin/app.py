@@ -33,6 +33,7 @@ from stack.standin import (
 )
 from stack.standin.gate import AppPasswords, Gate
 from stack.standin.keys import CachedRealmKeys
+from stack.standin.shared_collections import ADDRESS_BOOKS, CALENDARS, SharedCollections
 from stack.standin.tree import Tree
 
 HEADER = "X-Nextcloud-Stand-In"
@@ -100,11 +101,19 @@ def _routes(data: Path, tree: Tree, app_passwords: AppPasswords, log: activity.L
 
 
 def _mounts(data: Path, tree: Tree) -> list[Mount]:
+    own_calendars = calendars.create_calendars_app(data / "calendars")
+    own_books = contacts.create_contacts_app(data / "addressbooks")
     return [
         _mount(webdav.MOUNT, webdav.create_files_app(tree)),
-        _mount(caldav.CALENDARS, _decoded(calendars.create_calendars_app(data / "calendars"))),
+        _mount(
+            caldav.CALENDARS,
+            _decoded(SharedCollections(own_calendars, CALENDARS, data / "shared-calendars.json", tree)),
+        ),
         _mount(caldav.PRINCIPALS, _decoded(caldav.create_principals_app())),
-        _mount(calendars.ADDRESS_BOOKS, _decoded(contacts.create_contacts_app(data / "addressbooks"))),
+        _mount(
+            calendars.ADDRESS_BOOKS,
+            _decoded(SharedCollections(own_books, ADDRESS_BOOKS, data / "shared-books.json", tree)),
+        ),
     ]
 
 

@@ -145,7 +145,10 @@ class Gate:
         claims = await self._claims(token)
         if claims is None:
             return None
-        return _account_from(claims)
+        account = _account_from(claims)
+        if account is not None:
+            self._tree.set_display_name(account.user, account.display_name)
+        return account
 
     async def _arrive(self, path: str, user: str) -> Response | None:
         """Create the account of a new user, and refuse the user's other requests until it exists."""

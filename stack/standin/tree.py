@@ -88,6 +88,7 @@ class Tree:
         self._index.execute(_SCHEMA)
         self._index.execute(_TRASH)
         self._lock = threading.Lock()
+        self._display_names: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the index."""
@@ -100,6 +101,14 @@ class Tree:
     def knows(self, user: str) -> bool:
         """Return whether a user has been provisioned."""
         return self.home(user).exists()
+
+    def display_name(self, user: str) -> str:
+        """Return a user's display name as the last token had it, or else the user id."""
+        return self._display_names.get(user, user)
+
+    def set_display_name(self, user: str, name: str) -> None:
+        """Set a user's display name until the next start."""
+        self._display_names[user] = name
 
     def provision(self, user: str) -> None:
         """Create the first files of a new user; do nothing for a known one."""
