@@ -34,6 +34,7 @@ from stack.standin import (
 from stack.standin.gate import AppPasswords, Gate
 from stack.standin.keys import CachedRealmKeys
 from stack.standin.shared_collections import ADDRESS_BOOKS, CALENDARS, SharedCollections
+from stack.standin.storage import Storage, create_storage
 from stack.standin.tree import Tree
 
 HEADER = "X-Nextcloud-Stand-In"
@@ -62,6 +63,7 @@ def create_app(options: Options) -> Starlette:
     """Return the whole stand-in as one ASGI app."""
     options.data.mkdir(parents=True, exist_ok=True)
     tree = Tree(options.data)
+    storage = create_storage(tree, options.data)
     app_passwords = AppPasswords(options.data / "app-passwords")
     log = activity.Log()
     keys = CachedRealmKeys(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
@@ -73,7 +75,7 @@ def create_app(options: Options) -> Starlette:
         tree.close()
 
     return Starlette(
-        routes=[*_routes(options.data, tree, app_passwords, log), *_mounts(options.data, tree)],
+        routes=[*_routes(options.data, storage, app_passwords, log), *_mounts(options.data, storage)],
         middleware=[
             Middleware(_MarkerHeader),
             Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree, app_passwords=app_passwords),
@@ -83,36 +85,37 @@ def create_app(options: Options) -> Starlette:
     )
 
 
-def _routes(data: Path, tree: Tree, app_passwords: AppPasswords, log: activity.Log) -> list[Route]:
+def _routes(data: Path, storage: Storage, app_passwords: AppPasswords, log: activity.Log) -> list[Route]:
+    tree = storage.tree
     # the routes of the apps come first, because OCS answers every other path below /ocs
     return [
-        *shares.routes(tree, data / "shares.json"),
+        *shares.routes(tree, storage.mounts),
         *tables.routes(data / "tables"),
         *activity.routes(log),
         *notifications.routes(),
         *ocs.routes(tree, app_passwords),
         *notes.routes(tree),
-        *search.routes(tree),
+        *search.routes(storage),
         *trash.routes(tree),
-        *uploads.routes(tree, data / "uploads"),
+        *uploads.routes(storage, data / "uploads"),
         *deck.routes(),
         *cookbook.routes(),
     ]
 
 
-def _mounts(data: Path, tree: Tree) -> list[Mount]:
+def _mounts(data: Path, storage: Storage) -> list[Mount]:
     own_calendars = calendars.create_calendars_app(data / "calendars")
     own_books = contacts.create_contacts_app(data / "addressbooks")
     return [
-        _mount(webdav.MOUNT, webdav.create_files_app(tree)),
+        _mount(webdav.MOUNT, webdav.create_files_app(storage)),
         _mount(
             caldav.CALENDARS,
-            _decoded(SharedCollections(own_calendars, CALENDARS, data / "shared-calendars.json", tree)),
+            _decoded(SharedCollections(own_calendars, CALENDARS, data / "shared-calendars.json", storage.tree)),
         ),
         _mount(caldav.PRINCIPALS, _decoded(caldav.create_principals_app())),
         _mount(
             calendars.ADDRESS_BOOKS,
-            _decoded(SharedCollections(own_books, ADDRESS_BOOKS, data / "shared-books.json", tree)),
+            _decoded(SharedCollections(own_books, ADDRESS_BOOKS, data / "shared-books.json", storage.tree)),
         ),
     ]
 

@@ -14,9 +14,12 @@ from wsgidav.fs_dav_provider import (  # type: ignore[import-untyped]
     FolderResource,
 )
 
-from stack.standin.tree import Tree, size
+from stack.standin.mounts import Place
+from stack.standin.storage import Storage
+from stack.standin.tree import size
 
 _OC = "{http://owncloud.org/ns}"
+_NC = "{http://nextcloud.org/ns}"
 # WsgiDAV unquotes Destination before it splits the URL, and so cuts a name off at these two characters.
 # They are passed as private-use characters, as in Cygwin, and the provider converts them back.
 _TO_PRIVATE = {ord("?"): 0xF03F, ord(";"): 0xF03B}
@@ -32,10 +35,14 @@ class _Nextcloud:
     """Properties and ids that files and folders have in common."""
 
     provider: "FilesProvider"
-    permissions: str
+    path: str
 
     def location(self) -> Path:
         return Path(self._file_path)  # type: ignore[attr-defined]
+
+    def place(self) -> Place:
+        user, _, path = self.path.strip("/").partition("/")
+        return self.provider.mounts.find(user, path)
 
     def get_etag(self) -> str:
         return self.provider.tree.etag(self.location())
@@ -52,8 +59,8 @@ class _Nextcloud:
         try:
             if name == "{DAV:}getetag":
                 return f'"{self.get_etag()}"'
-            if name.startswith(_OC):
-                return self._own_value(name.removeprefix(_OC))
+            if name.startswith((_OC, _NC)):
+                return self._own_value(name.rpartition("}")[2])
         except FileNotFoundError:
             # another request has deleted it since it was listed
             raise DAVError(HTTP_NOT_FOUND) from None
@@ -67,7 +74,20 @@ class _Nextcloud:
             self.provider.tree.set_favorite(self.location(), favorite=star)
 
     def delete(self) -> None:
-        self.provider.tree.remove(self.location())
+        place = self.place()
+        if place.is_mount and place.share is not None:
+            self.provider.mounts.leave(self.path.strip("/").partition("/")[0], place.share)
+        else:
+            self.provider.tree.remove(self.location())
+
+    def move_recursive(self, dest_path: str) -> None:
+        place, old = self.place(), self.location()
+        if place.is_mount and place.share is not None:
+            user, _, path = dest_path.strip("/").partition("/")
+            self.provider.mounts.move(user, place.share, path)
+        else:
+            super().move_recursive(dest_path)  # type: ignore[misc]
+            self.provider.mounts.follow(old, self.provider.location(dest_path))
 
     def handle_delete(self) -> bool:
         # otherwise WsgiDAV would move each member of a folder to the trash separately
@@ -82,15 +102,22 @@ class _Nextcloud:
             return str(int(self.provider.tree.node(location).favorite))
         if name == "size":
             return str(size(location))
-        if name == "permissions":
-            return self.permissions
-        raise DAVError(HTTP_NOT_FOUND)
+        place = self.place()
+        values = {
+            "permissions": place.letters,
+            "owner-id": place.owner,
+            "owner-display-name": self.provider.tree.display_name(place.owner),
+            "mount-type": "" if place.share is None else "shared",
+            "is-mount-root": str(place.is_mount).lower(),
+            **self.provider.locks.properties(place),
+        }
+        if name not in values:
+            raise DAVError(HTTP_NOT_FOUND)
+        return values[name]
 
 
 class File(_Nextcloud, FileResource):  # type: ignore[misc]
-    """A file; its owner may do everything with it but share it."""
-
-    permissions = "RGDNVW"
+    """A file."""
 
     def get_content_type(self) -> str:
         """Return the media type without the parameter that WsgiDAV adds and Nextcloud does not."""
@@ -117,8 +144,6 @@ class File(_Nextcloud, FileResource):  # type: ignore[misc]
 class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
     """A folder, whose members are listed by name."""
 
-    permissions = "RGDNVCK"
-
     def own_properties(self) -> list[str]:
         """Return the names of the quota properties; a folder has no content properties."""
         return ["quota-used-bytes", "quota-available-bytes"]
@@ -130,6 +155,11 @@ class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
     def get_available_bytes(self) -> int:
         """Return -3, which stands for no limit in Nextcloud."""
         return -3
+
+    def get_member_names(self) -> list[str]:
+        """Return the names of the members, with what others share and what is mounted here."""
+        user, _, path = self.path.strip("/").partition("/")
+        return [*super().get_member_names(), *self.provider.mounts.members(user, path)]
 
     def get_member_list(self) -> list[Any]:
         """Return the members by name, without those that another request deletes meanwhile."""
@@ -151,9 +181,9 @@ class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
 class FilesProvider(FilesystemProvider):  # type: ignore[misc]
     """The files of all users; `webdav` checks access before it calls this."""
 
-    def __init__(self, tree: Tree) -> None:
-        super().__init__(str(tree.files), fs_opts={"follow_symlinks": False})
-        self.tree = tree
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(str(storage.tree.files), fs_opts={"follow_symlinks": False})
+        self.tree, self.mounts, self.locks = storage
 
     def get_resource_inst(self, path: str, environ: dict[str, Any]) -> File | Folder | None:
         """Return the file or folder at a path, or None."""
@@ -169,4 +199,6 @@ class FilesProvider(FilesystemProvider):  # type: ignore[misc]
         return Path(self._loc_to_file_path(path))
 
     def _loc_to_file_path(self, path: str, environ: dict[str, Any] | None = None) -> str:
-        return str(super()._loc_to_file_path(path.translate(_FROM_PRIVATE), environ))
+        own = Path(super()._loc_to_file_path(path.translate(_FROM_PRIVATE), environ))
+        user, *names = own.relative_to(self.tree.files).parts or ("",)
+        return str(self.mounts.find(user, "/".join(names)).path) if names else str(own)

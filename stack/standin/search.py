@@ -8,7 +8,6 @@ returned; a missing condition, or a media type in another form than `image/png` 
 import re
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError, SubElement, register_namespace, tostring
@@ -19,10 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from wsgidav.dav_error import DAVError  # type: ignore[import-untyped]
 
-from stack.standin.files import FilesProvider
+from stack.standin.files import File, FilesProvider
 from stack.standin.gate import account_of
 from stack.standin.sabre import MEDIA_TYPE, error_body
-from stack.standin.tree import Tree
+from stack.standin.storage import Storage
 
 PATH = "/remote.php/dav/"
 _D = "{DAV:}"
@@ -43,9 +42,9 @@ class _RefusedError(Exception):
         self.status = status
 
 
-def routes(tree: Tree) -> list[Route]:
+def routes(storage: Storage) -> list[Route]:
     """Return the route of SEARCH."""
-    provider = FilesProvider(tree)
+    provider = FilesProvider(storage)
     provider.set_share_path("/")
 
     async def search(request: Request) -> Response:
@@ -68,9 +67,8 @@ def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
         raise _RefusedError(500, "A type error occurred.")
     folder = _folder(provider, user, search.findtext(f"{_D}from/{_D}scope/{_D}href", ""))
     meets = _condition(where[0])
-    everything = [_resource(provider, path) for path in (folder, *folder.rglob("*"))]
-    # a row is None if another request has deleted the file meanwhile
-    rows = [row for row in everything if row is not None and meets(row)]
+    everything = folder.get_descendants(depth="infinity", add_self=True)
+    rows = [row for row in everything if meets(row)]
     for order in reversed(search.findall(f"{_D}orderby/{_D}order")):
         rows.sort(key=_sort_key(order), reverse=order.find(f"{_D}descending") is not None)
     start = int(search.findtext(f"{_D}limit/{_FIRST}", "0"))
@@ -78,26 +76,22 @@ def _answer(provider: FilesProvider, user: str, document: Element) -> bytes:
     wanted = [element.tag for element in search.iterfind(f"{_D}select/{_D}prop/*")]
     multistatus = Element(f"{_D}multistatus")
     for row in rows[start : start + count]:
-        if row.location() != folder:
+        if row.path != folder.path:
             _append(multistatus, row, wanted)
     body: bytes = tostring(multistatus, xml_declaration=True, encoding="utf-8")
     return body
 
 
-def _folder(provider: FilesProvider, user: str, href: str) -> Path:
+def _folder(provider: FilesProvider, user: str, href: str) -> Any:
     """Return the folder at a path below `/files/UID`, which is not percent-encoded."""
     _, kind, owner, *names = href.rstrip("/").split("/")
-    folder = provider.tree.home(user).joinpath(*names)
-    if (kind, owner) != ("files", user) or folder.is_file():
+    environ = {"wsgidav.provider": provider, "wsgidav.config": {}}
+    folder = provider.get_resource_inst("/".join(("", user, *names)), environ)
+    if (kind, owner) != ("files", user) or isinstance(folder, File):
         raise _RefusedError(500, "Search is only supported on directories")
-    if not folder.is_dir():
+    if folder is None:
         raise _RefusedError(404, f"File with name //{'/'.join(names)} could not be located")
     return folder
-
-
-def _resource(provider: FilesProvider, path: Path) -> Any:
-    name = "/" + path.relative_to(provider.tree.files).as_posix()
-    return provider.get_resource_inst(name, {"wsgidav.provider": provider, "wsgidav.config": {}})
 
 
 def _condition(element: Element) -> _Condition:
@@ -108,7 +102,7 @@ def _condition(element: Element) -> _Condition:
         return lambda row: holds(part(row) for part in parts)
     name, literal = element.find(f"{_D}prop")[0].tag, element.findtext(f"{_D}literal", "")  # type: ignore[index]
     if (kind, name) == ("like", f"{_D}displayname"):
-        return lambda row: _pattern(literal).fullmatch(row.location().name) is not None
+        return lambda row: _pattern(literal).fullmatch(_name(row)) is not None
     if (kind, name) == ("like", f"{_D}getcontenttype"):
         return _media_type(literal)
     if kind == "eq" and name in {f"{_OC}fileid", f"{_OC}favorite"}:
@@ -138,6 +132,10 @@ def _media_type(literal: str) -> _Condition:
     return meets
 
 
+def _name(row: Any) -> str:
+    return str(row.path).rstrip("/").rpartition("/")[2]
+
+
 def _modified(row: Any) -> float:
     return float(row.get_last_modified())
 
@@ -147,7 +145,7 @@ def _sort_key(order: Element) -> Callable[[Any], Any]:
     if name == f"{_D}getlastmodified":
         return _modified
     if name == f"{_D}displayname":
-        return lambda row: row.location().name
+        return _name
     raise _RefusedError(400, "requested order by property is not sortable")
 
 

@@ -2,14 +2,12 @@
 
 https://docs.nextcloud.com/server/latest/developer_manual/client_apis/OCS/ocs-share-api.html
 Statuses and messages were recorded from Nextcloud 32, which returns one share as a list of one, and a link's password
-as its hash. The stand-in stores shares, but does not give recipients access to the files. Nextcloud allows each user 20
-new shares in ten minutes, the stand-in any number.
+as its hash. `mounts` shows recipients the files. Nextcloud allows each user 20 new shares in ten minutes, the stand-in
+any number.
 """
 
-import json
 import re
 import secrets
-import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,20 +18,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stack.standin.gate import account_or_none
+from stack.standin.mounts import GROUP, GROUPS, LINK, SHARE, USER, Mounts, Place, Record
 from stack.standin.ocs import NOT_LOGGED_IN, envelope
 from stack.standin.tree import Tree
 
 PATH = "/ocs/{version}.php/apps/files_sharing/api/v1/shares"
 SHAREES = "/ocs/{version}.php/apps/files_sharing/api/v1/sharees"
-GROUPS = {"admin"}
-_USER, _GROUP, _LINK = 0, 1, 3
-_SHARE = 16
 _ON_A_FILE = 19  # nothing can be created or deleted in a file
 _SHORTEST_PASSWORD = 10
 _UNSEARCHABLE = re.compile("[+]|%[0-9A-Fa-f]{2}")
 """Characters in a user's own id with which Nextcloud's search for recipients fails."""
-
-Record = dict[str, Any]
 
 
 class _RefusedError(Exception):
@@ -45,31 +39,31 @@ class _RefusedError(Exception):
 
 
 class Shares:
-    """All shares, stored in one file.
+    """The API of all shares.
 
     Args:
         tree: The files.
-        place: The file of the shares; the first share creates it.
+        mounts: The shares, and where they are mounted.
     """
 
-    def __init__(self, tree: Tree, place: Path) -> None:
+    def __init__(self, tree: Tree, mounts: Mounts) -> None:
         self._tree = tree
-        self._place = place
-        self._lock = threading.Lock()
-        self._records: list[Record] = json.loads(place.read_text("utf-8")) if place.exists() else []
+        self._mounts = mounts
 
     def create(self, user: str, asked: Record) -> Record:
         """Create a share, or return the existing share with the same user or group."""
-        location = self._location(user, asked.get("path"))
+        place = self._find(user, asked.get("path"))
         kind = asked.get("shareType")
         self._check_recipient(user, kind, asked.get("shareWith"))
-        if kind != _LINK:
-            for known in self._records:
+        if not place.permissions & SHARE:
+            raise _RefusedError(404, f"You are not allowed to share {Path(asked['path']).name}")
+        if kind != LINK:
+            for known in self._mounts.records:
                 same = (known["uid_owner"], known["path"], known["share_type"], known["share_with"])
                 if same == (user, asked["path"], kind, asked["shareWith"]):
                     return known
         record: Record = {
-            "id": str(1 + max((int(known["id"]) for known in self._records), default=0)),
+            "id": str(1 + max((int(known["id"]) for known in self._mounts.records), default=0)),
             "share_type": kind,
             "uid_owner": user,
             "displayname_owner": user,
@@ -79,33 +73,29 @@ class Shares:
             "note": "",
             "label": "",
             "path": asked["path"],
-            "item_type": "folder" if location.is_dir() else "file",
-            "file_source": self._tree.node(location).id,
-            "file_target": "/" + location.name,
+            "item_type": "folder" if place.path.is_dir() else "file",
+            "file_source": self._tree.node(place.path).id,
+            "file_target": "/" + Path(asked["path"]).name,
             "share_with": asked.get("shareWith"),
             "share_with_displayname": asked.get("shareWith"),
         }
-        if kind == _LINK:
+        if kind == LINK:
             token = secrets.token_urlsafe(11)
             record |= {"token": token, "share_with": None, "share_with_displayname": "(Shared link)", "password": None}
             record["url"] = f"{asked['base']}index.php/s/{token}"
         self._set(record, asked, creates=True)
-        self._keep([*self._records, record])
+        self._mounts.keep([*self._mounts.records, record])
         return record
 
     def of(self, user: str, path: str | None) -> list[Record]:
         """Return a user's shares, or only those of one file."""
         if path is not None:
-            self._location(user, path)
+            self._find(user, path)
         return [known for known in self._present() if known["uid_owner"] == user and path in {None, known["path"]}]
 
     def shared_with(self, user: str) -> list[Record]:
         """Return the shares that others have with a user, with the paths that the user sees."""
-        return [
-            known | {"path": known["file_target"]}
-            for known in self._present()
-            if (known["share_type"], known["share_with"]) == (_USER, user)
-        ]
+        return [share | {"path": target, "file_target": target} for share, target in self._mounts.received(user)]
 
     def find(self, user: str, number: str) -> Record:
         """Return a share that a user owns or receives."""
@@ -122,13 +112,17 @@ class Shares:
         if not asked:
             raise _RefusedError(400, "Wrong or no update parameter given")
         self._set(known, asked, creates=False)
-        self._keep(self._records)
+        self._mounts.keep(self._mounts.records)
         return known
 
     def delete(self, user: str, number: str) -> None:
         """Delete a share, as its owner or recipient."""
-        self.find(user, number)
-        self._keep([known for known in self._records if known["id"] != number])
+        found = self.find(user, number)
+        (share,) = (known for known in self._mounts.records if known["id"] == number)
+        if found["uid_owner"] == user:
+            self._mounts.keep([known for known in self._mounts.records if known is not share])
+        else:
+            self._mounts.leave(user, share)
 
     def _set(self, record: Record, asked: Record, *, creates: bool) -> None:
         """Apply the requested changes if all of them are valid."""
@@ -137,28 +131,28 @@ class Shares:
             changes["permissions"] = _permissions(record, asked.get("permissions", _ON_A_FILE), creates=creates)
         if "expireDate" in asked:
             changes["expiration"] = _expiration(asked["expireDate"])
-        if "password" in asked and record["share_type"] == _LINK:
+        if "password" in asked and record["share_type"] == LINK:
             changes["share_with"] = changes["password"] = _hash(asked["password"])
         record |= changes
 
-    def _location(self, user: str, path: str | None) -> Path:
+    def _find(self, user: str, path: str | None) -> Place:
         if path is None:
             raise _RefusedError(404, "Please specify a file or folder path")
-        location = self._tree.home(user) / path.strip("/")
-        if not location.exists():
+        place = self._mounts.find(user, path)
+        if not place.path.exists():
             raise _RefusedError(404, "Wrong path, file/folder does not exist")
-        if location == self._tree.home(user):
+        if place.path == self._tree.home(user):
             raise _RefusedError(403, "You cannot share your root folder")
-        return location
+        return place
 
     def _check_recipient(self, user: str, kind: object, recipient: str | None) -> None:
-        if kind not in {_USER, _GROUP, _LINK}:
+        if kind not in {USER, GROUP, LINK}:
             raise _RefusedError(400, "Unknown share type")
-        if kind == _USER and recipient == user:
+        if kind == USER and recipient == user:
             raise _RefusedError(403, "Cannot share with yourself")
-        if kind == _USER and not (recipient and self._accounts(recipient)):
+        if kind == USER and not (recipient and self._accounts(recipient)):
             raise _RefusedError(404, "Please specify a valid account to share with")
-        if kind == _GROUP and recipient not in GROUPS:
+        if kind == GROUP and recipient not in GROUPS:
             raise _RefusedError(404, "Please specify a valid group")
 
     def _accounts(self, called: str) -> list[str]:
@@ -172,12 +166,12 @@ class Shares:
 
     def sharees(self, called: str, kind: str) -> Record:
         """Return the response of the recipient search, which finds exact matches only."""
-        users = self._accounts(called) if kind == str(_USER) else []
-        groups = [group for group in GROUPS if group.casefold() == called.casefold()] if kind == str(_GROUP) else []
+        users = self._accounts(called) if kind == str(USER) else []
+        groups = [group for group in GROUPS if group.casefold() == called.casefold()] if kind == str(GROUP) else []
         return {
             "exact": {
-                "users": [{"label": user, "value": {"shareType": _USER, "shareWith": user}} for user in users],
-                "groups": [{"label": group, "value": {"shareType": _GROUP, "shareWith": group}} for group in groups],
+                "users": [{"label": user, "value": {"shareType": USER, "shareWith": user}} for user in users],
+                "groups": [{"label": group, "value": {"shareType": GROUP, "shareWith": group}} for group in groups],
             },
             "users": [],
             "groups": [],
@@ -185,23 +179,14 @@ class Shares:
 
     def _present(self) -> list[Record]:
         """Return the shares whose file still exists."""
-        return [
-            known
-            for known in self._records
-            if (self._tree.home(known["uid_owner"]) / known["path"].strip("/")).exists()
-        ]
-
-    def _keep(self, records: list[Record]) -> None:
-        with self._lock:
-            self._records = records
-            self._place.write_text(json.dumps(records), "utf-8")
+        return [known for known in self._mounts.records if self._mounts.source(known) is not None]
 
 
 def _permissions(record: Record, permissions: int, *, creates: bool) -> int:
     possible = permissions & _ON_A_FILE if record["item_type"] == "file" else permissions
     if not creates and (possible != permissions or not possible):
         raise _RefusedError(400, "Failed to update share.")
-    return possible | _SHARE if record["share_type"] == _LINK and possible & 1 else possible
+    return possible | SHARE if record["share_type"] == LINK and possible & 1 else possible
 
 
 def _expiration(text: str) -> str | None:
@@ -230,9 +215,9 @@ def _hash(password: str) -> str | None:
     return f"3|{secrets.token_hex(8)}" if password else None
 
 
-def routes(tree: Tree, place: Path) -> list[Route]:
+def routes(tree: Tree, mounts: Mounts) -> list[Route]:
     """Return the routes of the shares and of the recipient search."""
-    shares = Shares(tree, place)
+    shares = Shares(tree, mounts)
 
     async def collection(request: Request) -> Response:
         return await _answer(request, shares)

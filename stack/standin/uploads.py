@@ -16,7 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stack.standin.gate import account_of
+from stack.standin.locks import locked_body
 from stack.standin.sabre import MEDIA_TYPE, error_body
+from stack.standin.storage import Storage
 from stack.standin.tree import Tree
 
 PATH = "/remote.php/dav/uploads"
@@ -33,16 +35,16 @@ class _RefusedError(Exception):
         self.status = status
 
 
-def routes(tree: Tree, data: Path) -> list[Route]:
+def routes(storage: Storage, data: Path) -> list[Route]:
     """Return the routes of uploads and their parts; `data` is the folder of the parts."""
     methods = {"MKCOL": _open, "DELETE": _drop, "PUT": _put, "MOVE": _assemble}
 
     async def answer(request: Request) -> Response:
         user = account_of(request.scope).user
         place = data / user / request.path_params["upload"]
-        action: Callable[[Request, bytes, Path, Tree], Response] = methods[request.method]
+        action: Callable[[Request, bytes, Path, Storage], Response] = methods[request.method]
         try:
-            return action(request, await request.body(), place, tree)
+            return action(request, await request.body(), place, storage)
         except _RefusedError as refusal:
             return Response(error_body(refusal.status, str(refusal)), refusal.status, media_type=MEDIA_TYPE)
 
@@ -53,24 +55,24 @@ def routes(tree: Tree, data: Path) -> list[Route]:
     ]
 
 
-def _open(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
-    del request, body, tree
+def _open(request: Request, body: bytes, place: Path, storage: Storage) -> Response:
+    del request, body, storage
     if place.exists() or place.name == "..":
         raise _RefusedError(405, "The resource you tried to create already exists")
     place.mkdir(parents=True)
     return Response(status_code=201)
 
 
-def _drop(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
-    del request, body, tree
+def _drop(request: Request, body: bytes, place: Path, storage: Storage) -> Response:
+    del request, body, storage
     _check(place)
     shutil.rmtree(place)
     return Response(status_code=204)
 
 
-def _put(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
+def _put(request: Request, body: bytes, place: Path, storage: Storage) -> Response:
     _check(place)
-    if "destination" in request.headers and not _destination(request, tree).parent.is_dir():
+    if "destination" in request.headers and not _destination(request, storage).parent.is_dir():
         raise _RefusedError(404, "File could not be located")
     part = place / request.path_params["part"]
     status = 204 if part.exists() else 201
@@ -78,14 +80,17 @@ def _put(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
     return Response(status_code=status)
 
 
-def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Response:
+def _assemble(request: Request, body: bytes, place: Path, storage: Storage) -> Response:
     del body
     _check(place)
-    destination = _destination(request, tree)
+    destination = _destination(request, storage)
+    user, path = account_of(request.scope).user, _name(request)
+    if storage.locks.is_blocked(storage.mounts.find(user, path), user, request.headers.get("if", "")):
+        return Response(locked_body(user, path), 423, media_type=MEDIA_TYPE)
     if not destination.parent.is_dir():
         raise _RefusedError(409, "The destination node is not found")
     existed = destination.exists()
-    if not _holds(request, destination, tree):
+    if not _holds(request, destination, storage.tree):
         raise _RefusedError(412, "Failed to find a valid token/etag combination")
     if existed and request.headers.get("overwrite") == "F":
         raise _RefusedError(412, "The destination node already exists, and the overwrite header is set to false")
@@ -95,10 +100,10 @@ def _assemble(request: Request, body: bytes, place: Path, tree: Tree) -> Respons
         raise _RefusedError(400, f"Chunks on server do not sum up to {expected} but to {len(content)} bytes")
     destination.write_bytes(content)
     if not existed:
-        tree.forget(destination)  # its inode may be that of a deleted file
-    tree.written(destination)
+        storage.tree.forget(destination)  # its inode may be that of a deleted file
+    storage.tree.written(destination)
     shutil.rmtree(place)
-    etag = f'"{tree.etag(destination)}"'
+    etag = f'"{storage.tree.etag(destination)}"'
     return Response(status_code=204 if existed else 201, headers={"OC-ETag": etag, "ETag": etag})
 
 
@@ -117,9 +122,17 @@ def _check(place: Path) -> None:
         raise _RefusedError(404, f"File with name {place.name} could not be located")
 
 
-def _destination(request: Request, tree: Tree) -> Path:
+def _name(request: Request) -> str:
+    """Return the path of the destination, relative to the user's folder."""
     path = unquote(urlsplit(request.headers["destination"]).path)
     owner, _, name = path.removeprefix(_FILES).partition("/")
     if not path.startswith(_FILES) or owner != account_of(request.scope).user or ".." in name.split("/"):
         raise _RefusedError(403, "Permission denied")
-    return tree.home(owner) / name
+    return name
+
+
+def _destination(request: Request, storage: Storage) -> Path:
+    user, name = account_of(request.scope).user, _name(request)
+    if storage.mounts.refusal("PUT", user, name) is not None:
+        raise _RefusedError(403, "")
+    return storage.mounts.find(user, name).path

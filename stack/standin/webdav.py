@@ -5,6 +5,7 @@ Each rule was recorded from Nextcloud 32; RFC 4918 leaves most of them open.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -12,6 +13,7 @@ from wsgidav.dav_error import (  # type: ignore[import-untyped]
     HTTP_BAD_REQUEST,
     HTTP_CONFLICT,
     HTTP_FORBIDDEN,
+    HTTP_LOCKED,
     HTTP_METHOD_NOT_ALLOWED,
     HTTP_NOT_FOUND,
     HTTP_NOT_MODIFIED,
@@ -26,8 +28,9 @@ from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]
 
 from stack.standin.files import FilesProvider, Folder, escape_delimiters
 from stack.standin.gate import account_of
+from stack.standin.locks import LOCK_PREFIX, locked_body
 from stack.standin.sabre import MEDIA_TYPE, NO_MATCH, NOTHING_THERE, error_body, if_match
-from stack.standin.tree import Tree
+from stack.standin.storage import Storage
 
 MOUNT = "/remote.php/dav/files"
 Environ = dict[str, Any]
@@ -62,15 +65,15 @@ _EMPTY_COLLECTION = (
 )
 
 
-def create_files_app(tree: Tree) -> WsgiApp:
+def create_files_app(storage: Storage) -> WsgiApp:
     """Return the WSGI app to mount at `MOUNT`; it needs the account that the gate sets."""
     app: WsgiApp = WsgiDAVApp(
         {
-            "provider_mapping": {"/": FilesProvider(tree)},
+            "provider_mapping": {"/": FilesProvider(storage)},
             "mount_path": MOUNT,
             "middleware_stack": [_SabreErrors, _NextcloudRules, RequestResolver],
             "http_authenticator": {"accept_basic": False, "accept_digest": False},
-            "lock_storage": None,  # a plain Nextcloud has no LOCK
+            "lock_storage": None,  # `Locks` answers LOCK
             "honor_mtime_header": True,
             "logging": {"enable": False},
             "verbose": 1,
@@ -84,6 +87,14 @@ class _NameError(DAVError):  # type: ignore[misc]
 
     def __init__(self, message: str) -> None:
         super().__init__(HTTP_BAD_REQUEST, message)
+
+
+class _LockedError(DAVError):  # type: ignore[misc]
+    """A write to a locked file; the message is the user id and the path."""
+
+    def __init__(self, user: str, path: str) -> None:
+        super().__init__(HTTP_LOCKED, path)
+        self.body = locked_body(user, path)
 
 
 class _SabreErrors(BaseMiddleware):  # type: ignore[misc]
@@ -102,6 +113,8 @@ class _SabreErrors(BaseMiddleware):  # type: ignore[misc]
 def _body(error: DAVError, environ: Environ) -> bytes:
     if error.value == HTTP_NOT_MODIFIED:
         return b""
+    if isinstance(error, _LockedError):
+        return error.body
     message, header = _CONDITIONS.get(error.context_info, (error.context_info or "", None))
     if error.value == HTTP_NOT_FOUND and message.startswith("/"):
         message = f"File with name {_inner(environ['PATH_INFO'])} could not be located"
@@ -163,7 +176,28 @@ class _Request:
         elif self.method == "DELETE":
             self._check_if_match(self._resource(self.path))
         elif self.method in {"MOVE", "COPY"}:
+            self._check_locks(self._destination())
             self._check_transfer()
+        self._check_permissions()
+        if self.method in {"PUT", "DELETE", "MOVE", "PROPPATCH"}:
+            self._check_locks(self.path)
+
+    def _check_permissions(self) -> None:
+        """Check what the owner of a shared folder allows."""
+        destination = self._destination() if self.method in {"MOVE", "COPY"} else ""
+        refusal = self.provider.mounts.refusal(self.method, self.user, _inner(self.path)[1:], _inner(destination)[1:])
+        if refusal is None:
+            return
+        if refusal.is_replaced:
+            self.provider.tree.remove(self.provider.location(destination))
+        raise DAVError(refusal.status, refusal.message)
+
+    def _check_locks(self, path: str) -> None:
+        place = self.provider.mounts.find(self.user, _inner(path))
+        if self.provider.locks.is_blocked(place, self.user, self.environ.get("HTTP_IF", "")):
+            raise _LockedError(self.user, _inner(path))
+        if LOCK_PREFIX in self.environ.get("HTTP_IF", ""):
+            del self.environ["HTTP_IF"]  # WsgiDAV knows no locks
 
     def _check_partial(self) -> None:
         """Treat a missing file that is named like an incomplete upload as if it existed."""
@@ -184,6 +218,11 @@ class _Request:
             return "207 Multi-Status", MEDIA_TYPE, _EMPTY_COLLECTION.format(href=href).encode()
         if self.method == "PROPFIND" and self._is_partial(self.path):
             return "207 Multi-Status", MEDIA_TYPE, _NO_UPLOAD.format(href=quote(MOUNT + self.path)).encode()
+        if self.method in {"LOCK", "UNLOCK"} and self.environ.get("HTTP_X_USER_LOCK") == "1":
+            path = _inner(self.path)
+            place = self.provider.mounts.find(self.user, path)
+            status, body = self.provider.locks.answer(self.method, self.user, path, place, self.environ)
+            return f"{status} {HTTPStatus(status).phrase}", MEDIA_TYPE, body
         if self.method == "DELETE" and self._is_partial(self.path):
             return "204 No Content", MEDIA_TYPE, b""
         if self.method in {"GET", "HEAD"} and isinstance(self._resource(self.path), Folder):

@@ -57,12 +57,12 @@ async def test_local_account_names_ignore_case(anonymous: httpx.AsyncClient, cha
     if chain.config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to make an account in")
     name = f"Local-{secrets.token_hex(4)}"
-    _occ(chain, "user:add", "--password-from-env", name)
+    run_occ(chain, "user:add", "--password-from-env", name)
     try:
         with somebody_new(keycloak.admin(), name.lower()) as (_, person):
             answer = await anonymous.get(USER, headers=await _headers(keycloak, person))
     finally:
-        _occ(chain, "user:delete", name)
+        run_occ(chain, "user:delete", name)
     assert answer.status_code == 401
 
 
@@ -70,11 +70,11 @@ async def test_disabled_account_is_named_in_the_401(bob: Signed, chain: Chain) -
     """The 401 for a disabled account contains the account's id, which no other 401 does."""
     if chain.config.nextcloud_occ is None:
         pytest.skip("NEXTCLOUD_OCC is not set: no real Nextcloud to disable an account in")
-    _occ(chain, "user:disable", bob.user)
+    run_occ(chain, "user:disable", bob.user)
     try:
         answers = [await bob.http.get(path) for path in (USER, SHARES, NOTES)]
     finally:
-        _occ(chain, "user:enable", bob.user)
+        run_occ(chain, "user:enable", bob.user)
     assert [(answer.status_code, answer.headers.get("x-user-id")) for answer in answers] == [(401, bob.user)] * 3
 
 
@@ -104,7 +104,8 @@ async def _headers(keycloak: Keycloak, person: Person) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens['access_token']}", "OCS-APIRequest": "true"}
 
 
-def _occ(chain: Chain, *arguments: str) -> None:
+def run_occ(chain: Chain, *arguments: str) -> None:
+    """Run a command of occ."""
     command = [*shlex.split(str(chain.config.nextcloud_occ)), *arguments]
     environment = os.environ | {"OC_PASS": secrets.token_urlsafe(16)}
     subprocess.run(command, check=True, capture_output=True, env=environment)  # noqa: S603 - the one given
