@@ -94,7 +94,7 @@ def _routes(data: Path, storage: Storage, app_passwords: AppPasswords, log: acti
         *activity.routes(log),
         *notifications.routes(),
         *ocs.routes(tree, app_passwords),
-        *notes.routes(tree),
+        *notes.routes(storage),
         *search.routes(storage),
         *trash.routes(tree),
         *uploads.routes(storage, data / "uploads"),

@@ -10,9 +10,11 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from stack.standin.mounts import CREATE, UPDATE, Place
+from stack.standin.storage import Storage
 from stack.standin.tree import Tree
 
 _SUFFIXES = {".txt", ".org", ".markdown", ".md", ".note"}
@@ -26,25 +28,36 @@ class NoSuchNoteError(LookupError):
     """No note of this user has the id."""
 
 
+class NotAllowedError(Exception):
+    """The note is in a folder that its owner shares without the permission for a change."""
+
+
 class Notebook:
-    """The notes of one user.
+    """The notes of one user, and those that others share in folders which the user has moved to the notes.
 
     Args:
-        tree: The files.
+        storage: The files.
         user: The user id.
     """
 
-    def __init__(self, tree: Tree, user: str) -> None:
-        self._tree = tree
-        self._home = tree.home(user)
+    def __init__(self, storage: Storage, user: str) -> None:
+        self._tree = storage.tree
+        self._mounts = storage.mounts
+        self._user = user
+        self._home = storage.tree.home(user)
         self.folder = self._home / "Notes"
         self.folder.mkdir(exist_ok=True)
 
     def all(self) -> Iterator["Note"]:
-        """Yield all notes, sorted by path."""
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_file() and path.suffix.lower() in _SUFFIXES:
-                yield Note(self._tree, self._home, path)
+        """Yield all notes, sorted by path, and then those that others share."""
+        for folder in ("Notes", *(target for _, target in self._mounts.received(self._user))):
+            location = PurePosixPath(folder.strip("/"))
+            place = self._mounts.find(self._user, str(location))
+            if location.parts[0] != "Notes":
+                continue
+            for path in sorted([place.path, *place.path.rglob("*")]):
+                if path.is_file() and path.suffix.lower() in _SUFFIXES:
+                    yield Note(self._tree, location / path.relative_to(place.path), place._replace(path=path))
 
     def get(self, number: int) -> "Note":
         """Return the note with an id.
@@ -60,21 +73,28 @@ class Notebook:
     def create(self, title: str, category: str) -> "Note":
         """Create an empty note; its title may differ from `title`."""
         folder = self._category_folder(category)
-        path = _free_path(folder, title, ".md")
+        if not folder.permissions & CREATE:
+            raise NotAllowedError
+        path = _free_path(folder.path, title, ".md")
         path.touch()
         self._tree.forget(path)
-        return Note(self._tree, self._home, path)
+        return Note(self._tree, self._location(category) / path.name, folder._replace(path=path))
 
     def move(self, note: "Note", title: str, category: str) -> None:
         """Change a note's title or category, and delete the folder that it leaves empty."""
         folder, old = self._category_folder(category), note.path
-        target = _free_path(folder, title, old.suffix, own=old)
+        if not (note.is_writable and folder.permissions & CREATE):
+            raise NotAllowedError
+        target = _free_path(folder.path, title, old.suffix, own=old)
         if target != old:
             note.path = old.rename(target)
+            note.location = self._location(category) / target.name
         self._drop_empty(old.parent)
 
     def delete(self, note: "Note") -> None:
         """Delete a note, and its category if it was the last note in it."""
+        if not note.is_writable:
+            raise NotAllowedError
         self._tree.remove(note.path)
         self._drop_empty(note.path.parent)
 
@@ -86,28 +106,37 @@ class Notebook:
                 del parts[-1:]
             elif part:
                 parts.append(part)
-        path = self.folder.joinpath(*parts)
+        path = self._mounts.find(self._user, "/".join(("Notes", *parts))).path
         return path if path.is_file() else None
 
-    def _category_folder(self, category: str) -> Path:
-        names = filter(None, (_clean(name) for name in category.split("/")))
-        folder = self.folder.joinpath(*names)
-        folder.mkdir(parents=True, exist_ok=True)
+    def _location(self, category: str) -> PurePosixPath:
+        return PurePosixPath("Notes", *filter(None, (_clean(name) for name in category.split("/"))))
+
+    def _category_folder(self, category: str) -> Place:
+        folder = self._mounts.find(self._user, str(self._location(category)))
+        folder.path.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _drop_empty(self, folder: Path) -> None:
-        while folder != self.folder and not any(folder.iterdir()):
+        while self.folder in folder.parents and not any(folder.iterdir()):
             self._tree.remove(folder)
             folder = folder.parent
 
 
 class Note:
-    """One note; each property is read from its file."""
+    """One note; each property is read from its file.
 
-    def __init__(self, tree: Tree, home: Path, path: Path) -> None:
+    Args:
+        tree: The files.
+        location: The path in the user's files.
+        place: What it stands for.
+    """
+
+    def __init__(self, tree: Tree, location: PurePosixPath, place: Place) -> None:
         self._tree = tree
-        self._home = home
-        self.path = path
+        self.location = location
+        self.path = place.path
+        self.is_writable = bool(place.permissions & UPDATE)
 
     @property
     def number(self) -> int:
@@ -122,7 +151,7 @@ class Note:
     @property
     def category(self) -> str:
         """The folders between `Notes` and the file."""
-        folder = self.path.parent.relative_to(self._home / "Notes").as_posix()
+        folder = str(self.location.parent.relative_to("Notes"))
         return "" if folder == "." else folder
 
     @property
@@ -137,6 +166,8 @@ class Note:
 
     def write(self, content: str) -> None:
         """Replace the text."""
+        if not self.is_writable:
+            raise NotAllowedError
         self.path.write_bytes(content.encode())
         self._tree.written(self.path)
 
@@ -171,11 +202,11 @@ class Note:
             "modified": self.modified,
             "category": self.category,
             "favorite": self._favorite(),
-            "readonly": False,
+            "readonly": not self.is_writable,
         }
         fields: dict[str, Any] = {name: value for name, value in optional.items() if name not in exclude}
         fields |= {
-            "internalPath": "/" + self.path.relative_to(self._home).as_posix(),
+            "internalPath": f"/{self.location}",
             "shareTypes": [],
             "isShared": False,
             "error": False,

@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from stack.standin.gate import account_of
-from stack.standin.notebook import NoSuchNoteError, Note, Notebook
-from stack.standin.tree import Tree
+from stack.standin.notebook import NoSuchNoteError, NotAllowedError, Note, Notebook
+from stack.standin.storage import Storage
 
 _BASE = "/index.php/apps/notes/api"
 _VERSIONS = {"X-Notes-API-Versions": "0.2, 1.3, 1.4"}
@@ -28,13 +28,13 @@ _SETTINGS = {"notesPath": "Notes", "fileSuffix": ".md", "noteMode": "rich"}
 Handler = Callable[[Request, Notebook], "Response | dict[str, Any] | list[Any]"]
 
 
-def routes(tree: Tree) -> list[Route]:
+def routes(storage: Storage) -> list[Route]:
     """Return the API's routes; every unknown GET request gets 400 with an empty list."""
 
     def at(path: str, method: str, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
             request.scope["standin.body"] = await _json_object(request)
-            return _respond(handler, request, Notebook(tree, account_of(request.scope).user))
+            return _respond(handler, request, Notebook(storage, account_of(request.scope).user))
 
         return Route(_BASE + path, endpoint, methods=[method])
 
@@ -55,6 +55,8 @@ def _respond(handler: Handler, request: Request, notes: Notebook) -> Response:
         answer = handler(request, notes)
     except NoSuchNoteError:
         answer = JSONResponse({"errorType": _NO_NOTE}, 404)
+    except NotAllowedError:
+        answer = JSONResponse({"errorType": "Exception"}, 500 if request.method == "POST" else 403)
     response = answer if isinstance(answer, Response) else JSONResponse(answer)
     response.headers.update(_VERSIONS)
     return response
