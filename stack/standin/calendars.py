@@ -62,7 +62,6 @@ class _RadicaleForOwner:
                     "filesystem_folder": str(folder),
                     "predefined_collections": json.dumps(first),
                 },
-                "rights": {"type": "authenticated"},  # `SharedCollections` checks them
                 "server": {"validate_user_value": "none", "validate_path_value": "none"},  # Nextcloud has any user id
                 "web": {"type": "none"},
             },

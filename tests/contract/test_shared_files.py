@@ -58,7 +58,7 @@ WRITES: Final[Mapping[str, tuple[str, str, str]]] = {
     "move out": ("MOVE", "a.txt", "/out.txt"),
     "move in": ("MOVE", "/own.txt", "in.txt"),
     "move onto": ("MOVE", "/own.txt", "a.txt"),
-    "copy within": ("COPY", "a.txt", "copied.txt"),
+    "copy within": ("COPY", "a.txt", "within.txt"),
     "copy in": ("COPY", "/own.txt", "copied.txt"),
     "copy onto": ("COPY", "/own.txt", "a.txt"),
 }
@@ -122,6 +122,7 @@ async def properties(person: Person, *names: str) -> list[list[str]]:
     answer = await person.http.request(
         "PROPFIND", person.path(*names), headers={"Depth": "1"}, content=dav.propfind(*wanted)
     )
+    assert answer.status_code == 207, answer.text
     responses = sorted(dav.responses(answer), key=lambda each: each.findtext(f"{dav.D}href", ""))
     return [[dav.properties(each)[name].text or "" for name in wanted] for each in responses]
 
@@ -136,6 +137,12 @@ def message(answer: httpx.Response) -> str:
     """Return the message of an error response."""
     text: str = fromstring(answer.content).findtext("{http://sabredav.org/ns}message", "")
     return text
+
+
+def skip_orphaned_shares(answer: httpx.Response, version: int) -> None:
+    """Skip the test if Nextcloud 32 moves no mount, because another share with alice is of a file that is gone."""
+    if version < 34 and answer.status_code == 500 and message(answer).startswith("Node for share not found"):
+        pytest.skip("Nextcloud 32 moves no mount of somebody with whom a file was shared that no longer exists")
 
 
 @pytest.fixture
@@ -235,13 +242,14 @@ async def test_deleting_the_mount_only_unshares_it(shared: Folder) -> None:
     assert await content(shared.bob, shared.name, "a.txt") == b"a.txt"
 
 
-async def test_moving_the_mount_moves_it_for_the_recipient(shared: Folder, folder: str) -> None:
+async def test_moving_the_mount_moves_it_for_the_recipient(shared: Folder, folder: str, version: int) -> None:
     """Even who may only read can rename the mount, or move it into another folder; bob's folder stays."""
     for names in ([f"{shared.name}-renamed"], [folder, "moved"]):
         source = shared.alice.path(shared.name) if len(names) == 1 else shared.alice.path(f"{shared.name}-renamed")
         answer = await shared.alice.http.request(
             "MOVE", source, headers={"Destination": shared.alice.address(*names), "Overwrite": "F"}
         )
+        skip_orphaned_shares(answer, version)
         received = data(await ask(shared.alice, "GET", params={"shared_with_me": "true"}))
         assert answer.status_code == 201
         assert {each["id"]: each["path"] for each in received}[shared.share] == "/" + "/".join(names)
