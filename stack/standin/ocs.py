@@ -28,7 +28,13 @@ _THEMING = {
 }
 _CAPABILITIES = {
     "core": {"pollinterval": 60, "webdav-root": "remote.php/webdav", "mod-rewrite-working": False},
-    "files": {"forbidden_filename_characters": ["\\", "/"], "bigfilechunking": True, "undelete": True},
+    "files": {
+        "forbidden_filename_characters": ["\\", "/"],
+        "bigfilechunking": True,
+        "undelete": True,
+        "locking": "1.0",
+        "api-feature-lock-type": True,
+    },
     "dav": {"chunking": "1.0"},
     "notes": {"api_version": ["0.2", "1.3", "1.4"], "version": VERSION, "notes_path": "Notes"},
     "files_sharing": {"api_enabled": True, "default_permissions": 31, "public": {"enabled": True}},

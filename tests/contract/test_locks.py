@@ -13,7 +13,6 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from nextcloud_mcp.nextcloud import dav
-from stack.chain import Chain
 from tests.contract.multistatus import exception
 from tests.contract.people import Person
 from tests.contract.test_sharing import USER, ask, data
@@ -35,10 +34,10 @@ FAVORITE: Final = (
 
 
 @pytest.fixture(autouse=True)
-async def with_locks(alice: Person, chain: Chain) -> None:
-    """A Nextcloud with the app; the stand-in is as one."""
+async def with_locks(alice: Person) -> None:
+    """A Nextcloud with the app."""
     answer = await alice.http.get("/ocs/v2.php/cloud/capabilities", params={"format": "json"})
-    if chain.nextcloud.kind != "stand-in" and "locking" not in data(answer)["capabilities"]["files"]:
+    if "locking" not in data(answer)["capabilities"]["files"]:
         pytest.skip("this Nextcloud does not have the app files_lock")
 
 
