@@ -15,6 +15,7 @@ from tests.contract.test_deck import BOARDS
 CARD: Final = {"title": "changed", "type": "plain", "order": 1}
 COLOR: Final = {"title": "changed", "color": "ff0000"}
 RIGHTS: Final = ("Edit", "Manage", "Share")
+PERMISSIONS: Final = [f"permission{right}" for right in RIGHTS]
 
 CHANGES: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
     "create a card": ("POST", "/stacks/{stack}/cards", CARD),
@@ -27,7 +28,7 @@ CHANGES: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
     "delete a stack": ("DELETE", "/stacks/{stack}", {}),
     "create a label": ("POST", "/labels", COLOR),
     "change the board": ("PUT", "", COLOR | {"archived": False}),
-    "share the board": ("POST", "/acl", {"type": 0, "participant": "admin"}),
+    "share the board": ("POST", "/acl", {"type": 0, "participant": "admin", **dict.fromkeys(PERMISSIONS, False)}),
     "delete the board": ("DELETE", "", {}),
 }
 """The method, the path below the board and the body; ids are inserted by name."""

@@ -309,8 +309,10 @@ def everyone(alice: Person, bob: Person, chain: Chain) -> Iterator[str]:
     run_occ(chain, "group:delete", group)
 
 
-async def test_folder_shared_with_a_group(alice: Person, bob: Person, everyone: str) -> None:
+async def test_folder_shared_with_a_group(alice: Person, bob: Person, everyone: str, version: int) -> None:
     """Members have the folder as a mount, its owner as before; a member who deletes it leaves the share to others."""
+    if version < 34:
+        pytest.skip("Nextcloud 32 does not mount it for an account of user_oidc; for a local account it does")
     name = f"shared-{uuid.uuid4().hex[:8]}"
     await bob.http.request("MKCOL", bob.path(name))
     await bob.http.put(bob.path(name, "a.txt"), content=b"x")
