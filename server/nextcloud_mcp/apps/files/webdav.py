@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.file_refusals import Need, explained, folder_of, to_write
+from nextcloud_mcp.nextcloud.file_access import Access
+from nextcloud_mcp.nextcloud.file_refusals import Need, explained, folder_of, missing_permission, to_write
 from nextcloud_mcp.nextcloud.files import (
     PARTIAL_SUFFIX,
     PROPFIND,
@@ -324,10 +325,12 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
     _refuse_nested(source, destination)
     check_new_name(destination)
-    overwrites_file = overwrite and await _file_exists(nextcloud, source, destination)
+    replaced = await _file_at(nextcloud, source, destination) if overwrite else None
+    if replaced is not None and (replaced.shared_by or replaced.mount):
+        await _check_may_replace(nextcloud, destination)
     headers = {
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
-        "Overwrite": "T" if overwrites_file else "F",
+        "Overwrite": "F" if replaced is None else "T",
     }
     async with explained(nextcloud, *_needs(method, source, destination)):
         response = await nextcloud.request(
@@ -342,13 +345,24 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     if response.status_code in {httpx.codes.CONFLICT, httpx.codes.UNSUPPORTED_MEDIA_TYPE}:
         raise parent_error(destination, response)
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        await _file_exists(nextcloud, source, destination)  # raises for a folder
+        await _file_at(nextcloud, source, destination)  # raises for a folder
         raise ConflictError(
             "{destination} exists already, and nothing was done",
             "pass overwrite=true to replace it, or take another name",
             destination=display_path(destination),
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
+
+
+async def _check_may_replace(nextcloud: Nextcloud, path: str) -> None:
+    """Check that the user may replace a file: Nextcloud 34 deletes it first, and answers 403 if it cannot create it.
+
+    Raises:
+        ForbiddenError: the user may not change the file, or not create one in its folder.
+    """
+    forbidden = await missing_permission(nextcloud, Need(path, "change"), Need(folder_of(path), "create"))
+    if forbidden is not None:
+        raise forbidden
 
 
 def _needs(method: str, source: str, destination: str) -> list[Need]:
@@ -376,17 +390,17 @@ def _refuse_nested(source: str, destination: str) -> None:
         )
 
 
-async def _file_exists(nextcloud: Nextcloud, source: str, destination: str) -> bool:
-    """Return whether there is a file at the destination.
+async def _file_at(nextcloud: Nextcloud, source: str, destination: str) -> Access | None:
+    """Return the access to the file at the destination; None if there is none.
 
     Raises:
         ConflictError: the destination is a folder. It is never replaced, because that would delete its content
             (RFC 4918 sections 9.8.4 and 9.9.3).
     """
     try:
-        there = await stat(nextcloud, destination)
+        there, access = await stat_with_access(nextcloud, destination)
     except NotFoundError:
-        return False
+        return None
     if there.is_directory:
         inside = f"{display_path(destination)}/{segments(source)[-1]}"
         raise ConflictError(
@@ -397,4 +411,4 @@ async def _file_exists(nextcloud: Nextcloud, source: str, destination: str) -> b
         )
     if _is_reserved_name(there):
         raise _reserved(destination)
-    return True
+    return access

@@ -149,6 +149,18 @@ async def test_refusal_for_another_reason_keeps_its_sentence(nextcloud: Nextclou
         await write(nextcloud)
 
 
+@pytest.mark.parametrize("method", ["MOVE", "COPY"])
+async def test_nothing_is_replaced_that_cannot_be_created_again(
+    nextcloud: Nextcloud, fake: FakeNextcloud, method: str
+) -> None:
+    """Nextcloud 34 deletes the destination before it refuses, so nothing is sent."""
+    has_share(fake, folder=dav_shared("SGDN", bits=11, is_root=True), file=dav_shared("SGDNVW", bits=11))
+    transfer = webdav.move if method == "MOVE" else webdav.copy
+    with pytest.raises(ForbiddenError, match=r"You may read, change and delete /d, .* the permission to create in it"):
+        await transfer(nextcloud, "own", "d/a", overwrite=True)
+    assert fake.asked(method) == []
+
+
 LOCKED: Final = {
     0: f"/d/a is locked by {BOB} since 2026-11-28T12:41:09+00:00 until 2026-11-28T13:11:09+00:00: ask for it to be",
     1: f"/d/a is locked by the app in which it is open for {BOB} since",
