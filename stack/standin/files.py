@@ -14,12 +14,13 @@ from wsgidav.fs_dav_provider import (  # type: ignore[import-untyped]
     FolderResource,
 )
 
-from stack.standin.mounts import Place
+from stack.standin.mounts import CREATE, DELETE, Place
 from stack.standin.storage import Storage
 from stack.standin.tree import size
 
 _OC = "{http://owncloud.org/ns}"
 _NC = "{http://nextcloud.org/ns}"
+_OCS = "{http://open-collaboration-services.org/ns}"
 # WsgiDAV unquotes Destination before it splits the URL, and so cuts a name off at these two characters.
 # They are passed as private-use characters, as in Cygwin, and the provider converts them back.
 _TO_PRIVATE = {ord("?"): 0xF03F, ord(";"): 0xF03B}
@@ -59,7 +60,7 @@ class _Nextcloud:
         try:
             if name == "{DAV:}getetag":
                 return f'"{self.get_etag()}"'
-            if name.startswith((_OC, _NC)):
+            if name.startswith((_OC, _NC, _OCS)):
                 return self._own_value(name.rpartition("}")[2])
         except FileNotFoundError:
             # another request has deleted it since it was listed
@@ -105,6 +106,9 @@ class _Nextcloud:
         place = self.place()
         values = {
             "permissions": place.letters,
+            "share-permissions": str(
+                place.permissions if place.path.is_dir() else place.permissions & ~(CREATE | DELETE)
+            ),
             "owner-id": place.owner,
             "owner-display-name": self.provider.tree.display_name(place.owner),
             "mount-type": "" if place.share is None else "shared",

@@ -181,6 +181,19 @@ async def test_properties_of_a_shared_folder(shared: Folder, version: int) -> No
     assert others == {(shared.bob.user, display_name, "shared", root) for root in ("true", "false")}
 
 
+async def test_share_permissions_of_a_shared_folder(shared: Folder) -> None:
+    """Unlike the letters, they also say for the root of the mount what its members allow."""
+    name = "{http://open-collaboration-services.org/ns}share-permissions"
+    for permissions in LETTERS:
+        await shared.allow(permissions)
+        answer = await shared.alice.http.request(
+            "PROPFIND", shared.alice.path(shared.name), headers={"Depth": "1"}, content=dav.propfind(name)
+        )
+        found = {dav.last_part(each): dav.properties(each)[name].text for each in dav.responses(answer)}
+        folders, files = str(permissions), str(permissions & 19)
+        assert found == {shared.name: folders, "sub": folders, "a.txt": files, "b.txt": files}
+
+
 async def test_properties_of_own_files(shared: Folder) -> None:
     """The owner's own files have no S, and are in no mount."""
     folder, file, *_ = await properties(shared.bob, shared.name)

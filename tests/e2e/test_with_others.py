@@ -18,7 +18,7 @@ from tests.support.mcp_http import call_tool, result
 from tests.support.oauth import ALICE, sign_in
 
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json"
-BOARDS: Final = "/index.php/apps/deck/api/v1.0/boards"
+BOARDS: Final = "/index.php/apps/deck/api/v1.1/boards"
 TABLES: Final = "/index.php/apps/tables/api/1"
 DAV_SHARE: Final = (
     '<o:share xmlns:o="http://owncloud.org/ns" xmlns:d="DAV:"><o:set>'
@@ -90,6 +90,7 @@ async def call(server: Server, chain: Chain) -> Call:
         answer = result(await call_tool(server.url, tool, token=token, **arguments))
         return answer["content"][0]["text"] if answer.get("isError") else answer["structuredContent"]
 
+    await call("nc_whoami")  # so that she has an account with which bob can share
     return call
 
 
@@ -370,34 +371,35 @@ async def test_shared_address_book(call: Call, bob: Bob, unique: str, *, writabl
     assert kept == (404 if writable else 200)
 
 
-async def test_shared_board(call: Call, bob: Bob, unique: str) -> None:
+@pytest.mark.parametrize("editable", [False, True], ids=["read-only", "may edit"])
+async def test_shared_board(call: Call, bob: Bob, unique: str, *, editable: bool) -> None:
     """Who may only read reads so at each change; who may edit changes cards, but neither stacks nor labels."""
     board = (await bob.http.post(BOARDS, json={"title": unique, "color": "ff0000"})).json()["id"]
     stack = (await bob.http.post(f"{BOARDS}/{board}/stacks", json={"title": "s", "order": 1})).json()["id"]
     cards = f"{BOARDS}/{board}/stacks/{stack}/cards"
     card = (await bob.http.post(cards, json={"title": "c", "type": "plain", "order": 1})).json()["id"]
-    rights = {"permissionEdit": False, "permissionShare": False, "permissionManage": False}
-    sharing = {"type": 0, "participant": "alice", **rights}
-    acl = (await bob.http.post(f"{BOARDS}/{board}/acl", json=sharing)).json()["id"]
+    rights = {"permissionEdit": editable, "permissionShare": False, "permissionManage": False}
+    await bob.http.post(f"{BOARDS}/{board}/acl", json={"type": 0, "participant": "alice", **rights})
     place = {"board_id": board, "stack_id": stack}
     (shown,) = [each for each in (await call("deck_get_boards"))["result"] if each["id"] == board]
-    read_only = [
+    to_cards = [
         await call("deck_create_card", **place, title="new"),
         await call("deck_update_card", **place, card_id=card, title="new"),
         await call("deck_delete_card", **place, card_id=card),
     ]
+    to_board = [
+        await call("deck_create_stack", board_id=board, title="new", order=2),
+        await call("deck_create_label", board_id=board, title="new", color="ff0000"),
+    ]
     missing = await call("deck_get_card", **place, card_id=999_999_999)
-    await bob.http.put(f"{BOARDS}/{board}/acl/{acl}", json={**rights, "permissionEdit": True})
-    changed = await call("deck_update_card", **place, card_id=card, title="new")
-    stacks = await call("deck_create_stack", board_id=board, title="new", order=2)
     await bob.http.delete(f"{BOARDS}/{board}")
     gone = await call("deck_create_stack", board_id=999_999_999, title="new", order=2)
 
-    what = rf"board {board} \('{unique}'\)"
-    assert [refusal(what, "edit it").fullmatch(each) is not None for each in read_only] == [True] * 3
-    assert shown["permissions"]["PERMISSION_EDIT"] is False
-    assert not isinstance(changed, str)
-    assert refusal(what, "manage it", allowed="read and edit").fullmatch(stacks)
+    what, allowed = rf"board {board} \('{unique}'\)", "read and edit" if editable else "only read"
+    edit, manage = (refusal(what, f"{needed} it", allowed=allowed) for needed in ("edit", "manage"))
+    assert shown["permissions"]["PERMISSION_EDIT"] is editable
+    assert [isinstance(each, str) and edit.fullmatch(each) is not None for each in to_cards] == [not editable] * 3
+    assert [manage.fullmatch(str(each)) is not None for each in to_board] == [True, True]
     assert missing.startswith(("No card '999999999'", "Deck has no card 999999999 on the boards"))
     assert gone.startswith(("No board '999999999'", "Deck has no board 999999999 that you may see"))
 
@@ -405,8 +407,9 @@ async def test_shared_board(call: Call, bob: Bob, unique: str) -> None:
 async def test_shared_table(call: Call, bob: Bob, unique: str) -> None:
     """Each change of a row names what the owner of the table does not allow."""
     table = (await bob.http.post(f"{TABLES}/tables", json={"title": unique, "template": "custom"})).json()["id"]
-    body = {"title": "A", "type": "text", "subtype": "line", "mandatory": False, "description": ""}
-    column = (await bob.http.post(f"{TABLES}/tables/{table}/columns", json=body)).json()["id"]
+    body = {"baseNodeId": table, "baseNodeType": "table", "title": "A", "subtype": "line"}
+    columns = "/ocs/v2.php/apps/tables/api/2/columns/text?format=json"
+    column = (await bob.http.post(columns, json=body)).json()["ocs"]["data"]["id"]
     row = (await bob.http.post(f"{TABLES}/tables/{table}/rows", json={"data": {str(column): "x"}})).json()["id"]
     share = {"nodeId": table, "nodeType": "table", "receiver": "alice", "receiverType": "user"}
     rights = {

@@ -368,8 +368,8 @@ async def _check_may_replace(nextcloud: Nextcloud, path: str) -> None:
 def _needs(method: str, source: str, destination: str) -> list[Need]:
     """Return what moving or copying needs. A file that is replaced has to be changed, and be created anew."""
     renames = folder_of(source) == folder_of(destination)
-    from_there = [Need(source, "change" if renames else "delete")] if method == "MOVE" else []
-    return [*from_there, Need(destination, "change"), Need(folder_of(destination), "create")]
+    moved = [Need(source, "change")] * renames + [Need(source, "delete")]  # 32 deletes what it renames
+    return [*moved, *to_write(destination)] if method == "MOVE" else list(to_write(destination))
 
 
 def _refuse_nested(source: str, destination: str) -> None:

@@ -243,9 +243,8 @@ async def _explained(nextcloud: Nextcloud, table_id: int, permission: str) -> As
         yield
     except ForbiddenError as error:
         try:
-            response = await nextcloud.request("GET", f"{API}/tables/{table_id}", about=_table(table_id))
-            table = parse(Table, response)
-        except NextcloudError:
+            table = next(each for each in await list_tables(nextcloud) if each.id == table_id)
+        except (NextcloudError, StopIteration):
             raise error from None
         granted = table.on_share_permissions or {}
         if not table.is_shared or granted.get(permission):

@@ -243,7 +243,7 @@ async def test_read_only_table_is_forbidden(nextcloud: Nextcloud, fake: FakeNext
         "isShared": True,
         "onSharePermissions": {"read": True, "create": False, "update": False, "delete": True, "manage": False},
     }
-    fake.on("GET", f"{API}/tables/2", answer(json=shared))
+    fake.on("GET", f"{API}/tables", answer(json=[shared]))
     fake.on("PUT", f"{API}/rows/1", answer(403))
     fake.on("POST", f"{API}/tables/2/rows", answer(403))
     of_bob = "the rows of table 2 ('Stock'), which Bob Example (bob) shared with you, and this needs the permission to"
@@ -256,12 +256,12 @@ async def test_read_only_table_is_forbidden(nextcloud: Nextcloud, fake: FakeNext
 
 
 @pytest.mark.usefixtures("table")
-@pytest.mark.parametrize("its_table", [answer(404), answer(json={"id": 2, "title": "Stock", "ownership": "alice"})])
-async def test_unexplained_refusal_keeps_its_error(
-    nextcloud: Nextcloud, fake: FakeNextcloud, its_table: Answer
-) -> None:
+@pytest.mark.parametrize(
+    "listed", [answer(404), answer(json=[]), answer(json=[{"id": 2, "title": "Stock", "ownership": "alice"}])]
+)
+async def test_unexplained_refusal_keeps_its_error(nextcloud: Nextcloud, fake: FakeNextcloud, listed: Answer) -> None:
     """Where nothing is missing, or the table cannot be read, the cause is unknown."""
-    fake.on("GET", f"{API}/tables/2", its_table)
+    fake.on("GET", f"{API}/tables", listed)
     fake.on("DELETE", f"{API}/rows/1", answer(403))
     with pytest.raises(ForbiddenError, match="does not allow this for row 1"):
         await tables.delete(nextcloud, 1)
