@@ -317,14 +317,9 @@ class ConflictError(NextcloudError):
 
 
 class LockedError(NextcloudError):
-    """Somebody else is writing to it, or has locked it (RFC 4918 section 11.3).
-
-    Attributes:
-        is_set_by_user: Whether somebody has locked it, so that it can last for days; Nextcloud's own locks are short.
-    """
+    """Somebody else is writing to it, or has locked it (RFC 4918 section 11.3)."""
 
     code = "nextcloud.locked"
-    is_set_by_user = False
 
 
 class RateLimitedError(NextcloudError):

@@ -147,6 +147,7 @@ class Nextcloud:
         also_ok: AbstractSet[int] = frozenset(),
         errors: Mapping[int, Refusal] = MappingProxyType({}),
         max_bytes: int = MAX_BYTES,
+        has_effects: bool = False,
     ) -> httpx.Response:
         """Send one request and return its successful response.
 
@@ -161,6 +162,8 @@ class Nextcloud:
             also_ok: statuses outside 2xx that do not raise an error.
             errors: errors for statuses that mean something else here than for other requests.
             max_bytes: of the answer's body; a longer one is not read to its end.
+            has_effects: whether the request does more than to change what it names, such as to send mails. Then it is
+                not repeated after HTTP 500, even if it is conditional.
 
         Raises:
             InvalidArgumentError: a header has a value that HTTP can't carry.
@@ -178,6 +181,7 @@ class Nextcloud:
             also_ok=also_ok,
             errors=errors,
             max_bytes=max_bytes,
+            has_effects=has_effects,
         )
 
     async def _request(
@@ -190,6 +194,7 @@ class Nextcloud:
         errors: Mapping[int, Refusal] = MappingProxyType({}),
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
+        has_effects: bool = False,
         **parts: Any,
     ) -> httpx.Response:
         """Send one request, whether or not the account is made."""
@@ -197,7 +202,7 @@ class Nextcloud:
             raise InvalidArgumentError(
                 "Invalid ETag or content type for {resource}", "use printable ASCII characters", resource=about
             )
-        conditional = is_conditional(method, (headers or {}).keys())
+        conditional = is_conditional(method, (headers or {}).keys()) and not has_effects
         failed: list[httpx.Response] = []
         try:
             response = await retrying(

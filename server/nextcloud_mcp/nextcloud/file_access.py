@@ -36,6 +36,7 @@ class Lock(BaseModel):
     """
 
     by: str
+    user_id: str = Field(default="", exclude=True)
     kind: Literal["person", "app", "program"]
     since: str
     until: str | None = Field(default=None, exclude_if=lambda value: value is None)
@@ -67,6 +68,8 @@ def read_access(text: Mapping[str, str], *, is_directory: bool) -> Access:
     is_root = text.get(f"{dav.NC}is-mount-root") == "true"
     bits = text.get(f"{OCS}share-permissions", "")
     allowed = _of_bits(int(bits)) if is_root and "S" in letters and bits.isdecimal() else _of_letters(letters)
+    if is_root and "M" in letters and "create" in allowed:  # lists show neither D nor V for the root of a team folder
+        allowed |= {"change", "delete"}
     possible = [name for name in _BITS if is_directory or name not in _not_for_files(is_root=is_root)]
     return Access(
         shared_by=_owner(text) if "S" in letters else None,
@@ -115,6 +118,7 @@ def _lock(text: Mapping[str, str]) -> Lock | None:
     name = text.get(f"{dav.NC}lock-owner-displayname", "").strip()
     return Lock(
         by=dav.format_person(text.get(f"{dav.NC}lock-owner", ""), name),
+        user_id=text.get(f"{dav.NC}lock-owner", ""),
         kind=_HOLDERS.get(text.get(f"{dav.NC}lock-owner-type", ""), "person"),
         since=_moment(since),
         until=_moment(since + timeout) if timeout > 0 else None,

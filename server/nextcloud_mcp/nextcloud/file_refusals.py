@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from nextcloud_mcp.errors import ForbiddenError, LockedError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import file_access
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.file_access import Access, Permission
@@ -28,10 +28,17 @@ from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 @dataclass(frozen=True)
 class Need:
-    """A permission that a request needs for a file or folder, which may not exist."""
+    """A permission that a request needs for a file or folder, which may not exist.
+
+    Attributes:
+        path: The file or folder.
+        permission: What it needs to allow.
+        moves: Whether the request moves or deletes it. Whoever received a share may do so with its root.
+    """
 
     path: str
     permission: Permission
+    moves: bool = False
 
 
 def to_write(path: str) -> tuple[Need, ...]:
@@ -55,8 +62,9 @@ async def explained(nextcloud: Nextcloud, *needs: Need) -> AsyncIterator[None]:
     try:
         yield
     except (ForbiddenError, LockedError) as error:
-        why = lock_on if isinstance(error, LockedError) else missing_permission
-        explanation = await why(nextcloud, *needs)
+        explanation: NextcloudError | None = await missing_permission(nextcloud, *needs)
+        if explanation is None and isinstance(error, LockedError):
+            explanation = await lock_on(nextcloud, *needs)
         if explanation is None:
             raise
         raise explanation from error
@@ -66,7 +74,7 @@ async def missing_permission(nextcloud: Nextcloud, *needs: Need) -> ForbiddenErr
     """Return the error for the first need that the user's permissions do not meet, if there is one."""
     try:
         return await _forbidden(nextcloud, needs)
-    except NextcloudError:  # the caller has an error, about the request that was refused
+    except (NextcloudError, InvalidArgumentError):  # the caller has an error, about the request that was refused
         return None
 
 
@@ -81,6 +89,15 @@ async def lock_on(nextcloud: Nextcloud, *needs: Need) -> LockedError | None:
 async def _forbidden(nextcloud: Nextcloud, needs: Sequence[Need]) -> ForbiddenError | None:
     for need in needs:
         path, access = await _nearest(nextcloud, need)
+        if need.moves and access.is_mount_root:
+            if access.mount is None:
+                continue
+            return ForbiddenError(
+                "{path} is a mounted {mount}, which can be neither moved nor deleted",
+                "move or delete what is in it",
+                path=display_path(path),
+                mount=access.mount,
+            )
         if access.permissions is None or need.permission in access.permissions:
             continue
         mount = access.mount or "share"
@@ -108,18 +125,20 @@ async def _nearest(nextcloud: Nextcloud, need: Need) -> tuple[str, Access]:
 _IN_WORDS: Final = {"create": "create in it", "share": "share it with others"}
 
 
+_UNLOCK: Final = "ask for it to be unlocked, or try again after that"
+
+
 async def _locked(nextcloud: Nextcloud, needs: Sequence[Need]) -> LockedError | None:
     for need in needs:
         for file in await _with_members(nextcloud, need.path):
             if file.lock is not None:
-                error = LockedError(
+                is_own = file.lock.user_id == await nextcloud.user_id()
+                return LockedError(
                     "{path} is {lock}",
-                    "ask for it to be unlocked, or try again after that",
+                    "unlock it in Nextcloud, or close it in the program" if is_own else _UNLOCK,
                     path=file.path,
                     lock=file_access.describe_lock(file.lock),
                 )
-                error.is_set_by_user = True
-                return error
     return None
 
 

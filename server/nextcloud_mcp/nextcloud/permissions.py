@@ -18,10 +18,11 @@ def missing_permission_error(
         origin: Where it comes from, if nobody shared it: `is in a team folder`.
         manager: Whom to ask, if nobody shared it.
     """
+    *others, last = allowed or ("see",)
     return ForbiddenError(
         "You may {allowed} {what}, which {origin}, and this needs the permission to {needed}",
         "ask {manager} for it",
-        allowed=f"only {allowed[0]}" if len(allowed) == 1 else f"{', '.join(allowed[:-1])} and {allowed[-1]}",
+        allowed=f"{', '.join(others)} and {last}" if others else f"only {last}",
         what=what,
         origin=f"{shared_by} shared with you" if shared_by else origin,
         needed=needed,

@@ -357,6 +357,14 @@ async def test_conditional_request_is_repeated_after_500(
     assert len(fake.requests) == 6
 
 
+async def test_request_with_effects_is_not_repeated(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud sends the mails of a meeting before it stores it, so each repetition would send them again."""
+    fake.on("PUT", THING, answer(500))
+    with pytest.raises(NextcloudUnavailableError, match="HTTP 500"):
+        await nextcloud.request("PUT", THING, about="it", headers={"If-None-Match": "*"}, has_effects=True)
+    assert len(fake.requests) == 1
+
+
 @pytest.mark.parametrize("status", [404, 412])
 async def test_repetition_that_finds_the_change_done_says_that_it_may_be(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int

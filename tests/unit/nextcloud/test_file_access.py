@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from nextcloud_mcp.nextcloud.dav import responses
-from nextcloud_mcp.nextcloud.file_access import Lock
 from nextcloud_mcp.nextcloud.files import FileInfo, file_info
 from tests.support.nextcloud import dav_file, dav_folder, dav_locked, dav_shared, multistatus
 
@@ -64,6 +63,11 @@ def test_file_shows_owner_and_permissions(more: str, permissions: str | None) ->
 MOUNTS: Final = {
     "a read-only team folder": (dav_shared("MG", mount="group"), {"mount": "team folder", "permissions": "read-only"}),
     "a team folder": (dav_shared("RMGDNVCK", mount="group"), {"mount": "team folder"}),
+    "a team folder in a list": (dav_shared("RMGCK", mount="group", is_root=True), {"mount": "team folder"}),
+    "a team folder without sharing": (
+        dav_shared("MGCK", mount="group", is_root=True),
+        {"mount": "team folder", "permissions": "read, change, create, delete"},
+    ),
     "an external storage": (dav_shared("RMGDNVCK", mount="external"), {"mount": "external storage"}),
     "one's own": (dav_shared("RGDNVCK", mount=""), {}),
     "one's own, where sharing is switched off": (dav_shared("GDNVCK", mount=""), {}),
@@ -83,4 +87,5 @@ def test_lock_shows_holder_and_end(kind: int, holder: str) -> None:
     assert lock is not None
     assert lock.model_dump() == {"by": "Bob Example (bob)", "kind": holder, "since": "2026-11-28T12:41:09+00:00"}
     ending = read(dav_file(f"{ROOT}/a", more=dav_locked(kind=kind, timeout=1800))).lock
-    assert ending == Lock.model_validate({**lock.model_dump(), "until": "2026-11-28T13:11:09+00:00"})
+    assert ending is not None
+    assert ending.model_dump() == {**lock.model_dump(), "until": "2026-11-28T13:11:09+00:00"}

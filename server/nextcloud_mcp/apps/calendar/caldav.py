@@ -375,8 +375,14 @@ async def create(nextcloud: Nextcloud, calendar: str, component: str, uid: str, 
         about=_about(calendar),
         headers={"If-None-Match": "*", "Content-Type": _MEDIA_TYPE},
         content=text.encode(),
+        has_effects=_invites(text),
     )
     return await _written(nextcloud, response, calendar, f"{uid}.ics")
+
+
+def _invites(text: str) -> bool:
+    """Return whether Nextcloud may send mails for an object, which it does before it stores the object (34.0.1)."""
+    return re.search("^(ATTENDEE|ORGANIZER)", text, re.MULTILINE | re.IGNORECASE) is not None
 
 
 async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Written:
@@ -393,6 +399,7 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
         headers={"If-Match": dav.quoted(there.etag), "Content-Type": _MEDIA_TYPE},
         content=text.encode(),
         also_ok={412},
+        has_effects=_invites(text) or _invites(there.text),
     )
     _no_conflict(response, there)
     return await _written(nextcloud, response, there.calendar, there.name)
@@ -411,6 +418,7 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
         about=f"calendar object {quoted(there.name)}",
         headers={"If-Match": dav.quoted(there.etag)},
         also_ok={412},
+        has_effects=_invites(there.text),
     )
     _no_conflict(response, there)
     return response.status_code
@@ -545,6 +553,7 @@ async def _write(
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
     also_ok: AbstractSet[int] = frozenset(),
+    has_effects: bool = False,
     target: str = "",
 ) -> httpx.Response:
     """Send a request that changes an object or a calendar; `target` is the calendar to which a MOVE leads.
@@ -559,7 +568,13 @@ async def _write(
     try:
         async with nextcloud.change_lock(dav.OBJECTS):
             response = await nextcloud.request(
-                method, path, about=about, headers=headers, content=content, also_ok=also_ok | _MAY_BE_INVALID
+                method,
+                path,
+                about=about,
+                headers=headers,
+                content=content,
+                also_ok=also_ok | _MAY_BE_INVALID,
+                has_effects=has_effects,
             )
         _check_object(response, about)
     except (ForbiddenError, NotFoundError) as error:

@@ -676,6 +676,10 @@ async def _denied(nextcloud: Nextcloud, method: str, path: str, missing: str) ->
     except NotFoundError as error:
         return error
     needed = "read" if method == "GET" else "edit" if "cards" in below else "manage"
+    if there.archived and needed != "read":
+        return ConflictError(
+            "Board {board_id} is archived, and Deck allows no change of it", "unarchive it in Deck", board_id=there.id
+        )
     allowed = [name for name, is_allowed in there.permissions.model_dump().items() if is_allowed]
     if needed in allowed:
         return NotFoundError(

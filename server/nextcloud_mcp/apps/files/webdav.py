@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.file_access import Access
+from nextcloud_mcp.nextcloud.file_access import Access, Permission
 from nextcloud_mcp.nextcloud.file_refusals import Need, explained, folder_of, missing_permission, to_write
 from nextcloud_mcp.nextcloud.files import (
     PARTIAL_SUFFIX,
@@ -57,12 +57,14 @@ class Deleted(BaseModel):
     Attributes:
         status_code: The HTTP status.
         shared_by: Who shared it with the user, if anybody.
+        mount: What it was in, other than a share: a team folder or an external storage.
         is_only_left: Whether the user has only left the share, and nothing is in the trash bin.
         in_spite_of_lock: Whether Nextcloud reported a lock on a file in the folder, and moved the folder all the same.
     """
 
     status_code: int
     shared_by: str | None = None
+    mount: str | None = None
     is_only_left: bool = False
     in_spite_of_lock: bool = False
 
@@ -293,13 +295,18 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     if path.endswith(PARTIAL_SUFFIX) and _is_reserved_name(there):
         raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=display_path(path))
     try:
-        async with explained(nextcloud, Need(path, "delete")):
+        async with explained(nextcloud, Need(path, "delete", moves=True)):
             response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=display_path(path))
     except LockedError:
         if not there.is_directory or await exists(nextcloud, path):
             raise
-        return Deleted(status_code=httpx.codes.LOCKED, in_spite_of_lock=True)
-    return Deleted(status_code=response.status_code, shared_by=access.shared_by, is_only_left=access.is_mount_root)
+        return Deleted(status_code=httpx.codes.LOCKED, shared_by=access.shared_by, in_spite_of_lock=True)
+    return Deleted(
+        status_code=response.status_code,
+        shared_by=access.shared_by,
+        mount=access.mount,
+        is_only_left=access.is_mount_root,
+    )
 
 
 async def move(nextcloud: Nextcloud, source: str, destination: str, *, overwrite: bool) -> Written:
@@ -327,7 +334,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     check_new_name(destination)
     replaced = await _file_at(nextcloud, source, destination) if overwrite else None
     if replaced is not None and (replaced.shared_by or replaced.mount):
-        await _check_may_replace(nextcloud, destination)
+        await _check_may_replace(nextcloud, destination, replaced)
     headers = {
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
         "Overwrite": "F" if replaced is None else "T",
@@ -341,6 +348,9 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
             also_ok={400, 409, 412, 415, 500},
         )
     if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
+        # Nextcloud 34 answers 500 to a rename in a share without the permission to change, but with all others
+        if (forbidden := await missing_permission(nextcloud, *_needs(method, source, destination))) is not None:
+            raise forbidden
         raise error_for(response, display_path(destination))
     if response.status_code in {httpx.codes.CONFLICT, httpx.codes.UNSUPPORTED_MEDIA_TYPE}:
         raise parent_error(destination, response)
@@ -354,13 +364,22 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
 
 
-async def _check_may_replace(nextcloud: Nextcloud, path: str) -> None:
+async def _check_may_replace(nextcloud: Nextcloud, path: str, access: Access) -> None:
     """Check that the user may replace a file: Nextcloud 34 deletes it first, and answers 403 if it cannot create it.
 
     Raises:
-        ForbiddenError: the user may not change the file, or not create one in its folder.
+        ForbiddenError: the user may not change or delete the file, or not create one in its folder.
+        ConflictError: the file itself was shared, so that replacing it would only leave the share.
     """
-    forbidden = await missing_permission(nextcloud, Need(path, "change"), Need(folder_of(path), "create"))
+    if access.is_mount_root:
+        raise ConflictError(
+            "{path} is a file that {owner} shared with you, and nothing was done: what replaces it would not be shared",
+            "write the new content into it, with the ETag from reading",
+            path=display_path(path),
+            owner=access.shared_by,
+        )
+    needs = (Need(path, "change"), Need(path, "delete"), Need(folder_of(path), "create"))
+    forbidden = await missing_permission(nextcloud, *needs)
     if forbidden is not None:
         raise forbidden
 
@@ -368,7 +387,8 @@ async def _check_may_replace(nextcloud: Nextcloud, path: str) -> None:
 def _needs(method: str, source: str, destination: str) -> list[Need]:
     """Return what moving or copying needs. A file that is replaced has to be changed, and be created anew."""
     renames = folder_of(source) == folder_of(destination)
-    moved = [Need(source, "change")] * renames + [Need(source, "delete")]  # 32 deletes what it renames
+    permissions: list[Permission] = ["change", "delete"] if renames else ["delete"]  # 32 deletes what it renames
+    moved = [Need(source, permission, moves=True) for permission in permissions]
     return [*moved, *to_write(destination)] if method == "MOVE" else list(to_write(destination))
 
 

@@ -24,8 +24,6 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.file_access import Permission
-from nextcloud_mcp.nextcloud.file_refusals import Need, explained, missing_permission
 from nextcloud_mcp.nextcloud.files import PARTIAL_SUFFIX
 from nextcloud_mcp.nextcloud.names import composed
 
@@ -71,11 +69,6 @@ class Note(Heading):
     content: str
 
 
-class _Place(BaseModel):
-    internal_path: str = Field(alias="internalPath")
-    """The path of the note's file, below the user's root; Notes has it since version 4.9."""
-
-
 class Settings(BaseModel):
     """Where and how somebody's notes are kept: the folder below their root, and the files' extension."""
 
@@ -94,45 +87,69 @@ async def create(nextcloud: Nextcloud, *, title: str, content: str, category: st
     try:
         async with nextcloud.change_lock("new note"):
             response = await nextcloud.request("POST", API, about=f"note {quoted(title)}", json=fields)
-    except NextcloudUnavailableError as error:  # HTTP 500 also stands for a folder in which the user may not create
-        needed = await _to_create(nextcloud, category) if error.status == httpx.codes.INTERNAL_SERVER_ERROR else []
-        if (forbidden := await missing_permission(nextcloud, *needed)) is not None:
-            raise forbidden from error
+    except NextcloudUnavailableError as error:
+        if error.status == httpx.codes.INTERNAL_SERVER_ERROR and await _is_read_only(nextcloud, fields["category"]):
+            raise _read_only_category(category) from error
         raise
     return parse(Note, response)
 
 
-async def _to_create(nextcloud: Nextcloud, category: str) -> list[Need]:
-    """Return what a note in a category needs: to create it in the folder of the category."""
+async def _is_read_only(nextcloud: Nextcloud, category: str) -> bool:
+    """Return whether somebody shared a category with notes that the user may only read.
+
+    This asks Notes, which does not say so of a category itself, because a token for notes gives no access to files.
+    """
     try:
-        return [Need(f"{(await settings(nextcloud)).notes_path}/{category}", "create")]
+        headings = await list_headings(nextcloud)
     except NextcloudError:
-        return []
+        return False
+    return any(each.readonly and each.category.strip("/") == category.strip("/") for each in headings)
+
+
+def _read_only_category(category: str) -> ForbiddenError:
+    return ForbiddenError(
+        "You may only read the notes in the category {category}, which somebody shared with you",
+        "take another category, or ask its owner for the permission to write",
+        category=quoted(category),
+    )
+
+
+async def _check_may_move(nextcloud: Nextcloud, note_id: int, category: str) -> None:
+    """Refuse to move a note into a category that may only be read: Notes moves it, and then nothing brings it back.
+
+    Raises:
+        ForbiddenError: the user may only read the notes in the category.
+    """
+    try:
+        present = await get(nextcloud, note_id)
+    except NextcloudError:  # the change itself says what is wrong
+        return
+    if present.category.strip("/") != category.strip("/") and await _is_read_only(nextcloud, category):
+        raise _read_only_category(category)
 
 
 @asynccontextmanager
-async def _explained(
-    nextcloud: Nextcloud, note_id: int, permission: Permission, *, category: str | None = None
-) -> AsyncIterator[None]:
-    """Replace a refusal of the requests inside by one that says whose the note is, or who has locked its file.
+async def _explained(nextcloud: Nextcloud, note_id: int) -> AsyncIterator[None]:
+    """Replace a refusal of the requests inside by one that says that the note may only be read, if that is so.
 
-    Args:
-        nextcloud: The user's client.
-        note_id: The note.
-        permission: What the request needs to do with it.
-        category: The category into which the request moves the note, if it does.
+    Raises:
+        ForbiddenError: somebody shared the note with the user for reading alone.
     """
     try:
         yield
-    except (ForbiddenError, LockedError) as error:
+    except ForbiddenError as error:
         try:
-            place = parse(_Place, await nextcloud.request("GET", f"{API}/{note_id}", about=f"note {note_id}"))
+            present = await get(nextcloud, note_id)
         except NextcloudError:
             raise error from None
-        needs = [Need(place.internal_path, permission)]
-        needs += await _to_create(nextcloud, category) if category is not None else []
-        async with explained(nextcloud, *needs):
+        if not present.readonly:
             raise
+        raise ForbiddenError(
+            "You may only read note {note_id} ({title}), which somebody shared with you",
+            "ask its owner for the permission to write",
+            note_id=note_id,
+            title=quoted(present.title),
+        ) from error
 
 
 async def get(nextcloud: Nextcloud, note_id: int) -> Note:
@@ -169,12 +186,14 @@ async def update(
         InvalidArgumentError: the ETag is invalid, for example empty; or a part of the category is too long.
     """
     _check_category(category or "")
+    if category is not None:
+        await _check_may_move(nextcloud, note_id, composed(category))
     changes = {
         "title": composed(title) if title and title.strip() else None,
         "content": content,
         "category": None if category is None else composed(category),
     }
-    async with _explained(nextcloud, note_id, "change", category=category):
+    async with _explained(nextcloud, note_id):
         response = await nextcloud.request(
             "PUT",
             f"{API}/{note_id}",
@@ -211,19 +230,14 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
     Raises:
         InvalidArgumentError: the text is blank.
         ConflictError: the note changed at every attempt.
-        LockedError: the note was locked at every attempt, or somebody has locked its file.
+        LockedError: the note was locked at every attempt.
     """
     if not content.strip():
         raise InvalidArgumentError(
             "content is empty, and nothing was added", "pass the text to add to the note", argument="content"
         )
     async with nextcloud.change_lock("note", note_id):
-        return await _patient(_may_pass, _append_once, nextcloud, note_id, content)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Return whether another attempt can succeed soon; a lock that somebody has set can last for days."""
-    return isinstance(error, ConflictError) or (isinstance(error, LockedError) and not error.is_set_by_user)
+        return await _patient((ConflictError, LockedError), _append_once, nextcloud, note_id, content)
 
 
 async def _append_once(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
@@ -241,7 +255,7 @@ def _joined(before: str, added: str) -> str:
 
 async def delete(nextcloud: Nextcloud, note_id: int) -> None:
     """Delete a note; Nextcloud keeps its file in the trash for a while."""
-    async with _explained(nextcloud, note_id, "delete"):
+    async with _explained(nextcloud, note_id):
         await nextcloud.request("DELETE", f"{API}/{note_id}", about=f"note {note_id}")
 
 

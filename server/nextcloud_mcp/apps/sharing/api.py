@@ -289,7 +289,7 @@ async def _send(
             resource=f"share {share.id}",
             day=day,
         ):
-            await delete(nextcloud, share.id)
+            await _delete(nextcloud, share.id)
         raise
     return parse(_OCSShare, response).ocs.data
 
@@ -351,13 +351,19 @@ def _parse_last_day(expires: str | None) -> date | None:
     return day
 
 
-async def delete(nextcloud: Nextcloud, share_id: int) -> None:
-    """Delete a share. The file stays.
+async def delete(nextcloud: Nextcloud, share_id: int) -> Share | None:
+    """Delete a share; return the share if it was with the user, who has only left it. The file stays.
 
     Raises:
-        ForbiddenError: the share belongs to another user.
+        ForbiddenError: the share is between other users.
         NotFoundError: the share does not exist.
     """
+    share = await get(nextcloud, share_id)
+    await _delete(nextcloud, share_id)
+    return None if share.uid_owner == await nextcloud.user_id() else share
+
+
+async def _delete(nextcloud: Nextcloud, share_id: int) -> None:
     await _request(nextcloud, "DELETE", f"/{share_id}", about=f"share {share_id}")
 
 

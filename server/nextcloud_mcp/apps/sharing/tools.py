@@ -12,6 +12,7 @@ from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.file_paths import FilePath
 from nextcloud_mcp.boundary.lookup import Translated
 from nextcloud_mcp.boundary.paging import Paged, page
+from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.nextcloud import sharees
 
 _LIMIT: Final = 50
@@ -108,9 +109,10 @@ async def nc_share_create(
 
 @writes("End a share", scopes="files:read sharing:write", destructive=True, idempotent=True)
 async def nc_share_delete(share_id: int, nextcloud: AsUser) -> ShareDeleted:
-    """End a share: others lose access, the file stays."""
-    await api.delete(nextcloud, share_id)
-    text = json.dumps({"success": True, "message": f"Share {share_id} deleted"})
+    """End a share: others lose access, the file stays. A share with oneself is left."""
+    left = await api.delete(nextcloud, share_id)
+    message = left_share_message(left.path, left.uid_owner) if left else f"Share {share_id} deleted"
+    text = json.dumps({"success": True, "message": message})
     return ShareDeleted(result=text, share_id=share_id)
 
 

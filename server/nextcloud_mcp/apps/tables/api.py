@@ -140,7 +140,7 @@ async def insert(
         "read the row, and do not add it again",
         resource=_row(row.id),
     ):
-        kept = await _get(nextcloud, row.id)
+        kept = await _get_or(nextcloud, row)
     if lost := cells.value_mismatches(sent, kept.data, columns):
         with completed(
             "{resource} is added, but Tables stored {why}, and deleting the row failed",
@@ -282,6 +282,14 @@ async def _columns(nextcloud: Nextcloud, table_id: int) -> list[Column]:
 async def _get(nextcloud: Nextcloud, row_id: int) -> _Row:
     """Return a row. Read it before a change, because Tables answers 500 to a change of a missing row."""
     return parse(_Row, await nextcloud.request("GET", f"{API}/rows/{row_id}", about=_row(row_id)))
+
+
+async def _get_or(nextcloud: Nextcloud, written: _Row) -> _Row:
+    """Return a row as it is stored, or as Tables returned it to a user who may add rows but not read them."""
+    try:
+        return await _get(nextcloud, written.id)
+    except ForbiddenError:
+        return written
 
 
 async def _write(nextcloud: Nextcloud, method: str, path: str, about: str, sent: Mapping[int, Any]) -> _Row:

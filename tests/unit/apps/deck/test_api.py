@@ -320,6 +320,14 @@ async def test_read_only_board_is_named(nextcloud: Nextcloud, fake: FakeNextclou
     assert str(error.value) == f"You may only read {SHARED_BOARD} edit it: ask Bob Example (bob) for it."
 
 
+async def test_archived_board_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nobody changes an archived board, whatever the permissions."""
+    fake.on("GET", f"{BOARDS}/2", answer(json=board(archived=True, owner=BOB, permissions=PERMISSIONS)))
+    fake.on("POST", f"{BOARDS}/2/stacks", refused(403, "Permission denied"))
+    with pytest.raises(ConflictError, match="Board 2 is archived"):
+        await deck.create_stack(nextcloud, 2, title="New", order=1)
+
+
 async def test_board_without_management_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Stacks and labels belong to who manages the board."""
     fake.on("GET", f"{BOARDS}/2", answer(json=board(owner=BOB, permissions=PERMISSIONS | {"PERMISSION_EDIT": True})))

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from nextcloud_mcp.apps.files import upload, webdav
-from nextcloud_mcp.errors import ForbiddenError, LockedError
+from nextcloud_mcp.errors import ConflictError, ForbiddenError, LockedError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
 from tests.support.nextcloud import (
@@ -161,6 +161,77 @@ async def test_nothing_is_replaced_that_cannot_be_created_again(
     assert fake.asked(method) == []
 
 
+async def test_file_that_is_a_share_is_not_replaced(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud would leave the share, and put an own file with this name in its place."""
+    has_share(fake, folder="", file=dav_shared("SRGDNVW", bits=19, is_root=True))
+    with pytest.raises(ConflictError, match=r"/d/a is a file that Bob .* shared with you, and nothing was done"):
+        await webdav.copy(nextcloud, "own", "d/a", overwrite=True)
+    assert fake.asked("COPY") == []
+
+
+async def test_replacing_needs_deletion(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A share that allows all but deleting names that."""
+    has_share(fake, folder=dav_shared("SGDNVCK", bits=7, is_root=True), file=dav_shared("SGNVW", bits=7))
+    with pytest.raises(ForbiddenError, match=r"You may read and change /d/a, .* the permission to delete it"):
+        await webdav.copy(nextcloud, "own", "d/a", overwrite=True)
+
+
+async def test_failed_rename_names_missing_permission(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud 34 answers 500 to a rename where all is allowed but to change."""
+    has_share(fake, folder=dav_shared("SGDNCK", bits=13, is_root=True), file=dav_shared("SGDN", bits=13))
+    fake.on("MOVE", f"{FILES}/d/a", answer(500))
+    with pytest.raises(ForbiddenError, match=r"You may read and delete /d/a, .* the permission to change it"):
+        await rename(nextcloud)
+
+
+async def test_moved_share_names_the_destination(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Whoever received a share may move it, so the destination is what does not allow it."""
+    has_share(fake, folder=dav_shared("SGDN", bits=1, is_root=True), file="")
+    root = dav_shared("SGDN", bits=1, is_root=True)
+    fake.on("PROPFIND", f"{FILES}/own", propfind(dav_file(f"{FILES}/own", more=root)))
+    fake.on("MOVE", f"{FILES}/own", answer(403))
+    with pytest.raises(ForbiddenError, match=r"You may only read /d, .* the permission to create in it"):
+        await webdav.move(nextcloud, "own", "d/new", overwrite=False)
+
+
+@pytest.mark.parametrize("letters", ["MG", "RMGDNVCK"])
+async def test_team_folder_itself_is_neither_moved_nor_deleted(
+    nextcloud: Nextcloud, fake: FakeNextcloud, letters: str
+) -> None:
+    """No permission is missing: Nextcloud lets nobody do it."""
+    has_share(fake, folder=dav_shared(letters, mount="group", is_root=True), file="")
+    for method in ("DELETE", "MOVE"):
+        fake.on(method, f"{FILES}/d", answer(403))
+    for act in (webdav.delete(nextcloud, "d"), webdav.move(nextcloud, "d", "b", overwrite=False)):
+        fake.on("PROPFIND", f"{FILES}/b", answer(404))
+        with pytest.raises(ForbiddenError, match="/d is a mounted team folder, which can be neither moved nor deleted"):
+            await act
+
+
+async def test_permission_comes_before_a_lock(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Who may never change a file is not told to try again after the lock."""
+    has_share(fake, folder="", file=dav_shared("SG", bits=1) + dav_locked())
+    fake.on("PUT", f"{FILES}/d/a", answer(423))
+    with pytest.raises(ForbiddenError, match="You may only read /d/a"):
+        await replace(nextcloud)
+
+
+async def test_own_lock_is_not_to_be_asked_for(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """A program of the user's own, such as the desktop client, can lock a file too."""
+    has_share(fake, folder="", file=dav_locked(kind=2).replace("bob", "alice").replace("Bob", "Alice"))
+    fake.on("PUT", f"{FILES}/d/a", answer(423))
+    with pytest.raises(LockedError, match=r"a program of Alice .*: unlock it in Nextcloud, or close it in the program"):
+        await replace(nextcloud)
+
+
+async def test_upload_is_refused_before_its_first_part(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Nextcloud refuses the last part only, after all data was sent."""
+    has_share(fake, folder=dav_shared("SGDN", bits=1, is_root=True), file="")
+    with pytest.raises(ForbiddenError, match="permission to create in it"):
+        await upload.start_upload(nextcloud, "d/new")
+    assert fake.asked("MKCOL") == []
+
+
 LOCKED: Final = {
     0: f"/d/a is locked by {BOB} since 2026-11-28T12:41:09+00:00 until 2026-11-28T13:11:09+00:00: ask for it to be",
     1: f"/d/a is locked by the app in which it is open for {BOB} since",
@@ -204,7 +275,7 @@ async def test_lock_in_a_folder_is_found(nextcloud: Nextcloud, fake: FakeNextclo
 DELETED: Final = {
     "a share": (dav_shared("SGDN", bits=1, is_root=True), f"You have left d, which {BOB} shared with you. Nothing is"),
     "in a share": (dav_shared("SRGDNVW", bits=19), f"d is deleted, for {BOB} too, who shared it with you."),
-    "in a team folder": (dav_shared("RMGDNVW", mount="group"), "d is deleted."),
+    "in a team folder": (dav_shared("RMGDNVW", mount="group"), "d is deleted, for all who use the team folder."),
     "the person's own": ("", "d is deleted."),
 }
 
@@ -219,8 +290,9 @@ async def test_deletion_says_for_whom(server: Server, more: str, message: str) -
 
 async def test_folder_deleted_in_spite_of_lock_is_told(server: Server) -> None:
     """Nextcloud 34 answers 423 for a folder with a locked file, and moves the folder to the trash all the same."""
-    folder = propfind(dav_folder(f"{FILES}/d/"))
+    folder = propfind(dav_folder(f"{FILES}/d/", more=dav_shared("SRGDNVCK", bits=31)))
     server.nextcloud.on("PROPFIND", f"{FILES}/d", folder, answer(404))
     server.nextcloud.on("DELETE", f"{FILES}/d", answer(423))
     told = await server.use("nc_webdav_delete_resource", {"path": "d"})
-    assert told["message"].startswith("d is deleted, although a file in it is locked. nc_webdav_restore_from_trash")
+    said = f"d is deleted, for {BOB} too, who shared it with you, although a file in it is locked. nc_webdav_restore"
+    assert told["message"].startswith(said)

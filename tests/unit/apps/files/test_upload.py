@@ -33,6 +33,8 @@ async def test_starts_an_upload_with_random_id(
     upload = "0f" * 16
     fake.on("GET", USER_PATH, ocs_user("alice x"))
     fake.on("MKCOL", f"/remote.php/dav/uploads/alice%20x/{upload}", answer(201))
+    for path in ("/d/a%20b", "/d", ""):
+        fake.on("PROPFIND", f"/remote.php/dav/files/alice%20x{path}", answer(404))
     assert await uploads.start_upload(nextcloud, "d/a b") == upload
     destination = fake.requests[-1].headers["Destination"]
     assert destination == "https://cloud.test/remote.php/dav/files/alice%20x/d/a%20b"

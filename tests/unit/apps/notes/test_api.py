@@ -19,18 +19,11 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
 from tests.support.nextcloud import (
-    FILES,
     NOTES,
     FakeNextcloud,
-    dav_file,
-    dav_folder,
-    dav_locked,
-    dav_shared,
     note,
-    propfind,
 )
 
-SETTINGS = "/index.php/apps/notes/api/v1/settings"
 ATTACHMENT = "/index.php/apps/notes/api/v1.4/attachment/7"
 
 
@@ -89,9 +82,11 @@ async def test_updates_only_what_is_given(
     nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, str], sent: dict[str, str]
 ) -> None:
     """Fields that are None are not sent and stay unchanged; an empty string is a value."""
+    fake.on("GET", f"{NOTES}/7", answer(json=note()))
+    fake.on("GET", NOTES, answer(json=[note()]))
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
     await notes.update(nextcloud, 7, etag="abc", **changes)
-    assert body(fake.requests[0]) == sent
+    assert body(fake.requests[-1]) == sent
 
 
 @pytest.mark.parametrize("etag", ["abc", '"abc"'])
@@ -148,20 +143,8 @@ async def test_append_retries_after_conflict(nextcloud: Nextcloud, fake: FakeNex
     assert body(writes[-1]) == {"content": "one, and theirs\n\n---\n\ntwo"}
 
 
-PLACE = f"{FILES}/Notes/Work/Plans.md"
-
-
-def has_file(fake: FakeNextcloud, more: str = "") -> None:
-    """The note's file and its folder, with these properties."""
-    fake.on("PROPFIND", PLACE, propfind(dav_file(PLACE, more=more)))
-    fake.on("PROPFIND", f"{FILES}/Notes/Work", propfind(dav_folder(f"{FILES}/Notes/Work/", more=more)))
-    fake.on("GET", SETTINGS, answer(json={"notesPath": "Notes", "fileSuffix": ".md"}))
-    fake.on("GET", f"{NOTES}/7", answer(json=note()))
-
-
 async def test_append_retries_while_locked(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Nextcloud answers 423 while others write to the note, and has done nothing."""
-    has_file(fake)
     locked = answer(423, json={"errorType": "OCP\\Lock\\LockedException"})
     fake.on("GET", f"{NOTES}/7", answer(json=note(content="one", etag="e1")))
     fake.on("PUT", f"{NOTES}/7", locked, locked, locked, answer(json=note()))
@@ -174,66 +157,51 @@ async def test_append_fails_after_repeated_conflicts(
     nextcloud: Nextcloud, fake: FakeNextcloud, status: int, error: type[Exception]
 ) -> None:
     """A note that keeps changing ends in a conflict error, one that stays locked in a lock error."""
-    has_file(fake)
+    fake.on("GET", f"{NOTES}/7", answer(json=note()))
     fake.on("PUT", f"{NOTES}/7", answer(status, json=note()))
     with pytest.raises(error):
         await notes.append(nextcloud, 7, "two")
     assert len(fake.asked("PUT")) == 3 * (1 if status == httpx.codes.PRECONDITION_FAILED else 3)
 
 
-async def test_append_does_not_wait_for_a_lock_of_somebody(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """A lock that somebody has set can last for days; the error says who."""
-    has_file(fake, dav_locked())
-    fake.on("PUT", f"{NOTES}/7", answer(423))
-    with pytest.raises(LockedError, match=r"^/Notes/Work/Plans.md is locked by Bob Example \(bob\) since 2026-11-28T"):
-        await notes.append(nextcloud, 7, "two")
-    assert len(fake.asked("PUT")) == 3
+READ_ONLY = r"^You may only read note 7 \('Plans'\), which somebody shared with you: ask its owner"
+READ_ONLY_CATEGORY = "^You may only read the notes in the category 'Work', which somebody shared with you: take another"
 
 
-READ_ONLY = r"^You may only read /Notes/Work{file}, which Bob Example \(bob\) shared with you, and this needs the"
-
-
-async def test_refused_change_names_owner(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+async def test_refused_change_says_that_the_note_is_read_only(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Notes answers 403 without a reason for a note in a read-only share."""
-    has_file(fake, dav_shared("SG", bits=1))
+    fake.on("GET", f"{NOTES}/7", answer(json=note(readonly=True)))
     for method in ("PUT", "DELETE"):
         fake.on(method, f"{NOTES}/7", answer(403, json={"errorType": "Exception"}))
-    its_file = READ_ONLY.format(file="/Plans.md")
-    with pytest.raises(ForbiddenError, match=f"{its_file} permission to change it: ask Bob Example"):
+    with pytest.raises(ForbiddenError, match=READ_ONLY):
         await notes.update(nextcloud, 7, etag="e", content="x")
-    with pytest.raises(ForbiddenError, match=f"{its_file} permission to delete it: ask Bob Example"):
+    with pytest.raises(ForbiddenError, match=READ_ONLY):
         await notes.delete(nextcloud, 7)
 
 
-async def test_refused_category_names_owner(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Notes answers 500 to a new note in a read-only share, and 403 to one that is moved there."""
-    has_file(fake, dav_shared("SGDN", bits=1, is_root=True))
-    fake.on("PROPFIND", PLACE, propfind(dav_file(PLACE)))
-    fake.on("PROPFIND", f"{FILES}/Notes/Work/New", answer(404))
-    its_folder = READ_ONLY.format(file="")
-    fake.on("PUT", f"{NOTES}/7", answer(403))
-    with pytest.raises(ForbiddenError, match=f"{its_folder} permission to create in it: ask Bob Example"):
-        await notes.update(nextcloud, 7, etag="e", category="Work/New")
+async def test_category_in_a_read_only_share_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes answers 500 to a new note there, and moves a note there, from where nothing brings it back."""
+    fake.on("GET", NOTES, answer(json=[note(id=8, readonly=True)]))
     fake.on("POST", NOTES, answer(500, json={"errorType": "Exception"}))
-    with pytest.raises(ForbiddenError, match=f"{its_folder} permission to create in it: ask Bob Example"):
-        await notes.create(nextcloud, title="T", content="", category="Work/New")
+    with pytest.raises(ForbiddenError, match=READ_ONLY_CATEGORY):
+        await notes.create(nextcloud, title="T", content="", category="Work")
+    fake.on("GET", f"{NOTES}/7", answer(json=note(category="")))
+    with pytest.raises(ForbiddenError, match=READ_ONLY_CATEGORY):
+        await notes.update(nextcloud, 7, etag="e", category="Work")
+    assert fake.asked("PUT") == []
 
 
 async def test_unexplained_refusal_keeps_its_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Where nothing is missing, or the file cannot be found, the cause is unknown."""
-    has_file(fake)
+    """Where nothing is read-only, or Notes does not answer, the cause is unknown."""
     fake.on("PUT", f"{NOTES}/7", answer(403))
     fake.on("POST", NOTES, answer(500))
-    with pytest.raises(ForbiddenError, match="does not allow this for note 7"):
-        await notes.update(nextcloud, 7, etag="e", content="x")
-    with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at note"):
-        await notes.create(nextcloud, title="T", content="", category="Work")
-    fake.on("GET", f"{NOTES}/7", answer(404))
-    fake.on("GET", SETTINGS, answer(404))
-    with pytest.raises(ForbiddenError, match="does not allow this for note 7"):
-        await notes.update(nextcloud, 7, etag="e", content="x", category="c")
-    with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at note"):
-        await notes.create(nextcloud, title="T", content="", category="Work")
+    for one, everything in ((answer(json=note()), answer(json=[note()])), (answer(404), answer(503))):
+        fake.on("GET", f"{NOTES}/7", one)
+        fake.on("GET", NOTES, everything)
+        with pytest.raises(ForbiddenError, match="does not allow this for note 7"):
+            await notes.update(nextcloud, 7, etag="e", content="x", category="c")
+        with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at note"):
+            await notes.create(nextcloud, title="T", content="", category="Work")
 
 
 async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -294,9 +262,10 @@ async def test_decomposed_title_and_category_are_sent_composed(nextcloud: Nextcl
     """Nextcloud composes file names, after which the ETag of its response would be out of date."""
     fake.on("POST", NOTES, answer(json=note()))
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
+    fake.on("GET", f"{NOTES}/7", answer(json=note(category="ö")))
     await notes.create(nextcloud, title="u\u0308", content="", category="o\u0308")
     await notes.update(nextcloud, 7, etag="e", title="u\u0308", category="o\u0308")
-    for request in fake.requests:
+    for request in filter(lambda request: request.content, fake.requests):
         sent = json.loads(request.content)
         assert (sent["title"], sent["category"]) == ("ü", "ö")
 

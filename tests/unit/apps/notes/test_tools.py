@@ -51,6 +51,7 @@ async def test_updates_a_note(server: Server) -> None:
 async def test_empty_title_keeps_title(server: Server, title: str) -> None:
     """Notes would rename the note to "New note"; an empty category is sent, since it means no category."""
     server.nextcloud.on("PUT", f"{NOTES}/7", answer(json=note(etag="new")))
+    server.nextcloud.on("GET", f"{NOTES}/7", answer(json=note(category="")))
     arguments = {"note_id": 7, "etag": "old", "title": title, "content": "c", "category": ""}
     await server.use("nc_notes_update_note", arguments)
     assert json.loads(server.nextcloud.requests[-1].content) == {"content": "c", "category": ""}

@@ -291,10 +291,14 @@ async def test_updates_a_share(
 
 
 async def test_deletes_a_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """One request with the share's id."""
+    """The share is read first: one that was with the user is only left."""
+    fake.on("GET", f"{SHARES}/5", ocs([share()]), ocs([share(uid_owner="bob")]))
     fake.on("DELETE", f"{SHARES}/5", ocs([]))
-    await sharing.delete(nextcloud, 5)
-    assert fake.asked() == [f"DELETE {SHARES}/5?format=json"]
+    assert await sharing.delete(nextcloud, 5) is None
+    left = await sharing.delete(nextcloud, 5)
+    assert left is not None
+    assert left.uid_owner == "bob"
+    assert fake.asked("DELETE") == [f"DELETE {SHARES}/5?format=json"] * 2
 
 
 async def test_path_traversal_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:

@@ -50,10 +50,12 @@ async def test_lists_shares_in_pages(server: Server) -> None:
 
 
 async def test_deletes_a_share(server: Server) -> None:
-    """The result says so in its message and in JSON text."""
+    """The result says so in JSON text; a share with the user is left."""
+    server.nextcloud.on("GET", f"{SHARES}/5", ocs([share()]), ocs([share(uid_owner="bob")]))
     server.nextcloud.on("DELETE", f"{SHARES}/5", ocs([]))
-    result = await server.use("nc_share_delete", {"share_id": 5})
-    assert (result["share_id"], json.loads(result["result"])["success"]) == (5, True)
+    ended, left = [await server.use("nc_share_delete", {"share_id": 5}) for _ in range(2)]
+    assert (ended["share_id"], json.loads(ended["result"])["message"]) == (5, "Share 5 deleted")
+    assert json.loads(left["result"])["message"].startswith("You have left /d/a.txt, which bob shared with you.")
 
 
 async def test_invalid_expiration_is_named(server: Server) -> None:

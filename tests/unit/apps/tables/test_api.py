@@ -267,6 +267,14 @@ async def test_unexplained_refusal_keeps_its_error(nextcloud: Nextcloud, fake: F
         await tables.delete(nextcloud, 1)
 
 
+@pytest.mark.usefixtures("table")
+async def test_row_is_added_without_the_right_to_read(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Tables returns the row that it has added, also to whom it refuses to read it again."""
+    fake.on("POST", f"{API}/tables/2/rows", answer(json=row(c11="Iron", c12=5)))
+    fake.on("GET", f"{API}/rows/1", answer(403))
+    assert (await tables.insert(nextcloud, 2, {"Name": "Iron", "Amount": 5})).data == {"Name": "Iron", "Amount": 5}
+
+
 async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """An HTML page is not a list of tables."""
     fake.on("GET", f"{API}/tables", answer(html="<p>maintenance</p>"))

@@ -256,7 +256,22 @@ def move_exceptions_to_new_rule(series: Series, old: Timed, old_rules: Sequence[
     added = {told(each[0] if isinstance(each, tuple) else each, old.dt) for each in series.main.rdates}
     series.drop(lambda each: _is_after(each, fit, old.dt) and told(at(each, "RECURRENCE-ID").dt, old.dt) not in added)
     move_dates(series.main, lambda moment: fit(moment) or moment + move.distance, old.dt, new)
+    if new.dt != old.dt:
+        _keep_start(series.main, new.dt)
     _move_occurrences(series, lambda moment: moment + move.distance if moment in added else fit(moment), old.dt, new)
+
+
+def _keep_start(component: Component, start: Moment) -> None:
+    """Remove the EXDATEs of a start that the caller has asked for."""
+    if "EXDATE" not in component:
+        return
+    kept = [
+        _dates(there, each)
+        for each in _as_list(component.pop("EXDATE"))
+        if (there := [one.dt for one in each.dts if not moments.same_occurrence(one.dt, start)])
+    ]
+    if kept:
+        component["EXDATE"] = kept
 
 
 def move_rules(component: Component, move: Move, old: Moment, new: Moment) -> Shift:

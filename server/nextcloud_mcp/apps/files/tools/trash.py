@@ -34,6 +34,7 @@ async def nc_webdav_restore_from_trash(trash_id: str, nextcloud: AsUser) -> Rest
     """Put a deleted file or folder back where it was; nothing is overwritten. trash_id: see nc_webdav_list_trash."""
     await trash.restore(nextcloud, trash_id)
     message = (
-        'It is back where it was: if the name is taken with " (restored)" added, if the folder is gone in the root.'
+        'It is back where it was: if the name is taken, with " (restored)" added; if the folder is gone or may only be '
+        "read, in the root."
     )
     return Restored(trash_id=trash_id, message=message)

@@ -441,6 +441,13 @@ def test_later_start_keeps_count_and_deleted_occurrence() -> None:
     assert [each[:10] for each in listed(moved)] == [f"2026-10-{day:02}" for day in (8, 9, 10, 12, 13)]
 
 
+def test_new_start_with_new_rule_is_not_deleted() -> None:
+    """The caller asks for an occurrence on a day that was deleted before."""
+    ical = ics(*TUESDAYS)
+    moved = after(ical, start_datetime="2026-10-13T10:15", recurrence_rule="FREQ=WEEKLY;INTERVAL=2;COUNT=3")
+    assert listed(moved) == ["2026-10-13T10:15", "2026-10-27T10:15", "2026-11-10T10:15"]
+
+
 def test_deleted_occurrence_without_place_is_refused() -> None:
     """July has a 31st, and September, two months later, has none: nothing disappears without a word."""
     months = ("DTSTART;TZID=Europe/Berlin:20260131T101500", "RRULE:FREQ=MONTHLY;COUNT=6")

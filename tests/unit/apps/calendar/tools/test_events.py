@@ -519,6 +519,15 @@ async def test_warns_of_missing_zone_when_day_becomes_timed(server: Server) -> N
     assert "DTSTART:20301007T100000" in unfolded(sent(server.nextcloud).content.decode())
 
 
+@pytest.mark.parametrize(("attendee", "requests"), [("", 3), ("ATTENDEE:mailto:bob@example.org", 1)])
+async def test_invitations_are_sent_once(server: Server, attendee: str, requests: int) -> None:
+    """After HTTP 500 a change is repeated, unless Nextcloud sends mails for it."""
+    holds(server.nextcloud, {"theirs": ics("DTSTART:20301007T100000Z", *filter(None, [attendee]))})
+    server.nextcloud.on("PUT", THEIRS, answer(500))
+    assert "it may have done what was asked" in await server.misuse("nc_calendar_update_event", {**EVENT, "title": "x"})
+    assert len(server.nextcloud.asked("PUT")) == requests
+
+
 async def test_stale_etag_is_refused(server: Server) -> None:
     """Nothing is written, and the error says to read the event first."""
     holds(server.nextcloud, {"theirs": GOOGLE})
