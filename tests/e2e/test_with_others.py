@@ -97,14 +97,14 @@ async def call(server: Server, chain: Chain) -> Call:
 def refusal(what: str, needed: str, *, allowed: str = "only read") -> re.Pattern[str]:
     """Return what matches the refusal for something of bob's."""
     return re.compile(
-        f"You may {allowed} {what}, which {BOB} shared with you, and this needs the permission to {needed}: "
+        f"You may {allowed} {what}, which belongs to {BOB}, and this needs the permission to {needed}: "
         rf"ask {BOB} for it\."
     )
 
 
 def test_refusal_of_another_person_does_not_match() -> None:
     """The pattern of these tests names bob."""
-    sentence = "You may only read /x, which carl shared with you, and this needs the permission to change it: ask carl"
+    sentence = "You may only read /x, which belongs to carl, and this needs the permission to change it: ask carl"
     assert refusal("/x", "change it").match(f"{sentence} for it.") is None
 
 
@@ -180,8 +180,8 @@ async def test_deletion_says_whose_the_file_was(call: Call, bob: Bob, unique: st
         left = await call("nc_webdav_delete_resource", path=unique)
         kept = await bob.http.request("PROPFIND", bob.path(unique), headers={"Depth": "0"})
 
-    assert re.fullmatch(rf"{unique}/a\.txt is deleted, for {BOB} too, who shared it with you\.", inside["message"])
-    assert re.match(f"You have left {unique}, which {BOB} shared with you. Nothing is deleted", left["message"])
+    assert re.fullmatch(rf"{unique}/a\.txt is deleted, for {BOB} too, to whom it belongs\.", inside["message"])
+    assert re.match(f"You have left {unique}, which belongs to {BOB}. Nothing is deleted", left["message"])
     assert (gone.status_code, kept.status_code) == (404, 207)
 
 
@@ -224,7 +224,7 @@ async def test_share_with_a_group(call: Call, bob: Bob, group: str) -> None:
     kept = await bob.http.delete(bob.path(name))
 
     assert refusal(f"/{name}", "create in it").fullmatch(refused)
-    assert re.match(f"You have left {name}, which {BOB} shared with you. Nothing is deleted", left["message"])
+    assert re.match(f"You have left {name}, which belongs to {BOB}. Nothing is deleted", left["message"])
     assert kept.status_code == 204
 
 

@@ -105,7 +105,7 @@ async def _forbidden(nextcloud: Nextcloud, needs: Sequence[Need]) -> ForbiddenEr
             display_path(path),
             allowed=access.permissions,
             needed=_IN_WORDS.get(need.permission, f"{need.permission} it"),
-            shared_by=access.shared_by or "",
+            owner=access.shared_by or "",
             origin=f"is {'' if access.is_mount_root else 'in '}a mounted {mount}",
             manager=f"whoever manages the {mount}",
         )

@@ -6,7 +6,7 @@ from nextcloud_mcp.errors import ForbiddenError
 
 
 def missing_permission_error(
-    what: str, *, allowed: Sequence[str], needed: str, shared_by: str = "", origin: str = "", manager: str = ""
+    what: str, *, allowed: Sequence[str], needed: str, owner: str = "", origin: str = "", manager: str = ""
 ) -> ForbiddenError:
     """Return the error that says what the user may do, what is missing, and whom to ask.
 
@@ -14,9 +14,9 @@ def missing_permission_error(
         what: What the user may not use in this way, as the object of a sentence: `board 7 ('Plans')`.
         allowed: What the user may do with it: `read`, `change`.
         needed: What the request needs, with its object: `create in it`.
-        shared_by: Who shared it with the user.
-        origin: Where it comes from, if nobody shared it: `is in a team folder`.
-        manager: Whom to ask, if nobody shared it.
+        owner: The user to whom it belongs.
+        origin: Where it comes from, if it belongs to nobody: `is in a team folder`.
+        manager: Whom to ask, if it belongs to nobody.
     """
     *others, last = allowed or ("see",)
     return ForbiddenError(
@@ -24,7 +24,7 @@ def missing_permission_error(
         "ask {manager} for it",
         allowed=f"{', '.join(others)} and {last}" if others else f"only {last}",
         what=what,
-        origin=f"{shared_by} shared with you" if shared_by else origin,
+        origin=f"belongs to {owner}" if owner else origin,
         needed=needed,
-        manager=shared_by or manager,
+        manager=owner or manager,
     )

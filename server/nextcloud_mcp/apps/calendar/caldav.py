@@ -630,7 +630,7 @@ async def _read_only(nextcloud: Nextcloud, name: str) -> ForbiddenError | None:
         )
     if calendar.shared_by:
         return missing_permission_error(
-            f"the {_about(name)}", allowed=["read"], needed="change it", shared_by=calendar.shared_by
+            f"the {_about(name)}", allowed=["read"], needed="change it", owner=calendar.shared_by
         )
     return ForbiddenError(
         "The {resource} can only be read, as Nextcloud or another site fills it",

@@ -265,7 +265,7 @@ async def _serialized_write(nextcloud: Nextcloud, address_book: str) -> AsyncIte
                     f"the {_book(address_book)}",
                     allowed=["read"],
                     needed="change it",
-                    shared_by=each.shared_by or "",
+                    owner=each.shared_by or "",
                     origin="is not yours",
                     manager="its owner",
                 ) from error

@@ -691,7 +691,7 @@ async def _denied(nextcloud: Nextcloud, method: str, path: str, missing: str) ->
         f"board {there.id} ({quoted(there.title)})",
         allowed=allowed,
         needed=f"{needed} it",
-        shared_by=dav.format_person(there.owner.uid, there.owner.displayname),
+        owner=dav.format_person(there.owner.uid, there.owner.displayname),
     )
 
 

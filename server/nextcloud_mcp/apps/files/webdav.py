@@ -56,7 +56,7 @@ class Deleted(BaseModel):
 
     Attributes:
         status_code: The HTTP status.
-        shared_by: Who shared it with the user, if anybody.
+        shared_by: The owner, if it is shared with the user.
         mount: What it was in, other than a share: a team folder or an external storage.
         is_only_left: Whether the user has only left the share, and nothing is in the trash bin.
         in_spite_of_lock: Whether Nextcloud reported a lock on a file in the folder, and moved the folder all the same.
@@ -373,7 +373,7 @@ async def _check_may_replace(nextcloud: Nextcloud, path: str, access: Access) ->
     """
     if access.is_mount_root:
         raise ConflictError(
-            "{path} is a file that {owner} shared with you, and nothing was done: what replaces it would not be shared",
+            "{path} is a file of {owner} that is shared with you, and what replaces it would not be: nothing was done",
             "write the new content into it, with the ETag from reading",
             path=display_path(path),
             owner=access.shared_by,

@@ -253,7 +253,7 @@ async def _explained(nextcloud: Nextcloud, table_id: int, permission: str) -> As
             f"the rows of table {table_id} ({quoted(table.title)})",
             allowed=[name for name in ("read", "create", "update", "delete") if granted.get(name)],
             needed=f"{permission} them",
-            shared_by=dav.format_person(table.ownership, table.owner_display_name),
+            owner=dav.format_person(table.ownership, table.owner_display_name),
         ) from error
 
 

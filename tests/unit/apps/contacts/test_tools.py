@@ -71,7 +71,7 @@ async def test_deleting_shared_address_book_leaves_share(server: Server) -> None
     left = await server.use("nc_contacts_delete_addressbook", {"name": "contacts_shared_by_bob"})
     assert book["shared_by"] == "Bob Example (bob)"
     assert left["message"] == (
-        "You have left the address book contacts_shared_by_bob, which Bob Example (bob) shared with you. Nothing is "
+        "You have left the address book contacts_shared_by_bob, which belongs to Bob Example (bob). Nothing is "
         "deleted: Bob Example (bob) still has it, and can share it with you again."
     )
 
@@ -177,7 +177,7 @@ async def test_read_only_address_book_is_not_reported_missing(server: Server, st
         "nc_contacts_delete_contact": {},
     }.items():
         assert await server.misuse(tool, {**contact, **more}) == (
-            "You may only read the address book 'contacts', which Bob Example (bob) shared with you, and this needs "
+            "You may only read the address book 'contacts', which belongs to Bob Example (bob), and this needs "
             "the permission to change it: ask Bob Example (bob) for it."
         )
 

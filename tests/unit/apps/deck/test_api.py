@@ -301,7 +301,7 @@ async def test_missing_parent_is_named(
 PERMISSIONS: Final = {f"PERMISSION_{name}": name == "READ" for name in ("READ", "EDIT", "MANAGE", "SHARE")}
 ACTIONS: Final = ("archive", "unarchive", "assignLabel", "removeLabel", "assignUser", "unassignUser")
 BOB: Final = {"primaryKey": "bob", "uid": "bob", "displayname": "Bob Example", "type": 0}
-SHARED_BOARD: Final = "board 2 ('Project'), which Bob Example (bob) shared with you, and this needs the permission to"
+SHARED_BOARD: Final = "board 2 ('Project'), which belongs to Bob Example (bob), and this needs the permission to"
 
 
 @pytest.mark.parametrize("change", sorted(IN_STACK.keys() - {"unassign a user"}))

@@ -23,7 +23,7 @@ from tests.support.server import Server
 UPLOAD_ID: Final = "0" * 32
 UPLOAD: Final = f"/remote.php/dav/uploads/alice/{UPLOAD_ID}"
 BOB: Final = "Bob Example (bob)"
-READ_ONLY: Final = f"You may only read /d, which {BOB} shared with you, and this needs the permission to"
+READ_ONLY: Final = f"You may only read /d, which belongs to {BOB}, and this needs the permission to"
 
 Act = Callable[[Nextcloud], Awaitable[Any]]
 
@@ -164,7 +164,7 @@ async def test_nothing_is_replaced_that_cannot_be_created_again(
 async def test_file_that_is_a_share_is_not_replaced(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """Nextcloud would leave the share, and put an own file with this name in its place."""
     has_share(fake, folder="", file=dav_shared("SRGDNVW", bits=19, is_root=True))
-    with pytest.raises(ConflictError, match=r"/d/a is a file that Bob .* shared with you, and nothing was done"):
+    with pytest.raises(ConflictError, match=r"/d/a is a file of Bob .*, and what replaces it would not be: nothing"):
         await webdav.copy(nextcloud, "own", "d/a", overwrite=True)
     assert fake.asked("COPY") == []
 
@@ -273,8 +273,8 @@ async def test_lock_in_a_folder_is_found(nextcloud: Nextcloud, fake: FakeNextclo
 
 
 DELETED: Final = {
-    "a share": (dav_shared("SGDN", bits=1, is_root=True), f"You have left d, which {BOB} shared with you. Nothing is"),
-    "in a share": (dav_shared("SRGDNVW", bits=19), f"d is deleted, for {BOB} too, who shared it with you."),
+    "a share": (dav_shared("SGDN", bits=1, is_root=True), f"You have left d, which belongs to {BOB}. Nothing is"),
+    "in a share": (dav_shared("SRGDNVW", bits=19), f"d is deleted, for {BOB} too, to whom it belongs."),
     "in a team folder": (dav_shared("RMGDNVW", mount="group"), "d is deleted, for all who use the team folder."),
     "the person's own": ("", "d is deleted."),
 }
@@ -294,5 +294,5 @@ async def test_folder_deleted_in_spite_of_lock_is_told(server: Server) -> None:
     server.nextcloud.on("PROPFIND", f"{FILES}/d", folder, answer(404))
     server.nextcloud.on("DELETE", f"{FILES}/d", answer(423))
     told = await server.use("nc_webdav_delete_resource", {"path": "d"})
-    said = f"d is deleted, for {BOB} too, who shared it with you, although a file in it is locked. nc_webdav_restore"
+    said = f"d is deleted, for {BOB} too, to whom it belongs, although a file in it is locked. nc_webdav_restore"
     assert told["message"].startswith(said)

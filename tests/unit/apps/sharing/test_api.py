@@ -354,7 +354,7 @@ async def test_sharing_on_without_permission_names_owner(nextcloud: Nextcloud, f
     with pytest.raises(ForbiddenError) as refused:
         await create(nextcloud)
     assert str(refused.value) == (
-        "You may read and change /d/a.txt, which Bob Example (bob) shared with you, and this needs the permission to "
+        "You may read and change /d/a.txt, which belongs to Bob Example (bob), and this needs the permission to "
         "share it with others: ask Bob Example (bob) for it."
     )
 

@@ -55,7 +55,7 @@ async def test_deletes_a_share(server: Server) -> None:
     server.nextcloud.on("DELETE", f"{SHARES}/5", ocs([]))
     ended, left = [await server.use("nc_share_delete", {"share_id": 5}) for _ in range(2)]
     assert (ended["share_id"], json.loads(ended["result"])["message"]) == (5, "Share 5 deleted")
-    assert json.loads(left["result"])["message"].startswith("You have left /d/a.txt, which bob shared with you.")
+    assert json.loads(left["result"])["message"].startswith("You have left /d/a.txt, which belongs to bob.")
 
 
 async def test_invalid_expiration_is_named(server: Server) -> None:

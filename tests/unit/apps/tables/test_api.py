@@ -246,7 +246,7 @@ async def test_read_only_table_is_forbidden(nextcloud: Nextcloud, fake: FakeNext
     fake.on("GET", f"{API}/tables", answer(json=[shared]))
     fake.on("PUT", f"{API}/rows/1", answer(403))
     fake.on("POST", f"{API}/tables/2/rows", answer(403))
-    of_bob = "the rows of table 2 ('Stock'), which Bob Example (bob) shared with you, and this needs the permission to"
+    of_bob = "the rows of table 2 ('Stock'), which belongs to Bob Example (bob), and this needs the permission to"
     with pytest.raises(ForbiddenError) as update:
         await tables.update(nextcloud, 1, {"Name": "x"})
     assert str(update.value) == f"You may read and delete {of_bob} update them: ask Bob Example (bob) for it."

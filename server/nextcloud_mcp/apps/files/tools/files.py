@@ -249,7 +249,7 @@ async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Change
 def _deleted_message(path: str, deleted: Deleted) -> str:
     if deleted.shared_by and deleted.is_only_left:
         return left_share_message(path, deleted.shared_by)
-    also = f", for {deleted.shared_by} too, who shared it with you" if deleted.shared_by else ""
+    also = f", for {deleted.shared_by} too, to whom it belongs" if deleted.shared_by else ""
     also += f", for all who use the {deleted.mount}" if deleted.mount else ""
     if deleted.in_spite_of_lock:
         return f"{path} is deleted{also}, although a file in it is locked. nc_webdav_restore_from_trash brings it back."

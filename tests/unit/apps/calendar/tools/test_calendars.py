@@ -208,7 +208,7 @@ async def test_deleting_shared_calendar_leaves_share(server: Server) -> None:
     (listed,) = (await server.use("nc_calendar_list_calendars"))["calendars"]
     left = await server.use("nc_calendar_manage_calendar", {"action": "delete", "calendar_name": "work"})
     assert listed["shared_by"] == "Bob Example (bob)"
-    assert left["message"].startswith("You have left the calendar work, which Bob Example (bob) shared with you.")
+    assert left["message"].startswith("You have left the calendar work, which belongs to Bob Example (bob).")
 
 
 async def test_own_calendar_with_owner_is_not_shared(server: Server) -> None:
@@ -257,7 +257,7 @@ READ_ONLY: Final = {
         "nc_calendar_list_calendars."
     ),
     "theirs": (
-        "You may only read the calendar 'theirs', which Bob Example (bob) shared with you, and this needs the "
+        "You may only read the calendar 'theirs', which belongs to Bob Example (bob), and this needs the "
         "permission to change it: ask Bob Example (bob) for it."
     ),
 }
