@@ -248,7 +248,7 @@ async def test_team_folder(call: Call, occ: Callable[..., str], group: str) -> N
         f"You may only read /{group}, which is a mounted team folder, and this needs the permission to create in it"
     )
     assert refused == [
-        f"{missing} it: ask whoever manages the team folder for it.",
+        f"{missing}: ask whoever manages the team folder for it.",
         f"/{group} is a mounted team folder, which can be neither moved nor deleted: move or delete what is in it.",
     ]
 
