@@ -28,7 +28,7 @@ from nextcloud_mcp.apps.calendar.ical.event import (
     text,
 )
 from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
-from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule, number_of_occurrences, without
+from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule, months_of, number_of_occurrences, without
 from nextcloud_mcp.apps.calendar.ical.times import skipped_in, zone_of
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -188,6 +188,14 @@ def _remark_on_number(event: VEvent, before: int | None) -> str | None:
     return f"The series has {now} occurrences now instead of {before}: recurrence_rule can give it another end."
 
 
+def _remark_on_months(event: VEvent, before: list[int]) -> str | None:
+    """Return the remark about a series that happens in other months now, because not all months have its former day."""
+    now = months_of(event)
+    if all(one == other for one, other in zip(before, now, strict=False)):
+        return None
+    return "The series happens in other months now, because not every month has its former or its new day."
+
+
 def _remark_on_skipped(change: Change, where: tzinfo | None) -> str | None:
     """Return the remark about a start that the clock skips in the zone of the event."""
     start = moments.read(change.start_datetime or "", "start_datetime") if change.start_datetime else None
@@ -258,6 +266,7 @@ def _changed(
 ) -> tuple[str, str | None]:
     series = Series(stored)
     before, number = format_rules(series.main.rrules), number_of_occurrences(series.main)
+    months = months_of(series.main)
     exceptions, was_day = len(series.changed_occurrences), moments.is_day(series.main.start)
     text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
     rule = format_rules(series.main.rrules)
@@ -267,6 +276,7 @@ def _changed(
         f"The event happens once now, at {event.start.isoformat()}." if before and not rule else None,
         describe_moved_rule(series.main, "series", has_overrides=exceptions > 0) if followed else None,
         _remark_on_number(series.main, number) if rule and change.recurrence_rule in {None, before} else None,
+        _remark_on_months(series.main, months) if rule and change.recurrence_rule in {None, before} else None,
         _remark_on_dropped(exceptions - len(series.changed_occurrences)) if rule else None,
         _remark_on_skipped(change, zone_of(event.start)),
         _NO_TIME_ZONE if was_day and not moments.is_day(event.start) and zone_of(event.start) is None else None,

@@ -209,6 +209,27 @@ def number_of_occurrences(event: VEvent) -> int | None:
     return len(found) if len(found) <= MAX_OCCURRENCES else None
 
 
+def months_of(event: VEvent) -> list[int]:
+    """Return how many months each occurrence of a monthly or yearly series is after the first; [] for other series.
+
+    Only the first `_COMPARED` count. Two series of which one has days that not all months have differ in them.
+    """
+    rules = event.rrules
+    is_periodic = bool(rules) and all(rule.get("FREQ", [""])[0] in {"MONTHLY", "YEARLY"} for rule in rules)
+    if not is_periodic or not all(is_expandable_rule(rule) for rule in rules):
+        return []
+    found = [each.year * 12 + each.month for each in islice(_by_rules(event), _COMPARED)]
+    return [each - found[0] for each in found]
+
+
+_COMPARED: Final = 24
+
+
+def _by_rules(event: VEvent) -> Iterator[datetime]:
+    start = at(event, "DTSTART").dt
+    return merge(*(_walk(rule, wall_clock(start), start) for rule in event.rrules))
+
+
 def _walk(rule: vRecur, first: datetime, start: Moment) -> Iterator[datetime]:
     walked = occurrences(rule, first)
     return up_to(walked, last_by_rule(rule["UNTIL"][0], start)) if "UNTIL" in rule else walked

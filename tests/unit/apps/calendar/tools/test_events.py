@@ -508,6 +508,27 @@ async def test_reports_number_of_occurrences_of_moved_series(server: Server) -> 
     assert said == "The series repeats by FREQ=DAILY;UNTIL=20301010T225959Z now."
 
 
+OTHER_MONTHS: Final = {
+    "from the 31st": ("20300131T100000", "FREQ=MONTHLY;COUNT=6", "2030-01-15T10:00", True),
+    "from 29 February": ("20320229T100000", "FREQ=YEARLY", "2032-03-01T10:00", True),
+    "from the 15th": ("20300115T100000", "FREQ=MONTHLY;COUNT=6", "2030-01-16T10:00", False),
+    "to another month": ("20300115T100000", "FREQ=YEARLY", "2030-02-16T10:00", False),
+    "in the same months": ("20300131T100000", "FREQ=MONTHLY;COUNT=6", "2030-01-31T11:00", False),
+    "weekly": ("20300131T100000", "FREQ=WEEKLY;COUNT=6", "2030-02-01T10:00", False),
+}
+
+
+@pytest.mark.parametrize(("start", "rule", "to", "differs"), OTHER_MONTHS.values(), ids=OTHER_MONTHS.keys())
+async def test_reports_other_months_of_moved_series(
+    server: Server, start: str, rule: str, to: str, *, differs: bool
+) -> None:
+    """A day that not every month has skips months, and another one does not."""
+    holds(server.nextcloud, {"theirs": ics(f"DTSTART;TZID=Europe/Berlin:{start}", f"RRULE:{rule}")})
+    takes_all(server)
+    said = (await server.use("nc_calendar_update_event", {**EVENT, "start_datetime": to}))["message"]
+    assert ("The series happens in other months now" in (said or "")) is differs
+
+
 async def test_warns_of_missing_zone_when_day_becomes_timed(server: Server) -> None:
     """The warning is the same as on creation."""
     server.nextcloud.on("GET", USER_PATH, ocs_user("alice"))
