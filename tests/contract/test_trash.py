@@ -123,9 +123,13 @@ async def test_replaced_file_is_in_the_trash(alice: Person, folder: str, method:
 
 
 async def test_trash_of_other_users_is_not_accessible(alice: Person, bob: Person, folder: str) -> None:
-    """A user can neither list nor restore what another user deleted."""
-    await alice.http.put(alice.path(folder, "a.txt"), content=b"private")
-    item = await delete(alice, folder, "a.txt")
+    """A user can neither list nor restore what another user deleted.
+
+    The name is unique: items of one name that two users deleted at the same second have the same id.
+    """
+    name = f"{folder}.txt"
+    await alice.http.put(alice.path(folder, name), content=b"private")
+    item = await delete(alice, folder, name)
     assert item.location not in [each.location for each in await trash_of(bob)]
     own = item.href.replace(f"/trashbin/{alice.user}/", f"/trashbin/{bob.user}/")
     assert (await restore(bob, own)).status_code == 404
