@@ -33,7 +33,7 @@ class NotAllowedError(Exception):
 
 
 class Notebook:
-    """The notes of one user, and those that others share in folders which the user has moved to the notes.
+    """The user's own notes, and shared notes in folders that the user has moved to the folder of the notes.
 
     Args:
         storage: The files.
@@ -49,7 +49,7 @@ class Notebook:
         self.folder.mkdir(exist_ok=True)
 
     def all(self) -> Iterator["Note"]:
-        """Yield all notes, sorted by path, and then those that others share."""
+        """Yield the user's own notes, sorted by path, and then the shared ones."""
         for folder in ("Notes", *(target for _, target in self._mounts.received(self._user))):
             location = PurePosixPath(folder.strip("/"))
             place = self._mounts.find(self._user, str(location))

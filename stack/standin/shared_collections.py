@@ -59,7 +59,7 @@ ADDRESS_BOOKS = Kind("/remote.php/dav/addressbooks/users", "Addressbook")
 
 
 class SharedCollections:
-    """The users' own collections, and those that others share with them.
+    """The users' own collections, and the collections that others share with them.
 
     Args:
         inner: The app that serves each owner's collections, mounted at the same path. It answers as the user in

@@ -1,7 +1,7 @@
 """Nextcloud Tables, REST API v1, as recorded from Tables 1.0.9: https://github.com/nextcloud/tables (openapi.json).
 
 As in Tables, a value that does not fit its column is stored as null or 0, without an error. Each user has their own
-tables, in one file, and those that others share; views are not implemented.
+tables, in one file, and the tables that others share; views are not implemented.
 """
 
 import json

@@ -9,7 +9,7 @@ def require_change(fields: Iterable[object], remedy: str, *, argument: str | Non
     """Check that a call changes something.
 
     Args:
-        fields: the values of the fields, None for those that the caller leaves out; or the names of those passed.
+        fields: the values of the fields, None for each that the caller leaves out; or the names of the passed fields.
         remedy: the end of the error's sentence, which says what to pass.
         argument: the argument that has the fields, if they are not arguments themselves.
 

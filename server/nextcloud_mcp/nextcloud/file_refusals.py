@@ -42,7 +42,7 @@ class Need:
 
 
 def to_write(path: str) -> tuple[Need, ...]:
-    """Return what writing a file needs: to change it, or if there is none, to create it in its folder."""
+    """Return what writing a file needs: to change it, or to create it in its folder if it does not exist."""
     return Need(path, "change"), Need(folder_of(path), "create")
 
 
@@ -62,15 +62,26 @@ async def explained(nextcloud: Nextcloud, *needs: Need) -> AsyncIterator[None]:
     try:
         yield
     except (ForbiddenError, LockedError) as error:
-        explanation: NextcloudError | None = await missing_permission(nextcloud, *needs)
+        explanation: NextcloudError | None = await _missing_permission(nextcloud, *needs)
         if explanation is None and isinstance(error, LockedError):
-            explanation = await lock_on(nextcloud, *needs)
+            explanation = await _lock_on(nextcloud, *needs)
         if explanation is None:
             raise
         raise explanation from error
 
 
-async def missing_permission(nextcloud: Nextcloud, *needs: Need) -> ForbiddenError | None:
+async def check_permissions(nextcloud: Nextcloud, *needs: Need) -> None:
+    """Check that the user's permissions meet the needs, as far as Nextcloud tells.
+
+    Raises:
+        ForbiddenError: they do not meet one of them.
+    """
+    forbidden = await _missing_permission(nextcloud, *needs)
+    if forbidden is not None:
+        raise forbidden
+
+
+async def _missing_permission(nextcloud: Nextcloud, *needs: Need) -> ForbiddenError | None:
     """Return the error for the first need that the user's permissions do not meet, if there is one."""
     try:
         return await _forbidden(nextcloud, needs)
@@ -78,7 +89,7 @@ async def missing_permission(nextcloud: Nextcloud, *needs: Need) -> ForbiddenErr
         return None
 
 
-async def lock_on(nextcloud: Nextcloud, *needs: Need) -> LockedError | None:
+async def _lock_on(nextcloud: Nextcloud, *needs: Need) -> LockedError | None:
     """Return the error for the first of these files and folders that somebody has locked, if there is one."""
     try:
         return await _locked(nextcloud, needs)

@@ -142,8 +142,7 @@ async def stat_with_access(nextcloud: Nextcloud, path: str) -> tuple[FileInfo, A
     response = await nextcloud.request(
         "PROPFIND", await url_of(nextcloud, path), about=display_path(path), headers={"Depth": "0"}, content=PROPFIND
     )
-    found = dav.responses(response)[0]
-    return file_info(found, await root_of(nextcloud)), _access(found)
+    return _read(dav.responses(response)[0], await root_of(nextcloud))
 
 
 async def exists(nextcloud: Nextcloud, path: str) -> bool:
@@ -226,13 +225,21 @@ def file_infos(multistatus: httpx.Response, root: str) -> list[FileInfo]:
 
 def file_info(response: Element, root: str) -> FileInfo:
     """Read one `d:response`; a folder has no length of its own, but `oc:size`."""
+    return _read(response, root)[0]
+
+
+def _read(response: Element, root: str) -> tuple[FileInfo, Access]:
     path = _after(unquote(root), unquote(urlsplit(response.findtext(f"{dav.D}href", "")).path))
-    text = {tag: element.text for tag, element in dav.properties(response).items() if element.text}
-    access = _access(response)
-    return FileInfo(
+    properties = dav.properties(response)
+    text = {tag: element.text for tag, element in properties.items() if element.text}
+    is_directory = f"{dav.D}resourcetype" in properties and (
+        properties[f"{dav.D}resourcetype"].find(f"{dav.D}collection") is not None
+    )
+    access = file_access.read_access(text, is_directory=is_directory)
+    info = FileInfo(
         name=path.rsplit("/", 1)[-1],
         path=path,
-        is_directory=_is_directory(response),
+        is_directory=is_directory,
         size=_int(text.get(f"{dav.D}getcontentlength") or text.get(f"{dav.OC}size")),
         content_type=text.get(f"{dav.D}getcontenttype"),
         last_modified=text.get(f"{dav.D}getlastmodified"),
@@ -244,15 +251,7 @@ def file_info(response: Element, root: str) -> FileInfo:
         permissions=file_access.describe_permissions(access.permissions) if access.permissions else None,
         lock=access.lock,
     )
-
-
-def _is_directory(response: Element) -> bool:
-    return response.find(f".//{dav.D}resourcetype/{dav.D}collection") is not None
-
-
-def _access(response: Element) -> Access:
-    text = {tag: element.text or "" for tag, element in dav.properties(response).items()}
-    return file_access.read_access(text, is_directory=_is_directory(response))
+    return info, access
 
 
 def _after(root: str, path: str) -> str:

@@ -265,18 +265,20 @@ def _changed(
     stored: CalendarObject, change: Change, person: Author, recurrence_ids: list[str]
 ) -> tuple[str, str | None]:
     series = Series(stored)
-    before, number = format_rules(series.main.rrules), number_of_occurrences(series.main)
-    months = months_of(series.main)
+    before = format_rules(series.main.rrules)
+    moves = change.start_datetime is not None or change.all_day is not None
+    number, months = (number_of_occurrences(series.main), months_of(series.main)) if moves else (None, [])
     exceptions, was_day = len(series.changed_occurrences), moments.is_day(series.main.start)
     text = [changed(series, change, person, recurrence_id=recurrence_id) for recurrence_id in recurrence_ids][-1]
     rule = format_rules(series.main.rrules)
+    is_kept = moves and change.recurrence_rule in {None, before}
     followed = rule and rule != before and change.recurrence_rule in {None, before}
     event = series.occurrence(recurrence_ids[-1]) if recurrence_ids[-1] else series.main
     remarks = [
         f"The event happens once now, at {event.start.isoformat()}." if before and not rule else None,
         describe_moved_rule(series.main, "series", has_overrides=exceptions > 0) if followed else None,
-        _remark_on_number(series.main, number) if rule and change.recurrence_rule in {None, before} else None,
-        _remark_on_months(series.main, months) if rule and change.recurrence_rule in {None, before} else None,
+        _remark_on_number(series.main, number) if rule and is_kept else None,
+        _remark_on_months(series.main, months) if rule and is_kept else None,
         _remark_on_dropped(exceptions - len(series.changed_occurrences)) if rule else None,
         _remark_on_skipped(change, zone_of(event.start)),
         _NO_TIME_ZONE if was_day and not moments.is_day(event.start) and zone_of(event.start) is None else None,

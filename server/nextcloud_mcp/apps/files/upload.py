@@ -14,7 +14,7 @@ from nextcloud_mcp.apps.files.webdav import CONFLICT_STATUSES, Written, conflict
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.file_refusals import explained, missing_permission, to_write
+from nextcloud_mcp.nextcloud.file_refusals import check_permissions, explained, to_write
 from nextcloud_mcp.nextcloud.files import check_new_name, display_path, url_of
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 
@@ -32,11 +32,10 @@ async def start_upload(nextcloud: Nextcloud, path: str) -> str:
     check_new_name(path)
     upload = secrets.token_hex(16)
     headers = {"Destination": nextcloud.absolute(await url_of(nextcloud, path))}
-    if (forbidden := await missing_permission(nextcloud, *to_write(path))) is not None:
-        raise forbidden  # Nextcloud would refuse only the last part
-    about = f"an upload of {display_path(path)}"
-    async with explained(nextcloud, *to_write(path)):
-        await nextcloud.request("MKCOL", await _upload_path(nextcloud, upload), about=about, headers=headers)
+    await check_permissions(nextcloud, *to_write(path))  # Nextcloud would refuse only the last part
+    await nextcloud.request(
+        "MKCOL", await _upload_path(nextcloud, upload), about=f"an upload of {display_path(path)}", headers=headers
+    )
     return upload
 
 

@@ -14,7 +14,7 @@ from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedErro
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.file_access import Access, Permission
-from nextcloud_mcp.nextcloud.file_refusals import Need, explained, folder_of, missing_permission, to_write
+from nextcloud_mcp.nextcloud.file_refusals import Need, check_permissions, explained, folder_of, to_write
 from nextcloud_mcp.nextcloud.files import (
     PARTIAL_SUFFIX,
     PROPFIND,
@@ -212,7 +212,7 @@ async def conflict(nextcloud: Nextcloud, path: str, etag: str | None, response: 
 
 def parent_error(path: str, response: httpx.Response) -> ConflictError:
     """Return the error for a path whose parent is missing or a file; it says which of both, if the response does."""
-    parent = display_path("/".join(segments(path)[:-1]))
+    parent = display_path(folder_of(path))
     if _PARENT_IS_FILE.search(response.content):
         return ConflictError(
             "{parent} is a file, so it can't contain {path}, and nothing was written",
@@ -349,8 +349,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
         )
     if response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.INTERNAL_SERVER_ERROR}:  # mostly a bad name
         # Nextcloud 34 answers 500 to a rename in a share without the permission to change, but with all others
-        if (forbidden := await missing_permission(nextcloud, *_needs(method, source, destination))) is not None:
-            raise forbidden
+        await check_permissions(nextcloud, *_needs(method, source, destination))
         raise error_for(response, display_path(destination))
     if response.status_code in {httpx.codes.CONFLICT, httpx.codes.UNSUPPORTED_MEDIA_TYPE}:
         raise parent_error(destination, response)
@@ -379,9 +378,7 @@ async def _check_may_replace(nextcloud: Nextcloud, path: str, access: Access) ->
             owner=access.shared_by,
         )
     needs = (Need(path, "change"), Need(path, "delete"), Need(folder_of(path), "create"))
-    forbidden = await missing_permission(nextcloud, *needs)
-    if forbidden is not None:
-        raise forbidden
+    await check_permissions(nextcloud, *needs)
 
 
 def _needs(method: str, source: str, destination: str) -> list[Need]:
@@ -411,7 +408,7 @@ def _refuse_nested(source: str, destination: str) -> None:
 
 
 async def _file_at(nextcloud: Nextcloud, source: str, destination: str) -> Access | None:
-    """Return the access to the file at the destination; None if there is none.
+    """Return the access to the file at the destination, or None if no file is there.
 
     Raises:
         ConflictError: the destination is a folder. It is never replaced, because that would delete its content

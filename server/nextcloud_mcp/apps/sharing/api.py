@@ -28,7 +28,7 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.file_refusals import Need, missing_permission
+from nextcloud_mcp.nextcloud.file_refusals import Need, check_permissions
 from nextcloud_mcp.nextcloud.files import display_path
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.sharees import GROUP, USER
@@ -207,9 +207,8 @@ async def create(
     )
     try:
         return await _send(nextcloud, "POST", "", about=f"a share of {display_path(path)}", body=body, last_day=day)
-    except NotFoundError as error:  # Nextcloud answers 404 as well to who may not share the file
-        if (forbidden := await missing_permission(nextcloud, Need(path, "share"))) is not None:
-            raise forbidden from error
+    except NotFoundError:  # Nextcloud answers 404 as well to who may not share the file
+        await check_permissions(nextcloud, Need(path, "share"))
         raise
     except NextcloudError as error:
         if share_type == _TEAM and error.status == httpx.codes.INTERNAL_SERVER_ERROR:

@@ -230,7 +230,7 @@ def _columns_by_name(data: Iterable[str], columns: Sequence[Column]) -> dict[str
 
 
 def _matching(name: str, columns: Sequence[Column]) -> list[Column]:
-    """Return the columns that a name may mean: by id or title, and if there is none, regardless of case and blanks."""
+    """Return the columns that a name may mean: by id or title; if none matches, regardless of case and blanks."""
     matching = [column for column in columns if str(column.id) == name]
     matching = matching or [column for column in columns if column.title == name]
     matching = matching or [column for column in columns if str(column.id) == name.strip()]

@@ -209,10 +209,14 @@ def number_of_occurrences(event: VEvent) -> int | None:
     return len(found) if len(found) <= MAX_OCCURRENCES else None
 
 
+_COMPARED: Final = 24
+"""How many occurrences `months_of` returns."""
+
+
 def months_of(event: VEvent) -> list[int]:
     """Return how many months each occurrence of a monthly or yearly series is after the first; [] for other series.
 
-    Only the first `_COMPARED` count. Two series of which one has days that not all months have differ in them.
+    Two series of which one has days that not all months have differ in them.
     """
     rules = event.rrules
     is_periodic = bool(rules) and all(rule.get("FREQ", [""])[0] in {"MONTHLY", "YEARLY"} for rule in rules)
@@ -220,9 +224,6 @@ def months_of(event: VEvent) -> list[int]:
         return []
     found = [each.year * 12 + each.month for each in islice(_by_rules(event), _COMPARED)]
     return [each - found[0] for each in found]
-
-
-_COMPARED: Final = 24
 
 
 def _by_rules(event: VEvent) -> Iterator[datetime]:
