@@ -12,6 +12,7 @@
 #                                  Required if Nextcloud has local accounts, unless config.php already says false. The
 #                                  account from the installation of a new Nextcloud (NEXTCLOUD_ADMIN_USER) does not count
 #   NEXTCLOUD_SHARED_PROVIDERS     other providers of user_oidc, separated by commas, that sign in the same people
+#   NEXTCLOUD_GROUPS               groups, separated by commas, whose members the realm decides; needs its claim `groups`
 #   NEXTCLOUD_APPS                 further apps to install, separated by spaces; a failed one does not stop the script
 #   NEXTCLOUD_APPS_FOLDER          a folder with unpacked apps, including user_oidc, used instead of the app store
 #   OCC                            default "php occ": the command that runs occ; split at spaces
@@ -303,6 +304,19 @@ case ${NEXTCLOUD_LINK_LOCAL_ACCOUNTS:-} in
     '' | true | false) ;;
     *) fail 'NEXTCLOUD_LINK_LOCAL_ACCOUNTS must be true or false' ;;
 esac
+# Only these groups: without a list, user_oidc removes people from every other group, and the claim can grant `admin`.
+groups=$(printf '%s' "${NEXTCLOUD_GROUPS:-}" | sed 's/ *, */,/g; s/^ *//; s/ *$//')
+case $groups in
+    *[]\/\\^\$\|\?\*+\(\){}\"\'\[]* | ,* | *, | *,,*) fail 'NEXTCLOUD_GROUPS must be names of groups, separated by commas, without / \ ^ $ | ? * + ( ) [ ] { } and quotation marks' ;;
+esac
+case ",$(printf '%s' "$groups" | tr '[:upper:]' '[:lower:]')," in
+    *,admin,*) fail 'NEXTCLOUD_GROUPS must not name the group admin: who may change groups in Keycloak would be an administrator of Nextcloud' ;;
+esac
+group_provisioning=0 group_pattern=
+if [ -n "$groups" ]; then
+    group_provisioning=1
+    group_pattern="/^($(printf '%s' "$groups" | sed 's/\./\\./g; s/,/|/g'))\$/D"
+fi
 case ${NEXTCLOUD_APPS:-} in
     *[!a-z0-9_\ ]*) fail 'NEXTCLOUD_APPS must be names of apps, separated by spaces' ;;
 esac
@@ -483,16 +497,19 @@ status=0
 answer=$(printf '%s' "$secret" | limited "$OCC_TIMEOUT" user_oidc:provider "$provider" \
     --clientid="$client_id" --clientsecret-file=php://stdin --discoveryuri="$OIDC_DISCOVERY_URL" --scope="$SCOPE" \
     --check-bearer=1 --bearer-provisioning=1 --unique-uid=0 \
-    --mapping-uid=preferred_username --mapping-display-name=name --mapping-email=email 2>"$errors") || status=$?
+    --mapping-uid=preferred_username --mapping-display-name=name --mapping-email=email \
+    --group-provisioning="$group_provisioning" --mapping-groups=groups --group-whitelist-regex="$group_pattern" 2>"$errors") || status=$?
 check_start user_oidc:provider
 [ "$status" = 0 ] ||
     fail "Saving provider $provider failed: $OCC user_oidc:provider said \"$answer\". Next: see Nextcloud's log"
 
 must "Reading provider $provider back" "occ user_oidc:provider" user_oidc:provider "$provider" --output=json
-saved=$(printf '%s' "$answer" | sed 's,\\/,/,g')
+saved=$(printf '%s' "$answer" | sed 's,\\/,/,g; s,\\\\,\\,g')
+if [ "$group_provisioning" = 1 ]; then is_group_provisioning=true; else is_group_provisioning=false; fi
 for wanted in "\"clientId\":\"$client_id\"" "\"discoveryEndpoint\":\"$OIDC_DISCOVERY_URL\"" "\"scope\":\"$SCOPE\"" \
     '"checkBearer":true' '"bearerProvisioning":true' '"uniqueUid":false' '"providerBasedId":false' \
-    '"mappingUid":"preferred_username"' '"mappingDisplayName":"name"' '"mappingEmail":"email"'; do
+    '"mappingUid":"preferred_username"' '"mappingDisplayName":"name"' '"mappingEmail":"email"' \
+    "\"groupProvisioning\":$is_group_provisioning" "\"groupWhitelistRegex\":\"$group_pattern\""; do
     holds "$saved" "$wanted" ||
         fail "Provider $provider does not have $wanted after it was saved. Next: occ user_oidc:provider $provider"
 done

@@ -55,7 +55,7 @@ class Account:
 
     Attributes:
         user: The user id.
-        display_name: The display name.
+        display_name: The display name; empty if the token has none.
         email: The mail address, if the token has one.
     """
 
@@ -122,6 +122,7 @@ class Gate:
         self._tree = tree
         self._app_passwords = app_passwords
         self._arriving: set[str] = set()
+        self._emails: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with the caller's account."""
@@ -146,9 +147,16 @@ class Gate:
         if claims is None:
             return None
         account = _account_from(claims)
-        if account is not None:
+        return None if account is None else self._fill(account)
+
+    def _fill(self, account: Account) -> Account:
+        """Fill the account from the token, which erases nothing; a new display name shows from the next request on."""
+        before = self._tree.display_name(account.user)
+        if account.display_name:
             self._tree.set_display_name(account.user, account.display_name)
-        return account
+        if account.email:
+            self._emails[account.user] = account.email
+        return Account(account.user, before, self._emails.get(account.user))
 
     async def _arrive(self, path: str, user: str) -> Response | None:
         """Create the account of a new user, and refuse the user's other requests until it exists."""
@@ -228,7 +236,7 @@ def _account_from(claims: dict[str, Any]) -> Account | None:
         return None
     encoded = user.encode()
     user_id = hashlib.sha256(encoded).hexdigest() if len(encoded) > _MAX_USER_ID else user
-    return Account(user_id, str(claims.get("name") or user), claims.get("email"))
+    return Account(user_id, str(claims.get("name") or ""), claims.get("email"))
 
 
 def _refusal(path: str, headers: Headers, account: Account | None) -> Response | None:

@@ -204,7 +204,7 @@ async def writable(collection: Shared) -> Shared:
 
 
 async def test_owner_of_a_shared_collection(readable: Shared) -> None:
-    """`owner` is bob for the shared collection, and alice for her own (RFC 3744 section 5.1)."""
+    """The owner is Bob for the shared collection, and nobody else for her own (RFC 3744 section 5.1)."""
     answer = await readable.alice.http.request(
         "PROPFIND",
         home(readable.alice, readable.kind),
@@ -212,7 +212,7 @@ async def test_owner_of_a_shared_collection(readable: Shared) -> None:
         content=dav.propfind(f"{dav.D}resourcetype", *dav.OWNER),
     )
     owners = {dav.last_part(each): dav.shared_by(each) for each in dav.responses(answer)[1:]}  # not of the home
-    assert owners.pop(readable.seen) == "bob"
+    assert owners.pop(readable.seen) == "Bob Demo (bob)"
     assert set(owners.values()) == {None}
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BOOLEANS = ("checkBearer", "bearerProvisioning", "uniqueUid", "providerBasedId")
+BOOLEANS = ("checkBearer", "bearerProvisioning", "uniqueUid", "providerBasedId", "groupProvisioning")
 SETTINGS = {
     "--check-bearer": "checkBearer",
     "--bearer-provisioning": "bearerProvisioning",
@@ -18,6 +18,9 @@ SETTINGS = {
     "--mapping-uid": "mappingUid",
     "--mapping-display-name": "mappingDisplayName",
     "--mapping-email": "mappingEmail",
+    "--mapping-groups": "mappingGroups",
+    "--group-provisioning": "groupProvisioning",
+    "--group-whitelist-regex": "groupWhitelistRegex",
 }
 FIELDS = {"--clientid": "clientId", "--discoveryuri": "discoveryEndpoint", "--scope": "scope"}
 

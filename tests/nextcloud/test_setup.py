@@ -142,6 +142,9 @@ def test_first_run_configures_trust_in_the_realm(nextcloud: Nextcloud) -> None:
             "mappingUid": "preferred_username",
             "mappingDisplayName": "name",
             "mappingEmail": "email",
+            "mappingGroups": "groups",
+            "groupProvisioning": False,
+            "groupWhitelistRegex": "",
         },
     }
     assert nextcloud.state["secrets"] == {"keycloak": SECRET}
@@ -184,6 +187,27 @@ def test_provider_with_another_user_id_mapping_is_refused(nextcloud: Nextcloud, 
     nextcloud.change(providers={"keycloak": other})
     assert "OIDC_PROVIDER_NAME" in refusal(nextcloud.set_up())
     assert nextcloud.provider == other
+
+
+def test_realm_decides_only_the_named_groups(nextcloud: Nextcloud) -> None:
+    """Group provisioning covers exactly the groups of the list, and ends without one."""
+    nextcloud.set_up(NEXTCLOUD_GROUPS="sales, Board of st.art,x")
+    settings = nextcloud.provider["settings"]
+    assert (settings["groupProvisioning"], settings["mappingGroups"]) == (True, "groups")
+    assert settings["groupWhitelistRegex"] == r"/^(sales|Board of st\.art|x)$/D"
+    assert last_line(nextcloud.set_up(NEXTCLOUD_GROUPS="sales, Board of st.art,x")) == "setup.sh: nothing changed"
+    assert last_line(nextcloud.set_up()) == "setup.sh: changed: provider keycloak"
+    assert nextcloud.provider["settings"]["groupProvisioning"] is False
+    assert nextcloud.provider["settings"]["groupWhitelistRegex"] == ""
+
+
+@pytest.mark.parametrize(
+    "groups", ["admin", "sales,admin", "sales , ADMIN ,x", ".*", "sales|admin", "a,,b", "(a)", "a/b", "[a]"]
+)
+def test_groups_that_would_grant_too_much_are_refused(nextcloud: Nextcloud, groups: str) -> None:
+    """Neither the group of Nextcloud's administrators nor a pattern can be named."""
+    assert "NEXTCLOUD_GROUPS" in refusal(nextcloud.set_up(NEXTCLOUD_GROUPS=groups))
+    assert nextcloud.state["providers"] == {}
 
 
 def test_provider_and_client_names_are_settings(nextcloud: Nextcloud) -> None:

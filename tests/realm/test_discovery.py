@@ -58,5 +58,5 @@ def test_each_scope_has_a_consent_text() -> None:
         for scope in scopes
         if scope["attributes"]["display.on.consent.screen"] == "true"
     }
-    assert shown.keys() == SERVER_SCOPES | APP_SCOPES
+    assert shown.keys() == SERVER_SCOPES | APP_SCOPES | {"offline_access"}
     assert [name for name, text in shown.items() if " " not in text] == []

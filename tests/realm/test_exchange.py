@@ -34,14 +34,16 @@ async def test_exchange_gives_a_short_token_for_nextcloud_only(
 
 
 @pytest.mark.requirement("rfc8693-minimal-data", "rfc8693-scope-if-different")
-async def test_exchanged_token_has_only_the_user_name(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
-    """The user name is the only personal claim of the token, and the response has its scope."""
+async def test_exchanged_token_has_only_what_an_account_needs(keycloak: Keycloak, as_exchange_server: Exchange) -> None:
+    """User name, name and e-mail address are the only personal claims, and the response has the token's scope."""
     subject_token = (await sign_in(keycloak, **ALICE, scope=SCOPE))["access_token"]
     answer = (await as_exchange_server(subject_token, audience="nextcloud")).json()
     token = claims(answer["access_token"])
     assert token.keys() - {"auth_time", "acr", "session_state"} == {
-        *("exp", "iat", "jti", "iss", "aud", "sub", "typ", "azp", "sid", "scope", "preferred_username")
+        *("exp", "iat", "jti", "iss", "aud", "sub", "typ", "azp", "sid", "scope"),
+        *("preferred_username", "name", "email", "email_verified"),
     }
+    assert (token["name"], token["email"], token["email_verified"]) == ("Alice Demo", "alice@example.org", True)
     assert answer["scope"] == token["scope"]
 
 
