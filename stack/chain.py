@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.config import USERS, Config
-from stack.keycloak import Keycloak, realm, run_keycloak
+from stack.keycloak import Keycloak, placeholders_from, realm, run_keycloak
 from stack.nextcloud import Nextcloud, require_nextcloud, run_nextcloud
 from stack.process import require_free_port
 from stack.servers import run_servers
@@ -82,10 +83,11 @@ def realm_values(config: Config) -> dict[str, str]:
 def _keycloak_home(config: Config, values: dict[str, str]) -> Path:
     """Return the data folder for this realm file and these ports.
 
-    Keycloak imports a realm only once, so a data folder that was made from another file or for other ports would keep
-    outdated values. Each combination has its own folder.
+    Keycloak imports a realm only once, so a data folder that was made from another file, for other ports or with other
+    values in the environment would keep outdated values. Each combination has its own folder.
     """
-    digest = hashlib.sha256(json.dumps([realm(config.keycloak_features), values], sort_keys=True).encode())
+    content = [realm(config.keycloak_features), placeholders_from(os.environ) | values]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     return config.state / f"keycloak-{digest.hexdigest()[:8]}"
 
 

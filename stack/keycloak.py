@@ -10,6 +10,7 @@ as long.
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -102,6 +103,12 @@ def realm(features: Sequence[str] = ()) -> dict[str, Any]:
         if addition.exists():
             merged = _laid_over(merged, json.loads(addition.read_text()))
     return merged
+
+
+def placeholders_from(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the environment gives for the realm file's placeholders."""
+    names = re.findall(r"\$\{(\w+)", REALM_FILE.read_text())
+    return {name: environ[name] for name in names if name in environ}
 
 
 def _laid_over(base: Any, addition: Any) -> Any:

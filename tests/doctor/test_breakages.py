@@ -302,6 +302,32 @@ def registration_policy(provider: str, **config: list[str]) -> Broken:
     return at(change)
 
 
+def trusted_hosts(*hosts: str) -> Broken:
+    """Add a registration policy that accepts only clients with addresses on these hosts."""
+
+    @contextmanager
+    def change(target: BreakableChain) -> Iterator[None]:
+        policy_id = target.admin.create_component(
+            {
+                "name": "Trusted hosts",
+                "providerId": "trusted-hosts",
+                "providerType": "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy",
+                "subType": "anonymous",
+                "config": {
+                    "host-sending-registration-request-must-match": ["false"],
+                    "client-uris-must-match": ["true"],
+                    "trusted-hosts": list(hosts),
+                },
+            }
+        )
+        try:
+            yield
+        finally:
+            target.admin.delete_component(policy_id)
+
+    return at(change)
+
+
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -508,25 +534,17 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     ),
     # registration
     "registration: closed": Case(
-        registration_policy("Trusted hosts", trusted_hosts=["claude.ai"]),
+        trusted_hosts("claude.ai"),
         "clients.registration",
         "doesn't match any trusted host",
-        "Trusted hosts: localhost",
+        "use the client id mcp-client",
         Outcome.WARNING,
     ),
     "registration: open to strangers": Case(
-        both(
-            registration_policy(
-                "Trusted hosts",
-                client_uris_must_match=["false"],
-                trusted_hosts=["localhost", "127.0.0.1"],
-                host_sending_registration_request_must_match=["true"],
-            ),
-            without_policy("registered-dynamically"),
-        ),
+        without_policy("registered-dynamically"),
         "clients.registration",
         "Anyone may register a client with any redirect URI",
-        "Trusted hosts",
+        "client policy registered-dynamically",
     ),
     # the exchange
     "exchange: wrong secret": Case(

@@ -73,7 +73,7 @@ def two_scopes_changed_about(admin: KeycloakAdmin) -> None:
 
 def new_clients_get_others(admin: KeycloakAdmin) -> None:
     """Give new clients a scope too many by default, and one too few on request."""
-    admin.add_default_default_client_scope(scope(admin, "profile")["id"])
+    admin.add_default_default_client_scope(scope(admin, "nextcloud")["id"])
     admin.delete_default_optional_client_scope(scope(admin, "deck:write")["id"])
 
 
@@ -163,7 +163,7 @@ DRIFTS: Final[Mapping[str, tuple[Drift, int]]] = {
     "mapper: one too many": (a_mapper_too_many, 1),
     "mapper: its configuration": (a_mapper_changed, 1),
     "registration: a number": (registration("max-clients", max_clients=["100000"]), 1),
-    "registration: a list": (registration("trusted-hosts", trusted_hosts=["localhost", "a.test"]), 1),
+    "registration: a list": (registration("registration-web-origins", web_origins=["http://a.test"]), 1),
     "registration: an empty list": (
         registration("allowed-protocol-mappers", allowed_protocol_mapper_types=["oidc-audience-mapper"]),
         1,

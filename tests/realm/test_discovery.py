@@ -8,18 +8,39 @@ import pytest
 from joserfc import jws
 
 from stack.keycloak import REALM_FILE, Keycloak
+from tests.support.administration import one_more_realm
 from tests.support.browser import Browser
 from tests.support.http import patient_client
-from tests.support.oauth import ALICE, Person, Pkce, authorize, metadata, sign_in
+from tests.support.oauth import ALICE, Person, Pkce, authorize, claims, metadata, sign_in
+from tests.support.run import ServerUrls
 
-SERVER_SCOPES = {"nextcloud-mcp:exchange", "nextcloud-mcp:pass-through"}
 APPS = ("files", "notes", "calendar", "todo", "contacts", "deck", "tables", "cookbook", "notifications")
 APP_SCOPES = {f"{app}:{verb}" for app in APPS for verb in ("read", "write")} | {"sharing:write", "activity:read"}
 
 
-async def test_metadata_lists_only_scopes_of_apps_and_servers(keycloak: Keycloak) -> None:
-    """Clients request listed scopes, so the list has neither `offline_access` nor scopes that clients cannot have."""
-    assert set((await metadata(keycloak))["scopes_supported"]) == {"openid"} | SERVER_SCOPES | APP_SCOPES
+async def test_listed_scopes_may_be_requested_together(keycloak: Keycloak, server_urls: ServerUrls) -> None:
+    """Some clients request every listed scope; that request gives a token for one server, with the scopes of the apps.
+
+    So the list has the scope of one server, and no scope that a client cannot have.
+    """
+    listed = (await metadata(keycloak))["scopes_supported"]
+    assert set(listed) == {"openid", "nextcloud-mcp:exchange"} | APP_SCOPES
+
+    token = claims((await sign_in(keycloak, **ALICE, scope=" ".join(listed)))["access_token"])
+
+    assert token["aud"] == server_urls.exchange
+    assert set(token["scope"].split()) == set(listed)
+
+
+@pytest.mark.parametrize("server", ["exchange", "pass-through"])
+async def test_realm_lists_the_chosen_server(keycloak: Keycloak, server: str) -> None:
+    """`ADVERTISE_EXCHANGE` and `ADVERTISE_PASS_THROUGH` choose the server whose scope the metadata lists."""
+    values = {f"ADVERTISE_{each}": "false" for each in ("EXCHANGE", "PASS_THROUGH")}
+    values[f"ADVERTISE_{server.replace('-', '_').upper()}"] = "true"
+    with one_more_realm(keycloak, f"listing-{server}", values) as realm:
+        listed = (await metadata(realm))["scopes_supported"]
+
+    assert [scope for scope in listed if scope.startswith("nextcloud-mcp:")] == [f"nextcloud-mcp:{server}"]
 
 
 async def test_issuer_is_the_public_url_at_every_address(keycloak: Keycloak) -> None:
@@ -58,5 +79,6 @@ def test_each_scope_has_a_consent_text() -> None:
         for scope in scopes
         if scope["attributes"]["display.on.consent.screen"] == "true"
     }
-    assert shown.keys() == SERVER_SCOPES | APP_SCOPES | {"offline_access"}
+    identity = {"profile", "email", "offline_access"}
+    assert shown.keys() == {"nextcloud-mcp:exchange", "nextcloud-mcp:pass-through"} | identity | APP_SCOPES
     assert [name for name, text in shown.items() if " " not in text] == []

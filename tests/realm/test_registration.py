@@ -79,6 +79,27 @@ KNOWN_CLIENTS = {
         "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"],
         "token_endpoint_auth_method": "none",
     },
+    "opencode": {
+        "client_name": "OpenCode",
+        "client_uri": "https://opencode.ai",
+        "redirect_uris": ["http://127.0.0.1:19876/mcp/oauth/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    },
+    "Cursor": {
+        "redirect_uris": [
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+            "https://www.cursor.com/agents/mcp/oauth/callback",
+            "http://localhost:8787/callback",
+        ],
+        "token_endpoint_auth_method": "none",
+    },
+    "a client that asks who the user is": {
+        "redirect_uris": [LOOPBACK_CALLBACK],
+        "scope": "openid profile email nextcloud-mcp:exchange notes:read",
+        "token_endpoint_auth_method": "none",
+    },
 }
 
 
@@ -136,12 +157,14 @@ async def test_registered_client_needs_pkce(keycloak: Keycloak, register: Regist
         {"redirect_uris": ["https://vscode.dev/redirect?url=https://attacker.example"]},
         {"redirect_uris": ["*"]},
         {"redirect_uris": ["javascript:alert(1)"]},
-        {"client_uri": "https://attacker.example"},
+        {"redirect_uris": ["cursor://attacker.example/oauth/callback"]},
+        {"redirect_uris": ["https://wwwxcursor.com/agents/mcp/oauth/callback"]},
+        {"redirect_uris": ["https://chatgpt.com/connector/oauth/abc"]},
+        {"redirect_uris": ["myapp://oauth/callback"]},
         {"jwks_uri": "http://localhost:9200/keys", "token_endpoint_auth_method": "private_key_jwt"},
         {"backchannel_logout_uri": "http://localhost:9200/logout"},
         {"scope": "nextcloud notes:read"},
         {"scope": "offline_access notes:read"},
-        {"scope": "profile"},
         {"scope": "no-such-scope"},
     ],
     ids=lambda client: next(f"{name}={value}" for name, value in client.items()),

@@ -40,17 +40,6 @@ KEYS: Final = {
 
 REFUSED: Final[dict[str, list[Any]]] = {
     "redirect_uris": [[ATTACKER], [LOOPBACK_CALLBACK, ATTACKER], ["http://localhost/*"], ["javascript:alert(1)"]],
-    "client_uri": [
-        ATTACKER,
-        "//attacker.example",
-        "/page",
-        "javascript:alert(1)",
-        "https://github.com/attacker",
-        "https://github.com/modelcontextprotocol/../attacker",
-    ],
-    "logo_uri": [ATTACKER, OWN_MACHINE, "https://claude.ai/logo.png", "data:image/svg+xml,<svg/>"],
-    "policy_uri": [ATTACKER, OWN_MACHINE, "/page"],
-    "tos_uri": [ATTACKER, OWN_MACHINE, "/page"],
     "post_logout_redirect_uris": [[ATTACKER], [LOOPBACK_CALLBACK, ATTACKER], ["*"], ["+"], ["https://claude.ai/*"]],
     "frontchannel_logout_uri": [ATTACKER, OWN_MACHINE],
     "backchannel_logout_uri": [ATTACKER, OWN_MACHINE],
@@ -74,7 +63,17 @@ REFUSED: Final[dict[str, list[Any]]] = {
 }
 """What makes no client, with values that would do harm."""
 
+PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
+"""The client's own pages, which may be anywhere on the web; the realm's theme shows none of them."""
+
+NOT_A_WEB_ADDRESS: Final = {
+    name: ["javascript:alert(1)", "data:image/svg+xml,<svg/>", "/page", "//attacker.example", "ftp://attacker.example"]
+    for name in PAGES
+}
+"""Values of these fields that make no client."""
+
 SAME_TOKENS: Final[dict[str, Any]] = {
+    **dict.fromkeys(PAGES, ATTACKER),
     "client_name": "Nextcloud",
     "subject_type": "pairwise",
     "jwks": KEYS,
@@ -162,7 +161,9 @@ async def usual(keycloak: Keycloak) -> dict[str, Any]:
 
 
 REFUSALS: Final = [
-    pytest.param(name, value, id=f"{name}={value}") for name, values in REFUSED.items() for value in values
+    pytest.param(name, value, id=f"{name}={value}")
+    for name, values in (REFUSED | NOT_A_WEB_ADDRESS).items()
+    for value in values
 ]
 
 

@@ -34,6 +34,6 @@ def test_feature_file_is_merged_into_the_realm_by_name() -> None:
 
     assert set(names.values()) == {1}
     assert names.keys() > {policy["name"] for policy in shipped["clientPolicies"]["policies"]}
-    assert len(merged["components"][POLICIES]) == len(shipped["components"][POLICIES])
+    assert len(merged["components"][POLICIES]) == len(shipped["components"][POLICIES]) + 1
     assert [policy["config"]["trusted-hosts"] for policy in trusted] == [[]]
     assert merged["clients"] == shipped["clients"]

@@ -17,6 +17,9 @@ from nextcloud_mcp.nextcloud.bearer import DISTURBED_BY, USER_OIDC_ALGORITHMS
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 NEEDED: Final = ("issuer", "jwks_uri", "token_endpoint", "authorization_endpoint")
 
+SERVER_SCOPES: Final = "nextcloud-mcp:"
+"""The prefix of the servers' scopes in the shipped realm."""
+
 _UNTOLD: Final = "of no named algorithm"
 _KEYS: Final = "in Keycloak's console: Realm settings > Keys"
 _DEFAULT_ALGORITHM: Final = "set Realm settings > Tokens > Default signature algorithm"
@@ -165,14 +168,23 @@ def _algorithm(jwk: dict[str, Any]) -> str:
 
 
 async def scopes(deployment: Deployment) -> Finding:
-    """Compare the scopes that the realm offers with those that the server and its tools need."""
+    """Compare the scopes that the realm offers with those that the server and its tools need.
+
+    A realm with both servers lists the scope of one: a client that requests every listed scope gets a token for that
+    server only (keycloak/README.md, Scopes). So the scope of the other server may be missing.
+    """
     offered = deployment.metadata.get("scopes_supported")
     if not isinstance(offered, list):
         raise Skip("the issuer's metadata lists no scopes")
-    wanted = [deployment.settings.server_scope, *deployment.offer.scopes()]
+    server = deployment.settings.server_scope
+    is_other_listed = server not in offered and any(str(scope).startswith(SERVER_SCOPES) for scope in offered)
+    wanted = [*([] if is_other_listed else [server]), *deployment.offer.scopes()]
     missing = [scope for scope in wanted if scope not in offered]
     problems = tuple(_missing_scope(deployment, scope) for scope in missing)
-    return Finding(f"{len(wanted) - len(missing)} of the {len(wanted)} that this server asks for", problems)
+    observed = f"{len(wanted) - len(missing)} of the {len(wanted)} that this server asks for"
+    if is_other_listed:
+        observed += f"; {server} is not listed, so a client that requests the listed scopes needs its scopes set"
+    return Finding(observed, problems)
 
 
 def _missing_scope(deployment: Deployment, scope: str) -> Problem:

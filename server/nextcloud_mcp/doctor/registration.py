@@ -26,7 +26,7 @@ STRANGER: Final = CLIENT | {"redirect_uris": ["https://stranger.invalid/callback
 """Client metadata that would send authorization codes to an unknown host."""
 
 _POLICIES: Final = "Clients > Client registration > Anonymous access policies in Keycloak's console"
-_BY_HAND: Final = f"allow it in {_POLICIES} (Trusted hosts: localhost), or tell people to use the client id mcp-client"
+_BY_HAND: Final = f"allow it in {_POLICIES}, or tell people to use the client id mcp-client"
 
 
 async def registration(deployment: Deployment) -> Finding:
@@ -99,7 +99,8 @@ def _closed(cause: str) -> Finding:
 def _open_to_strangers() -> Problem:
     return Problem(
         "Anyone may register a client with any redirect URI, and get the authorization codes of people who consent",
-        f"restrict it in {_POLICIES}: Trusted hosts, as keycloak/realm-export.json has it",
+        "add the client policy registered-dynamically with its profile client-addresses, as keycloak/realm-export.json "
+        "has them (Realm settings > Client policies)",
     )
 
 
