@@ -158,6 +158,7 @@ def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
     return TokenVerifier(
         issuer,
         audiences=frozenset({settings.server_url, settings.client_id}),
+        server_scope=settings.server_scope,
         also_required=None if settings.enable_token_exchange else settings.nextcloud_audience,
     )
 

@@ -59,10 +59,16 @@ class Principal:
 class TokenVerifier:
     """Verifies access tokens for this server."""
 
-    def __init__(self, issuer: Issuer, *, audiences: frozenset[str], also_required: str | None = None) -> None:
-        """Accept tokens with one of `audiences` in `aud`; `also_required` must be in it, too."""
+    def __init__(
+        self, issuer: Issuer, *, audiences: frozenset[str], server_scope: str, also_required: str | None = None
+    ) -> None:
+        """Accept tokens with one of `audiences` in `aud`; `also_required` must be in it, too.
+
+        `server_scope` is the scope that adds the audience, for the errors.
+        """
         self._issuer = issuer
         self._audiences = audiences
+        self._server_scope = server_scope
         self._also_required = also_required
 
     async def verify(self, token: str) -> Principal:
@@ -101,12 +107,12 @@ class TokenVerifier:
         audiences = {claim} if isinstance(claim, str) else set(claim)
         if not audiences & self._audiences:
             raise InvalidTokenError(
-                "The token is not meant for this server", "sign in with the scope that this server asks for"
+                "The token is not meant for this server", f"sign in with the scope {self._server_scope}"
             )
         if self._also_required is not None and self._also_required not in audiences:
             raise InvalidTokenError(
                 "The token does not name {audience} as audience, which Nextcloud requires in pass-through mode",
-                "sign in with the scope that this server asks for",
+                f"sign in with the scope {self._server_scope}",
                 audience=self._also_required,
             )
 

@@ -15,11 +15,15 @@ from tests.support.forged import ACCEPTED, CLIENT_ID, REFUSED, BadToken, Mint
 from tests.support.issuer import DISCOVERY_URL, ISSUER, SERVER_URL, FakeIssuer
 from tests.support.minting import signed
 
+SERVER_SCOPE: Final = "nextcloud-mcp:exchange"
+
 
 @pytest.fixture
 def verifier(http: httpx.AsyncClient) -> TokenVerifier:
     """The verifier of a server in exchange mode."""
-    return TokenVerifier(Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}))
+    return TokenVerifier(
+        Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}), server_scope=SERVER_SCOPE
+    )
 
 
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
@@ -148,11 +152,14 @@ async def test_pass_through_token_requires_both_audiences(
 ) -> None:
     """In pass-through mode `aud` must contain this server and Nextcloud, each exactly."""
     verifier = TokenVerifier(
-        Issuer(http, DISCOVERY_URL), audiences=frozenset({SERVER_URL, CLIENT_ID}), also_required="nextcloud"
+        Issuer(http, DISCOVERY_URL),
+        audiences=frozenset({SERVER_URL, CLIENT_ID}),
+        server_scope=SERVER_SCOPE,
+        also_required="nextcloud",
     )
     token = keycloak.mint(aud=audience)
     if accepted:
         assert (await verifier.verify(token)).token == token
     else:
-        with pytest.raises(InvalidTokenError, match="sign in with the scope that this server asks for"):
+        with pytest.raises(InvalidTokenError, match=f"sign in with the scope {SERVER_SCOPE}"):
             await verifier.verify(token)
