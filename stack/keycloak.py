@@ -49,6 +49,7 @@ START_OPTIONS = (
     "--spi-cors--default--allowed-headers=mcp-protocol-version",
 )
 REALM_FILE = Path(__file__).parents[1] / "keycloak" / "realm-export.json"
+THEMES = REALM_FILE.with_name("themes")
 
 # Keycloak's own limit outside containers is 512 MB. With the first JIT tier only, Keycloak starts in half the time;
 # the lower throughput does not matter to the demo or the tests.
@@ -238,14 +239,18 @@ def _prepare_home(home: Path, installed: Path, features: Sequence[str]) -> Path:
     """
     (home / "bin").mkdir(parents=True, exist_ok=True)
     shutil.copy(installed / "bin" / "kc.sh", home / "bin")
-    for part in ("conf", "lib", "providers", "themes"):
-        link = home / part
-        link.unlink(missing_ok=True)  # it may point to an earlier version
-        link.symlink_to(installed / part)
+    for part in ("conf", "lib", "providers"):
+        _link(home / part, installed / part)
+    _link(home / "themes", THEMES)  # Keycloak's own themes are in `lib`
     imports = home / "data" / "import"
     imports.mkdir(parents=True, exist_ok=True)
     (imports / REALM_FILE.name).write_text(json.dumps(realm(features), indent=2))
     return home / "bin" / "kc.sh"
+
+
+def _link(link: Path, target: Path) -> None:
+    link.unlink(missing_ok=True)  # it may point to an earlier version
+    link.symlink_to(target)
 
 
 def _answers(url: str) -> bool:

@@ -33,8 +33,8 @@ async def test_consent_page_describes_the_scopes(server: Server) -> None:
         await client.list_tools()
 
     shown = person.browser.consents[0]
-    assert "Read your notes" in shown
-    assert "Create, change, move and delete your files" in shown
+    assert "Notes: read and change" in shown
+    assert "Files: read and change, also notes and recipes" in shown
 
 
 async def test_returning_client_reuses_its_tokens(server: Server) -> None:

@@ -29,10 +29,13 @@ from tests.support.mcp_http import challenge, message, post
 NOTE = {"title": "Stepping up", "content": "", "category": ""}
 READING = {"nc_whoami", "nc_notes_search_notes", "nc_notes_get_note", "nc_notes_get_attachment"}
 FIRST_CONSENT = {
-    "exchange": ["Use Nextcloud for you through the MCP server (token exchange)", "Read your notes"],
-    "pass-through": ["Use Nextcloud for you through the MCP server (pass-through)", "Read your notes"],
+    "exchange": ["Notes: read", "It reaches only what is listed here, and only while you are signed in."],
+    "pass-through": [
+        "Notes: read",
+        "Caution: the key that it gets opens everything that you have in Nextcloud, even what is not listed here.",
+    ],
 }
-SECOND_CONSENT = ["Create, change and delete your notes"]
+SECOND_CONSENT = ["Notes: change"]
 
 both_eras = pytest.mark.parametrize("protocol", ["auto", "legacy"])
 

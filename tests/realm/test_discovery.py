@@ -71,11 +71,13 @@ async def test_jwks_has_the_signing_key(keycloak: Keycloak) -> None:
     assert len(urlsafe_b64decode(key["n"] + "==")) * 8 >= 2048
 
 
-def test_each_scope_has_a_consent_text() -> None:
-    """Each scope on the consent page has a sentence instead of its name, such as `deck:write`."""
-    scopes = json.loads(Path(REALM_FILE).read_text())["clientScopes"]
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_each_scope_has_a_consent_text(language: str) -> None:
+    """Each scope on the consent page has a sentence instead of its name, such as `deck:write`, under any theme."""
+    realm = json.loads(Path(REALM_FILE).read_text())
+    scopes, texts = realm["clientScopes"], realm["localizationTexts"][language]
     shown = {
-        scope["name"]: scope["attributes"].get("consent.screen.text", "")
+        scope["name"]: texts[scope["attributes"]["consent.screen.text"].strip("${}")]
         for scope in scopes
         if scope["attributes"]["display.on.consent.screen"] == "true"
     }

@@ -123,7 +123,9 @@ async def test_registered_client_needs_consent(keycloak: Keycloak, server_urls: 
         redirect_uri=LOOPBACK_CALLBACK,
         browser=browser,
     )
-    assert browser.consents == [["Use Nextcloud for you through the MCP server (token exchange)", "Read your notes"]]
+    assert browser.consents == [
+        ["Notes: read", "It reaches only what is listed here, and only while you are signed in."]
+    ]
     assert claims(tokens["access_token"])["aud"] == server_urls.exchange
     assert claims(tokens["access_token"])["preferred_username"] == "alice"
 

@@ -15,7 +15,7 @@ import pytest
 
 from stack.keycloak import Keycloak
 from tests.realm.clients import LOOPBACK_CALLBACK, Register
-from tests.support.browser import Browser, BrowserError, Page
+from tests.support.browser import Browser, BrowserError
 from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Pkce, authorize, basic_auth, claims, metadata, sign_in, token_request
 
@@ -301,36 +301,6 @@ async def test_client_authentication_methods_use_its_own_credentials(register: R
 
     assert answer.status_code == 201
     assert answer.json()["token_endpoint_auth_method"] == method
-
-
-NAMES: Final = {
-    "the cloud's own": "Nextcloud",
-    "a person's": "Your administrator",
-    "right to left": "\u202eduolctxeN",
-    "markup": '<a href="https://attacker.example">Nextcloud</a>',
-    "lines": "Nextcloud\n\nEverything is in order",
-    "a message of Keycloak's": "${client_account-console}",
-    "255 characters": "x" * 255,
-}
-
-
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-async def test_consent_page_shows_the_name_as_unverified(keycloak: Keycloak, register: Register, name: str) -> None:
-    """The consent page says that the name is unverified, in a text that the name cannot reverse or end.
-
-    Keycloak 26.7 has no policy for names. U+2068 and U+2069 isolate the name's writing direction (Unicode UAX 9).
-    """
-    browser = Reader()
-    client = (await register(token_endpoint_auth_method="none", client_name=name)).json()
-    await tokens_of(keycloak, client, browser)
-    (title,) = [page.title for page in map(Page, browser.pages) if "accept" in page.fields]
-
-    begin, rest = title.split("\u2068")
-    shown, end = rest.split("\u2069")
-    assert begin == "An application asks for access to your Nextcloud. It calls itself “"
-    assert end == "”; nobody has checked that name."
-    assert shown == ("Account Console" if name.startswith("$") else " ".join(name.split()))
-    assert not any('href="https://attacker.example' in page for page in browser.pages)
 
 
 async def test_too_long_name_creates_no_client(register: Register) -> None:

@@ -119,7 +119,7 @@ async def test_refused_consent_is_access_denied(keycloak: Keycloak, someone: Per
     browser = Browser(grant=False)
     answer = await authorize(keycloak, browser, **someone, scope="nextcloud-mcp:exchange", **Pkce().parameters)
     assert answer["error"] == "access_denied"
-    assert browser.consents == [["Use Nextcloud for you through the MCP server (token exchange)"]]
+    assert browser.consents == [["It reaches only what is listed here, and only while you are signed in."]]
 
 
 async def test_consent_page_shows_only_new_scopes(keycloak: Keycloak, someone: Person) -> None:
@@ -127,7 +127,7 @@ async def test_consent_page_shows_only_new_scopes(keycloak: Keycloak, someone: P
     browser = Browser()
     for scope in ("notes:read", "notes:read", "notes:read notes:write"):
         await sign_in(keycloak, **someone, scope=scope, browser=browser)
-    assert browser.consents == [["Read your notes"], ["Create, change and delete your notes"]]
+    assert browser.consents == [["Notes: read"], ["Notes: change"]]
 
 
 async def test_demo_users_need_only_name_and_password(keycloak: Keycloak) -> None:

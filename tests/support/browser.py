@@ -23,7 +23,7 @@ class BrowserError(AssertionError):
 
 
 class Page(HTMLParser):
-    """The visible content of one of Keycloak's pages: a form, the requested consents, and errors."""
+    """The visible content of one of Keycloak's pages: a form, the requested consents, errors, and texts by their id."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -32,6 +32,7 @@ class Page(HTMLParser):
         self.consents: list[str] = []
         self.errors: list[str] = []
         self.title = ""
+        self.texts: dict[str, str] = {}
         self._sinks: list[tuple[str, str]] = []
         self.feed(html)
 
@@ -61,6 +62,8 @@ class Page(HTMLParser):
                 self.errors.append(text)
             case "title":
                 self.title = text
+            case named:
+                self.texts[named] = text
 
 
 def _sinks(tag: str, attributes: dict[str, str]) -> Iterator[str]:
@@ -71,6 +74,8 @@ def _sinks(tag: str, attributes: dict[str, str]) -> Iterator[str]:
         yield "error"
     elif attributes.get("id") == "kc-page-title":
         yield "title"
+    elif attributes.get("id") in {"client-name", "returns-to", "signed-in-as"}:
+        yield attributes["id"]
 
 
 @dataclass

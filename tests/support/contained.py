@@ -11,7 +11,7 @@ from testcontainers.core.container import DockerContainer
 
 from stack.chain import Chain
 from stack.config import Config
-from stack.keycloak import REALM, REALM_FILE, Keycloak
+from stack.keycloak import REALM, REALM_FILE, THEMES, Keycloak
 from stack.nextcloud import is_ready, run_nextcloud
 from stack.process import LOOPBACK
 from stack.servers import run_servers
@@ -48,6 +48,7 @@ def _keycloak(service: dict[str, Any], port: int) -> Iterator[None]:
         .with_command(service["command"])
         .with_envs(**service["environment"])
         .with_volume_mapping(REALM_FILE, f"/opt/keycloak/data/import/{REALM_FILE.name}")
+        .with_volume_mapping(THEMES / "nextcloud-mcp", "/opt/keycloak/themes/nextcloud-mcp")
         .with_kwargs(mem_limit=service["mem_limit"], cap_drop=service["cap_drop"], security_opt=service["security_opt"])
     )
     container.ports[str(PORT)] = (LOOPBACK, port)  # type: ignore[assignment] # as the engine's API takes it

@@ -29,7 +29,7 @@ SETTINGS: Final = frozenset(
 
 PARTS: Final = {
     "realm": "",
-    "localizationTexts": "/localization/en",
+    "localizationTexts": "/localization",
     "clientScopes": "/client-scopes",
     "clients": "/clients",
     "components": f"/components?type={POLICIES}",
@@ -61,19 +61,31 @@ async def realm(deployment: Deployment) -> Finding:
         )
         for each in deployment.comparison.differences(wanted, deployment.live["realm"])
     ]
-    problems += _texts(deployment)
+    problems += [*_texts(deployment), *_missing_themes(deployment)]
     return _found(problems, f"{len(wanted)} settings")
+
+
+def _missing_themes(deployment: Deployment) -> Iterator[Problem]:
+    """Report each theme that the realm names and Keycloak does not have; it then uses its default theme."""
+    for kind, installed in deployment.live["themes"].items():
+        name = deployment.live["realm"].get(f"{kind}Theme")
+        if name and name not in installed:
+            yield Problem(
+                f"Keycloak has no {kind} theme {name}, which the realm {deployment.realm} names",
+                f"copy keycloak/themes/{name} into Keycloak's folder themes, and restart Keycloak",
+            )
 
 
 def _texts(deployment: Deployment) -> Iterator[Problem]:
     """Compare the realm's localization texts, which its representation does not include."""
-    wanted = deployment.shipped.get("localizationTexts", {}).get("en", {})
-    for each in deployment.comparison.differences(wanted, deployment.live["localizationTexts"]):
-        body = shlex.quote(json.dumps({each.dotted: each.wanted}))
-        yield Problem(
-            _differs("the realm's texts in English", each),
-            f"kcadm.sh create localization/en -r {deployment.realm} -b {body}",
-        )
+    for language, wanted in deployment.shipped.get("localizationTexts", {}).items():
+        live = deployment.live["localizationTexts"].get(language, {})
+        for each in deployment.comparison.differences(wanted, live):
+            body = shlex.quote(json.dumps({each.dotted: each.wanted}))
+            yield Problem(
+                _differs(f"the realm's texts in the language {language!r}", each),
+                f"kcadm.sh create localization/{language} -r {deployment.realm} -b {body}",
+            )
 
 
 def _read(deployment: Deployment) -> dict[str, Any]:
@@ -100,7 +112,13 @@ def _read(deployment: Deployment) -> dict[str, Any]:
                 user_realm_name="master",
                 verify=os.environ.get("SSL_CERT_FILE") or True,
             )
-            return {part: _get(deployment, admin, path) for part, path in PARTS.items()}
+            live = {part: _get(deployment, admin, path) for part, path in PARTS.items()}
+            live["localizationTexts"] = {
+                language: _get(deployment, admin, f"{PARTS['localizationTexts']}/{language}")
+                for language in live["localizationTexts"]
+            }
+            live["themes"] = _themes(admin)
+            return live
     except keycloak.KeycloakError as error:
         raise _refused(deployment, f"HTTP {error.response_code}" if error.response_code else "no answer") from error
 
@@ -116,6 +134,13 @@ def _get(deployment: Deployment, admin: Any, path: str) -> Any:
         kind = response.headers.get("content-type", "no content type")
         raise _refused(deployment, f"HTTP {response.status_code}, {kind}")
     return part
+
+
+def _themes(admin: Any) -> dict[str, list[str]]:
+    """Return the names of Keycloak's installed themes by type, or nothing if the administrator may not see them."""
+    response = admin.connection.raw_get("admin/serverinfo")
+    themes = response.json().get("themes", {}) if response.ok else {}
+    return {kind: [each["name"] for each in installed] for kind, installed in themes.items()}
 
 
 def _refused(deployment: Deployment, answer: str) -> Fault:
