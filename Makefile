@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit figures conformance chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit figures screenshots conformance chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ unit: $(INSTALLED) ## the tests that need no Keycloak
 
 figures: $(INSTALLED) ## the sizes of the server's parts, with the wanted limits
 	@$(BIN)/python -m tests.figures
+
+screenshots: $(INSTALLED) ## the pictures of docs/explanation/consent.md; needs Chromium and Playwright
+	$(BIN)/python -m tests.screenshots
 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance
