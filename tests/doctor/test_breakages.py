@@ -806,6 +806,13 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "kcadm.sh update realms/nextcloud-mcp -s revokeRefreshToken=true",
         admin=True,
     ),
+    "drift: no such theme": Case(
+        at(lambda target: realm_with(target.admin, loginTheme="gone")),
+        "drift.realm",
+        "Keycloak has no login theme gone, which the realm nextcloud-mcp names",
+        "copy keycloak/themes/gone into Keycloak's folder themes",
+        admin=True,
+    ),
     "drift: more clients may register": Case(
         registration_policy("Max clients", max_clients=["100000"]),
         "drift.registration",
