@@ -23,7 +23,8 @@ from nextcloud_mcp.doctor.report import Step
 POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
 SETTINGS: Final = frozenset(
     {"clientScopes", "clients", "users", "components", "clientProfiles", "clientPolicies"}
-    | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm", "localizationTexts", "scopeMappings"}
+    | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm", "localizationTexts"}
+    | {"roles", "clientScopeMappings", "scopeMappings"}
 )
 """The keys of a realm file that are not settings of the realm itself."""
 
