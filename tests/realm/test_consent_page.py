@@ -284,7 +284,7 @@ def test_account_console_has_the_realm_s_texts(language: str) -> None:
     messages = dict(line.split("=", 1) for line in file.read_text().splitlines() if not line.startswith("#"))
     texts = json.loads(REALM_FILE.read_text())["localizationTexts"][language]
 
-    assert messages == {key: text for key, text in texts.items() if key.startswith("consent-")}
+    assert messages == {key: text for key, text in texts.items() if key.startswith("consent")}
 
 
 def test_both_languages_have_the_same_messages() -> None:
