@@ -72,7 +72,7 @@ def create_app(
     addresses = tuple(url for url in (settings.nextcloud_url, settings.public_nextcloud_url) if url)
     services = Services(nextcloud, AccountCache(), tokens, settings.mode, offer, addresses)
 
-    server = catalogue.create_server(services)
+    server = catalogue.create_server(services, output_schemas=settings.output_schemas == "full")
     server.streamable_http_app(stateless_http=True, transport_security=_SDK_HOST_CHECK_OFF)
     endpoint = _with_middleware(StreamableHTTPASGIApp(server.session_manager), services, challenge, issuer, settings)
 

@@ -67,8 +67,11 @@ def scopes_of(app: str) -> list[str]:
     return sorted({scope for each in REQUIREMENTS if app in each.apps for scope in each.scopes})
 
 
-def create_server(services: Services) -> Server[Services]:
-    """Return the server with the offer of `services`; the caller owns `services` and closes them."""
+def create_server(services: Services, *, output_schemas: bool = True) -> Server[Services]:
+    """Return the server with the offer of `services`; the caller owns `services` and closes them.
+
+    Without `output_schemas`, tools are listed without the schemas of their results, which stay the same.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Server[Services]) -> AsyncIterator[Services]:
@@ -78,6 +81,7 @@ def create_server(services: Services) -> Server[Services]:
         services.offer,
         APPS,
         PROMPTS,
+        output_schemas=output_schemas,
         lifespan=lifespan,
         title="Nextcloud",
         instructions=INSTRUCTIONS,

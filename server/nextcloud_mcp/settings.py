@@ -104,6 +104,9 @@ class Settings(BaseModel):
     apps: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(alias="MCP_APPS", default=())
     """The apps to offer, as their scopes name them (`files notes`), separated by spaces. Default: all."""
 
+    output_schemas: Literal["full", "none"] = Field(alias="MCP_OUTPUT_SCHEMAS", default="full")
+    """`none`: list tools without the schemas of their results, two thirds of the list (docs/explanation/schemas.md)."""
+
     allowed_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(str.split)] = Field(
         alias="MCP_ALLOWED_ORIGINS", default=()
     )

@@ -1,5 +1,6 @@
 """`app`: the assembled application, as seen over HTTP."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
@@ -11,8 +12,9 @@ from nextcloud_mcp.app import create_app
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.settings import load_settings
 from tests.support.declared import TOOL_SCOPES
-from tests.support.issuer import SERVER_URL
+from tests.support.issuer import SERVER_URL, answer
 from tests.support.mcp_http import HEADERS
+from tests.support.nextcloud import NOTES
 from tests.support.server import EVERYTHING, LEGACY, MODERN, PASS_THROUGH, Server, answered, challenge, serving
 
 LIST_TOOLS = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
@@ -251,6 +253,28 @@ async def test_server_can_be_limited_to_apps() -> None:
     assert {tool.split("_")[1] for tool in tools} == {"whoami", "notes"}
     assert other.startswith("There is no tool 'nc_webdav_list_directory'")
     assert server.nextcloud.asked() == []
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+async def test_output_schemas_can_be_left_out(version: str) -> None:
+    """The list is less than half as long; results have the same structured content and text as with schemas."""
+    note = {"id": 7, "title": "Plan", "category": "", "etag": "e", "modified": 1}
+    lists, results = {}, {}
+    for value in ("full", "none"):
+        async with serving({**PASS_THROUGH, "MCP_OUTPUT_SCHEMAS": value}) as server:
+            token = server.keycloak.mint(scope=EVERYTHING)
+            server.nextcloud.on("GET", NOTES, answer(json=[note]))
+            lists[value] = answered(await server.request("tools/list", token=token, version=version))["result"]["tools"]
+            found = await server.call("nc_notes_search_notes", {"query": ""}, token=token, version=version)
+            results[value] = answered(found)["result"]
+    assert all(tool["outputSchema"]["type"] == "object" for tool in lists["full"])
+    assert lists["none"] == [{key: tool[key] for key in tool if key != "outputSchema"} for tool in lists["full"]]
+    assert len(json.dumps(lists["none"])) < len(json.dumps(lists["full"])) / 2
+    for result in results.values():
+        assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+        result["structuredContent"].pop("timestamp")
+    assert results["none"]["structuredContent"] == results["full"]["structuredContent"]
+    assert results["full"]["structuredContent"]["results"]
 
 
 def test_unknown_app_stops_the_start() -> None:

@@ -61,6 +61,7 @@ def test_every_setting_can_be_set() -> None:
             "MCP_FIRST_SCOPES": " notes:read  files:read ",
             "MCP_READ_ONLY": "true",
             "MCP_APPS": "notes files",
+            "MCP_OUTPUT_SCHEMAS": "none",
             "MCP_HOST": "0.0.0.0",
             "MCP_PORT": "9000",
             "LOG_LEVEL": "DEBUG",
@@ -75,6 +76,7 @@ def test_every_setting_can_be_set() -> None:
     assert (settings.nextcloud_audience, settings.server_scope) == ("cloud", "cloud-mcp")
     assert settings.first_scopes == ("notes:read", "files:read")
     assert (settings.read_only, settings.apps) == (True, ("notes", "files"))
+    assert settings.output_schemas == "none"
     assert (settings.host, settings.port, settings.log_level) == ("0.0.0.0", 9000, "DEBUG")
 
 

@@ -41,7 +41,7 @@ NOTHING_PROPOSED: Final = mcp.CompleteResult(completion=mcp.Completion(values=[]
 class Boundary:
     """The features of one server, and the handlers of its requests."""
 
-    def __init__(self, offer: Offer, apps: Iterable[App], prompts: Iterable[Prompt]) -> None:
+    def __init__(self, offer: Offer, apps: Iterable[App], prompts: Iterable[Prompt], *, output_schemas: bool) -> None:
         """Serve what the apps and prompts declare, as far as it is in `offer`."""
         self._offer = offer
         apps = tuple(apps)
@@ -55,7 +55,9 @@ class Boundary:
         self.prompts = {
             writer.name: writer for writer in map(Writer, prompts) if writer.prompt.tools <= self._tools.keys()
         }
-        self._to_mcp_tool = {name: _to_mcp_tool(tool) for name, tool in self._tools.items()}
+        self._to_mcp_tool = {
+            name: _to_mcp_tool(tool, output_schema=output_schemas) for name, tool in self._tools.items()
+        }
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the schema of a tool's arguments, with which the SDK checks the headers."""
@@ -197,12 +199,13 @@ def create_server(
     apps: Iterable[App],
     prompts: Iterable[Prompt],
     *,
+    output_schemas: bool,
     lifespan: Lifespan,
     title: str,
     instructions: str,
 ) -> Server[Services]:
     """Return the server; its capabilities follow from its handlers."""
-    boundary = Boundary(offer, apps, prompts)
+    boundary = Boundary(offer, apps, prompts, output_schemas=output_schemas)
     return Server(
         "nextcloud-mcp",
         version=version("nextcloud-mcp"),
@@ -228,13 +231,13 @@ def _call(context: Context, feature: Feature) -> Call | None:
     return Call(admission, context.lifespan_context) if admission is not None and is_admitted else None
 
 
-def _to_mcp_tool(tool: AnyTool) -> mcp.Tool:
+def _to_mcp_tool(tool: AnyTool, *, output_schema: bool) -> mcp.Tool:
     return mcp.Tool(
         name=tool.name,
         title=tool.title,
         description=tool.description,
         input_schema=tool.parameters,
-        output_schema=tool.output_schema,
+        output_schema=tool.output_schema if output_schema else None,
         annotations=tool.annotations,
     )
 
