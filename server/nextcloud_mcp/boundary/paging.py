@@ -3,8 +3,8 @@
 A cursor is opaque to clients, like those of MCP's own lists ("Pagination"). It contains the start of the next page, so
 the server stores nothing between calls. Entries that are added or deleted meanwhile shift the following pages.
 
-A tool that lists has `limit: int = DEFAULT_LIMIT, cursor: str = ""` as its last parameters, and returns a `Paged`. If
-Nextcloud sends the whole list, `page` cuts it. If Nextcloud pages by offset, `start_of` returns the offset and
+A tool that lists has `limit: int = DEFAULT_LIMIT, cursor: Cursor = ""` as its last parameters, and returns a `Paged`.
+If Nextcloud sends the whole list, `page` cuts it. If Nextcloud pages by offset, `start_of` returns the offset and
 `cursor_at` the cursor of the next page. If Nextcloud's pages start after an id, the number is that id instead of an
 offset.
 """

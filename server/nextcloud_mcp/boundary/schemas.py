@@ -1,18 +1,45 @@
-"""Shorten JSON schemas, because a model reads those of all tools before the first question."""
+"""Write the JSON schemas of tools so that every client and model accepts them.
 
-import json
-from typing import Any, Final
+Clients hand an input schema to a model in the model's own form. One declaration that a model refuses makes all tools
+unusable, so a parameter has one type and only the keywords in `docs/explanation/schemas.md`. A parameter that may be
+null is declared by its type alone, and the server still accepts null:
 
-LONG: Final = 1000
-"""Bytes above which an input schema is shortened, so that no tool takes more than its share."""
+- Gemini refuses a list of types, and some clients turn `anyOf` with null into one.
+- `nullable` means nothing in JSON schema, and clients that read it turn it into a list of types, too.
+"""
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+Cursor = Annotated[str, Field(description="next_cursor of the previous page")]
+"""Where a page of a list starts."""
+
+ETAG: Final = Field(description="from reading it: the call fails if it has changed since")
+"""Describes an ETag that a caller may leave out."""
+
+MARKDOWN: Final = Field(description="Markdown")
+"""Describes a text in Markdown."""
+
+
+def described(text: str) -> Any:
+    """Describe a parameter for the model."""
+    return Field(description=text)
+
+
+def one_of(*values: str) -> Any:
+    """Declare the values of a text parameter, for the model alone: the server decides what it accepts.
+
+    An empty text can't be one of them, because Gemini refuses it.
+    """
+    listed: list[Any] = [*values]
+    return Field(json_schema_extra={"enum": listed})
 
 
 def input_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a tool's arguments for clients."""
     schema = without_titles(schema)
-    if len(json.dumps(schema, separators=(",", ":"))) <= LONG:
-        return schema
-    return schema | {"properties": {name: _shorten_nullable(part) for name, part in schema["properties"].items()}}
+    return schema | {"properties": {name: _without_null(part) for name, part in schema["properties"].items()}}
 
 
 def without_titles(schema: Any) -> Any:
@@ -30,11 +57,10 @@ def without_titles(schema: Any) -> Any:
     }
 
 
-def _shorten_nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    """Shorten the schema of a parameter that may be null and is null by default."""
-    options = schema.get("anyOf", [])
-    types = [option.get("type") for option in options]
-    if not all(isinstance(name, str) for name in types) or len(types) != 2 or schema.get("default", ...) is not None:  # noqa: PLR2004
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter without the alternative null, and without null as its default."""
+    kept = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    if len(kept) != 1:
         return schema
-    kept = [{key: part for key, part in each.items() if key != "type"} for each in options]  # such as limits
-    return {key: part for key, part in schema.items() if key not in {"anyOf", "default"}} | kept[0] | {"type": types}
+    rest = {key: part for key, part in schema.items() if key != "anyOf" and (key, part) != ("default", None)}
+    return {**kept[0], **rest}

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.auth.scopes import Feature
 from nextcloud_mcp.auth.verifier import Principal
-from nextcloud_mcp.catalogue import create_server
+from nextcloud_mcp.catalogue import APPS, create_server
 from tests.support.contract import KNOWN
 from tests.support.declared import RESOURCE_SCOPES, TOOL_SCOPES
 from tests.support.issuer import FakeIssuer, answer
@@ -54,16 +54,21 @@ def without_titles(schema: Any) -> Any:
         if name in {"properties", "$defs"}
         else without_titles(part)
         for name, part in schema.items()
-        if name not in {"title", "description", "maxItems", "maxLength"}
+        if name not in {"title", "description", "enum", "maxItems", "maxLength"}
     }
 
 
-def in_full(parameter: dict[str, Any]) -> dict[str, Any]:
-    """Write a parameter that may be null as the contract does; long schemas have a shorter form of the same."""
-    if not isinstance(parameter.get("type"), list):
+def may_be_null(parameter: Mapping[str, Any]) -> bool:
+    """Return whether a parameter of the contract may be null."""
+    return {"type": "null"} in parameter.get("anyOf", [])
+
+
+def declared(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return how a parameter of the contract is declared: without null, which not every model accepts there."""
+    if not may_be_null(parameter):
         return parameter
-    rest = {key: value for key, value in parameter.items() if key != "type"}
-    return {"anyOf": [{"type": name} for name in parameter["type"]], "default": None} | rest
+    (kept,) = (option for option in parameter["anyOf"] if option != {"type": "null"})
+    return dict(kept)
 
 
 def accepted_types(schema: Mapping[str, Any]) -> set[str]:
@@ -80,11 +85,33 @@ def test_contract_is_complete() -> None:
 
 @pytest.mark.parametrize("name", CONTRACT)
 async def test_parameters_match_contract(server: Server, name: str) -> None:
-    """Each parameter of the contract has its type and default, and no other is required."""
+    """Each parameter of the contract has its type and default, and no other is required.
+
+    A parameter that may be null is never required: a model can't pass null for a type without null.
+    """
     schema = without_titles((await listed(server))[name]["inputSchema"])
     expected = CONTRACT[name]["input"]
-    assert {name: in_full(schema["properties"][name]) for name in expected["properties"]} == expected["properties"]
-    assert schema.get("required", []) == expected.get("required", [])
+    known: dict[str, dict[str, Any]] = expected["properties"]
+    assert {name: schema["properties"][name] for name in known} == {n: declared(part) for n, part in known.items()}
+    required = [name for name in expected.get("required", []) if not may_be_null(known[name])]
+    assert schema.get("required", []) == required
+
+
+EXAMPLES: Final = {"integer": 1, "string": "x", "boolean": True, "array": ["x"], "object": {"x": "y"}}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_null_is_accepted_where_the_contract_has_it(name: str) -> None:
+    """A client that sends null for what it does not set needs no change, although no schema declares null."""
+    (tool,) = (tool for app in APPS for tool in app.tools if tool.name == name)
+    expected = CONTRACT[name]["input"]
+    required = {
+        each: EXAMPLES[part["type"]]
+        for each, part in tool.parameters["properties"].items()
+        if each in tool.parameters.get("required", [])
+    }
+    nullable = [each for each, part in expected["properties"].items() if may_be_null(part)]
+    assert tool.arguments.read(required | dict.fromkeys(nullable)) == required
 
 
 async def test_every_list_parameter_has_a_limit(server: Server) -> None:

@@ -23,7 +23,7 @@ class WhoAmI(Result):
 
 @reads("Who is signed in", scopes="")
 async def nc_whoami(nextcloud: AsUser, admission: Admitted, shared: Shared) -> WhoAmI:
-    """Tell who is signed in to Nextcloud, through which client, and which tools the granted scopes leave out."""
+    """Show who is signed in to Nextcloud, through which client, and which tools the token's scopes do not allow."""
     user = await nextcloud.user()
     granted = admission.principal.scopes
     missing = {tool: shared.offer.missing(Feature("tool", tool), granted) for tool in shared.offer.tools}
@@ -41,7 +41,7 @@ async def nc_whoami(nextcloud: AsUser, admission: Admitted, shared: Shared) -> W
 
 
 async def nextcloud_capabilities(nextcloud: AsUser) -> dict[str, Any]:
-    """Tell the version of Nextcloud and what its apps can do, as Nextcloud answers it (OCS)."""
+    """Return the version of Nextcloud and the capabilities of its apps, as Nextcloud returns them (OCS)."""
     return await capabilities.whole(nextcloud)
 
 

@@ -1,12 +1,14 @@
 """The tool that tells what changed."""
 
 from itertools import takewhile
+from typing import Annotated
 
 from nextcloud_mcp.apps.activity import api
 from nextcloud_mcp.apps.activity.api import Activity
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import reads
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
+from nextcloud_mcp.boundary.schemas import Cursor, described
 from nextcloud_mcp.nextcloud import moments
 
 
@@ -16,14 +18,25 @@ class ActivitiesListed(Paged):
     activities: list[Activity]
 
 
+Kind = Annotated[
+    str,
+    described(
+        "files, files_sharing, calendar, contacts, deck, self (by the user), by (by others) or another; empty: all"
+    ),
+]
+
+
 @reads("List activities", scopes="activity:read")
 async def nc_activity_list(
-    nextcloud: AsUser, since: str = "", kind: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+    nextcloud: AsUser,
+    since: Annotated[str, described("date or time; empty: no limit")] = "",
+    kind: Kind = "",
+    limit: int = DEFAULT_LIMIT,
+    cursor: Cursor = "",
 ) -> ActivitiesListed:
     """List what changed in the user's Nextcloud, by whom and where, newest first.
 
-    since: a date or time, else no bound. kind: files, files_sharing, calendar, contacts, deck, self (by the user), by
-    (by others) and more. Similar changes are one entry, with the time of the newest, so a page can have fewer than
+    Similar changes are combined into one entry with the time of the newest, so a page can have fewer entries than
     limit.
     """
     after = start_of(cursor, limit)

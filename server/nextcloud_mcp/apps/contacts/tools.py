@@ -13,6 +13,7 @@ from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.schemas import ETAG, Cursor, described
 from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
@@ -67,17 +68,17 @@ AddressBookName = Annotated[
 
 @reads("List address books", scopes="contacts:read")
 async def nc_contacts_list_addressbooks(nextcloud: AsUser) -> AddressBooks:
-    """List the address books; the other contact tools want their name."""
+    """List the address books. The other contact tools take their name."""
     return AddressBooks(addressbooks=await api.list_address_books(nextcloud))
 
 
 @reads("List or search contacts", scopes="contacts:read")
 async def nc_contacts_list_contacts(
-    addressbook: AddressBookName, nextcloud: AsUser, query: str = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+    addressbook: AddressBookName, nextcloud: AsUser, query: str = "", limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> Contacts:
-    """List contacts by name, each with its uid and ETag, without photos.
+    """List contacts by name, each with uid and ETag, without photos.
 
-    With query only those that have its text in name, e-mail, phone, organization, category or note.
+    query: text in name, e-mail, phone, organization, category or note.
     """
     found = await api.list_contacts(nextcloud, addressbook, query)
     shown = page(found, limit, cursor)
@@ -88,16 +89,16 @@ async def nc_contacts_list_contacts(
 
 @writes("Create an address book", scopes="contacts:write", destructive=False, idempotent=False)
 async def nc_contacts_create_addressbook(name: str, display_name: str, nextcloud: AsUser) -> AddressBookChanged:
-    """Create an address book. The name is a part of its address: short, lower case."""
+    """Create an address book. name becomes part of its URL: short, in lower case."""
     await api.create_address_book(nextcloud, name, display_name)
     return AddressBookChanged(name=name, message=f"The address book {name} is created.")
 
 
 @writes("Delete an address book", scopes="contacts:write", destructive=True, idempotent=True)
 async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUser) -> AddressBookChanged:
-    """Delete an address book with all its contacts, for good: there is no trash for them.
+    """Delete an address book with all its contacts permanently: there is no trash for them.
 
-    One that somebody shared is left, not deleted.
+    One that somebody else shared is not deleted: the user only leaves the share.
     """
     shared_by = await api.delete_address_book(nextcloud, name)
     if shared_by:
@@ -107,13 +108,15 @@ async def nc_contacts_delete_addressbook(name: AddressBookName, nextcloud: AsUse
 
 @writes("Create a contact", scopes="contacts:write", destructive=False, idempotent=False)
 async def nc_contacts_create_contact(
-    addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser
+    addressbook: AddressBookName,
+    uid: Annotated[str, described("empty: a new one")],
+    contact_data: dict[str, Any],
+    nextcloud: AsUser,
 ) -> ContactChanged:
-    """Create a contact; an empty uid makes one.
+    """Create a contact.
 
-    contact_data takes fn (the name shown), n, nickname, email, tel, adr, org, title, role, bday, url, note, categories
-    (its groups), kind, members. Lists may hold texts or {"value", "type"}; adr has street, city, region, postcode,
-    country.
+    Fields: fn (display name), n, nickname, email, tel, adr, org, title, role, bday, url, note, categories (groups),
+    kind, members. Lists may hold texts or {"value", "type"}; adr has street, city, region, postcode, country.
     """
     data = read_fields(contact_data)
     return _changed(await api.create(nextcloud, addressbook, uid or str(uuid4()), data))
@@ -121,12 +124,15 @@ async def nc_contacts_create_contact(
 
 @writes("Change a contact", scopes="contacts:write", destructive=True, idempotent=True)
 async def nc_contacts_update_contact(
-    addressbook: AddressBookName, uid: str, contact_data: dict[str, Any], nextcloud: AsUser, etag: str = ""
+    addressbook: AddressBookName,
+    uid: str,
+    contact_data: dict[str, Any],
+    nextcloud: AsUser,
+    etag: Annotated[str, ETAG] = "",
 ) -> ContactChanged:
-    """Change a contact's fields, named as listing and creating name them.
+    """Change fields of a contact, named as in nc_contacts_create_contact.
 
-    A list replaces the whole list, null removes a field, and what is not named stays. With an ETag, only if nobody has
-    changed it since.
+    A list replaces the whole list, null removes a field, and other fields stay.
     """
     require_change(contact_data, "pass at least one field in contact_data, such as note", argument="contact_data")
     return _changed(await api.update(nextcloud, addressbook, uid, contact_data, etag=etag))
@@ -134,9 +140,9 @@ async def nc_contacts_update_contact(
 
 @writes("Delete a contact", scopes="contacts:write", destructive=True, idempotent=True)
 async def nc_contacts_delete_contact(
-    addressbook: AddressBookName, uid: str, nextcloud: AsUser, etag: str = ""
+    addressbook: AddressBookName, uid: str, nextcloud: AsUser, etag: Annotated[str, ETAG] = ""
 ) -> ContactDeleted:
-    """Delete a contact for good: there is no trash for contacts. With an ETag, only if nobody has changed it since."""
+    """Delete a contact permanently: there is no trash for contacts."""
     gone = await api.delete(nextcloud, addressbook, uid, etag=etag)
     return ContactDeleted(deleted_uid=uid, message=f"The contact {gone.fn or uid} is deleted.")
 

@@ -14,6 +14,7 @@ from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Resource, Result, Texts, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.schemas import Cursor, described
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, folded
 
@@ -104,13 +105,13 @@ class Keywords(Result):
 
 @writes("Import a recipe", scopes="cookbook:write", destructive=False, idempotent=False)
 async def nc_cookbook_import_recipe(url: str, nextcloud: AsUser) -> RecipeImported:
-    """Import a recipe from a public web page; Nextcloud fetches it."""
+    """Import a recipe from a public web page, which Nextcloud fetches."""
     recipe = await api.import_recipe(nextcloud, url)
     return RecipeImported(recipe=recipe, recipe_id=recipe.id or "")
 
 
 @reads("List recipes", scopes="cookbook:read")
-async def nc_cookbook_list_recipes(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Recipes:
+async def nc_cookbook_list_recipes(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = "") -> Recipes:
     """List all recipes by name, with keywords and category."""
     return _listed(await api.recipes(nextcloud), limit, cursor)
 
@@ -121,6 +122,9 @@ async def nc_cookbook_get_recipe(recipe_id: RecipeId, nextcloud: AsUser) -> Reci
     return await api.recipe(nextcloud, recipe_id)
 
 
+Duration = Annotated[str | None, described("ISO 8601, such as PT1H30M")]
+
+
 @writes("Create a recipe", scopes="cookbook:write", destructive=False, idempotent=False)
 async def nc_cookbook_create_recipe(
     name: str,
@@ -129,14 +133,14 @@ async def nc_cookbook_create_recipe(
     ingredients: Texts | None = None,
     instructions: Texts | None = None,
     url: str | None = None,
-    prep_time: str | None = None,
-    cook_time: str | None = None,
-    total_time: str | None = None,
-    recipe_yield: Servings = None,
+    prep_time: Duration = None,
+    cook_time: Duration = None,
+    total_time: Duration = None,
+    recipe_yield: Annotated[Servings, described("servings")] = None,
     category: str | None = None,
-    keywords: CommaList | None = None,
+    keywords: Annotated[CommaList | None, described("comma-separated")] = None,
 ) -> RecipeWritten:
-    """Create a recipe. Its name must be new; times as PT1H30M (ISO 8601), keywords with commas between."""
+    """Create a recipe. Its name must be new."""
     fields = {
         "description": description,
         "recipeIngredient": ingredients,
@@ -161,14 +165,14 @@ async def nc_cookbook_update_recipe(
     ingredients: Texts | None = None,
     instructions: Texts | None = None,
     url: str | None = None,
-    prep_time: str | None = None,
-    cook_time: str | None = None,
-    total_time: str | None = None,
-    recipe_yield: Servings = None,
+    prep_time: Duration = None,
+    cook_time: Duration = None,
+    total_time: Duration = None,
+    recipe_yield: Annotated[Servings, described("servings")] = None,
     category: str | None = None,
-    keywords: CommaList | None = None,
+    keywords: Annotated[CommaList | None, described("comma-separated")] = None,
 ) -> RecipeWritten:
-    """Change a recipe; what is null stays, a list is replaced whole. Times as PT1H30M (ISO 8601), "" for none."""
+    """Change a recipe. What is omitted or null stays; "" clears. A list replaces the whole list."""
     fields: dict[str, Any] = {
         "name": name,
         "description": description,
@@ -188,16 +192,16 @@ async def nc_cookbook_update_recipe(
 
 @writes("Delete a recipe", scopes="cookbook:write", destructive=True, idempotent=True)
 async def nc_cookbook_delete_recipe(recipe_id: RecipeId, nextcloud: AsUser) -> RecipeDeleted:
-    """Delete a recipe with its picture, to the user's trash."""
+    """Move a recipe with its picture to the user's trash."""
     await api.delete(nextcloud, recipe_id)
     return RecipeDeleted(deleted_id=recipe_id, message=f"Recipe {recipe_id} is deleted.")
 
 
 @reads("Search recipes", scopes="cookbook:read")
 async def nc_cookbook_search_recipes(
-    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> RecipesFound:
-    """Find recipes that have any word of the query in name, keywords or category; not in their ingredients."""
+    """Find recipes that contain any word of the query in name, keywords or category. Ingredients are not searched."""
     found = await api.search(nextcloud, query)
     recipes, next_cursor = page(found, limit, cursor)
     return RecipesFound(recipes=recipes, query=query, total_found=len(found), next_cursor=next_cursor)
@@ -205,40 +209,45 @@ async def nc_cookbook_search_recipes(
 
 @reads("List categories of recipes", scopes="cookbook:read")
 async def nc_cookbook_list_categories(nextcloud: AsUser) -> Categories:
-    """List the categories and how many recipes each has; "*" stands for those without."""
+    """List the categories with their number of recipes. "*" stands for recipes without a category."""
     return Categories(categories=await api.categories(nextcloud))
 
 
 @reads("List a category's recipes", scopes="cookbook:read")
 async def nc_cookbook_get_recipes_in_category(
-    category: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    category: Annotated[str, described('exact name; "*": without a category')],
+    nextcloud: AsUser,
+    limit: int = DEFAULT_LIMIT,
+    cursor: Cursor = "",
 ) -> Recipes:
-    """List the recipes of a category, by its exact name; "*" for those without one."""
+    """List the recipes of a category."""
     return _listed(await api.in_category(nextcloud, category), limit, cursor)
 
 
 @reads("List keywords of recipes", scopes="cookbook:read")
 async def nc_cookbook_list_keywords(nextcloud: AsUser) -> Keywords:
-    """List the keywords of recipes and how many recipes have each."""
+    """List the keywords with their number of recipes."""
     return Keywords(keywords=await api.keywords(nextcloud))
 
 
 @reads("List recipes by keywords", scopes="cookbook:read")
 async def nc_cookbook_get_recipes_with_keywords(
-    keywords: Texts, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    keywords: Texts, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> Recipes:
-    """List the recipes that have all of these keywords."""
+    """List the recipes that have all of the given keywords."""
     return _listed(await api.with_keywords(nextcloud, keywords), limit, cursor)
 
 
 @writes("Change Cookbook's settings", scopes="cookbook:write files:read files:write", destructive=True, idempotent=True)
 async def nc_cookbook_set_config(
-    nextcloud: AsUser, folder: str | None = None, update_interval: int | None = None, print_image: bool | None = None
+    nextcloud: AsUser,
+    folder: Annotated[
+        str | None, described("where recipes are kept, such as /Recipes; existing recipes are not moved")
+    ] = None,
+    update_interval: Annotated[int | None, described("minutes")] = None,
+    print_image: bool | None = None,
 ) -> Done:
-    """Change settings of Cookbook; what is null stays.
-
-    folder is where recipes are kept, such as /Recipes: changing it moves none. update_interval is in minutes.
-    """
+    """Change Cookbook's settings. What is omitted or null stays."""
     require_change([folder, update_interval, print_image], "pass folder, update_interval or print_image")
     await api.set_config(nextcloud, folder=folder, update_interval=update_interval, print_image=print_image)
     return Done(message="The settings of Cookbook are changed.")
@@ -246,18 +255,18 @@ async def nc_cookbook_set_config(
 
 @writes("Index recipes again", scopes="cookbook:write", destructive=False, idempotent=True)
 async def nc_cookbook_reindex(nextcloud: AsUser) -> Done:
-    """Make Cookbook read its files again, after recipes came by another way, such as WebDAV."""
+    """Make Cookbook read its files again, after recipes were added in another way, such as WebDAV."""
     await api.reindex(nextcloud)
     return Done(message="All recipes are read again.")
 
 
 async def cookbook_version(nextcloud: AsUser) -> Version:
-    """Tell the versions of Cookbook and its API."""
+    """Return the versions of Cookbook and its API."""
     return await api.version(nextcloud)
 
 
 async def cookbook_config(nextcloud: AsUser) -> Config:
-    """Tell the settings of Cookbook."""
+    """Return the settings of Cookbook."""
     return await api.config(nextcloud)
 
 

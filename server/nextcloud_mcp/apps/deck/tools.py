@@ -19,6 +19,7 @@ from nextcloud_mcp.boundary.declaration import Resource, Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named, Translated
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Page, Paged, page
 from nextcloud_mcp.boundary.people import as_uid, find_person
+from nextcloud_mcp.boundary.schemas import ETAG, MARKDOWN, Cursor, described, one_of
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, folded
 
@@ -79,6 +80,9 @@ CardId = Annotated[
     accepts_url(rf"{_PAGE}(?:board/[0-9]+/)?card/([0-9]{{1,18}})(?:/.*)?"),
     Named("card", _cards, scope="deck:read", exists=_is_card),
 ]
+Color = Annotated[str, described("RRGGBB, such as 0082c9")]
+Order = Annotated[int, described("position from 0")]
+DueDate = Annotated[str | None, described("ISO 8601; without offset in the user's time zone")]
 LabelId = Annotated[int, Named("label", _labels, scope="deck:read")]
 Owner = Annotated[NonEmptyText, BeforeValidator(as_uid)]
 BoardUserId = Annotated[
@@ -184,23 +188,25 @@ class LabelChanged(Changed):
 
 
 @reads("List boards", scopes="deck:read")
-async def deck_get_boards(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Boards:
-    """List the boards that the user sees, with their permissions. Labels and people: see deck_get_board."""
+async def deck_get_boards(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = "") -> Boards:
+    """List the boards that the user can see, with permissions. deck_get_board returns labels and people."""
     boards, next_cursor = page(await api.boards(nextcloud), limit, cursor)
     return Boards(result=boards, next_cursor=next_cursor)
 
 
 @reads("Read a board", scopes="deck:read")
 async def deck_get_board(board_id: BoardId, nextcloud: AsUser) -> DeckBoard:
-    """Read a board: its labels, its people and what the user may do there. Cards: see deck_get_stacks."""
+    """Read a board: its labels, its people and the user's permissions. deck_get_stacks returns the cards."""
     return await api.board(nextcloud, board_id)
 
 
 @reads("Read a board's stacks and cards", scopes="deck:read")
-async def deck_get_stacks(board_id: BoardId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> Stacks:
-    """Read a whole board: its stacks (columns) with their cards, without archived ones.
+async def deck_get_stacks(
+    board_id: BoardId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> Stacks:
+    """Read a whole board: its stacks (columns) with their cards, except archived ones. limit counts cards.
 
-    limit counts cards; a description that is null is long: see deck_get_card.
+    Descriptions of 300 characters or more are null here: deck_get_card returns them.
     """
     stacks, next_cursor = _paged(await api.stacks(nextcloud, board_id), limit, cursor)
     return Stacks(result=stacks, next_cursor=next_cursor)
@@ -208,34 +214,40 @@ async def deck_get_stacks(board_id: BoardId, nextcloud: AsUser, limit: int = DEF
 
 @reads("Read a stack", scopes="deck:read")
 async def deck_get_stack(
-    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> StackWithCards:
-    """Read a stack with its cards, without archived ones. limit counts cards."""
+    """Read a stack with its cards, except archived ones. limit counts cards.
+
+    Descriptions of 300 characters or more are null here: deck_get_card returns them.
+    """
     (stack,), next_cursor = _paged([await api.stack(nextcloud, board_id, stack_id)], limit, cursor)
     return StackWithCards(**dict(stack), next_cursor=next_cursor)
 
 
 @reads("List a stack's cards", scopes="deck:read")
 async def deck_get_cards(
-    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> Cards:
-    """List a stack's cards, without archived ones. A description that is null is long: see deck_get_card."""
+    """List a stack's cards, except archived ones.
+
+    Descriptions of 300 characters or more are null here: deck_get_card returns them.
+    """
     (stack,), next_cursor = _paged([await api.stack(nextcloud, board_id, stack_id)], limit, cursor)
     return Cards(result=stack.cards or [], next_cursor=next_cursor)
 
 
 async def deck_boards(nextcloud: AsUser) -> list[DeckBoard]:
-    """List the boards that the user sees, with their permissions."""
+    """List the boards that the user can see, with permissions."""
     return await api.boards(nextcloud)
 
 
 async def deck_stacks(board_id: int, nextcloud: AsUser) -> list[DeckStack]:
-    """Read a whole board: its stacks (columns) with their cards, without archived ones."""
+    """Read a whole board: its stacks (columns) with their cards, except archived ones."""
     return await api.stacks(nextcloud, board_id)
 
 
 async def deck_cards(board_id: int, stack_id: int, nextcloud: AsUser) -> list[DeckCard]:
-    """List a stack's cards, without archived ones."""
+    """List a stack's cards, except archived ones."""
     return (await api.stack(nextcloud, board_id, stack_id)).cards or []
 
 
@@ -282,24 +294,24 @@ async def deck_get_label(board_id: BoardId, label_id: LabelId, nextcloud: AsUser
 
 
 @writes("Create a board", scopes="deck:write", destructive=False, idempotent=False)
-async def deck_create_board(title: str, color: str, nextcloud: AsUser) -> ThingCreated:
-    """Create a board; color as 0082c9. It comes with four labels, and without stacks."""
+async def deck_create_board(title: str, color: Color, nextcloud: AsUser) -> ThingCreated:
+    """Create a board. It starts with four labels and no stacks."""
     board = await api.create_board(nextcloud, title=title, color=color)
     return ThingCreated(id=board.id, title=board.title, color=board.color)
 
 
 @writes("Create a stack", scopes="deck:write", destructive=False, idempotent=False)
-async def deck_create_stack(board_id: BoardId, title: str, order: int, nextcloud: AsUser) -> StackCreated:
-    """Create a stack (column) on a board; those with a lower order stand further left."""
+async def deck_create_stack(board_id: BoardId, title: str, order: Order, nextcloud: AsUser) -> StackCreated:
+    """Create a stack (column) on a board. Stacks are ordered from left to right by order."""
     stack = await api.create_stack(nextcloud, board_id, title=title, order=order)
     return StackCreated(id=stack.id, title=stack.title, order=stack.order)
 
 
 @writes("Change a stack", scopes="deck:write", destructive=True, idempotent=True)
 async def deck_update_stack(
-    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: NonEmptyText = None, order: int | None = None
+    board_id: BoardId, stack_id: StackId, nextcloud: AsUser, title: NonEmptyText = None, order: Order | None = None
 ) -> StackChanged:
-    """Rename a stack, or give it another place on its board; what is null stays."""
+    """Rename a stack or change its place on the board. What is omitted or null stays."""
     require_change([title, order], "pass title or order")
     await api.update_stack(nextcloud, board_id, stack_id, title=title, order=order)
     return StackChanged(message=f"Stack {stack_id} is changed.", stack_id=stack_id, board_id=board_id)
@@ -307,7 +319,7 @@ async def deck_update_stack(
 
 @writes("Delete a stack", scopes="deck:write", destructive=True, idempotent=True)
 async def deck_delete_stack(board_id: BoardId, stack_id: StackId, nextcloud: AsUser) -> StackChanged:
-    """Delete a stack with its cards. The board's "Deleted items" keep it for a while."""
+    """Delete a stack with its cards. It stays in the board's "Deleted items" for a while."""
     await api.delete_stack(nextcloud, board_id, stack_id)
     return StackChanged(message=f"Stack {stack_id} is deleted.", stack_id=stack_id, board_id=board_id)
 
@@ -318,15 +330,12 @@ async def deck_create_card(
     stack_id: StackId,
     title: str,
     nextcloud: AsUser,
-    type: str = "plain",  # noqa: A002 - Deck's name
-    order: int = 999,
-    description: str | None = None,
-    duedate: str | None = None,
+    type: Annotated[str, one_of("plain")] = "plain",  # noqa: A002 - Deck's name
+    order: Order = 999,
+    description: Annotated[str | None, MARKDOWN] = None,
+    duedate: DueDate = None,
 ) -> CardCreated:
-    """Create a card.
-
-    description is Markdown, duedate ISO 8601 (without an offset in the user's time zone), order 0 the top.
-    """
+    """Create a card in a stack."""
     card = await api.create_card(
         nextcloud,
         board_id,
@@ -349,19 +358,18 @@ async def deck_update_card(
     card_id: CardId,
     nextcloud: AsUser,
     title: NonEmptyText = None,
-    description: str | None = None,
+    description: Annotated[str | None, MARKDOWN] = None,
     type: NonEmptyText = None,  # noqa: A002 - Deck's name
     owner: Owner = None,
-    order: int | None = None,
-    duedate: str | None = None,
+    order: Order | None = None,
+    duedate: Annotated[str | None, described('ISO 8601; "" removes it')] = None,
     archived: bool | None = None,
-    done: str | None = None,
-    etag: NonEmptyText = None,
+    done: Annotated[str | None, described('when it was done, ISO 8601; "": not done')] = None,
+    etag: Annotated[NonEmptyText, ETAG] = None,
 ) -> CardChanged:
-    """Change a card; what is null stays.
+    """Change a card. What is omitted or null stays. The owner can't be changed.
 
-    duedate and done (when it was done) as for creating, or "" for none. With the etag from reading it, only if nobody
-    changed it since. The owner can't change. To move it: deck_reorder_card.
+    To move a card, use deck_reorder_card.
     """
     place = CardPath(board_id, stack_id, card_id)
     changes = {
@@ -381,7 +389,10 @@ async def deck_update_card(
 
 @writes("Delete a card", scopes="deck:write", destructive=True, idempotent=True)
 async def deck_delete_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
-    """Delete a card. The board's "Deleted items" keep it for a while. What is just over: deck_archive_card."""
+    """Delete a card. It stays in the board's "Deleted items" for a while.
+
+    For finished cards, prefer deck_archive_card.
+    """
     place = CardPath(board_id, stack_id, card_id)
     await api.delete_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is deleted.")
@@ -389,7 +400,7 @@ async def deck_delete_card(board_id: BoardId, stack_id: StackId, card_id: CardId
 
 @writes("Archive a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_archive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
-    """Archive a card: it leaves the board's lists and can come back."""
+    """Archive a card: it is no longer listed on the board, and can be unarchived."""
     place = CardPath(board_id, stack_id, card_id)
     await api.archive_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is archived.")
@@ -397,7 +408,7 @@ async def deck_archive_card(board_id: BoardId, stack_id: StackId, card_id: CardI
 
 @writes("Unarchive a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_unarchive_card(board_id: BoardId, stack_id: StackId, card_id: CardId, nextcloud: AsUser) -> CardChanged:
-    """Bring a card back from the archive, into its stack."""
+    """Return an archived card to its stack."""
     place = CardPath(board_id, stack_id, card_id)
     await api.unarchive_card(nextcloud, place)
     return _changed(place, f"Card {card_id} is no longer archived.")
@@ -405,9 +416,9 @@ async def deck_unarchive_card(board_id: BoardId, stack_id: StackId, card_id: Car
 
 @writes("Move a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_reorder_card(
-    board_id: BoardId, stack_id: StackId, card_id: CardId, order: int, target_stack_id: StackId, nextcloud: AsUser
+    board_id: BoardId, stack_id: StackId, card_id: CardId, order: Order, target_stack_id: StackId, nextcloud: AsUser
 ) -> CardChanged:
-    """Move a card to position order, from 0, of its stack or another of the same board (target_stack_id)."""
+    """Move a card within its stack, or to another stack of the same board."""
     await api.reorder_card(
         nextcloud, CardPath(board_id, stack_id, card_id), order=order, target_stack_id=target_stack_id
     )
@@ -418,7 +429,7 @@ async def deck_reorder_card(
 async def deck_assign_label_to_card(
     board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
 ) -> CardChanged:
-    """Put a label of the board on a card."""
+    """Add a label of the board to a card."""
     place = CardPath(board_id, stack_id, card_id)
     await api.assign_label(nextcloud, place, label_id)
     return _changed(place, f"Card {card_id} has label {label_id}.")
@@ -428,7 +439,7 @@ async def deck_assign_label_to_card(
 async def deck_remove_label_from_card(
     board_id: BoardId, stack_id: StackId, card_id: CardId, label_id: LabelId, nextcloud: AsUser
 ) -> CardChanged:
-    """Take a label off a card; the board keeps it."""
+    """Remove a label from a card. The board keeps the label."""
     place = CardPath(board_id, stack_id, card_id)
     await api.remove_label(nextcloud, place, label_id)
     return _changed(place, f"Card {card_id} has label {label_id} no longer.")
@@ -436,9 +447,13 @@ async def deck_remove_label_from_card(
 
 @writes("Assign a card", scopes="deck:write", destructive=False, idempotent=True)
 async def deck_assign_user_to_card(
-    board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: BoardUserId, nextcloud: AsUser
+    board_id: BoardId,
+    stack_id: StackId,
+    card_id: CardId,
+    user_id: Annotated[BoardUserId, described("uid as listed by deck_get_board, or name")],
+    nextcloud: AsUser,
 ) -> CardChanged:
-    """Assign a card to somebody on the board; user_id is their uid, as deck_get_board lists it, or their name."""
+    """Assign a card to a person on the board."""
     place = CardPath(board_id, stack_id, card_id)
     await api.assign_user(nextcloud, place, user_id)
     return _changed(place, f"Card {card_id} is assigned to {user_id}.")
@@ -448,24 +463,28 @@ async def deck_assign_user_to_card(
 async def deck_unassign_user_from_card(
     board_id: BoardId, stack_id: StackId, card_id: CardId, user_id: AssigneeId, nextcloud: AsUser
 ) -> CardChanged:
-    """End somebody's assignment to a card."""
+    """Remove a person's assignment from a card."""
     place = CardPath(board_id, stack_id, card_id)
     await api.unassign_user(nextcloud, place, user_id)
     return _changed(place, f"Card {card_id} is no longer assigned to {user_id}.")
 
 
 @writes("Create a label", scopes="deck:write", destructive=False, idempotent=False)
-async def deck_create_label(board_id: BoardId, title: str, color: str, nextcloud: AsUser) -> ThingCreated:
-    """Create a label on a board, where its title must be new; color as 0082c9."""
+async def deck_create_label(board_id: BoardId, title: str, color: Color, nextcloud: AsUser) -> ThingCreated:
+    """Create a label on a board. Its title must be new there."""
     label = await api.create_label(nextcloud, board_id, title=title, color=color)
     return ThingCreated(id=label.id, title=label.title, color=label.color)
 
 
 @writes("Change a label", scopes="deck:write", destructive=True, idempotent=True)
 async def deck_update_label(
-    board_id: BoardId, label_id: LabelId, nextcloud: AsUser, title: NonEmptyText = None, color: NonEmptyText = None
+    board_id: BoardId,
+    label_id: LabelId,
+    nextcloud: AsUser,
+    title: NonEmptyText = None,
+    color: Annotated[NonEmptyText, described("RRGGBB, such as 0082c9")] = None,
 ) -> LabelChanged:
-    """Change a label's title or color, on all its cards; what is null stays."""
+    """Change a label's title or color, on all its cards. What is omitted or null stays."""
     require_change([title, color], "pass title or color")
     await api.update_label(nextcloud, board_id, label_id, title=title, color=color)
     return LabelChanged(message=f"Label {label_id} is changed.", label_id=label_id, board_id=board_id)
@@ -473,7 +492,7 @@ async def deck_update_label(
 
 @writes("Delete a label", scopes="deck:write", destructive=True, idempotent=True)
 async def deck_delete_label(board_id: BoardId, label_id: LabelId, nextcloud: AsUser) -> LabelChanged:
-    """Delete a label from its board and all cards. It can't be restored."""
+    """Delete a label from its board and from all cards. It can't be restored."""
     await api.delete_label(nextcloud, board_id, label_id)
     return LabelChanged(message=f"Label {label_id} is deleted.", label_id=label_id, board_id=board_id)
 

@@ -15,6 +15,7 @@ from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.schemas import Cursor, described
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, folded
 
@@ -26,6 +27,9 @@ async def _notes(nextcloud: Nextcloud, _: Mapping[str, Any]) -> list[Thing]:
 NoteId = Annotated[
     int, accepts_url(r"/apps/notes/?#?/?note/([0-9]{1,18})/?"), Named("note", _notes, scope="notes:read")
 ]
+
+
+Category = Annotated[str, described("folder, such as Work/Projects; empty: none")]
 
 
 class NoteWritten(Result):
@@ -68,19 +72,21 @@ class NotesFound(Paged):
 
 
 @writes("Create a note", scopes="notes:write", destructive=False, idempotent=False)
-async def nc_notes_create_note(title: str, content: str, category: str, nextcloud: AsUser) -> NoteWritten:
-    """Create a note in Markdown. An empty category files it nowhere; a taken title gets a number added."""
+async def nc_notes_create_note(title: str, content: str, category: Category, nextcloud: AsUser) -> NoteWritten:
+    """Create a note in Markdown. If the title is taken, Nextcloud adds a number to it."""
     return NoteWritten.of(await api.create(nextcloud, title=title, content=content, category=category))
 
 
 @writes("Change a note", scopes="notes:write", destructive=True, idempotent=True)
 async def nc_notes_update_note(
-    note_id: NoteId, etag: str, title: str | None, content: str | None, category: str | None, nextcloud: AsUser
+    note_id: NoteId,
+    etag: str,
+    nextcloud: AsUser,
+    title: str | None = None,
+    content: str | None = None,
+    category: Category | None = None,
 ) -> NoteWritten:
-    """Replace a note's title, content or category; null, or an empty title, leaves one as it is.
-
-    Needs the ETag from reading it.
-    """
+    """Change a note's title, content or category. What is omitted or null stays, and so does an empty title."""
     require_change([(title or "").strip() or None, content, category], "pass title, content or category")
     note = await api.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
     return NoteWritten.of(note)
@@ -88,15 +94,15 @@ async def nc_notes_update_note(
 
 @writes("Add to a note", scopes="notes:write", destructive=False, idempotent=False)
 async def nc_notes_append_content(note_id: NoteId, content: str, nextcloud: AsUser) -> NoteWritten:
-    """Add text to the end of a note, below a rule (---). Needs no ETag: nothing that others write is lost."""
+    """Add text to the end of a note, after a horizontal rule (---). It overwrites nothing, so it needs no ETag."""
     return NoteWritten.of(await api.append(nextcloud, note_id, content))
 
 
 @reads("Search notes", scopes="notes:read")
 async def nc_notes_search_notes(
-    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = ""
+    query: str, nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> NotesFound:
-    """Find notes that have every word of the query in title, category or content; an empty query finds all."""
+    """Find notes that contain every word of the query in title, category or content. An empty query lists all notes."""
     words = folded(query).split()
     candidates: Sequence[Heading] = await (api.list_all if words else api.list_headings)(nextcloud)
     scored = [(note, score) for note in candidates if (score := _score(note, words)) is not None]
@@ -121,13 +127,15 @@ def _score(note: Heading, words: list[str]) -> float | None:
 
 @reads("Read a note", scopes="notes:read")
 async def nc_notes_get_note(note_id: NoteId, nextcloud: AsUser) -> Note:
-    """Read a note: content in Markdown, and the ETag that an update needs."""
+    """Read a note: its content in Markdown, and the ETag that an update needs."""
     return await api.get(nextcloud, note_id)
 
 
 @reads("Read a note's attachment", scopes="notes:read")
-async def nc_notes_get_attachment(note_id: NoteId, attachment_filename: str, nextcloud: AsUser) -> dict[str, str]:
-    """Read a file that a note embeds; attachment_filename as the note links to it. Content is in base64."""
+async def nc_notes_get_attachment(
+    note_id: NoteId, attachment_filename: Annotated[str, described("as in the note's link")], nextcloud: AsUser
+) -> dict[str, str]:
+    """Read a file that is embedded in a note. The content is in base64."""
     async with large.read_slot():
         content, media_type = await api.attachment(nextcloud, note_id, attachment_filename)
     return {
@@ -139,7 +147,7 @@ async def nc_notes_get_attachment(note_id: NoteId, attachment_filename: str, nex
 
 @writes("Delete a note", scopes="notes:write", destructive=True, idempotent=True)
 async def nc_notes_delete_note(note_id: NoteId, nextcloud: AsUser) -> NoteDeleted:
-    """Delete a note. Its file goes to the user's trash, from where it can be restored in Nextcloud."""
+    """Delete a note. Its file goes to the user's trash and can be restored."""
     await api.delete(nextcloud, note_id)
     return NoteDeleted(deleted_id=note_id, status_code=200, message=f"Note {note_id} is deleted.")
 

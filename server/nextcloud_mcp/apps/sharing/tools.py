@@ -12,6 +12,7 @@ from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.file_paths import FilePath
 from nextcloud_mcp.boundary.lookup import Translated
 from nextcloud_mcp.boundary.paging import Paged, page
+from nextcloud_mcp.boundary.schemas import Cursor, described
 from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.nextcloud import sharees
 
@@ -57,6 +58,10 @@ Recipient = Annotated[str, Translated(_recipient)]
 """The id, mail address or display name of a user or group; the tool gets the id."""
 
 
+Permissions = Annotated[
+    int, described("sum of 1 read, 2 update, 4 create, 8 delete, 16 share; for a file without 4 and 8")
+]
+
 _READ_ONLY: Final = 1
 """The permission to read only, as a number of Nextcloud's Share API."""
 
@@ -82,18 +87,16 @@ def _scopes_for_write_permissions(arguments: Mapping[str, Any]) -> frozenset[str
 )
 async def nc_share_create(
     path: FilePath,
-    share_with: Recipient,
+    share_with: Annotated[Recipient, described("user, group or mail address; empty for a link")],
     nextcloud: AsUser,
-    share_type: int = 0,
-    permissions: int = 1,
+    share_type: Annotated[int, described("0 user, 1 group, 3 link, 4 mail address")] = 0,
+    permissions: Permissions = 1,
     password: Annotated[str | None, SECRET] = None,
-    expires: NonEmptyText = None,
+    expires: Annotated[NonEmptyText, described("last day, YYYY-MM-DD")] = None,
 ) -> ShareResult:
-    """Share a file or folder.
+    """Share a file or folder. The result of sharing by link has its url.
 
-    With a user (share_type 0), a group (1), an email address (4) or, with share_with "", whoever has the link (3:
-    result has its url). permissions: sum of 1 read, 2 update, 4 create, 8 delete, 16 share. expires: the last day,
-    YYYY-MM-DD. A share with the same user or group is returned as it was.
+    An existing share with the same user or group is returned unchanged.
     """
     share = await api.create(
         nextcloud,
@@ -109,7 +112,7 @@ async def nc_share_create(
 
 @writes("End a share", scopes="files:read sharing:write", destructive=True, idempotent=True)
 async def nc_share_delete(share_id: int, nextcloud: AsUser) -> ShareDeleted:
-    """End a share: others lose access, the file stays. A share with oneself is left."""
+    """End a share: the recipients lose access, and the file stays. Of a received share, only the user loses access."""
     left = await api.delete(nextcloud, share_id)
     message = left_share_message(left.path, left.uid_owner) if left else f"Share {share_id} deleted"
     text = json.dumps({"success": True, "message": message})
@@ -118,15 +121,22 @@ async def nc_share_delete(share_id: int, nextcloud: AsUser) -> ShareDeleted:
 
 @reads("Read a share", scopes="files:read sharing:write")
 async def nc_share_get(share_id: int, nextcloud: AsUser) -> ShareResult:
-    """Read a share: with whom, what is allowed, until when; of a link, its url."""
+    """Read a share: recipient, permissions, expiry and, for a link, its url."""
     return ShareResult.of(await api.get(nextcloud, share_id))
 
 
 @reads("List shares", scopes="files:read sharing:write")
 async def nc_share_list(
-    nextcloud: AsUser, path: FilePath | None = None, shared_with_me: bool = False, limit: int = _LIMIT, cursor: str = ""
+    nextcloud: AsUser,
+    path: FilePath | None = None,
+    shared_with_me: bool = False,
+    limit: int = _LIMIT,
+    cursor: Cursor = "",
 ) -> SharesListed:
-    """List what the user shares, of one file or folder if path is given; or what others share with the user."""
+    """List the user's shares, or those of the file or folder at path.
+
+    With shared_with_me, list what others share with the user.
+    """
     everything = await api.list_all(nextcloud, path=path, shared_with_me=shared_with_me)
     shares, next_cursor = page(everything, limit, cursor)
     text = json.dumps([share.model_dump(exclude_none=True) for share in shares])
@@ -142,14 +152,11 @@ async def nc_share_list(
 )
 async def nc_share_update(
     share_id: int,
-    permissions: int,
+    permissions: Permissions,
     nextcloud: AsUser,
-    password: Annotated[str | None, SECRET] = None,
-    expires: str | None = None,
+    password: Annotated[str | None, SECRET, described('"" removes it')] = None,
+    expires: Annotated[str | None, described('last day, YYYY-MM-DD; "" removes it')] = None,
 ) -> ShareResult:
-    """Change what a share allows, and its password or its last day.
-
-    permissions as in nc_share_create (a file has no 4 and 8), expires as YYYY-MM-DD; "" takes password or day away.
-    """
+    """Change a share's permissions, password or expiry."""
     share = await api.update(nextcloud, share_id, permissions=permissions, password=password, expires=expires)
     return ShareResult.of(share)

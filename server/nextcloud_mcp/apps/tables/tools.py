@@ -14,6 +14,7 @@ from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, MAX_LIMIT
 from nextcloud_mcp.boundary.people import find_person
+from nextcloud_mcp.boundary.schemas import described
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
@@ -65,15 +66,24 @@ class RowDeleted(Result):
     deleted_row: Row
 
 
+Data = Annotated[
+    dict[str, Any],
+    described(
+        "values by column title or id: selections by label, dates YYYY-MM-DD, times HH:MM or YYYY-MM-DD HH:MM, "
+        "checks true or false, people by user id"
+    ),
+]
+
+
 @reads("List tables", scopes="tables:read")
 async def nc_tables_list_tables(nextcloud: AsUser) -> Tables:
-    """List the tables, own and shared, with their id and number of rows."""
+    """List the user's own and shared tables, with id and number of rows."""
     return Tables(tables=await api.list_tables(nextcloud))
 
 
 @reads("Read a table's columns", scopes="tables:read")
 async def nc_tables_get_schema(table_id: TableId, nextcloud: AsUser) -> TableSchema:
-    """Read a table's columns: type, what is mandatory, the options of selections, limits. Use before writing rows."""
+    """Read a table's columns: type, whether mandatory, options of selections, limits. Call it before writing rows."""
     scheme = await api.scheme(nextcloud, table_id)
     return TableSchema(
         table_id=table_id,
@@ -86,12 +96,12 @@ async def nc_tables_get_schema(table_id: TableId, nextcloud: AsUser) -> TableSch
 
 @reads("Read a table's rows", scopes="tables:read")
 async def nc_tables_read_table(
-    table_id: TableId, nextcloud: AsUser, limit: int | None = None, offset: int | None = None
+    table_id: TableId,
+    nextcloud: AsUser,
+    limit: Annotated[int | None, described("100 by default")] = None,
+    offset: Annotated[int | None, described("next_offset of the previous page")] = None,
 ) -> TableRows:
-    """Read a table's rows, 100 unless limit says otherwise: values by column title, selections by label.
-
-    For more, pass next_offset as offset.
-    """
+    """Read a table's rows: values by column title, selections by label."""
     size, start = DEFAULT_LIMIT if limit is None else limit, offset or 0
     if not 1 <= size <= MAX_LIMIT:
         raise InvalidArgumentError(
@@ -107,21 +117,15 @@ async def nc_tables_read_table(
 
 
 @writes("Add a row", scopes="tables:write", destructive=False, idempotent=False)
-async def nc_tables_insert_row(
-    table_id: TableId, data: dict[str, Any], nextcloud: AsUser, admission: Admitted
-) -> RowWritten:
-    """Add a row: data is values by column title or id.
-
-    Selections take a label, dates YYYY-MM-DD, times HH:MM or YYYY-MM-DD HH:MM, checks true or false, people their user
-    id.
-    """
+async def nc_tables_insert_row(table_id: TableId, data: Data, nextcloud: AsUser, admission: Admitted) -> RowWritten:
+    """Add a row to a table."""
     finding = partial(find_person, nextcloud, admission)
     return RowWritten(row=await api.insert(nextcloud, table_id, data, find_person=finding))
 
 
 @writes("Change a row", scopes="tables:read tables:write", destructive=True, idempotent=True)
-async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsUser, admission: Admitted) -> RowWritten:
-    """Change values of a row, written as for inserting; columns that data does not name stay, null empties one."""
+async def nc_tables_update_row(row_id: int, data: Data, nextcloud: AsUser, admission: Admitted) -> RowWritten:
+    """Change values of a row. Columns that data does not name stay; null empties a column."""
     require_change(data, "pass at least one column in data", argument="data")
     finding = partial(find_person, nextcloud, admission)
     return RowWritten(row=await api.update(nextcloud, row_id, data, find_person=finding))
@@ -129,5 +133,5 @@ async def nc_tables_update_row(row_id: int, data: dict[str, Any], nextcloud: AsU
 
 @writes("Delete a row", scopes="tables:read tables:write", destructive=True, idempotent=True)
 async def nc_tables_delete_row(row_id: int, nextcloud: AsUser) -> RowDeleted:
-    """Delete a row for good: there is no trash for rows. Returns what it was."""
+    """Delete a row permanently: there is no trash for rows. The result has its last values."""
     return RowDeleted(deleted_row=await api.delete(nextcloud, row_id))

@@ -18,12 +18,13 @@ from nextcloud_mcp.apps.calendar.events import Filter, Range
 from nextcloud_mcp.apps.calendar.freebusy import Slot
 from nextcloud_mcp.apps.calendar.ical.changes import Change
 from nextcloud_mcp.apps.calendar.ical.event import Event, EventSummary
-from nextcloud_mcp.apps.calendar.tools.names import CalendarName, hidden_calendars, reads, writes
+from nextcloud_mcp.apps.calendar.tools.names import CalendarName, Priority, hidden_calendars, reads, writes
 from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
 from nextcloud_mcp.boundary.call import Admitted, AsUser
 from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Result
 from nextcloud_mcp.boundary.paging import Paged, page
+from nextcloud_mcp.boundary.schemas import ETAG, Cursor, described, one_of
 from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -125,9 +126,19 @@ class CalendarManaged(Result):
     message: str
 
 
+STATUS: Final = one_of("CONFIRMED", "TENTATIVE", "CANCELLED")
+PRIVACY: Final = one_of("PUBLIC", "PRIVATE", "CONFIDENTIAL")
+Status = Annotated[str, STATUS]
+Privacy = Annotated[str, PRIVACY]
+Reminder = Annotated[int, described("-1: none")]
+RecurrenceId = Annotated[str, described("recurrence_id of a listed occurrence")]
+When = Annotated[str, described("date, or time in ISO 8601")]
+TimeZone = Annotated[str, described("such as Europe/Berlin; empty: the user's")]
+
+
 @reads("List calendars", scopes="calendar:read")
 async def nc_calendar_list_calendars(nextcloud: AsUser, admission: Admitted) -> Calendars:
-    """List the person's calendars. components tells which take events (VEVENT) and which take tasks (VTODO)."""
+    """List the user's calendars. components: VEVENT if it takes events, VTODO if it takes tasks."""
     found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
     return Calendars(calendars=found, total_count=len(found))
 
@@ -146,20 +157,17 @@ async def nc_calendar_create_event(
     recurring: bool = False,
     recurrence_rule: str = "",
     recurrence_end_date: str = "",
-    reminder_minutes: int = 15,
+    reminder_minutes: Reminder = 15,
     reminder_email: bool = False,
     status: str = "CONFIRMED",
     priority: int = 5,
-    privacy: str = "PUBLIC",
+    privacy: Privacy = "PUBLIC",
     attendees: Attendees = "",
     url: str = "",
     color: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Create an event and mail attendees.
-
-    ISO 8601 times, in time_zone or with offset; a date is all day, end excluded. reminder_minutes -1: none.
-    """
+    """Create an event, mail attendees. ISO 8601 times; all-day end excluded."""
     change = Change(
         title=title,
         start_datetime=start_datetime,
@@ -196,23 +204,23 @@ def _written(uid: str, written: caldav.Written, remark: str | None) -> EventWrit
 async def nc_calendar_list_events(
     calendar_name: CalendarName,
     nextcloud: AsUser,
-    start_date: str = "",
-    end_date: str = "",
+    start_date: When = "",
+    end_date: When = "",
     limit: int = 50,
     min_attendees: int | None = None,
     min_duration_minutes: int | None = None,
-    categories: CommaList | None = None,
-    status: str | None = None,
+    categories: Annotated[CommaList | None, described("comma-separated")] = None,
+    status: Status | None = None,
     title_contains: str | None = None,
     location_contains: str | None = None,
     search_all_calendars: bool = False,
-    time_zone: str = "",
-    cursor: str = "",
+    time_zone: TimeZone = "",
+    cursor: Cursor = "",
 ) -> EventsFound:
     """Find events by time, category or text.
 
-    With a date, each occurrence of a series (a year if only one is given, end_date included); without, each series
-    once. nc_calendar_get_event has descriptions and attendees.
+    With a date, each occurrence of a series is listed (within a year if only one date is given; end_date is included),
+    without dates each series once. nc_calendar_get_event returns descriptions and attendees.
     """
     within = await _within(nextcloud, start_date, end_date, time_zone)
     wanted = Filter(
@@ -261,9 +269,9 @@ async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
 
 @reads("Read an event", scopes="calendar:read")
 async def nc_calendar_get_event(
-    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, recurrence_id: str = ""
+    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, recurrence_id: RecurrenceId = ""
 ) -> Event:
-    """Read an event, or with a recurrence_id from a list one occurrence of a series, with the ETag to change it."""
+    """Read an event, or one occurrence of a series, with the ETag that changing it needs."""
     return await events.get(nextcloud, calendar_name, event_uid, recurrence_id=recurrence_id)
 
 
@@ -281,21 +289,21 @@ async def nc_calendar_update_event(
     categories: CommaList | None = None,
     recurring: bool | None = None,
     recurrence_rule: str | None = None,
-    reminder_minutes: int | None = None,
+    reminder_minutes: Reminder | None = None,
     reminder_email: bool | None = None,
-    status: NonEmptyText = None,
+    status: Annotated[NonEmptyText, STATUS] = None,
     priority: int | None = None,
-    privacy: NonEmptyText = None,
+    privacy: Annotated[NonEmptyText, PRIVACY] = None,
     attendees: Attendees | None = None,
     url: str | None = None,
     color: str | None = None,
-    etag: str = "",
+    etag: Annotated[str, ETAG] = "",
     recurrence_id: str = "",
     time_zone: str = "",
 ) -> EventWritten:
-    """Change an event; what is null stays, "" clears, reminder_minutes -1 takes reminders away.
+    """Change an event, or with recurrence_id one occurrence of a series.
 
-    With recurrence_id only that occurrence of a series.
+    What is omitted or null stays; "" clears a text.
     """
     change = Change(
         title=title,
@@ -325,11 +333,15 @@ async def nc_calendar_update_event(
 
 @writes("Delete an event", scopes="calendar:write", destructive=True, idempotent=True)
 async def nc_calendar_delete_event(
-    calendar_name: CalendarName, event_uid: str, nextcloud: AsUser, etag: str = "", recurrence_id: str = ""
+    calendar_name: CalendarName,
+    event_uid: str,
+    nextcloud: AsUser,
+    etag: Annotated[str, ETAG] = "",
+    recurrence_id: RecurrenceId = "",
 ) -> EventDeleted:
-    """Delete an event to the trash bin, a series with all of it; with recurrence_id only that occurrence.
+    """Move an event to the trash bin, a series as a whole, or with recurrence_id one occurrence.
 
-    Attendees are told.
+    Nextcloud notifies attendees.
     """
     deleted = await events.delete(nextcloud, calendar_name, event_uid, etag=etag, recurrence_id=recurrence_id)
     what = f"The occurrence {recurrence_id} of event" if recurrence_id else "Event"
@@ -342,18 +354,18 @@ async def nc_calendar_delete_event(
 @writes("Create a meeting", scopes="calendar:write", destructive=False, idempotent=False)
 async def nc_calendar_create_meeting(
     title: str,
-    date: str,
-    time: str,
+    date: Annotated[str, described("2026-12-24")],
+    time: Annotated[str, described("14:00")],
     nextcloud: AsUser,
     duration_minutes: int = 60,
     calendar_name: CalendarName = "personal",
-    attendees: Attendees = "",
+    attendees: Annotated[Attendees, described("mail addresses, comma-separated")] = "",
     location: str = "",
     description: str = "",
-    reminder_minutes: int = 15,
-    time_zone: str = "",
+    reminder_minutes: Reminder = 15,
+    time_zone: TimeZone = "",
 ) -> EventWritten:
-    """Create a meeting on a date (2026-12-24) at a time (14:00). Nextcloud mails attendees an invitation."""
+    """Create a meeting. Nextcloud mails the attendees an invitation."""
     start = moments.read(f"{date.strip()}T{time.strip()}", "date and time")
     if not 0 < duration_minutes <= A_YEAR / timedelta(minutes=1):
         raise InvalidArgumentError(
@@ -378,9 +390,9 @@ async def nc_calendar_create_meeting(
 
 @reads("List upcoming events", scopes="calendar:read")
 async def nc_calendar_get_upcoming_events(
-    nextcloud: AsUser, calendar_name: CalendarName = "", days_ahead: int = 7, limit: int = 10, cursor: str = ""
+    nextcloud: AsUser, calendar_name: CalendarName = "", days_ahead: int = 7, limit: int = 10, cursor: Cursor = ""
 ) -> UpcomingEvents:
-    """List what happens from now on for some days, in one calendar or in all (an empty calendar_name)."""
+    """List the events of the next days, in one calendar or, with an empty calendar_name, in all."""
     if not 1 <= days_ahead <= A_YEAR.days:
         raise InvalidArgumentError(
             "Invalid days_ahead {days_ahead}",
@@ -402,17 +414,17 @@ async def nc_calendar_get_upcoming_events(
 async def nc_calendar_find_availability(
     duration_minutes: int,
     nextcloud: AsUser,
-    attendees: Attendees = "",
-    date_range_start: str = "",
-    date_range_end: str = "",
+    attendees: Annotated[Attendees, described("mail addresses, comma-separated")] = "",
+    date_range_start: When = "",
+    date_range_end: When = "",
     business_hours_only: bool = True,
     exclude_weekends: bool = True,
-    preferred_times: str = "",
-    time_zone: str = "",
+    preferred_times: Annotated[str, described("such as 09:00-12:00,14:00-17:00")] = "",
+    time_zone: TimeZone = "",
 ) -> AvailabilityFound:
-    """Find when the person and attendees (mail addresses) are all free, within a week unless dates are given.
+    """Find times at which the user and all attendees are free, within a week unless dates are given.
 
-    Business hours are 09:00-17:00; preferred_times (09:00-12:00,14:00-17:00) replaces them.
+    Business hours are 09:00-17:00; preferred_times replaces them.
     """
     zone = await moments.zone_for(nextcloud, time_zone) or UTC
     now = datetime.now(zone).replace(microsecond=0)
@@ -470,24 +482,27 @@ _AN_OPERATION: Final = "use update, delete, or move with a target_calendar"
 
 @writes("Change many events", scopes="calendar:read calendar:write", destructive=True, idempotent=True)
 async def nc_calendar_bulk_operations(
-    operation: str,
+    operation: Annotated[str, one_of("update", "delete", "move")],
     nextcloud: AsUser,
     title_contains: str | None = None,
     categories: CommaList | None = None,
     calendar_name: CalendarName | None = None,
-    start_date: str = "",
-    end_date: str = "",
-    status: str | None = None,
+    start_date: When = "",
+    end_date: When = "",
+    status: Status | None = None,
     location_contains: str | None = None,
     new_title: str | None = None,
     new_description: str | None = None,
     new_location: str | None = None,
     new_categories: CommaList | None = None,
-    new_priority: int | None = None,
-    new_reminder_minutes: int | None = None,
+    new_priority: Priority | None = None,
+    new_reminder_minutes: Reminder | None = None,
     target_calendar: CalendarName | None = None,
 ) -> BulkDone:
-    """update, delete or move all events that match; reports on each. An empty new_… changes nothing."""
+    """Update, delete or move all events that match the filters, and report on each.
+
+    An empty new_… argument changes nothing.
+    """
     has_filter = any([title_contains, categories, start_date, end_date, status, location_contains])
     if not (has_filter or calendar_name):
         raise InvalidArgumentError("No filter says which events to change", _A_FILTER)
@@ -531,17 +546,17 @@ def _bulk_done(operation: str, items: Iterable[BulkItem]) -> BulkDone:
 
 @writes("Manage calendars", scopes="calendar:read calendar:write", destructive=True, idempotent=False)
 async def nc_calendar_manage_calendar(
-    action: str,
+    action: Annotated[str, one_of("create", "update", "delete", "list")],
     nextcloud: AsUser,
     admission: Admitted,
     calendar_name: CalendarName = "",
     display_name: str = "",
     description: str = "",
-    color: str = USUAL_COLOR,
+    color: Annotated[str, described("#RRGGBB")] = USUAL_COLOR,
 ) -> CalendarManaged:
-    """Create, update, delete or list calendars.
+    """Create, update, delete or list calendars. A new calendar takes events and tasks.
 
-    A new one takes events and tasks; a deleted one goes to the trash bin with all its events. color is #RRGGBB.
+    delete moves a calendar with all its events to the trash bin.
     """
     if action == "list":
         found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))

@@ -10,6 +10,7 @@ from nextcloud_mcp.boundary import declaration
 from nextcloud_mcp.boundary.addresses import accepts_collection
 from nextcloud_mcp.boundary.call import Call
 from nextcloud_mcp.boundary.lookup import Named, Translated
+from nextcloud_mcp.boundary.schemas import described
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing
 
@@ -64,3 +65,6 @@ async def _by_url(call: Call, given: str, arguments: Mapping[str, Any]) -> str:
 
 
 CalendarName = Annotated[str, Translated(_by_url), Named("calendar", _calendars, scope="calendar:read")]
+
+Priority = Annotated[int, described("1 (highest) to 9; 0: none")]
+"""The priority of an event or a task (RFC 5545 section 3.8.1.9)."""

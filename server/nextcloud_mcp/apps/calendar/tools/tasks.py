@@ -3,14 +3,17 @@
 Each tool also requires the scope `calendar:read`, because it finds a task through its calendar.
 """
 
+from typing import Annotated, Final
+
 from nextcloud_mcp.apps.calendar import tasks
 from nextcloud_mcp.apps.calendar.tasks import Change, Filter, Found, Todo
-from nextcloud_mcp.apps.calendar.tools.names import CalendarName, hidden_calendars, reads, writes
+from nextcloud_mcp.apps.calendar.tools.names import CalendarName, Priority, hidden_calendars, reads, writes
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import Admitted, AsUser
 from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Result
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.schemas import ETAG, Cursor, described, one_of
 
 
 class Todos(Paged):
@@ -42,18 +45,23 @@ class TodoDeleted(Result):
     message: str
 
 
+STATUS: Final = one_of("NEEDS-ACTION", "IN-PROCESS", "COMPLETED", "CANCELLED")
+MinPriority = Annotated[int | None, described("3 finds 1 (highest) to 3")]
+When = Annotated[str, described("date, or time in ISO 8601")]
+
+
 @reads("List tasks", scopes="calendar:read todo:read")
 async def nc_calendar_list_todos(
     calendar_name: CalendarName,
     nextcloud: AsUser,
-    status: str | None = None,
-    min_priority: int | None = None,
-    categories: CommaList | None = None,
+    status: Annotated[str | None, STATUS] = None,
+    min_priority: MinPriority = None,
+    categories: Annotated[CommaList | None, described("comma-separated; any of them")] = None,
     summary_contains: str | None = None,
     limit: int = DEFAULT_LIMIT,
-    cursor: str = "",
+    cursor: Cursor = "",
 ) -> Todos:
-    """List the tasks of a calendar that takes VTODO. min_priority 3 finds 1 (highest) to 3; categories any of these."""
+    """List the tasks of a calendar that takes tasks (VTODO)."""
     wanted = Filter(status=status, min_priority=min_priority, categories=categories, summary_contains=summary_contains)
     return _todos(await tasks.list_in(nextcloud, calendar_name, wanted), calendar_name, limit, cursor)
 
@@ -64,13 +72,13 @@ async def nc_calendar_create_todo(
     summary: str,
     nextcloud: AsUser,
     description: str = "",
-    status: str = "NEEDS-ACTION",
-    priority: int = 0,
-    due: str = "",
-    dtstart: str = "",
+    status: Annotated[str, STATUS] = "NEEDS-ACTION",
+    priority: Priority = 0,
+    due: When = "",
+    dtstart: When = "",
     categories: CommaList = "",
 ) -> TodoWritten:
-    """Create a task in a calendar that takes VTODO. due and dtstart are dates, or times in ISO 8601."""
+    """Create a task in a calendar that takes tasks (VTODO)."""
     change = Change(
         summary=summary,
         description=description,
@@ -91,18 +99,19 @@ async def nc_calendar_update_todo(
     nextcloud: AsUser,
     summary: str | None = None,
     description: str | None = None,
-    status: NonEmptyText = None,
-    priority: int | None = None,
+    status: Annotated[NonEmptyText, STATUS] = None,
+    priority: Priority | None = None,
     percent_complete: int | None = None,
-    due: str | None = None,
-    dtstart: str | None = None,
-    completed: str | None = None,
+    due: When | None = None,
+    dtstart: When | None = None,
+    completed: When | None = None,
     categories: CommaList | None = None,
-    etag: str = "",
+    etag: Annotated[str, ETAG] = "",
 ) -> TodoWritten:
-    """Change a task; what is null stays, "" clears.
+    """Change a task. What is omitted or null stays; "" clears.
 
-    status COMPLETED alone does it: percent and time follow, and one that repeats is open again for its next date.
+    To complete a task, pass status COMPLETED: percent_complete and completed are set too. A repeating task then becomes
+    open again, for its next date.
     """
     change = Change(
         summary=summary,
@@ -129,9 +138,9 @@ async def nc_calendar_update_todo(
 
 @writes("Delete a task", scopes="calendar:read todo:write", destructive=True, idempotent=True)
 async def nc_calendar_delete_todo(
-    calendar_name: CalendarName, todo_uid: str, nextcloud: AsUser, etag: str = ""
+    calendar_name: CalendarName, todo_uid: str, nextcloud: AsUser, etag: Annotated[str, ETAG] = ""
 ) -> TodoDeleted:
-    """Delete a task to the trash bin of its calendar."""
+    """Move a task to the trash bin of its calendar."""
     status = await tasks.delete(nextcloud, calendar_name, todo_uid, etag=etag)
     return TodoDeleted(status_code=status, message=f"Task {todo_uid} is deleted.")
 
@@ -140,14 +149,14 @@ async def nc_calendar_delete_todo(
 async def nc_calendar_search_todos(
     nextcloud: AsUser,
     admission: Admitted,
-    status: str | None = None,
-    min_priority: int | None = None,
-    categories: CommaList | None = None,
+    status: Annotated[str | None, STATUS] = None,
+    min_priority: MinPriority = None,
+    categories: Annotated[CommaList | None, described("comma-separated; any of them")] = None,
     summary_contains: str | None = None,
     limit: int = DEFAULT_LIMIT,
-    cursor: str = "",
+    cursor: Cursor = "",
 ) -> Todos:
-    """Find tasks in all calendars, with deck:read Deck's cards too; arguments as in nc_calendar_list_todos."""
+    """Find tasks in all calendars and, if the scope deck:read is granted, Deck's cards."""
     wanted = Filter(status=status, min_priority=min_priority, categories=categories, summary_contains=summary_contains)
     return _todos(
         await tasks.list_everywhere(nextcloud, wanted, without=hidden_calendars(admission)), None, limit, cursor

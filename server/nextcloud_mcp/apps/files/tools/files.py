@@ -16,6 +16,7 @@ from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads, writes
 from nextcloud_mcp.boundary.file_paths import FilePath
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.schemas import Cursor, described
 from nextcloud_mcp.boundary.shared import left_share_message
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -71,9 +72,12 @@ class Changed(Result):
 
 @reads("List a folder", scopes="files:read")
 async def nc_webdav_list_directory(
-    nextcloud: AsUser, path: FilePath = "", limit: int = DEFAULT_LIMIT, cursor: str = ""
+    nextcloud: AsUser, path: FilePath = "", limit: int = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> DirectoryListing:
-    """List what is in a folder, with sizes, types and ETags: folders first, by name. Empty path: the root folder."""
+    """List the content of a folder, with sizes, types and ETags: folders first, by name.
+
+    Empty path: the root folder.
+    """
     everything = sorted(await webdav.list_directory(nextcloud, path), key=_folders_first)
     files, next_cursor = page(everything, limit, cursor)
     directories = sum(file.is_directory for file in everything)
@@ -92,14 +96,20 @@ def _folders_first(file: FileInfo) -> tuple[bool, str, str]:
     return not file.is_directory, file.name.casefold(), file.name
 
 
+Offset = Annotated[int, described("bytes")]
+Length = Annotated[int | None, described("bytes")]
+ContentType = Annotated[str | None, described('media type; ending in ";base64" if content is base64')]
+
+
 @reads("Read a file", scopes="files:read")
 async def nc_webdav_read_file(
-    path: FilePath, nextcloud: AsUser, offset: int = 0, length: int | None = None
+    path: FilePath, nextcloud: AsUser, offset: Offset = 0, length: Length = None
 ) -> Annotated[CallToolResult, FileRead]:
-    """Read a file: text as text, all else in base64.
+    """Read a file: text as text, other content in base64.
 
-    Over 64 KiB, text comes in pieces (go on at next_offset), all else as a link to a resource, unless offset or length
-    (bytes) ask for a piece. Only whole files give the etag that overwriting needs.
+    Of a file over 64 KiB, text is returned in pieces (continue at next_offset) and other content as a link to a
+    resource, unless offset or length select a piece. Only a whole file is returned with the etag that overwriting
+    needs.
     """
     if length is not None and not 1 <= length <= MAX_PIECE:
         raise InvalidArgumentError(
@@ -176,12 +186,9 @@ async def file_paths(value: str, nextcloud: AsUser) -> list[str]:
 
 @writes("Write a file", scopes="files:write", destructive=True, idempotent=True)
 async def nc_webdav_write_file(
-    path: FilePath, content: str, nextcloud: AsUser, content_type: str | None = None, etag: str | None = None
+    path: FilePath, content: str, nextcloud: AsUser, content_type: ContentType = None, etag: str | None = None
 ) -> Changed:
-    """Create a file; with the etag from reading it, replace one.
-
-    For binary content, send base64 and a content_type that ends in ";base64". The folder must exist.
-    """
+    """Create a file, or replace one if the etag from reading it is passed. The folder must exist."""
     media_type, is_base64 = _media_type(content_type)
     written = await webdav.write_file(
         nextcloud,
@@ -233,7 +240,7 @@ def decode_base64(content: str, remedy: str) -> bytes:
 
 @writes("Create a folder", scopes="files:write", destructive=False, idempotent=True)
 async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Changed:
-    """Create a folder. status_code 405 says that it was there already."""
+    """Create a folder. status_code 405 means that it already existed."""
     written = await webdav.create_directory(nextcloud, path)
     exists = written.status_code == 405  # noqa: PLR2004
     return _changed(written, f"{path} existed already." if exists else f"{path} is created.")
@@ -241,7 +248,10 @@ async def nc_webdav_create_directory(path: FilePath, nextcloud: AsUser) -> Chang
 
 @writes("Delete a file or folder", scopes="files:write", destructive=True, idempotent=True)
 async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Changed:
-    """Delete a file, or a folder with all that is in it, to the trash. What somebody shared is left, not deleted."""
+    """Move a file, or a folder with all its content, to the trash.
+
+    An item that somebody else shared is not deleted: the user only leaves the share.
+    """
     deleted = await webdav.delete(nextcloud, path)
     return Changed(status_code=deleted.status_code, message=_deleted_message(path, deleted))
 
@@ -260,9 +270,9 @@ def _deleted_message(path: str, deleted: Deleted) -> str:
 async def nc_webdav_move_resource(
     source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
-    """Move or rename a file or folder.
+    """Move or rename a file or folder. destination_path is the full new path, and its folder must exist.
 
-    The destination is the full new path; its folder must exist. What overwrite replaces goes to the trash.
+    With overwrite, what is there goes to the trash.
     """
     written = await webdav.move(nextcloud, source_path, destination_path, overwrite=overwrite)
     return _changed(written, f"{source_path} is now {destination_path}.")
@@ -272,9 +282,9 @@ async def nc_webdav_move_resource(
 async def nc_webdav_copy_resource(
     source_path: FilePath, destination_path: FilePath, nextcloud: AsUser, overwrite: bool = False
 ) -> Changed:
-    """Copy a file or folder within Nextcloud.
+    """Copy a file or folder within Nextcloud. destination_path is the full new path, and its folder must exist.
 
-    The destination is the full new path; its folder must exist. What overwrite replaces goes to the trash.
+    With overwrite, what is there goes to the trash.
     """
     written = await webdav.copy(nextcloud, source_path, destination_path, overwrite=overwrite)
     return _changed(written, f"{source_path} is copied to {destination_path}.")

@@ -1,7 +1,7 @@
 """The tools that find files."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from nextcloud_mcp.apps.files import search
 from nextcloud_mcp.apps.files.search import FileFilter
@@ -9,8 +9,11 @@ from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import reads
 from nextcloud_mcp.boundary.file_paths import FilePath
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, cursor_at, start_of
+from nextcloud_mcp.boundary.schemas import Cursor, described
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import FileInfo
+
+Scope = Annotated[FilePath, described("folder to search; empty: all files")]
 
 
 class FilesFound(Paged):
@@ -25,18 +28,18 @@ class FilesFound(Paged):
 @reads("Search files", scopes="files:read")
 async def nc_webdav_search_files(
     nextcloud: AsUser,
-    scope: FilePath = "",
-    name_pattern: str | None = None,
-    mime_type: str | None = None,
+    scope: Scope = "",
+    name_pattern: Annotated[str | None, described("% stands for any characters: %report%.pdf")] = None,
+    mime_type: Annotated[str | None, described("application/pdf, or image/% for all images")] = None,
     only_favorites: bool = False,
     limit: int | None = None,
     modified_after: datetime | None = None,
     modified_before: datetime | None = None,
-    cursor: str = "",
+    cursor: Cursor = "",
 ) -> FilesFound:
-    """Find files and folders below the folder scope by name (%report%.pdf), type (image/%), date or star, newest first.
+    """Find files and folders by name, media type, date or star (favorites), newest first.
 
-    Does not look into files.
+    It does not search their content.
     """
     wanted = FileFilter(
         name_pattern=name_pattern,
@@ -50,28 +53,28 @@ async def nc_webdav_search_files(
 
 @reads("Find files by name", scopes="files:read")
 async def nc_webdav_find_by_name(
-    pattern: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
+    pattern: str, nextcloud: AsUser, scope: Scope = "", limit: int | None = None, cursor: Cursor = ""
 ) -> FilesFound:
     """Find files and folders whose name contains pattern, newest first.
 
-    With %, which stands for any characters, it is the whole name: %.pdf.
+    % stands for any characters; a pattern with it must match the whole name: %.pdf.
     """
     return await _found(nextcloud, scope, FileFilter(name_pattern=pattern), limit, cursor)
 
 
 @reads("Find files by type", scopes="files:read")
 async def nc_webdav_find_by_type(
-    mime_type: str, nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
+    mime_type: str, nextcloud: AsUser, scope: Scope = "", limit: int | None = None, cursor: Cursor = ""
 ) -> FilesFound:
-    """Find files by media type, newest first: application/pdf, or image/% for every kind of image."""
+    """Find files by media type, newest first: application/pdf, or image/% for all images."""
     return await _found(nextcloud, scope, FileFilter(mime_type=mime_type), limit, cursor)
 
 
 @reads("List favourite files", scopes="files:read")
 async def nc_webdav_list_favorites(
-    nextcloud: AsUser, scope: FilePath = "", limit: int | None = None, cursor: str = ""
+    nextcloud: AsUser, scope: Scope = "", limit: int | None = None, cursor: Cursor = ""
 ) -> FilesFound:
-    """List the files and folders that the user gave a star, newest first."""
+    """List the files and folders that the user marked as favorites, newest first."""
     return await _found(nextcloud, scope, FileFilter(only_favorites=True), limit, cursor)
 
 

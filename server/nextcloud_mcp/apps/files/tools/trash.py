@@ -1,10 +1,13 @@
 """The tools for the trash bin, with which an assistant can restore what it has deleted."""
 
+from typing import Annotated
+
 from nextcloud_mcp.apps.files import trash
 from nextcloud_mcp.apps.files.trash import TrashItem
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, reads, writes
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
+from nextcloud_mcp.boundary.schemas import Cursor, described
 
 
 class TrashListed(Paged):
@@ -22,16 +25,18 @@ class Restored(Result):
 
 
 @reads("List the trash", scopes="files:read")
-async def nc_webdav_list_trash(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: str = "") -> TrashListed:
-    """List deleted files and folders that can be restored, the latest first, with where they were."""
+async def nc_webdav_list_trash(nextcloud: AsUser, limit: int = DEFAULT_LIMIT, cursor: Cursor = "") -> TrashListed:
+    """List deleted files and folders that can be restored, with their former paths, the latest first."""
     everything = await trash.list_trash(nextcloud)
     items, next_cursor = page(everything, limit, cursor)
     return TrashListed(items=items, total_count=len(everything), next_cursor=next_cursor)
 
 
 @writes("Restore from the trash", scopes="files:write", destructive=False, idempotent=False)
-async def nc_webdav_restore_from_trash(trash_id: str, nextcloud: AsUser) -> Restored:
-    """Put a deleted file or folder back where it was; nothing is overwritten. trash_id: see nc_webdav_list_trash."""
+async def nc_webdav_restore_from_trash(
+    trash_id: Annotated[str, described("from nc_webdav_list_trash")], nextcloud: AsUser
+) -> Restored:
+    """Restore a deleted file or folder to its former place. It overwrites nothing."""
     await trash.restore(nextcloud, trash_id)
     message = (
         'It is back where it was: if the name is taken, with " (restored)" added; if the folder is gone or may only be '

@@ -1,11 +1,14 @@
 """The tool that uploads files that are too large for one call (docs/decisions/0005-large-files.md)."""
 
+from typing import Annotated
+
 from nextcloud_mcp.apps.files import upload as uploads
 from nextcloud_mcp.apps.files.tools.files import decode_base64
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.declaration import Result, writes
 from nextcloud_mcp.boundary.file_paths import FilePath
+from nextcloud_mcp.boundary.schemas import described
 from nextcloud_mcp.errors import InvalidArgumentError, completed
 
 
@@ -22,17 +25,16 @@ class PartUploaded(Result):
 @writes("Write a large file in parts", scopes="files:write", destructive=True, idempotent=True)
 async def nc_webdav_upload_part(
     path: FilePath,
-    content: str,
-    part: int,
+    content: Annotated[str, described("base64")],
+    part: Annotated[int, described("from 1")],
     nextcloud: AsUser,
-    upload: str = "",
-    size: int | None = None,
+    upload: Annotated[str, described("from the result of part 1")] = "",
+    size: Annotated[int | None, described("bytes of the whole file; only with the last part")] = None,
     etag: NonEmptyText = None,
 ) -> PartUploaded:
-    """Write a file that is too large for one call (3 MB), part by part.
+    """Write a file that is too large for one call (over 3 MB) in parts.
 
-    content is base64, part counts from 1, upload is as the result of part 1 says. With the last part give size, the
-    whole file's bytes: then it is created; with the etag from reading it, replaced.
+    The last part, with size, creates the file; with the etag from reading it, it replaces the file.
     """
     if not upload and part != 1:
         raise InvalidArgumentError("upload is missing", "pass what the result of part 1 said", argument="upload")
