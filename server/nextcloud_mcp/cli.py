@@ -1,4 +1,4 @@
-"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` finds the problems of a deployment."""
+"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` finds what is wrong, `token` signs a person in."""
 
 import argparse
 import asyncio
@@ -16,6 +16,7 @@ from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.metrics import metrics_app
 from nextcloud_mcp.protocol import LimitedProtocol, serve_on_socket
 from nextcloud_mcp.settings import Settings, load_settings
+from nextcloud_mcp.sign_in import command as token
 from nextcloud_mcp.watchdog import watch_loop
 
 KEEP_ALIVE_SECONDS = 10
@@ -28,10 +29,13 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the MCP server; its settings are environment variables")
     doctor.add_arguments(commands.add_parser("doctor", help="find what is wrong with a deployment"))
+    token.add_arguments(commands.add_parser("token", help="sign in with the browser, and print an access token"))
     parsed = parser.parse_args(arguments)
     try:
         if parsed.command == "doctor":
             return doctor.run(parsed, environ)
+        if parsed.command == "token":
+            return token.run(parsed, environ)
         serve(load_settings(environ))
     except SettingsError as error:
         print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it, not for the log

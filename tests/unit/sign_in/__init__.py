@@ -1,0 +1,1 @@
+"""Tests of `nextcloud_mcp.sign_in`."""
