@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from nextcloud_mcp.doctor import assigned, realm_file
 from nextcloud_mcp.doctor.deployment import Deployment
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, readable
 from nextcloud_mcp.doctor.realm_file import Comparison, Difference
 from nextcloud_mcp.doctor.report import Step
 
@@ -293,10 +293,11 @@ def _found(problems: list[Problem], compared: str) -> Finding:
 
 def _differs(about: str, each: Difference) -> str:
     if isinstance(each.wanted, list) and isinstance(each.found, list):
-        lacks = ", ".join(str(value) for value in each.wanted if value not in each.found)
-        besides = ", ".join(str(value) for value in each.found if value not in each.wanted)
-        parts = [*([f"lacks {lacks}"] if lacks else []), *([f"has {besides} besides"] if besides else [])]
-        return f"{_sentence(about)}, in {each.dotted}, {' and '.join(parts)}"
+        lacks = [value for value in each.wanted if value not in each.found]
+        besides = [value for value in each.found if value not in each.wanted]
+        parts = [f"lacks {readable(lacks)}"] if lacks else []
+        parts += [f"has {readable(besides)} besides"] if besides else []
+        return f"{_sentence(about)}, in {each.dotted}, {' and '.join(parts) or 'has another order'}"
     return f"{_sentence(about)} has {each.dotted} {_shown(each.found)} in place of {_shown(each.wanted)}"
 
 

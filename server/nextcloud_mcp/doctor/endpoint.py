@@ -12,7 +12,7 @@ import httpx
 
 from nextcloud_mcp.auth.challenge import WELL_KNOWN
 from nextcloud_mcp.doctor.deployment import Deployment, ask, ask_json
-from nextcloud_mcp.doctor.finding import Fault, Finding, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, readable, warning
 from nextcloud_mcp.doctor.report import Step
 
 STRANGER: Final = "https://stranger.invalid"
@@ -86,8 +86,9 @@ async def metadata(deployment: Deployment) -> Finding:
     resource = deployment.resource.get("resource")
     if resource != url:
         raise Fault(
-            f"The metadata names the resource {resource}, so clients that use {url} refuse it (RFC 9728 section 3.3)",
-            f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it; or give clients {resource}",
+            f"The metadata names the resource {readable(resource)}, so clients that use {url} refuse it "
+            "(RFC 9728 section 3.3)",
+            f"set NEXTCLOUD_MCP_SERVER_URL={url} for the server, and restart it; or give clients {readable(resource)}",
         )
     return Finding(f"resource {resource}, {len(deployment.resource.get('scopes_supported', []))} scopes")
 

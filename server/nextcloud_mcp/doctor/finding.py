@@ -4,8 +4,10 @@ Each problem has a cause and a fix: a command, a setting, or a place in Keycloak
 checked is skipped, with the reason.
 """
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -72,3 +74,14 @@ class Skip(Exception):  # noqa: N818 - the same
 def warning(cause: str, fix: str) -> Problem:
     """Return a problem that does not make calls fail."""
     return Problem(cause, fix, Outcome.WARNING)
+
+
+def readable(value: Any) -> str:
+    """Return a value that another program sent, for people: texts as they are, lists with commas, the rest as JSON."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(map(readable, value)) or "nothing"
+    return json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from nextcloud_mcp.auth.issuer import UnusableKeyError, signing_key
 from nextcloud_mcp.auth.verifier import ALGORITHMS
 from nextcloud_mcp.doctor.deployment import Deployment, ask_json, get_or_none, is_loopback
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, readable, warning
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.nextcloud.bearer import DISTURBED_BY, USER_OIDC_ALGORITHMS
 
@@ -54,7 +54,7 @@ async def public(deployment: Deployment) -> Finding:
     if document.get("issuer") != issuer:
         raise Fault(
             f"Asked at {deployment.settings.discovery_url} the issuer is {issuer}, and asked there it is "
-            f"{document.get('issuer')}: tokens will not name the issuer that this server expects",
+            f"{readable(document.get('issuer'))}: tokens will not name the issuer that this server expects",
             _HOSTNAME,
             observed="two issuers",
         )

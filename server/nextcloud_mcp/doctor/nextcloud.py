@@ -7,7 +7,7 @@ import httpx
 
 from nextcloud_mcp.catalogue import APPS
 from nextcloud_mcp.doctor.deployment import Deployment, ask, ask_json, json_object, network_cause, unverified
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, readable, warning
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import (
     NextcloudError,
@@ -41,7 +41,8 @@ async def status(deployment: Deployment) -> Finding:
     response = await ask(deployment.nextcloud, "GET", "/status.php", fix=f"start Nextcloud at {url}")
     if response.is_redirect:
         raise Fault(
-            f"Nextcloud redirects from {url} to {response.headers.get('location')}, which this server does not follow",
+            f"Nextcloud redirects from {url} to {readable(response.headers.get('location'))}, which this "
+            "server does not follow",
             "set NEXTCLOUD_HOST to the address to which Nextcloud redirects",
             observed=f"HTTP {response.status_code}",
         )

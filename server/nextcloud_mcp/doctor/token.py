@@ -14,7 +14,7 @@ from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.verifier import Principal
 from nextcloud_mcp.doctor.clocks import skew
 from nextcloud_mcp.doctor.deployment import Deployment, ask, unverified
-from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Skip, readable, warning
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import InvalidTokenError, IssuerUnavailableError, NextcloudMCPError, TokenExchangeError
 
@@ -45,7 +45,7 @@ def _remedy(deployment: Deployment, error: NextcloudMCPError) -> str:
 def _seen(token: str) -> str:
     """Return the audience and the issuer of an unverified token."""
     claims = unverified(token)
-    return f"it names aud {claims.get('aud')}, iss {claims.get('iss')}" if claims else "no JWT"
+    return f"it names aud {readable(claims.get('aud'))}, iss {readable(claims.get('iss'))}" if claims else "no JWT"
 
 
 async def scopes(deployment: Deployment) -> Finding:

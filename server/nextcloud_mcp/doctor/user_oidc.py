@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from nextcloud_mcp.doctor.deployment import Deployment, unverified
-from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
+from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, readable, warning
 from nextcloud_mcp.doctor.nextcloud import LOOK
 from nextcloud_mcp.doctor.report import Step
 
@@ -113,7 +113,7 @@ async def provider(deployment: Deployment) -> Finding:
     name = str(found.get("identifier"))
     shown = _parsed(await _occ(deployment, "user_oidc:provider", name, "--output=json"))
     deployment.provider = shown if isinstance(shown, dict) else found
-    observed = f"{name}, {found.get('discoveryEndpoint')}"
+    observed = f"{name}, {readable(found.get('discoveryEndpoint'))}"
     return Finding(observed)
 
 
@@ -123,7 +123,7 @@ async def client(deployment: Deployment) -> Finding:
     if found == audience:
         return Finding(f"{found}, the audience of tokens for Nextcloud")
     raise Fault(
-        f"The provider's client id is {found}, and tokens for Nextcloud name {audience}: each call gets 401",
+        f"The provider's client id is {readable(found)}, and tokens for Nextcloud name {audience}: each call gets 401",
         f"occ user_oidc:provider {deployment.provider.get('identifier')} --clientid={audience}\n"
         f"or, if Nextcloud's client is another in this realm: TOKEN_EXCHANGE_AUDIENCE={found}",
     )
@@ -142,7 +142,8 @@ def _ours(deployment: Deployment, providers: list[dict[str, Any]]) -> dict[str, 
     for each in providers:
         if each.get("identifier") == wanted if wanted else str(each.get("discoveryEndpoint")).endswith(path):
             return each
-    names = ", ".join(f"{each.get('identifier')} ({each.get('discoveryEndpoint')})" for each in providers) or "none"
+    places = [(readable(each.get("identifier")), readable(each.get("discoveryEndpoint"))) for each in providers]
+    names = ", ".join(f"{name} ({endpoint})" for name, endpoint in places) or "none"
     raise Fault(f"user_oidc has no provider for the realm {deployment.realm}; it has {names}", SET_UP, observed=names)
 
 

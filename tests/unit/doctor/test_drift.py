@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from nextcloud_mcp.doctor import drift
 from nextcloud_mcp.doctor.deployment import Deployment, Options
-from nextcloud_mcp.doctor.finding import Fault
+from nextcloud_mcp.doctor.finding import Fault, readable
 from nextcloud_mcp.settings import load_settings
 from tests.support.http import patient_client
 from tests.support.listening import listening
@@ -54,3 +54,49 @@ async def test_response_without_admin_api_is_reported(answer: Callable[[Request]
     """Another response than that of the admin API is reported without a crash."""
     with pytest.raises(Fault, match=f"refuses root the administration of cloud .{seen}"):
         await read(answer)
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            [{"condition": "any-client", "configuration": {}}],
+            (
+                'lacks {"condition": "client-roles", "configuration": {"roles": ["a"]}} and '
+                'has {"condition": "any-client", "configuration": {}} besides'
+            ),
+        ),
+        ([], 'lacks {"condition": "client-roles", "configuration": {"roles": ["a"]}}'),
+    ],
+)
+async def test_settings_with_parts_are_shown_as_keycloak_writes_them(found: list[object], sentence: str) -> None:
+    """A list of objects is shown as JSON, which can be copied to Keycloak's editor, and not as Python writes it."""
+    condition = {"condition": "client-roles", "configuration": {"roles": ["a"]}}
+    async with patient_client() as http:
+        deployment = Deployment(load_settings(EXCHANGE), Options(), http, http)
+    deployment.shipped = {
+        "clientProfiles": {"profiles": []},
+        "clientPolicies": {"policies": [{"name": "p", "conditions": [condition]}]},
+    }
+    deployment.live = {
+        "clientProfiles": {"profiles": []},
+        "clientPolicies": {"policies": [{"name": "p", "conditions": found}]},
+    }
+    (problem,) = (await drift.policies(deployment)).problems
+    assert problem.cause == f"The client policy p, in conditions, {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "nothing"),
+        ("a", "a"),
+        ([], "nothing"),
+        (["a", "b"], "a, b"),
+        ([{"a": None}, True], '{"a": null}, true'),
+        ({"a": ["b"]}, '{"a": ["b"]}'),
+    ],
+)
+def test_values_of_others_are_readable(value: object, text: str) -> None:
+    """What another program sent is shown without Python's notation: no `None`, `True`, `['a']` or `{'a': 1}`."""
+    assert readable(value) == text
