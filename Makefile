@@ -1,5 +1,5 @@
 # `make demo` runs the whole chain on this machine; `make test` tests it. Both install what they need into .venv.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -91,6 +91,8 @@ $(TOOLS)/servicemonitors.yaml: # the schema of a ServiceMonitor, from the operat
 /example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" $@
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Python 3.11 or newer is needed, and $(PYTHON) is not: install it, or name it, as in make PYTHON=/opt/python3.11/bin/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -1,1 +1,6 @@
 """Starts Keycloak, Nextcloud and the MCP servers on this machine, for the demo and the tests; not shipped."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - else an older Python, run from a checkout, ends in a traceback
+    sys.exit("Python 3.11 or newer is needed, and this is {}.{}.".format(*sys.version_info[:2]))
