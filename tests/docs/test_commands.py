@@ -32,6 +32,7 @@ NOT_RUN: Final[Mapping[str, str]] = {
     "claude mcp add": "a person's program, which opens a browser",
     "code --add-mcp": "a person's program, which opens a browser",
     "npx @modelcontextprotocol/inspector": "a page that a person uses",
+    "nextcloud-mcp token": "tests/e2e/test_token_command.py runs it, with a person in a browser",
     "nextcloud/setup.sh": "tests/nextcloud/test_setup.py runs the script, and tests/e2e on a real Nextcloud",
 }
 """Blocks that are not run: a part of each, and why."""
@@ -58,6 +59,8 @@ def run_page(page: Path, where: str, folder: Path, addresses: Mapping[str, str],
     for part in ("keycloak", "nextcloud"):
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
+    if not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
     script = "\n".join(["set -eux -o pipefail", *blocks(page, where)])
     for shown, real in addresses.items():
         script = script.replace(shown, real)
