@@ -48,7 +48,8 @@ INSTRUCTIONS: Final = (
     "Works on the signed-in person's own Nextcloud: files, shares, notes, calendars, tasks, contacts, boards, tables, "
     "recipes, activities and notifications, as far as it has them and the token allows. "
     "Paths start at their root folder. Changes that could overwrite somebody's work need the ETag from reading first. "
-    "nc_whoami tells who is signed in and which tools the granted scopes leave out."
+    "Omit arguments that are not needed. "
+    "nc_whoami shows who is signed in and which tools the token's scopes do not allow."
 )
 
 
