@@ -28,8 +28,8 @@ digests: $(INSTALLED) ## pin the pulled images: write the digest of each tag bes
 no-digests: $(INSTALLED) ## name the pulled images by their tags alone
 	@$(BIN)/python -m tests.containers.digests --remove
 
-SECRETS := ALICE_PASSWORD BOB_PASSWORD KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET NEXTCLOUD_ADMIN_PASSWORD \
-    NEXTCLOUD_CLIENT_SECRET NEXTCLOUD_DB_PASSWORD
+SECRETS := ALICE_PASSWORD BOB_PASSWORD CLIENT_JANITOR_SECRET KEYCLOAK_ADMIN_PASSWORD MCP_EXCHANGE_CLIENT_SECRET \
+    NEXTCLOUD_ADMIN_PASSWORD NEXTCLOUD_CLIENT_SECRET NEXTCLOUD_DB_PASSWORD
 .env: FORCE # each secret is written once: Keycloak and Nextcloud store it when they first start
 	@touch $@; chmod 600 $@; for name in $(SECRETS); do \
 	    grep -q "^$$name=" $@ && continue; \

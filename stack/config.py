@@ -8,6 +8,7 @@ from stack.errors import StackError
 from stack.keycloak import default_cache
 
 EXCHANGE_CLIENT_SECRET = "demo-only-exchange-client-secret"  # noqa: S105 - the realm file's own, for loopback
+JANITOR_CLIENT_SECRET = "demo-only-client-janitor-secret"  # noqa: S105 - the same
 NEXTCLOUD_CLIENT_SECRET = "demo-only-nextcloud-client-secret"  # noqa: S105 - the same
 USERS = {"alice": "alice-demo-password", "bob": "bob-demo-password"}
 """User names and demo passwords of the realm's users."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stack.config import EXCHANGE_CLIENT_SECRET, Config
+from stack.config import EXCHANGE_CLIENT_SECRET, JANITOR_CLIENT_SECRET, Config
 from stack.keycloak import Keycloak
 from stack.nextcloud import Nextcloud, is_ready
 from stack.process import run_process
@@ -66,7 +66,27 @@ def run_server(
         yield f"http://localhost:{port}{urlsplit(url).path}"
 
 
+@contextmanager
+def run_janitor(config: Config, keycloak: Keycloak) -> Iterator[None]:
+    """Delete unused registered clients now and every five minutes, for as long as the block lasts.
+
+    Raises:
+        StackError: the first run did not succeed.
+    """
+    heartbeat = config.state / "pruned"
+    heartbeat.unlink(missing_ok=True)
+    with run_process(
+        "The janitor of registered clients",
+        [COMMAND, "clients", "prune", "--delete", "--every", "300", "--heartbeat", heartbeat],
+        log=config.state / "client-janitor.log",
+        ready=heartbeat.exists,
+        env=_environment()
+        | {"OIDC_DISCOVERY_URL": keycloak.discovery_url, "CLIENT_JANITOR_SECRET": JANITOR_CLIENT_SECRET},
+    ):
+        yield
+
+
 def _environment() -> dict[str, str]:
     """Return the environment without variables that would configure this server unintentionally."""
-    prefixes = ("OIDC_", "MCP_", "NEXTCLOUD_", "TOKEN_EXCHANGE_", "ENABLE_TOKEN_")
+    prefixes = ("CLIENT_JANITOR_", "OIDC_", "MCP_", "NEXTCLOUD_", "TOKEN_EXCHANGE_", "ENABLE_TOKEN_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

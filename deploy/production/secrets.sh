@@ -53,7 +53,7 @@ if [ -z "$folder" ]; then
 fi
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in keycloak_admin_password keycloak_db_password mcp_client_secret \
+for name in client_janitor_secret keycloak_admin_password keycloak_db_password mcp_client_secret \
     nextcloud_admin_password nextcloud_client_secret nextcloud_db_password redis_password; do
     if [ -s "$folder/$name" ]; then
         echo "$folder/$name: kept"

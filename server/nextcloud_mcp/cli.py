@@ -1,4 +1,7 @@
-"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` finds what is wrong, `token` signs a person in."""
+"""The command `nextcloud-mcp`: `serve` runs the server, `doctor` finds what is wrong, `token` signs a person in.
+
+`clients` lists the clients that registered themselves, and deletes the unused ones.
+"""
 
 import argparse
 import asyncio
@@ -9,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 
 from nextcloud_mcp.app import create_app
+from nextcloud_mcp.clients import command as clients
 from nextcloud_mcp.doctor import command as doctor
 from nextcloud_mcp.drain import DrainingServer
 from nextcloud_mcp.errors import SettingsError
@@ -30,12 +34,15 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     commands.add_parser("serve", help="run the MCP server; its settings are environment variables")
     doctor.add_arguments(commands.add_parser("doctor", help="find what is wrong with a deployment"))
     token.add_arguments(commands.add_parser("token", help="sign in with the browser, and print an access token"))
+    clients.add_arguments(commands.add_parser("clients", help="list registered clients, and delete the unused ones"))
     parsed = parser.parse_args(arguments)
     try:
         if parsed.command == "doctor":
             return doctor.run(parsed, environ)
         if parsed.command == "token":
             return token.run(parsed, environ)
+        if parsed.command == "clients":
+            return clients.run(parsed, environ)
         serve(load_settings(environ))
     except SettingsError as error:
         print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it, not for the log

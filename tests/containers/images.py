@@ -85,7 +85,7 @@ def prepare_production(environ: Mapping[str, str], *overlays: Path) -> dict[str,
     """
     names = prepare(environ)
     services = configuration(names, *overlays)["services"]
-    more = {"CADDY_IMAGE": "caddy", "REDIS_IMAGE": "redis"}
+    more = {"CADDY_IMAGE": "caddy", "NGINX_IMAGE": "registration", "REDIS_IMAGE": "redis"}
     names |= {variable: services[service]["image"] for variable, service in more.items()}
     missing = obtain(names, *more)
     if missing:

@@ -37,9 +37,9 @@ class Chart:
         return done.stdout
 
     def resources(self, *arguments: str, values: str = "smallest") -> dict[str, dict[str, Any]]:
-        """Return the same, by kind; there is one of each."""
+        """Return the same, by kind; there is one of each, and `NetworkPolicy janitor` is that of the CronJob."""
         documents = [found for found in yaml.safe_load_all(self.template(*arguments, values=values)) if found]
-        by_kind = {document["kind"]: document for document in documents}
+        by_kind = {_key(document): document for document in documents}
         assert len(by_kind) == len(documents)
         return by_kind
 
@@ -48,6 +48,12 @@ class Chart:
         done = self.run("template", "r", str(FOLDER), *arguments, values=values)
         assert done.returncode != 0, "the values were accepted"
         return done.stderr
+
+
+def _key(document: dict[str, Any]) -> str:
+    kind = str(document["kind"])
+    is_second = kind == "NetworkPolicy" and document["metadata"]["name"].endswith("-janitor")
+    return f"{kind} janitor" if is_second else kind
 
 
 def environment(deployment: dict[str, Any]) -> dict[str, str]:

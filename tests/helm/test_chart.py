@@ -445,3 +445,44 @@ def test_full_values_set_every_value() -> None:
     on_by_default = {f"{part}.enabled" for part in ("autoscaling", "disruptionBudget", "exchange", "networkPolicy")}
     one_or_the_other = {"image.tag", "replicas", "disruptionBudget"}
     assert missing == on_by_default | one_or_the_other
+
+
+def test_janitor_is_off_by_default(chart: Chart) -> None:
+    """Without `clientJanitor.enabled` there is no CronJob."""
+    assert "CronJob" not in chart.resources()
+
+
+def test_janitor_deletes_and_has_only_its_secret(chart: Chart) -> None:
+    """The CronJob runs the command with the janitor's secret as a file, and with no credential of the server."""
+    found = chart.resources(values="full")
+    pod = found["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
+    assert found["CronJob"]["spec"]["schedule"] == "*/10 * * * *"
+    (job,) = pod["spec"]["containers"]
+    assert job["args"] == ["clients", "prune", "--delete"]
+    variables = {entry["name"]: entry["value"] for entry in job["env"]}
+    assert variables == {
+        "OIDC_DISCOVERY_URL": environment(found["Deployment"])["OIDC_DISCOVERY_URL"],
+        "CLIENT_JANITOR_SECRET_FILE": "/run/secrets/nextcloud-mcp/janitor",
+        "SSL_CERT_FILE": "/etc/nextcloud-mcp/ca.crt",
+    }
+    secrets = [volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+    assert [(each["secretName"], each["items"]) for each in secrets] == [
+        ("nextcloud-mcp-janitor", [{"key": "secret", "path": "janitor"}])
+    ]
+    server = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert (job["image"], job["securityContext"]) == (server["image"], server["securityContext"])
+
+
+def test_service_does_not_select_the_janitor(chart: Chart) -> None:
+    """Its pods get no calls, and have a network policy of their own that lets nobody in."""
+    found = chart.resources(values="full")
+    labels = found["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+    assert not found["Service"]["spec"]["selector"].items() <= labels.items()
+    policy = found["NetworkPolicy janitor"]["spec"]
+    assert (policy["podSelector"]["matchLabels"], policy["ingress"]) == (labels, [])
+    assert policy["egress"] == found["NetworkPolicy"]["spec"]["egress"]
+
+
+def test_janitor_needs_a_secret(chart: Chart) -> None:
+    """Without the Secret's name, the error names the value."""
+    assert "clientJanitor.secretName is missing" in chart.refusal("--set", "clientJanitor.enabled=true")

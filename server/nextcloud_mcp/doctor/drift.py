@@ -24,7 +24,7 @@ POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistr
 SETTINGS: Final = frozenset(
     {"clientScopes", "clients", "users", "components", "clientProfiles", "clientPolicies"}
     | {"defaultDefaultClientScopes", "defaultOptionalClientScopes", "realm", "localizationTexts"}
-    | {"roles", "clientScopeMappings", "scopeMappings"}
+    | {"roles", "clientScopeMappings", "scopeMappings", "adminPermissionsClient"}
 )
 """The keys of a realm file that are not settings of the realm itself."""
 
@@ -228,11 +228,12 @@ def _client(deployment: Deployment, client: dict[str, Any], live: dict[str, Any]
 
 
 def _stated(client: dict[str, Any]) -> dict[str, Any]:
-    """Return a client of the file without its scopes, and without `webOrigins` if it lists none.
+    """Return a client of the file without its scopes and permissions, and without `webOrigins` if it lists none.
 
     Keycloak then fills in the origins of the redirect URIs.
     """
-    left_out = {*assigned.CLIENT.values(), *([] if client.get("webOrigins") else ["webOrigins"])}
+    left_out = {*assigned.CLIENT.values(), "authorizationSettings"}
+    left_out |= set() if client.get("webOrigins") else {"webOrigins"}
     return {name: value for name, value in client.items() if name not in left_out}
 
 

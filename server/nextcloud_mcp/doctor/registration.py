@@ -26,6 +26,9 @@ STRANGER: Final = CLIENT | {"redirect_uris": ["https://stranger.invalid/callback
 """Client metadata that would send authorization codes to an unknown host."""
 
 _POLICIES: Final = "Clients > Client registration > Anonymous access policies in Keycloak's console"
+_FULL: Final = "clients per realm"
+"""What Keycloak's refusal says once the maximum of the policy Max clients is reached."""
+
 _BY_HAND: Final = f"allow it in {_POLICIES}, or tell people to use the client id mcp-client"
 
 
@@ -39,6 +42,8 @@ async def registration(deployment: Deployment) -> Finding:
     asked = time.time()
     answer = await _register(deployment, endpoint, CLIENT)
     client = _registered(answer)
+    if client is None and _FULL in _words(answer):
+        return Finding("nobody can register now", (_full(answer),))
     if client is None:
         return _closed(f"Keycloak refuses registrations of desktop clients: {_words(answer)}")
     if isinstance(client.get("client_id_issued_at"), int):
@@ -94,6 +99,14 @@ def _offers(deployment: Deployment, client: dict[str, Any]) -> list[Problem]:
 def _closed(cause: str) -> Finding:
     """Return a warning, not a failure: clients that were registered by hand still work."""
     return Finding("clients must be registered by hand", (warning(cause, _BY_HAND),))
+
+
+def _full(answer: httpx.Response) -> Problem:
+    return warning(
+        f"The maximum of registered clients is reached ({_words(answer)})",
+        "nextcloud-mcp clients prune --delete, and run it every five minutes: docs/how-to/keep-registration-open.md; "
+        "meanwhile tell people to use the client id mcp-client",
+    )
 
 
 def _open_to_strangers() -> Problem:

@@ -18,6 +18,7 @@ from nextcloud_mcp.doctor import (
     registration,
     running,
     token,
+    unused,
     user_oidc,
 )
 from nextcloud_mcp.doctor.deployment import Deployment, Options
@@ -49,6 +50,7 @@ WALK: Final = (
     *user_oidc.STEPS,
     *drift.STEPS,
     *client_metadata.STEPS,
+    *unused.STEPS,
 )
 """All steps but `SETTINGS`, which runs first, because the others need valid settings."""
 

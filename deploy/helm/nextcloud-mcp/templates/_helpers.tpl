@@ -16,6 +16,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* The labels of the janitor's pods, which the selector above must not select. */}}
+{{- define "nextcloud-mcp.janitor" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-janitor
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "nextcloud-mcp.image" -}}
 {{- with .Values.image -}}
 {{- .repository -}}{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end -}}

@@ -1,0 +1,169 @@
+"""Keycloak's Admin REST API, as far as listing and deleting registered clients needs it, by python-keycloak.
+
+Whoever calls needs these roles of `realm-management`: `query-clients`, `view-events` and `view-realm`; and the
+permission to view and manage the clients, as the realm's client `client-janitor` has it (keycloak/README.md).
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Final
+from warnings import catch_warnings
+
+from nextcloud_mcp.clients.selection import UNUSED_SINCE, Evidence
+from nextcloud_mcp.errors import NextcloudMCPError
+
+PAGE: Final = 200
+"""Clients of a request: the time that Keycloak 26.7 needs for one grows with the square of their number."""
+
+EVENTS_PAGE: Final = 5000
+"""Events of a request."""
+
+_KEPT_FOREVER: Final = 30 * 86400
+"""Seconds to look back if the realm's events never expire: what is older than a month makes no difference."""
+
+_NEEDED_EVENTS: Final = frozenset({"CLIENT_REGISTER", "LOGIN"})
+_POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
+
+
+class ClientsError(NextcloudMCPError):
+    """Keycloak does not list or delete clients."""
+
+    code = "clients.failed"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who calls Keycloak: a client with a service account, or an administrator of the realm `master`.
+
+    Attributes:
+        name: the client id, or the administrator's user name.
+        secret: the client secret, or the password.
+        is_client: which of both.
+    """
+
+    name: str
+    secret: str = field(repr=False)
+    is_client: bool
+
+
+class Realm:
+    """The realm's clients and what Keycloak knows about them."""
+
+    def __init__(self, discovery_url: str, account: Account) -> None:
+        """Take the address of the realm's discovery document; nothing is requested yet.
+
+        Raises:
+            ClientsError: python-keycloak is not installed.
+        """
+        self._base, _, rest = discovery_url.partition("/realms/")
+        self.name = rest.partition("/")[0]
+        self._account = account
+        try:
+            self._keycloak: Any = import_module("keycloak")
+        except ModuleNotFoundError:
+            raise ClientsError("This needs python-keycloak", "pip install 'nextcloud-mcp[doctor]'") from None
+        self._connection: Any = None
+
+    def clients(self) -> Iterator[dict[str, Any]]:
+        """Yield the clients that the account may see, one request for each `PAGE` of them."""
+        first = 0
+        while page := self._get(f"/clients?first={first}&max={PAGE}"):
+            yield from page
+            first += len(page)
+
+    def evidence(self) -> Evidence:
+        """Read sessions and events; a few requests, whatever the number of clients.
+
+        Raises:
+            ClientsError: the realm does not store the needed events, or Keycloak does not answer.
+        """
+        now = time.time()
+        config = self._get("/events/config")
+        if not config.get("eventsEnabled") or not set(config.get("enabledEventTypes", ())) >= _NEEDED_EVENTS:
+            raise ClientsError(
+                "The realm does not store the events CLIENT_REGISTER and LOGIN, so nobody can tell unused clients",
+                "store them: Realm settings > Events > User events settings in Keycloak's console",
+            )
+        since = now - (config.get("eventsExpiration") or _KEPT_FOREVER)
+        sessions = {
+            each["id"]: int(each["active"]) + int(each["offline"]) for each in self._get("/client-session-stats")
+        }
+        return Evidence(now, since, self._last("CLIENT_REGISTER", since), self._last("LOGIN", since), sessions)
+
+    def maximum(self) -> int | None:
+        """Return the number of clients at which Keycloak refuses anonymous registrations; None if it never does."""
+        for each in self._get(f"/components?type={_POLICIES}"):
+            if each["providerId"] == "max-clients" and each.get("subType") == "anonymous":
+                return int(each["config"]["max-clients"][0])
+        return None
+
+    def delete(self, client_id: str) -> bool:
+        """Delete a client by its id; return False if it was gone."""
+        response = self._send("delete", f"/clients/{client_id}")
+        if response.status_code == 404:  # noqa: PLR2004
+            return False
+        self._check(response)
+        return True
+
+    def mark(self, client_id: str, unused_since: float) -> None:
+        """Write the client's attribute `UNUSED_SINCE`; Keycloak keeps all that the request does not contain."""
+        body = {"clientId": client_id, "attributes": {UNUSED_SINCE: str(int(unused_since))}}
+        self._check(self._send("put", f"/clients/{client_id}", data=json.dumps(body)))
+
+    def _last(self, kind: str, since: float) -> Mapping[str, float]:
+        """Return the time of the last event of a kind, by client id."""
+        last: dict[str, float] = {}
+        first = 0
+        while page := self._get(f"/events?type={kind}&dateFrom={int(since * 1000)}&first={first}&max={EVENTS_PAGE}"):
+            for event in page:
+                last[event.get("clientId", "")] = max(event["time"] / 1000, last.get(event.get("clientId", ""), 0.0))
+            first += len(page)
+        return last
+
+    def _get(self, path: str) -> Any:
+        response = self._send("get", path)
+        self._check(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise self._refused(f"HTTP {response.status_code}, no JSON") from error
+
+    def _send(self, method: str, path: str, **parts: Any) -> Any:
+        try:
+            with catch_warnings(action="ignore", category=DeprecationWarning):  # see doctor/drift.py
+                if self._connection is None:
+                    self._connection = self._connect()
+                return getattr(self._connection, f"raw_{method}")(f"admin/realms/{self.name}{path}", **parts)
+        except self._keycloak.KeycloakError as error:
+            raise self._refused(f"HTTP {error.response_code}" if error.response_code else "no answer") from error
+
+    def _connect(self) -> Any:
+        name, secret = self._account.name, self._account.secret
+        if self._account.is_client:
+            parts = {"client_id": name, "client_secret_key": secret, "user_realm_name": self.name}
+        else:
+            parts = {"username": name, "password": secret, "user_realm_name": "master"}
+        return self._keycloak.KeycloakOpenIDConnection(
+            server_url=f"{self._base}/",  # without the slash it drops the URL's path
+            realm_name=self.name,
+            verify=os.environ.get("SSL_CERT_FILE") or True,
+            **parts,
+        )
+
+    def _check(self, response: Any) -> None:
+        if not response.ok:
+            raise self._refused(f"HTTP {response.status_code}")
+
+    def _refused(self, answer: str) -> ClientsError:
+        return ClientsError(
+            "Keycloak refuses {name} the clients of the realm {realm} at {base} ({answer})",
+            "check the secret, the roles of keycloak/README.md, and that no proxy keeps {base}/admin back",
+            name=self._account.name,
+            realm=self.name,
+            base=self._base,
+            answer=answer,
+        )
