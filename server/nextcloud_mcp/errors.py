@@ -2,6 +2,7 @@
 
     NextcloudMCPError
     ├── SettingsError                  a setting is wrong or missing: the server does not start
+    ├── ClientsError                   `nextcloud-mcp clients`: Keycloak does not list or delete clients
     ├── InvalidTokenError              HTTP 401 invalid_token (RFC 6750 section 3.1)
     │   └── SubjectTokenRefusedError   the same, if Keycloak refuses the token at the exchange
     ├── InsufficientScopeError         HTTP 403 insufficient_scope
@@ -159,6 +160,12 @@ class SettingsError(NextcloudMCPError):
     def __str__(self) -> str:
         """Return one line, as the command line prints it."""
         return f"{self.cause}."
+
+
+class ClientsError(NextcloudMCPError):
+    """The command `clients`: Keycloak does not list or delete registered clients."""
+
+    code = "clients.failed"
 
 
 class InvalidTokenError(NextcloudMCPError):

@@ -540,6 +540,13 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "use the client id mcp-client",
         Outcome.WARNING,
     ),
+    "registration: full": Case(
+        registration_policy("Max clients", max_clients=["1"]),
+        "clients.registration",
+        "The maximum of registered clients is reached (HTTP 403, Policy 'Max clients'",
+        "nextcloud-mcp clients prune --delete",
+        Outcome.WARNING,
+    ),
     "registration: open to strangers": Case(
         without_policy("registered-dynamically"),
         "clients.registration",

@@ -61,7 +61,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_new_data_get_secrets(checkout: Checkout) -> None:
     """In a new checkout all secrets are written, and a second run keeps them."""
     assert checkout.run().returncode == 0
-    assert checkout.written == len(list((checkout.production / "secrets").iterdir())) == 7
+    assert checkout.written == len(list((checkout.production / "secrets").iterdir())) == 8
     assert "written" not in checkout.run().stdout
 
 
@@ -92,7 +92,7 @@ def test_secrets_of_restored_data_are_completed(checkout: Checkout) -> None:
     with (checkout.folder / ".env").open("a") as env:
         env.write("DATA=20261127T025412\n")
     assert checkout.run().returncode == 0
-    assert len(list((checkout.production / "secrets-20261127T025412").iterdir())) == checkout.written == 7
+    assert len(list((checkout.production / "secrets-20261127T025412").iterdir())) == checkout.written == 8
 
 
 @pytest.mark.parametrize("names", [("keycloak", "nextcloud"), VOLUMES], ids=["base-file", "production"])
@@ -110,4 +110,4 @@ def test_other_projects_and_empty_volumes_are_ignored(checkout: Checkout) -> Non
     empty = (f"nextcloud-mcp-production_{name} 0B" for name in VOLUMES)
     checkout.have_volumes("nextcloud-mcp_nextcloud 1.2GB", "nextcloud-mcp-production_caddy-data 2kB", *empty)
     assert checkout.run().returncode == 0
-    assert checkout.written == 7
+    assert checkout.written == 8

@@ -14,7 +14,7 @@ from typing import Any, Final
 from warnings import catch_warnings
 
 from nextcloud_mcp.clients.selection import UNUSED_SINCE, Evidence
-from nextcloud_mcp.errors import NextcloudMCPError
+from nextcloud_mcp.errors import ClientsError
 
 PAGE: Final = 200
 """Clients of a request: the time that Keycloak 26.7 needs for one grows with the square of their number."""
@@ -27,12 +27,6 @@ _KEPT_FOREVER: Final = 30 * 86400
 
 _NEEDED_EVENTS: Final = frozenset({"CLIENT_REGISTER", "LOGIN"})
 _POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
-
-
-class ClientsError(NextcloudMCPError):
-    """Keycloak does not list or delete clients."""
-
-    code = "clients.failed"
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import structlog
 
-from nextcloud_mcp.clients.admin import Account, ClientsError, Realm
+from nextcloud_mcp.clients.admin import Account, Realm
 from nextcloud_mcp.clients.pruning import UNUSED_DAYS, Survey, delete_unused, survey
 from nextcloud_mcp.clients.selection import Limits, as_time
-from nextcloud_mcp.errors import SettingsError
+from nextcloud_mcp.errors import ClientsError, SettingsError
 from nextcloud_mcp.logs import configure_logging
 from nextcloud_mcp.settings import read_secret
 

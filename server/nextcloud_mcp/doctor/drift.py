@@ -209,6 +209,8 @@ async def clients(deployment: Deployment) -> Finding:
     live = {client["clientId"]: client for client in deployment.live["clients"]}
     problems: list[Problem] = []
     for client in deployment.shipped["clients"]:
+        if "authorizationSettings" in client:  # Keycloak's own: it makes this client itself, with other flags
+            continue
         client_id = deployment.comparison.filled(client["clientId"]) or client["clientId"]
         found = live.get(client_id)
         if found is None:
@@ -228,12 +230,11 @@ def _client(deployment: Deployment, client: dict[str, Any], live: dict[str, Any]
 
 
 def _stated(client: dict[str, Any]) -> dict[str, Any]:
-    """Return a client of the file without its scopes and permissions, and without `webOrigins` if it lists none.
+    """Return a client of the file without its scopes, and without `webOrigins` if it lists none.
 
     Keycloak then fills in the origins of the redirect URIs.
     """
-    left_out = {*assigned.CLIENT.values(), "authorizationSettings"}
-    left_out |= set() if client.get("webOrigins") else {"webOrigins"}
+    left_out = {*assigned.CLIENT.values(), *([] if client.get("webOrigins") else ["webOrigins"])}
     return {name: value for name, value in client.items() if name not in left_out}
 
 

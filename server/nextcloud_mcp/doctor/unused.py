@@ -7,12 +7,13 @@ from typing import Final
 
 import anyio.to_thread
 
-from nextcloud_mcp.clients.admin import Account, ClientsError, Realm
+from nextcloud_mcp.clients.admin import Account, Realm
 from nextcloud_mcp.clients.pruning import UNUSED_DAYS, Survey, survey
 from nextcloud_mcp.clients.selection import Limits
 from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Finding, Skip, warning
 from nextcloud_mcp.doctor.report import Step
+from nextcloud_mcp.errors import ClientsError
 
 PRUNE: Final = (
     "nextcloud-mcp clients prune --delete, and run it every five minutes: docs/how-to/keep-registration-open.md"

@@ -42,6 +42,7 @@ WALK: Final = (
     *issuer.STEPS,
     *endpoint.STEPS,
     *registration.STEPS,
+    *unused.STEPS,
     *exchange.STEPS,
     *token.STEPS,
     *nextcloud.STEPS,
@@ -50,7 +51,6 @@ WALK: Final = (
     *user_oidc.STEPS,
     *drift.STEPS,
     *client_metadata.STEPS,
-    *unused.STEPS,
 )
 """All steps but `SETTINGS`, which runs first, because the others need valid settings."""
 
