@@ -3,7 +3,7 @@
 Every request:     RequestId -> CORS -> router
 the MCP endpoint:  CountResponses -> PublicHost -> BearerAuth -> FairShare -> AdmissionControl -> MCP SDK
                    -> tool or resource -> Nextcloud
-without a token:   /.well-known/oauth-protected-resource…, /health/live, /health/ready
+without a token:   /.well-known/…, /health/live, /health/ready
 """
 
 from collections.abc import AsyncIterator
@@ -11,14 +11,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 import httpx
-import structlog
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -34,7 +31,7 @@ from nextcloud_mcp.auth.scopes import Offer, app_of
 from nextcloud_mcp.auth.verifier import TokenVerifier
 from nextcloud_mcp.boundary.call import Services
 from nextcloud_mcp.connections import ExclusiveConnections
-from nextcloud_mcp.errors import IssuerUnavailableError, SettingsError
+from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
 from nextcloud_mcp.logs import RequestId
@@ -42,8 +39,7 @@ from nextcloud_mcp.metrics import CountResponses, preregister_series
 from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import http_client
 from nextcloud_mcp.settings import Settings
-
-log = structlog.get_logger()
+from nextcloud_mcp.well_known import well_known_routes, with_trailing_slash
 
 KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds. Keycloak normally answers within tens of milliseconds."""
@@ -86,8 +82,8 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *(Route(path, endpoint) for path in _with_trailing_slash(settings.path)),
-            *_metadata_routes(challenge, issuer),
+            *(Route(path, endpoint) for path in with_trailing_slash(settings.path)),
+            *well_known_routes(settings.path, challenge, issuer),
             *health_routes(issuer, tokens, nextcloud),
         ],
         middleware=[Middleware(RequestId), _cors()],
@@ -187,25 +183,6 @@ def client_authentication(settings: Settings) -> ClientAuthentication:
     if settings.client_secret is not None:
         return ClientSecret(settings.client_secret, settings.client_secret_file)
     raise SettingsError("OIDC_CLIENT_SECRET", "is needed with ENABLE_TOKEN_EXCHANGE=true")
-
-
-def _with_trailing_slash(path: str) -> list[str]:
-    """Return the path, and the path with a slash at its end; the server serves both.
-
-    A redirect does not work: several clients drop the body or the token when they follow it.
-    """
-    return [path] if path.endswith("/") else [path, f"{path}/"]
-
-
-def _metadata_routes(challenge: Challenge, issuer: Issuer) -> list[Route]:
-    async def metadata(_: Request) -> JSONResponse:
-        try:
-            return JSONResponse(challenge.metadata((await issuer.metadata()).issuer))
-        except IssuerUnavailableError as error:
-            log.warning("metadata.failed", **error.log_fields)
-            return challenge.issuer_unavailable(error)
-
-    return [Route(path, metadata) for path in _with_trailing_slash(challenge.metadata_path)]
 
 
 def _cors() -> Middleware:

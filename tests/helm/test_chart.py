@@ -3,7 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -190,6 +190,14 @@ def test_network_policy_refuses_empty_rules(chart: Chart, value: str) -> None:
     assert "at '/networkPolicy/" in chart.refusal("--set-json", f"networkPolicy.{value}")
 
 
+WHOLE_HOST: Final = (
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+)
+
+
 @pytest.mark.parametrize(
     ("url", "host", "paths"),
     [
@@ -201,6 +209,10 @@ def test_network_policy_refuses_empty_rules(chart: Chart, value: str) -> None:
                 "/mcp/",
                 "/.well-known/oauth-protected-resource/mcp",
                 "/.well-known/oauth-protected-resource/mcp/",
+                "/.well-known/oauth-authorization-server/mcp",
+                "/.well-known/openid-configuration/mcp",
+                "/mcp/.well-known/openid-configuration",
+                *WHOLE_HOST,
             ],
             id="path",
         ),
@@ -212,13 +224,17 @@ def test_network_policy_refuses_empty_rules(chart: Chart, value: str) -> None:
                 "/a/b/",
                 "/.well-known/oauth-protected-resource/a/b",
                 "/.well-known/oauth-protected-resource/a/b/",
+                "/.well-known/oauth-authorization-server/a/b",
+                "/.well-known/openid-configuration/a/b",
+                "/a/b/.well-known/openid-configuration",
+                *WHOLE_HOST,
             ],
             id="port-and-longer-path",
         ),
         pytest.param(
             "https://mcp.example.org",
             "mcp.example.org",
-            ["/", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/"],
+            ["/", *WHOLE_HOST],
             id="no-path",
         ),
     ],
@@ -230,8 +246,21 @@ def test_ingress_has_the_servers_public_paths(chart: Chart, url: str, host: str,
     served = {getattr(route, "path", None) for route in create_app(_pass_through(url)).routes}
 
     assert rule["host"] == host
-    assert [path["path"] for path in rule["http"]["paths"]] == paths
+    routed = [path["path"] for path in rule["http"]["paths"]]
+    assert len(routed) == len(paths)
+    assert set(routed) == set(paths)
     assert set(paths) == served - {"/health/live", "/health/ready"}
+
+
+def test_ingress_shares_a_host(chart: Chart) -> None:
+    """Two servers at one host have no path in common: ingress controllers refuse a path that exists already."""
+    servers = ("https://mcp.example.org/exchange/mcp", "https://mcp.example.org/pass-through/mcp")
+    shared = ["ingress.enabled=true", "ingress.wholeHost=false"]
+    rules = [
+        chart.resources(*_settings([*shared, f"server.url={url}"]))["Ingress"]["spec"]["rules"][0] for url in servers
+    ]
+    first, second = ({path["path"] for path in rule["http"]["paths"]} for rule in rules)
+    assert not first & second
 
 
 def _pass_through(url: str) -> Settings:

@@ -172,7 +172,7 @@ async def test_trailing_slash_is_served_without_redirect(server: Server) -> None
     assert metadata[0].json() == metadata[1].json()
 
 
-@pytest.mark.parametrize("path", ["/", "/mcp//", "/mcp/x", "/docs", "/sse", "/.well-known/oauth-protected-resource"])
+@pytest.mark.parametrize("path", ["/", "/mcp//", "/mcp/x", "/docs", "/sse"])
 async def test_undocumented_paths_do_not_exist(server: Server, path: str) -> None:
     """They get 404 even with a token."""
     response = await server.http.post(

@@ -410,7 +410,7 @@ async def test_refusal_body_is_a_json_rpc_error(server: Server) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD", "OPTIONS"])
 async def test_endpoint_allows_post_only(server: Server, method: str, version: str) -> None:
     """Even with a valid token every other method gets 405 at once."""
     headers = {

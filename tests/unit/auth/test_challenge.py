@@ -19,7 +19,7 @@ METADATA_URL = "http://localhost:8000/.well-known/oauth-protected-resource/mcp"
     "rfc6750-challenge",
     "rfc6750-no-error-without-token",
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"])
 async def test_no_token_is_no_error(server: Server, method: str) -> None:
     """A request without a token gets 401 with metadata URL and scope, and no error code."""
     response = await server.http.request(method, "/mcp")
