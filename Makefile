@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit figures screenshots conformance chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit figures screenshots conformance clients chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ screenshots: $(INSTALLED) ## the pictures of docs/explanation/consent.md; needs 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance
 
+clients: $(INSTALLED) ## sign MCP clients from npm and PyPI in to the real chain, and write docs/reference/clients.md; needs npm and Chromium
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	$(BIN)/pytest --chain=clients tests/clients
+
 chart-tools: $(TOOLS)/helm $(TOOLS)/kubeconform $(TOOLS)/servicemonitors.yaml ## build the tools of the chart's tests; needs Go, and takes minutes the first time
 
 $(TOOLS)/helm:
@@ -110,6 +114,7 @@ requirements: ## update the pins: names, versions and hashes, no addresses
 	$(COMPILE) --upgrade -c requirements/server.txt --extra doctor --group dev -o requirements/dev.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt --group standin -o requirements/standin.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
+	$(COMPILE) --upgrade -c requirements/dev.txt --group clients -o requirements/clients.txt
 
 clean: down ## delete the demo's data (users' files, Keycloak's keys and registered clients)
 	rm -rf .stack

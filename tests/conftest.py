@@ -2,7 +2,7 @@
 
 By default the chain consists of processes; with `--chain=compose`, of the containers of compose.yaml; with
 `--chain=testcontainers`, of processes and a container for Keycloak. `--chain=cluster` is only for tests/cluster, which
-needs no chain.
+needs no chain, and `--chain=clients` for tests/clients, which has one of its own.
 """
 
 import os
@@ -36,7 +36,7 @@ WITHOUT_CHAIN = frozenset({"unit", "helm", "nextcloud", "cluster", "test_require
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the run choose what the chain is made of."""
-    kinds = ["processes", "compose", "testcontainers", "cluster"]
+    kinds = ["processes", "compose", "testcontainers", "cluster", "clients"]
     parser.addoption("--chain", choices=kinds, default=kinds[0], help="what the chain is made of")
 
 

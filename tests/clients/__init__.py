@@ -1,0 +1,1 @@
+"""MCP clients that people use, signed in to the real chain: `make clients`."""
