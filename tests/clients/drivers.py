@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+
 from tests.clients.desk import Desk
 
 NOWHERE: Final = "http://127.0.0.1:9"
 """Nothing listens there."""
 
+RESOURCE_METADATA: Final = "/.well-known/oauth-protected-resource"
 TOOL: Final = "nc_whoami"
 HERE: Final = Path(__file__).parent
 
@@ -37,15 +40,27 @@ def codex(desk: Desk) -> None:
 
 
 def gemini(desk: Desk) -> None:
-    """Gemini CLI: `/mcp auth` in its terminal."""
-    settings: dict[str, Any] = {
+    """Gemini CLI: `/mcp auth` in its terminal.
+
+    It requests all scopes that Keycloak's metadata lists. If these are those of two servers, Keycloak refuses, and the
+    scopes must be in its settings.
+    """
+    _sign_in_at_gemini(desk, {})
+    if not desk.recorder.admitted:
+        desk.remarks.append("needs `oauth.scopes` in its settings: it requests the scopes of both servers")
+        scopes = httpx.get(desk.url.replace("/mcp", RESOURCE_METADATA), trust_env=False).json()["scopes_supported"]
+        _sign_in_at_gemini(desk, {"oauth": {"scopes": scopes}})
+
+
+def _sign_in_at_gemini(desk: Desk, oauth: dict[str, Any]) -> None:
+    settings = {
         "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": False}},
-        "mcpServers": {"nextcloud": {"httpUrl": desk.url}},
+        "mcpServers": {"nextcloud": {"httpUrl": desk.url, **oauth}},
     }
     _write(desk.home / ".gemini" / "settings.json", settings)
-    keys = [("Type your message", "/mcp auth nextcloud\r"), ("want to continue", "\r")]
+    keys = [("Type your message", "/mcp auth nextcloud\r"), ("want to continue", "\r"), ("uccessfully|OAuth error", "")]
     environment = {"GEMINI_API_KEY": "none", "GEMINI_CLI_NO_RELAUNCH": "true"}
-    desk.run("gemini", keys=keys, env=environment, until=lambda: desk.recorder.tools > 0)
+    desk.run("gemini", keys=keys, env=environment, until=lambda: desk.recorder.tools > 0 or not desk.recorder.admitted)
 
 
 def qwen(desk: Desk) -> None:

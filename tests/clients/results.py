@@ -55,13 +55,17 @@ class Result:
 
 def save(new: list[Result]) -> None:
     """Put the results of a run among the known ones, and write the page."""
-    known: list[dict[str, Any]] = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else []
-    results = {(each["client"], each["mode"]): Result(**each) for each in known if each["client"] in VERSIONS}
-    results |= {(each.client, each.mode): each for each in new}
+    results = {(each.client, each.mode): each for each in [*known(), *new] if each.client in VERSIONS}
     order = list(VERSIONS)
     ordered = sorted(results.values(), key=lambda each: (order.index(each.client), each.mode))
     DATA.write_text(json.dumps([asdict(each) for each in ordered], indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(ordered), encoding="utf-8")
+
+
+def known() -> list[Result]:
+    """Return the results of the runs so far."""
+    stored: list[dict[str, Any]] = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else []
+    return [Result(**each) for each in stored]
 
 
 def page(results: list[Result]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import NOTE, PAGES, REFERENCE
+from tests.clients import results
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -22,6 +23,11 @@ def pages() -> list[Path]:
 def test_reference_pages_are_up_to_date(name: str) -> None:
     """Each reference page equals the output of `make docs`."""
     assert (REFERENCE / name).read_text(encoding="utf-8") == NOTE + PAGES[name]()
+
+
+def test_clients_page_follows_from_the_results() -> None:
+    """The page of the clients has the results of their last runs, and nobody has edited it."""
+    assert results.PAGE.read_text(encoding="utf-8") == results.page(results.known())
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
