@@ -24,7 +24,7 @@ class Chromium:
 
     Attributes:
         requests: the parameters of each authorization request.
-        last_page: the address and the text of the page that the last visit ended at.
+        last_page: the beginning of the page that the last visit ended at.
     """
 
     requests: list[dict[str, str]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Chromium:
                 if urlsplit(page.url).netloc != keycloak or not _answer(page):
                     break
                 page.wait_for_load_state()
-            self.last_page = f"{page.url.partition('?')[0]}: {' '.join(page.inner_text('body').split())[:200]}"
+            self.last_page = " ".join(page.inner_text("body").replace("|", " ").split())[:100]
             browser.close()
 
 

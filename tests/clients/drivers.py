@@ -64,7 +64,7 @@ def _sign_in_at_gemini(desk: Desk, oauth: dict[str, Any]) -> None:
 
 
 def qwen(desk: Desk) -> None:
-    """Qwen Code signs in by itself when it starts."""
+    """Qwen Code signs in by itself when it starts, if it finds where to register."""
     settings: dict[str, Any] = {
         "security": {"auth": {"selectedType": "openai"}, "folderTrust": {"enabled": False}},
         "mcpServers": {"nextcloud": {"httpUrl": desk.url}},

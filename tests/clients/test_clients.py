@@ -24,6 +24,13 @@ def registered(chain: Chain) -> dict[str, str]:
     return {client["clientId"]: client.get("name", "") for client in chain.keycloak.admin().get_clients()}
 
 
+def _end_of(desk: Desk) -> str:
+    """Say for the table how far a client came that does not connect."""
+    if not desk.browser.last_page:
+        return "it opened no sign-in page"
+    return f"its sign-in ended at `{desk.browser.last_page}`"
+
+
 @pytest.mark.parametrize("name", DRIVERS)
 def test_client_connects(
     name: str,
@@ -59,7 +66,7 @@ def test_client_connects(
         signed_in=recorder.admitted,
         listed=recorder.tools,
         called=None if name in NEEDS_A_MODEL else TOOL in recorder.calls,
-        remarks="; ".join([*desk.remarks, *(["the sign-in ended at " + desk.browser.last_page] if failure else [])]),
+        remarks="; ".join([*desk.remarks, *([_end_of(desk)] if failure else [])]),
     )
     pytestconfig.stash[RESULTS].append(result)
 
