@@ -43,7 +43,8 @@ async def test_documents_need_a_reachable_issuer(server: Server, address: str) -
 async def test_documents_can_only_be_read(server: Server, address: str) -> None:
     """Other methods get 405 with the allowed ones, and HEAD is as GET without the body."""
     refused = await server.http.post(address)
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
+    assert refused.status_code == 405
+    assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD"}
     head = await server.http.head(address, follow_redirects=False)
     assert head.status_code in {200, 307}
     assert head.content == b""
