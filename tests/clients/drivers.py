@@ -42,12 +42,12 @@ def codex(desk: Desk) -> None:
 def gemini(desk: Desk) -> None:
     """Gemini CLI: `/mcp auth` in its terminal.
 
-    It requests all scopes that Keycloak's metadata lists. If these are those of two servers, Keycloak refuses, and the
-    scopes must be in its settings.
+    It requests all scopes that Keycloak's metadata lists. If the scope of this server is not among them, or those of
+    two servers are, the scopes must be in its settings.
     """
     _sign_in_at_gemini(desk, {})
     if not desk.recorder.admitted:
-        desk.remarks.append("needs `oauth.scopes` in its settings: it requests the scopes of both servers")
+        desk.remarks.append("needs `oauth.scopes` in its settings: it requests all scopes that the realm lists")
         scopes = httpx.get(desk.url.replace("/mcp", RESOURCE_METADATA), trust_env=False).json()["scopes_supported"]
         _sign_in_at_gemini(desk, {"oauth": {"scopes": scopes}})
 

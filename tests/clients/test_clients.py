@@ -62,7 +62,7 @@ def test_client_connects(
         mode=mode,
         version=VERSIONS[name]["version"],
         date=datetime.now(UTC).date().isoformat(),
-        registered=new[-1] if new else "",
+        registered=", ".join(dict.fromkeys(new)),
         signed_in=recorder.admitted,
         listed=recorder.tools,
         called=None if name in NEEDS_A_MODEL else TOOL in recorder.calls,
