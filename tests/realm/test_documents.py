@@ -199,7 +199,7 @@ async def test_initial_access_token_allows_registration_with_documents(fetching:
     client = {"client_name": "A client", "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
     endpoint = (await metadata(fetching))["registration_endpoint"]
     async with patient_client() as http:
-        for more, status in (({}, 201), ({"logo_uri": "https://attacker.example/logo.png"}, 403)):
+        for more, status in (({}, 201), ({"jwks_uri": "https://attacker.example/keys"}, 403)):
             authorization = {"authorization": f"Bearer {token}"}
             answer = await http.post(endpoint, json=client | more, headers=authorization)
             assert answer.status_code == status, answer.text

@@ -69,7 +69,7 @@ def _fetch_from_localhost(keycloak: Keycloak) -> None:
 def registration_open(keycloak: Keycloak) -> Iterator[None]:
     """Let clients on loopback register themselves, which `keycloak/cimd.json` does not allow."""
     admin = keycloak.admin()
-    (policy,) = [each for each in admin.get_components() if each["name"] == "Trusted hosts"]
+    (policy,) = [each for each in admin.get_components() if each.get("name") == "Trusted hosts"]
     # Keycloak omits an empty list from its response, and does not change settings that are missing from an update
     before = {"trusted-hosts": []} | policy["config"]
     opened = before | {"trusted-hosts": ["localhost", "127.0.0.1"]}

@@ -173,8 +173,8 @@ async def scopes(deployment: Deployment) -> Finding:
 
 
 def _scope_missing(deployment: Deployment, scope: dict[str, Any]) -> Problem:
-    body = deployment.comparison.filled(json.dumps(scope)) or json.dumps(scope)
-    fix = f"kcadm.sh create client-scopes -r {deployment.realm} -b {shlex.quote(body)}"
+    body = shlex.quote(deployment.comparison.for_creation(scope))
+    fix = f"kcadm.sh create client-scopes -r {deployment.realm} -b {body}"
     return Problem(f"The client scope {scope['name']} is missing", fix)
 
 
@@ -192,7 +192,7 @@ def _mappers(deployment: Deployment, scope: dict[str, Any], live: dict[str, Any]
     wanted = {mapper["name"]: mapper for mapper in scope.get("protocolMappers", [])}
     found = {mapper["name"]: mapper for mapper in live.get("protocolMappers", [])}
     for name in sorted(wanted.keys() - found.keys()):
-        body = deployment.comparison.filled(json.dumps(wanted[name])) or json.dumps(wanted[name])
+        body = deployment.comparison.for_creation(wanted[name])
         fix = f"kcadm.sh create {models} -r {deployment.realm} -b {shlex.quote(body)}"
         yield Problem(f"The mapper {name} of the client scope {scope['name']} is missing", fix)
     for name in sorted(found.keys() - wanted.keys()):

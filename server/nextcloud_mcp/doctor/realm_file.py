@@ -20,6 +20,8 @@ IGNORED: Final = frozenset({"id", "secret", "description"})
 """Keys whose values are generated, secret, or without effect."""
 
 _PLACEHOLDER: Final = re.compile(r"\$\{(\w+)(?::[^}]*)?\}")
+_SWITCH: Final = re.compile(r"\$\{\w+:(true|false)\}")
+"""A placeholder for a boolean."""
 
 
 def read(path: str | None) -> dict[str, Any]:
@@ -75,6 +77,17 @@ class Comparison:
         if any(name not in self.values for name in _PLACEHOLDER.findall(text)):
             return None
         return _PLACEHOLDER.sub(lambda found: self.values[found[1]], text)
+
+    def for_creation(self, part: Mapping[str, Any]) -> str:
+        """Return a part of the file as JSON, with its placeholders replaced where that is possible.
+
+        A switch whose value is not known gets its default.
+        """
+        text = _SWITCH.sub(self._switch, json.dumps(part))
+        return self.filled(text) or text
+
+    def _switch(self, placeholder: re.Match[str]) -> str:
+        return self.filled(placeholder[0]) or placeholder[1]
 
     def differences(self, wanted: Any, found: Any, path: tuple[str, ...] = ()) -> Iterator[Difference]:
         """Yield the differences between two values; `found` may have more keys in objects, but not more list items."""
