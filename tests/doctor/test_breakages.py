@@ -823,7 +823,7 @@ BREAKAGES: Final[Mapping[str, Case]] = {
     "drift: more clients may register": Case(
         registration_policy("Max clients", max_clients=["100000"]),
         "drift.registration",
-        "in config.max-clients, lacks 200 and has 100000 besides",
+        "in config.max-clients, lacks 2000 and has 100000 besides",
         "kcadm.sh update components/",
         admin=True,
     ),

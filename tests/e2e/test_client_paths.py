@@ -77,7 +77,7 @@ async def test_client_id_metadata_document_signs_in(
     who, person = await whoami(featured_exchange.url, Tokens(), document=url, redirect_uri=redirect_uri)
 
     assert who["client_id"] == url
-    assert "Notes: read" in person.browser.consents[0]
+    assert "Notes: read and change" in person.browser.consents[0]
 
 
 async def test_client_id_metadata_document_in_pass_through_mode(

@@ -116,7 +116,8 @@ async def test_page_signs_in(keycloak: Keycloak, server: Server, way: str) -> No
     tokens = await page.fetch("POST", endpoints["token_endpoint"], **form(**client, **code))
     refresh = {"grant_type": "refresh_token", "refresh_token": tokens.json()["refresh_token"], "client_id": client_id}
     refreshed = await page.fetch("POST", endpoints["token_endpoint"], **form(**refresh))
-    again = await page.fetch("POST", endpoints["token_endpoint"], **form(**refresh))
+    stale = code | {"code": "used"}
+    again = await page.fetch("POST", endpoints["token_endpoint"], **form(**client, **stale))
 
     assert refreshed.json()["access_token"]
     assert again.json()["error"] == "invalid_grant", "a page has to be able to read why it must sign in again"

@@ -43,7 +43,18 @@ JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 CALLBACK: Final = "http://localhost:49152/callback"
 
-GRANTED: Final = (None, "openid", "notes:read", "openid files:read", EXCHANGE, f"openid {EXCHANGE} notes:read")
+GRANTED: Final = (
+    None,
+    "openid",
+    "notes:read",
+    "openid files:read",
+    EXCHANGE,
+    f"openid {EXCHANGE} notes:read",
+    "profile",
+    "email",
+    "openid profile email",
+    f"openid profile email {EXCHANGE}",
+)
 """What a client may ask for."""
 
 REFUSED: Final = (
@@ -52,9 +63,6 @@ REFUSED: Final = (
     f"{EXCHANGE} {PASS_THROUGH}",
     "nextcloud",
     f"nextcloud {EXCHANGE}",
-    "profile",
-    "email",
-    "openid profile email",
     "offline_access",
 )
 """What none gets, in any combination."""

@@ -12,7 +12,8 @@
         <#assign name = key?groups[1]>
         <#assign rights = rights + {name: (rights[name]!"") + "." + key?groups[2]}>
     <#else>
-        <#assign lines = lines + [{"text": advancedMsg(scope.consentScreenText, scope.parameterizedScopeParameter!""), "kind": ""}]>
+        <#assign parameter = scope.parameterizedScopeParameter?has_content?then(": " + scope.parameterizedScopeParameter!"", "")>
+        <#assign lines = lines + [{"text": advancedMsg(scope.consentScreenText) + parameter, "kind": ""}]>
     </#if>
 </#list>
 <#function line name right>
