@@ -32,7 +32,7 @@ NOT_RUN: Final[Mapping[str, str]] = {
     "claude mcp add": "`make clients` runs it",
     "codex mcp add": "`make clients` runs it",
     "gemini mcp add": "`make clients` runs what comes after it",
-    "qwen mcp add": "`make clients` runs what comes after it",
+    "qwen mcp add": "`make clients` runs it",
     "copilot mcp add": "`make clients` runs it",
     "opencode mcp add": "`make clients` runs it",
     "mcporter config add": "`make clients` runs it",
