@@ -9,10 +9,7 @@ import pytest
 from stack.chain import Chain, run_chain
 from stack.config import Config
 from stack.process import free_port
-from tests.clients import results
 from tests.clients.recorder import Recorder, recorded
-
-RESULTS = pytest.StashKey[list[results.Result]]()
 
 
 @dataclass(frozen=True)
@@ -39,17 +36,6 @@ class ProxiedConfig(Config):
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     """Leave these tests to `make clients`, which installs what they import."""
     return None if config.getoption("chain") == "clients" else True
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin without results."""
-    config.stash[RESULTS] = []
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write what the clients did, also if some failed."""
-    if session.config.stash.get(RESULTS, []):
-        results.save(session.config.stash[RESULTS])
 
 
 @pytest.fixture(scope="session")

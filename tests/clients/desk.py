@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -191,5 +192,8 @@ class _Program:
                 time.sleep(1)  # no program shows when it has taken a key
 
     def end(self) -> None:
-        """Stop it."""
-        self._child.close(force=True)
+        """Stop it, and wait for its end, which can take seconds on a busy machine."""
+        if not self._child.terminate():
+            self._child.kill(signal.SIGKILL)
+            self._child.wait()
+        self._child.close()

@@ -17,6 +17,7 @@ NOWHERE: Final = "http://127.0.0.1:9"
 """Nothing listens there."""
 
 RESOURCE_METADATA: Final = "/.well-known/oauth-protected-resource"
+ARROW_DOWN: Final = "\x1b[B"
 TOOL: Final = "nc_whoami"
 HERE: Final = Path(__file__).parent
 
@@ -42,36 +43,50 @@ def codex(desk: Desk) -> None:
 def gemini(desk: Desk) -> None:
     """Gemini CLI: `/mcp auth` in its terminal.
 
-    It requests all scopes that Keycloak's metadata lists. If the scope of this server is not among them, or those of
-    two servers are, the scopes must be in its settings.
+    It requests all scopes that Keycloak's metadata lists. If the scope of this server is not among them, the server
+    refuses the token, and the scopes must be in Gemini's settings.
     """
-    _sign_in_at_gemini(desk, {})
+    _sign_in_at_gemini(desk, {}, until=lambda: desk.recorder.tools > 0 or desk.recorder.refused)
     if not desk.recorder.admitted:
         desk.remarks.append("needs `oauth.scopes` in its settings: it requests all scopes that the realm lists")
         scopes = httpx.get(desk.url.replace("/mcp", RESOURCE_METADATA), trust_env=False).json()["scopes_supported"]
-        _sign_in_at_gemini(desk, {"oauth": {"scopes": scopes}})
+        _sign_in_at_gemini(desk, {"oauth": {"scopes": scopes}}, until=lambda: desk.recorder.tools > 0)
 
 
-def _sign_in_at_gemini(desk: Desk, oauth: dict[str, Any]) -> None:
+def _sign_in_at_gemini(desk: Desk, oauth: dict[str, Any], until: Callable[[], bool]) -> None:
     settings = {
         "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": False}},
         "mcpServers": {"nextcloud": {"httpUrl": desk.url, **oauth}},
     }
     _write(desk.home / ".gemini" / "settings.json", settings)
-    keys = [("Type your message", "/mcp auth nextcloud\r"), ("want to continue", "\r"), ("uccessfully|OAuth error", "")]
+    keys = [("Type your message", "/mcp auth nextcloud\r"), ("want to continue", "\r")]
     environment = {"GEMINI_API_KEY": "none", "GEMINI_CLI_NO_RELAUNCH": "true"}
-    desk.run("gemini", keys=keys, env=environment, until=lambda: desk.recorder.tools > 0 or not desk.recorder.admitted)
+    desk.run("gemini", keys=keys, env=environment, until=until)
 
 
 def qwen(desk: Desk) -> None:
-    """Qwen Code signs in by itself when it starts, if it finds where to register."""
-    settings: dict[str, Any] = {
-        "security": {"auth": {"selectedType": "openai"}, "folderTrust": {"enabled": False}},
-        "mcpServers": {"nextcloud": {"httpUrl": desk.url}},
-    }
-    _write(desk.home / ".qwen" / "settings.json", settings)
+    """Qwen Code: `/mcp`, *nextcloud*, *Authenticate* in its terminal.
+
+    It looks for the address to register at only at the root of Keycloak's host, where Keycloak itself has nothing. So
+    it gets the client id of the client that is registered by hand.
+    """
+    desk.remarks.append("needs a client id in its settings: it does not find where to register")
+    options = ("--transport", "http", "--oauth-client-id", "mcp-client")
+    desk.run("qwen", "mcp", "add", *options, "nextcloud", desk.url)
+    _add(
+        desk.home / ".qwen" / "settings.json",
+        {"security": {"auth": {"selectedType": "openai"}, "folderTrust": {"enabled": False}}},
+    )
+    marker = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+    keys = [
+        ("Type your message", "/mcp\r"),
+        ("Enter to select", "\r"),
+        (f"{marker}Reconnect", ARROW_DOWN),
+        (f"{marker}Disable", ARROW_DOWN),
+        (f"{marker}Authenticate", "\r"),
+    ]
     environment = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": NOWHERE, "OPENAI_MODEL": "none"}
-    desk.run("qwen", env=environment, until=lambda: desk.recorder.tools > 0)
+    desk.run("qwen", keys=keys, env=environment, until=lambda: desk.recorder.tools > 0)
 
 
 def opencode(desk: Desk) -> None:
@@ -139,6 +154,11 @@ DRIVERS: Final[dict[str, Driver]] = {
     "fastmcp": fastmcp,
     "python-sdk": python_sdk,
 }
+
+
+def _add(path: Path, settings: dict[str, Any]) -> None:
+    """Add settings to those that the client wrote itself."""
+    _write(path, json.loads(path.read_text(encoding="utf-8")) | settings)
 
 
 def _write(path: Path, settings: dict[str, Any]) -> None:

@@ -75,6 +75,11 @@ class Recorder:
         """Whether a request with a token was answered."""
         return any(each.is_authorized and each.status == 200 and each.rpc for each in self.exchanges)
 
+    @property
+    def refused(self) -> bool:
+        """Whether a request with a token was refused."""
+        return any(each.is_authorized and each.status == 401 for each in self.exchanges)
+
 
 @contextmanager
 def recorded(port: int, target: str) -> Iterator[Recorder]:

@@ -8,12 +8,11 @@ import pytest
 
 from stack.chain import Chain
 from tests.clients import chromium
-from tests.clients.conftest import RESULTS
 from tests.clients.desk import ClientError, Desk
 from tests.clients.drivers import DRIVERS, TOOL
 from tests.clients.packages import VERSIONS, InstallError, install
 from tests.clients.recorder import Recorder
-from tests.clients.results import Result
+from tests.clients.results import Result, save
 
 NEEDS_A_MODEL: Final = frozenset({"claude-code", "codex", "gemini", "opencode", "qwen", "copilot"})
 """Clients that call a tool only if a model asks for it."""
@@ -22,6 +21,12 @@ NEEDS_A_MODEL: Final = frozenset({"claude-code", "codex", "gemini", "opencode", 
 def registered(chain: Chain) -> dict[str, str]:
     """Return the names of the realm's clients, by id."""
     return {client["clientId"]: client.get("name", "") for client in chain.keycloak.admin().get_clients()}
+
+
+def _registration(desk: Desk, names: list[str]) -> str:
+    """Return for the table under which names the client registered, or that it used the one registered by hand."""
+    used = {request.get("client_id") for request in desk.browser.requests}
+    return ", ".join(dict.fromkeys(names)) or ("by hand: `mcp-client`" if "mcp-client" in used else "")
 
 
 def _end_of(desk: Desk) -> str:
@@ -39,9 +44,8 @@ def test_client_connects(
     clients_chain: Chain,
     recorder: Recorder,
     home: Path,
-    pytestconfig: pytest.Config,
 ) -> None:
-    """The URL is enough for this client."""
+    """The URL and the documented settings are enough for this client."""
     if chromium.executable() is None:
         pytest.skip("the sign-in needs Chromium: install Debian's package `chromium`")
     try:
@@ -62,13 +66,13 @@ def test_client_connects(
         mode=mode,
         version=VERSIONS[name]["version"],
         date=datetime.now(UTC).date().isoformat(),
-        registered=", ".join(dict.fromkeys(new)),
+        registered=_registration(desk, new),
         signed_in=recorder.admitted,
         listed=recorder.tools,
         called=None if name in NEEDS_A_MODEL else TOOL in recorder.calls,
         remarks="; ".join([*desk.remarks, *([_end_of(desk)] if failure else [])]),
     )
-    pytestconfig.stash[RESULTS].append(result)
+    save([result])  # at once, so that an interrupted run keeps what it has
 
     assert not failure, f"{failure}\n{recorder.exchanges[-5:]}\n{desk.browser.requests}"
     assert result.registered
