@@ -44,12 +44,14 @@ def gemini(desk: Desk) -> None:
     """Gemini CLI: `/mcp auth` in its terminal.
 
     It requests all scopes that Keycloak's metadata lists. If the scope of this server is not among them, the server
-    refuses the token, and the scopes must be in Gemini's settings.
+    refuses the token, and the scopes must be in Gemini's settings. A stored token must
+    be deleted first: Gemini does not replace it.
     """
     _sign_in_at_gemini(desk, {}, until=lambda: desk.recorder.tools > 0 or desk.recorder.refused)
     if not desk.recorder.admitted:
         desk.remarks.append("needs `oauth.scopes` in its settings: it requests all scopes that the realm lists")
         scopes = httpx.get(desk.url.replace("/mcp", RESOURCE_METADATA), trust_env=False).json()["scopes_supported"]
+        (desk.home / ".gemini" / "mcp-oauth-tokens.json").unlink(missing_ok=True)
         _sign_in_at_gemini(desk, {"oauth": {"scopes": scopes}}, until=lambda: desk.recorder.tools > 0)
 
 
