@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -78,9 +77,16 @@ def _metadata(http: httpx.Client, issuer: str) -> dict[str, Any]:
     if metadata.get("issuer") != issuer:
         raise SignInError(f"The metadata of {issuer} is that of {metadata.get('issuer')}: run nextcloud-mcp doctor.")
     missing = {"authorization_endpoint", "token_endpoint"} - metadata.keys()
-    if missing or "S256" not in metadata.get("code_challenge_methods_supported", []):
+    if missing or "S256" not in (metadata.get("code_challenge_methods_supported") or []):
         raise SignInError(f"{issuer} offers no sign-in by code with PKCE: run nextcloud-mcp doctor.")
+    for endpoint in (str(metadata["authorization_endpoint"]), str(metadata["token_endpoint"])):
+        if not _is_web(endpoint):  # the operating system would open a file, or start another program
+            raise SignInError(f"{issuer} names {endpoint!r}, which is no address of the web: run nextcloud-mcp doctor.")
     return metadata
+
+
+def _is_web(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
 
 
 def _json(http: httpx.Client, url: str) -> dict[str, Any]:
@@ -95,7 +101,7 @@ def _json(http: httpx.Client, url: str) -> dict[str, Any]:
 
 
 def _send(http: httpx.Client, method: str, url: str) -> httpx.Response:
-    if urlsplit(url).scheme not in {"http", "https"}:
+    if not _is_web(url):
         raise SignInError(
             f"'{url}' is no http:// or https:// URL: pass the server's, such as https://mcp.example.org/mcp."
         )

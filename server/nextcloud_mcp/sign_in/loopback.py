@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from nextcloud_mcp.sign_in.errors import SignInError
 
@@ -53,6 +53,13 @@ class Loopback:
             raise SignInError(f"Nobody signed in within {seconds:.0f} seconds: run the command again.") from None
 
 
+class _Server(ThreadingHTTPServer):
+    """Any program and any web page may send requests to the port."""
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing, instead of a traceback, about a request that is no HTTP or that its sender gave up."""
+
+
 @contextmanager
 def listening(state: str) -> Iterator[Loopback]:
     """Listen on a free port of the loopback interface, and on standard input, for a redirect with this `state`.
@@ -62,7 +69,7 @@ def listening(state: str) -> Iterator[Loopback]:
     """
     received: SimpleQueue[Parameters] = SimpleQueue()
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state, received))
+        server = _Server(("127.0.0.1", 0), _handler(state, received))
     except OSError as error:
         raise SignInError(f"No port of 127.0.0.1 can be opened ({error.strerror}): allow it, and try again.") from error
     with server:
@@ -79,9 +86,9 @@ def _handler(state: str, received: SimpleQueue[Parameters]) -> type[BaseHTTPRequ
         timeout = 5  # seconds; browsers open connections that they do not use
 
         def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            parameters = dict(parse_qsl(url.query))
-            if url.path != PATH:
+            path, _, query = self.path.partition("?")
+            parameters = dict(parse_qsl(query))
+            if path != PATH:
                 self._answer(HTTPStatus.NOT_FOUND, "Not found", "This port only waits for a sign-in.")
             elif parameters.get("state") != state:
                 self._answer(HTTPStatus.BAD_REQUEST, "Not your sign-in", "Use the address that the terminal shows.")
@@ -125,7 +132,8 @@ def _read_pasted(state: str, received: SimpleQueue[Parameters]) -> None:
         pasted += more
         *lines, pasted = pasted.split(b"\n")
         for line in lines:
-            parameters = dict(parse_qsl(urlsplit(line.decode(errors="replace").strip()).query))
+            _, _, query = line.decode(errors="replace").strip().partition("?")
+            parameters = dict(parse_qsl(query.partition("#")[0]))
             if parameters.get("state") == state:
                 received.put(parameters)
                 return

@@ -14,6 +14,12 @@ SERVER: Final = "https://mcp.example.org/mcp"
 RESOURCE: Final = "https://mcp.example.org/.well-known/oauth-protected-resource/mcp"
 ISSUER: Final = "https://id.example.org/realms/r"
 METADATA: Final = f"{ISSUER}/.well-known/openid-configuration"
+METADATA_DOCUMENT: Final[dict[str, Any]] = {
+    "issuer": ISSUER,
+    "authorization_endpoint": f"{ISSUER}/auth",
+    "token_endpoint": f"{ISSUER}/token",
+    "code_challenge_methods_supported": ["S256"],
+}
 
 
 def answers(**changed: Any) -> Callable[[httpx.Request], httpx.Response]:
@@ -21,13 +27,8 @@ def answers(**changed: Any) -> Callable[[httpx.Request], httpx.Response]:
     header = f'Bearer scope="nextcloud-mcp:exchange files:read", resource_metadata="{RESOURCE}"'
     server = httpx.Response(401, headers={"WWW-Authenticate": header})
     resource = httpx.Response(200, json={"resource": SERVER, "authorization_servers": [ISSUER]})
-    metadata = {
-        "issuer": ISSUER,
-        "authorization_endpoint": f"{ISSUER}/auth",
-        "token_endpoint": f"{ISSUER}/token",
-        "code_challenge_methods_supported": ["S256"],
-    }
-    found = {"server": server, "resource": resource, "metadata": httpx.Response(200, json=metadata)} | {
+    metadata = httpx.Response(200, json=METADATA_DOCUMENT)
+    found = {"server": server, "resource": resource, "metadata": metadata} | {
         name: answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
         for name, answer in changed.items()
     }
@@ -56,6 +57,18 @@ def test_url_alone_tells_where_to_sign_in() -> None:
         pytest.param({"resource": {"resource": SERVER}}, "names no authorization server", id="no issuer"),
         pytest.param({"metadata": {"issuer": "https://other"}}, "is that of https://other", id="another issuer"),
         pytest.param({"metadata": {"issuer": ISSUER}}, "offers no sign-in by code with PKCE", id="no PKCE"),
+        pytest.param(
+            {"metadata": METADATA_DOCUMENT | {"code_challenge_methods_supported": None}},
+            "offers no sign-in by code with PKCE",
+            id="null",
+        ),
+        *(
+            pytest.param(
+                {"metadata": METADATA_DOCUMENT | {name: value}}, "is no address of the web", id=f"{name}: {value}"
+            )
+            for name in ("authorization_endpoint", "token_endpoint")
+            for value in ("file:///etc/passwd", "-t", "\\\\attacker\\share", "javascript:alert(1)", "/authorize")
+        ),
     ],
 )
 def test_unusable_answer_is_one_sentence(changed: dict[str, Any], sentence: str) -> None:
