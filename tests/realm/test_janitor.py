@@ -11,10 +11,11 @@ from stack.keycloak import Keycloak
 from tests.realm.clients import Register
 from tests.support.http import patient_client
 from tests.support.mcp_http import HEADERS
-from tests.support.oauth import basic_auth, claims, token_request
+from tests.support.oauth import ALICE, basic_auth, claims, sign_in, token_request
 from tests.support.run import ServerUrls
 
 JANITOR: Final = basic_auth("client-janitor", "demo-only-client-janitor-secret")
+UMA_TICKET: Final = "urn:ietf:params:oauth:grant-type:uma-ticket"
 
 
 @pytest.fixture
@@ -124,6 +125,31 @@ async def test_rights_that_keycloak_cannot_withhold(keycloak: Keycloak, admin: K
     admin.delete_client_scope(answers["/client-scopes"].headers["location"].rpartition("/")[2])
     access = answers["/clients-initial-access"].json()["id"]
     admin.connection.raw_delete(f"admin/realms/{keycloak.realm}/clients-initial-access/{access}").raise_for_status()
+
+
+@pytest.mark.parametrize("scope", [None, "openid nextcloud-mcp:exchange"])
+async def test_permissions_give_nothing_to_people(keycloak: Keycloak, admin: KeycloakAdmin, scope: str | None) -> None:
+    """The permissions exclude the janitor from clients without admitting anybody else.
+
+    Without a role, a person's token neither reads nor changes a client, even with its id, and gets no permission of the
+    client admin-permissions, whose resources would list the ids (UMA 2.0 grant).
+    """
+    token = str((await sign_in(keycloak, **ALICE, scope=scope))["access_token"])
+    statuses = set()
+    for each in admin.get_clients():
+        path = f"/clients/{each['id']}"
+        body = {"clientId": each["clientId"], "description": "changed"}
+        for method, part in (("GET", ""), ("GET", "/client-secret"), ("PUT", ""), ("DELETE", "")):
+            answer = await call(keycloak, token, method, path + part, body if method == "PUT" else None)
+            statuses.add(answer.status_code)
+    assert statuses == {403}
+
+    form = {"grant_type": UMA_TICKET, "audience": "admin-permissions", "response_mode": "permissions"}
+    async with patient_client() as http:
+        url, headers = f"{keycloak.issuer}/protocol/openid-connect/token", {"Authorization": f"Bearer {token}"}
+        for permission in ("#view", "#manage", "#view,manage", "Clients#view"):
+            refused = await http.post(url, data=form | {"permission": permission}, headers=headers)
+            assert (refused.status_code, refused.json()["error_description"]) == (403, "not_authorized")
 
 
 async def test_gets_tokens_by_no_other_grant(keycloak: Keycloak) -> None:
