@@ -114,7 +114,7 @@ def test_no_secret_is_in_configuration_or_logs(deployment: Deployment) -> None:
     containers = deployment.compose("ps", "--all", "--quiet").split()
     shown = deployment.run("docker", "inspect", *containers) + deployment.compose("logs", "--no-color")
     secrets = {path.name: path.read_text() for path in deployment.secrets.iterdir()}
-    assert len(secrets) == 7
+    assert len(secrets) == 8
     assert [name for name, secret in secrets.items() if secret in shown] == []
 
 

@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from stack.chain import Chain
-from stack.config import EXCHANGE_CLIENT_SECRET, NEXTCLOUD_CLIENT_SECRET, USERS, Config
+from stack.config import EXCHANGE_CLIENT_SECRET, JANITOR_CLIENT_SECRET, NEXTCLOUD_CLIENT_SECRET, USERS, Config
 from stack.keycloak import Keycloak
 from stack.nextcloud import Nextcloud
 from tests.containers.images import STANDIN, Image, describe, prepare, table
@@ -81,6 +81,7 @@ def variables(config: Config) -> dict[str, str]:
         "NEXTCLOUD_DB_PASSWORD": "nextcloud-db-demo-password",
         "MCP_EXCHANGE_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET,
         "NEXTCLOUD_CLIENT_SECRET": NEXTCLOUD_CLIENT_SECRET,
+        "CLIENT_JANITOR_SECRET": JANITOR_CLIENT_SECRET,
         "ALICE_PASSWORD": USERS["alice"],
         "BOB_PASSWORD": USERS["bob"],
         "MCP_CALLS_PER_MINUTE": "100000",
