@@ -122,6 +122,7 @@ size_of() {
 check_live() {
     states=$(docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}')
     for service in $(docker compose config --services); do
+        [ "$service" != client-janitor ] || [ "$(in_env CLIENT_JANITORS)" != 0 ] || continue
         printf '%s\n' "$states" | grep -q "^$service running" || untouched "$service does not run"
     done
     bad=$(printf '%s\n' "$states" | grep -Ev ' running( healthy)? *$' || true)
@@ -221,7 +222,11 @@ check_room() {
 
 # --- the steps -------------------------------------------------------------------------------------------------------
 
+# The realm of a backup without the janitor's secret is older than the service, and has no client for it.
+without_janitor=
+
 make_volumes() {
+    [ -f "$source/secrets/client_janitor_secret" ] || without_janitor=yes
     mkdir "$secrets.unchecked-$data"
     cp -R "$source/secrets/." "$secrets.unchecked-$data"
     secrets_report=$(deploy/production/secrets.sh "$secrets.unchecked-$data") # adds secrets that are newer than the backup
@@ -288,8 +293,9 @@ switch() {
     docker compose down
     env=$(readlink -f .env)
     cp -p "$env" "$env.new" # keeps its mode
-    sed '/^DATA=/d' "$env" > "$env.new"
+    sed "/^DATA=/d${without_janitor:+; /^CLIENT_JANITORS=/d}" "$env" > "$env.new"
     [ -z "$(tail -c 1 "$env.new")" ] || echo >> "$env.new"
+    [ -z "$without_janitor" ] || echo 'CLIENT_JANITORS=0' >> "$env.new"
     echo "DATA=$data" >> "$env.new"
     sync
     mv "$secrets.unchecked-$data" "$secrets-$data" # from now on, only --drop-previous removes them
@@ -410,6 +416,8 @@ restore() {
     step 'starting'
     await up
     echo "The restored data $data are live${running_before:+; people were shut out for $(($(date +%s) - since)) s}."
+    [ -z "$without_janitor" ] ||
+        echo 'Their realm has no client client-janitor, so CLIENT_JANITORS=0 in .env leaves that service out. Next: docs/how-to/keep-registration-open.md, "In an existing realm"; or delete the line when you go back to other data.'
     if [ -n "$previous" ]; then
         back=delete
         [ -z "$live" ] || back="put DATA=$live in the place of"

@@ -474,10 +474,12 @@ async def test_old_backup_on_another_host_with_newer_nextcloud(
 ) -> None:
     """A backup without roles and sizes is restored on another host, whose Nextcloud is a patch release newer.
 
-    The image then upgrades Nextcloud, and secrets that did not exist at the time of the backup are added.
+    The image then upgrades Nextcloud, and secrets that did not exist at the time of the backup are added. The service
+    client-janitor is left out, because a backup without its secret has no client for it.
     """
     older = Path(shutil.copytree(backup.folder, tmp_path / "older"))
-    for name in ("about", "keycloak.roles.sql", "nextcloud.roles.sql", "secrets/nextcloud_admin_password"):
+    secrets = ("secrets/client_janitor_secret", "secrets/nextcloud_admin_password")
+    for name in ("about", "keycloak.roles.sql", "nextcloud.roles.sql", *secrets):
         (older / name).unlink()
     sum_up(older)
     shutil.copy(older / "env", other_host.folder / ".env")
@@ -492,11 +494,17 @@ async def test_old_backup_on_another_host_with_newer_nextcloud(
             assert keys(other_host) == backup.keys
             assert "Before.md" in await files(other_host)
         version = other_host.compose("exec", "-T", "nextcloud", "cat", "/var/www/html/version.php")
+        running = other_host.compose("ps", "--services").split()
+        dropped = other_host.run(other_host.script("restore.sh"), "--drop-previous")
     finally:
         deployment.compose("up", "--detach", "--wait")
 
     assert "were shut out" not in printed
     assert "0,1,3)" in version
+    assert other_host.env["CLIENT_JANITORS"] == "0"
+    assert "client-janitor" not in running
+    assert "CLIENT_JANITORS=0" in printed
+    assert "there are no other data" in dropped
     assert (other_host.secrets / "nextcloud_admin_password").read_text()
 
 

@@ -95,6 +95,25 @@ def test_secrets_of_restored_data_are_completed(checkout: Checkout) -> None:
     assert len(list((checkout.production / "secrets-20261127T025412").iterdir())) == checkout.written == 8
 
 
+def test_secret_of_a_new_version_is_added(checkout: Checkout) -> None:
+    """A deployment with data gets the one secret that it does not have yet, and keeps the others."""
+    checkout.run()
+    folder = checkout.production / "secrets"
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    (folder / "client_janitor_secret").unlink()
+    checkout.have_volumes(*(f"nextcloud-mcp-production_{name} 1.2GB" for name in VOLUMES))
+
+    report = checkout.run()
+
+    assert report.returncode == 0, report.stderr
+    assert [line for line in report.stdout.splitlines() if line.endswith("written")] == [
+        "deploy/production/secrets/client_janitor_secret: written"
+    ]
+    after = {path.name: path.read_text() for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {"client_janitor_secret"}
+    assert (folder / "client_janitor_secret").stat().st_mode & 0o777 == 0o444
+
+
 @pytest.mark.parametrize("names", [("keycloak", "nextcloud"), VOLUMES], ids=["base-file", "production"])
 def test_no_secrets_for_existing_data_of_the_same_project(checkout: Checkout, names: tuple[str, ...]) -> None:
     """If volumes of this project name have data, new secrets could not open them, so none are written."""
