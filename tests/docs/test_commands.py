@@ -149,7 +149,8 @@ def test_commands_work_on_an_existing_keycloak(
     assert {importing, rotating} == set(pages_with("keycloak"))
 
     printed = run_page(importing, "keycloak", tmp_path, addresses, **shell)
-    assert printed.split()[0] == "2"
+    assert printed.split()[0] == "3"
+    assert "demo-only" not in (tmp_path / "realm.json").read_text()
     assert '"every-client"' in printed
     admin = bare_keycloak.admin()
     (provider,) = admin.get_idps()
