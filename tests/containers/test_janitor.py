@@ -1,6 +1,7 @@
 """The service `client-janitor` of `compose.yaml`: it runs, and deletes what nobody uses, within its limits."""
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from stack.chain import Chain
@@ -50,3 +51,16 @@ async def test_janitor_lists_and_deletes_registered_clients(running: Project, ch
         return registered.isdisjoint(client["client_id"] for client in clients(running, "list")["clients"])
 
     assert await eventually(gone)
+
+
+def test_deployment_starts_without_the_janitor(running: Project) -> None:
+    """With `CLIENT_JANITORS=0`, as for a realm without its client, `up --wait` ends well and the service is gone."""
+    without = replace(running, environment={**running.environment, "CLIENT_JANITORS": "0"})
+    try:
+        without.run("up", "--detach", "--wait")
+        services = without.run("ps", "--services").split()
+    finally:
+        running.run("up", "--detach", "--wait")
+    assert JANITOR not in services
+    assert "mcp-exchange" in services
+    assert JANITOR in running.run("ps", "--services").split()
