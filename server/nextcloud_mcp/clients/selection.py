@@ -23,17 +23,20 @@ PRESSURE: Final = 0.8
 HURRIED: Final = 600.0
 
 _RANDOM_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_PAIRWISE: Final = "oidc-sha256-pairwise-sub-mapper"
 _SECONDS: Final = re.compile(r"\d{1,12}")
 
 
 def is_registered(client: Mapping[str, Any]) -> bool:
     """Return whether a client, as the Admin REST API returns it, registered itself and was not adopted by a person.
 
-    All of this must hold; a client cannot influence any of it at its registration, and an update keeps it (RFC 7592):
+    All of this must hold; a client cannot influence any of it at its registration, and an update keeps it (RFC 7592).
+    Otherwise a flood of clients could register itself so that it stays:
 
     - Its id is also its client id, a random UUID. Only a registration makes such a client: the console and the Admin
       REST API generate the id, and take the client id from the administrator.
-    - The registration policies gave it consent, and no full scope or mapper.
+    - The registration policies gave it consent, and no full scope or mapper. Only `subject_type` `pairwise` adds a
+      mapper, even if Keycloak is built without this one.
     - It has no description: a registration has no such field. So a description keeps a client.
     """
     return (
@@ -43,8 +46,7 @@ def is_registered(client: Mapping[str, Any]) -> bool:
         and client.get("consentRequired") is True
         and client.get("fullScopeAllowed") is False
         and not client.get("description")
-        and not client.get("protocolMappers")
-        and not client.get("authorizationServicesEnabled")
+        and all(each.get("protocolMapper") == _PAIRWISE for each in client.get("protocolMappers") or ())
     )
 
 

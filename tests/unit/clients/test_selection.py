@@ -42,7 +42,6 @@ CHANGES: Final[dict[str, dict[str, Any]]] = {
     "SAML": {"protocol": "saml"},
     "a description": {"description": "Used by the reception"},
     "a mapper": {"protocolMappers": [{"name": "audience"}]},
-    "permissions": {"authorizationServicesEnabled": True},
 }
 
 
