@@ -12,7 +12,9 @@ from keycloak import KeycloakAdmin
 
 from nextcloud_mcp.cli import main
 from nextcloud_mcp.clients import command
-from nextcloud_mcp.clients.selection import UNUSED_SINCE
+from nextcloud_mcp.clients.admin import Account, Realm
+from nextcloud_mcp.clients.pruning import delete_unused, survey
+from nextcloud_mcp.clients.selection import UNUSED_SINCE, Limits
 from stack.keycloak import Keycloak
 from tests.realm.clients import LOOPBACK_CALLBACK
 from tests.support.administration import one_more_realm
@@ -24,6 +26,19 @@ MAXIMUM: Final = 60
 EXCHANGE: Final = "nextcloud-mcp:exchange"
 POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
 NOW: Final = ("--never-used-for", "1")
+GRANTS: Final = (
+    "authorization_code",
+    "refresh_token",
+    "implicit",
+    "password",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:ietf:params:oauth:grant-type:uma-ticket",
+    "urn:openid:params:grant-type:ciba",
+)
+"""Every grant for which a client can register; some of them turn on features of the client."""
 
 
 @pytest.fixture(autouse=True)
@@ -216,20 +231,44 @@ async def test_client_made_by_hand_stays(flooded: Keycloak, admin: KeycloakAdmin
     admin.delete_client(key)
 
 
-async def test_registration_cannot_escape_pruning(flooded: Keycloak, admin: KeycloakAdmin) -> None:
-    """Whatever a stranger registers, it goes: a service account, a secret, names, contacts, other grants."""
-    found = [
-        await registered(
-            flooded,
-            grant_types=["client_credentials", "authorization_code"],
-            token_endpoint_auth_method="client_secret_post",
-        ),
-        await registered(flooded, client_name="client-janitor", contacts=["a@example.org"], software_id="x"),
-        await registered(flooded, response_types=["code"], token_endpoint_auth_method="client_secret_basic"),
-    ]
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({"subject_type": "pairwise"}, id="mapper"),
+        pytest.param({"grant_types": GRANTS, "token_endpoint_auth_method": "client_secret_basic"}, id="every grant"),
+        pytest.param({"response_types": ["code", "id_token token", "none"]}, id="every response"),
+        pytest.param({"token_endpoint_auth_method": "client_secret_post"}, id="secret"),
+        pytest.param({"redirect_uris": []}, id="no redirect"),
+        pytest.param({"client_name": "client-janitor", "contacts": ["a@b.example"], "software_id": "x"}, id="texts"),
+    ],
+)
+async def test_registration_cannot_escape_pruning(
+    flooded: Keycloak, admin: KeycloakAdmin, metadata: dict[str, Any]
+) -> None:
+    """Whatever a stranger registers, or updates (RFC 7592), it goes."""
+    client_id = await registered(flooded, **metadata)
+    updated = (await register(flooded)).json()
+    change = {"client_id": updated["client_id"], "redirect_uris": [LOOPBACK_CALLBACK]} | metadata
+    async with patient_client() as http:
+        headers = {"Authorization": f"Bearer {updated['registration_access_token']}"}
+        answer = await http.put(updated["registration_client_uri"], json=change, headers=headers)
+    assert answer.status_code == 200, answer.text
     await asyncio.sleep(1)
     assert await prune(flooded, *NOW) == 0
-    assert ids(admin).isdisjoint(found)
+    assert ids(admin).isdisjoint({client_id, updated["client_id"]})
+
+
+async def test_client_that_signs_in_meanwhile_stays(flooded: Keycloak, admin: KeycloakAdmin) -> None:
+    """Deleting many clients takes minutes: one with which somebody signed in since the survey stays."""
+    client_id, unused = await registered(flooded), await registered(flooded)
+    await asyncio.sleep(1)
+    account = Account("client-janitor", "demo-only-client-janitor-secret", is_client=True)
+    realm = Realm(flooded.discovery_url, account)
+    found = await asyncio.to_thread(survey, realm)
+    await signed_in(flooded, client_id)
+    await asyncio.to_thread(delete_unused, realm, found, Limits(never_used=1.0))
+    assert client_id in ids(admin)
+    assert unused not in ids(admin)
 
 
 async def test_description_keeps_a_registered_client(flooded: Keycloak, admin: KeycloakAdmin) -> None:

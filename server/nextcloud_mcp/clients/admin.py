@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import NOT_FOUND
 from importlib import import_module
 from typing import Any, Final
 from warnings import catch_warnings
@@ -95,10 +96,17 @@ class Realm:
                 return int(each["config"]["max-clients"][0])
         return None
 
-    def delete(self, client_id: str) -> bool:
-        """Delete a client by its id; return False if it was gone."""
-        response = self._send("delete", f"/clients/{client_id}")
-        if response.status_code == 404:  # noqa: PLR2004
+    def delete_unless_in_use(self, client_id: str) -> bool:
+        """Delete a client by its id; return False if it was gone, or has a session by now."""
+        path = f"/clients/{client_id}"
+        sessions = self._send("get", f"{path}/session-count")
+        if sessions.status_code == NOT_FOUND:
+            return False
+        self._check(sessions)
+        if sessions.json()["count"]:
+            return False
+        response = self._send("delete", path)
+        if response.status_code == NOT_FOUND:
             return False
         self._check(response)
         return True

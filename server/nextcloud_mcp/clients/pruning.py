@@ -73,13 +73,15 @@ def survey(realm: Realm) -> Survey:
 def delete_unused(realm: Realm, found: Survey, limits: Limits) -> int:
     """Delete what `found.unused` names, write down the last use of the others, and return how many were deleted.
 
+    Deleting many takes minutes, so a client with which somebody has signed in since then stays.
+
     Raises:
         ClientsError: Keycloak refuses, or does not answer; what was deleted until then stays deleted.
     """
     unused = found.unused(limits)
-    deleted = sum(realm.delete(client.id) for client, _ in unused)
-    gone = {client.id for client, _ in unused}
+    deleted = sum(realm.delete_unless_in_use(client.id) for client, _ in unused)
+    chosen = {client.id for client, _ in unused}
     for client in found.clients:
-        if client.id not in gone and client.mark is not None:
+        if client.id not in chosen and client.mark is not None:
             realm.mark(client.id, client.mark)
     return deleted

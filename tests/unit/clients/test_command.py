@@ -70,7 +70,7 @@ class FakeRealm:
     def __init__(self) -> None:
         self.deleted: list[str] = []
 
-    def delete(self, client_id: str) -> bool:
+    def delete_unless_in_use(self, client_id: str) -> bool:
         """Record the client."""
         self.deleted.append(client_id)
         return True
