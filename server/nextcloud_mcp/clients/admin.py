@@ -27,7 +27,8 @@ _KEPT_FOREVER: Final = 30 * 86400
 """Seconds to look back if the realm's events never expire: what is older than a month makes no difference."""
 
 _NEEDED_EVENTS: Final = frozenset({"CLIENT_REGISTER", "LOGIN"})
-_POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
+POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
+"""The provider type of the components that decide who may register a client."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Realm:
 
     def maximum(self) -> int | None:
         """Return the number of clients at which Keycloak refuses anonymous registrations; None if it never does."""
-        for each in self._get(f"/components?type={_POLICIES}"):
+        for each in self._get(f"/components?type={POLICIES}"):
             if each["providerId"] == "max-clients" and each.get("subType") == "anonymous":
                 return int(each["config"]["max-clients"][0])
         return None
@@ -136,7 +137,7 @@ class Realm:
 
     def _send(self, method: str, path: str, **parts: Any) -> Any:
         try:
-            with catch_warnings(action="ignore", category=DeprecationWarning):  # see doctor/drift.py
+            with catch_warnings(action="ignore", category=DeprecationWarning):  # see doctor/live_realm.py
                 if self._connection is None:
                     self._connection = self._connect()
                 return getattr(self._connection, f"raw_{method}")(f"admin/realms/{self.name}{path}", **parts)
