@@ -113,9 +113,14 @@ class Realm:
         return True
 
     def mark(self, client_id: str, unused_since: float) -> None:
-        """Write the client's attribute `UNUSED_SINCE`; Keycloak keeps all that the request does not contain."""
+        """Write the client's attribute `UNUSED_SINCE`; Keycloak keeps all that the request does not contain.
+
+        A client that was deleted meanwhile needs none.
+        """
         body = {"clientId": client_id, "attributes": {UNUSED_SINCE: str(int(unused_since))}}
-        self._check(self._send("put", f"/clients/{client_id}", data=json.dumps(body)))
+        response = self._send("put", f"/clients/{client_id}", data=json.dumps(body))
+        if response.status_code != NOT_FOUND:
+            self._check(response)
 
     def _last(self, kind: str, since: float) -> Mapping[str, float]:
         """Return the time of the last event of a kind, by client id."""

@@ -1,0 +1,40 @@
+"""`clients.admin`: answers of Keycloak that a whole run must survive, and those that end it."""
+
+from typing import Final
+
+import anyio.to_thread
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from nextcloud_mcp.clients.admin import Account, Realm
+from nextcloud_mcp.errors import ClientsError
+from tests.support.listening import listening
+
+ACCOUNT: Final = Account("client-janitor", "s3cret", is_client=True)
+TOKEN: Final = {"access_token": "x", "expires_in": 60, "token_type": "Bearer"}
+
+
+async def mark(status: int) -> None:
+    """Write a client's last use to a Keycloak that answers with this status."""
+    routes = [
+        Route("/realms/cloud/protocol/openid-connect/token", lambda _: JSONResponse(TOKEN), methods=["POST"]),
+        Route("/admin/realms/cloud/clients/an-id", lambda _: Response(status_code=status), methods=["PUT"]),
+    ]
+    async with listening(Starlette(routes=routes)) as url:
+        realm = Realm(f"{url}/realms/cloud/.well-known/openid-configuration", ACCOUNT)
+        await anyio.to_thread.run_sync(realm.mark, "an-id", 1_800_000_000.0)
+
+
+@pytest.mark.parametrize("status", [204, 404], ids=["written", "deleted meanwhile"])
+async def test_client_that_was_deleted_meanwhile_needs_no_mark(status: int) -> None:
+    """A client may delete itself (RFC 7592) between the survey and the mark: the run goes on."""
+    await mark(status)
+
+
+async def test_refused_mark_ends_the_run() -> None:
+    """Without its permission, the run ends with the account's name, and without its secret."""
+    with pytest.raises(ClientsError, match=r"refuses client-janitor .*HTTP 403") as caught:
+        await mark(403)
+    assert "s3cret" not in str(caught.value)
