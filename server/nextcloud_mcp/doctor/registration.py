@@ -14,6 +14,7 @@ from nextcloud_mcp.doctor.clocks import skew
 from nextcloud_mcp.doctor.deployment import Deployment, ask, json_object
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, warning
 from nextcloud_mcp.doctor.report import Step
+from nextcloud_mcp.doctor.unused import PRUNE
 
 CLIENT: Final = {
     "client_name": "nextcloud-mcp doctor (deleted at once)",
@@ -104,8 +105,7 @@ def _closed(cause: str) -> Finding:
 def _full(answer: httpx.Response) -> Problem:
     return warning(
         f"The maximum of registered clients is reached ({_words(answer)})",
-        "nextcloud-mcp clients prune --delete, and run it every five minutes: docs/how-to/keep-registration-open.md; "
-        "meanwhile tell people to use the client id mcp-client",
+        f"{PRUNE}; meanwhile tell people to use the client id mcp-client",
     )
 
 

@@ -28,7 +28,7 @@ async def unused(deployment: Deployment) -> Finding:
     try:
         found = await anyio.to_thread.run_sync(_survey, deployment.settings.discovery_url, account)
     except ClientsError as error:
-        raise Skip(f"needs the roles view-realm, view-clients and view-events ({error.cause})") from error
+        raise Skip(f"{error.cause}: {error.remedy}") from error
     limits = Limits()
     idle = len(found.unused(Limits(never_used=limits.unused, unused=limits.unused)))
     never = len(found.unused(limits)) - idle
