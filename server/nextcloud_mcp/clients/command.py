@@ -72,10 +72,9 @@ def _add(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> int:
@@ -165,7 +164,7 @@ def _discovery_url(environ: Mapping[str, str]) -> str:
 def _account(environ: Mapping[str, str]) -> Account:
     """Return the janitor if it has a secret, else the administrator."""
     if secret := _secret(environ, "CLIENT_JANITOR_SECRET"):
-        return Account(environ.get("CLIENT_JANITOR_ID") or JANITOR, secret, is_client=True)
+        return Account(JANITOR, secret, is_client=True)
     password = _secret(environ, "KEYCLOAK_ADMIN_PASSWORD")
     if environ.get("KEYCLOAK_ADMIN") and password:
         return Account(environ["KEYCLOAK_ADMIN"], password, is_client=False)

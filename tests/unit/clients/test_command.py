@@ -44,9 +44,17 @@ def test_wrong_setting_is_named(environ: dict[str, str], named: str, capsys: pyt
     assert "s3cret" not in error
 
 
-@pytest.mark.parametrize(
-    "arguments", [["prune", "--every", "0"], ["list", "--delete"], ["prune", "--unused-for", "-1"], []]
-)
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "soon"])
+def test_invalid_number_is_named(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, and a line with the option, the value, and what it must be."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["clients", "prune", f"--unused-for={number}"], DISCOVERY | SECRET)
+    assert exit_.value.code == 2
+    expected = f"argument --unused-for: '{number}' is not a whole number of 1 or more"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(expected)
+
+
+@pytest.mark.parametrize("arguments", [["prune", "--every", "0"], ["list", "--delete"], []])
 def test_wrong_command_line_is_refused(arguments: list[str]) -> None:
     """Status 2, by argparse; `list` can't delete."""
     with pytest.raises(SystemExit) as exit_:
