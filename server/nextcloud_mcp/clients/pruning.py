@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nextcloud_mcp.clients.admin import Realm
-from nextcloud_mcp.clients.selection import PRESSURE, Client, Limits, as_time, registered_clients
+from nextcloud_mcp.clients.selection import NEARLY_FULL, Client, Limits, as_time, registered_clients
 
 UNUSED_DAYS: Final = 30
+"""How many days a client stays after its last use, by default."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Survey:
 
     def is_nearly_full(self, deleted: int = 0) -> bool:
         """Return whether the number, without those deleted since, is near the maximum, at which nobody can register."""
-        return self.maximum is not None and self.count - deleted >= PRESSURE * self.maximum
+        return self.maximum is not None and self.count - deleted >= NEARLY_FULL * self.maximum
 
     def unused(self, limits: Limits) -> list[tuple[Client, str]]:
         """Return the clients that are to be deleted, each with the reason."""

@@ -14,13 +14,14 @@ from typing import Any, Final
 UNUSED_SINCE: Final = "nextcloud-mcp.unused-since"
 """The attribute of a client with the time of its last known use; seconds since 1970. No client can register it."""
 
-MARK_EVERY: Final = 86400.0
+MARK_INTERVAL: Final = 86400.0
 """Seconds by which a known use must be newer than `UNUSED_SINCE` to be written."""
 
-PRESSURE: Final = 0.8
-"""The share of the maximum from which clients that were never used are deleted after `HURRIED` seconds."""
+NEARLY_FULL: Final = 0.8
+"""The share of the maximum from which `MAX_NEVER_USED_IF_NEARLY_FULL` applies."""
 
-HURRIED: Final = 600.0
+MAX_NEVER_USED_IF_NEARLY_FULL: Final = 600.0
+"""Seconds after which a client that was never used is deleted, if the realm is nearly full."""
 
 _RANDOM_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _PAIRWISE: Final = "oidc-sha256-pairwise-sub-mapper"
@@ -83,9 +84,9 @@ class Limits:
 
     def for_count(self, count: int, maximum: int | None) -> "Limits":
         """Return the limits for this number of registered clients: near the maximum, `never_used` is shorter."""
-        if maximum is None or count < PRESSURE * maximum:
+        if maximum is None or count < NEARLY_FULL * maximum:
             return self
-        return Limits(min(self.never_used, HURRIED), self.unused)
+        return Limits(min(self.never_used, MAX_NEVER_USED_IF_NEARLY_FULL), self.unused)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Client:
         """The time to write to `UNUSED_SINCE`, or None: nothing new, or nothing that events would not show later."""
         if self.never_used:
             return None
-        return self.unused_since if self.marked is None or self.unused_since - self.marked >= MARK_EVERY else None
+        return self.unused_since if self.marked is None or self.unused_since - self.marked >= MARK_INTERVAL else None
 
 
 def registered_clients(found: Iterable[Mapping[str, Any]], evidence: Evidence) -> list[Client]:
