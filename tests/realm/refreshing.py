@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 
 from stack.keycloak import Keycloak
+from tests.realm.clients import Exchange
 from tests.support.browser import Browser
 from tests.support.oauth import CLIENT_ID, Person, claims, sign_in, token_request
 
@@ -55,3 +56,8 @@ async def window(keycloak: Keycloak, person: Person, scope: str = SCOPE, browser
     """Sign in, and return the client's first window."""
     tokens = await sign_in(keycloak, **person, scope=scope, browser=browser)
     return Window(keycloak, tokens["refresh_token"], tokens["access_token"])
+
+
+async def is_exchanged(as_exchange_server: Exchange, client: Window) -> bool:
+    """Return whether the exchange server can exchange the window's access token."""
+    return (await as_exchange_server(client.access_token, audience="nextcloud")).status_code == 200

@@ -8,7 +8,7 @@ from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
 from tests.realm.clients import Exchange, Register
-from tests.realm.refreshing import SCOPE, Window, window
+from tests.realm.refreshing import SCOPE, is_exchanged, window
 from tests.support.administration import realm_with
 from tests.support.browser import Browser
 from tests.support.oauth import ALICE, CLIENT_ID, Person, Pkce, authorize, claims, metadata
@@ -45,11 +45,6 @@ def on(admin: KeycloakAdmin) -> Iterator[None]:
 def identity(admin: KeycloakAdmin, person: Person) -> str:
     """Return the person's id."""
     return str(admin.get_user_id(person["username"]))
-
-
-async def is_exchanged(as_exchange_server: Exchange, client: Window) -> bool:
-    """Return whether the exchange server can exchange the window's access token."""
-    return (await as_exchange_server(client.access_token, audience="nextcloud")).status_code == 200
 
 
 async def test_not_offered_by_default(keycloak: Keycloak, register: Register) -> None:
