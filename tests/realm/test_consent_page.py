@@ -14,10 +14,10 @@ from keycloak import KeycloakAdmin
 
 from stack.keycloak import REALM_FILE, THEMES, Keycloak
 from tests.realm.clients import LOOPBACK_CALLBACK, Register
-from tests.support.administration import client_with
+from tests.support.administration import client_with, somebody_new
 from tests.support.browser import Browser, BrowserError, Page
 from tests.support.http import patient_client
-from tests.support.oauth import BOB, CLIENT_ID, Person, Pkce, authorize, metadata
+from tests.support.oauth import CLIENT_ID, Person, Pkce, authorize, metadata
 
 ALL: Final = (
     "files:read files:write notes:read notes:write calendar:read calendar:write todo:read todo:write contacts:read "
@@ -221,7 +221,7 @@ class Undecided(Reader):
         return super()._fill_in(response, username, password)
 
 
-async def test_person_can_become_somebody_else(keycloak: Keycloak, someone: Person) -> None:
+async def test_person_can_become_somebody_else(keycloak: Keycloak, admin: KeycloakAdmin, someone: Person) -> None:
     """The link on the consent page ends the session, and leads to the login page of the same request."""
     browser = Undecided()
     with pytest.raises(BrowserError, match="undecided"):
@@ -230,7 +230,8 @@ async def test_person_can_become_somebody_else(keycloak: Keycloak, someone: Pers
     browser.pages.clear()
     browser.grant = False
 
-    answer = await browser.authorize(f"{keycloak.url}{link}", **BOB)
+    with somebody_new(admin) as (_, other):  # who has consented to nothing, so the consent page is shown
+        answer = await browser.authorize(f"{keycloak.url}{link}", **other)
 
     assert "error=access_denied" in answer
     assert "password" in Page(next(page for page in browser.pages if page)).fields
