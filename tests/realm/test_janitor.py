@@ -15,6 +15,7 @@ from tests.support.oauth import ALICE, basic_auth, claims, sign_in, token_reques
 from tests.support.run import ServerUrls
 
 JANITOR: Final = basic_auth("client-janitor", "demo-only-client-janitor-secret")
+MADE: Final = "made-by-the-janitor"
 UMA_TICKET: Final = "urn:ietf:params:oauth:grant-type:uma-ticket"
 
 
@@ -30,6 +31,11 @@ async def call(keycloak: Keycloak, token: str, method: str, path: str, body: Any
     async with patient_client() as http:
         url = f"{keycloak.url}/admin/realms/{keycloak.realm}{path}"
         return await http.request(method, url, json=body, headers={"Authorization": f"Bearer {token}"})
+
+
+def fixed_clients(admin: KeycloakAdmin) -> list[dict[str, Any]]:
+    """Return the clients of the realm file and Keycloak's own: all but those that registered themselves."""
+    return [each for each in admin.get_clients() if each["id"] != each["clientId"]]
 
 
 async def test_token_has_no_audience_scope_or_user_name(token: str) -> None:
@@ -71,14 +77,14 @@ async def test_sees_only_registered_clients(
     registered = (await register()).json()["client_id"]
     seen = {each["clientId"] for each in (await call(keycloak, token, "GET", "/clients?max=1000")).json()}
     assert registered in seen
-    fixed = {each["clientId"] for each in admin.get_clients() if each["id"] != each["clientId"]}
+    fixed = {each["clientId"] for each in fixed_clients(admin)}
     assert len(fixed) >= 12
     assert seen.isdisjoint(fixed)
 
 
 async def test_cannot_touch_the_other_clients(keycloak: Keycloak, admin: KeycloakAdmin, token: str) -> None:
     """It neither reads, changes nor deletes a client of the realm file or of Keycloak, nor reads its secret."""
-    fixed = [each for each in admin.get_clients() if each["id"] != each["clientId"]]
+    fixed = fixed_clients(admin)
     statuses = set()
     for each in fixed:
         path = f"/clients/{each['id']}"
@@ -114,30 +120,44 @@ async def test_other_administration_is_refused(keycloak: Keycloak, token: str, m
 
 async def test_rights_that_keycloak_cannot_withhold(keycloak: Keycloak, admin: KeycloakAdmin, token: str) -> None:
     """Who may manage clients may also create them, and client scopes and initial access tokens: keycloak/README.md."""
-    made = {
-        "/clients": {"clientId": "made-by-the-janitor"},
-        "/client-scopes": {"name": "made-by-the-janitor", "protocol": "openid-connect"},
-        "/clients-initial-access": {"count": 1, "expiration": 60},
+    bodies = {
+        "/clients": {"clientId": MADE},
+        "/client-scopes": {"name": MADE, "protocol": "openid-connect"},
+        "/clients-initial-access": {"count": 1, "expiration": 60},  # seconds; Keycloak deletes it after that
     }
-    answers = {path: await call(keycloak, token, "POST", path, body) for path, body in made.items()}
-    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(made, 201)
-    admin.delete_client(str(admin.get_client_id("made-by-the-janitor")))
-    admin.delete_client_scope(answers["/client-scopes"].headers["location"].rpartition("/")[2])
-    access = answers["/clients-initial-access"].json()["id"]
-    admin.connection.raw_delete(f"admin/realms/{keycloak.realm}/clients-initial-access/{access}").raise_for_status()
+    try:
+        statuses = {
+            path: (await call(keycloak, token, "POST", path, body)).status_code for path, body in bodies.items()
+        }
+    finally:
+        _delete_made(admin)
+    assert statuses == dict.fromkeys(bodies, 201)
+
+
+def _delete_made(admin: KeycloakAdmin) -> None:
+    """Delete the client and the client scope, as far as they were made."""
+    for each in admin.get_clients():
+        if each["clientId"] == MADE:
+            admin.delete_client(each["id"])
+    if scope := admin.get_client_scope_by_name(MADE):
+        admin.delete_client_scope(scope["id"])
 
 
 @pytest.mark.parametrize("scope", [None, "openid nextcloud-mcp:exchange"])
-async def test_permissions_give_nothing_to_people(keycloak: Keycloak, admin: KeycloakAdmin, scope: str | None) -> None:
+async def test_permissions_give_nothing_to_people(
+    keycloak: Keycloak, admin: KeycloakAdmin, register: Register, scope: str | None
+) -> None:
     """The permissions exclude the janitor from clients without admitting anybody else.
 
     Without a role, a person's token neither reads nor changes a client, even with its id, and gets no permission of the
     client admin-permissions, whose resources would list the ids (UMA 2.0 grant).
     """
     token = str((await sign_in(keycloak, **ALICE, scope=scope))["access_token"])
+    registered = (await register()).json()["client_id"]
     statuses = set()
-    for each in admin.get_clients():
-        path = f"/clients/{each['id']}"
+    for key in [registered, *(each["id"] for each in fixed_clients(admin))]:
+        each = admin.get_client(key)
+        path = f"/clients/{key}"
         body = {"clientId": each["clientId"], "description": "changed"}
         for method, part in (("GET", ""), ("GET", "/client-secret"), ("PUT", ""), ("DELETE", "")):
             answer = await call(keycloak, token, method, path + part, body if method == "PUT" else None)
