@@ -1,6 +1,5 @@
 """A person at Chromium, who signs in at Keycloak and gives consent on its real pages."""
 
-import shutil
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -8,14 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 from playwright.sync_api import Page, sync_playwright
 
 from stack.config import USERS
+from tests.support.chromium import EXECUTABLE
 
 MAX_PAGES: Final = 6
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-
-
-def executable() -> str | None:
-    """Return the path of an installed Chromium; None if there is none."""
-    return next((path for path in map(shutil.which, _NAMES) if path), None)
 
 
 @dataclass
@@ -36,7 +30,7 @@ class Chromium:
         keycloak = urlsplit(url).netloc
         with sync_playwright() as playwright:
             # Chromium's own sandbox needs privileges that containers do not have; the only pages are Keycloak's
-            browser = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
             page = browser.new_page()
             page.goto(url)
             for _ in range(MAX_PAGES):

@@ -5,6 +5,7 @@ What a client did is read from its requests and not from what it prints, which o
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,8 +106,9 @@ def recorded(port: int, target: str) -> Iterator[Recorder]:
         return response
 
     app = Starlette(routes=[Route("/{path:path}", forward, methods=METHODS)])
-    server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    listener = socket.create_server((LOOPBACK, port))  # accepts connections even before the server runs
+    thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
         yield recorder

@@ -7,12 +7,13 @@ from typing import Final
 import pytest
 
 from stack.chain import Chain
-from tests.clients import chromium
+from tests.clients.chromium import Chromium
 from tests.clients.desk import ClientError, Desk
 from tests.clients.drivers import DRIVERS, TOOL
 from tests.clients.packages import VERSIONS, InstallError, install
 from tests.clients.recorder import Recorder
 from tests.clients.results import Result, save
+from tests.support.chromium import EXECUTABLE
 
 NEEDS_A_MODEL: Final = frozenset({"claude-code", "codex", "gemini", "opencode", "qwen", "copilot"})
 """Clients that call a tool only if a model asks for it."""
@@ -46,14 +47,14 @@ def test_client_connects(
     home: Path,
 ) -> None:
     """The URL and the documented settings are enough for this client."""
-    if chromium.executable() is None:
+    if EXECUTABLE is None:
         pytest.skip("the sign-in needs Chromium: install Debian's package `chromium`")
     try:
         client = install(name)
     except InstallError as error:
         pytest.skip(f"{name} does not install here: {error}")
     before = registered(clients_chain)
-    desk = Desk(client, url, clients_chain.keycloak.issuer, home, recorder, chromium.Chromium())
+    desk = Desk(client, url, clients_chain.keycloak.issuer, home, recorder, Chromium())
     failure = ""
     try:
         DRIVERS[name](desk)

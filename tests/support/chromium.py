@@ -10,7 +10,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-EXECUTABLE: Final = shutil.which("chromium") or shutil.which("google-chrome")
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+EXECUTABLE: Final = next((path for path in map(shutil.which, NAMES) if path), None)
 DESKTOP: Final = (1300, 900)
 PHONE: Final = (390, 844)
 
@@ -50,4 +51,5 @@ def sign_in(page: Any, url: str, username: str, password: str) -> None:
     page.fill("#username", username)
     page.fill("#password", password)
     page.click("#kc-login")
+    page.locator("#password").wait_for(state="detached")  # the next page has a button #kc-login too
     page.wait_for_load_state()
