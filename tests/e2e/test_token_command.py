@@ -18,7 +18,7 @@ from tests.doctor.test_healthy import doctor, environment
 from tests.e2e.servers import EVERYTHING, Server
 from tests.support.administration import somebody_new
 from tests.support.browser import Browser
-from tests.support.http import patient_client
+from tests.support.http import TIMEOUT_SECONDS, patient_client
 from tests.support.oauth import ALICE, CLIENT_ID, Person, claims
 
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
@@ -36,7 +36,7 @@ class SigningIn:
 
     async def address(self) -> str:
         """Return the address to open, which the command shows on standard error."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(TIMEOUT_SECONDS):
             while "THIS-MACHINE" not in self.shown:
                 self.shown += await self._err.receive()
         return next(line.strip() for line in self.shown.splitlines() if line.startswith("  http"))
@@ -48,7 +48,7 @@ class SigningIn:
 
     async def end(self) -> tuple[int, str, str]:
         """Wait for the end, and return the exit status, standard output, and all of standard error."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(TIMEOUT_SECONDS):
             out = "".join([text async for text in self._out])
             self.shown += "".join([text async for text in self._err])
             return await self.process.wait(), out, self.shown

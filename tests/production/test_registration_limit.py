@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from stack.process import LOOPBACK, free_port, run_process
+from tests.support.http import TIMEOUT_SECONDS
 
 CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "production" / "registration.conf"
 PATH: Final = "/realms/nextcloud-mcp/clients-registrations/openid-connect"
@@ -69,7 +70,7 @@ def proxy(upstream: int, tmp_path: Path) -> Iterator[httpx.Client]:
             log=tmp_path / "nginx.log",
             ready=lambda: _answers(f"{url}/health"),
         ),
-        httpx.Client(base_url=url, trust_env=False) as client,
+        httpx.Client(base_url=url, trust_env=False, timeout=TIMEOUT_SECONDS) as client,
     ):
         yield client
 
