@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from keycloak import KeycloakAdmin
+from keycloak import KeycloakAdmin, KeycloakError
 
 from stack.chain import Chain
 from stack.config import EXCHANGE_CLIENT_SECRET
@@ -119,7 +119,7 @@ async def test_address_set_in_nextcloud(newcomer: Newcomer, name: str) -> None:
 def test_two_people_cannot_have_one_address(admin: KeycloakAdmin, someone_else: str) -> None:
     """Keycloak refuses an address that somebody has."""
     payload = {"username": f"other-{secrets.token_hex(4)}", "email": someone_else}
-    with pytest.raises(Exception, match="same email"):
+    with pytest.raises(KeycloakError, match="same email"):
         admin.create_user(payload)
 
 
