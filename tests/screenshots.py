@@ -11,9 +11,9 @@ import httpx
 from stack.keycloak import Keycloak, default_cache, run_keycloak
 from stack.process import free_port
 from tests.realm.clients import LOOPBACK_CALLBACK
-from tests.realm.test_consent_page import ALL
 from tests.support.chromium import DESKTOP, PHONE, missing, new_page, run_chromium, sign_in
 from tests.support.oauth import ALICE, Pkce
+from tests.support.pages import ALL_SCOPES
 
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 
@@ -21,7 +21,7 @@ IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 def request(keycloak: Keycloak, client_id: str, mode: str) -> str:
     """Return the URL of an authorization request for all scopes."""
     parameters = {"response_type": "code", "client_id": client_id, "redirect_uri": LOOPBACK_CALLBACK}
-    scope = {"scope": f"nextcloud-mcp:{mode} {ALL}"}
+    scope = {"scope": f"nextcloud-mcp:{mode} {ALL_SCOPES}"}
     return f"{keycloak.issuer}/protocol/openid-connect/auth?{urlencode(parameters | scope | Pkce().parameters)}"
 
 

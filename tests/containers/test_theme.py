@@ -4,10 +4,10 @@ import pytest
 
 from stack.chain import Chain
 from tests.containers.compose import inspect
-from tests.realm.test_consent_page import ALL, LINES, Reader, foreign_addresses, shown
 from tests.support.composed import Project
 from tests.support.http import patient_client
 from tests.support.oauth import ALICE
+from tests.support.pages import ALL_SCOPES, LINES, Reader, authorize_in, foreign_addresses
 
 
 @pytest.mark.parametrize("language", LINES)
@@ -15,7 +15,9 @@ async def test_consent_page_is_the_theme_s(running: Project, chain: Chain, langu
     """The page has the theme's lines, one an app, and its styles and logo, which are all Keycloak's own."""
     assert running.name
     browser = Reader(language=language)
-    answer = await shown(chain.keycloak, ALICE, browser, scope=f"nextcloud-mcp:exchange {ALL}", prompt="login consent")
+    answer = await authorize_in(
+        chain.keycloak, browser, ALICE, scope=f"nextcloud-mcp:exchange {ALL_SCOPES}", prompt="login consent"
+    )
 
     assert "code" in answer
     assert browser.consents == [LINES[language]]
@@ -26,7 +28,7 @@ async def test_logo_is_the_shipped_one(running: Project, chain: Chain) -> None:
     """Without `ORGANISATION_LOGO`, the page shows the logo of the theme's folder."""
     assert running.name
     browser = Reader()
-    await shown(chain.keycloak, ALICE, browser, prompt="login consent")
+    await authorize_in(chain.keycloak, browser, ALICE, prompt="login consent")
     (logo,) = {part for page in browser.pages for part in page.split('"') if part.endswith("/img/logo.svg")}
     async with patient_client() as http:
         answer = await http.get(f"{chain.keycloak.url}{logo}")

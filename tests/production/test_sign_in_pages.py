@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.production.deployment import CAROL, KEYCLOAK, MCP, Deployment
-from tests.realm.test_consent_page import LINES, Reader, foreign_addresses, shown
 from tests.support.http import patient_client
+from tests.support.pages import LINES, Reader, authorize_in, foreign_addresses
 
 REALM: Final = f"https://{KEYCLOAK}/realms/nextcloud-mcp"
 REGISTRATION: Final = f"{REALM}/clients-registrations/openid-connect"
@@ -34,7 +34,7 @@ with context.wrap_socket(socket.create_connection(("caddy", 443)), server_hostna
 async def test_consent_page_is_the_theme_s(deployment: Deployment, language: str) -> None:
     """The pages are in the browser's language, and have no address that is another host's or without TLS."""
     browser = Reader(language=language)
-    assert "code" in await shown(deployment.keycloak, CAROL, browser, prompt="login consent")
+    assert "code" in await authorize_in(deployment.keycloak, browser, CAROL, prompt="login consent")
 
     assert [lines[0] for lines in browser.consents] == [{"en": "Notes: read", "de": "Notizen: lesen"}[language]]
     assert foreign_addresses(deployment.keycloak, browser.pages) == set()
@@ -44,7 +44,7 @@ async def test_consent_page_is_the_theme_s(deployment: Deployment, language: str
 async def test_pages_load_what_their_policy_allows(deployment: Deployment) -> None:
     """The content security policy allows images of Keycloak alone; every style, script and logo of the page loads."""
     browser = Reader()
-    await shown(deployment.keycloak, CAROL, browser, prompt="login consent")
+    await authorize_in(deployment.keycloak, browser, CAROL, prompt="login consent")
     (page,) = [page for page in browser.pages if 'name="accept"' in page]
     parts = set(re.findall(r'"(/resources/[^"]+\.(?:css|js|svg))"', page))
     assert {part.rpartition(".")[2] for part in parts} == {"css", "js", "svg"}

@@ -3,10 +3,10 @@
 import html
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -15,45 +15,11 @@ from keycloak import KeycloakAdmin
 from stack.keycloak import REALM_FILE, THEMES, Keycloak
 from tests.realm.clients import LOOPBACK_CALLBACK, Register
 from tests.support.administration import client_with, somebody_new
-from tests.support.browser import Browser, BrowserError, Page
+from tests.support.browser import BrowserError, Page
 from tests.support.http import patient_client
-from tests.support.oauth import CLIENT_ID, Person, Pkce, authorize, metadata
+from tests.support.oauth import CLIENT_ID, Person, metadata
+from tests.support.pages import ALL_SCOPES, LINES, Reader, authorize_in, foreign_addresses
 
-ALL: Final = (
-    "files:read files:write notes:read notes:write calendar:read calendar:write todo:read todo:write contacts:read "
-    "contacts:write sharing:write deck:read deck:write tables:read tables:write cookbook:read cookbook:write "
-    "activity:read notifications:read notifications:write"
-)
-LINES: Final = {
-    "en": [
-        "Files: read and change, also notes and recipes",
-        "Notes: read and change",
-        "Calendar: read and change",
-        "Tasks: read and change",
-        "Contacts: read and change",
-        "Sharing: share files with others, end shares",
-        "Deck boards: read and change",
-        "Tables: read and change",
-        "Recipes: read and change",
-        "Activity: see what changed in all apps, and by whom",
-        "Notifications: read and dismiss",
-        "It reaches only what is listed here, and only while you are signed in.",
-    ],
-    "de": [
-        "Dateien: lesen und ändern, auch Notizen und Rezepte",
-        "Notizen: lesen und ändern",
-        "Kalender: lesen und ändern",
-        "Aufgaben: lesen und ändern",
-        "Kontakte: lesen und ändern",
-        "Teilen: Dateien mit anderen teilen, Freigaben beenden",
-        "Deck-Boards: lesen und ändern",
-        "Tabellen: lesen und ändern",
-        "Rezepte: lesen und ändern",
-        "Aktivitäten: sehen, wer was in allen Apps geändert hat",
-        "Benachrichtigungen: lesen und verwerfen",
-        "Sie erreicht nur, was hier steht, und nur solange Sie angemeldet sind.",
-    ],
-}
 NAMES: Final = {
     "the cloud's own": ("Nextcloud", "Nextcloud"),
     "right to left": ("\u202eduolctxeN", "duolctxeN"),
@@ -77,34 +43,6 @@ REDIRECTS: Final = {
 FOREIGN: Final = "https://attacker.example/page"
 
 
-@dataclass
-class Reader(Browser):
-    """A browser with a preferred language that keeps the pages it was shown."""
-
-    language: str = "en"
-    pages: list[str] = field(default_factory=list)
-
-    async def _send(
-        self, http: httpx.AsyncClient, method: str, url: str, data: dict[str, str] | None = None
-    ) -> httpx.Response:
-        http.headers["accept-language"] = self.language
-        response = await super()._send(http, method, url, data)
-        self.pages.append(response.text)
-        return response
-
-    @property
-    def consent_page(self) -> Page:
-        """The consent page that was shown."""
-        (page,) = [page for page in map(Page, self.pages) if "accept" in page.fields]
-        return page
-
-
-async def shown(keycloak: Keycloak, who: Person, browser: Reader, **parameters: str) -> dict[str, str]:
-    """Sign in by a client, and return what the client gets."""
-    request = {"scope": "nextcloud-mcp:exchange notes:read", "redirect_uri": LOOPBACK_CALLBACK} | parameters
-    return await authorize(keycloak, browser, **who, **request, **Pkce().parameters)
-
-
 async def registered(register: Register, **client: Any) -> str:
     """Register a client, and return its id."""
     answer = await register(token_endpoint_auth_method="none", **client)
@@ -112,17 +50,11 @@ async def registered(register: Register, **client: Any) -> str:
     return str(answer.json()["client_id"])
 
 
-def foreign_addresses(keycloak: Keycloak, pages: list[str]) -> set[str]:
-    """Return the addresses in attributes of the pages that are not Keycloak's."""
-    found = {html.unescape(value) for page in pages for value in re.findall(r'(?:src|href|action)="([^"]*)"', page)}
-    return {value for value in found if urlsplit(value).netloc not in {"", urlsplit(keycloak.url).netloc}}
-
-
 @pytest.mark.parametrize("language", LINES)
 async def test_consent_page_has_one_line_an_app(keycloak: Keycloak, someone: Person, language: str) -> None:
     """With all scopes, each app has one line in the browser's language, and the server's scope is a plain sentence."""
     browser = Reader(language=language)
-    assert "code" in await shown(keycloak, someone, browser, scope=f"nextcloud-mcp:exchange {ALL}")
+    assert "code" in await authorize_in(keycloak, browser, someone, scope=f"nextcloud-mcp:exchange {ALL_SCOPES}")
 
     assert browser.consents == [LINES[language]]
 
@@ -130,7 +62,9 @@ async def test_consent_page_has_one_line_an_app(keycloak: Keycloak, someone: Per
 async def test_pass_through_says_that_the_token_opens_everything(keycloak: Keycloak, someone: Person) -> None:
     """The page says in plain words that a pass-through token is not limited to the list."""
     browser = Reader()
-    await shown(keycloak, someone, browser, scope="nextcloud-mcp:pass-through calendar:read calendar:write notes:read")
+    await authorize_in(
+        keycloak, browser, someone, scope="nextcloud-mcp:pass-through calendar:read calendar:write notes:read"
+    )
 
     *apps, server = browser.consents[0]
     assert sorted(apps) == ["Calendar: read and change", "Notes: read"]
@@ -153,7 +87,7 @@ async def test_consent_text_of_another_scope_is_its_own_line(
     admin.add_client_optional_client_scope(str(admin.get_client_id(CLIENT_ID)), scope, {})
     try:
         browser = Reader()
-        await shown(keycloak, someone, browser, scope="notes:read printing")
+        await authorize_in(keycloak, browser, someone, scope="notes:read printing")
     finally:
         admin.delete_client_scope(scope)
 
@@ -170,7 +104,7 @@ async def test_name_is_shown_as_an_unverified_claim(
     """
     browser = Reader()
     client_id = await registered(register, client_name=name)
-    await shown(keycloak, someone, browser, client_id=client_id)
+    await authorize_in(keycloak, browser, someone, client_id=client_id)
 
     assert browser.consent_page.texts["client-name"] == (text or client_id)
     (page,) = [each for each in browser.pages if 'name="accept"' in each]
@@ -186,8 +120,8 @@ async def test_page_names_the_host_that_gets_the_code(
     """The page names the host of the redirect URI of this request, also with a long state that is not ASCII."""
     browser = Reader()
     client_id = await registered(register, redirect_uris=[LOOPBACK_CALLBACK, redirect_uri])
-    await shown(
-        keycloak, someone, browser, client_id=client_id, redirect_uri=redirect_uri, state='"ü🔒\\",' + "x" * 500
+    await authorize_in(
+        keycloak, browser, someone, client_id=client_id, redirect_uri=redirect_uri, state='"ü🔒\\",' + "x" * 500
     )
 
     assert browser.consent_page.texts["returns-to"] == text
@@ -205,7 +139,7 @@ async def test_redirect_to_an_app_names_its_scheme(keycloak: Keycloak, admin: Ke
         found = {}
         for redirect_uri in cases:
             browser = Reader()
-            await shown(keycloak, someone, browser, redirect_uri=redirect_uri, prompt="consent")
+            await authorize_in(keycloak, browser, someone, redirect_uri=redirect_uri, prompt="consent")
             found[redirect_uri] = browser.consent_page.texts["returns-to"]
 
     assert found == cases
@@ -225,7 +159,7 @@ async def test_person_can_become_somebody_else(keycloak: Keycloak, admin: Keyclo
     """The link on the consent page ends the session, and leads to the login page of the same request."""
     browser = Undecided()
     with pytest.raises(BrowserError, match="undecided"):
-        await shown(keycloak, someone, browser)
+        await authorize_in(keycloak, browser, someone)
     link = html.unescape(re.findall(r'id="sign-in-as-somebody-else" href="([^"]*)"', browser.pages[-1])[0])
     browser.pages.clear()
     browser.grant = False
@@ -248,7 +182,7 @@ async def test_no_page_shows_a_client_s_own_addresses(
     for language in LINES:
         browser = Reader(language=language)
         with client_with(admin, client_id, baseUrl=FOREIGN, attributes=attributes):
-            await shown(keycloak, someone, browser, client_id=client_id, prompt="consent")
+            await authorize_in(keycloak, browser, someone, client_id=client_id, prompt="consent")
             async with patient_client() as http:
                 headers = {"accept-language": language}
                 for url in (

@@ -10,9 +10,9 @@ from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
 from tests.realm.clients import LOOPBACK_CALLBACK
-from tests.realm.test_consent_page import ALL
 from tests.support.chromium import DESKTOP, PHONE, missing, new_page, run_chromium, sign_in
 from tests.support.oauth import CLIENT_ID, Person, Pkce
+from tests.support.pages import ALL_SCOPES
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "Chromium and Playwright are there")
 
@@ -31,7 +31,7 @@ def request(keycloak: Keycloak, mode: str = "exchange", **parameters: str) -> st
             "response_type": "code",
             "client_id": CLIENT_ID,
             "redirect_uri": LOOPBACK_CALLBACK,
-            "scope": f"nextcloud-mcp:{mode} {ALL}",
+            "scope": f"nextcloud-mcp:{mode} {ALL_SCOPES}",
             **Pkce().parameters,
             **parameters,
         }

@@ -6,11 +6,9 @@ readers, and a test here compares the two.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 
 from stack.keycloak import Keycloak
@@ -18,6 +16,7 @@ from tests.realm.clients import LOOPBACK_CALLBACK, Register
 from tests.support.browser import Browser, BrowserError
 from tests.support.http import patient_client
 from tests.support.oauth import ALICE, Pkce, authorize, basic_auth, claims, metadata, sign_in, token_request
+from tests.support.pages import Reader
 
 README: Final = Path(__file__).parents[2] / "keycloak" / "README.md"
 SCOPE: Final = "openid nextcloud-mcp:exchange notes:read"
@@ -119,20 +118,6 @@ NO_TOKENS: Final[dict[str, Any]] = {
     "require_pushed_authorization_requests": True,
 }
 """What the client makes harder for itself: without the proof or key that it promised it gets nothing."""
-
-
-@dataclass
-class Reader(Browser):
-    """A browser that keeps what it was shown."""
-
-    pages: list[str] = field(default_factory=list)
-
-    async def _send(
-        self, http: httpx.AsyncClient, method: str, url: str, data: dict[str, str] | None = None
-    ) -> httpx.Response:
-        response = await super()._send(http, method, url, data)
-        self.pages.append(response.text)
-        return response
 
 
 async def tokens_of(keycloak: Keycloak, client: dict[str, Any], browser: Browser) -> dict[str, Any] | None:
