@@ -10,9 +10,8 @@ import httpx
 
 from stack.keycloak import Keycloak, default_cache, run_keycloak
 from stack.process import free_port
-from tests.realm.clients import LOOPBACK_CALLBACK
 from tests.support.chromium import DESKTOP, PHONE, missing, new_page, run_chromium, sign_in
-from tests.support.oauth import ALICE, Pkce
+from tests.support.oauth import ALICE, LOOPBACK_CALLBACK, Pkce
 from tests.support.pages import ALL_SCOPES
 
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"

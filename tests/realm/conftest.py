@@ -10,9 +10,9 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import EXCHANGE_SECRET, LOOPBACK_CALLBACK, Exchange, Register
+from tests.realm.clients import EXCHANGE_SECRET, Exchange, Register
 from tests.support.http import patient_client
-from tests.support.oauth import Person, exchange, metadata
+from tests.support.oauth import LOOPBACK_CALLBACK, Person, exchange, metadata
 from tests.support.run import ServerUrls
 
 

@@ -13,11 +13,11 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import REALM_FILE, THEMES, Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import Register
 from tests.support.administration import client_with, somebody_new
 from tests.support.browser import BrowserError, Page
 from tests.support.http import patient_client
-from tests.support.oauth import CLIENT_ID, Person, metadata
+from tests.support.oauth import CLIENT_ID, LOOPBACK_CALLBACK, Person, metadata
 from tests.support.pages import ALL_SCOPES, LINES, Reader, authorize_in, foreign_addresses
 
 NAMES: Final = {

@@ -9,9 +9,8 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK
 from tests.support.chromium import DESKTOP, PHONE, missing, new_page, run_chromium, sign_in
-from tests.support.oauth import CLIENT_ID, Person, Pkce
+from tests.support.oauth import CLIENT_ID, LOOPBACK_CALLBACK, Person, Pkce
 from tests.support.pages import ALL_SCOPES
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "Chromium and Playwright are there")

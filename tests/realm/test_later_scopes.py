@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import Register
 from tests.support.browser import Browser
-from tests.support.oauth import ALICE, CLIENT_ID, REDIRECT_URI, Pkce, authorize
+from tests.support.oauth import ALICE, CLIENT_ID, LOOPBACK_CALLBACK, REDIRECT_URI, Pkce, authorize
 
 READING = "nextcloud-mcp:exchange notes:read"
 WRITING = f"{READING} notes:write"

@@ -16,11 +16,10 @@ from nextcloud_mcp.clients.admin import Account, Realm
 from nextcloud_mcp.clients.pruning import delete_unused, survey
 from nextcloud_mcp.clients.selection import UNUSED_SINCE, Limits
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK
 from tests.support.administration import one_more_realm
 from tests.support.browser import Browser
 from tests.support.http import patient_client
-from tests.support.oauth import ALICE, Pkce, authorize, claims, sign_in, token_request
+from tests.support.oauth import ALICE, LOOPBACK_CALLBACK, Pkce, authorize, claims, sign_in, token_request
 
 MAXIMUM: Final = 60
 EXCHANGE: Final = "nextcloud-mcp:exchange"

@@ -9,10 +9,9 @@ import httpx
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK
 from tests.support.administration import one_more_realm
 from tests.support.http import patient_client
-from tests.support.oauth import metadata
+from tests.support.oauth import LOOPBACK_CALLBACK, metadata
 
 HOW_TO: Final = Path(__file__).parents[2] / "docs" / "how-to" / "admit-a-client.md"
 

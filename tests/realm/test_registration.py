@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import Register
 from tests.support.browser import Browser, BrowserError
 from tests.support.http import patient_client
 from tests.support.oauth import (
     ALICE,
+    LOOPBACK_CALLBACK,
     Pkce,
     authorize,
     basic_auth,

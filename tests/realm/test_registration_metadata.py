@@ -12,10 +12,20 @@ from typing import Any, Final
 import pytest
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import Register
 from tests.support.browser import Browser, BrowserError
 from tests.support.http import patient_client
-from tests.support.oauth import ALICE, Pkce, authorize, basic_auth, claims, metadata, sign_in, token_request
+from tests.support.oauth import (
+    ALICE,
+    LOOPBACK_CALLBACK,
+    Pkce,
+    authorize,
+    basic_auth,
+    claims,
+    metadata,
+    sign_in,
+    token_request,
+)
 from tests.support.pages import Reader
 
 README: Final = Path(__file__).parents[2] / "keycloak" / "README.md"

@@ -11,9 +11,9 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK, Register
+from tests.realm.clients import Register
 from tests.support.browser import Browser, BrowserError
-from tests.support.oauth import CLIENT_ID, Person, Pkce, authorize, sign_in
+from tests.support.oauth import CLIENT_ID, LOOPBACK_CALLBACK, Person, Pkce, authorize, sign_in
 
 SCOPE = "nextcloud-mcp:exchange notes:read"
 FLOW = "sign in each time"

@@ -18,6 +18,8 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 CLIENT_ID = "mcp-client"
 REDIRECT_URI = "http://localhost/callback"
+LOOPBACK_CALLBACK = "http://localhost:49152/callback"
+"""The redirect URI of clients that register themselves."""
 
 
 class Person(TypedDict):

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from stack.keycloak import Keycloak
-from tests.realm.clients import LOOPBACK_CALLBACK
 from tests.support.browser import Browser, Page
-from tests.support.oauth import Person, Pkce, authorize
+from tests.support.oauth import LOOPBACK_CALLBACK, Person, Pkce, authorize
 
 ALL_SCOPES: Final = (
     "files:read files:write notes:read notes:write calendar:read calendar:write todo:read todo:write contacts:read "
