@@ -33,6 +33,9 @@ CLIENT_ID: Final = "mcp-client"
 TIMEOUT_SECONDS: Final = 300
 """How long the person has to sign in, by default: as long as Keycloak's page waits."""
 
+RESPONSE_TIMEOUT: Final = 10
+"""Seconds for each response of the server and of Keycloak."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to a parser."""
@@ -69,7 +72,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) 
 
 
 def _sign_in(arguments: argparse.Namespace, url: str, environ: Mapping[str, str]) -> str:
-    with httpx.Client(timeout=10) as http:
+    with httpx.Client(timeout=RESPONSE_TIMEOUT) as http:
         target = discover(http, url)
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
         with listening(state) as loopback:
@@ -83,9 +86,10 @@ def _sign_in(arguments: argparse.Namespace, url: str, environ: Mapping[str, str]
                 "code_challenge_method": "S256",
                 "resource": target.resource,
             }
-            _show(f"{target.authorization_endpoint}?{urlencode(request)}", loopback)
+            address = f"{target.authorization_endpoint}?{urlencode(request)}"
+            _show(address, loopback)
             if not arguments.no_browser:
-                _open(f"{target.authorization_endpoint}?{urlencode(request)}", environ)
+                _open(address, environ)
             redirect = loopback.wait(arguments.timeout)
         form = {
             "grant_type": "authorization_code",
