@@ -167,9 +167,13 @@ class Realm:
             raise self._refused(f"HTTP {response.status_code}")
 
     def _refused(self, answer: str) -> ClientsError:
+        access = "the secret, the roles of keycloak/README.md"
+        if not self._account.is_client:
+            access = "the password, the roles view-realm, view-clients and view-events (manage-clients to delete)"
         return ClientsError(
             "Keycloak refuses {name} the clients of the realm {realm} at {base} ({answer})",
-            "check the secret, the roles of keycloak/README.md, and that no proxy keeps {base}/admin back",
+            "check {access}, and that no proxy keeps {base}/admin back",
+            access=access,
             name=self._account.name,
             realm=self.name,
             base=self._base,

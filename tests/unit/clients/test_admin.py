@@ -12,18 +12,22 @@ from nextcloud_mcp.clients.admin import Account, Realm
 from nextcloud_mcp.errors import ClientsError
 from tests.support.listening import listening
 
-ACCOUNT: Final = Account("client-janitor", "s3cret", is_client=True)
+JANITOR: Final = Account("client-janitor", "s3cret", is_client=True)
+ADMINISTRATOR: Final = Account("root", "s3cret", is_client=False)
 TOKEN: Final = {"access_token": "x", "expires_in": 60, "token_type": "Bearer"}
 
 
-async def mark(status: int) -> None:
+async def mark(status: int, account: Account = JANITOR) -> None:
     """Write a client's last use to a Keycloak that answers with this status."""
     routes = [
-        Route("/realms/cloud/protocol/openid-connect/token", lambda _: JSONResponse(TOKEN), methods=["POST"]),
+        *(
+            Route(f"/realms/{realm}/protocol/openid-connect/token", lambda _: JSONResponse(TOKEN), methods=["POST"])
+            for realm in ("cloud", "master")
+        ),
         Route("/admin/realms/cloud/clients/an-id", lambda _: Response(status_code=status), methods=["PUT"]),
     ]
     async with listening(Starlette(routes=routes)) as url:
-        realm = Realm(f"{url}/realms/cloud/.well-known/openid-configuration", ACCOUNT)
+        realm = Realm(f"{url}/realms/cloud/.well-known/openid-configuration", account)
         await anyio.to_thread.run_sync(realm.mark, "an-id", 1_800_000_000.0)
 
 
@@ -33,8 +37,14 @@ async def test_client_that_was_deleted_meanwhile_needs_no_mark(status: int) -> N
     await mark(status)
 
 
-async def test_refused_mark_ends_the_run() -> None:
-    """Without its permission, the run ends with the account's name, and without its secret."""
-    with pytest.raises(ClientsError, match=r"refuses client-janitor .*HTTP 403") as caught:
-        await mark(403)
+@pytest.mark.parametrize(
+    ("account", "roles"),
+    [(JANITOR, "the secret, the roles of keycloak/README.md"), (ADMINISTRATOR, "view-clients and view-events")],
+    ids=["janitor", "administrator"],
+)
+async def test_refusal_names_the_account_and_the_roles_that_it_needs(account: Account, roles: str) -> None:
+    """Without its permission, the run ends with the account's name and the next step, and without its secret."""
+    with pytest.raises(ClientsError, match=f"refuses {account.name} .*HTTP 403") as caught:
+        await mark(403, account)
+    assert roles in str(caught.value)
     assert "s3cret" not in str(caught.value)
