@@ -11,6 +11,7 @@ import pytest
 from keycloak import KeycloakAdmin
 
 from nextcloud_mcp.cli import main
+from nextcloud_mcp.clients import admin as clients_api
 from nextcloud_mcp.clients import command
 from nextcloud_mcp.clients.admin import Account, Realm
 from nextcloud_mcp.clients.pruning import delete_unused, survey
@@ -44,6 +45,13 @@ GRANTS: Final = (
 def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sets up logging for its whole process, which here is that of all tests."""
     monkeypatch.setattr(command, "configure_logging", lambda _: None)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command need many requests for the clients and the events of this realm, as for those of a large one."""
+    monkeypatch.setattr(clients_api, "PAGE", 7)
+    monkeypatch.setattr(clients_api, "EVENTS_PAGE", 7)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +129,7 @@ async def fill(keycloak: Keycloak) -> httpx.Response:
     raise AssertionError("the registration has no maximum")
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_newcomer_gets_in_after_a_flood(
     flooded: Keycloak, admin: KeycloakAdmin, capsys: pytest.CaptureFixture[str]
 ) -> None:
