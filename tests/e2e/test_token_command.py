@@ -161,7 +161,7 @@ async def test_used_code_gives_no_token(server: Server) -> None:
         await page_at(with_parameter(back, "code", "used"))
         status, out, err = await command.end()
     assert (status, out) == (1, "")
-    assert "gives no token for the sign-in (Code not valid)" in err.splitlines()[-1]
+    assert "issued no token for the sign-in (Code not valid)" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("server", ["exchange"], indirect=True)

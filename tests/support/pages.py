@@ -46,7 +46,7 @@ LINES: Final = {
         "Rezepte: lesen und ändern",
         "Aktivitäten: sehen, wer was in allen Apps geändert hat",
         "Benachrichtigungen: lesen und verwerfen",
-        "Sie erreicht nur, was hier steht, und nur solange Sie angemeldet sind.",
+        "Die App erreicht nur, was hier steht, und nur, solange Sie angemeldet sind.",
     ],
 }
 """The consent page's lines for these scopes and the exchange server's, by language."""

@@ -167,12 +167,12 @@ class Realm:
             raise self._refused(f"HTTP {response.status_code}")
 
     def _refused(self, answer: str) -> ClientsError:
-        access = "the secret, the roles of keycloak/README.md"
+        access = "the secret, the roles (keycloak/README.md)"
         if not self._account.is_client:
             access = "the password, the roles view-realm, view-clients and view-events (manage-clients to delete)"
         return ClientsError(
-            "Keycloak refuses {name} the clients of the realm {realm} at {base} ({answer})",
-            "check {access}, and that no proxy keeps {base}/admin back",
+            "'{name}' cannot read or change the clients of the realm '{realm}' at {base} ({answer})",
+            "check {access}, and that no proxy blocks {base}/admin",
             access=access,
             name=self._account.name,
             realm=self.name,

@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True)
     _add(commands, "list", "list the clients that registered themselves, and their last use; changes nothing")
     prune = _add(commands, "prune", "delete registered clients that nobody uses; only lists them without --delete")
-    prune.add_argument("--delete", action="store_true", help="delete them, and write the last use to the others")
+    prune.add_argument("--delete", action="store_true", help="delete the unused clients, and write the last use to the others")
     prune.add_argument(
-        "--every", type=_positive, metavar="SECONDS", help="run again and again; logs in place of printing"
+        "--every", type=_positive, metavar="SECONDS", help="repeat the run, and log instead of printing"
     )
     prune.add_argument("--heartbeat", type=Path, metavar="FILE", help="touch this file after each run that succeeded")
 
@@ -59,14 +59,15 @@ def _add(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
         type=_positive,
         metavar="SECONDS",
         default=int(Limits().never_used),
-        help="how long a client stays that nobody has signed in with; 10 minutes if 80%% of the maximum are registered",
+        help="delete a client this long after its registration, if nobody has signed in with it; default: %(default)s, "
+        "or 600 from 80%% of the maximum on",
     )
     parser.add_argument(
         "--unused-for",
         type=_positive,
         metavar="DAYS",
         default=UNUSED_DAYS,
-        help="how long a client stays after use",
+        help="delete a client this long after its last use; default: %(default)s",
     )
     return parser
 

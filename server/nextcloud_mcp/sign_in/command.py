@@ -23,8 +23,8 @@ from nextcloud_mcp.sign_in.errors import SignInError
 from nextcloud_mcp.sign_in.loopback import Loopback, Parameters, listening
 
 DESCRIPTION: Final = """\
-Signs a person in with the browser, and prints an access token for the server: for nextcloud-mcp doctor --token-stdin.
-Nothing is stored. Status 0: signed in; 1: not signed in; 2: this command line makes no sense.
+Sign a person in with the browser, and print an access token for the server, for nextcloud-mcp doctor --token-stdin.
+Nothing is stored. Status 0: signed in; 1: not signed in; 2: an argument or a setting is wrong.
 """
 EPILOG: Final = "example: nextcloud-mcp token https://mcp.example.org/mcp | nextcloud-mcp doctor --token-stdin"
 CLIENT_ID: Final = "mcp-client"
@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("url", nargs="?", help="the server's URL; default: NEXTCLOUD_MCP_SERVER_URL")
-    parser.add_argument("--client-id", default=CLIENT_ID, help="the client in Keycloak; default: %(default)s")
+    parser.add_argument("--client-id", default=CLIENT_ID, help="the client id at Keycloak; default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="open no browser, only show the address")
     parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT_SECONDS, metavar="SECONDS", help="default: %(default)s"
+        "--timeout", type=float, default=TIMEOUT_SECONDS, metavar="SECONDS", help="how long to wait for the sign-in; default: %(default)s"
     )
 
 
@@ -156,12 +156,12 @@ def _redeem(http: httpx.Client, target: Target, form: dict[str, str]) -> str:
         answer: Any = response.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise SignInError(
-            f"{target.token_endpoint} gives no answer in JSON ({type(error).__name__}): try again."
+            f"{target.token_endpoint} did not answer with JSON ({type(error).__name__}): try again."
         ) from error
     answer = answer if isinstance(answer, dict) else {}
     if not response.is_success or "access_token" not in answer:
         reason = answer.get("error_description") or answer.get("error") or f"HTTP {response.status_code}"
-        raise SignInError(f"{target.issuer} gives no token for the sign-in ({reason}): run nextcloud-mcp doctor.")
+        raise SignInError(f"{target.issuer} issued no token for the sign-in ({reason}): run nextcloud-mcp doctor.")
     return str(answer["access_token"])
 
 

@@ -43,7 +43,7 @@ def discover(http: httpx.Client, server_url: str) -> Target:
     resource = _json(http, challenge["resource_metadata"])
     named = str(resource.get("resource", ""))
     if named.rstrip("/") != server_url.rstrip("/"):
-        raise SignInError(f"{server_url} says that its address is {named}: sign in with that one.")
+        raise SignInError(f"{server_url} says that its URL is {named}: use that one.")
     issuers = resource.get("authorization_servers") or []
     if not issuers:
         raise SignInError(f"{challenge['resource_metadata']} names no authorization server: run nextcloud-mcp doctor.")
@@ -78,10 +78,10 @@ def _metadata(http: httpx.Client, issuer: str) -> dict[str, Any]:
         raise SignInError(f"The metadata of {issuer} is that of {metadata.get('issuer')}: run nextcloud-mcp doctor.")
     missing = {"authorization_endpoint", "token_endpoint"} - metadata.keys()
     if missing or "S256" not in (metadata.get("code_challenge_methods_supported") or []):
-        raise SignInError(f"{issuer} offers no sign-in by code with PKCE: run nextcloud-mcp doctor.")
+        raise SignInError(f"{issuer} does not offer the authorization code grant with PKCE (S256): run nextcloud-mcp doctor.")
     for endpoint in (str(metadata["authorization_endpoint"]), str(metadata["token_endpoint"])):
         if not _is_web(endpoint):  # the operating system would open a file, or start another program
-            raise SignInError(f"{issuer} names {endpoint!r}, which is no address of the web: run nextcloud-mcp doctor.")
+            raise SignInError(f"{issuer} names {endpoint!r}, which is not an http:// or https:// URL: run nextcloud-mcp doctor.")
     return metadata
 
 
@@ -103,7 +103,7 @@ def _json(http: httpx.Client, url: str) -> dict[str, Any]:
 def _send(http: httpx.Client, method: str, url: str) -> httpx.Response:
     if not _is_web(url):
         raise SignInError(
-            f"'{url}' is no http:// or https:// URL: pass the server's, such as https://mcp.example.org/mcp."
+            f"'{url}' is not an http:// or https:// URL: pass the server's, such as https://mcp.example.org/mcp."
         )
     try:
         return http.request(method, url)
