@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True)
     _add(commands, "list", "list the clients that registered themselves, and their last use; changes nothing")
     prune = _add(commands, "prune", "delete registered clients that nobody uses; only lists them without --delete")
-    prune.add_argument("--delete", action="store_true", help="delete the unused clients, and write the last use to the others")
     prune.add_argument(
-        "--every", type=_positive, metavar="SECONDS", help="repeat the run, and log instead of printing"
+        "--delete", action="store_true", help="delete the unused clients, and write the last use to the others"
     )
+    prune.add_argument("--every", type=_positive, metavar="SECONDS", help="repeat the run, and log instead of printing")
     prune.add_argument("--heartbeat", type=Path, metavar="FILE", help="touch this file after each run that succeeded")
 
 

@@ -45,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client-id", default=CLIENT_ID, help="the client id at Keycloak; default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="open no browser, only show the address")
     parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT_SECONDS, metavar="SECONDS", help="how long to wait for the sign-in; default: %(default)s"
+        "--timeout",
+        type=float,
+        default=TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help="how long to wait for the sign-in; default: %(default)s",
     )
 
 

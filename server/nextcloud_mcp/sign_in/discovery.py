@@ -78,10 +78,14 @@ def _metadata(http: httpx.Client, issuer: str) -> dict[str, Any]:
         raise SignInError(f"The metadata of {issuer} is that of {metadata.get('issuer')}: run nextcloud-mcp doctor.")
     missing = {"authorization_endpoint", "token_endpoint"} - metadata.keys()
     if missing or "S256" not in (metadata.get("code_challenge_methods_supported") or []):
-        raise SignInError(f"{issuer} does not offer the authorization code grant with PKCE (S256): run nextcloud-mcp doctor.")
+        raise SignInError(
+            f"{issuer} does not offer the authorization code grant with PKCE (S256): run nextcloud-mcp doctor."
+        )
     for endpoint in (str(metadata["authorization_endpoint"]), str(metadata["token_endpoint"])):
         if not _is_web(endpoint):  # the operating system would open a file, or start another program
-            raise SignInError(f"{issuer} names {endpoint!r}, which is not an http:// or https:// URL: run nextcloud-mcp doctor.")
+            raise SignInError(
+                f"{issuer} names {endpoint!r}, which is not an http:// or https:// URL: run nextcloud-mcp doctor."
+            )
     return metadata
 
 

@@ -53,18 +53,22 @@ def test_url_alone_tells_where_to_sign_in() -> None:
             {"server": httpx.Response(404)}, "HTTP 404 and no challenge: pass the server's URL", id="another URL"
         ),
         pytest.param({"resource": httpx.Response(502, text="oops")}, "HTTP 502 and no JSON", id="no metadata"),
-        pytest.param({"resource": {"resource": "https://other/mcp"}}, "its address is https://other/mcp", id="renamed"),
+        pytest.param({"resource": {"resource": "https://other/mcp"}}, "its URL is https://other/mcp", id="renamed"),
         pytest.param({"resource": {"resource": SERVER}}, "names no authorization server", id="no issuer"),
         pytest.param({"metadata": {"issuer": "https://other"}}, "is that of https://other", id="another issuer"),
-        pytest.param({"metadata": {"issuer": ISSUER}}, "offers no sign-in by code with PKCE", id="no PKCE"),
+        pytest.param(
+            {"metadata": {"issuer": ISSUER}}, "does not offer the authorization code grant with PKCE", id="no PKCE"
+        ),
         pytest.param(
             {"metadata": METADATA_DOCUMENT | {"code_challenge_methods_supported": None}},
-            "offers no sign-in by code with PKCE",
+            "does not offer the authorization code grant with PKCE",
             id="null",
         ),
         *(
             pytest.param(
-                {"metadata": METADATA_DOCUMENT | {name: value}}, "is no address of the web", id=f"{name}: {value}"
+                {"metadata": METADATA_DOCUMENT | {name: value}},
+                "is not an http:// or https:// URL",
+                id=f"{name}: {value}",
             )
             for name in ("authorization_endpoint", "token_endpoint")
             for value in ("file:///etc/passwd", "-t", "\\\\attacker\\share", "javascript:alert(1)", "/authorize")
@@ -85,7 +89,7 @@ def test_unusable_answer_is_one_sentence(changed: dict[str, Any], sentence: str)
     ("url", "sentence"),
     [
         ("http://127.0.0.1:1/mcp", "http://127.0.0.1:1/mcp can't be reached (ConnectError): check the address"),
-        ("mcp.example.org", "'mcp.example.org' is no http:// or https:// URL"),
+        ("mcp.example.org", "'mcp.example.org' is not an http:// or https:// URL"),
     ],
 )
 def test_unreachable_server_is_one_line_and_exit_1(url: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
