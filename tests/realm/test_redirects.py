@@ -23,7 +23,7 @@ ADMITTED: Final = {
     "Mistral": ["https://callback.mistral.ai/v1/integrations_auth/oauth2_callback"],
     "LibreChat": ["https://chat.example.org/api/mcp/nextcloud/oauth/callback"],
 }
-"""Redirect addresses of hosted clients, by the name in the how-to's table."""
+"""Redirect addresses of hosted clients, by the name in the how-to's list."""
 
 REFUSED: Final = (
     "https://chatgptxcom/connector_platform_oauth_redirect",
@@ -38,9 +38,8 @@ REFUSED: Final = (
 
 
 def documented() -> dict[str, str]:
-    """Return the values of MCP_CLIENT_REDIRECTS in the how-to's table, by client."""
-    rows = re.findall(r"^\| (\w+) \| `(https:[^`]+)` \|$", HOW_TO.read_text(), re.MULTILINE)
-    return {client: value.replace("\\|", "|") for client, value in rows}
+    """Return the values of MCP_CLIENT_REDIRECTS in the how-to's list, by client."""
+    return dict(re.findall(r"^- (\w+): `(https:[^`]+)`", HOW_TO.read_text(), re.MULTILINE))
 
 
 async def registered(keycloak: Keycloak, *redirect_uris: str) -> httpx.Response:
@@ -52,7 +51,7 @@ async def registered(keycloak: Keycloak, *redirect_uris: str) -> httpx.Response:
 
 @pytest.fixture(scope="module")
 def admitting(keycloak: Keycloak) -> Iterator[Keycloak]:
-    """A realm that admits every client of the how-to's table."""
+    """A realm that admits every client of the how-to's list."""
     values = {"MCP_CLIENT_REDIRECTS": "|".join(documented().values())}
     with one_more_realm(keycloak, "admitting", values) as realm:
         yield realm
