@@ -158,7 +158,9 @@ def _discovery_url(environ: Mapping[str, str]) -> str:
     if not url:
         raise SettingsError("OIDC_DISCOVERY_URL", "is not set, and has no default")
     if "/realms/" not in url:
-        raise SettingsError("OIDC_DISCOVERY_URL", "is not an address of a realm of Keycloak, which has /realms/ in it")
+        raise SettingsError(
+            "OIDC_DISCOVERY_URL", "is not the discovery URL of a Keycloak realm: it must contain /realms/"
+        )
     return url
 
 
