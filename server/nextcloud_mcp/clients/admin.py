@@ -61,7 +61,9 @@ class Realm:
         try:
             self._keycloak: Any = import_module("keycloak")
         except ModuleNotFoundError:
-            raise ClientsError("This needs python-keycloak", "pip install 'nextcloud-mcp[doctor]'") from None
+            raise ClientsError(
+                "This needs python-keycloak", "pip install '.[doctor]' in a checkout of this project"
+            ) from None
         self._connection: Any = None
 
     def clients(self) -> Iterator[dict[str, Any]]:

@@ -35,7 +35,7 @@ def read(deployment: Deployment) -> dict[str, Any]:
     try:
         keycloak = import_module("keycloak")
     except ModuleNotFoundError:
-        raise Skip("needs python-keycloak: pip install 'nextcloud-mcp[doctor]'") from None
+        raise Skip("needs python-keycloak: pip install '.[doctor]' in a checkout of this project") from None
     name, password = deployment.options.admin
     try:
         with catch_warnings(action="ignore", category=DeprecationWarning):  # it passes `verify` as a path to httpx too
