@@ -98,13 +98,18 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) 
         print(f"nextcloud-mcp: {error}", file=sys.stderr)  # noqa: T201 - for the person who runs it
         return 1
     _beat(arguments)
-    document = found.as_json(limits) | ({} if deleted is None else {"deleted": deleted})
-    lines = [json.dumps(document, indent=2, ensure_ascii=False)] if arguments.json else _lines(arguments, found, limits)
+    document = found.as_json(limits) | ({} if deleted is None else {"deleted": len(deleted)})
+    if arguments.json:
+        lines: Sequence[str] = [json.dumps(document, indent=2, ensure_ascii=False)]
+    else:
+        lines = _lines(arguments, found, limits, deleted)
     print("\n".join(lines))  # noqa: T201 - a command's output
-    return 1 if deleted is not None and found.is_nearly_full(deleted) else 0
+    return 1 if deleted is not None and found.is_nearly_full(len(deleted)) else 0
 
 
-def _lines(arguments: argparse.Namespace, found: Survey, limits: Limits) -> Sequence[str]:
+def _lines(
+    arguments: argparse.Namespace, found: Survey, limits: Limits, deleted: frozenset[str] | None
+) -> Sequence[str]:
     unused = found.unused(limits)
     of = "" if found.maximum is None else f" of {found.maximum}"
     total = f"{found.count}{of} clients, {len(found.clients)} registered themselves, {len(unused)} unused."
@@ -116,9 +121,15 @@ def _lines(arguments: argparse.Namespace, found: Survey, limits: Limits) -> Sequ
             for client in found.clients
         ]
         return [*rows, total]
-    done = "deleted" if arguments.delete else "would be deleted"
-    rows = [f"{client.id}  {reason}: {done}  {client.name!r}" for client, reason in unused]
+    rows = [f"{client.id}  {reason}: {_outcome(client.id, deleted)}  {client.name!r}" for client, reason in unused]
     return [*rows, total if arguments.delete or not unused else f"{total} Nothing was deleted: pass --delete."]
+
+
+def _outcome(client_id: str, deleted: frozenset[str] | None) -> str:
+    """Return what happened to an unused client; `deleted` is None if nothing was to be deleted."""
+    if deleted is None:
+        return "would be deleted"
+    return "deleted" if client_id in deleted else "kept, because it is in use by now or was gone"
 
 
 def _serve(discovery_url: str, account: Account, limits: Limits, arguments: argparse.Namespace) -> int:
@@ -141,7 +152,7 @@ def run_once(realm: Realm, limits: Limits, arguments: argparse.Namespace) -> Non
     found = survey(realm)
     unused = len(found.unused(limits))
     counts = {"clients": found.count, "registered": len(found.clients), "maximum": found.maximum, "unused": unused}
-    deleted = delete_unused(realm, found, limits) if arguments.delete else 0
+    deleted = len(delete_unused(realm, found, limits)) if arguments.delete else 0
     if deleted:
         _log.info("clients.pruned", deleted=deleted, **counts)
     if found.is_nearly_full(deleted):

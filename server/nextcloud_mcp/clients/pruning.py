@@ -71,8 +71,8 @@ def survey(realm: Realm) -> Survey:
     return Survey(evidence.now, clients, len(found) - len(clients), maximum)
 
 
-def delete_unused(realm: Realm, found: Survey, limits: Limits) -> int:
-    """Delete what `found.unused` names, write down the last use of the others, and return how many were deleted.
+def delete_unused(realm: Realm, found: Survey, limits: Limits) -> frozenset[str]:
+    """Delete what `found.unused` names, write down the last use of the others, and return the ids of the deleted.
 
     Deleting many takes minutes, so a client with which somebody has signed in since then stays.
 
@@ -80,7 +80,7 @@ def delete_unused(realm: Realm, found: Survey, limits: Limits) -> int:
         ClientsError: Keycloak refuses, or does not answer; what was deleted until then stays deleted.
     """
     unused = found.unused(limits)
-    deleted = sum(realm.delete_unless_in_use(client.id) for client, _ in unused)
+    deleted = frozenset(client.id for client, _ in unused if realm.delete_unless_in_use(client.id))
     chosen = {client.id for client, _ in unused}
     for client in found.clients:
         if client.id not in chosen and client.mark is not None:

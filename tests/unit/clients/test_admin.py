@@ -39,12 +39,12 @@ async def test_client_that_was_deleted_meanwhile_needs_no_mark(status: int) -> N
 
 @pytest.mark.parametrize(
     ("account", "roles"),
-    [(JANITOR, "the secret, the roles of keycloak/README.md"), (ADMINISTRATOR, "view-clients and view-events")],
+    [(JANITOR, "the secret, the roles (keycloak/README.md)"), (ADMINISTRATOR, "view-clients and view-events")],
     ids=["janitor", "administrator"],
 )
 async def test_refusal_names_the_account_and_the_roles_that_it_needs(account: Account, roles: str) -> None:
     """Without its permission, the run ends with the account's name and the next step, and without its secret."""
-    with pytest.raises(ClientsError, match=f"refuses {account.name} .*HTTP 403") as caught:
+    with pytest.raises(ClientsError, match=f"'{account.name}' cannot read or change .*HTTP 403") as caught:
         await mark(403, account)
     assert roles in str(caught.value)
     assert "s3cret" not in str(caught.value)
