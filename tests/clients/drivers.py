@@ -159,7 +159,7 @@ DRIVERS: Final[dict[str, Driver]] = {
 
 
 def _add(path: Path, settings: dict[str, Any]) -> None:
-    """Add settings to those that the client wrote itself."""
+    """Add settings to the file that the client wrote."""
     _write(path, json.loads(path.read_text(encoding="utf-8")) | settings)
 
 

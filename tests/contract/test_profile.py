@@ -71,7 +71,7 @@ async def newcomer(
 
 @pytest.mark.parametrize("mode", ["pass-through", "exchange"])
 async def test_first_token_makes_a_whole_account(newcomer: Newcomer, name: str, mode: str) -> None:
-    """Who comes by MCP first has a display name and an e-mail address, by the tokens of both modes."""
+    """A person whose first visit is by MCP has a display name and an e-mail address, in both modes."""
     await newcomer.sign_in(mode)
     assert await newcomer.profile() == ("Some One", f"{name}@example.org")
 

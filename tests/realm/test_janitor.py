@@ -34,7 +34,7 @@ async def call(keycloak: Keycloak, token: str, method: str, path: str, body: Any
 
 
 def fixed_clients(admin: KeycloakAdmin) -> list[dict[str, Any]]:
-    """Return the clients of the realm file and Keycloak's own: all but those that registered themselves."""
+    """Return the clients of the realm file and Keycloak's own: all clients that did not register themselves."""
     return [each for each in admin.get_clients() if each["id"] != each["clientId"]]
 
 
@@ -65,7 +65,7 @@ async def test_nextcloud_refuses_its_token(token: str, chain: Chain) -> None:
 
 @pytest.mark.parametrize("scope", ["client-janitor", "client-janitor nextcloud-mcp:exchange"])
 async def test_no_client_registers_for_its_scope(register: Register, scope: str) -> None:
-    """The scope that exempts the janitor from the policy can't be had by registering."""
+    """The scope that exempts the janitor from the policy cannot be registered for."""
     answer = await register(grant_types=["client_credentials"], scope=scope)
     assert answer.status_code == 403
 

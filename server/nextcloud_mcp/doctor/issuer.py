@@ -168,7 +168,7 @@ def _algorithm(jwk: dict[str, Any]) -> str:
 
 
 async def scopes(deployment: Deployment) -> Finding:
-    """Compare the scopes that the realm offers with those that the server and its tools need.
+    """Check that the realm offers every scope that the server and its tools need.
 
     A realm with both servers lists the scope of one: a client that requests every listed scope gets a token for that
     server only (keycloak/README.md, Scopes). So the scope of the other server may be missing.
