@@ -193,6 +193,18 @@ def _read_secret_file(values: dict[str, str], name: str) -> None:
     values[name] = read_secrets(f"{name}_FILE", Path(path))[0]
 
 
+def secret_from(environ: Mapping[str, str], name: str) -> str:
+    """Return the secret that `NAME` or the file in `NAME_FILE` has, or an empty text.
+
+    Raises:
+        SettingsError: both are set, or the file can't be read or is empty.
+    """
+    value, file = environ.get(name, ""), environ.get(f"{name}_FILE", "")
+    if value and file:
+        raise SettingsError(name, f"{name}_FILE is set too; keep one of them")
+    return read_secret(f"{name}_FILE", Path(file)) if file else value
+
+
 def read_secret(name: str, path: Path) -> str:
     """Return the secret in a file, without surrounding whitespace.
 

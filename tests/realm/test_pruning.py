@@ -10,10 +10,11 @@ import httpx
 import pytest
 from keycloak import KeycloakAdmin
 
+from nextcloud_mcp.admin_api import Account
 from nextcloud_mcp.cli import main
 from nextcloud_mcp.clients import admin as clients_api
 from nextcloud_mcp.clients import command
-from nextcloud_mcp.clients.admin import Account, Realm
+from nextcloud_mcp.clients.admin import Realm
 from nextcloud_mcp.clients.pruning import delete_unused, survey
 from nextcloud_mcp.clients.selection import UNUSED_SINCE, Limits
 from stack.keycloak import Keycloak

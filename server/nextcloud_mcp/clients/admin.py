@@ -5,15 +5,12 @@ permission to view and manage the clients, as the realm's client `client-janitor
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from http.client import NOT_FOUND
-from importlib import import_module
 from typing import Any, Final
-from warnings import catch_warnings
 
+from nextcloud_mcp.admin_api import INSTALL, Account, AdminApi, AdminApiError
 from nextcloud_mcp.clients.selection import UNUSED_SINCE, Evidence
 from nextcloud_mcp.errors import ClientsError
 
@@ -31,21 +28,6 @@ POLICIES: Final = "org.keycloak.services.clientregistration.policy.ClientRegistr
 """The provider type of the components that decide who may register a client."""
 
 
-@dataclass(frozen=True)
-class Account:
-    """Who calls Keycloak: a client with a service account, or an administrator of the realm `master`.
-
-    Attributes:
-        name: the client id, or the administrator's user name.
-        secret: the client secret, or the password.
-        is_client: which of both.
-    """
-
-    name: str
-    secret: str = field(repr=False)
-    is_client: bool
-
-
 class Realm:
     """The realm's clients and what Keycloak knows about them."""
 
@@ -59,12 +41,9 @@ class Realm:
         self.name = rest.partition("/")[0]
         self._account = account
         try:
-            self._keycloak: Any = import_module("keycloak")
+            self._api = AdminApi(self._base, self.name, account)
         except ModuleNotFoundError:
-            raise ClientsError(
-                "This needs python-keycloak", "pip install '.[doctor]' in a checkout of this project"
-            ) from None
-        self._connection: Any = None
+            raise ClientsError("This needs python-keycloak", INSTALL) from None
 
     def clients(self) -> Iterator[dict[str, Any]]:
         """Yield the clients that the account may see, one request for each `PAGE` of them."""
@@ -135,34 +114,16 @@ class Realm:
         return last
 
     def _get(self, path: str) -> Any:
-        response = self._send("get", path)
-        self._check(response)
         try:
-            return response.json()
-        except ValueError as error:
-            raise self._refused(f"HTTP {response.status_code}, no JSON") from error
+            return self._api.get(path)
+        except AdminApiError as error:
+            raise self._refused(str(error)) from error
 
     def _send(self, method: str, path: str, **parts: Any) -> Any:
         try:
-            with catch_warnings(action="ignore", category=DeprecationWarning):  # see doctor/live_realm.py
-                if self._connection is None:
-                    self._connection = self._connect()
-                return getattr(self._connection, f"raw_{method}")(f"admin/realms/{self.name}{path}", **parts)
-        except self._keycloak.KeycloakError as error:
-            raise self._refused(f"HTTP {error.response_code}" if error.response_code else "no answer") from error
-
-    def _connect(self) -> Any:
-        name, secret = self._account.name, self._account.secret
-        if self._account.is_client:
-            parts = {"client_id": name, "client_secret_key": secret, "user_realm_name": self.name}
-        else:
-            parts = {"username": name, "password": secret, "user_realm_name": "master"}
-        return self._keycloak.KeycloakOpenIDConnection(
-            server_url=f"{self._base}/",  # without the slash it drops the URL's path
-            realm_name=self.name,
-            verify=os.environ.get("SSL_CERT_FILE") or True,
-            **parts,
-        )
+            return self._api.send(method, path, **parts)
+        except AdminApiError as error:
+            raise self._refused(str(error)) from error
 
     def _check(self, response: Any) -> None:
         if not response.ok:

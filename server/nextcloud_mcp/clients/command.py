@@ -15,12 +15,13 @@ from typing import Any, Final
 
 import structlog
 
-from nextcloud_mcp.clients.admin import Account, Realm
+from nextcloud_mcp.admin_api import Account
+from nextcloud_mcp.clients.admin import Realm
 from nextcloud_mcp.clients.pruning import UNUSED_DAYS, Survey, delete_unused, survey
 from nextcloud_mcp.clients.selection import Limits, as_time
 from nextcloud_mcp.errors import ClientsError, SettingsError
 from nextcloud_mcp.logs import configure_logging
-from nextcloud_mcp.settings import read_secret
+from nextcloud_mcp.settings import secret_from
 
 JANITOR: Final = "client-janitor"
 """The client of the shipped realm that may delete registered clients."""
@@ -177,16 +178,9 @@ def _discovery_url(environ: Mapping[str, str]) -> str:
 
 def _account(environ: Mapping[str, str]) -> Account:
     """Return the janitor if it has a secret, else the administrator."""
-    if secret := _secret(environ, "CLIENT_JANITOR_SECRET"):
+    if secret := secret_from(environ, "CLIENT_JANITOR_SECRET"):
         return Account(JANITOR, secret, is_client=True)
-    password = _secret(environ, "KEYCLOAK_ADMIN_PASSWORD")
+    password = secret_from(environ, "KEYCLOAK_ADMIN_PASSWORD")
     if environ.get("KEYCLOAK_ADMIN") and password:
         return Account(environ["KEYCLOAK_ADMIN"], password, is_client=False)
     raise SettingsError("CLIENT_JANITOR_SECRET", "is not set (nor KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD)")
-
-
-def _secret(environ: Mapping[str, str], name: str) -> str:
-    value, file = environ.get(name, ""), environ.get(f"{name}_FILE", "")
-    if value and file:
-        raise SettingsError(name, f"{name}_FILE is set too; keep one of them")
-    return read_secret(f"{name}_FILE", Path(file)) if file else value

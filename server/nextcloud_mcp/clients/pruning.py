@@ -7,7 +7,7 @@ from typing import Any, Final
 from nextcloud_mcp.clients.admin import Realm
 from nextcloud_mcp.clients.selection import NEARLY_FULL, Client, Limits, as_time, registered_clients
 
-UNUSED_DAYS: Final = 30
+UNUSED_DAYS: Final = int(Limits().unused // 86400)
 """How many days a client stays after its last use, by default."""
 
 

@@ -10,7 +10,6 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from nextcloud_mcp.doctor.deployment import Options
@@ -18,7 +17,7 @@ from nextcloud_mcp.doctor.screen import Screen
 from nextcloud_mcp.doctor.walk import examine
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.logs import configure_logging
-from nextcloud_mcp.settings import read_secret
+from nextcloud_mcp.settings import secret_from
 
 DESCRIPTION: Final = """\
 Walks the chain as a client would, and says for each step what it saw and what fixes it. It is given the environment
@@ -86,12 +85,5 @@ def _token() -> str:
 
 
 def _admin(environ: Mapping[str, str]) -> tuple[str, str] | None:
-    name, password = environ.get("KEYCLOAK_ADMIN"), environ.get("KEYCLOAK_ADMIN_PASSWORD")
-    file = environ.get("KEYCLOAK_ADMIN_PASSWORD_FILE")
-    if password and file:
-        raise SettingsError("KEYCLOAK_ADMIN_PASSWORD", "KEYCLOAK_ADMIN_PASSWORD_FILE is set too; keep one of them")
-    if file:
-        password = read_secret("KEYCLOAK_ADMIN_PASSWORD_FILE", Path(file))
-    if not name or not password:
-        return None
-    return name, password
+    name, password = environ.get("KEYCLOAK_ADMIN"), secret_from(environ, "KEYCLOAK_ADMIN_PASSWORD")
+    return (name, password) if name and password else None

@@ -1,10 +1,8 @@
 """The live realm, read through Keycloak's Admin REST API by python-keycloak (the extra `doctor`)."""
 
-import os
-from importlib import import_module
 from typing import Any, Final
-from warnings import catch_warnings
 
+from nextcloud_mcp.admin_api import INSTALL, Account, AdminApi, AdminApiError
 from nextcloud_mcp.clients.admin import POLICIES
 from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Fault, Skip
@@ -23,6 +21,17 @@ PARTS: Final = {
 """The Admin REST API path, below the realm, of each part of a realm file."""
 
 
+def administrator(deployment: Deployment) -> Account:
+    """Return the administrator whom the options name.
+
+    Raises:
+        Skip: they name none.
+    """
+    if deployment.options.admin is None:
+        raise Skip("needs admin access: KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE in the environment")
+    return Account(*deployment.options.admin, is_client=False)
+
+
 def read(deployment: Deployment) -> dict[str, Any]:
     """Return the parts of the live realm by their names in a realm file, and Keycloak's installed themes as `themes`.
 
@@ -30,50 +39,25 @@ def read(deployment: Deployment) -> dict[str, Any]:
         Skip: there is no administrator's password, or python-keycloak is not installed.
         Fault: Keycloak does not answer, or refuses the administrator.
     """
-    if deployment.options.admin is None:
-        raise Skip("needs admin access: KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE in the environment")
+    account = administrator(deployment)
     try:
-        keycloak = import_module("keycloak")
+        admin = AdminApi(deployment.keycloak_url, deployment.realm, account)
     except ModuleNotFoundError:
-        raise Skip("needs python-keycloak: pip install '.[doctor]' in a checkout of this project") from None
-    name, password = deployment.options.admin
+        raise Skip(f"needs python-keycloak: {INSTALL}") from None
     try:
-        with catch_warnings(action="ignore", category=DeprecationWarning):  # it passes `verify` as a path to httpx too
-            admin = keycloak.KeycloakAdmin(
-                server_url=f"{deployment.keycloak_url}/",  # without the slash it drops the URL's path
-                username=name,
-                password=password,
-                realm_name=deployment.realm,
-                user_realm_name="master",
-                verify=os.environ.get("SSL_CERT_FILE") or True,
-            )
-            live = {part: _get(deployment, admin, path) for part, path in PARTS.items()}
-            live["localizationTexts"] = {
-                language: _get(deployment, admin, f"{PARTS['localizationTexts']}/{language}")
-                for language in live["localizationTexts"]
-            }
-            live["themes"] = _themes(admin)
-            return live
-    except keycloak.KeycloakError as error:
-        raise _refused(deployment, f"HTTP {error.response_code}" if error.response_code else "no answer") from error
+        live = {part: admin.get(path) for part, path in PARTS.items()}
+        live["localizationTexts"] = {
+            language: admin.get(f"{PARTS['localizationTexts']}/{language}") for language in live["localizationTexts"]
+        }
+        live["themes"] = _themes(admin)
+    except AdminApiError as error:
+        raise _refused(deployment, str(error)) from error
+    return live
 
 
-def _get(deployment: Deployment, admin: Any, path: str) -> Any:
-    """Return a part of the live realm."""
-    response = admin.connection.raw_get(f"admin/realms/{deployment.realm}{path}")
-    try:
-        part = response.json() if response.ok else None
-    except ValueError:
-        part = None
-    if part is None:
-        kind = response.headers.get("content-type", "no content type")
-        raise _refused(deployment, f"HTTP {response.status_code}, {kind}")
-    return part
-
-
-def _themes(admin: Any) -> dict[str, list[str]]:
+def _themes(admin: AdminApi) -> dict[str, list[str]]:
     """Return the names of Keycloak's installed themes by type, or nothing if the administrator may not see them."""
-    response = admin.connection.raw_get("admin/serverinfo")
+    response = admin.send("get", "serverinfo")
     themes = response.json().get("themes", {}) if response.ok else {}
     return {kind: [each["name"] for each in installed] for kind, installed in themes.items()}
 

@@ -7,11 +7,13 @@ from typing import Final
 
 import anyio.to_thread
 
-from nextcloud_mcp.clients.admin import Account, Realm
+from nextcloud_mcp.admin_api import Account
+from nextcloud_mcp.clients.admin import Realm
 from nextcloud_mcp.clients.pruning import UNUSED_DAYS, Survey, survey
 from nextcloud_mcp.clients.selection import Limits
 from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Finding, Skip, warning
+from nextcloud_mcp.doctor.live_realm import administrator
 from nextcloud_mcp.doctor.report import Step
 from nextcloud_mcp.errors import ClientsError
 
@@ -22,9 +24,7 @@ PRUNE: Final = (
 
 async def unused(deployment: Deployment) -> Finding:
     """Count the clients; warn if newcomers soon can't register."""
-    if deployment.options.admin is None:
-        raise Skip("needs admin access: KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD_FILE in the environment")
-    account = Account(*deployment.options.admin, is_client=False)
+    account = administrator(deployment)
     try:
         found = await anyio.to_thread.run_sync(_survey, deployment.settings.discovery_url, account)
     except ClientsError as error:

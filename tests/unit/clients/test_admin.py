@@ -1,4 +1,4 @@
-"""`clients.admin`: answers of Keycloak that a whole run must survive, and those that end it."""
+"""`clients.admin`: which responses of Keycloak end a run, and which do not."""
 
 from typing import Final
 
@@ -8,7 +8,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from nextcloud_mcp.clients.admin import Account, Realm
+from nextcloud_mcp.admin_api import Account
+from nextcloud_mcp.clients.admin import Realm
 from nextcloud_mcp.errors import ClientsError
 from tests.support.listening import listening
 
