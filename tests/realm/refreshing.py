@@ -43,13 +43,25 @@ class Window:
         self.refresh_token, self.access_token = answer["refresh_token"], answer["access_token"]
         return ""
 
+    def issued_at(self) -> int:
+        """Return when the refresh token was issued, in seconds since the epoch."""
+        return int(claims(self.refresh_token)["iat"])
+
+    def expires_at(self) -> int:
+        """Return when the refresh token expires, in seconds since the epoch."""
+        return int(claims(self.refresh_token)["exp"])
+
     async def next_second(self) -> None:
         """Wait for the second after the one in which the tokens were issued: Keycloak compares whole seconds."""
         await self.lasts(1)
 
     async def lasts(self, seconds: float) -> None:
         """Wait until the refresh token was issued this many seconds ago."""
-        await anyio.sleep(max(0.0, claims(self.refresh_token)["iat"] + seconds - time.time()))
+        await anyio.sleep(max(0.0, self.issued_at() + seconds - time.time()))
+
+    async def expires(self) -> None:
+        """Wait until the refresh token has expired."""
+        await anyio.sleep(max(0.0, self.expires_at() + 1.1 - time.time()))
 
 
 async def window(keycloak: Keycloak, person: Person, scope: str = SCOPE, browser: Browser | None = None) -> Window:
