@@ -62,7 +62,7 @@ async def test_offered_where_chosen(keycloak: Keycloak, someone: Person, registe
     assert "offline_access" in (await register()).json()["scope"].split()
     browser = Browser()
     client = await window(keycloak, someone, OFFLINE, browser)
-    assert "Stay signed in for up to 30 days" in browser.consents[0]
+    assert {"Stay signed in for up to 30 days", "It reaches only what is listed here."} < set(browser.consents[0])
     assert claims(client.refresh_token)["typ"] == "Offline"
 
 

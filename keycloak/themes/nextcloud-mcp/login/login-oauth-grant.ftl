@@ -2,12 +2,14 @@
 <#import "buttons.ftl" as buttons>
 <#import "client.ftl" as app>
 <#-- The realm's scopes have the consent texts ${"$"}{consent-APP-read} and ${"$"}{consent-APP-write}, which become one line an app, and
-     ${"$"}{consent-server-MODE}. Any other text is a line of its own, as in Keycloak's own page. -->
+     ${"$"}{consent-server-MODE}, whose line says "only while you are signed in" unless offline access says otherwise.
+     Any other text is a line of its own, as in Keycloak's own page. -->
 <#assign rights = {} lines = []>
+<#assign offline = (oauth.clientScopesRequested![])?filter(scope -> scope.consentScreenText == r"${consent-offline}")?has_content?then("-offline", "")>
 <#list oauth.clientScopesRequested![] as scope>
     <#assign key = scope.consentScreenText?matches(r"\$\{consent-([a-z]+)-([a-z-]+)\}")>
     <#if key && key?groups[1] == "server">
-        <#assign lines = lines + [{"text": msg("consentServer." + key?groups[2]), "kind": key?groups[2]}]>
+        <#assign lines = lines + [{"text": msg("consentServer." + key?groups[2] + (key?groups[2] == "exchange")?then(offline, "")), "kind": key?groups[2]}]>
     <#elseif key>
         <#assign name = key?groups[1]>
         <#assign rights = rights + {name: (rights[name]!"") + "." + key?groups[2]}>
