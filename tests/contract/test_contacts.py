@@ -11,7 +11,8 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from nextcloud_mcp.apps.contacts.vcard import READ_PROPERTIES, read
+from nextcloud_mcp.apps.contacts.properties import READ_PROPERTIES
+from nextcloud_mcp.apps.contacts.vcard import read
 from stack.standin.app import HEADER
 from tests.contract.people import Person
 from tests.support.vcards import CARDS

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from nextcloud_mcp.apps.calendar import caldav, freebusy
 from nextcloud_mcp.apps.calendar.ical.event import Series
-from nextcloud_mcp.apps.contacts import vcard
+from nextcloud_mcp.apps.contacts import properties
+from nextcloud_mcp.apps.contacts.validation import validate_contact
 from nextcloud_mcp.apps.cookbook import api as cookbook
 from nextcloud_mcp.apps.files import search
 from nextcloud_mcp.apps.tables import cells
@@ -152,11 +153,11 @@ def read_json(text: str) -> None:
 def read_word(text: str) -> None:
     """Do to a text what is done to single arguments and values, each with a regular expression of its own."""
     line = content_lines.parse(f"X:{text}")
-    vcard._birthday(line)  # noqa: SLF001
+    properties._birthday(line)  # noqa: SLF001
     for read in (
         *(cookbook._DURATION.fullmatch, search._media_type, dav.parse_etag, content_lines.text),  # noqa: SLF001
-        *(lambda each: moments.read(each, "start"), lambda each: vcard._write_member(each, "4.0")),  # noqa: SLF001
-        *(lambda each: vcard.contact_data({"url": each}), lambda each: vcard.contact_data({"bday": each})),
+        *(lambda each: moments.read(each, "start"), lambda each: properties._write_member(each, "4.0")),  # noqa: SLF001
+        *(lambda each: validate_contact({"url": each}), lambda each: validate_contact({"bday": each})),
     ):
         with suppress(InvalidArgumentError):
             read(text)

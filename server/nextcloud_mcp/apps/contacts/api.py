@@ -17,7 +17,9 @@ import httpx
 from pydantic import BaseModel, WithJsonSchema
 
 from nextcloud_mcp.apps.contacts import vcard
-from nextcloud_mcp.apps.contacts.vcard import ContactData
+from nextcloud_mcp.apps.contacts.fields import ContactData
+from nextcloud_mcp.apps.contacts.properties import READ_PROPERTIES
+from nextcloud_mcp.apps.contacts.validation import check_names
 from nextcloud_mcp.errors import (
     ConflictError,
     ForbiddenError,
@@ -160,7 +162,7 @@ async def delete_address_book(nextcloud: Nextcloud, name: str) -> str | None:
 async def list_contacts(nextcloud: Nextcloud, address_book: str, query: str = "") -> list[Contact]:
     """Return the contacts of an address book by name; with `query`, those with this text in a `SEARCHED` property."""
     filters = [(name, text, "contains") for name in SEARCHED for text in spellings(query)] if query else []
-    response = await _report(nextcloud, address_book, filters, wanted=vcard.READ_PROPERTIES)
+    response = await _report(nextcloud, address_book, filters, wanted=READ_PROPERTIES)
     return await run_in_worker_thread(_contacts, response)  # thousands take seconds
 
 
@@ -205,7 +207,7 @@ async def update(
         ConflictError: the ETag of the contact is no longer `etag`, or somebody changed it meanwhile.
         NotFoundError: the contact does not exist.
     """
-    vcard.check_names(fields)
+    check_names(fields)
     if address_book.startswith(_GENERATED_PREFIXES):
         raise _generated_book_error(address_book)
     card = await _find(nextcloud, address_book, uid)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from nextcloud_mcp.apps.contacts import api
 from nextcloud_mcp.apps.contacts.api import AddressBook, Contact, Written
-from nextcloud_mcp.apps.contacts.vcard import contact_data as read_fields
+from nextcloud_mcp.apps.contacts.validation import validate_contact
 from nextcloud_mcp.boundary.addresses import accepts_collection
 from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.changes import require_change
@@ -118,7 +118,7 @@ async def nc_contacts_create_contact(
     Fields: fn (display name), n, nickname, email, tel, adr, org, title, role, bday, url, note, categories (groups),
     kind, members. Lists may hold texts or {"value", "type"}; adr has street, city, region, postcode, country.
     """
-    data = read_fields(contact_data)
+    data = validate_contact(contact_data)
     return _changed(await api.create(nextcloud, addressbook, uid or str(uuid4()), data))
 
 

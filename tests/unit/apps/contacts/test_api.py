@@ -4,7 +4,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from nextcloud_mcp.apps.contacts import api as contacts
-from nextcloud_mcp.apps.contacts.vcard import contact_data
+from nextcloud_mcp.apps.contacts.validation import validate_contact
 from nextcloud_mcp.errors import ConflictError, ForbiddenError, InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
@@ -135,7 +135,7 @@ async def test_search_is_sent_to_nextcloud(nextcloud: Nextcloud, fake: FakeNextc
 async def test_creates_a_contact(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """A new card never replaces an existing one."""
     fake.on("PUT", ANN, answer(201, headers={"ETag": '"e1"'}))
-    written = await contacts.create(nextcloud, "contacts", "ann", contact_data({"fn": "Ann"}))
+    written = await contacts.create(nextcloud, "contacts", "ann", validate_contact({"fn": "Ann"}))
     assert written.model_dump() == {"uid": "ann", "etag": "e1", "status_code": 201}
     request = fake.requests[-1]
     assert request.headers["If-None-Match"] == "*"
@@ -147,7 +147,7 @@ async def test_used_uid_is_conflict(nextcloud: Nextcloud, fake: FakeNextcloud, s
     """The name exists (412), or another card has the UID (400)."""
     fake.on("PUT", ANN, answer(status))
     with pytest.raises(ConflictError, match="has a contact 'ann' already"):
-        await contacts.create(nextcloud, "contacts", "ann", contact_data({"fn": "Ann"}))
+        await contacts.create(nextcloud, "contacts", "ann", validate_contact({"fn": "Ann"}))
 
 
 @pytest.mark.usefixtures("ann")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcloud_mcp.apps.contacts import vcard
-from nextcloud_mcp.apps.contacts.vcard import contact_data
+from nextcloud_mcp.apps.contacts import properties, vcard
+from nextcloud_mcp.apps.contacts.fields import ContactData
+from nextcloud_mcp.apps.contacts.validation import validate_contact
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
 from tests.support import killable
 
@@ -42,12 +43,12 @@ FULL = {
 
 def test_written_fields_are_read_back() -> None:
     """Every field is read back as written, with commas, semicolons, backslashes and line ends."""
-    assert said(vcard.create("u1", contact_data(FULL))) == FULL
+    assert said(vcard.create("u1", validate_contact(FULL))) == FULL
 
 
 def test_new_card_is_vcard_4() -> None:
     """The card has a UID and structured name (last word as family name); lines are folded at 75 bytes."""
-    made = vcard.create("u1", contact_data({"fn": "Ann Bea Example", "note": "ü" * 100}))
+    made = vcard.create("u1", validate_contact({"fn": "Ann Bea Example", "note": "ü" * 100}))
     assert made.startswith("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:u1\r\nFN:Ann Bea Example\r\nN:Example;Ann Bea;;;\r\n")
     assert made.endswith("\r\nEND:VCARD\r\n")
     assert max(len(line.encode()) for line in made.split("\r\n")) <= 75
@@ -66,7 +67,7 @@ def test_new_card_is_vcard_4() -> None:
 )
 def test_missing_fn_is_derived(fields: dict[str, Any], shown: str) -> None:
     """FN is mandatory (RFC 6350 section 6.2.1), so it is derived from other properties."""
-    assert said(vcard.create("u1", contact_data(fields)))["fn"] == shown
+    assert said(vcard.create("u1", validate_contact(fields)))["fn"] == shown
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_missing_fn_is_derived(fields: dict[str, Any], shown: str) -> None:
 )
 def test_short_forms_of_fields_are_accepted(given: dict[str, Any], stored: dict[str, Any]) -> None:
     """Short forms that people and models write are accepted; empty values are not written."""
-    found = said(vcard.create("u1", contact_data({"fn": "X", "n": {"given": "X"}, **given})))
+    found = said(vcard.create("u1", validate_contact({"fn": "X", "n": {"given": "X"}, **given})))
     assert found == {"fn": "X", "n": {"given": "X"}} | stored
 
 
@@ -120,7 +121,7 @@ def test_short_forms_of_fields_are_accepted(given: dict[str, Any], stored: dict[
 def test_invalid_fields_are_named(fields: dict[str, Any], complaint: str) -> None:
     """The error names the field down to the entry, and does not quote its value."""
     with pytest.raises(InvalidArgumentError) as refused:
-        contact_data(fields)
+        validate_contact(fields)
     assert complaint in str(refused.value)
 
 
@@ -128,15 +129,15 @@ def test_invalid_fields_are_named(fields: dict[str, Any], complaint: str) -> Non
 def test_invalid_uid_is_refused(uid: str) -> None:
     """A UID is part of a URL and of a content line."""
     with pytest.raises(InvalidArgumentError, match="Invalid uid"):
-        vcard.create(uid, contact_data({"fn": "X"}))
+        vcard.create(uid, validate_contact({"fn": "X"}))
 
 
 def test_contact_requires_a_name() -> None:
     """A contact without a name is refused, and no change can remove the name."""
     with pytest.raises(InvalidArgumentError, match=r"contact_data\.fn is missing"):
-        vcard.create("u1", contact_data({"note": "x"}))
+        vcard.create("u1", validate_contact({"note": "x"}))
     with pytest.raises(InvalidArgumentError, match=r"contact_data\.fn is empty"):
-        vcard.change(card("FN:X"), contact_data({"fn": ""}))
+        vcard.change(card("FN:X"), validate_contact({"fn": ""}))
 
 
 OTHERS_4 = card(
@@ -191,7 +192,7 @@ LABELLED = card(
 @pytest.mark.parametrize("text", [OTHERS_4, OTHERS_3, LABELLED], ids=["vCard 4", "vCard 3", "labels between"])
 def test_unchanged_fields_change_no_byte(text: str) -> None:
     """Writing back what was read changes no byte."""
-    assert vcard.change(text, contact_data(said(text))) == text
+    assert vcard.change(text, validate_contact(said(text))) == text
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ END = "END:VCARD"
 def test_change_preserves_other_lines(fields: dict[str, Any], old: str, new: str) -> None:
     """All other bytes of a vCard 4 stay as the other program wrote them."""
     assert OTHERS_4.count(old) == 1
-    assert vcard.change(OTHERS_4, contact_data(fields)) == OTHERS_4.replace(old, new)
+    assert vcard.change(OTHERS_4, validate_contact(fields)) == OTHERS_4.replace(old, new)
 
 
 @pytest.mark.parametrize(
@@ -271,12 +272,12 @@ def test_change_preserves_other_lines(fields: dict[str, Any], old: str, new: str
 def test_change_of_vcard_3_stays_vcard_3(fields: dict[str, Any], old: str, new: str) -> None:
     """Properties new in vCard 4 use the names of Apple's and Nextcloud's clients."""
     assert OTHERS_3.count(old) == 1
-    assert vcard.change(OTHERS_3, contact_data(fields)) == OTHERS_3.replace(old, new)
+    assert vcard.change(OTHERS_3, validate_contact(fields)) == OTHERS_3.replace(old, new)
 
 
 def test_derived_name_parts_follow_fn() -> None:
     """Phones that show the structured name show the new name."""
-    changed = vcard.change(OTHERS_4, contact_data({"fn": "Ann Smith"}))
+    changed = vcard.change(OTHERS_4, validate_contact({"fn": "Ann Smith"}))
     parts = 'N;SORT-AS="Example,Ann":Example;Ann;;;'
     assert changed == OTHERS_4.replace("FN;LANGUAGE=en:Ann Example", "FN:Ann Smith").replace(parts, "N:Smith;Ann;;;")
 
@@ -284,20 +285,22 @@ def test_derived_name_parts_follow_fn() -> None:
 def test_explicit_name_parts_are_kept() -> None:
     """Explicit name parts are not replaced by derived ones, unless they are passed."""
     text = card("FN:Ann van Dyk", "N:van Dyk;Ann;;;")
-    assert "N:van Dyk;Ann;;;" in vcard.change(text, contact_data({"fn": "Ann van der Dyk"}))
-    assert "N:Dyk;Ann;;;" in vcard.change(text, contact_data({"fn": "Ann Dyk", "n": {"family": "Dyk", "given": "Ann"}}))
+    assert "N:van Dyk;Ann;;;" in vcard.change(text, validate_contact({"fn": "Ann van der Dyk"}))
+    assert "N:Dyk;Ann;;;" in vcard.change(
+        text, validate_contact({"fn": "Ann Dyk", "n": {"family": "Dyk", "given": "Ann"}})
+    )
 
 
 def test_birthday_without_year_in_vcard_3() -> None:
     """The birthday is written as Apple's and Nextcloud's clients write it."""
-    changed = vcard.change(card("FN:X", version="3.0"), contact_data({"bday": "--12-24"}))
+    changed = vcard.change(card("FN:X", version="3.0"), validate_contact({"bday": "--12-24"}))
     assert "BDAY;X-APPLE-OMIT-YEAR=1604:1604-12-24\r\n" in changed
     assert said(changed)["bday"] == "--12-24"
 
 
 def test_rev_is_updated() -> None:
     """A card that has REV gets the current time."""
-    changed = vcard.change(card("FN:X", "REV:19990101T000000Z"), contact_data({"note": "x"}))
+    changed = vcard.change(card("FN:X", "REV:19990101T000000Z"), validate_contact({"note": "x"}))
     assert "19990101" not in changed
     assert changed.count("REV:2") == 1
 
@@ -306,7 +309,7 @@ def test_rev_is_updated() -> None:
 def test_vcard_2_1_is_refused(version: str) -> None:
     """The syntax of vCard 2.1 differs, so a change would damage the card."""
     with pytest.raises(NextcloudError, match="change it in Nextcloud Contacts"):
-        vcard.change(card("FN:X", version=version), contact_data({"note": "x"}))
+        vcard.change(card("FN:X", version=version), validate_contact({"note": "x"}))
 
 
 def test_alternative_forms_are_read() -> None:
@@ -353,7 +356,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 
 def test_injection_test_covers_every_field() -> None:
     """The property below covers all fields of a contact."""
-    assert FIELDS.keys() == vcard.ContactData.model_fields.keys()
+    assert FIELDS.keys() == ContactData.model_fields.keys()
 
 
 @given(field=st.sampled_from(sorted(FIELDS)), data=st.data(), version=st.sampled_from(["3.0", "4.0"]))
@@ -361,12 +364,12 @@ def test_field_can_not_inject_another_line(field: str, data: st.DataObject, vers
     """Whatever a field contains, the card gets lines of that field only, for every kind of line end."""
     text = card("FN:X", "N:X;;;;", version=version)
     try:
-        changed = vcard.change(text, contact_data({field: data.draw(FIELDS[field])}))
+        changed = vcard.change(text, validate_contact({field: data.draw(FIELDS[field])}))
     except InvalidArgumentError:
         return
     changed.encode()
     lines = changed.replace("\r\n ", "").splitlines()
-    own = next(each.names for each in vcard._FIELDS if each.key == field)  # noqa: SLF001
+    own = next(each.names for each in properties.FIELDS if each.key == field)
     names = {line.partition(":")[0].partition(";")[0] for line in lines}
     assert names <= {"BEGIN", "VERSION", "FN", "N", "END", *own}
     assert sum(line.startswith(("BEGIN:", "VERSION:", "END:")) for line in lines) == 3
@@ -376,7 +379,7 @@ def test_field_can_not_inject_another_line(field: str, data: st.DataObject, vers
 def test_member_with_line_end_is_refused(member: str) -> None:
     """A UID is written without escaping, so line ends are refused."""
     with pytest.raises(InvalidArgumentError, match="line end"):
-        vcard.change(card("FN:X"), contact_data({"members": [member]}))
+        vcard.change(card("FN:X"), validate_contact({"members": [member]}))
 
 
 HOSTILE_CARDS: Final = {
@@ -403,7 +406,7 @@ def read_and_change(kind: str) -> list[float]:
         vcard.uid_of(text)
         vcard.read(text)
         try:
-            vcard.change(text, contact_data({"tel": [str(number) for number in range(1000)], "note": "new"}))
+            vcard.change(text, validate_contact({"tel": [str(number) for number in range(1000)], "note": "new"}))
         except NextcloudError as error:
             assert "10000 lines or more" in str(error)  # noqa: PT017
         took.append(time.process_time() - began)
@@ -420,4 +423,4 @@ def test_card_takes_linear_time(kind: str) -> None:
 def test_malformed_line_is_kept() -> None:
     """A line that can't be parsed, such as 60 parameters without a colon, stays byte for byte."""
     text = card("FN:X", "X-A" + ";A" * 60)
-    assert vcard.change(text, contact_data({"fn": "Y"})) == text.replace("FN:X", "FN:Y")
+    assert vcard.change(text, validate_contact({"fn": "Y"})) == text.replace("FN:X", "FN:Y")
