@@ -22,7 +22,7 @@ from nextcloud_mcp.apps.contacts import properties
 from nextcloud_mcp.apps.contacts.validation import validate_contact
 from nextcloud_mcp.apps.cookbook import api as cookbook
 from nextcloud_mcp.apps.files import search
-from nextcloud_mcp.apps.tables import cells
+from nextcloud_mcp.apps.tables import values
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError
 from nextcloud_mcp.nextcloud import answers, content_lines, dav, moments, reasons, refusals
 from nextcloud_mcp.nextcloud.client import User
@@ -147,7 +147,7 @@ def read_json(text: str) -> None:
     with suppress(NextcloudError):
         answers.parse(User, answer)
     reasons.reason(answer)
-    cells._decode_link(text)  # noqa: SLF001
+    values._decode_link(text)  # noqa: SLF001
 
 
 def read_word(text: str) -> None:

@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field
 
 from nextcloud_mcp.apps.tables import cells
-from nextcloud_mcp.apps.tables.cells import ApiModel, Cell, Column
+from nextcloud_mcp.apps.tables.columns import ApiModel, Cell, Column
 from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, NextcloudError, NotFoundError, completed, quoted
 from nextcloud_mcp.nextcloud import dav, moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse

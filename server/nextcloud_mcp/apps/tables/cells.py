@@ -1,119 +1,13 @@
-"""Convert cells of Nextcloud Tables between the API's values and those of tool arguments and results.
+"""Convert rows of Nextcloud Tables: cells on the API's side, values by column name on the tools' side."""
 
-A column's name is its title, or its id if several columns have the title. Selections use labels, and checks use true
-and false. Only values that Tables stores unchanged are accepted (measured on 1.0.9 and 2.2.2); it would drop others.
-
-Tables stores times without a zone and shows them unchanged. Therefore a time with an offset is converted to the user's
-time zone.
-"""
-
-import json
-import re
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, tzinfo
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    SerializerFunctionWrapHandler,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-)
-from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
-
-from nextcloud_mcp.errors import InvalidArgumentError, quoted, quoted_names
-from nextcloud_mcp.nextcloud.names import folded
-
-
-class ApiModel(BaseModel):
-    """Base model with the API's field names, which serializes no empty fields."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    @model_serializer(mode="wrap")
-    def _lean(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if value is not False and value not in (None, "", [])}
-
-
-class Option(BaseModel):
-    """What a column of type `selection` offers."""
-
-    id: int
-    label: str
-
-
-class Column(ApiModel):
-    """A column: `type` is text, number, selection, datetime or usergroup, `subtype` refines it."""
-
-    id: int
-    title: str
-    type: str
-    subtype: str | None = None
-    mandatory: bool = False
-    description: str | None = None
-    number_default: float | None = None
-    number_min: float | None = None
-    number_max: float | None = None
-    number_decimals: int | None = None
-    number_prefix: str | None = None
-    number_suffix: str | None = None
-    text_default: str | None = None
-    text_allowed_pattern: str | None = None
-    text_max_length: int | None = None
-    text_unique: bool | None = None
-    selection_options: list[Option] = []
-    selection_default: Any = None
-    datetime_default: str | None = None
-    usergroup_default: list[Any] = []
-    usergroup_multiple_items: bool | None = None
-    usergroup_select_users: bool | None = None
-    usergroup_select_groups: bool | None = None
-    usergroup_select_teams: bool | None = None
-
-    @field_validator("number_decimals")
-    @classmethod
-    def _only_of_numbers(cls, decimals: int | None, info: ValidationInfo) -> int | None:
-        """Drop the number of decimals, which Tables returns for all types, from columns of other types."""
-        return decimals if info.data.get("type") == "number" else None
-
-
-class Cell(ApiModel):
-    """A value in the API's format; the value of a selection is the id of its option."""
-
-    column_id: int
-    value: Any = None
-
-
-_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?", re.ASCII)
-"""Matches a number that a caller passes as text."""
-
-_MAX_NUMBER: Final = sys.float_info.max
-_BOOLEAN: Final = TypeAdapter(bool)
-"""Accepts the same values as Boolean tool arguments."""
-
-_BOUNDS: Final = {"stars": (0, 5), "progress": (0, 100)}
-_USER = 0
-
-_MAX_ERRORS: Final = 10
-"""The most columns for each of which an error has a sentence."""
-
-
-def names(columns: Sequence[Column]) -> dict[int, str]:
-    """Return the name of each column, by column id."""
-    titles = Counter(column.title for column in columns)
-    ids = {str(column.id) for column in columns}
-    return {
-        column.id: column.title if titles[column.title] == 1 and column.title not in ids | {""} else str(column.id)
-        for column in columns
-    }
+from nextcloud_mcp.apps.tables.columns import MAX_ERRORS, Cell, Column, columns_by_name, names
+from nextcloud_mcp.apps.tables.values import decode_value, encode_value, in_zone, is_same, parse_aware_datetime
+from nextcloud_mcp.errors import InvalidArgumentError
 
 
 def decode_row(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, Any]:
@@ -121,7 +15,7 @@ def decode_row(cells: Iterable[Cell], columns: Sequence[Column]) -> dict[str, An
     called = names(columns)
     by_id = {column.id: column for column in columns}
     return {
-        called[cell.column_id]: _decode_value(by_id[cell.column_id], cell.value)
+        called[cell.column_id]: decode_value(by_id[cell.column_id], cell.value)
         for cell in cells
         if cell.column_id in by_id
     }
@@ -135,7 +29,7 @@ def encode_row(
     Raises:
         InvalidArgumentError: columns are unknown, passed twice or missing, or cannot store their values.
     """
-    called = _columns_by_name(data, columns)
+    called = columns_by_name(data, columns)
     for column, times in Counter(column.id for column in called.values()).items():
         if times > 1:
             names_given = " and ".join(repr(name) for name, each in called.items() if each.id == column)
@@ -162,22 +56,22 @@ def _encode_cells(called: Mapping[str, Column], data: Mapping[str, Any], zone: t
     errors: list[InvalidArgumentError] = []
     for name, column in called.items():
         try:
-            cells[column.id] = _encode_value(column, name, _in_zone(column, name, data[name], zone))
+            cells[column.id] = encode_value(column, name, in_zone(column, name, data[name], zone))
         except InvalidArgumentError as error:
             errors.append(error)
     if errors:
-        raise InvalidArgumentError.combine(errors[:_MAX_ERRORS])
+        raise InvalidArgumentError.combine(errors[:MAX_ERRORS])
     return cells
 
 
 def has_offset(data: Mapping[str, Any], columns: Sequence[Column]) -> bool:
     """Return whether a time has an offset, so that `encode_row` needs the user's time zone."""
-    return any(_parse_aware_datetime(column, data[name]) for name, column in _columns_by_name(data, columns).items())
+    return any(parse_aware_datetime(column, data[name]) for name, column in columns_by_name(data, columns).items())
 
 
 def usergroup_names(data: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
     """Return the names in `data` that stand for columns of type `usergroup`."""
-    return [name for name, column in _columns_by_name(data, columns).items() if column.type == "usergroup"]
+    return [name for name, column in columns_by_name(data, columns).items() if column.type == "usergroup"]
 
 
 def value_mismatches(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Sequence[Column]) -> list[str]:
@@ -187,297 +81,5 @@ def value_mismatches(sent: Mapping[int, Any], cells: Iterable[Cell], columns: Se
     return [
         f"{kept.get(number)!r} in place of {value!r} in {called[number]!r}"
         for number, value in sent.items()
-        if value is not None and not _is_same(by_id[number], value, kept.get(number))
+        if value is not None and not is_same(by_id[number], value, kept.get(number))
     ]
-
-
-def _is_same(column: Column, sent: Any, kept: Any) -> bool:
-    compare = _COMPARISON_KEYS.get((column.type, column.subtype or "")) or _COMPARISON_KEYS.get((column.type, ""))
-    if compare is None:  # an unknown type: any stored value counts as the same
-        return kept not in (None, "", [])
-    try:
-        return bool(compare(sent) == compare(kept))
-    except (TypeError, ValueError, KeyError):
-        return False
-
-
-_COMPARISON_KEYS: Final[Mapping[tuple[str, str], Callable[[Any], Any]]] = {
-    ("text", ""): str,
-    ("text", "link"): lambda value: {name: from_json(value)[name] for name in ("title", "value")},
-    ("number", ""): float,
-    ("selection", ""): int,
-    ("selection", "multi"): lambda value: sorted(map(int, value)),
-    ("selection", "check"): lambda value: str(value).lower(),
-    ("datetime", ""): str,
-    ("usergroup", ""): lambda value: [(each["id"], each["type"]) for each in value],
-}
-"""Functions by type and subtype: two values are the same if the function returns equal results for them."""
-
-
-def _columns_by_name(data: Iterable[str], columns: Sequence[Column]) -> dict[str, Column]:
-    """Return the column of each name.
-
-    Raises:
-        InvalidArgumentError: names are unknown or ambiguous; the error has all of them.
-    """
-    matching = {name: _matching(name, columns) for name in data}
-    unknown = [name for name, found in matching.items() if not found]
-    errors = [_unknown_error(unknown, columns)] if unknown else []
-    errors += [_ambiguous_error(name, found) for name, found in matching.items() if len(found) > 1]
-    if errors:
-        raise InvalidArgumentError.combine(errors[:_MAX_ERRORS])
-    return {name: column for name, (column,) in matching.items()}
-
-
-def _matching(name: str, columns: Sequence[Column]) -> list[Column]:
-    """Return the columns that a name may mean: by id or title; if none matches, regardless of case and blanks."""
-    matching = [column for column in columns if str(column.id) == name]
-    matching = matching or [column for column in columns if column.title == name]
-    matching = matching or [column for column in columns if str(column.id) == name.strip()]
-    return matching or [column for column in columns if folded(column.title.strip()) == folded(name.strip())]
-
-
-def _unknown_error(unknown: Sequence[str], columns: Sequence[Column]) -> InvalidArgumentError:
-    return InvalidArgumentError(
-        "The table has no {noun} {unknown}",
-        "use {known}",
-        argument="data",
-        noun="column" if len(unknown) == 1 else "columns",
-        unknown=quoted_names(unknown),
-        known=", ".join(repr(known) for known in names(columns).values()),
-    )
-
-
-def _ambiguous_error(name: str, matching: Iterable[Column]) -> InvalidArgumentError:
-    return InvalidArgumentError(
-        "The table has more than one column {name}",
-        "use its id, {ids}",
-        argument="data",
-        name=quoted(name),
-        ids=" or ".join(str(column.id) for column in matching),
-    )
-
-
-def _encode_value(column: Column, name: str, value: Any) -> Any:
-    try:
-        if value in (None, "", []) or (column.type in _WITHOUT_BLANKS and _stripped(value) == ""):
-            return _check_may_be_empty(column)
-        return _ENCODERS.get(column.type, _unchanged)(column, value)
-    except ValueError as error:
-        raise InvalidArgumentError(
-            "data[{name}] {problem}", "correct that value", argument="data", name=quoted(name), problem=str(error)
-        ) from None
-
-
-_WITHOUT_BLANKS: Final = frozenset({"datetime", "usergroup"})
-"""Types of columns in which leading and trailing blanks of a text have no meaning."""
-
-
-def _stripped(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
-
-
-def _check_may_be_empty(column: Column) -> None:
-    if column.mandatory:
-        raise ValueError("is empty, but the column is mandatory")
-    if column.type == "number":
-        raise ValueError("is empty, which a number column stores as 0: write 0, or leave it away")
-
-
-def _unchanged(_column: Column, value: Any) -> Any:
-    return value
-
-
-def _text(column: Column, value: Any) -> str:
-    if column.subtype == "link":
-        return _link(column, value)
-    if not isinstance(value, str):
-        raise ValueError("must be a text")  # noqa: TRY004 - the caller converts only a ValueError
-    if column.text_max_length and len(value) > column.text_max_length:
-        raise ValueError(f"has {len(value)} characters, and at most {column.text_max_length} are allowed")
-    return value
-
-
-def _link(column: Column, value: Any) -> str:
-    """Return a link as JSON, because Tables may store only a part of a bare URL, or nothing."""
-    link = value if isinstance(value, dict) else {"value": value}
-    address = str(link.get("value")).strip()
-    scheme, _, rest = address.partition("://")
-    if scheme.lower() not in {"http", "https"} or not rest or rest[0] in "/?#":
-        raise ValueError("must be an http or https address, such as https://example.org, or {title, value} with one")
-    address = f"{scheme.lower()}://{rest}"  # Tables rejects a scheme in capitals
-    provider = link.get("providerId")
-    kept = {"providerId": provider} if provider in (column.text_allowed_pattern or "").split(",") and provider else {}
-    text = json.dumps({"title": str(link.get("title") or address), "value": address, **kept})
-    return text.replace(" (http", " \\u0028http")  # Tables parses ` (http` as the link format of its exports
-
-
-def _number(column: Column, value: Any) -> float:
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):  # clients may pass any number as text
-        value = float(value) if "." in value else int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_NUMBER:
-        raise ValueError("must be a number")
-    low, high = _BOUNDS.get(column.subtype or "", (column.number_min, column.number_max))
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise ValueError(f"must be {_between(low, high)}")
-    decimals = column.number_decimals or 0
-    if round(value, decimals) != value:
-        raise ValueError(f"would be rounded: the column keeps {decimals} decimals")
-    return value
-
-
-def _between(low: float | None, high: float | None) -> str:
-    bounds = {"at least": low, "at most": high}
-    return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
-
-
-def _selection(column: Column, value: Any) -> Any:
-    if column.subtype == "check":
-        try:
-            return str(_BOOLEAN.validate_python(_stripped(value))).lower()
-        except ValidationError:
-            raise ValueError("must be true or false") from None
-    if column.subtype == "multi":
-        return [_option(column, each) for each in (value if isinstance(value, list) else [value])]
-    return _option(column, value)
-
-
-def _option(column: Column, value: Any) -> int:
-    """Return the id of an option, given the value that reading returns, its label, or its id, in this order.
-
-    If several options have the same label, reading returns their ids, as numbers.
-    """
-    options = _option_values(column)
-    read = [each for each, label in options.items() if type(label) is type(value) and label == value]
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
-    found = read or [option.id for option in column.selection_options if text == option.label]
-    if len(found) > 1:
-        raise ValueError(f"is the label of more than one option: pass one of the ids {', '.join(map(str, found))}")
-    alike = [each.id for each in column.selection_options if folded(each.label.strip()) == folded(text.strip())]
-    found = found or (alike if len(alike) == 1 else [])
-    found = found or [option.id for option in column.selection_options if text.strip() == str(option.id)]
-    if not found:
-        labels = ", ".join(repr(option.label) for option in column.selection_options)
-        raise ValueError(f"must be one of {labels}")
-    return found[0]
-
-
-def _option_values(column: Column) -> dict[int, str | int]:
-    """Return the value of each option in results, by id: its label, or the id if other options have that label."""
-    counts = Counter(option.label for option in column.selection_options)
-    return {option.id: option.label if counts[option.label] == 1 else option.id for option in column.selection_options}
-
-
-def _datetime(column: Column, value: Any) -> str:
-    form, read, written = _FORMS.get(column.subtype or "", _FORMS[""])
-    try:
-        found = read(_stripped(value))
-    except (TypeError, ValueError):  # a value that is not text raises TypeError
-        raise ValueError(f"must be {form}") from None
-    text = written(found)
-    if read(text) != found:
-        raise ValueError(f"must be {form}, without seconds and time zone")
-    return text
-
-
-_FORMS: Final[Mapping[str, tuple[str, Callable[[str], Any], Callable[[Any], str]]]] = {
-    "": ("YYYY-MM-DD HH:MM", datetime.fromisoformat, lambda found: found.isoformat(" ")[: len("YYYY-MM-DD HH:MM")]),
-    "date": ("YYYY-MM-DD", date.fromisoformat, date.isoformat),
-    "time": ("HH:MM", time.fromisoformat, lambda found: found.isoformat()[: len("HH:MM")]),
-}
-
-
-def _parse_aware_datetime(column: Column, value: Any) -> datetime | None:
-    """Return the time if the column stores a date with a time and the value has an offset, else None."""
-    if column.type != "datetime" or column.subtype or not isinstance(value, str):
-        return None
-    try:
-        found = datetime.fromisoformat(value.strip())
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
-
-
-def _in_zone(column: Column, name: str, value: Any, zone: tzinfo | None) -> Any:
-    """Convert a time with an offset to local time in `zone`; return other values unchanged."""
-    found = _parse_aware_datetime(column, value)
-    if found is None:
-        return value
-    if zone is None:
-        raise InvalidArgumentError(
-            "data[{name}] has an offset, and you have set no time zone in Nextcloud",
-            "write the time without it, as people are to see it",
-            argument="data",
-            name=quoted(name),
-        )
-    try:
-        return found.astimezone(zone).replace(tzinfo=None).isoformat(" ")
-    except OverflowError:
-        raise InvalidArgumentError(
-            "data[{name}] is outside of the years 1 to 9999", "pass another date", argument="data", name=quoted(name)
-        ) from None
-
-
-def _usergroup(column: Column, value: Any) -> list[dict[str, Any]]:
-    items = [_member(each) for each in (value if isinstance(value, list) else [value])]
-    if len(items) > 1 and not column.usergroup_multiple_items:
-        raise ValueError("takes only one entry")
-    allowed = (column.usergroup_select_users, column.usergroup_select_groups, column.usergroup_select_teams)
-    for item in items:
-        if any(allowed) and not allowed[item["type"]]:
-            raise ValueError(f"takes no {('users', 'groups', 'teams')[item['type']]}")
-    return items
-
-
-def _member(value: Any) -> dict[str, Any]:
-    """Return the API's object for a user, group or team; a text is a user id."""
-    value = {"id": value.strip(), "type": _USER} if isinstance(value, str) else value
-    kind = value.get("type") if isinstance(value, dict) else None
-    if isinstance(kind, bool) or str(kind) not in {"0", "1", "2"} or not isinstance(value.get("id"), str):
-        raise ValueError('must be user ids, or {"id": …, "type": 0 for a user, 1 for a group, 2 for a team}')
-    return {"id": value["id"], "type": int(str(kind))}
-
-
-_ENCODERS: Final[Mapping[str, Callable[[Column, Any], Any]]] = {
-    "text": _text,
-    "number": _number,
-    "selection": _selection,
-    "datetime": _datetime,
-    "usergroup": _usergroup,
-}
-
-
-def _decode_value(column: Column, value: Any) -> Any:
-    if value is None:
-        return None
-    if column.type == "selection":
-        return _decode_selection(column, value)
-    if column.type == "text" and column.subtype == "link":
-        return _decode_link(value)
-    return value
-
-
-def _decode_selection(column: Column, value: Any) -> Any:
-    if column.subtype == "check":
-        return str(value).lower() == "true"
-    options = {str(number): label for number, label in _option_values(column).items()}
-    read = [options.get(str(each), each) for each in _as_list(value)]
-    return read if isinstance(value, list) else read[0]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _decode_link(value: Any) -> Any:
-    """Return the title and URL of a link, which Tables stores as JSON."""
-    try:
-        link = from_json(value)
-    except (TypeError, ValueError):
-        return value
-    if not isinstance(link, dict):
-        return value
-    provider = link.get("providerId")
-    return {"title": link.get("title"), "value": link.get("value")} | (
-        {"providerId": provider} if provider not in {None, "url"} else {}
-    )

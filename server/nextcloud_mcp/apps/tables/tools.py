@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from nextcloud_mcp.apps.tables import api
 from nextcloud_mcp.apps.tables.api import Row, Table, View
-from nextcloud_mcp.apps.tables.cells import Column
+from nextcloud_mcp.apps.tables.columns import Column
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import Admitted, AsUser
 from nextcloud_mcp.boundary.changes import require_change

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nextcloud_mcp.apps.tables import cells
-from nextcloud_mcp.apps.tables.cells import Cell, Column
+from nextcloud_mcp.apps.tables.columns import Cell, Column
 from nextcloud_mcp.errors import InvalidArgumentError
 
 OPTIONS = [{"id": 0, "label": "raw"}, {"id": 1, "label": "made"}]
