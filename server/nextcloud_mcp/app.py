@@ -1,6 +1,7 @@
 """`create_app(settings)` builds the server from its parts.
 
 Every request:     RequestId -> CORS -> router
+a browser:         PublicHost -> page
 the MCP endpoint:  CountResponses -> PublicHost -> BearerAuth -> FairShare -> AdmissionControl -> MCP SDK
                    -> tool or resource -> Nextcloud
 without a token:   /.well-known/…, /health/live, /health/ready
@@ -16,7 +17,6 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from nextcloud_mcp import catalogue
@@ -38,8 +38,9 @@ from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.metrics import CountResponses, preregister_series
 from nextcloud_mcp.nextcloud.account_cache import AccountCache
 from nextcloud_mcp.nextcloud.client import http_client
+from nextcloud_mcp.pages.routes import routes_with_pages
 from nextcloud_mcp.settings import Settings
-from nextcloud_mcp.well_known import well_known_routes, with_trailing_slash
+from nextcloud_mcp.well_known import well_known_routes
 
 KEYCLOAK_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 """Seconds. Keycloak normally answers within tens of milliseconds."""
@@ -82,7 +83,7 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *(Route(path, endpoint) for path in with_trailing_slash(settings.path)),
+            *routes_with_pages(endpoint, settings, offer, issuer),
             *well_known_routes(settings.path, challenge, issuer),
             *health_routes(issuer, tokens, nextcloud),
         ],

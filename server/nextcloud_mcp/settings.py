@@ -115,6 +115,18 @@ class Settings(BaseModel):
     calls_per_minute: int = Field(alias="MCP_CALLS_PER_MINUTE", default=300, ge=1)
     """Requests that one person may make a minute; more are answered with 429."""
 
+    pages: bool = Field(alias="MCP_PAGES", default=True)
+    """True: a browser that opens the server's URL gets a page that explains how to connect. False: no pages."""
+
+    organisation_name: NonEmpty = Field(alias="ORGANISATION_NAME", default="Nextcloud")
+    """Whose server this is, as on Keycloak's pages; the pages show it."""
+
+    organisation_logo: Path | None = Field(alias="ORGANISATION_LOGO", default=None)
+    """The logo of the pages: an SVG, PNG, WebP or JPEG file of up to 256 KiB. Default: the logo of Keycloak's theme."""
+
+    help_url: HttpUrl | None = Field(alias="MCP_HELP_URL", default=None)
+    """A web page of the organisation about this server; the pages link it. Default: no link."""
+
     host: NonEmpty = Field(alias="MCP_HOST", default="127.0.0.1")
     """The address to listen on."""
 

@@ -85,6 +85,11 @@ class Issuer:
         """
         return (await self._current()).metadata
 
+    @property
+    def known_metadata(self) -> IssuerMetadata | None:
+        """The metadata of the last fetch, or None before the first; never causes a request."""
+        return None if self._snapshot is None else self._snapshot.metadata
+
     async def fetch_until_success(self) -> None:
         """Fetch metadata and keys until that succeeds, and log each failure; the pauses double."""
         pause = RETRY_INTERVAL
