@@ -1,13 +1,13 @@
 """The page at this server's address: what it is, how to connect, what it offers, and what happens with data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from nextcloud_mcp.auth.issuer import Issuer
-from nextcloud_mcp.auth.scopes import Offer, app_of
+from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.pages.clients import connections
 from nextcloud_mcp.pages.negotiation import LANGUAGES
 from nextcloud_mcp.pages.rendering import Renderer
@@ -21,6 +21,7 @@ def landing_page(renderer: Renderer, settings: Settings, offer: Offer, issuer: I
     apps = {language: offered_apps(offer, renderer.texts(NAME, language)) for language in LANGUAGES}
     scopes = [settings.server_scope, *(settings.first_scopes or offer.scopes())]
     # the realm's list has the scope of the server in exchange mode, but not that of another server
+    writes = any(scope.endswith(":write") for scope in offer.scopes())
     clients = connections(settings.server_url, () if settings.mode == "exchange" else scopes)
 
     def respond(request: Request) -> Response:
@@ -29,22 +30,21 @@ def landing_page(renderer: Renderer, settings: Settings, offer: Offer, issuer: I
             NAME,
             request,
             apps=apps,
+            writes=writes,
             clients=clients,
-            account=None if known is None else f"{known.issuer.rstrip('/')}/account",
+            account=None if known is None else f"{known.issuer.rstrip('/')}/account/applications",
         )
 
     return respond
 
 
-def offered_apps(offer: Offer, texts: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
-    """Return name, rights in plain words, and scopes of each app that the offer reaches, by name."""
-    scopes: dict[str, list[str]] = {}
+def offered_apps(offer: Offer, texts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the name of each app that the offer's scopes reach, and the rights, both in plain words; sorted."""
+    rights: dict[str, list[str]] = {}
     for scope in offer.scopes():
-        scopes.setdefault(app_of(scope), []).append(scope)
-    described = []
-    for app, each in scopes.items():
-        name = texts["apps"].get(app, app)
-        rights = ".".join(scope.partition(":")[2] for scope in each)
-        special = texts["special"].get(f"{app}.{rights}")
-        described.append((name, special or texts["rights"].get(rights, rights), each))
-    return sorted(described)
+        app, _, right = scope.partition(":")
+        rights.setdefault(app, []).append(right)
+    return sorted(
+        (texts["apps"][app], texts["special"].get(f"{app}.{key}") or texts["rights"][key])
+        for app, key in ((app, ".".join(each)) for app, each in rights.items())
+    )

@@ -30,11 +30,18 @@ def coded(text: str) -> Markup:
     return Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", marked))  # noqa: S704 - the text is escaped
 
 
+class _Environment(Environment):
+    """Lets `t.copy` be the text of that name, not the method of a dictionary."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self.getitem(obj, attribute) if isinstance(obj, dict) else super().getattr(obj, attribute)
+
+
 class Renderer:
     """Renders pages; all templates have the values that `shared` contains."""
 
     def __init__(self, shared: Mapping[str, Any]) -> None:
-        self._environment = Environment(
+        self._environment = _Environment(
             loader=PackageLoader("nextcloud_mcp.pages"),
             autoescape=True,
             undefined=StrictUndefined,

@@ -1,29 +1,28 @@
 // Shows the copy buttons, which need JavaScript, and makes them work.
 "use strict";
 
-async function copy(text) {
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(text);
-    return;
+const status = document.createElement("p");
+status.className = "visually-hidden";
+status.setAttribute("role", "status"); // screen readers announce it
+document.querySelector("main").append(status);
+
+async function copy(code) {
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    return true;
+  } catch { // browsers have no clipboard without HTTPS, or refuse
+    getSelection().selectAllChildren(code);
+    return document.execCommand("copy");
   }
-  // without HTTPS, browsers have only the old way
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
 }
 
 for (const button of document.querySelectorAll("button.copy")) {
   const label = button.firstChild;
   const initial = label.textContent;
-  const code = button.parentElement.querySelector("code");
   button.hidden = false;
-  button.setAttribute("aria-live", "polite");
   button.addEventListener("click", async () => {
-    await copy(code.textContent);
-    label.textContent = button.dataset.copied;
-    setTimeout(() => { label.textContent = initial; }, 2000);
+    if (!await copy(button.parentElement.querySelector("code"))) return; // the text stays selected
+    label.textContent = status.textContent = button.dataset.copied;
+    setTimeout(() => { label.textContent = initial; status.textContent = ""; }, 2000);
   });
 }
