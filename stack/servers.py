@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stack.config import EXCHANGE_CLIENT_SECRET, JANITOR_CLIENT_SECRET, Config
-from stack.keycloak import Keycloak
+from stack.keycloak import THEMES, Keycloak
 from stack.nextcloud import Nextcloud, is_ready
 from stack.process import run_process
 
@@ -89,4 +89,7 @@ def run_janitor(config: Config, keycloak: Keycloak) -> Iterator[None]:
 def _environment() -> dict[str, str]:
     """Return the environment without variables that would configure this server unintentionally."""
     prefixes = ("CLIENT_JANITOR_", "OIDC_", "MCP_", "NEXTCLOUD_", "TOKEN_EXCHANGE_", "ENABLE_TOKEN_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    if logo := environment.get("ORGANISATION_LOGO"):  # for Keycloak it is the name of a file of the theme
+        environment["ORGANISATION_LOGO"] = str(THEMES / "nextcloud-mcp" / "login" / "resources" / "img" / logo)
+    return environment

@@ -122,7 +122,7 @@ class Settings(BaseModel):
     """Whose server this is, as on Keycloak's pages; the pages show it."""
 
     organisation_logo: Path | None = Field(alias="ORGANISATION_LOGO", default=None)
-    """The logo of the pages: an SVG, PNG, WebP or JPEG file of up to 256 KiB. Default: the logo of Keycloak's theme."""
+    """The logo of the pages: an SVG, PNG, WebP, JPEG or GIF file, up to 256 KiB. Default: that of Keycloak's theme."""
 
     help_url: HttpUrl | None = Field(alias="MCP_HELP_URL", default=None)
     """A web page of the organisation about this server; the pages link it. Default: no link."""

@@ -55,7 +55,9 @@ def test_server_starts_with_the_charts_settings(chart: Chart, values: str, tmp_p
     """The Deployment's variables are all settings of the server, which starts with them."""
     variables = environment(chart.resources(values=values)["Deployment"])
     (tmp_path / "proof").write_text("a secret of the test's")
-    variables = {name: value.replace(PROOF, str(tmp_path / "proof")) for name, value in variables.items()}
+    (tmp_path / "ours.png").write_bytes(b"a logo")
+    places = {PROOF: str(tmp_path / "proof"), "/organisation/ours.png": str(tmp_path / "ours.png")}
+    variables = {name: places.get(value, value) for name, value in variables.items()}
     known = {field.alias for field in Settings.model_fields.values()} | {"SSL_CERT_FILE"}
 
     assert set(variables) <= known
@@ -212,6 +214,8 @@ WHOLE_HOST: Final = (
                 "/.well-known/oauth-authorization-server/mcp",
                 "/.well-known/openid-configuration/mcp",
                 "/mcp/.well-known/openid-configuration",
+                "/mcp/assets/",
+                "/",
                 *WHOLE_HOST,
             ],
             id="path",
@@ -227,6 +231,8 @@ WHOLE_HOST: Final = (
                 "/.well-known/oauth-authorization-server/a/b",
                 "/.well-known/openid-configuration/a/b",
                 "/a/b/.well-known/openid-configuration",
+                "/a/b/assets/",
+                "/",
                 *WHOLE_HOST,
             ],
             id="port-and-longer-path",
@@ -234,7 +240,7 @@ WHOLE_HOST: Final = (
         pytest.param(
             "https://mcp.example.org",
             "mcp.example.org",
-            ["/", *WHOLE_HOST],
+            ["/", "/assets/", *WHOLE_HOST],
             id="no-path",
         ),
     ],
@@ -249,7 +255,17 @@ def test_ingress_has_the_servers_public_paths(chart: Chart, url: str, host: str,
     routed = [path["path"] for path in rule["http"]["paths"]]
     assert len(routed) == len(paths)
     assert set(routed) == set(paths)
+    served = {str(path).removesuffix("{name}") for path in served}
     assert set(paths) == served - {"/health/live", "/health/ready"}
+
+
+def test_ingress_without_pages_has_none_of_their_paths(chart: Chart) -> None:
+    """If the pages are off, the ingress has neither the root of the host nor the files."""
+    values = ["ingress.enabled=true", "pages.enabled=false", "server.url=https://mcp.example.org/mcp"]
+    (rule,) = chart.resources(*_settings(values))["Ingress"]["spec"]["rules"]
+    routed = {path["path"] for path in rule["http"]["paths"]}
+    assert not routed & {"/", "/mcp/assets/"}
+    assert {"/mcp", "/mcp/"} <= routed
 
 
 def test_ingress_shares_a_host(chart: Chart) -> None:

@@ -72,6 +72,8 @@ async def test_responses_have_strict_transport_security(deployment: Deployment, 
         pytest.param(f"https://{MCP}/mcp/.well-known/openid-configuration", 307, id="discovery-below-the-server"),
         pytest.param(f"https://{MCP}/mcp", 401, id="server"),
         pytest.param(f"https://{MCP}/mcp/", 401, id="server-with-a-slash"),
+        pytest.param(f"https://{MCP}/mcp/assets/pages.css", 200, id="stylesheet-of-the-page"),
+        pytest.param(f"https://{MCP}/", 404, id="root-for-a-client"),
         pytest.param(f"https://{MCP}/health/ready", 404, id="health-of-the-server"),
         pytest.param(f"https://{KEYCLOAK}/realms/nextcloud-mcp/.well-known/openid-configuration", 200, id="discovery"),
         pytest.param(f"https://{KEYCLOAK}/.well-known/openid-configuration", 307, id="discovery-without-the-realm"),
@@ -85,6 +87,15 @@ def test_public_paths_exclude_administration(deployment: Deployment, url: str, s
     """Each host name serves what users need, and no administration."""
     assert deployment.address
     assert httpx.get(url, trust_env=False).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/", "/mcp"])
+def test_browser_gets_the_page(deployment: Deployment, path: str) -> None:
+    """A browser that opens the server's host or URL gets the page with the public URL."""
+    assert deployment.address
+    page = httpx.get(f"https://{MCP}{path}", headers={"Accept": "text/html,*/*;q=0.8"}, trust_env=False)
+    assert page.status_code == 200
+    assert f"https://{MCP}/mcp" in page.text
 
 
 def test_issuer_is_the_public_url(deployment: Deployment) -> None:

@@ -1,51 +1,94 @@
 """A real browser, for what only a browser can tell: which parts of a page are in view, and what scripts do.
 
-Playwright drives an installed Chromium: `pip install playwright`, the dependency group `clients`.
+Playwright drives an installed Chromium, such as that of Debian's package `chromium`.
 """
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 EXECUTABLE: Final = next((path for path in map(shutil.which, NAMES) if path), None)
 DESKTOP: Final = (1300, 900)
 PHONE: Final = (390, 844)
+SMALL_PHONE: Final = (360, 780)
+
+_WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+"""The rules of axe for WCAG 2.2 AA; by default it leaves out those that WCAG 2.2 added."""
 
 
 def missing() -> str:
     """Return what this machine lacks, or an empty string."""
-    if EXECUTABLE is None:
-        return "no chromium on the PATH"
-    return "" if find_spec("playwright") else "no playwright: pip install playwright"
+    return "" if EXECUTABLE else "no chromium on the PATH: apt-get install chromium"
 
 
 @contextmanager
-def run_chromium() -> Iterator[Any]:
-    """Run Chromium without a window for the block; yield Playwright's `Browser`."""
-    with import_module("playwright.sync_api").sync_playwright() as playwright:
+def run_chromium() -> Iterator[Browser]:
+    """Run Chromium without a window for the block.
+
+    Playwright occupies the thread's event loop until the end of the block, so no asynchronous test can run in it.
+    """
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])  # as root in containers
         yield browser
         browser.close()
 
 
-def new_page(chromium: Any, size: tuple[int, int], *, language: str = "en", scheme: str = "light") -> Any:
+def new_page(
+    chromium: Browser,
+    size: tuple[int, int],
+    *,
+    language: str = "en",
+    scheme: Literal["light", "dark"] = "light",
+    **options: Any,
+) -> Page:
     """Return a page of a new browser profile.
 
     Args:
-        chromium: Playwright's `Browser`.
+        chromium: the browser.
         size: width and height of the view in CSS pixels.
         language: the preferred language.
-        scheme: the preferred color scheme, `light` or `dark`.
+        scheme: the preferred color scheme.
+        options: further options of Playwright's `new_context`.
     """
     view = {"width": size[0], "height": size[1]}
-    return chromium.new_context(viewport=view, locale=language, color_scheme=scheme).new_page()
+    return chromium.new_context(viewport=view, locale=language, color_scheme=scheme, **options).new_page()  # type: ignore[arg-type] # a TypedDict
 
 
-def sign_in(page: Any, url: str, username: str, password: str) -> None:
+@dataclass
+class Watch:
+    """What a page did that people do not see.
+
+    Attributes:
+        messages: what it wrote to the console, and its errors.
+        requests: the URLs that it requested.
+    """
+
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, page: Page) -> "Watch":
+        """Watch a page from now on."""
+        watch = cls()
+        page.on("console", lambda message: watch.messages.append(message.text))
+        page.on("pageerror", lambda error: watch.messages.append(str(error)))
+        page.on("request", lambda request: watch.requests.append(request.url))
+        return watch
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what keeps people with impairments from using the page: the violations of WCAG 2.2 AA that axe finds."""
+    found = Axe().run(page, options={"runOnly": list(_WCAG)}).response["violations"]
+    return [f"{each['id']}: {each['help']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+
+def sign_in(page: Page, url: str, username: str, password: str) -> None:
     """Open a URL, and fill in the login page that it leads to."""
     page.goto(url)
     page.fill("#username", username)

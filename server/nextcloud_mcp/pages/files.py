@@ -22,8 +22,9 @@ _MEDIA_TYPES: Final = {
     ".png": "image/png",
     ".webp": "image/webp",
     ".jpg": "image/jpeg",
+    ".gif": "image/gif",
 }
-_IMAGES: Final = (".svg", ".png", ".webp", ".jpg")
+_IMAGES: Final = tuple(ending for ending, media_type in _MEDIA_TYPES.items() if media_type.startswith("image/"))
 
 
 class Files:

@@ -1,0 +1,1 @@
+"""The pages in Chromium: what scripts do, what people with impairments meet, and what is loaded."""
