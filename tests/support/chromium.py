@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 EXECUTABLE: Final = next((path for path in map(shutil.which, NAMES) if path), None)
 DESKTOP: Final = (1300, 900)
 PHONE: Final = (390, 844)
 SMALL_PHONE: Final = (360, 780)
+
+TIMEOUT: Final = 120_000
+"""Milliseconds to wait for what must happen, on a busy machine."""
+
+expect.set_options(timeout=TIMEOUT)
 
 _WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 """The rules of axe for WCAG 2.2 AA; by default it leaves out those that WCAG 2.2 added."""
@@ -56,8 +61,10 @@ def new_page(
         scheme: the preferred color scheme.
         options: further options of Playwright's `new_context`.
     """
-    view = {"width": size[0], "height": size[1]}
-    return chromium.new_context(viewport=view, locale=language, color_scheme=scheme, **options).new_page()  # type: ignore[arg-type] # a TypedDict
+    view: ViewportSize = {"width": size[0], "height": size[1]}
+    context = chromium.new_context(viewport=view, locale=language, color_scheme=scheme, **options)
+    context.set_default_timeout(TIMEOUT)
+    return context.new_page()
 
 
 @dataclass

@@ -5,6 +5,7 @@ const status = document.createElement("p");
 status.className = "visually-hidden";
 status.setAttribute("role", "status"); // screen readers announce it
 document.querySelector("main").append(status);
+let last = () => {};
 
 async function copy(code) {
   try {
@@ -17,12 +18,14 @@ async function copy(code) {
 }
 
 for (const button of document.querySelectorAll("button.copy")) {
-  const label = button.firstChild;
-  const initial = label.textContent;
+  const [verb, label] = button.childNodes;
+  const initial = verb.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
     if (!await copy(button.parentElement.querySelector("code"))) return; // the text stays selected
-    label.textContent = status.textContent = button.dataset.copied;
-    setTimeout(() => { label.textContent = initial; status.textContent = ""; }, 2000);
+    last();
+    last = () => { verb.textContent = initial; };
+    verb.textContent = button.dataset.copied;
+    status.textContent = `${button.dataset.copied}: ${label.textContent.trim()}`;
   });
 }
