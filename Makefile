@@ -71,7 +71,7 @@ unit: $(INSTALLED) ## the tests that need no Keycloak
 figures: $(INSTALLED) ## the sizes of the server's parts, with the wanted limits
 	@$(BIN)/python -m tests.figures
 
-screenshots: $(INSTALLED) ## the pictures of docs/explanation/consent.md; needs Chromium and Playwright
+screenshots: $(INSTALLED) ## the pictures of docs/explanation/consent.md; needs Chromium
 	$(BIN)/python -m tests.screenshots
 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
