@@ -19,9 +19,9 @@ NAME = "landing"
 def landing_page(renderer: Renderer, settings: Settings, offer: Offer, issuer: Issuer) -> Callable[[Request], Response]:
     """Return the function that answers with the page."""
     apps = {language: offered_apps(offer, renderer.texts(NAME, language)) for language in LANGUAGES}
-    scopes = [settings.server_scope, *(settings.first_scopes or offer.scopes())]
-    # the realm's list has the scope of the server in exchange mode, but not that of another server
     writes = any(scope.endswith(":write") for scope in offer.scopes())
+    scopes = [settings.server_scope, *(settings.first_scopes or offer.scopes())]
+    # among all scopes that the realm lists is the server's in exchange mode, but not its own in pass-through mode
     clients = connections(settings.server_url, () if settings.mode == "exchange" else scopes)
 
     def respond(request: Request) -> Response:
@@ -45,6 +45,6 @@ def offered_apps(offer: Offer, texts: Mapping[str, Any]) -> list[tuple[str, str]
         app, _, right = scope.partition(":")
         rights.setdefault(app, []).append(right)
     return sorted(
-        (texts["apps"][app], texts["special"].get(f"{app}.{key}") or texts["rights"][key])
+        (texts["apps"].get(app, app), texts["special"].get(f"{app}.{key}") or texts["rights"][key])
         for app, key in ((app, ".".join(each)) for app, each in rights.items())
     )

@@ -26,7 +26,7 @@ def messages(name: str, language: str) -> dict[str, Any]:
 
 def coded(text: str) -> Markup:
     """Escape a text, and mark what stands between backticks as code, and between asterisks as emphasized."""
-    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
     return Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", marked))  # noqa: S704 - the text is escaped
 
 

@@ -15,7 +15,7 @@ import pytest
 from nextcloud_mcp.catalogue import app_names, offer
 from nextcloud_mcp.pages.landing import offered_apps
 from nextcloud_mcp.pages.negotiation import LANGUAGES
-from nextcloud_mcp.pages.rendering import messages
+from nextcloud_mcp.pages.rendering import coded, messages
 from tests.support.declared import OFFER
 from tests.support.issuer import ISSUER, SERVER_URL
 from tests.support.server import EXCHANGE, PASS_THROUGH, Server, serving
@@ -91,8 +91,8 @@ async def test_claude_desktop_gets_the_address_alone(server: Server) -> None:
     """Its dialog wants the URL, and the client id of the how-to."""
     (found,) = re.findall(r"<summary>Claude Desktop</summary>(.*?)</details>", await page(server), re.DOTALL)
     assert codes(found) == [SERVER_URL]
-    assert "mcp-client" in found
-    assert "mcp-client" in CONNECT
+    assert "<code>mcp-client</code>" in found
+    assert "`mcp-client`" in CONNECT
 
 
 async def test_links_open_vs_code_and_cursor_with_the_server(server: Server) -> None:
@@ -136,6 +136,20 @@ async def test_page_names_every_app_in_the_words_of_the_consent_page(server: Ser
         usual = f"{consent[f'consentApp.{app}']}: {consent.get(f'consentRight.{key}')}"
         line = consent.get(f"consentLine.{app}.{key}", usual)
         assert line.replace(": ", " ", 1) in shown
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_texts_show_no_markup(language: str, mode: str) -> None:
+    """Nobody reads a tag, a backtick, an asterisk or the name of a value."""
+    async with serving(MODES[mode]) as server:
+        html = await page(server, language)
+    assert re.findall(r"<[^>]*>|[`*{}]", texts(re.sub(r"<pre>.*?</pre>", "", html, flags=re.DOTALL))) == []
+
+
+def test_marked_texts_are_escaped() -> None:
+    """What stands between the marks, or outside, can't become an element."""
+    assert coded("`<a>` & *<b>*") == "<code>&lt;a&gt;</code> &amp; <em>&lt;b&gt;</em>"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
