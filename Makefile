@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests test abuse test-compose test-production test-cluster lint types unit figures screenshots conformance clients chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit figures screenshots conformance clients chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ images: $(INSTALLED) ## get the images of compose.yaml: pull them or, without ac
 
 digests: $(INSTALLED) ## pin the pulled images: write the digest of each tag beside it; commit the change
 	@$(BIN)/python -m tests.containers.digests
+
+versions: $(INSTALLED) ## write the versions of stack/versions.toml into compose.yaml, the overlays and the docs
+	@$(BIN)/python -m tests.versions
 
 no-digests: $(INSTALLED) ## name the pulled images by their tags alone
 	@$(BIN)/python -m tests.containers.digests --remove

@@ -30,10 +30,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from stack.errors import StackError
 from stack.process import LOOPBACK, require_free_port, run_process
+from stack.versions import KEYCLOAK_SHA256, KEYCLOAK_VERSION
 
-KEYCLOAK_VERSION = "26.7.3"
-# Maven's own checksum is a SHA-1 from the same server, and jgo only warns if it does not match.
-KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
 REALM = "nextcloud-mcp"
 BUILD_OPTIONS = (
     "--db=dev-file",

