@@ -14,6 +14,7 @@ from pathlib import Path
 from stack.chain import Chain, run_chain
 from stack.config import USERS, Config, config_from
 from stack.errors import StackError
+from stack.first_calls import make_first_calls
 from stack.nextcloud import is_ready
 from stack.servers import run_janitor
 
@@ -58,6 +59,7 @@ def up(config: Config) -> int:
     started = time.monotonic()
     print("Starting Keycloak, Nextcloud and two MCP servers …", flush=True)
     with _only_one(config.state), run_chain(config) as chain, run_janitor(config, chain.keycloak):
+        make_first_calls(chain)
         print(_banner(chain, time.monotonic() - started), flush=True)
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # until a child ends, or a signal comes
         raise StackError(f"A part of the stack ended by itself; the logs in {config.state} say why.")

@@ -20,6 +20,7 @@ from stack.process import run_process
 ROOT = Path(__file__).parents[1]
 SETUP = ROOT / "nextcloud" / "setup.sh"
 SETUP_SECONDS = 300
+TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,28 @@ def _run_standin(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
 
 
 def require_nextcloud(config: Config) -> None:
-    """Check that the Nextcloud in the configuration answers.
+    """Check that the Nextcloud in the configuration answers, and is not in maintenance mode.
 
     Raises:
-        StackError: it does not.
+        StackError: it does not, or it is.
     """
-    if config.nextcloud_url and not is_ready(f"{config.nextcloud_url}/status.php"):
-        raise StackError(
-            f"Nextcloud does not answer at {config.nextcloud_url}/status.php: start it, or correct NEXTCLOUD_URL."
-        )
+    if config.nextcloud_url is None:
+        return
+    url = f"{config.nextcloud_url}/status.php"
+    try:
+        response = httpx.get(url, trust_env=False, timeout=TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        raise StackError(f"Nextcloud does not answer at {url}: start it, or correct NEXTCLOUD_URL.") from error
+    if response.is_server_error:
+        raise StackError(f"Nextcloud answers {url} with HTTP {response.status_code}: see its log, data/nextcloud.log.")
+    try:
+        is_in_maintenance = response.is_success and response.json()["maintenance"]
+    except (ValueError, KeyError, TypeError):
+        is_in_maintenance = None
+    if not response.is_success or is_in_maintenance is None:
+        raise StackError(f"{url} is not that of a Nextcloud (HTTP {response.status_code}): correct NEXTCLOUD_URL.")
+    if is_in_maintenance:
+        raise StackError("Nextcloud is in maintenance mode: run `occ maintenance:mode --off`.")
 
 
 def _given(config: Config, url: str, keycloak: Keycloak) -> Nextcloud:
@@ -123,6 +137,6 @@ def _link_local_accounts() -> str:
 def is_ready(url: str) -> bool:
     """Return whether a GET request succeeds."""
     try:
-        return httpx.get(url, trust_env=False, timeout=10).is_success
+        return httpx.get(url, trust_env=False, timeout=TIMEOUT_SECONDS).is_success
     except httpx.HTTPError:
         return False

@@ -15,6 +15,16 @@ from stack.process import run_process
 COMMAND = Path(sys.executable).with_name("nextcloud-mcp")
 
 
+def server_settings(config: Config, keycloak: Keycloak, nextcloud: Nextcloud) -> dict[str, dict[str, str]]:
+    """Return the settings of the server in each mode, by the name of the mode."""
+    shared = {"NEXTCLOUD_HOST": nextcloud.url, "OIDC_DISCOVERY_URL": keycloak.discovery_url}
+    exchange = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
+    return {
+        "exchange": shared | exchange | {"NEXTCLOUD_MCP_SERVER_URL": config.exchange_url},
+        "pass-through": shared | {"NEXTCLOUD_MCP_SERVER_URL": config.pass_through_url},
+    }
+
+
 @contextmanager
 def run_servers(config: Config, keycloak: Keycloak, nextcloud: Nextcloud) -> Iterator[None]:
     """Run both servers for as long as the block lasts.
@@ -22,11 +32,11 @@ def run_servers(config: Config, keycloak: Keycloak, nextcloud: Nextcloud) -> Ite
     Raises:
         StackError: a server did not become ready.
     """
-    exchange = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
-    shared = {"NEXTCLOUD_HOST": nextcloud.url, "OIDC_DISCOVERY_URL": keycloak.discovery_url}
+    settings = server_settings(config, keycloak, nextcloud)
+    exchange, pass_through = settings["exchange"], settings["pass-through"]
     with (
-        run_server("exchange", config.exchange_url, config.exchange_port, shared | exchange, logs=config.state),
-        run_server("pass-through", config.pass_through_url, config.pass_through_port, shared, logs=config.state),
+        run_server("exchange", config.exchange_url, config.exchange_port, exchange, logs=config.state),
+        run_server("pass-through", config.pass_through_url, config.pass_through_port, pass_through, logs=config.state),
     ):
         yield
 
@@ -59,7 +69,7 @@ def run_server(
         [*command, "serve"],
         log=logs / f"server-{name}.log",
         ready=lambda: is_ready(f"http://localhost:{port}/health/ready"),
-        env=_environment()
+        env=environment()
         | {"MCP_CALLS_PER_MINUTE": "100000", "NEXTCLOUD_MCP_SERVER_URL": url, "MCP_PORT": str(port)}
         | settings,
     ):
@@ -80,13 +90,13 @@ def run_janitor(config: Config, keycloak: Keycloak) -> Iterator[None]:
         [COMMAND, "clients", "prune", "--delete", "--every", "300", "--heartbeat", heartbeat],
         log=config.state / "client-janitor.log",
         ready=heartbeat.exists,
-        env=_environment()
+        env=environment()
         | {"OIDC_DISCOVERY_URL": keycloak.discovery_url, "CLIENT_JANITOR_SECRET": JANITOR_CLIENT_SECRET},
     ):
         yield
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the environment without variables that would configure this server unintentionally."""
     prefixes = ("CLIENT_JANITOR_", "OIDC_", "MCP_", "NEXTCLOUD_", "TOKEN_EXCHANGE_", "ENABLE_TOKEN_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from nextcloud_mcp.doctor.deployment import Options
 from nextcloud_mcp.doctor.finding import Outcome
+from nextcloud_mcp.doctor.nextcloud import LOGOUT
 from stack.chain import Chain
 from stack.process import LOOPBACK, free_port
 from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_breakable_chain
@@ -713,6 +714,20 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "nextcloud.ocs",
         "gives HTTP 200, an empty answer",
         "see that Redis runs and takes Nextcloud's password",
+    ),
+    "Nextcloud: user_oidc is disabled": Case(
+        at(lambda target: target.nextcloud.altering(answering(LOGOUT, Fault(404, b"<h2>Page not found", HTML)))),
+        "nextcloud.user_oidc",
+        "user_oidc is not enabled",
+        "occ app:enable user_oidc",
+        scope=SCOPE,
+    ),
+    "Nextcloud: user_oidc cannot start": Case(
+        at(lambda target: target.nextcloud.altering(answering(LOGOUT, Fault(500, b"Internal Server Error", HTML)))),
+        "nextcloud.user_oidc",
+        "user_oidc does not start",
+        "replace the folder of user_oidc",
+        scope=SCOPE,
     ),
     "Nextcloud: fails with a token": Case(
         at(

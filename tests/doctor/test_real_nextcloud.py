@@ -7,14 +7,20 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from nextcloud_mcp.doctor.deployment import Options
+from nextcloud_mcp.doctor.nextcloud import LOGOUT
 from stack.chain import Chain
+from stack.nextcloud import run_nextcloud
 from tests.doctor.breakable import BreakableChain, complaints, first_complaint, run_breakable_chain
+from tests.support.eventually import eventually
+from tests.support.http import patient_client
 
 PROVIDER: Final = os.environ.get("OIDC_PROVIDER_NAME") or "keycloak"
 REMEMBERED: Final = json.dumps({"keys": [{"kid": "key-of-yesterday"}]})
@@ -83,7 +89,11 @@ CASES: Final[Mapping[str, Case]] = {
         "NEXTCLOUD_LINK_LOCAL_ACCOUNTS=false",
     ),
     "app disabled": Case(
-        "app:disable user_oidc", "app:enable user_oidc", "user_oidc.version", "not enabled", "occ app:enable user_oidc"
+        "app:disable user_oidc",
+        "app:enable user_oidc",
+        "nextcloud.user_oidc",
+        "not enabled",
+        "occ app:enable user_oidc",
     ),
     "maintenance": Case(
         "maintenance:mode --on",
@@ -145,3 +155,50 @@ async def test_untrusted_domain_is_reported(target: BreakableChain) -> None:
     assert result.step.code == "nextcloud.status", complaints(report)
     assert "does not trust the name 127.1" in result.finding.problems[0].cause
     assert "trusted_domains" in result.finding.problems[0].fix
+
+
+async def test_missing_provider_is_reported(target: BreakableChain) -> None:
+    """Without the realm's provider, set-up is the fix."""
+    occ(target, f"user_oidc:provider:delete {PROVIDER} --force")
+    try:
+        report = await target.examined({}, options(target))
+    finally:
+        with run_nextcloud(target.chain.config, target.chain.keycloak):
+            pass  # the set-up makes the provider again
+    result = first_complaint(report)
+    assert result.step.code == "user_oidc.provider", complaints(report)
+    assert "nextcloud/setup.sh" in result.finding.problems[0].fix
+
+
+async def test_app_without_libraries_is_reported(target: BreakableChain) -> None:
+    """An app that Nextcloud cannot start is recognized from outside, and with occ the log's error is quoted."""
+    folder = Path(occ(target, "app:getpath user_oidc").strip())
+    if not (folder / "lib" / "Vendor").is_dir():
+        pytest.skip(f"{folder}/lib/Vendor is not on this machine, so it cannot be taken away")
+    with taken_away(folder / "lib" / "Vendor"):
+        await answered(target, httpx.codes.INTERNAL_SERVER_ERROR)
+        report = await target.examined({}, options(target))
+    await answered(target, httpx.codes.BAD_REQUEST)
+    causes = {result.step.code: [problem.cause for problem in result.finding.problems] for result in report.results}
+    assert first_complaint(report).step.code == "nextcloud.user_oidc", complaints(report)
+    assert "not found" in causes["user_oidc.start"][0]
+
+
+@contextmanager
+def taken_away(folder: Path) -> Iterator[None]:
+    """Rename a folder for as long as the block lasts."""
+    hidden = folder.rename(folder.with_name(f".{folder.name}"))
+    try:
+        yield
+    finally:
+        hidden.rename(folder)
+
+
+async def answered(target: BreakableChain, status: int) -> None:
+    """Wait until user_oidc's endpoint has a status: PHP looks for changed files only every few seconds."""
+
+    async def has_status() -> bool:
+        async with patient_client() as http:
+            return (await http.post(f"{target.chain.nextcloud.url}{LOGOUT}")).status_code == status
+
+    await eventually(has_status)

@@ -107,6 +107,13 @@ def list_apps(state: State, _names: list[str], options: Options) -> str:
     return php_json(listed, options)
 
 
+def tail_log(state: State, _names: list[str], _options: Options) -> str:
+    """`log:tail --raw`: Nextcloud's log, to which each call adds the entries of `unstartable`, as JSON."""
+    request = len(state["calls"])
+    new = [entry | {"reqId": f"request-{request}"} for entry in state.get("unstartable", [])]
+    return "\n".join(["No such file"] + [php_json(entry) for entry in [*state.get("logged", []), *new]])
+
+
 def list_accounts(state: State, _names: list[str], options: Options) -> str:
     """`user:list --info`: some of the accounts; each is a name, a backend and groups."""
     start = int(options["--offset"])
@@ -143,6 +150,7 @@ COMMANDS = {
     "config:system:get": get,
     "config:app:get": get,
     "app:list": list_apps,
+    "log:tail": tail_log,
     "app:update": lambda _state, _names, _options: "All apps are up-to-date or no updates could be found",
     "config:system:set": put_system,
     "config:app:set": put_app,

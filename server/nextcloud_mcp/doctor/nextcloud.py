@@ -25,6 +25,11 @@ OLDEST: Final = 32
 
 CAPABILITIES: Final = "/ocs/v2.php/cloud/capabilities"
 
+LOGOUT: Final = "/index.php/apps/user_oidc/backchannel-logout/nextcloud-mcp-doctor"
+"""user_oidc's endpoint for OpenID Connect Back-Channel Logout, for a provider that does not exist.
+
+It changes nothing, and Nextcloud does not count such a request as a failed sign-in (measured on 34.0.1)."""
+
 LOOK: Final = (
     "see that Redis runs and takes Nextcloud's password, that the database runs and can be written, and that no disk "
     "is full (docs/how-to/broken-nextcloud.md); then see Nextcloud's log"
@@ -111,6 +116,34 @@ def _sentence(error: NextcloudError) -> str:
     return f"{error.cause}: {error.remedy}".removesuffix(f"; {TELL_ADMINISTRATOR}")
 
 
+async def user_oidc(deployment: Deployment) -> Finding:
+    """Call an endpoint of the app user_oidc that needs no authentication.
+
+    Without the app, Nextcloud treats each request with a token as anonymous.
+    """
+    response = await ask(deployment.nextcloud, "POST", LOGOUT, fix="see Nextcloud's log")
+    observed = f"HTTP {response.status_code}"
+    if response.status_code == httpx.codes.NOT_FOUND:
+        raise Fault(
+            f"Nextcloud's app user_oidc is not enabled: its address gives {observed}",
+            "occ app:enable user_oidc, then nextcloud/setup.sh",
+            observed=observed,
+        )
+    if response.is_server_error:
+        raise Fault(
+            f"Nextcloud's app user_oidc does not start: its address gives {observed}, while other APIs answer",
+            f'{reinstall("user_oidc")}; --occ "php occ" shows the error',
+            observed=observed,
+        )
+    runs = response.status_code == httpx.codes.BAD_REQUEST and json_object(response)
+    return Finding("it answers" if runs else f"its address gives {observed}")
+
+
+def reinstall(app: str) -> str:
+    """Return what to do about an app that Nextcloud cannot start."""
+    return f"replace the folder of {app} by that of its release, which has its libraries, then occ app:enable {app}"
+
+
 async def user(deployment: Deployment) -> Finding:
     """Fetch the token's user from Nextcloud, and compare the user id with `preferred_username`."""
     try:
@@ -190,11 +223,18 @@ STEPS: Final = (
         ("nextcloud.status",),
     ),
     Step(
+        "nextcloud.user_oidc",
+        "its app user_oidc",
+        "The app user_oidc is enabled, and Nextcloud can start it.",
+        user_oidc,
+        ("nextcloud.ocs",),
+    ),
+    Step(
         "nextcloud.user",
         "the token's user",
         "It accepts the token, and the account has the name that the token says.",
         user,
-        ("nextcloud.ocs", "token.nextcloud"),
+        ("nextcloud.user_oidc", "token.nextcloud"),
     ),
     Step("nextcloud.apps", "apps", "It says which apps there are for this person.", apps, ("nextcloud.user",)),
     Step("nextcloud.apis", "APIs", "One harmless call of each app's API works.", apis, ("nextcloud.apps",)),

@@ -5,19 +5,15 @@ user_oidc caches them for an hour and does not fetch an unknown key earlier, so 
 token.
 """
 
-import asyncio
-import json
 import re
-import shlex
-from contextlib import suppress
 from typing import Any, Final
 
+from nextcloud_mcp.doctor import app_start
 from nextcloud_mcp.doctor.deployment import Deployment, unverified
 from nextcloud_mcp.doctor.finding import Fault, Finding, Problem, Skip, readable, warning
-from nextcloud_mcp.doctor.nextcloud import LOOK
+from nextcloud_mcp.doctor.occ import parsed, run_occ
 from nextcloud_mcp.doctor.report import Step
 
-SECONDS: Final = 60.0
 OLDEST: Final = (8, 5)
 """The oldest version (major, minor) that works; nextcloud/README.md describes what each version added."""
 
@@ -30,8 +26,8 @@ async def version(deployment: Deployment) -> Finding:
     """Check that the app is enabled, and not too old."""
     if not deployment.options.occ:
         raise Skip('needs occ: --occ "php occ", or what runs it where Nextcloud is')
-    found = await _occ(deployment, "config:app:get", "user_oidc", "installed_version", "--default-value=")
-    enabled = await _occ(deployment, "config:app:get", "user_oidc", "enabled", "--default-value=no")
+    found = await run_occ(deployment, "config:app:get", "user_oidc", "installed_version", "--default-value=")
+    enabled = await run_occ(deployment, "config:app:get", "user_oidc", "enabled", "--default-value=no")
     if not found or enabled == "no":
         raise Fault("The app user_oidc is not enabled", "occ app:enable user_oidc, then nextcloud/setup.sh")
     numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:2])
@@ -93,7 +89,7 @@ async def _links(deployment: Deployment) -> bool:
 async def _local_account(deployment: Deployment, name: str) -> str | None:
     """Return the id of the local account that Nextcloud finds by this name, regardless of case, or None."""
     try:
-        found = _parsed(await _occ(deployment, "user:info", name, "--output=json"))
+        found = parsed(await run_occ(deployment, "user:info", name, "--output=json"))
     except Fault:  # occ fails if the account does not exist
         return None
     is_local = isinstance(found, dict) and found.get("backend") != "user_oidc"
@@ -102,16 +98,16 @@ async def _local_account(deployment: Deployment, name: str) -> str | None:
 
 async def _configuration(deployment: Deployment) -> dict[str, Any]:
     """Return the user_oidc settings in config.php."""
-    found = _parsed(await _occ(deployment, "config:system:get", "user_oidc", "--default-value={}", "--output=json"))
+    found = parsed(await run_occ(deployment, "config:system:get", "user_oidc", "--default-value={}", "--output=json"))
     return found if isinstance(found, dict) else {}
 
 
 async def provider(deployment: Deployment) -> Finding:
     """Find the realm among user_oidc's providers."""
-    listed = _parsed(await _occ(deployment, "user_oidc:provider", "--output=json"))
+    listed = parsed(await run_occ(deployment, "user_oidc:provider", "--output=json"))
     found = _ours(deployment, listed if isinstance(listed, list) else [])
     name = str(found.get("identifier"))
-    shown = _parsed(await _occ(deployment, "user_oidc:provider", name, "--output=json"))
+    shown = parsed(await run_occ(deployment, "user_oidc:provider", name, "--output=json"))
     deployment.provider = shown if isinstance(shown, dict) else found
     observed = f"{name}, {readable(found.get('discoveryEndpoint'))}"
     return Finding(observed)
@@ -182,7 +178,7 @@ async def names(deployment: Deployment) -> Finding:
 async def keys(deployment: Deployment) -> Finding:
     """Compare the signing keys in user_oidc's cache with the realm's."""
     setting = f"provider-{deployment.provider.get('id')}-jwksCache"
-    remembered = _parsed(await _occ(deployment, "config:app:get", "user_oidc", setting, "--default-value="))
+    remembered = parsed(await run_occ(deployment, "config:app:get", "user_oidc", setting, "--default-value="))
     ids = {jwk.get("kid") for jwk in remembered.get("keys", [])} if isinstance(remembered, dict) else set()
     if not ids:
         return Finding("none remembered; they are fetched with the next token")
@@ -198,7 +194,7 @@ async def keys(deployment: Deployment) -> Finding:
 
 async def cache(deployment: Deployment) -> Finding:
     """Check that Nextcloud has a memory cache, without which every call fetches Keycloak's metadata."""
-    found = await _occ(deployment, "config:system:get", "memcache.local", "--default-value=")
+    found = await run_occ(deployment, "config:system:get", "memcache.local", "--default-value=")
     if found:
         return Finding(found.rpartition("\\")[2])
     cause = "Nextcloud has no memory cache, so user_oidc asks Keycloak for its metadata at every call"
@@ -210,47 +206,9 @@ def _settings(deployment: Deployment) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _parsed(text: str) -> Any:
-    with suppress(ValueError):
-        return json.loads(text)
-    return None
-
-
-async def _occ(deployment: Deployment, *arguments: str) -> str:
-    """Run occ and return its output.
-
-    Raises:
-        Fault: occ cannot be run, fails, or takes longer than `SECONDS`.
-    """
-    command = [*deployment.options.occ, "--no-interaction", *arguments]
-    shown = shlex.join(command)
-    try:
-        async with asyncio.timeout(SECONDS):
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            try:
-                output, errors = await process.communicate()
-            finally:
-                if process.returncode is None:
-                    process.kill()
-    except TimeoutError as error:
-        raise Fault(f"{shown} did not end within {SECONDS:.0f} s", LOOK) from error
-    except OSError as error:
-        raise Fault(f"{shown} can't be run ({type(error).__name__})", "correct --occ") from error
-    text = output.decode(errors="replace").strip()
-    if process.returncode != 0:
-        last = (errors.decode(errors="replace").strip() or text).splitlines()[-1:]
-        said = f": {last[0]}" if last else ""
-        raise Fault(f"{shown} failed with status {process.returncode}{said}", "run it by hand, and correct --occ")
-    return text
-
-
 STEPS: Final = (
     Step("user_oidc.version", "version", "The app is enabled, in a version that takes bearer tokens.", version),
+    *app_start.STEPS,
     Step(
         "user_oidc.audience",
         "audience check",
@@ -270,7 +228,7 @@ STEPS: Final = (
         "provider",
         "The realm is one of its providers.",
         provider,
-        ("user_oidc.version", "issuer.metadata"),
+        ("user_oidc.start", "issuer.metadata"),
     ),
     Step(
         "user_oidc.client",

@@ -77,3 +77,35 @@ async def test_failing_status_does_not_blame_address() -> None:
     problem = await problem_of(nextcloud.status, lambda _: httpx.Response(500))
     assert problem.cause == "Nextcloud answers status.php with HTTP 500"
     assert problem.fix == nextcloud.LOOK
+
+
+APP_FAULTS: Final = {
+    "disabled": (404, "user_oidc is not enabled", "occ app:enable user_oidc"),
+    "cannot start": (500, "user_oidc does not start", "replace the folder of user_oidc"),
+}
+
+
+@pytest.mark.parametrize(("status", "cause", "fix"), APP_FAULTS.values(), ids=APP_FAULTS.keys())
+async def test_unusable_user_oidc_is_recognized_without_a_token(status: int, cause: str, fix: str) -> None:
+    """The status of an endpoint of the app shows whether it is disabled or cannot start."""
+    problem = await problem_of(nextcloud.user_oidc, lambda _: httpx.Response(status, html="<h2>Error"))
+    assert cause in problem.cause
+    assert fix in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("response", "observed"),
+    [
+        (httpx.Response(400, json={"error": "provider not found"}), "it answers"),
+        (httpx.Response(403, html="<h2>blocked by a proxy"), "its address gives HTTP 403"),
+    ],
+    ids=["it runs", "hidden by a proxy"],
+)
+async def test_answering_user_oidc_is_no_fault(response: httpx.Response, observed: str) -> None:
+    """The app refuses the request itself; a proxy that hides the address is no fault of the app."""
+    async with (
+        patient_client() as http,
+        http_client("http://nc.test", transport=httpx.MockTransport(lambda _: response)) as cloud,
+    ):
+        finding = await nextcloud.user_oidc(Deployment(load_settings(EXCHANGE), Options(), http, cloud))
+    assert (finding.observed, finding.problems) == (observed, ())

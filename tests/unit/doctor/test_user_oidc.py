@@ -38,6 +38,7 @@ PROVIDER: Final = {
 CONFIG: Final = {
     "user_oidc installed_version": "8.10.1",
     "user_oidc enabled": "yes",
+    "deck enabled": "yes",
     "user_oidc provider-3-jwksCache": json.dumps({"keys": [{"kid": "key-of-today"}]}),
     "memcache.local": r"\OC\Memcache\APCu",
     "user_oidc": {"soft_auto_provision": False},
@@ -47,6 +48,8 @@ STATE: Final[dict[str, Any]] = {
     "config": CONFIG,
     "providers": {"keycloak": PROVIDER},
     "accounts": ACCOUNTS,
+    "apps": ["user_oidc", "deck"],
+    "store": [],
     "calls": [],
     "fail": None,
 }
@@ -92,6 +95,19 @@ def provider(**changes: Any) -> Callable[[], dict[str, Any]]:
 
 REMEMBERED: Final = json.dumps({"keys": [{"kid": "key-of-yesterday"}]})
 SETTING: Final = "selfencoded_bearer_validation_audience_check"
+
+
+def unstartable(app: str, *, now: bool = True) -> dict[str, Any]:
+    """Return a Nextcloud whose log says that it did not start an app: at each run of occ, or only before."""
+    missing = 'Interface "OCA\\\\Vendor\\\\HttpClient" not found, at redis://cache?auth=the-password'
+    entries = [
+        {"app": app, "message": f"Error during app service registration: {missing}"},
+        {"app": "no app in context", "message": f"Could not boot {app}: first array member is no class"},
+        {"app": "core", "message": "something else"},
+    ]
+    return STATE | ({"unstartable": entries} if now else {"logged": [entry | {"reqId": "old"} for entry in entries]})
+
+
 FAULTS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str, str]]] = {
     "not installed": (config(user_oidc__installed_version=""), "user_oidc.version", "not enabled", "occ app:enable"),
     "disabled": (config(user_oidc__enabled="no"), "user_oidc.version", "not enabled", "occ app:enable user_oidc"),
@@ -100,6 +116,18 @@ FAULTS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str, str]]] 
         "user_oidc.version",
         "8.4.9 is too old",
         "occ app:update",
+    ),
+    "no folder": (
+        lambda: STATE | {"apps": ["deck"]},
+        "user_oidc.start",
+        "does not find its folder",
+        "replace the folder of user_oidc",
+    ),
+    "no libraries": (
+        lambda: unstartable("user_oidc"),
+        "user_oidc.start",
+        'does not start user_oidc, so it accepts no token. Its log says: Interface "OCA',
+        "replace the folder of user_oidc",
     ),
     "no audience check": (
         config(user_oidc={"soft_auto_provision": False, SETTING: False}),
@@ -143,6 +171,7 @@ FAULTS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str, str]]] 
     ),
 }
 WARNINGS: Final[Mapping[str, tuple[Callable[[], dict[str, Any]], str, str]]] = {
+    "another app does not start": (lambda: unstartable("deck"), "user_oidc.start", "does not start deck"),
     "no accounts by call": (provider(bearerProvisioning=False), "user_oidc.bearer", "get no account by a call"),
     "local accounts": (config(user_oidc=""), "user_oidc.accounts", "an administrator's too"),
     "local accounts, for a string": (
@@ -209,6 +238,25 @@ async def test_name_without_local_account_is_accepted(deployment: Deployment, na
     """Users whose account is user_oidc's, or who have none yet, can sign in."""
     deployment.nextcloud_token = token_of(name)
     assert (await examined(deployment, STATE))["user_oidc.accounts"].outcome is Outcome.OK
+
+
+async def test_old_failure_to_start_is_no_fault(deployment: Deployment) -> None:
+    """Only a failure that is logged anew with each run of occ counts."""
+    findings = await examined(deployment, unstartable("user_oidc", now=False))
+    assert findings["user_oidc.start"] == Finding("Nextcloud starts it")
+
+
+async def test_log_message_shows_no_secret(deployment: Deployment) -> None:
+    """What looks like a secret in Nextcloud's log is left out."""
+    (problem,) = (await examined(deployment, unstartable("user_oidc")))["user_oidc.start"].problems
+    assert "the-password" not in problem.cause
+
+
+async def test_unreadable_log_is_no_fault(deployment: Deployment) -> None:
+    """Without the app logreader there is no `log:tail`."""
+    findings = await examined(deployment, STATE | {"fail": "log:tail"})
+    assert findings["user_oidc.start"].problems == ()
+    assert "does not show" in findings["user_oidc.start"].observed
 
 
 async def test_keys_not_cached_yet_are_no_fault(deployment: Deployment) -> None:
