@@ -340,11 +340,14 @@ if [ -n "${POSTGRES_HOST:-}" ]; then
         fail "Nextcloud has its data in $answer, though POSTGRES_HOST is set: its volume is another deployment's. Next: have a volume of its own for this one, by another COMPOSE_PROJECT_NAME; or unset POSTGRES_HOST"
 fi
 
-# occ itself does not report a missing Redis; Nextcloud's log does.
+# occ itself does not report a missing Redis, or an app that does not start; Nextcloud's log does.
 if occ status --debug-log; then
     trouble=$(printf '%s\n' "$answer" | grep -E '^\[[a-z]+\] .*(Redis|NOAUTH|WRONGPASS|AUTH failed)' | head -n 1 | cut -c 1-300)
     [ -z "$trouble" ] ||
         fail "Nextcloud does not reach its Redis: \"$trouble\". Next: see that Redis runs and takes Nextcloud's password; run setup.sh again"
+    trouble=$(printf '%s\n' "$answer" | grep -F '[fatal] [user_oidc]' | head -n 1 | cut -c 1-300)
+    [ -z "$trouble" ] ||
+        fail "Nextcloud cannot start user_oidc: \"$trouble\". Next: replace the app's folder by that of its release, which has its libraries; run setup.sh again"
 fi
 
 # --- the app; app:enable downloads it if it is missing ---------------------------------------------------------------

@@ -97,7 +97,7 @@ def _diagnosis(chain: Chain, settings: dict[str, str], token: str) -> list[str]:
         for problem in step["problems"]:
             if problem["outcome"] == "failed":
                 fix = problem["fix"].replace("\n", "\n      ")
-                lines += [f"  {step['code']}: {problem['cause']}.", f"    Next: {fix}"]
+                lines += [f"  {step['code']}: {problem['cause'].rstrip('.')}.", f"    Next: {fix}"]
     if len(lines) == 1:
         lines = [f"The doctor finds no fault: see the logs in {chain.config.state}."]
     return [*lines, chain.nextcloud.note] if chain.nextcloud.note else lines

@@ -163,7 +163,7 @@ async def test_immediate_key_rotation_fails_with_a_remedy(
     for caller in callers:
         before, broken, mended = caller.outcomes
         assert (before, mended) == (FINE, FINE)
-        assert broken.startswith("Nextcloud did not accept the token, for one of three reasons: ")
+        assert broken.startswith("Nextcloud did not accept the token, for one of four reasons: ")
         assert "signing keys" in broken
         assert "nextcloud/setup.sh" in broken
 

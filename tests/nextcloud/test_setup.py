@@ -532,6 +532,15 @@ def test_redis_that_refuses_connections_ends_the_run(nextcloud: Nextcloud, logge
     assert "Next: see that Redis runs and takes Nextcloud's password" in line
 
 
+def test_app_without_libraries_ends_the_run(nextcloud: Nextcloud) -> None:
+    """Nextcloud continues without an app that it cannot start; the run ends with the message in Nextcloud's log."""
+    logged = '[fatal] [user_oidc] Error during app service registration: Interface "HttpClient" not found'
+    nextcloud.change(log=f"{logged}\n")
+    line = refusal(nextcloud.set_up())
+    assert f'cannot start user_oidc: "{logged}"' in line
+    assert "Next: replace the app's folder" in line
+
+
 def test_unrelated_log_errors_do_not_end_the_run(nextcloud: Nextcloud) -> None:
     """An error that an app logs does not prevent Nextcloud's start."""
     nextcloud.change(log="[error] [mail] no connection to the mail server\n")

@@ -228,7 +228,7 @@ STEPS: Final = (
         "provider",
         "The realm is one of its providers.",
         provider,
-        ("user_oidc.start", "issuer.metadata"),
+        ("user_oidc.start", "issuer.metadata", "nextcloud.status"),
     ),
     Step(
         "user_oidc.client",

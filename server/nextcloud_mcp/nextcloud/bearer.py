@@ -8,14 +8,15 @@ from typing import Final
 from nextcloud_mcp.errors import TokenNotAcceptedError, UnsupportedByUserOidcError
 
 NOT_ACCEPTED: Final = (
-    "Nextcloud did not accept the token, for one of three reasons: it has a local account of your name, which may not "
-    "be used through Keycloak; it does not trust this realm's present signing keys; or it does not reach its Redis"
+    "Nextcloud did not accept the token, for one of four reasons: it has a local account of your name, which may not "
+    "be used through Keycloak; it does not trust this realm's present signing keys; its app user_oidc is disabled or "
+    "cannot start; or it does not reach its Redis"
 )
-"""Nextcloud gives the same response for all three (measured on 34.0.1 with user_oidc 8.10.1)."""
+"""Nextcloud gives the same response for all four (measured on 34.0.1 with user_oidc 8.10.1)."""
 
 REMEDY: Final = (
     "ask the administrator for another user name, to run nextcloud/setup.sh again, or to look at Nextcloud's Redis; "
-    "`nextcloud-mcp doctor --occ` shows which of the three it is"
+    "`nextcloud-mcp doctor --occ` shows which of the four it is"
 )
 
 USER_OIDC_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA with Ed25519")
@@ -41,7 +42,7 @@ def not_accepted(token: str) -> TokenNotAcceptedError:
     if algorithm in DISTURBED_BY:
         return TokenNotAcceptedError(
             (
-                f"{NOT_ACCEPTED}. With {{algorithm}}, by which this token is signed, there is a fourth: user_oidc "
+                f"{NOT_ACCEPTED}. With {{algorithm}}, by which this token is signed, there is a fifth: user_oidc "
                 "refuses it while the realm has a key for {other} too"
             ),
             REMEDY,
