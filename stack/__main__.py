@@ -26,6 +26,7 @@ Ready in {seconds:.0f} s.
   Nextcloud                  {nextcloud}   ({kind})
   Keycloak                   {keycloak}   (admin / {admin_password})
   People                     {people}
+  What their tokens are      {exchange}/journey
 
 Add the server to an MCP client; it needs nothing but the URL, and opens the browser to sign in:
 

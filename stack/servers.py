@@ -18,10 +18,14 @@ COMMAND = Path(sys.executable).with_name("nextcloud-mcp")
 def server_settings(config: Config, keycloak: Keycloak, nextcloud: Nextcloud) -> dict[str, dict[str, str]]:
     """Return the settings of the server in each mode, by the name of the mode."""
     shared = {"NEXTCLOUD_HOST": nextcloud.url, "OIDC_DISCOVERY_URL": keycloak.discovery_url}
+    shared |= {"MCP_JOURNEY": "true", "MCP_CONNECTIONS": "true"}
     exchange = {"ENABLE_TOKEN_EXCHANGE": "true", "OIDC_CLIENT_SECRET": EXCHANGE_CLIENT_SECRET}
     return {
-        "exchange": shared | exchange | {"NEXTCLOUD_MCP_SERVER_URL": config.exchange_url},
-        "pass-through": shared | {"NEXTCLOUD_MCP_SERVER_URL": config.pass_through_url},
+        "exchange": shared
+        | exchange
+        | {"NEXTCLOUD_MCP_SERVER_URL": config.exchange_url, "MCP_OTHER_SERVER_URL": config.pass_through_url},
+        "pass-through": shared
+        | {"NEXTCLOUD_MCP_SERVER_URL": config.pass_through_url, "MCP_OTHER_SERVER_URL": config.exchange_url},
     }
 
 

@@ -17,6 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from nextcloud_mcp import catalogue
@@ -34,6 +35,7 @@ from nextcloud_mcp.connections import ExclusiveConnections
 from nextcloud_mcp.errors import SettingsError
 from nextcloud_mcp.health import health_routes
 from nextcloud_mcp.host import PublicHost
+from nextcloud_mcp.journey.endpoint import Journey
 from nextcloud_mcp.logs import RequestId
 from nextcloud_mcp.metrics import CountResponses, preregister_series
 from nextcloud_mcp.nextcloud.account_cache import AccountCache
@@ -99,16 +101,22 @@ def _with_middleware(
 ) -> ASGIApp:
     """Wrap the SDK's endpoint in the middleware; the outermost one is added last."""
     offer = services.offer
-    endpoint = AdmissionControl(endpoint, offer=offer, credentials=services.credentials, challenge=challenge)
+    admission = AdmissionControl(endpoint, offer=offer, credentials=services.credentials, challenge=challenge)
     endpoint = FairShare(
-        endpoint,
+        _with_journey(admission, services, settings) if settings.journey else admission,
         challenge=challenge,
         calls_per_minute=settings.calls_per_minute,
         tool_scopes=frozenset(offer.scopes()),
     )
     endpoint = BearerAuth(endpoint, verifier=verifier(settings, issuer), challenge=challenge)
-    endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.allowed_origins)
+    endpoint = PublicHost(endpoint, url=settings.server_url, origins=settings.page_origins)
     return CountResponses(endpoint)
+
+
+def _with_journey(admission: AdmissionControl, services: Services, settings: Settings) -> ASGIApp:
+    """Put the journey's endpoints beside the MCP endpoint, so that both share the checks and a person's limits."""
+    journey = Journey(decide=admission.decide, nextcloud=services.http, mode=services.mode)
+    return Router(journey.routes(settings.path), redirect_slashes=False, default=admission)
 
 
 def offered(settings: Settings) -> Offer:

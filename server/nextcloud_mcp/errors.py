@@ -10,6 +10,7 @@
     ├── TooManyCallsError              HTTP 429: beyond the limits of one user
     ├── OverloadedError                HTTP 503: not enough free memory
     ├── TokenExchangeError             the exchange failed; there is no fallback
+    ├── JourneyRefusedError            HTTP 403: the caller may not see the token journey
     ├── InvalidArgumentError           an argument of a tool is invalid
     ├── DefectError                    an unexpected exception: the log has the details, the caller gets none
     └── NextcloudError                 Nextcloud returned an error, or no response
@@ -207,6 +208,12 @@ class TokenExchangeError(NextcloudMCPError):
     """Keycloak gave no token for Nextcloud. There is no fallback."""
 
     code = "token_exchange.failed"
+
+
+class JourneyRefusedError(NextcloudMCPError):
+    """The caller may not see the token journey: without the role `journey`, or by another client."""
+
+    code = "journey.refused"
 
 
 class InvalidArgumentError(NextcloudMCPError):

@@ -41,6 +41,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def origin_of(url: str) -> str:
+    """Return the origin of an `HttpUrl`: `https://example.org:8443`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 Mode = Literal["exchange", "pass-through"]
@@ -127,6 +133,16 @@ class Settings(BaseModel):
     help_url: HttpUrl | None = Field(alias="MCP_HELP_URL", default=None)
     """A web page of the organisation about this server; the pages link it. Default: no link."""
 
+    journey: bool = Field(alias="MCP_JOURNEY", default=False)
+    """True: serve the page `/journey`, which shows people with the realm role `journey` what their token is and what
+    becomes of it (docs/how-to/show-the-journey.md)."""
+
+    connections: bool = Field(alias="MCP_CONNECTIONS", default=False)
+    """True: serve the page `/connections`, on which people see and end what they granted to clients."""
+
+    other_server_url: HttpUrl | None = Field(alias="MCP_OTHER_SERVER_URL", default=None)
+    """The URL of a server of the same realm in the other mode; the page `/journey` shows both, and may call both."""
+
     host: NonEmpty = Field(alias="MCP_HOST", default="127.0.0.1")
     """The address to listen on."""
 
@@ -162,6 +178,12 @@ class Settings(BaseModel):
     def path(self) -> str:
         """The path of the MCP endpoint, at least `/`."""
         return urlsplit(self.server_url).path or "/"
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """The origins of other sites whose pages may call, apart from loopback."""
+        other = self.other_server_url if self.journey else None
+        return self.allowed_origins if other is None else (*self.allowed_origins, origin_of(other))
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

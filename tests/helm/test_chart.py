@@ -268,6 +268,24 @@ def test_ingress_without_pages_has_none_of_their_paths(chart: Chart) -> None:
     assert {"/mcp", "/mcp/"} <= routed
 
 
+@pytest.mark.parametrize("url", ["https://mcp.example.org/mcp", "https://mcp.example.org"])
+def test_ingress_has_the_pages_of_the_sign_in_where_they_are_on(chart: Chart, url: str) -> None:
+    """The pages /journey and /connections, their callbacks and the journey's endpoints are routed if they are on."""
+    on = ["pages.journey=true", "pages.connections=true"]
+    (rule,) = chart.resources(*_settings(["ingress.enabled=true", f"server.url={url}", *on]))["Ingress"]["spec"][
+        "rules"
+    ]
+    paths = rule["http"]["paths"]
+    exact = {each["path"] for each in paths if each["pathType"] == "Exact"}
+    prefixes = {each["path"] for each in paths if each["pathType"] == "Prefix"}
+    settings = _pass_through(url).model_copy(update={"journey": True, "connections": True})
+    served = {str(getattr(route, "path", None)) for route in create_app(settings).routes}
+    added = served - {str(getattr(route, "path", None)) for route in create_app(_pass_through(url)).routes}
+    assert len(added) >= 7
+    assert all(path in exact or any(f"{path}/".startswith(f"{each}/") for each in prefixes) for path in added)
+    assert len(paths) == len(exact | prefixes)
+
+
 def test_ingress_shares_a_host(chart: Chart) -> None:
     """Two servers at one host have no path in common: ingress controllers refuse a path that exists already."""
     servers = ("https://mcp.example.org/exchange/mcp", "https://mcp.example.org/pass-through/mcp")

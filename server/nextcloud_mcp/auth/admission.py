@@ -116,7 +116,7 @@ class AdmissionControl:
         if named and (use is None or use.feature != named):
             answer = self._challenge.invalid_request(f"The header Mcp-Name says {named.name}, and the body does not.")
         elif use is not None:
-            answer = await self._decide(use, request.state.principal)
+            answer = await self.decide(use, request.state.principal)
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
@@ -130,8 +130,11 @@ class AdmissionControl:
         finally:
             del request.state.admission  # uvicorn would keep it, and the token, until the connection's next request
 
-    async def _decide(self, use: Use, principal: Principal) -> Admission | Response:
-        """Check the scopes first, so that a refused call sends no request to Keycloak."""
+    async def decide(self, use: Use, principal: Principal) -> Admission | Response:
+        """Return the admission of one use, or the response that refuses it.
+
+        The scopes are checked first, so that a refused call sends no request to Keycloak.
+        """
         refusal = self._scope_refusal(use, principal)
         if refusal is not None:
             return refusal

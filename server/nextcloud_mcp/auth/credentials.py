@@ -260,7 +260,7 @@ class TokenExchange:
                 "the administrator must let it issue bearer access tokens",
                 token_type=issued.token_type,
             )
-        audience = _claims(issued.access_token).get("aud")
+        audience = claims_of(issued.access_token).get("aud")
         if audience not in (self._audience, [self._audience]):
             raise TokenExchangeError(
                 "Keycloak exchanged the token for one with the audience {audience!r} in place of {wanted!r} alone",
@@ -306,11 +306,11 @@ def account_with(token: str, principal: Principal) -> tuple[str, str, str]:
     name.
     """
     issuer, subject, username = principal.account
-    present = _claims(token).get("preferred_username")
+    present = claims_of(token).get("preferred_username")
     return (issuer, subject, present if isinstance(present, str) else username)
 
 
-def _claims(token: str) -> dict[str, Any]:
+def claims_of(token: str) -> dict[str, Any]:
     """Return the claims without verifying the signature: the token endpoint issued the token, or it is verified."""
     try:
         payload = token.split(".")[1]

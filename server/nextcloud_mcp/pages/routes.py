@@ -13,10 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.host import PublicHost
+from nextcloud_mcp.journey.endpoint import journey_paths
 from nextcloud_mcp.pages.files import Files
 from nextcloud_mcp.pages.landing import landing_page
 from nextcloud_mcp.pages.negotiation import wants_page
 from nextcloud_mcp.pages.rendering import Renderer
+from nextcloud_mcp.pages.sign_in import SignInPages
 from nextcloud_mcp.settings import Settings
 from nextcloud_mcp.well_known import with_trailing_slash
 
@@ -48,7 +50,26 @@ def routes_with_pages(endpoint: ASGIApp, settings: Settings, offer: Offer, issue
         *(Route(address, PageForBrowsers(page, endpoint)) for address in addresses),
         *([] if "/" in addresses else [Route("/", PageForBrowsers(page, _not_found))]),
         Route(f"{base}/assets/{{name}}", _behind_host(request_response(files.respond), settings), methods=["GET"]),
+        *_sign_in_routes(endpoint, renderer, settings, offer, issuer),
     ]
+
+
+def _sign_in_routes(
+    endpoint: ASGIApp, renderer: Renderer, settings: Settings, offer: Offer, issuer: Issuer
+) -> list[Route]:
+    """Return the routes of the pages on which people sign in, and of the journey's endpoints, which need a token."""
+    base = settings.path.rstrip("/")
+    names = [name for name, is_on in (("journey", settings.journey), ("connections", settings.connections)) if is_on]
+    routes = []
+    for name in names:
+        pages = SignInPages(name, renderer, settings, offer, issuer)
+        for path, respond in ((f"{base}/{name}", pages.page), (f"{base}/{name}/callback", pages.callback)):
+            routes.append(Route(path, _behind_host(request_response(respond), settings), methods=["GET"]))
+        if base:
+            routes.append(Route(f"/{name}", pages.redirect, methods=["GET"]))
+    if settings.journey:
+        routes += [Route(path, endpoint, methods=["POST"]) for path in journey_paths(settings.path)]
+    return routes
 
 
 class PageForBrowsers:

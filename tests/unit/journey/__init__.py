@@ -1,0 +1,1 @@
+"""Mirrors nextcloud_mcp.journey."""
