@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stack.errors import StackError
 from stack.keycloak import default_cache
+from stack.standin.releases import NEXTCLOUD_34, RELEASES
 
 EXCHANGE_CLIENT_SECRET = "demo-only-exchange-client-secret"  # noqa: S105 - the realm file's own, for loopback
 JANITOR_CLIENT_SECRET = "demo-only-client-janitor-secret"  # noqa: S105 - the same
@@ -33,6 +34,9 @@ class Config:
 
     keycloak_features: tuple[str, ...] = ()
     """Keycloak's features beyond its defaults, such as `cimd`; the shipped realm needs none."""
+
+    standin_release: int = NEXTCLOUD_34.major
+    """The major version of Nextcloud that the stand-in plays."""
 
     nextcloud_url: str | None = None
     """URL of a real Nextcloud; if None, the stack starts the stand-in."""
@@ -70,7 +74,8 @@ def config_from(environ: Mapping[str, str]) -> Config:
     """Read the configuration from environment variables.
 
     Raises:
-        StackError: a port is not a number from 1 to 65535, or `NEXTCLOUD_OCC` is set without `NEXTCLOUD_URL`.
+        StackError: a port is not a number from 1 to 65535, the stand-in does not know `STANDIN_RELEASE`, or
+            `NEXTCLOUD_OCC` is set without `NEXTCLOUD_URL`.
     """
     url = environ.get("NEXTCLOUD_URL", "").rstrip("/") or None
     occ = environ.get("NEXTCLOUD_OCC") or None
@@ -83,9 +88,18 @@ def config_from(environ: Mapping[str, str]) -> Config:
         exchange_port=_port(environ, "MCP_EXCHANGE_PORT", Config.exchange_port),
         pass_through_port=_port(environ, "MCP_PASS_THROUGH_PORT", Config.pass_through_port),
         keycloak_features=tuple(sorted(environ.get("KEYCLOAK_FEATURES", "").replace(",", " ").split())),
+        standin_release=_release(environ),
         nextcloud_url=url,
         nextcloud_occ=occ,
     )
+
+
+def _release(environ: Mapping[str, str]) -> int:
+    value = environ.get("STANDIN_RELEASE") or str(Config.standin_release)
+    known = {str(release): release for release in RELEASES}
+    if value not in known:
+        raise StackError(f"STANDIN_RELEASE is {value!r}: give one of {', '.join(known)}.")
+    return known[value]
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -52,6 +52,7 @@ def _run_standin(config: Config, keycloak: Keycloak) -> Iterator[Nextcloud]:
     url = config.public_nextcloud_url
     command = [sys.executable, "-m", "stack.standin", "--port", str(config.nextcloud_port)]
     command += ["--data", str(config.state / "stand-in"), "--discovery-url", keycloak.discovery_url]
+    command += ["--release", str(config.standin_release)]
     with run_process(
         "The stand-in for Nextcloud",
         command,

@@ -33,6 +33,7 @@ from stack.standin import (
 )
 from stack.standin.gate import AppPasswords, Gate
 from stack.standin.keys import CachedRealmKeys
+from stack.standin.releases import NEXTCLOUD_34, Release
 from stack.standin.shared_collections import ADDRESS_BOOKS, CALENDARS, SharedCollections
 from stack.standin.storage import Storage, create_storage
 from stack.standin.tree import Tree
@@ -50,6 +51,7 @@ class Options:
         client_id: The client id that a token's `aud` must contain.
         jwks_ttl: Seconds for which the realm's keys are cached.
         realm_transport: Replaces the network to the realm, for tests.
+        release: The release of Nextcloud to play.
     """
 
     data: Path
@@ -57,13 +59,14 @@ class Options:
     client_id: str = "nextcloud"
     jwks_ttl: float = 3600
     realm_transport: httpx.AsyncBaseTransport | None = None
+    release: Release = NEXTCLOUD_34
 
 
 def create_app(options: Options) -> Starlette:
     """Return the whole stand-in as one ASGI app."""
     options.data.mkdir(parents=True, exist_ok=True)
     tree = Tree(options.data)
-    storage = create_storage(tree, options.data)
+    storage = create_storage(tree, options.data, options.release)
     app_passwords = AppPasswords(options.data / "app-passwords")
     log = activity.Log()
     keys = CachedRealmKeys(options.discovery_url, ttl=options.jwks_ttl, transport=options.realm_transport)
@@ -78,7 +81,14 @@ def create_app(options: Options) -> Starlette:
         routes=[*_routes(options.data, storage, app_passwords, log), *_mounts(options.data, storage)],
         middleware=[
             Middleware(_MarkerHeader),
-            Middleware(Gate, keys=keys, client_id=options.client_id, tree=tree, app_passwords=app_passwords),
+            Middleware(
+                Gate,
+                keys=keys,
+                client_id=options.client_id,
+                tree=tree,
+                app_passwords=app_passwords,
+                release=options.release,
+            ),
             Middleware(activity.Recorder, log=log, tree=tree),
         ],
         lifespan=lifespan,
@@ -89,16 +99,16 @@ def _routes(data: Path, storage: Storage, app_passwords: AppPasswords, log: acti
     tree = storage.tree
     # the routes of the apps come first, because OCS answers every other path below /ocs
     return [
-        *shares.routes(tree, storage.mounts),
+        *shares.routes(storage),
         *tables.routes(data / "tables"),
         *activity.routes(log),
         *notifications.routes(),
-        *ocs.routes(tree, app_passwords),
+        *ocs.routes(tree, app_passwords, storage.release),
         *notes.routes(storage),
         *search.routes(storage),
         *trash.routes(tree),
         *uploads.routes(storage, data / "uploads"),
-        *deck.routes(),
+        *deck.routes(storage.release),
         *cookbook.routes(),
     ]
 

@@ -1,4 +1,4 @@
-"""Deck, REST API v1.1 (https://github.com/nextcloud/deck/blob/main/docs/API.md), as measured on Deck 1.16.7.
+"""Deck, REST API v1.1 (https://github.com/nextcloud/deck/blob/main/docs/API.md), as measured on Deck 1.16.7 and 1.18.3.
 
 Boards are kept in memory. The oddities are Deck's own: only the last id in a path identifies the object; a PUT moves
 the object to the parent in its path, and clears the fields that it leaves out; ETags change once a second at most; a
@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stack.standin.gate import Account, account_of
+from stack.standin.releases import Release
 
 _BASE = "/index.php/apps/deck/api/v1.1/boards"
 _BOARD, _STACK = f"{_BASE}/{{board:int}}", f"{_BASE}/{{board:int}}/stacks/{{stack:int}}"
@@ -32,7 +33,7 @@ Handler = Callable[["UserDeck", Request, Row], Any]
 
 
 class RefusedError(Exception):
-    """An error response of Deck."""
+    """An error response of Deck; one without a message has an empty body."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -43,9 +44,14 @@ DENIED = RefusedError(403, "Permission denied")
 
 
 class DeckStore:
-    """All boards of all users."""
+    """All boards of all users.
 
-    def __init__(self) -> None:
+    Attributes:
+        is_older: Whether it is Deck 1.16.
+    """
+
+    def __init__(self, release: Release) -> None:
+        self.is_older = release.has_older_deck
         self.boards: dict[int, Row] = {}
         self.stacks: dict[int, Row] = {}
         self.cards: dict[int, Row] = {}
@@ -156,9 +162,9 @@ class UserDeck:
         }
 
 
-def routes() -> list[Route]:
+def routes(release: Release) -> list[Route]:
     """Return the API's routes."""
-    store = DeckStore()
+    store = DeckStore(release)
 
     def at(path: str, method: str, handler: Handler) -> Route:
         return Route(path, _endpoint(store, handler), methods=[method])
@@ -204,6 +210,8 @@ def _endpoint(store: DeckStore, handler: Handler) -> Callable[[Request], Awaitab
         try:
             return JSONResponse(handler(UserDeck(store, account_of(request.scope)), request, body))
         except RefusedError as refused:
+            if not str(refused):
+                return Response(status_code=refused.status, media_type="text/html")
             return JSONResponse({"status": refused.status, "message": str(refused)}, refused.status)
 
     return endpoint
@@ -216,6 +224,7 @@ def _list_boards(deck: UserDeck, _request: Request, _body: Row) -> list[Row]:
 
 
 def _create_board(deck: UserDeck, _request: Request, body: Row) -> Row:
+    _require(deck, body, "title", "color")
     fields = {"title": _title(body, "board"), "color": _color(body), "owner": deck.user, "archived": False, "acl": []}
     board = _new(deck.all.boards, deck.all, fields)
     for title, color in _LABELS:
@@ -258,6 +267,7 @@ def _create_stack(deck: UserDeck, request: Request, body: Row) -> Row:
 
 
 def _update_stack(deck: UserDeck, request: Request, body: Row) -> Row:
+    _require(deck, body, "title", "order")
     stack = deck.stack(_id(request, "stack"), "MANAGE")
     board = deck.board(_id(request, "board"), "MANAGE")
     changes = {"title": _title(body, "stack"), "order": _number(body, "order"), "boardId": board["id"]}
@@ -269,6 +279,8 @@ def _delete_stack(deck: UserDeck, request: Request, _body: Row) -> Row:
 
 
 def _create_card(deck: UserDeck, request: Request, body: Row) -> Row:
+    if not deck.all.is_older and body.get("title") is None:
+        raise RefusedError(500, _FAILURE)  # a TypeError in Deck
     stack = deck.stack(_id(request, "stack"), "EDIT")
     fields = {
         "title": _title(body, "card"),
@@ -288,14 +300,18 @@ def _create_card(deck: UserDeck, request: Request, body: Row) -> Row:
         "overdue": 0,
         "labels": [],
         "assigned": {},
+        **_newer_fields(deck, body),
     }
     card = _new(deck.all.cards, deck.all, fields)
-    if body.get("labels") or body.get("users"):
+    if deck.all.is_older and (body.get("labels") or body.get("users")):
         raise RefusedError(400, "cardId must be provided and must be numeric")  # the card is created all the same
     return deck.show_card(card)
 
 
 def _update_card(deck: UserDeck, request: Request, body: Row) -> Row:
+    _require(deck, body, "title", "owner")
+    if not deck.all.is_older and body.get("type") is None:
+        raise RefusedError(500, _FAILURE)  # a TypeError in Deck
     for name in ("type", "owner"):
         if not body.get(name):
             raise RefusedError(400, f"{name} must be provided and must be not empty")
@@ -313,8 +329,16 @@ def _update_card(deck: UserDeck, request: Request, body: Row) -> Row:
         "duedate": _moment(body.get("duedate")),
         "done": _moment(body.get("done")),
         "archived": card["archived"] if body.get("archived") is None else body["archived"],
+        **_newer_fields(deck, body),
     }
     return deck.show_card(_changed(card, changes))
+
+
+def _newer_fields(deck: UserDeck, body: Row) -> Row:
+    """Return the fields of a card that came with Deck 1.18."""
+    if deck.all.is_older:
+        return {}
+    return {"startdate": _moment(body.get("startdate")), "color": body.get("color")}
 
 
 def _delete_card(deck: UserDeck, request: Request, _body: Row) -> Row:
@@ -342,11 +366,12 @@ def _reorder(deck: UserDeck, request: Request, body: Row) -> list[Row]:
     return [deck.show_card(each) for each in others]
 
 
-def _assign_label(deck: UserDeck, request: Request, body: Row) -> None:
+def _assign_label(deck: UserDeck, request: Request, body: Row) -> Row | None:
     card, label = _unarchived(deck, request), deck.label(_number(body, "labelId"))
     if label["boardId"] != deck.stack(card["stackId"])["boardId"]:
         raise RefusedError(500, "Operation not allowed. Label does not exist.")
     _changed(card, {"labels": [*card["labels"], label["id"]]})  # a second time, if the card already has it
+    return None if deck.all.is_older else deck.show_card(card)
 
 
 def _remove_label(deck: UserDeck, request: Request, body: Row) -> None:
@@ -378,6 +403,7 @@ def _unassign_user(deck: UserDeck, request: Request, body: Row) -> Row:
 
 
 def _create_label(deck: UserDeck, request: Request, body: Row) -> Row:
+    _require(deck, body, "title", "color")
     title, color = _title(body, "label"), _color(body)
     board = deck.board(_id(request, "board"), "MANAGE")
     _unique(deck, board["id"], title, None)
@@ -387,6 +413,7 @@ def _create_label(deck: UserDeck, request: Request, body: Row) -> Row:
 
 
 def _update_label(deck: UserDeck, request: Request, body: Row) -> Row:
+    _require(deck, body, "title", "color")
     title, color = _title(body, "label"), _color(body)
     label = deck.label(_id(request, "label"), "MANAGE")
     _unique(deck, label["boardId"], title, label)
@@ -433,6 +460,12 @@ def _now() -> int:
 def _id(request: Request, name: str) -> int:
     number: int = request.path_params[name]
     return number
+
+
+def _require(deck: UserDeck, body: Row, *fields: str) -> None:
+    """Check that the body has the fields that Deck's controller declares; Deck 1.16 checks them later, one by one."""
+    if not deck.all.is_older and any(body.get(field) is None for field in fields):
+        raise RefusedError(400, "")
 
 
 def _title(body: Row, kind: str) -> str:

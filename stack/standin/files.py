@@ -187,7 +187,7 @@ class FilesProvider(FilesystemProvider):  # type: ignore[misc]
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(str(storage.tree.files), fs_opts={"follow_symlinks": False})
-        self.tree, self.mounts, self.locks = storage
+        self.tree, self.mounts, self.locks, self.release = storage
 
     def get_resource_inst(self, path: str, environ: dict[str, Any]) -> File | Folder | None:
         """Return the file or folder at a path, or None."""

@@ -29,6 +29,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stack.standin.keys import CachedRealmKeys
+from stack.standin.releases import Release
 from stack.standin.sabre import MEDIA_TYPE, NOT_AUTHENTICATED, error_body
 from stack.standin.tree import Tree
 
@@ -111,16 +112,25 @@ class Gate:
         client_id: The client id that `aud` must contain.
         tree: The files, which new accounts get.
         app_passwords: The users' app passwords.
+        release: The release of Nextcloud.
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: CachedRealmKeys, client_id: str, tree: Tree, app_passwords: AppPasswords
+        self,
+        app: ASGIApp,
+        *,
+        keys: CachedRealmKeys,
+        client_id: str,
+        tree: Tree,
+        app_passwords: AppPasswords,
+        release: Release,
     ) -> None:
         self._app = app
         self._keys = keys
         self._client_id = client_id
         self._tree = tree
         self._app_passwords = app_passwords
+        self._is_named_in_dav = release.has_user_header_in_dav
         self._arriving: set[str] = set()
         self._emails: dict[str, str] = {}
 
@@ -135,7 +145,8 @@ class Gate:
         if refusal is None and account is not None:
             refusal = await self._arrive(scope["path"], account.user)
         scope[_SCOPE_KEY] = account
-        await (refusal or self._app)(scope, receive, _naming(account, scope["path"], send))
+        is_named = self._is_named_in_dav or not scope["path"].startswith("/remote.php/")
+        await (refusal or self._app)(scope, receive, _naming(account, send) if is_named else send)
 
     async def _account(self, authorization: str) -> Account | None:
         scheme, _, token = authorization.partition(" ")
@@ -212,9 +223,9 @@ def _check_keys(token: str, keys: KeySet) -> None:
             raise ValueError("a key that user_oidc does not take")
 
 
-def _naming(account: Account | None, path: str, send: Send) -> Send:
-    """Add the header `X-User-Id` with the caller's user id in UTF-8, as Nextcloud 32 does except for WebDAV."""
-    if account is None or path.startswith("/remote.php/"):
+def _naming(account: Account | None, send: Send) -> Send:
+    """Add the header `X-User-Id` with the caller's user id in UTF-8."""
+    if account is None:
         return send
 
     async def send_named(message: Message) -> None:

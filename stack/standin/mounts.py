@@ -1,7 +1,7 @@
 """Where the files that others share appear in a user's folders, and what the user may do there.
 
-A share is mounted in the recipient's root folder, who can move it elsewhere. Measured on Nextcloud 32.0.1 and 34.0.1;
-where they differ, this is Nextcloud 34: it lets recipients rename files with the permission to update them.
+A share is mounted in the recipient's root folder, who can move it elsewhere. Measured on Nextcloud 32.0.1 and 34.0.1:
+34 lets recipients rename files with the permission to update them, 32 takes renaming for deleting.
 """
 
 import json
@@ -9,6 +9,7 @@ import threading
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from stack.standin.releases import Release
 from stack.standin.tree import Tree
 
 READ, UPDATE, CREATE, DELETE, SHARE = 1, 2, 4, 8, 16
@@ -30,6 +31,7 @@ class Place(NamedTuple):
         permissions: What the user may do with it, as the sum of the permissions of a share.
         share: The share that it was mounted with; None for the user's own.
         is_mount: Whether it is itself what was shared, not a file in it.
+        is_older: Whether the permissions are those of Nextcloud 32.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class Place(NamedTuple):
     permissions: int = ALL
     share: Record | None = None
     is_mount: bool = False
+    is_older: bool = False
 
     @property
     def letters(self) -> str:
@@ -48,7 +51,7 @@ class Place(NamedTuple):
             "R": may & SHARE,
             "G": may & READ,
             "D": self.is_mount or may & DELETE,
-            "N": self.is_mount or _can_rename(may),
+            "N": may & UPDATE if self.is_older else self.is_mount or _can_rename(may),
             "V": may & UPDATE,
             "W": may & UPDATE and not is_folder,
             "CK": may & CREATE and is_folder,
@@ -74,10 +77,12 @@ class Mounts:
     Args:
         tree: The files.
         data: The folder of the two files with shares and mounts.
+        release: The release of Nextcloud.
     """
 
-    def __init__(self, tree: Tree, data: Path) -> None:
+    def __init__(self, tree: Tree, data: Path, release: Release) -> None:
         self._tree = tree
+        self._is_older = release.has_older_shares
         self._shares = data / "shares.json"
         self._places = data / "mounts.json"
         self._lock = threading.RLock()
@@ -110,6 +115,7 @@ class Mounts:
                     share["permissions"] & source.permissions,
                     share,
                     is_mount=parts == mounted,
+                    is_older=self._is_older,
                 )
         return Place(self._tree.home(user).joinpath(*parts), user)
 
@@ -174,9 +180,10 @@ class Mounts:
         place, target = self.find(user, path), self.find(user, destination)
         is_rename = method == "MOVE" and PurePosixPath(path).parent == PurePosixPath(destination).parent
         if method == "MOVE" and not place.is_mount:
-            is_allowed = _can_rename(place.permissions) if is_rename else place.permissions & DELETE
+            renames = is_rename and not self._is_older
+            is_allowed = _can_rename(place.permissions) if renames else place.permissions & DELETE
             if not is_allowed:
-                verb = "renamed" if is_rename else "deleted"
+                verb = "renamed" if renames else "deleted"
                 return Refusal(403, f"files/{user}/{path.strip('/')} cannot be {verb}")
         is_replaced = target.path.exists() and not target.is_mount
         needed = (DELETE if is_replaced else 0) | (0 if is_rename or target.is_mount else CREATE)
@@ -190,7 +197,8 @@ class Mounts:
         found = []
         with self._lock:
             for share in self.records:
-                is_recipient = (share["share_type"], share["share_with"]) in {(USER, user), (GROUP, EVERYONE)}
+                recipients = {(USER, user)} if self._is_older else {(USER, user), (GROUP, EVERYONE)}
+                is_recipient = (share["share_type"], share["share_with"]) in recipients
                 if is_recipient and share["uid_owner"] != user:
                     target = self._target(user, share)
                     found += [(share, target)] if target is not None else []

@@ -21,7 +21,6 @@ from stack.standin.storage import Storage
 
 _BASE = "/index.php/apps/notes/api"
 _VERSIONS = {"X-Notes-API-Versions": "0.2, 1.3, 1.4"}
-_NO_NOTE = "OCA\\Notes\\Service\\NoteDoesNotExistException"
 _NO_FILE = "OCP\\Files\\NotFoundException"
 _SETTINGS = {"notesPath": "Notes", "fileSuffix": ".md", "noteMode": "rich"}
 
@@ -34,7 +33,7 @@ def routes(storage: Storage) -> list[Route]:
     def at(path: str, method: str, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
             request.scope["standin.body"] = await _json_object(request)
-            return _respond(handler, request, Notebook(storage, account_of(request.scope).user))
+            return _respond(handler, request, storage)
 
         return Route(_BASE + path, endpoint, methods=[method])
 
@@ -50,11 +49,11 @@ def routes(storage: Storage) -> list[Route]:
     ]
 
 
-def _respond(handler: Handler, request: Request, notes: Notebook) -> Response:
+def _respond(handler: Handler, request: Request, storage: Storage) -> Response:
     try:
-        answer = handler(request, notes)
+        answer = handler(request, Notebook(storage, account_of(request.scope).user))
     except NoSuchNoteError:
-        answer = JSONResponse({"errorType": _NO_NOTE}, 404)
+        answer = JSONResponse({"errorType": storage.release.no_note}, 404)
     except NotAllowedError:
         answer = JSONResponse({"errorType": "Exception"}, 500 if request.method == "POST" else 403)
     response = answer if isinstance(answer, Response) else JSONResponse(answer)

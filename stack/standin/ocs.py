@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stack.standin.gate import AppPasswords, account_or_none
+from stack.standin.releases import Release
 from stack.standin.tree import Tree, size
 
-VERSION = "32.0.1 stand-in"
 NAME = "Nextcloud stand-in"
 NOT_LOGGED_IN = "Current user is not logged in"
 _UNKNOWN = "Invalid query, please check the syntax."
@@ -26,20 +26,14 @@ _THEMING = {
     "slogan": "plays Nextcloud where there is none",
     "color": "#00679e",
 }
-_CAPABILITIES = {
+_CAPABILITIES: dict[str, dict[str, Any]] = {
     "core": {"pollinterval": 60, "webdav-root": "remote.php/webdav", "mod-rewrite-working": False},
-    "files": {
-        "forbidden_filename_characters": ["\\", "/"],
-        "bigfilechunking": True,
-        "undelete": True,
-        "locking": "1.0",
-        "api-feature-lock-type": True,
-    },
+    "files": {"forbidden_filename_characters": ["\\", "/"], "bigfilechunking": True, "undelete": True},
     "dav": {"chunking": "1.0"},
-    "notes": {"api_version": ["0.2", "1.3", "1.4"], "version": VERSION, "notes_path": "Notes"},
+    "notes": {"api_version": ["0.2", "1.3", "1.4"], "notes_path": "Notes"},
     "files_sharing": {"api_enabled": True, "default_permissions": 31, "public": {"enabled": True}},
-    "deck": {"version": VERSION, "canCreateBoards": True, "apiVersions": ["1.0", "1.1"]},
-    "tables": {"enabled": True, "version": VERSION, "apiVersions": ["1.0"]},
+    "deck": {"canCreateBoards": True, "apiVersions": ["1.0", "1.1"]},
+    "tables": {"enabled": True, "apiVersions": ["1.0"]},
     "cookbook": {"api-version": {"epoch": 0, "major": 1, "minor": 2}, "version": [0, 11, 9]},
     "activity": {"apiv2": ["filters", "filters-api", "previews", "rich-strings"]},
     "notifications": {
@@ -48,18 +42,18 @@ _CAPABILITIES = {
     },
     "theming": _THEMING,
 }
-_VERSION = {
-    "major": 32,
-    "minor": 0,
-    "micro": 1,
-    "string": VERSION,
-    "edition": "",
-    "extendedSupport": False,
-}
+_LOCKS = {"locking": "1.0", "api-feature-lock-type": True}
 
 
-def routes(tree: Tree, app_passwords: AppPasswords) -> list[Route]:
+def routes(tree: Tree, app_passwords: AppPasswords, release: Release) -> list[Route]:
     """Return the routes of `/status.php`, and of OCS in both versions."""
+
+    async def status(request: Request) -> Response:
+        del request
+        return _status(release)
+
+    async def capabilities(request: Request) -> Response:
+        return _capabilities(request, release)
 
     async def user(request: Request) -> Response:
         return _user(request, tree)
@@ -72,23 +66,22 @@ def routes(tree: Tree, app_passwords: AppPasswords) -> list[Route]:
         return envelope(request, 200, "OK", [])
 
     return [
-        Route("/status.php", _status),
+        Route("/status.php", status),
         Route("/ocs/{version}.php/cloud/user", user),
-        Route("/ocs/{version}.php/cloud/capabilities", _capabilities),
+        Route("/ocs/{version}.php/cloud/capabilities", capabilities),
         Route("/ocs/{version}.php/core/apppassword", revoke, methods=["DELETE"]),
         Route("/ocs/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
 
 
-async def _status(request: Request) -> Response:
-    del request
+def _status(release: Release) -> Response:
     return JSONResponse(
         {
             "installed": True,
             "maintenance": False,
             "needsDbUpgrade": False,
-            "version": "32.0.1.2",
-            "versionstring": VERSION,
+            "version": f"{release.version}.2",
+            "versionstring": _shown(release.version),
             "edition": "",
             "productname": NAME,
             "extendedSupport": False,
@@ -119,14 +112,28 @@ def _user(request: Request, tree: Tree) -> Response:
     return envelope(request, 200, "OK", data)
 
 
-async def _capabilities(request: Request) -> Response:
+def _shown(version: str) -> str:
+    """Return a version as the stand-in's."""
+    return f"{version} stand-in"
+
+
+def _capabilities(request: Request, release: Release) -> Response:
     # anonymous callers get few capabilities; a bearer token, even an invalid one, replaces the header
     bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
     if not bearer and request.headers.get("ocs-apirequest") != "true":
         return JSONResponse({"message": "CSRF check failed"}, 412)
     signed_in = account_or_none(request.scope) is not None
-    capabilities = _CAPABILITIES if signed_in else {"theming": _THEMING}
-    return envelope(request, 200, "OK", {"version": _VERSION, "capabilities": capabilities})
+    capabilities = _capabilities_of(release) if signed_in else {"theming": _THEMING}
+    major, minor, micro = map(int, release.version.split("."))
+    version = {"major": major, "minor": minor, "micro": micro, "string": _shown(release.version)}
+    data = {"version": version | {"edition": "", "extendedSupport": False}, "capabilities": capabilities}
+    return envelope(request, 200, "OK", data)
+
+
+def _capabilities_of(release: Release) -> dict[str, Any]:
+    versions = {app: _CAPABILITIES[app] | {"version": _shown(version)} for app, version in release.apps.items()}
+    files = _CAPABILITIES["files"] | (_LOCKS if release.has_locks else {})
+    return _CAPABILITIES | versions | {"files": files}
 
 
 async def _unknown(request: Request) -> Response:

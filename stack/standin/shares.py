@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stack.standin.gate import account_or_none
-from stack.standin.mounts import GROUP, GROUPS, LINK, SHARE, USER, Mounts, Place, Record
+from stack.standin.mounts import GROUP, GROUPS, LINK, SHARE, USER, Place, Record
 from stack.standin.ocs import NOT_LOGGED_IN, envelope
-from stack.standin.tree import Tree
+from stack.standin.storage import Storage
 
 PATH = "/ocs/{version}.php/apps/files_sharing/api/v1/shares"
 SHAREES = "/ocs/{version}.php/apps/files_sharing/api/v1/sharees"
@@ -42,13 +42,13 @@ class Shares:
     """The API of all shares.
 
     Args:
-        tree: The files.
-        mounts: The shares, and where they are mounted.
+        storage: The files, and the shares with where they are mounted.
     """
 
-    def __init__(self, tree: Tree, mounts: Mounts) -> None:
-        self._tree = tree
-        self._mounts = mounts
+    def __init__(self, storage: Storage) -> None:
+        self._tree = storage.tree
+        self._mounts = storage.mounts
+        self._expiry_time = storage.release.expiry_time
 
     def create(self, user: str, asked: Record) -> Record:
         """Create a share, or return the existing share with the same user or group."""
@@ -130,7 +130,7 @@ class Shares:
         if creates or "permissions" in asked:
             changes["permissions"] = _permissions(record, asked.get("permissions", _ON_A_FILE), creates=creates)
         if "expireDate" in asked:
-            changes["expiration"] = _expiration(asked["expireDate"])
+            changes["expiration"] = _expiration(asked["expireDate"], self._expiry_time)
         if "password" in asked and record["share_type"] == LINK:
             changes["share_with"] = changes["password"] = _hash(asked["password"])
         record |= changes
@@ -189,16 +189,17 @@ def _permissions(record: Record, permissions: int, *, creates: bool) -> int:
     return possible | SHARE if record["share_type"] == LINK and possible & 1 else possible
 
 
-def _expiration(text: str) -> str | None:
+def _expiration(text: str, time_of_day: str) -> str | None:
     if not text:
         return None
     try:
         day = _day(text)
     except ValueError:
         raise _RefusedError(404, "Invalid date. Format must be YYYY-MM-DD") from None
-    if day <= datetime.now(UTC).date():
+    end = datetime.fromisoformat(f"{day}T{time_of_day}+00:00")
+    if end <= datetime.now(UTC):
         raise _RefusedError(404, "Expiration date is in the past")
-    return f"{day} 00:00:00"
+    return f"{day} {time_of_day}"
 
 
 def _day(text: str) -> date:
@@ -215,9 +216,9 @@ def _hash(password: str) -> str | None:
     return f"3|{secrets.token_hex(8)}" if password else None
 
 
-def routes(tree: Tree, mounts: Mounts) -> list[Route]:
+def routes(storage: Storage) -> list[Route]:
     """Return the routes of the shares and of the recipient search."""
-    shares = Shares(tree, mounts)
+    shares = Shares(storage)
 
     async def collection(request: Request) -> Response:
         return await _answer(request, shares)

@@ -13,6 +13,7 @@ from wsgidav.dav_error import (  # type: ignore[import-untyped]
     HTTP_BAD_REQUEST,
     HTTP_CONFLICT,
     HTTP_FORBIDDEN,
+    HTTP_INTERNAL_ERROR,
     HTTP_LOCKED,
     HTTP_METHOD_NOT_ALLOWED,
     HTTP_NOT_FOUND,
@@ -52,7 +53,6 @@ _CONDITIONS = {
         "Overwrite",
     ),
 }
-_INVALID_PATH = r"OCA\DAV\Connector\Sabre\Exception\InvalidPath"
 _NO_UPLOAD = (
     '<?xml version="1.0"?>\n<d:multistatus xmlns:d="DAV:"><d:response><d:href>{href}</d:href><d:propstat><d:prop>'
     "<d:getcontentlength>0</d:getcontentlength><d:resourcetype/><d:getetag>&quot;&quot;</d:getetag></d:prop>"
@@ -89,6 +89,13 @@ class _NameError(DAVError):  # type: ignore[misc]
         super().__init__(HTTP_BAD_REQUEST, message)
 
 
+class _ApacheNameError(DAVError):  # type: ignore[misc]
+    """A file name for Apache, at which Nextcloud fails; the message is the path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(HTTP_INTERNAL_ERROR, f"Invalid path: files/{path.strip('/')}")
+
+
 class _LockedError(DAVError):  # type: ignore[misc]
     """A write to a locked file; the message is the user id and the path."""
 
@@ -110,6 +117,12 @@ class _SabreErrors(BaseMiddleware):  # type: ignore[misc]
             yield b"" if environ["REQUEST_METHOD"] == "HEAD" else body
 
 
+_EXCEPTIONS: dict[type[DAVError], str] = {
+    _NameError: r"OCA\DAV\Connector\Sabre\Exception\InvalidPath",
+    _ApacheNameError: r"OCP\Files\ForbiddenException",
+}
+
+
 def _body(error: DAVError, environ: Environ) -> bytes:
     if error.value == HTTP_NOT_MODIFIED:
         return b""
@@ -118,7 +131,8 @@ def _body(error: DAVError, environ: Environ) -> bytes:
     message, header = _CONDITIONS.get(error.context_info, (error.context_info or "", None))
     if error.value == HTTP_NOT_FOUND and message.startswith("/"):
         message = f"File with name {_inner(environ['PATH_INFO'])} could not be located"
-    return error_body(error.value, message, header, exception=_INVALID_PATH if isinstance(error, _NameError) else "")
+    exception = next((_EXCEPTIONS[kind] for kind in _EXCEPTIONS if isinstance(error, kind)), "")
+    return error_body(error.value, message, header, exception=exception)
 
 
 def _inner(path: str) -> str:
@@ -168,7 +182,7 @@ class _Request:
         if self.method in {"PUT", "MKCOL"}:
             if "\n" in self.path:
                 raise DAVError(HTTP_NOT_FOUND, self.path)
-            _check_name(self.path)
+            self._check_name(self.path)
         if self.method == "PUT":
             self._check_put()
         elif self.method == "DELETE" and self._is_home(self.path):
@@ -218,7 +232,8 @@ class _Request:
             return "207 Multi-Status", MEDIA_TYPE, _EMPTY_COLLECTION.format(href=href).encode()
         if self.method == "PROPFIND" and self._is_partial(self.path):
             return "207 Multi-Status", MEDIA_TYPE, _NO_UPLOAD.format(href=quote(MOUNT + self.path)).encode()
-        if self.method in {"LOCK", "UNLOCK"} and self.environ.get("HTTP_X_USER_LOCK") == "1":
+        is_lock = self.method in {"LOCK", "UNLOCK"} and self.environ.get("HTTP_X_USER_LOCK") == "1"
+        if is_lock and self.provider.release.has_locks:
             path = _inner(self.path)
             place = self.provider.mounts.find(self.user, path)
             status, body = self.provider.locks.answer(self.method, self.user, path, place, self.environ)
@@ -226,7 +241,8 @@ class _Request:
         if self.method == "DELETE" and self._is_partial(self.path):
             return "204 No Content", MEDIA_TYPE, b""
         if self.method in {"GET", "HEAD"} and isinstance(self._resource(self.path), Folder):
-            return "200 OK", "text/html; charset=UTF-8", b""
+            page = b"" if self.method == "HEAD" else self.provider.release.folder_page
+            return "200 OK", "text/html; charset=UTF-8", page
         return None
 
     def _check_owner(self, path: str, *, creates: bool) -> None:
@@ -275,8 +291,13 @@ class _Request:
         if self._resource(source) is None:
             raise DAVError(HTTP_NOT_FOUND, source)
         self._check_owner(destination, creates=True)
-        _check_name(destination)
+        self._check_name(destination)
         self.environ["HTTP_DESTINATION"] = quote(escape_delimiters(MOUNT + destination))
+
+    def _check_name(self, path: str) -> None:
+        if self.provider.release.crashes_on_htaccess and self.method != "MKCOL" and path.endswith("/.htaccess"):
+            raise _ApacheNameError(_inner(path))
+        _check_name(path)
 
     def _destination(self) -> str:
         header = self.environ.get("HTTP_DESTINATION")

@@ -1,24 +1,70 @@
 """Fixtures for contract tests: signed-in users, and folders and calendars that are deleted afterwards.
 
-They run against whatever `nextcloud_url` is: the stand-in or, with `NEXTCLOUD_URL`, a real Nextcloud.
+They run against whatever `nextcloud_url` is: the stand-in or, with `NEXTCLOUD_URL`, a real Nextcloud. Tests marked
+`by_release` run twice on the stand-in: as the newer and as the older release.
 """
 
 import json
+import os
 import time
 import uuid
 from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 import pytest
 
+from stack.chain import Chain
+from stack.nextcloud import run_nextcloud
+from stack.process import free_port
 from tests.contract.calendars import Place, make
 from tests.contract.people import Person
+from tests.contract.releases import NEWER, OLDER
 from tests.support.http import patient_client
 
 TokenFor = Callable[[str], Awaitable[str]]
 _LONGEST_TEST = 20  # seconds
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests marked `by_release` with both releases that the stand-in plays."""
+    if metafunc.definition.get_closest_marker("by_release") is None:
+        return
+    has_own_standin = metafunc.config.getoption("chain") == "processes" and not os.environ.get("NEXTCLOUD_URL")
+    if has_own_standin:
+        metafunc.parametrize("played", [NEWER, OLDER], indirect=True, ids=lambda release: f"Nextcloud {release}")
+
+
+@pytest.fixture
+def played(request: pytest.FixtureRequest) -> int | None:
+    """The release that the test asks the stand-in to play; None for that of the run."""
+    release: int | None = getattr(request, "param", None)
+    return release
+
+
+@pytest.fixture(scope="session")
+def older_url(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a stand-in that plays the older release."""
+    state, port = tmp_path_factory.mktemp("older"), free_port()
+    config = replace(chain.config, state=state, nextcloud_port=port, standin_release=OLDER)
+    with run_nextcloud(config, chain.keycloak) as nextcloud:
+        yield nextcloud.url
+
+
+@pytest.fixture
+def nextcloud_url(chain: Chain, played: int | None, request: pytest.FixtureRequest) -> str:
+    """A Nextcloud that trusts the realm, of the release that the test asks for."""
+    if played == OLDER and chain.config.standin_release != OLDER:
+        return str(request.getfixturevalue("older_url"))
+    return chain.nextcloud.url
+
+
+@pytest.fixture
+async def release(anonymous: httpx.AsyncClient) -> int:
+    """The major version of Nextcloud, also of one that the stand-in plays."""
+    return int((await anonymous.get("/status.php")).json()["version"].partition(".")[0])
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Notes: https://github.com/nextcloud/notes/blob/main/docs/api/v1.md, and undocumented behavior."""
 
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from tests.contract.addresses import NOTES
 from tests.contract.multistatus import properties
 from tests.contract.people import Person
+from tests.contract.releases import of_release
 
 ATTACHMENT = "/index.php/apps/notes/api/v1.4/attachment"
 FIELDS = {"id", "title", "modified", "category", "favorite", "readonly", "content", "etag"}
@@ -161,12 +162,17 @@ async def test_empty_update_changes_nothing(alice: Person, category: str) -> Non
     assert (await alice.http.put(f"{NOTES}/{note['id']}", json={})).json() == note
 
 
-async def test_missing_note_is_404(alice: Person) -> None:
-    """Every method gets 404 with the type of the error, which is `Exception` in Notes 6."""
+NO_NOTE: Final = {32: r"OCA\Notes\Service\NoteDoesNotExistException", 34: "Exception"}
+"""The type of the error for a missing note, of Notes 5 and 6."""
+
+
+@pytest.mark.by_release
+async def test_missing_note_is_404(alice: Person, release: int) -> None:
+    """Every method gets 404 with the type of the error."""
     for method in ("GET", "PUT", "DELETE"):
         answer = await alice.http.request(method, f"{NOTES}/999999999", json={})
         assert answer.status_code == 404
-        assert answer.json()["errorType"].endswith("Exception")
+        assert answer.json() == {"errorType": of_release(release, NO_NOTE)}
 
 
 async def test_file_outside_the_notes_folder_is_no_note(alice: Person, folder: str) -> None:

@@ -139,18 +139,10 @@ def message(answer: httpx.Response) -> str:
     return text
 
 
-def skip_orphaned_shares(answer: httpx.Response, version: int) -> None:
+def skip_orphaned_shares(answer: httpx.Response, release: int) -> None:
     """Skip the test if Nextcloud 32 moves no mount, because another share with alice is of a file that is gone."""
-    if version < 34 and answer.status_code == 500 and message(answer).startswith("Node for share not found"):
+    if release < 34 and answer.status_code == 500 and message(answer).startswith("Node for share not found"):
         pytest.skip("Nextcloud 32 moves no mount of somebody with whom a file was shared that no longer exists")
-
-
-@pytest.fixture
-async def version(alice: Person, chain: Chain) -> int:
-    """The major version of Nextcloud; the stand-in is as 34 here."""
-    if chain.nextcloud.kind == "stand-in":
-        return 34
-    return int((await alice.http.get("/status.php")).json()["version"].partition(".")[0])
 
 
 @pytest.fixture
@@ -167,7 +159,8 @@ async def shared(alice: Person, bob: Person) -> AsyncIterator[Folder]:
         await alice.http.delete(alice.path(name + own))
 
 
-async def test_properties_of_a_shared_folder(shared: Folder, version: int) -> None:
+@pytest.mark.by_release
+async def test_properties_of_a_shared_folder(shared: Folder, release: int) -> None:
     """The letters follow from the permissions; the folder is the root of a mount that bob owns, its members are not."""
     letters: dict[int, tuple[str, str, str]] = {}
     others: set[tuple[str, ...]] = set()
@@ -177,7 +170,7 @@ async def test_properties_of_a_shared_folder(shared: Folder, version: int) -> No
         letters[permissions] = (folder[0], file[0], sub[0])
         others |= {tuple(folder[1:]), tuple(file[1:]), tuple(sub[1:])}
     display_name = (await properties(shared.bob, shared.name))[0][2]
-    assert letters == {**LETTERS, **(LETTERS_32 if version < 34 else {})}
+    assert letters == {**LETTERS, **(LETTERS_32 if release < 34 else {})}
     assert others == {(shared.bob.user, display_name, "shared", root) for root in ("true", "false")}
 
 
@@ -201,8 +194,9 @@ async def test_properties_of_own_files(shared: Folder) -> None:
     assert file == ["RGDNVW", shared.bob.user, folder[2], "", "false"]
 
 
+@pytest.mark.by_release
 @pytest.mark.parametrize("permissions", ALLOWED)
-async def test_writes_that_a_share_allows(shared: Folder, version: int, permissions: int) -> None:
+async def test_writes_that_a_share_allows(shared: Folder, release: int, permissions: int) -> None:
     """Every other write gets 403, and changes nothing but for `LOST`."""
     await shared.allow(permissions)
     allowed, lost, quirks = set(), set(), []
@@ -217,17 +211,18 @@ async def test_writes_that_a_share_allows(shared: Folder, version: int, permissi
             lost.add(name)
         if answer.is_success or not all(kept):
             await shared.fill(drop=destination or source)
-    expected = ALLOWED[permissions] - {name for known, name in ONLY_SINCE_34 if version < 34 and known == permissions}
+    expected = ALLOWED[permissions] - {name for known, name in ONLY_SINCE_34 if release < 34 and known == permissions}
     assert allowed == expected
     assert lost == LOST.get(permissions, set())
     # Nextcloud 32 lets recipients try to rename what they can delete, and then fails
-    assert quirks == ([("rename", 500), ("replace by a move", 500)] if version < 34 and permissions == 9 else [])
+    assert quirks == ([("rename", 500), ("replace by a move", 500)] if release < 34 and permissions == 9 else [])
 
 
-async def test_refused_move_says_what_is_not_allowed(shared: Folder, version: int) -> None:
+@pytest.mark.by_release
+async def test_refused_move_says_what_is_not_allowed(shared: Folder, release: int) -> None:
     """The message has the path from the root of all files; Nextcloud 32 takes renaming for deleting."""
     renamed, moved = [await shared.write(*WRITES[name]) for name in ("rename", "move out")]
-    path, verb = f"files/{shared.alice.user}/{shared.name}/a.txt", "renamed" if version >= 34 else "deleted"
+    path, verb = f"files/{shared.alice.user}/{shared.name}/a.txt", "renamed" if release >= 34 else "deleted"
     assert message(renamed) == f"{path} cannot be {verb}"
     assert message(moved) == f"{path} cannot be deleted"
     assert message(await shared.write(*WRITES["change"])) == ""
@@ -255,14 +250,15 @@ async def test_deleting_the_mount_only_unshares_it(shared: Folder) -> None:
     assert await content(shared.bob, shared.name, "a.txt") == b"a.txt"
 
 
-async def test_moving_the_mount_moves_it_for_the_recipient(shared: Folder, folder: str, version: int) -> None:
+@pytest.mark.by_release
+async def test_moving_the_mount_moves_it_for_the_recipient(shared: Folder, folder: str, release: int) -> None:
     """Even who may only read can rename the mount, or move it into another folder; bob's folder stays."""
     for names in ([f"{shared.name}-renamed"], [folder, "moved"]):
         source = shared.alice.path(shared.name) if len(names) == 1 else shared.alice.path(f"{shared.name}-renamed")
         answer = await shared.alice.http.request(
             "MOVE", source, headers={"Destination": shared.alice.address(*names), "Overwrite": "F"}
         )
-        skip_orphaned_shares(answer, version)
+        skip_orphaned_shares(answer, release)
         received = data(await ask(shared.alice, "GET", params={"shared_with_me": "true"}))
         assert answer.status_code == 201
         assert {each["id"]: each["path"] for each in received}[shared.share] == "/" + "/".join(names)
@@ -285,7 +281,8 @@ async def test_taken_name_gets_a_number(shared: Folder) -> None:
     assert (own[3:], mount[3:]) == (["", "false"], ["shared", "true"])
 
 
-async def test_shared_file_is_a_mount(alice: Person, bob: Person, version: int) -> None:
+@pytest.mark.by_release
+async def test_shared_file_is_a_mount(alice: Person, bob: Person, release: int) -> None:
     """A file can be shared like a folder: alice changes it for bob, and deleting it only unshares it."""
     name = f"shared-{uuid.uuid4().hex[:8]}.txt"
     await bob.http.put(bob.path(name), content=b"one")
@@ -301,7 +298,7 @@ async def test_shared_file_is_a_mount(alice: Person, bob: Person, version: int) 
     left = [await content(person, name) for person in (alice, bob)]
     await bob.http.delete(bob.path(name))
     assert seen == ["SGDNVW", bob.user, seen[2], "shared", "true"]
-    assert letters == ("SGDN" if version >= 34 else "SGD")
+    assert letters == ("SGDN" if release >= 34 else "SGD")
     assert (changed.status_code, kept, refused.status_code, deleted.status_code) == (204, b"two", 403, 204)
     assert left == [None, b"two"]
 
@@ -322,9 +319,10 @@ def everyone(alice: Person, bob: Person, chain: Chain) -> Iterator[str]:
     run_occ(chain, "group:delete", group)
 
 
-async def test_folder_shared_with_a_group(alice: Person, bob: Person, everyone: str, version: int) -> None:
+@pytest.mark.by_release
+async def test_folder_shared_with_a_group(alice: Person, bob: Person, everyone: str, release: int) -> None:
     """Members have the folder as a mount, its owner as before; a member who deletes it leaves the share to others."""
-    if version < 34:
+    if release < 34:
         pytest.skip("Nextcloud 32 does not mount it for an account of user_oidc; for a local account it does")
     name = f"shared-{uuid.uuid4().hex[:8]}"
     await bob.http.request("MKCOL", bob.path(name))

@@ -8,10 +8,8 @@ import pytest
 
 from tests.contract.addresses import NOTES
 from tests.contract.people import Person
-from tests.contract.test_shared_files import skip_orphaned_shares, version
+from tests.contract.test_shared_files import skip_orphaned_shares
 from tests.contract.test_sharing import USER, ask, data
-
-__all__ = ["version"]  # a fixture
 
 
 class Category:
@@ -40,7 +38,7 @@ class Category:
 
 
 @pytest.fixture
-async def shared(alice: Person, bob: Person, version: int) -> AsyncIterator[Category]:
+async def shared(alice: Person, bob: Person, release: int) -> AsyncIterator[Category]:
     """A category that alice may read."""
     name = f"shared-{uuid.uuid4().hex[:8]}"
     await bob.http.request("MKCOL", bob.path(name))
@@ -50,7 +48,7 @@ async def shared(alice: Person, bob: Person, version: int) -> AsyncIterator[Cate
     await alice.http.get(NOTES)  # creates the folder Notes
     headers = {"Destination": alice.address("Notes", name), "Overwrite": "F"}
     moved = await alice.http.request("MOVE", alice.path(name), headers=headers)
-    skip_orphaned_shares(moved, version)
+    skip_orphaned_shares(moved, release)
     assert moved.status_code == 201
     yield Category(alice, bob, name, share)
     await bob.http.delete(bob.path(name))

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.contract.people import Person
+from tests.contract.releases import of_release
 
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 USER, GROUP, LINK = 0, 1, 3
@@ -133,7 +134,8 @@ async def test_share_with_a_group(alice: Person, file: str) -> None:
     assert refusal(refused)[0] == 400
 
 
-async def test_public_link(alice: Person, file: str) -> None:
+@pytest.mark.by_release
+async def test_public_link(alice: Person, file: str, release: int) -> None:
     """A link has a URL; its password is returned as a hash in two fields, and stays until it is removed."""
     asked = {"path": file, "shareType": LINK, "permissions": 1, "password": PASSWORD, "expireDate": NEXT_MONTH}
     share = data(await ask(alice, "POST", json=asked))
@@ -141,7 +143,7 @@ async def test_public_link(alice: Person, file: str) -> None:
     assert share["permissions"] == 17, "whoever has a link can pass it on"
     assert share["password"] == share["share_with"]
     assert PASSWORD not in share["password"]
-    assert share["expiration"] in {f"{NEXT_MONTH} 00:00:00", f"{NEXT_MONTH} 23:59:59"}  # Nextcloud 32, and 34
+    assert share["expiration"] == f"{NEXT_MONTH} {of_release(release, EXPIRY_TIME)}"
 
     one = f"/{share['id']}"
     changed = data(await ask(alice, "PUT", one, json={"permissions": 17}))
@@ -187,14 +189,23 @@ async def test_sharing_requires_a_token(anonymous: httpx.AsyncClient) -> None:
     assert answer.json()["ocs"]["meta"]["statuscode"] == 997
 
 
+@pytest.mark.by_release
 @pytest.mark.parametrize("expire", ["tomorrow", "2027-01-01T10:00:00+05:00"])
-async def test_expiration_date_is_parsed_leniently(alice: Person, file: str, expire: str) -> None:
+async def test_expiration_date_is_parsed_leniently(alice: Person, file: str, release: int, expire: str) -> None:
     """PHP parses the date, and a time can become the day before, so clients must check it."""
     made = data(await ask(alice, "POST", json={"path": file, "shareType": LINK, "expireDate": expire}))
-    assert made["expiration"].endswith(("00:00:00", "23:59:59"))
+    assert made["expiration"].endswith(of_release(release, EXPIRY_TIME))
 
 
-async def test_expiration_day_depends_on_the_version(alice: Person, file: str) -> None:
+EXPIRY_TIME: Final = {32: "00:00:00", 34: "23:59:59"}
+"""The time of the last day at which a share ends."""
+
+SHARED_UNTIL_TODAY: Final = {32: 404, 34: 200}
+"""The status for a share whose last day is today."""
+
+
+@pytest.mark.by_release
+async def test_expiration_day_depends_on_the_version(alice: Person, file: str, release: int) -> None:
     """Nextcloud 32 ends a share when its last day begins, so it refuses today; Nextcloud 34 ends it when the day ends.
 
     The time in the response shows which of the two applies.
@@ -204,4 +215,5 @@ async def test_expiration_day_depends_on_the_version(alice: Person, file: str) -
     for_today = await ask(alice, "POST", json=asked | {"expireDate": today.isoformat()})
     later = today + timedelta(days=30)
     kept = data(await ask(alice, "POST", json=asked | {"expireDate": later.isoformat()}))["expiration"]
-    assert (for_today.status_code, kept) in {(404, f"{later} 00:00:00"), (200, f"{later} 23:59:59")}
+    assert for_today.status_code == of_release(release, SHARED_UNTIL_TODAY)
+    assert kept == f"{later} {of_release(release, EXPIRY_TIME)}"

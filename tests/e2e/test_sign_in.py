@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.servers import Connect, Server
+from tests.e2e.servers import Connect, NextcloudOf, Server
 from tests.support.http import patient_client
 from tests.support.mcp_client import McpUser, Tokens, connected
 from tests.support.mcp_http import challenge, message, post
@@ -12,14 +12,19 @@ from tests.support.oauth import ALICE, BOB
 @pytest.mark.requirement("mcp-prm-discovery", "mcp-as-discovery")
 @pytest.mark.parametrize("slash", ["", "/"], ids=["the URL", "with a slash at its end"])
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
-async def test_url_is_enough_to_sign_in(server: Server, protocol: str, slash: str) -> None:
+async def test_url_is_enough_to_sign_in(
+    server: Server, nextcloud_of: NextcloudOf, unique: str, protocol: str, slash: str
+) -> None:
     """Discovery, registration, login, consent and the first call need only the URL, in every protocol version."""
     person, tokens = McpUser(**ALICE), Tokens()
-    async with connected(f"{server.url}{slash}", person, tokens, mode=protocol) as client:
-        listing = await client.call_tool("nc_webdav_list_directory", {})
+    async with nextcloud_of("alice") as nextcloud:
+        await nextcloud.put(f"/remote.php/dav/files/alice/{unique}", content=b"x")
+        async with connected(f"{server.url}{slash}", person, tokens, mode=protocol) as client:
+            listing = await client.call_tool("nc_webdav_list_directory", {})
+        await nextcloud.delete(f"/remote.php/dav/files/alice/{unique}")
 
     assert not listing.is_error
-    assert "Documents" in [file["name"] for file in listing.structured_content["files"]]
+    assert unique in [file["name"] for file in listing.structured_content["files"]]
     assert person.sign_ins == 1
     assert tokens.client is not None
     assert tokens.client.client_id
