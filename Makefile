@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit figures screenshots conformance clients chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit figures screenshots matrix conformance clients chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ figures: $(INSTALLED) ## the sizes of the server's parts, with the wanted limits
 
 screenshots: $(INSTALLED) ## the pictures of docs/explanation/consent.md; needs Chromium
 	$(BIN)/python -m tests.screenshots
+
+MATRIX ?= matrix.toml
+matrix: $(INSTALLED) ## the tests against the Nextclouds that MATRIX names, and docs/reference/compatibility.md; CONTRIBUTING.md says how
+	$(BIN)/python -m tests.matrix $(MATRIX)
 
 conformance: $(INSTALLED) ## the MCP conformance suite on the real chain; needs npm
 	$(BIN)/pytest tests/conformance

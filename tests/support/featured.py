@@ -19,13 +19,22 @@ FEATURES: Final = ("cimd", "resource-indicators")
 
 
 @contextmanager
-def run_featured(config: Config, documents: Documents, state: Path) -> Iterator[Chain]:
-    """Run the chain for as long as the block lasts; the stand-in is enough, because the tests are about sign-in.
+def run_featured(
+    config: Config,
+    documents: Documents,
+    state: Path,
+    *,
+    features: tuple[str, ...] = FEATURES,
+    with_standin: bool = True,
+) -> Iterator[Chain]:
+    """Run the chain for as long as the block lasts; the stand-in is enough where the tests are about sign-in.
 
     Args:
         config: the configuration of the first chain.
         documents: the server of metadata documents whose certificate this Keycloak trusts.
         state: the folder for logs and data.
+        features: Keycloak's features beyond its defaults.
+        with_standin: whether the stand-in takes the place of the Nextcloud in `config`.
     """
     config = replace(
         config,
@@ -34,10 +43,10 @@ def run_featured(config: Config, documents: Documents, state: Path) -> Iterator[
         nextcloud_port=free_port(),
         exchange_port=free_port(),
         pass_through_port=free_port(),
-        keycloak_features=FEATURES,
-        nextcloud_url=None,
-        nextcloud_occ=None,
+        keycloak_features=features,
     )
+    if with_standin:
+        config = replace(config, nextcloud_url=None, nextcloud_occ=None)
     with (
         run_keycloak(
             port=config.keycloak_port,

@@ -1,0 +1,1 @@
+"""`make matrix`: how it reads its file and the reports, and what it writes."""
