@@ -17,7 +17,7 @@ from stack.chain import Chain, run_chain
 from stack.config import Config, config_from
 from stack.keycloak import Keycloak
 from stack.process import free_port
-from tests.support import composed
+from tests.support import composed, shared_keycloak
 from tests.support.composed import docker_cleanup, docker_compose_file, docker_setup, project
 from tests.support.contained import run_contained
 from tests.support.documents import Documents, run_documents
@@ -109,6 +109,9 @@ def chain(config: Config, request: pytest.FixtureRequest, tmp_path_factory: pyte
             yield running
     elif kind == "testcontainers":
         with run_contained(config) as (running, request.config.stash[composed.IMAGES]):
+            yield running
+    elif shared_keycloak.VARIABLE in os.environ:
+        with shared_keycloak.run_on_shared_keycloak(config) as running:
             yield running
     else:
         with run_chain(config) as running:

@@ -1,6 +1,6 @@
 """Which tests a run starts, and how the page groups their results.
 
-A suite is one pytest process with its own Keycloak. A check is a group of its tests, and a column of the page.
+A suite is one pytest process. A check is a group of its tests, and a column of the page.
 """
 
 import os
@@ -36,6 +36,9 @@ SUITES: Final[Mapping[str, tuple[str, ...]]] = {
     "e2e": ("tests/e2e",),
 }
 """The tests of each suite."""
+
+OWN_KEYCLOAK: Final = frozenset({"documents", "e2e"})
+"""The suites that need features of Keycloak, or disturb it."""
 
 EACH_VERSION: Final = "basics"
 """The suite that runs with each version of user_oidc; the others run once for each Nextcloud."""
@@ -79,8 +82,15 @@ class Outcome:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_suite(name: str, target: Target, report: Path) -> list[Outcome]:
-    """Run a suite against a Nextcloud; its output goes to the terminal, and its JUnit XML to `report`."""
+def run_suite(name: str, target: Target, report: Path, keycloak: Mapping[str, str]) -> list[Outcome]:
+    """Run a suite against a Nextcloud; its output goes to the terminal, and its JUnit XML to `report`.
+
+    Args:
+        name: the suite.
+        target: the Nextcloud.
+        report: the file for JUnit XML.
+        keycloak: the environment with the shared Keycloak; a suite in `OWN_KEYCLOAK` starts another one.
+    """
     command = [
         sys.executable,
         "-m",
@@ -93,7 +103,7 @@ def run_suite(name: str, target: Target, report: Path) -> list[Outcome]:
         f"--junitxml={report}",
         *SUITES[name],
     ]
-    environment = os.environ | {
+    environment = {**os.environ, **({} if name in OWN_KEYCLOAK else keycloak)} | {
         "NEXTCLOUD_URL": target.url,
         "NEXTCLOUD_OCC": shlex.join(target.commands["occ"]),
         SQL: shlex.join(target.commands.get("sql", ("none",))),
