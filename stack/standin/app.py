@@ -106,10 +106,10 @@ def _routes(data: Path, storage: Storage, app_passwords: AppPasswords, log: acti
         *ocs.routes(tree, app_passwords, storage.release),
         *notes.routes(storage),
         *search.routes(storage),
-        *trash.routes(tree),
+        *trash.routes(tree, storage.mounts),
         *uploads.routes(storage, data / "uploads"),
         *deck.routes(storage.release),
-        *cookbook.routes(),
+        *cookbook.routes(storage.mounts),
     ]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from html import unescape
 from itertools import count
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -21,6 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from stack.standin.gate import account_of
+from stack.standin.mounts import CREATE, Mounts
 
 PAGE = "https://recipes.example/soup"
 _RECIPE: dict[str, Any] = {
@@ -82,13 +84,13 @@ class Cookbook:
         return any(recipe["name"] == name for number, recipe in self.recipes.items() if number != own)
 
 
-def routes() -> list[Route]:
+def routes(mounts: Mounts) -> list[Route]:
     """Return the API's routes."""
     books: dict[str, Cookbook] = {}
     ids = count(1)
 
     def at(path: str, method: str, handler: Handler) -> Route:
-        return Route(path, _endpoint(books, handler), methods=[method])
+        return Route(path, _endpoint(books, handler, mounts), methods=[method])
 
     def create(book: Cookbook, _request: Request, body: Row) -> Response:
         return _store(book, body, next(ids), None)
@@ -98,10 +100,10 @@ def routes() -> list[Route]:
 
     return [
         at(f"{_BASE}/version", "GET", _version),
-        at(f"{_API}/config", "GET", lambda book, _request, _body: book.settings),
+        at(f"{_API}/config", "GET", _config),
         at(f"{_API}/config", "POST", _set_config),
         at(f"{_API}/reindex", "POST", lambda _book, _request, _body: "Search index rebuilt successfully"),
-        at(f"{_API}/recipes", "GET", lambda book, _request, _body: [_stub(each) for each in book.by_name()]),
+        at(f"{_API}/recipes", "GET", _list),
         at(f"{_API}/recipes", "POST", create),
         at(f"{_API}/recipes/{{id:int}}", "GET", _get),
         at(f"{_API}/recipes/{{id:int}}", "PUT", _update),
@@ -115,17 +117,40 @@ def routes() -> list[Route]:
     ]
 
 
-def _endpoint(books: dict[str, Cookbook], handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(books: dict[str, Cookbook], handler: Handler, mounts: Mounts) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        body = json.loads(await request.body() or b"{}")
-        answer = handler(books.setdefault(account_of(request.scope).user, Cookbook()), request, body)
+        body, user = json.loads(await request.body() or b"{}"), account_of(request.scope).user
+        book = books.setdefault(user, Cookbook())
+        if handler not in _WITHOUT_FOLDER and not _can_create(mounts, user, book):
+            return HTMLResponse("<!DOCTYPE html>", 500)
+        answer = handler(book, request, body)
+        if handler is _set_config and not _can_create(mounts, user, book):
+            return HTMLResponse("<!DOCTYPE html>", 500)  # the setting is stored all the same
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 
     return endpoint
 
 
+def _can_create(mounts: Mounts, user: str, book: Cookbook) -> bool:
+    """Return whether Cookbook can use the folder; it makes a missing one."""
+    path = PurePosixPath("/") / str(book.settings["folder"]).strip("/")
+    place = mounts.find(user, str(path))
+    while not place.path.exists():
+        path = path.parent
+        place = mounts.find(user, str(path))
+    return place.path.is_dir() and bool(place.permissions & CREATE)
+
+
 def _version(_book: Cookbook, _request: Request, _body: Row) -> Row:
     return {"cookbook_version": [0, 11, 9], "api_version": {"epoch": 0, "major": 1, "minor": 2}}
+
+
+def _config(book: Cookbook, _request: Request, _body: Row) -> Row:
+    return book.settings
+
+
+def _list(book: Cookbook, _request: Request, _body: Row) -> list[Row]:
+    return [_stub(each) for each in book.by_name()]
 
 
 def _set_config(book: Cookbook, _request: Request, body: Row) -> str | Response:
@@ -262,3 +287,7 @@ def _stub(recipe: Row) -> Row:
         "imageUrl": _IMAGE.format(number, "thumb"),
         "imagePlaceholderUrl": _IMAGE.format(number, "thumb16"),
     }
+
+
+_WITHOUT_FOLDER: frozenset[Handler] = frozenset({_version, _config, _set_config, _list, _categories, _keywords})
+"""What Cookbook answers from its index and its settings, even if it cannot use its folder."""

@@ -4,6 +4,7 @@ https://docs.nextcloud.com/server/latest/developer_manual/client_apis/WebDAV/bas
 `oc:favorite`, `oc:size` and `oc:permissions` are in the namespace http://owncloud.org/ns.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,13 @@ class _Nextcloud:
 
     def delete(self) -> None:
         place = self.place()
+        user, _, path = self.path.strip("/").partition("/")
         if place.is_mount and place.share is not None:
-            self.provider.mounts.leave(self.path.strip("/").partition("/")[0], place.share)
-        else:
-            self.provider.tree.remove(self.location())
+            self.provider.mounts.leave(user, place.share)
+            return
+        for share in self.provider.mounts.inside(user, path):
+            self.provider.mounts.leave(user, share)
+        self.provider.tree.remove(self.location(), by=user, location=path)
 
     def move_recursive(self, dest_path: str) -> None:
         place, old = self.place(), self.location()
@@ -155,6 +159,13 @@ class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
     def get_used_bytes(self) -> int:
         """Return the total size of the files in the folder, in bytes, instead of the disk's usage."""
         return size(self.location())
+
+    def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> bool:
+        """Copy the folder without the shares of others that are mounted in it."""
+        if depth_infinity and self.place().share is None:
+            shutil.copytree(self.location(), self.provider.location(dest_path))
+            return True
+        return False
 
     def get_available_bytes(self) -> int:
         """Return -3, which stands for no limit in Nextcloud."""

@@ -70,6 +70,11 @@ class Locks:
             return False
         return lock.token not in condition if lock.kind == _TOKEN else lock.user != user
 
+    def is_held_by_another(self, place: Place, user: str) -> bool:
+        """Return whether another user holds a lock that also stops an app's write; one of a token does not."""
+        lock = self._locks.get(self._tree.node(place.path).id)
+        return lock is not None and lock.kind != _TOKEN and lock.user != user
+
     def answer(self, method: str, user: str, path: str, place: Place, headers: Mapping[str, str]) -> Answer:
         """Lock or unlock a file.
 

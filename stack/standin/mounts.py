@@ -147,6 +147,12 @@ class Mounts:
         else:
             self.keep([each for each in self.records if each is not share])
 
+    def inside(self, user: str, folder: str) -> list[Record]:
+        """Return the shares that a user has somewhere in a folder of their own."""
+        parts = PurePosixPath("/" + folder.strip("/")).parts
+        paths = [(share, PurePosixPath(target)) for share, target in self.received(user)]
+        return [share for share, path in paths if path.parts[: len(parts)] == parts and path.parts != parts]
+
     def follow(self, old: Path, new: Path) -> None:
         """Let the shares of a file or folder, and of those in it, follow when its owner has moved it."""
         for share in self.records:
@@ -178,6 +184,10 @@ class Mounts:
 
     def _refused_transfer(self, method: str, user: str, path: str, destination: str) -> Refusal | None:
         place, target = self.find(user, path), self.find(user, destination)
+        if method == "MOVE" and target.share is not None and not target.is_mount:
+            moved = [place.path] if place.is_mount else [self._target(user, each) for each in self.inside(user, path)]
+            if moved:
+                return Refusal(403, f"Moving a storage ({moved[0]}) into a share ({target.path.parent}) is not allowed")
         is_rename = method == "MOVE" and PurePosixPath(path).parent == PurePosixPath(destination).parent
         if method == "MOVE" and not place.is_mount:
             renames = is_rename and not self._is_older
@@ -212,9 +222,10 @@ class Mounts:
             return target
         wanted = PurePosixPath(target or share["file_target"])
         taken = {path for other, path in self._targets.items() if other.endswith(f" {user}")}
-        free, number = f"/{wanted.name}", 2
+        folder = wanted.parent if (home / str(wanted.parent).strip("/")).is_dir() else PurePosixPath("/")
+        free, number = str(folder / wanted.name), 2
         while free in taken or (home / free.strip("/")).exists():
-            free = f"/{wanted.stem} ({number}){wanted.suffix}"
+            free = str(folder / f"{wanted.stem} ({number}){wanted.suffix}")
             number += 1
         self._targets[key] = free
         return free

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stack.standin.mounts import CREATE, UPDATE, Place
+from stack.standin.mounts import CREATE, DELETE, UPDATE, Place
 from stack.standin.storage import Storage
 from stack.standin.tree import Tree
 
@@ -26,6 +26,14 @@ _UNTITLED = "New note"
 
 class NoSuchNoteError(LookupError):
     """No note of this user has the id."""
+
+
+class LockedNoteError(Exception):
+    """Another user has locked the file of an own note."""
+
+
+class CannotMoveError(Exception):
+    """The file can be neither moved nor deleted: another user has locked it, or the share does not allow it."""
 
 
 class NotAllowedError(Exception):
@@ -43,6 +51,7 @@ class Notebook:
     def __init__(self, storage: Storage, user: str) -> None:
         self._tree = storage.tree
         self._mounts = storage.mounts
+        self._locks = storage.locks
         self._user = user
         self._home = storage.tree.home(user)
         self.folder = self._home / "Notes"
@@ -57,7 +66,11 @@ class Notebook:
                 continue
             for path in sorted([place.path, *place.path.rglob("*")]):
                 if path.is_file() and path.suffix.lower() in _SUFFIXES:
-                    yield Note(self._tree, location / path.relative_to(place.path), place._replace(path=path))
+                    yield Note(
+                        self._tree,
+                        location / path.relative_to(place.path),
+                        place._replace(path=path, is_mount=place.is_mount and path == place.path),
+                    )
 
     def get(self, number: int) -> "Note":
         """Return the note with an id.
@@ -85,18 +98,41 @@ class Notebook:
         folder, old = self._category_folder(category), note.path
         if not (note.is_writable and folder.permissions & CREATE):
             raise NotAllowedError
+        if self._is_locked(note):
+            raise CannotMoveError
+        left = note.location.parent
+        if note.place.is_mount and note.place.share is not None:
+            note.location = self._location(category) / note.location.name
+            self._mounts.move(self._user, note.place.share, str(note.location))
+            self._drop_empty(left)
+            return
         target = _free_path(folder.path, title, old.suffix, own=old)
         if target != old:
             note.path = old.rename(target)
             note.location = self._location(category) / target.name
-        self._drop_empty(old.parent)
+        self._drop_empty(left)
 
     def delete(self, note: "Note") -> None:
-        """Delete a note, and its category if it was the last note in it."""
+        """Delete a note, and its category if it was the last note in it; a locked file is deleted for good."""
         if not note.is_writable:
             raise NotAllowedError
-        self._tree.remove(note.path)
-        self._drop_empty(note.path.parent)
+        if note.place.share is not None and (note.place.is_mount or not note.place.permissions & DELETE):
+            raise CannotMoveError
+        if self._is_locked(note):
+            self._tree.destroy(note.path)
+        else:
+            self._tree.remove(note.path, by=self._user, location=str(note.location))
+        self._drop_empty(note.location.parent)
+
+    def write(self, note: "Note", content: str) -> None:
+        """Replace the text of a note."""
+        if self._is_locked(note):
+            raise LockedNoteError
+        note.write(content)
+
+    def _is_locked(self, note: "Note") -> bool:
+        """Return whether another user has locked the file; Notes does not see locks in the folders of others."""
+        return note.place.share is None and self._locks.is_held_by_another(note.place, self._user)
 
     def attachment(self, note: "Note", relative: str) -> Path | None:
         """Return the file at a path relative to the note, or None; the file is always inside the notes folder."""
@@ -117,10 +153,17 @@ class Notebook:
         folder.path.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _drop_empty(self, folder: Path) -> None:
-        while self.folder in folder.parents and not any(folder.iterdir()):
-            self._tree.remove(folder)
-            folder = folder.parent
+    def _drop_empty(self, location: PurePosixPath) -> None:
+        """Delete a category without notes, and those above it; one that is itself shared is left."""
+        while location != PurePosixPath("Notes"):
+            place = self._mounts.find(self._user, str(location))
+            if any(place.path.iterdir()) or self._mounts.members(self._user, str(location)):
+                return
+            if place.is_mount and place.share is not None:
+                self._mounts.leave(self._user, place.share)
+            else:
+                self._tree.remove(place.path, by=self._user, location=str(location))
+            location = location.parent
 
 
 class Note:
@@ -135,6 +178,7 @@ class Note:
     def __init__(self, tree: Tree, location: PurePosixPath, place: Place) -> None:
         self._tree = tree
         self.location = location
+        self.place = place
         self.path = place.path
         self.is_writable = bool(place.permissions & UPDATE)
 

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from stack.standin.gate import account_of
-from stack.standin.notebook import NoSuchNoteError, NotAllowedError, Note, Notebook
+from stack.standin.notebook import CannotMoveError, LockedNoteError, NoSuchNoteError, NotAllowedError, Note, Notebook
 from stack.standin.storage import Storage
 
 _BASE = "/index.php/apps/notes/api"
@@ -54,6 +54,10 @@ def _respond(handler: Handler, request: Request, storage: Storage) -> Response:
         answer = handler(request, Notebook(storage, account_of(request.scope).user))
     except NoSuchNoteError:
         answer = JSONResponse({"errorType": storage.release.no_note}, 404)
+    except LockedNoteError:
+        answer = JSONResponse({"errorType": "Exception"}, 423)
+    except CannotMoveError:
+        answer = JSONResponse({"errorType": "Exception"}, 500)
     except NotAllowedError:
         answer = JSONResponse({"errorType": "Exception"}, 500 if request.method == "POST" else 403)
     response = answer if isinstance(answer, Response) else JSONResponse(answer)
@@ -127,7 +131,7 @@ def _update(request: Request, notes: Notebook) -> Response | dict[str, Any]:
 def _change(note: Note, notes: Notebook, fields: dict[str, Any]) -> None:
     content, modified = fields.get("content"), fields.get("modified")
     if content is not None and content != note.content:
-        note.write(str(content))
+        notes.write(note, str(content))
     if modified is not None:
         note.set_modified(int(modified))
     title, category = fields.get("title"), fields.get("category")

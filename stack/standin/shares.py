@@ -57,6 +57,10 @@ class Shares:
         self._check_recipient(user, kind, asked.get("shareWith"))
         if not place.permissions & SHARE:
             raise _RefusedError(404, f"You are not allowed to share {Path(asked['path']).name}")
+        if kind == USER and asked.get("shareWith") == place.owner:
+            raise _RefusedError(403, "Cannot share with the share owner")
+        if self._mounts.inside(user, asked["path"]):
+            raise _RefusedError(403, "You cannot share a folder that contains other shares")
         if kind != LINK:
             for known in self._mounts.records:
                 same = (known["uid_owner"], known["path"], known["share_type"], known["share_with"])
@@ -66,7 +70,9 @@ class Shares:
             "id": str(1 + max((int(known["id"]) for known in self._mounts.records), default=0)),
             "share_type": kind,
             "uid_owner": user,
-            "displayname_owner": user,
+            "displayname_owner": self._tree.display_name(user),
+            "uid_file_owner": place.owner,
+            "displayname_file_owner": self._tree.display_name(place.owner),
             "stime": int(time.time()),
             "expiration": None,
             "token": None,
@@ -75,7 +81,7 @@ class Shares:
             "path": asked["path"],
             "item_type": "folder" if place.path.is_dir() else "file",
             "file_source": self._tree.node(place.path).id,
-            "file_target": "/" + Path(asked["path"]).name,
+            "file_target": _target(asked["path"], is_note=kind == USER and place.path.is_file()),
             "share_with": asked.get("shareWith"),
             "share_with_displayname": asked.get("shareWith"),
         }
@@ -180,6 +186,12 @@ class Shares:
     def _present(self) -> list[Record]:
         """Return the shares whose file still exists."""
         return [known for known in self._mounts.records if self._mounts.source(known) is not None]
+
+
+def _target(path: str, *, is_note: bool) -> str:
+    """Return where a recipient has it first; Notes puts a note among the recipient's notes."""
+    name = Path(path).name
+    return f"/Notes/{name}" if is_note and path.startswith("/Notes/") else f"/{name}"
 
 
 def _permissions(record: Record, permissions: int, *, creates: bool) -> int:

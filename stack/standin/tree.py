@@ -8,6 +8,7 @@ and drops the id when the file is deleted.
 import contextlib
 import hashlib
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -152,18 +153,36 @@ class Tree:
         for inode in (path.stat().st_ino, *(found.st_ino for _, found in _members(path))):
             self._execute("DELETE FROM nodes WHERE inode = ?", inode)
 
-    def remove(self, path: Path) -> None:
-        """Move a file, or a folder with its members, to its owner's trash."""
+    def remove(self, path: Path, *, by: str = "", location: str = "") -> None:
+        """Move a file, or a folder with its members, to its owner's trash.
+
+        Args:
+            path: The file.
+            by: Another user, who deletes it in a share, and gets a copy of it in the trash.
+            location: The path of the file for that user, relative to their folder.
+        """
         self.forget(path)
         user, *names = path.relative_to(self.files).parts
+        if by and by != user:
+            copied = self._trash_place(by, path.name, location)
+            (shutil.copytree if path.is_dir() else shutil.copy2)(path, copied)
+        path.rename(self._trash_place(user, path.name, "/".join(names)))
+
+    def destroy(self, path: Path) -> None:
+        """Delete a file for good."""
+        self.forget(path)
+        path.unlink()
+
+    def _trash_place(self, user: str, name: str, location: str) -> Path:
+        """Return a free place in a user's trash, and record what will be there."""
         folder, second = self._trash / user, int(time.time())
         folder.mkdir(parents=True, exist_ok=True)
-        name = path.name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+        name = name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
         while (folder / f"{name}.d{second}").exists():
             second += 1
         place = folder / f"{name}.d{second}"
-        path.rename(place)
-        self._execute("INSERT INTO trash VALUES (?, ?, ?, ?)", user, place.name, "/".join(names), second)
+        self._execute("INSERT INTO trash VALUES (?, ?, ?, ?)", user, place.name, location, second)
+        return place
 
     def deleted(self, user: str) -> list[Deleted]:
         """Return the items in a user's trash, latest first."""

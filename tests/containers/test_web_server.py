@@ -160,7 +160,7 @@ async def test_etag_of_a_compressed_note_can_be_used(alice: Nextcloud, directive
     changed = await notes.update(alice, note.id, etag=read.etag, title=None, content="other", category=None)
     await notes.delete(alice, note.id)
 
-    assert changed.content == "other"
+    assert changed.note.content == "other"
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 4_000_000])

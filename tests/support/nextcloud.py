@@ -19,6 +19,8 @@ FILES: Final = "/remote.php/dav/files/alice"
 SHARES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
 SHAREES: Final = "/ocs/v2.php/apps/files_sharing/api/v1/sharees"
 NOTES: Final = "/index.php/apps/notes/api/v1/notes"
+NOTE_PATH: Final = "/Notes/Work/Plans.md"
+"""The path of the file of `note`."""
 
 
 def ocs_user(user_id: str, displayname: str = "Alice Liddell", **fields: str) -> Answer:
@@ -67,6 +69,9 @@ class FakeNextcloud:
         self._answers: dict[tuple[str, str], list[Answer]] = {}
         self.on("GET", USER_PATH, ocs_user("alice"))
         self.on("GET", CAPABILITIES_PATH, ocs_capabilities(*APPS))
+        self.on("GET", SHARES, ocs([]))  # nobody shares anything with alice
+        self.on("GET", f"{NOTES}/7", answer(json=note()))
+        self.on("PROPFIND", f"{FILES}{NOTE_PATH}", propfind(dav_file(f"{FILES}{NOTE_PATH}")))
         self.on("GET", "/status.php", answer(json={"installed": True, "maintenance": False, "version": "32.0.1.2"}))
 
     @property
@@ -83,11 +88,13 @@ class FakeNextcloud:
         return self._answers[request.method, request.url.raw_path.decode()][0](request)
 
     def asked(self, method: str | None = None) -> list[str]:
-        """Return the requests so far as `METHOD path`, without those for the user's id and apps."""
+        """Return the requests so far as `METHOD path`, without those for the user's id, apps and received shares."""
         return [
             f"{request.method} {request.url.raw_path.decode()}"
             for request in self.requests
-            if request.url.path not in {USER_PATH, CAPABILITIES_PATH} and method in {None, request.method}
+            if request.url.path not in {USER_PATH, CAPABILITIES_PATH}
+            and request.url.params.get("shared_with_me") != "true"
+            and method in {None, request.method}
         ]
 
     def tokens(self) -> list[str]:
@@ -119,7 +126,7 @@ def note(**changes: Any) -> dict[str, Any]:
         "category": "Work",
         "favorite": False,
         "readonly": False,
-        "internalPath": "/Notes/Work/Plans.md",
+        "internalPath": NOTE_PATH,
         "shareTypes": [],
         "isShared": False,
         "error": False,
@@ -214,7 +221,7 @@ def dav_trashed(href: str, location: str, second: int, *, is_folder: bool = Fals
     """Return the `d:response` of an item in the trash, as in Nextcloud 32."""
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>"
-        f"<d:resourcetype>{'<d:collection/>' * is_folder}</d:resourcetype><oc:size>7</oc:size>"
+        f"<d:resourcetype>{'<d:collection/>' * is_folder}</d:resourcetype><oc:size>7</oc:size><oc:fileid>91</oc:fileid>"
         f"<nc:trashbin-filename>{location.rpartition('/')[2]}</nc:trashbin-filename>"
         f"<nc:trashbin-original-location>{location}</nc:trashbin-original-location>"
         f"<nc:trashbin-deletion-time>{second}</nc:trashbin-deletion-time>"

@@ -1,4 +1,4 @@
-"""The result for deleting what somebody else shared: the user leaves the share, and nothing is deleted."""
+"""Sentences about what other people see of a deletion."""
 
 
 def left_share_message(what: str, owner: str) -> str:
@@ -12,3 +12,14 @@ def left_share_message(what: str, owner: str) -> str:
         f"You have left {what}, which belongs to {owner}. Nothing is deleted: {owner} still has it, and can share it "
         "with you again."
     )
+
+
+def deleted_for_others(owner: str | None, mount: str | None) -> str:
+    """Return the end of a sentence that something is deleted: for whom else it is; empty for the user's own.
+
+    Args:
+        owner: the user to whom it belonged, if it was shared.
+        mount: what it was in, other than a share: a team folder or an external storage.
+    """
+    also = f", for {owner} too, to whom it belongs" if owner else ""
+    return also + (f", for all who use the {mount}" if mount else "")

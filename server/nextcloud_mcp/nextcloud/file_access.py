@@ -47,6 +47,7 @@ class Access(BaseModel):
 
     Attributes:
         shared_by: The owner, if somebody shared it with the user.
+        owner_id: The owner's user id, with `shared_by`.
         mount: What it is mounted from, other than a share: a team folder or an external storage.
         is_mount_root: Whether it is what was mounted, not something inside of it.
         permissions: What the user may do with it, if that is not everything.
@@ -54,10 +55,16 @@ class Access(BaseModel):
     """
 
     shared_by: str | None = None
+    owner_id: str = ""
     mount: str | None = None
     is_mount_root: bool = False
     permissions: tuple[Permission, ...] | None = None
     lock: Lock | None = None
+
+    @property
+    def allows_everything(self) -> bool:
+        """Whether the user may do everything with it; nobody may move or delete what is mounted other than a share."""
+        return self.permissions is None and not (self.is_mount_root and self.mount)
 
 
 def read_access(text: Mapping[str, str], *, is_directory: bool) -> Access:
@@ -73,6 +80,7 @@ def read_access(text: Mapping[str, str], *, is_directory: bool) -> Access:
     possible = [name for name in _BITS if is_directory or name not in _not_for_files(is_root=is_root)]
     return Access(
         shared_by=_owner(text) if "S" in letters else None,
+        owner_id=text.get(f"{dav.OC}owner-id", "") if "S" in letters else "",
         is_mount_root=is_root,
         mount=_MOUNTS.get(text.get(f"{dav.NC}mount-type", "")),
         permissions=tuple(name for name in possible if name in allowed) if set(possible) - allowed else None,

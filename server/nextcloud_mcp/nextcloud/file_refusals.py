@@ -11,7 +11,7 @@ from typing import Final
 from nextcloud_mcp.errors import ForbiddenError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
 from nextcloud_mcp.nextcloud import file_access
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.file_access import Access, Permission
+from nextcloud_mcp.nextcloud.file_access import Access, Lock, Permission
 from nextcloud_mcp.nextcloud.files import (
     PROPFIND,
     FileInfo,
@@ -81,6 +81,17 @@ async def check_permissions(nextcloud: Nextcloud, *needs: Need) -> None:
         raise forbidden
 
 
+async def check_lock(nextcloud: Nextcloud, path: str, access: Access) -> None:
+    """Check that nobody else has locked a file; for requests that Nextcloud does in spite of a lock.
+
+    Raises:
+        LockedError: somebody else has, or a program or an app.
+    """
+    lock = access.lock
+    if lock is not None and not (lock.kind == "person" and lock.user_id == await nextcloud.user_id()):
+        raise await _locked_error(nextcloud, path, lock)
+
+
 async def _missing_permission(nextcloud: Nextcloud, *needs: Need) -> ForbiddenError | None:
     """Return the error for the first need that the user's permissions do not meet, if there is one."""
     try:
@@ -143,14 +154,18 @@ async def _locked(nextcloud: Nextcloud, needs: Sequence[Need]) -> LockedError | 
     for need in needs:
         for file in await _with_members(nextcloud, need.path):
             if file.lock is not None:
-                is_own = file.lock.user_id == await nextcloud.user_id()
-                return LockedError(
-                    "{path} is {lock}",
-                    "unlock it in Nextcloud, or close it in the program" if is_own else _UNLOCK,
-                    path=file.path,
-                    lock=file_access.describe_lock(file.lock),
-                )
+                return await _locked_error(nextcloud, file.path, file.lock)
     return None
+
+
+async def _locked_error(nextcloud: Nextcloud, path: str, lock: Lock) -> LockedError:
+    is_own = lock.user_id == await nextcloud.user_id()
+    return LockedError(
+        "{path} is {lock}",
+        "unlock it in Nextcloud, or close it in the program" if is_own else _UNLOCK,
+        path=display_path(path),
+        lock=file_access.describe_lock(lock),
+    )
 
 
 async def _with_members(nextcloud: Nextcloud, path: str) -> list[FileInfo]:

@@ -67,8 +67,9 @@ def _is_absent(value: object) -> bool:
 class FileInfo(BaseModel):
     """A file or folder; `size` in bytes, of a folder with all that is in it; `last_modified` as in HTTP.
 
-    The last four fields are present only where they say something: `shared_by` for what somebody shared with the user,
-    `mount` for a team folder or an external storage, `permissions` if the user may not do everything with it.
+    The last five fields are present only where they say something: `shared_by` for what somebody shared with the user,
+    `owner` if it belongs to another person than who shared it, `mount` for a team folder or an external storage,
+    `permissions` if the user may not do everything with it.
     """
 
     name: str
@@ -81,6 +82,7 @@ class FileInfo(BaseModel):
     file_id: int | None = None
     is_favorite: bool | None = None
     shared_by: str | None = Field(default=None, exclude_if=_is_absent)
+    owner: str | None = Field(default=None, exclude_if=_is_absent)
     mount: str | None = Field(default=None, exclude_if=_is_absent)
     permissions: str | None = Field(default=None, exclude_if=_is_absent)
     lock: Lock | None = Field(default=None, exclude_if=_is_absent)

@@ -18,10 +18,18 @@ import httpx
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, quoted
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudError,
+    NextcloudUnavailableError,
+    quoted,
+)
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
-from nextcloud_mcp.nextcloud.files import CONTROL_CHARACTERS
+from nextcloud_mcp.nextcloud.file_refusals import Need, check_permissions
+from nextcloud_mcp.nextcloud.files import CONTROL_CHARACTERS, stat_with_access
 from nextcloud_mcp.nextcloud.names import Thing, find_named, folded, spellings
 
 API: Final = "/index.php/apps/cookbook/api/v1"
@@ -34,6 +42,8 @@ _DURATION: Final = re.compile(
     r"P(?=.)(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII
 )
 """Matches an ISO 8601 duration without years and months. Cookbook drops weeks, days and other text without an error."""
+
+_OTHER_FOLDER: Final = "set another folder with nc_cookbook_set_config"
 
 _MAX_NAME: Final = 256
 """The longest name of a recipe, in bytes; Cookbook truncates a longer one."""
@@ -188,12 +198,12 @@ async def set_config(
         "print_image": print_image,
     }
     body = {name: value for name, value in changes.items() if value is not None}
-    await nextcloud.request("POST", f"{API}/config", about="the settings of Cookbook", json=body)
+    await _request(nextcloud, "POST", f"{API}/config", about="the settings of Cookbook", json=body)
 
 
 async def reindex(nextcloud: Nextcloud) -> None:
     """Rebuild the index of recipes, to include files that were not created through Cookbook."""
-    await nextcloud.request("POST", f"{API}/reindex", about="the index of recipes")
+    await _request(nextcloud, "POST", f"{API}/reindex", about="the index of recipes")
 
 
 async def recipes(nextcloud: Nextcloud) -> list[RecipeStub]:
@@ -245,12 +255,12 @@ async def with_keywords(nextcloud: Nextcloud, keywords: Sequence[str]) -> list[R
 
 async def categories(nextcloud: Nextcloud) -> list[Category]:
     """Return the categories."""
-    return parse(list[Category], await nextcloud.request("GET", f"{API}/categories", about="the list of categories"))
+    return parse(list[Category], await _request(nextcloud, "GET", f"{API}/categories", about="the list of categories"))
 
 
 async def keywords(nextcloud: Nextcloud) -> list[Keyword]:
     """Return the keywords."""
-    return parse(list[Keyword], await nextcloud.request("GET", f"{API}/keywords", about="the list of keywords"))
+    return parse(list[Keyword], await _request(nextcloud, "GET", f"{API}/keywords", about="the list of keywords"))
 
 
 async def recipe(nextcloud: Nextcloud, recipe_id: int) -> Recipe:
@@ -289,7 +299,7 @@ async def update(nextcloud: Nextcloud, recipe_id: int, fields: dict[str, Any]) -
 async def delete(nextcloud: Nextcloud, recipe_id: int) -> None:
     """Move a recipe with its image to the user's trash."""
     await _read(nextcloud, recipe_id)
-    await nextcloud.request("DELETE", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
+    await _request(nextcloud, "DELETE", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
 
 
 async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
@@ -299,8 +309,8 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
         ConflictError: a recipe with this name exists.
         InvalidArgumentError: the page cannot be fetched, or contains no recipe.
     """
-    response = await nextcloud.request(
-        "POST", f"{API}/import", about=f"recipe at {url}", json={"url": url}, also_ok={400, 409}
+    response = await _request(
+        nextcloud, "POST", f"{API}/import", about=f"recipe at {url}", json={"url": url}, also_ok={400, 409}
     )
     if response.status_code == httpx.codes.BAD_REQUEST:
         # Cookbook's own message is in the user's language, and quotes the page
@@ -317,19 +327,58 @@ async def import_recipe(nextcloud: Nextcloud, url: str) -> Recipe:
     return parse(Recipe, response)
 
 
+async def _request(nextcloud: Nextcloud, method: str, path: str, **parts: Any) -> httpx.Response:
+    """Send a request; an HTTP 500 for the folder of the recipes becomes an error that says so.
+
+    Cookbook answers it to almost every request if nothing may be created in that folder, even to reading a recipe.
+
+    Raises:
+        ForbiddenError: the folder was shared without the permission to create in it.
+        ConflictError: the folder is a file.
+    """
+    try:
+        return await nextcloud.request(method, path, **parts)
+    except NextcloudUnavailableError as error:
+        if error.status != httpx.codes.INTERNAL_SERVER_ERROR:
+            raise
+        reason = await _folder_error(nextcloud)
+        if reason is None:
+            raise
+        raise reason from error
+
+
+async def _folder_error(nextcloud: Nextcloud) -> NextcloudError | None:
+    """Return the error that says why Cookbook cannot use its folder, or None if nothing speaks against the folder."""
+    try:
+        folder = (await config(nextcloud)).folder or ""
+        await check_permissions(nextcloud, Need(folder, "create"))
+        there, _ = await stat_with_access(nextcloud, folder)
+    except ForbiddenError as error:
+        return error.after("Cookbook can't use its folder {folder}", _OTHER_FOLDER, folder=quoted(folder))
+    except NextcloudError:
+        return None
+    if there.is_directory:
+        return None
+    return ConflictError(
+        "Cookbook can't use its folder {folder}, which is a file", _OTHER_FOLDER, folder=quoted(folder)
+    )
+
+
 async def _stubs(nextcloud: Nextcloud, path: str, about: str) -> list[RecipeStub]:
-    return parse(list[RecipeStub], await nextcloud.request("GET", API + path, about=about))
+    return parse(list[RecipeStub], await _request(nextcloud, "GET", API + path, about=about))
 
 
 async def _read(nextcloud: Nextcloud, recipe_id: int) -> httpx.Response:
-    return await nextcloud.request("GET", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
+    return await _request(nextcloud, "GET", f"{API}/recipes/{recipe_id}", about=f"recipe {recipe_id}")
 
 
 async def _write(nextcloud: Nextcloud, method: str, path: str, document: dict[str, Any]) -> int:
     name = str(document.get("name") or "")
     if not name.strip():
         raise InvalidArgumentError("name must not be empty", "a recipe needs a name of its own", argument="name")
-    response = await nextcloud.request(method, API + path, about=f"recipe {quoted(name)}", json=document, also_ok={409})
+    response = await _request(
+        nextcloud, method, API + path, about=f"recipe {quoted(name)}", json=document, also_ok={409}
+    )
     if response.status_code == httpx.codes.CONFLICT:
         raise _name_conflict(repr(name))
     return parse(int, response)

@@ -17,6 +17,7 @@ from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import FileInfo, files_where
 from nextcloud_mcp.nextcloud.names import spellings
+from nextcloud_mcp.nextcloud.received_shares import name_sharers
 
 _MEDIA_TYPE: Final = re.compile(r"[^/%*]+/([^/%*]+|[%*])")
 
@@ -55,6 +56,7 @@ async def search(nextcloud: Nextcloud, folder: str, wanted: FileFilter, *, start
     """
     conditions = _conditions(await _in_utc(nextcloud, wanted))
     files = await files_where(nextcloud, folder, conditions, start=start, rows=limit + 1)
+    await name_sharers(nextcloud, files)
     end = start + limit
     if len(files) > limit:
         return FilePage(files[:limit], end)

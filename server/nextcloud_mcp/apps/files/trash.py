@@ -4,21 +4,22 @@ Nextcloud keeps them for 30 days, or until it needs the space. An administrator 
 """
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, NotFoundError, quoted
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.files import path_of
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
 _PROPFIND: Final = b"""<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>
-<d:resourcetype/><oc:size/>
+<d:resourcetype/><oc:size/><oc:fileid/>
 <nc:trashbin-filename/><nc:trashbin-original-location/><nc:trashbin-deletion-time/>
 </d:prop></d:propfind>"""
 
@@ -51,11 +52,18 @@ async def list_trash(nextcloud: Nextcloud) -> list[TrashItem]:
     return await run_in_worker_thread(_all_trashed, response)
 
 
-async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
-    """Restore a file or folder to its former path.
+class Restored(NamedTuple):
+    """Where a restored file or folder is, and where it was; None if Nextcloud does not tell."""
 
-    If the path is taken, Nextcloud appends " (restored)" to the name. If the parent folder no longer exists, Nextcloud
-    restores to the root folder.
+    path: str | None
+    former_path: str | None
+
+
+async def restore(nextcloud: Nextcloud, trash_id: str) -> Restored:
+    """Restore a file or folder to its former path, and return where it is then.
+
+    If the path is taken, Nextcloud appends " (restored)" to the name. If the parent folder no longer exists, or is in a
+    share that may only be read, Nextcloud restores to the root folder. It does not say so, but the file keeps its id.
 
     Raises:
         NotFoundError: the trash bin has no item with the id.
@@ -67,7 +75,18 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> None:
         )
     root, name = await _root(nextcloud), quote(trash_id, safe="")
     headers = {"Destination": nextcloud.absolute(f"{root}/restore/{name}")}
-    await nextcloud.request("MOVE", f"{root}/trash/{name}", about=f"{quoted(trash_id)} in the trash", headers=headers)
+    about = f"{quoted(trash_id)} in the trash"
+    response = await nextcloud.request(
+        "PROPFIND", f"{root}/trash/{name}", about=about, headers={"Depth": "0"}, content=_PROPFIND
+    )
+    properties = dav.properties(dav.responses(response)[0])
+    item, number = _trashed(dav.responses(response)[0]), properties.get(f"{dav.OC}fileid")
+    await nextcloud.request("MOVE", f"{root}/trash/{name}", about=about, headers=headers)
+    try:
+        path = await path_of(nextcloud, int(number.text or "")) if number is not None else None
+    except (NextcloudMCPError, ValueError):  # it is restored all the same
+        path = None
+    return Restored(path, item.path)
 
 
 async def _check_account(nextcloud: Nextcloud) -> None:

@@ -4,13 +4,21 @@ Paths are relative to the user's root folder, `/`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
 from pydantic import BaseModel
 
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, LockedError, NextcloudError, NotFoundError
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    LockedError,
+    NextcloudError,
+    NotFoundError,
+)
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.file_access import Access, Permission
@@ -29,6 +37,7 @@ from nextcloud_mcp.nextcloud.files import (
     stat_with_access,
     url_of,
 )
+from nextcloud_mcp.nextcloud.received_shares import ReceivedShare, describe_shares, name_sharers, shares_inside
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
 
@@ -59,6 +68,7 @@ class Deleted(BaseModel):
         shared_by: The owner, if it is shared with the user.
         mount: What it was in, other than a share: a team folder or an external storage.
         is_only_left: Whether the user has only left the share, and nothing is in the trash bin.
+        left: The shares of others that were in the folder. The user has left them.
         in_spite_of_lock: Whether Nextcloud reported a lock on a file in the folder, and moved the folder all the same.
     """
 
@@ -66,6 +76,7 @@ class Deleted(BaseModel):
     shared_by: str | None = None
     mount: str | None = None
     is_only_left: bool = False
+    left: list[ReceivedShare] = []
     in_spite_of_lock: bool = False
 
 
@@ -92,6 +103,7 @@ async def list_directory(nextcloud: Nextcloud, path: str) -> list[FileInfo]:
         raise InvalidArgumentError(
             "{path} is a file, not a folder", "read it, or list its folder", path=display_path(path)
         )
+    await name_sharers(nextcloud, members)
     return members
 
 
@@ -294,18 +306,20 @@ async def delete(nextcloud: Nextcloud, path: str) -> Deleted:
     # Nextcloud 32 to 34 answer 204 to DELETE of a missing file with this suffix
     if path.endswith(PARTIAL_SUFFIX) and _is_reserved_name(there):
         raise NotFoundError("Nextcloud did not find {resource}", "list its folder", resource=display_path(path))
+    inside = await shares_inside(nextcloud, path) if there.is_directory and not access.is_mount_root else []
     try:
         async with explained(nextcloud, Need(path, "delete", moves=True)):
             response = await nextcloud.request("DELETE", await url_of(nextcloud, path), about=display_path(path))
     except LockedError:
         if not there.is_directory or await exists(nextcloud, path):
             raise
-        return Deleted(status_code=httpx.codes.LOCKED, shared_by=access.shared_by, in_spite_of_lock=True)
+        return Deleted(status_code=httpx.codes.LOCKED, shared_by=access.shared_by, left=inside, in_spite_of_lock=True)
     return Deleted(
         status_code=response.status_code,
         shared_by=access.shared_by,
         mount=access.mount,
         is_only_left=access.is_mount_root,
+        left=inside,
     )
 
 
@@ -329,6 +343,15 @@ async def copy(nextcloud: Nextcloud, source: str, destination: str, *, overwrite
     return await _transfer(nextcloud, "COPY", source, destination, overwrite=overwrite)
 
 
+async def missing_shares(
+    nextcloud: Nextcloud, source: str, destination: str, shares: list[ReceivedShare]
+) -> list[ReceivedShare]:
+    """Return those shares in a copied folder that are not in the copy; Nextcloud 34 copies none."""
+    start = display_path(source)
+    copies = {share.path: display_path(destination) + share.path.removeprefix(start) for share in shares}
+    return [share for share in shares if not await exists(nextcloud, copies[share.path])]
+
+
 async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination: str, *, overwrite: bool) -> Written:
     _refuse_nested(source, destination)
     check_new_name(destination)
@@ -339,7 +362,7 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
         "Destination": nextcloud.absolute(await url_of(nextcloud, destination)),
         "Overwrite": "F" if replaced is None else "T",
     }
-    async with explained(nextcloud, *_needs(method, source, destination)):
+    async with _mounts_explained(nextcloud, source), explained(nextcloud, *_needs(method, source, destination)):
         response = await nextcloud.request(
             method,
             await url_of(nextcloud, source),
@@ -361,6 +384,26 @@ async def _transfer(nextcloud: Nextcloud, method: str, source: str, destination:
             destination=display_path(destination),
         )
     return Written(status_code=response.status_code, etag=dav.etag(response.headers))
+
+
+@asynccontextmanager
+async def _mounts_explained(nextcloud: Nextcloud, source: str) -> AsyncIterator[None]:
+    """Replace a refusal of the requests inside by one that names shares in the folder, if there are any.
+
+    Nextcloud moves no share of somebody else into a share.
+    """
+    try:
+        yield
+    except ForbiddenError as error:
+        shares = await shares_inside(nextcloud, source)
+        if not shares:
+            raise
+        raise ForbiddenError(
+            "{source} contains {shares}, and Nextcloud moves no share of others into a share",
+            "move that elsewhere first, or copy the folder",
+            source=display_path(source),
+            shares=describe_shares(shares),
+        ) from error
 
 
 async def _check_may_replace(nextcloud: Nextcloud, path: str, access: Access) -> None:

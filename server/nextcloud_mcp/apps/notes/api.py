@@ -4,30 +4,28 @@ Errors are those of `refusals.error_for`. An ETag is the value without its quote
 """
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import stamina
 from pydantic import BaseModel, Field
 
+from nextcloud_mcp.apps.notes import files as note_files
+from nextcloud_mcp.apps.notes.files import API, LeftShare, NoteFile
 from nextcloud_mcp.errors import (
     ConflictError,
-    ForbiddenError,
     InvalidArgumentError,
     LockedError,
-    NextcloudError,
     NextcloudUnavailableError,
     quoted,
 )
 from nextcloud_mcp.nextcloud import dav
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
+from nextcloud_mcp.nextcloud.file_refusals import Need, check_permissions
 from nextcloud_mcp.nextcloud.files import PARTIAL_SUFFIX
 from nextcloud_mcp.nextcloud.names import composed
 
-API = "/index.php/apps/notes/api/v1/notes"
 SETTINGS = "/index.php/apps/notes/api/v1/settings"
 ATTACHMENTS = "/index.php/apps/notes/api/v1.4/attachment"
 """Attachments came with version 1.4 and are not under `v1`."""
@@ -69,6 +67,21 @@ class Note(Heading):
     content: str
 
 
+class Updated(NamedTuple):
+    """A note after a change, its file before it, and the share that was left because no other note was in it."""
+
+    note: Note
+    file: NoteFile
+    left: LeftShare | None
+
+
+class Deleted(NamedTuple):
+    """The file of a deleted note, and the share that was left because no other note was in it."""
+
+    file: NoteFile
+    left: LeftShare | None
+
+
 class Settings(BaseModel):
     """Where and how somebody's notes are kept: the folder below their root, and the files' extension."""
 
@@ -87,69 +100,12 @@ async def create(nextcloud: Nextcloud, *, title: str, content: str, category: st
     try:
         async with nextcloud.change_lock("new note"):
             response = await nextcloud.request("POST", API, about=f"note {quoted(title)}", json=fields)
-    except NextcloudUnavailableError as error:
-        if error.status == httpx.codes.INTERNAL_SERVER_ERROR and await _is_read_only(nextcloud, fields["category"]):
-            raise _read_only_category(category) from error
+    except NextcloudUnavailableError as error:  # Notes answers 500 where nothing may be created
+        if error.status == httpx.codes.INTERNAL_SERVER_ERROR:
+            folder = (await settings(nextcloud)).notes_path
+            await check_permissions(nextcloud, Need(f"{folder}/{fields['category']}", "create"))
         raise
     return parse(Note, response)
-
-
-async def _is_read_only(nextcloud: Nextcloud, category: str) -> bool:
-    """Return whether somebody shared a category with notes that the user may only read.
-
-    This asks Notes, which does not say so of a category itself, because a token for notes gives no access to files.
-    """
-    try:
-        headings = await list_headings(nextcloud)
-    except NextcloudError:
-        return False
-    return any(each.readonly and each.category.strip("/") == category.strip("/") for each in headings)
-
-
-def _read_only_category(category: str) -> ForbiddenError:
-    return ForbiddenError(
-        "You may only read the notes in the category {category}, which somebody shared with you",
-        "take another category, or ask its owner for the permission to write",
-        category=quoted(category),
-    )
-
-
-async def _check_may_move(nextcloud: Nextcloud, note_id: int, category: str) -> None:
-    """Refuse to move a note into a category that may only be read: Notes moves it, and then nothing brings it back.
-
-    Raises:
-        ForbiddenError: the user may only read the notes in the category.
-    """
-    try:
-        present = await get(nextcloud, note_id)
-    except NextcloudError:  # the change itself says what is wrong
-        return
-    if present.category.strip("/") != category.strip("/") and await _is_read_only(nextcloud, category):
-        raise _read_only_category(category)
-
-
-@asynccontextmanager
-async def _explained(nextcloud: Nextcloud, note_id: int) -> AsyncIterator[None]:
-    """Replace a refusal of the requests inside by one that says that the note may only be read, if that is so.
-
-    Raises:
-        ForbiddenError: somebody shared the note with the user for reading alone.
-    """
-    try:
-        yield
-    except ForbiddenError as error:
-        try:
-            present = await get(nextcloud, note_id)
-        except NextcloudError:
-            raise error from None
-        if not present.readonly:
-            raise
-        raise ForbiddenError(
-            "You may only read note {note_id} ({title}), which somebody shared with you",
-            "ask its owner for the permission to write",
-            note_id=note_id,
-            title=quoted(present.title),
-        ) from error
 
 
 async def get(nextcloud: Nextcloud, note_id: int) -> Note:
@@ -176,32 +132,41 @@ async def update(
     title: str | None = None,
     content: str | None = None,
     category: str | None = None,
-) -> Note:
+) -> Updated:
     """Change the fields that are not None, if the note is still the one with this ETag.
 
     A blank title, which Notes would replace by "New note", counts as None; an empty category removes the category.
 
     Raises:
         ConflictError: the note has changed since; nothing was written.
+        ForbiddenError: the user may not do this with the note, or not create one in the category.
         InvalidArgumentError: the ETag is invalid, for example empty; or a part of the category is too long.
+        LockedError: somebody has locked the file.
     """
     _check_category(category or "")
-    if category is not None:
-        await _check_may_move(nextcloud, note_id, composed(category))
+    condition = dav.parse_etag(etag)
     changes = {
         "title": composed(title) if title and title.strip() else None,
         "content": content,
         "category": None if category is None else composed(category),
     }
-    async with _explained(nextcloud, note_id):
-        response = await nextcloud.request(
-            "PUT",
-            f"{API}/{note_id}",
-            about=f"note {note_id}",
-            headers={"If-Match": f'"{dav.parse_etag(etag)}"'},
-            json={name: value for name, value in changes.items() if value is not None},
-            also_ok={412},
-        )
+    file = await note_files.find(nextcloud, note_id)
+    await note_files.check_change(nextcloud, file, category=changes["category"])
+    share = await note_files.shared_folder_of(nextcloud, file) if file.moves_to(changes["category"]) else None
+    given = {name: value for name, value in changes.items() if value is not None}
+    note = await _put(nextcloud, note_id, condition, given)
+    return Updated(note=note, file=file, left=share if await note_files.is_left(nextcloud, share) else None)
+
+
+async def _put(nextcloud: Nextcloud, note_id: int, etag: str, changes: dict[str, str]) -> Note:
+    response = await nextcloud.request(
+        "PUT",
+        f"{API}/{note_id}",
+        about=f"note {note_id}",
+        headers={"If-Match": f'"{etag}"'},
+        json=changes,
+        also_ok={412},
+    )
     if response.status_code == httpx.codes.PRECONDITION_FAILED:  # the body is the current note
         raise dav.etag_mismatch_error(f"Note {note_id}")
     return parse(Note, response)
@@ -230,19 +195,22 @@ async def append(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
     Raises:
         InvalidArgumentError: the text is blank.
         ConflictError: the note changed at every attempt.
-        LockedError: the note was locked at every attempt.
+        ForbiddenError: the user may not change the note.
+        LockedError: somebody has locked the file, or the note was locked at every attempt.
     """
     if not content.strip():
         raise InvalidArgumentError(
             "content is empty, and nothing was added", "pass the text to add to the note", argument="content"
         )
+    file = await note_files.find(nextcloud, note_id)
+    await note_files.check_change(nextcloud, file, category=None)
     async with nextcloud.change_lock("note", note_id):
         return await _patient((ConflictError, LockedError), _append_once, nextcloud, note_id, content)
 
 
 async def _append_once(nextcloud: Nextcloud, note_id: int, content: str) -> Note:
     note = await get(nextcloud, note_id)
-    return await update(nextcloud, note_id, etag=note.etag, content=_joined(note.content, content))
+    return await _put(nextcloud, note_id, note.etag, {"content": _joined(note.content, content)})
 
 
 def _joined(before: str, added: str) -> str:
@@ -253,10 +221,18 @@ def _joined(before: str, added: str) -> str:
     return f"{before}{missing}---\n\n{added}"
 
 
-async def delete(nextcloud: Nextcloud, note_id: int) -> None:
-    """Delete a note; Nextcloud keeps its file in the trash for a while."""
-    async with _explained(nextcloud, note_id):
-        await nextcloud.request("DELETE", f"{API}/{note_id}", about=f"note {note_id}")
+async def delete(nextcloud: Nextcloud, note_id: int) -> Deleted:
+    """Delete a note; Nextcloud keeps its file in the trash for a while.
+
+    Raises:
+        ForbiddenError: the note is in a share without the permission to delete.
+        LockedError: somebody has locked the file.
+    """
+    file = await note_files.find(nextcloud, note_id)
+    await note_files.check_deletion(nextcloud, file)
+    folder = await note_files.shared_folder_of(nextcloud, file)
+    await nextcloud.request("DELETE", f"{API}/{note_id}", about=f"note {note_id}")
+    return Deleted(file=file, left=folder if await note_files.is_left(nextcloud, folder) else None)
 
 
 async def attachment(nextcloud: Nextcloud, note_id: int, filename: str) -> tuple[bytes, str]:

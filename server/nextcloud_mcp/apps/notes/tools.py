@@ -4,10 +4,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from nextcloud_mcp.apps.notes import api
-from nextcloud_mcp.apps.notes.api import Heading, Note, Settings
+from nextcloud_mcp.apps.notes.api import Deleted, Heading, Note, Settings, Updated
+from nextcloud_mcp.apps.notes.files import LeftShare
 from nextcloud_mcp.boundary import large
 from nextcloud_mcp.boundary.addresses import accepts_url
 from nextcloud_mcp.boundary.call import AsUser
@@ -16,6 +17,7 @@ from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads,
 from nextcloud_mcp.boundary.lookup import Named
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
 from nextcloud_mcp.boundary.schemas import Cursor, described
+from nextcloud_mcp.boundary.shared import deleted_for_others, left_share_message
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.names import Thing, folded
 
@@ -33,17 +35,18 @@ Category = Annotated[str, described("folder, such as Work/Projects; empty: none"
 
 
 class NoteWritten(Result):
-    """A note after a change; its content, which the caller knows, is left out."""
+    """A note after a change; its content, which the caller knows, is left out. `message` says what else happened."""
 
     id: int
     title: str
     category: str
     etag: str
+    message: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
-    def of(cls, note: Note) -> "NoteWritten":
+    def of(cls, note: Note, message: str | None = None) -> "NoteWritten":
         """Shorten a note."""
-        return cls(id=note.id, title=note.title, category=note.category, etag=note.etag)
+        return cls(id=note.id, title=note.title, category=note.category, etag=note.etag, message=message)
 
 
 class NoteDeleted(Result):
@@ -88,8 +91,22 @@ async def nc_notes_update_note(
 ) -> NoteWritten:
     """Change a note's title, content or category. What is omitted or null stays, and so does an empty title."""
     require_change([(title or "").strip() or None, content, category], "pass title, content or category")
-    note = await api.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
-    return NoteWritten.of(note)
+    updated = await api.update(nextcloud, note_id, etag=etag, title=title, content=content, category=category)
+    return NoteWritten.of(updated.note, _updated_message(updated, category))
+
+
+def _updated_message(updated: Updated, category: str | None) -> str | None:
+    owner = updated.file.access.shared_by
+    if owner is None or updated.file.access.is_mount_root or not updated.file.moves_to(category):
+        return None
+    was = updated.file.path.rpartition("/")[0]
+    return f"The note was in {was}, which belongs to {owner}, who no longer has it there.{_left_message(updated.left)}"
+
+
+def _left_message(left: LeftShare | None) -> str:
+    if left is None:
+        return ""
+    return f" It was the last note there, so Notes removed the folder. {left_share_message(left.path, left.owner)}"
 
 
 @writes("Add to a note", scopes="notes:write", destructive=False, idempotent=False)
@@ -148,8 +165,14 @@ async def nc_notes_get_attachment(
 @writes("Delete a note", scopes="notes:write", destructive=True, idempotent=True)
 async def nc_notes_delete_note(note_id: NoteId, nextcloud: AsUser) -> NoteDeleted:
     """Delete a note. Its file goes to the user's trash and can be restored."""
-    await api.delete(nextcloud, note_id)
-    return NoteDeleted(deleted_id=note_id, status_code=200, message=f"Note {note_id} is deleted.")
+    deleted = await api.delete(nextcloud, note_id)
+    return NoteDeleted(deleted_id=note_id, status_code=200, message=_deleted_message(deleted))
+
+
+def _deleted_message(deleted: Deleted) -> str:
+    access = deleted.file.access
+    also = deleted_for_others(access.shared_by, access.mount)
+    return f"Note {deleted.file.note_id} is deleted{also}.{_left_message(deleted.left)}"
 
 
 async def notes_settings(nextcloud: AsUser) -> Settings:

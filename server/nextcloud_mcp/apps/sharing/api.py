@@ -14,7 +14,7 @@ from enum import IntFlag
 from typing import Any, Final
 
 import httpx
-from pydantic import BaseModel, computed_field, field_validator, model_validator
+from pydantic import BaseModel, Field, computed_field, field_validator, model_validator
 
 from nextcloud_mcp.errors import (
     ForbiddenError,
@@ -29,7 +29,8 @@ from nextcloud_mcp.nextcloud import moments, reasons
 from nextcloud_mcp.nextcloud.answers import parse
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.file_refusals import Need, check_permissions
-from nextcloud_mcp.nextcloud.files import display_path
+from nextcloud_mcp.nextcloud.files import display_path, stat_with_access
+from nextcloud_mcp.nextcloud.received_shares import describe_shares, shares_inside
 from nextcloud_mcp.nextcloud.refusals import Refusal, error_for
 from nextcloud_mcp.nextcloud.sharees import GROUP, USER
 
@@ -78,6 +79,8 @@ class Permission(IntFlag):
 class Share(BaseModel):
     """A share; `path` is the caller's view of it, and only links have a `url`.
 
+    `uid_owner` is who shared it, and `uid_file_owner` to whom it belongs, if that is somebody else.
+
     `expiration` is the last second of the last day, also of Nextcloud 32, which writes the midnight that follows it: so
     giving it back means the same day as `expires`.
     """
@@ -88,6 +91,7 @@ class Share(BaseModel):
     item_type: str
     permissions: int
     uid_owner: str
+    uid_file_owner: str | None = Field(default=None, exclude_if=lambda value: value is None)
     share_with: str | None = None
     share_with_displayname: str | None = None
     url: str | None = None
@@ -122,7 +126,9 @@ class Share(BaseModel):
     def _without_hash(cls, data: dict[str, Any]) -> dict[str, Any]:
         """Drop the hash of the password, which a link also has in `share_with`."""
         nobody = {"share_with": None} if data.get("share_type") == LINK else {}
-        return data | nobody | {"has_password": bool(data.get("password"))}
+        is_owner = data.get("uid_file_owner") == data.get("uid_owner")
+        owner = {"uid_file_owner": None} if is_owner else {}
+        return data | nobody | owner | {"has_password": bool(data.get("password"))}
 
     @field_validator("expiration")
     @classmethod
@@ -207,8 +213,11 @@ async def create(
     )
     try:
         return await _send(nextcloud, "POST", "", about=f"a share of {display_path(path)}", body=body, last_day=day)
-    except NotFoundError:  # Nextcloud answers 404 as well to who may not share the file
+    except (NotFoundError, ForbiddenError) as error:  # Nextcloud answers 404 as well to who may not share the file
+        if error.method != "POST":
+            raise
         await check_permissions(nextcloud, Need(path, "share"))
+        await _check_shareable(nextcloud, path, share_with if share_type == USER else "")
         raise
     except NextcloudError as error:
         if share_type == _TEAM and error.status == httpx.codes.INTERNAL_SERVER_ERROR:
@@ -216,6 +225,35 @@ async def create(
                 "Nextcloud found no team {share_with}", "pass the id of a team", share_with=quoted(share_with)
             ) from error
         raise
+
+
+async def _check_shareable(nextcloud: Nextcloud, path: str, recipient: str) -> None:
+    """Check what Nextcloud refuses with a reason in the user's language.
+
+    Raises:
+        ForbiddenError: the recipient has the file already, or the folder contains shares of others.
+    """
+    what = display_path(path)
+    if recipient and recipient == await nextcloud.user_id():
+        raise ForbiddenError("{recipient} is yourself", "name another person", recipient=quoted(recipient))
+    try:
+        _, access = await stat_with_access(nextcloud, path)
+    except NextcloudError:  # the caller has the error of the share
+        return
+    if recipient and recipient == access.owner_id:
+        raise ForbiddenError(
+            "{what} belongs to {owner}, who needs no share of it",
+            "name another person",
+            what=what,
+            owner=access.shared_by,
+        )
+    if inside := await shares_inside(nextcloud, path):
+        raise ForbiddenError(
+            "{what} contains {shares}, and Nextcloud shares no folder with what others have shared with you",
+            "move that out of it first, or share the other files in it",
+            what=what,
+            shares=describe_shares(inside),
+        )
 
 
 async def get(nextcloud: Nextcloud, share_id: int) -> Share:

@@ -114,7 +114,9 @@ async def nc_share_create(
 async def nc_share_delete(share_id: int, nextcloud: AsUser) -> ShareDeleted:
     """End a share: the recipients lose access, and the file stays. Of a received share, only the user loses access."""
     left = await api.delete(nextcloud, share_id)
-    message = left_share_message(left.path, left.uid_owner) if left else f"Share {share_id} deleted"
+    message = (
+        left_share_message(left.path, left.uid_file_owner or left.uid_owner) if left else f"Share {share_id} deleted"
+    )
     text = json.dumps({"success": True, "message": message})
     return ShareDeleted(result=text, share_id=share_id)
 

@@ -6,11 +6,17 @@ from typing import Any, Final
 import pytest
 
 from nextcloud_mcp.apps.cookbook import api as cookbook
-from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError, NotFoundError
+from nextcloud_mcp.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NextcloudUnavailableError,
+    NotFoundError,
+)
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.cookbook import COOKBOOK, recipe, stub
 from tests.support.issuer import answer
-from tests.support.nextcloud import FakeNextcloud
+from tests.support.nextcloud import FILES, FakeNextcloud, dav_file, dav_folder, dav_shared, propfind
 
 RECIPES: Final = f"{COOKBOOK}/recipes"
 
@@ -303,3 +309,35 @@ async def test_malformed_response_is_outage(nextcloud: Nextcloud, fake: FakeNext
     fake.on("POST", RECIPES, answer(json={"id": 7}))
     with pytest.raises(NextcloudUnavailableError):
         await cookbook.create(nextcloud, "Toast", {})
+
+
+FOLDERS: Final = {
+    "read-only": (dav_shared("SGDN", bits=1, is_root=True), True, "You may only read /R, which belongs to Bob"),
+    "a file": ("", False, "which is a file"),
+}
+
+
+@pytest.mark.parametrize(("more", "is_folder", "cause"), FOLDERS.values(), ids=FOLDERS.keys())
+async def test_unusable_folder_is_named(
+    nextcloud: Nextcloud, fake: FakeNextcloud, more: str, cause: str, *, is_folder: bool
+) -> None:
+    """Cookbook answers HTTP 500, even to reading a recipe."""
+    fake.on("GET", f"{RECIPES}/239", answer(500))
+    fake.on("GET", f"{COOKBOOK}/config", answer(json={"folder": "/R"}))
+    there = (dav_folder if is_folder else dav_file)(f"{FILES}/R", more=more)
+    fake.on("PROPFIND", f"{FILES}/R", propfind(there))
+    with pytest.raises((ForbiddenError, ConflictError)) as refused:
+        await cookbook.recipe(nextcloud, 239)
+    assert str(refused.value).startswith("Cookbook can't use its folder '/R'")
+    assert cause in str(refused.value)
+    assert str(refused.value).endswith(": set another folder with nc_cookbook_set_config.")
+
+
+@pytest.mark.parametrize("status", [207, 503])
+async def test_other_failure_keeps_its_error(nextcloud: Nextcloud, fake: FakeNextcloud, status: int) -> None:
+    """The folder is not blamed if nothing speaks against it."""
+    fake.on("GET", f"{RECIPES}/239", answer(500))
+    fake.on("GET", f"{COOKBOOK}/config", answer(json={"folder": "/R"}))
+    fake.on("PROPFIND", f"{FILES}/R", propfind(dav_folder(f"{FILES}/R/")) if status == 207 else answer(status))
+    with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at recipe 239"):
+        await cookbook.recipe(nextcloud, 239)

@@ -11,11 +11,13 @@ from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
 from tests.support.nextcloud import (
     FILES,
+    SHARES,
     FakeNextcloud,
     dav_file,
     dav_folder,
     dav_locked,
     dav_shared,
+    ocs,
     propfind,
 )
 from tests.support.server import Server
@@ -296,3 +298,59 @@ async def test_folder_deleted_in_spite_of_lock_is_told(server: Server) -> None:
     told = await server.use("nc_webdav_delete_resource", {"path": "d"})
     said = f"d is deleted, for {BOB} too, to whom it belongs, although a file in it is locked. nc_webdav_restore"
     assert told["message"].startswith(said)
+
+
+THEIRS: Final = {
+    "path": "/d/theirs",
+    "uid_owner": "carl",
+    "uid_file_owner": "bob",
+    "displayname_file_owner": "Bob Example",
+}
+
+
+async def test_shares_in_a_deleted_folder_are_left(server: Server) -> None:
+    """Their owners still have them, and they are not in the trash."""
+    server.nextcloud.on("PROPFIND", f"{FILES}/d", propfind(dav_folder(f"{FILES}/d/")))
+    server.nextcloud.on("GET", SHARES, ocs([THEIRS, {"path": "/dd", "uid_owner": "carl"}]))
+    server.nextcloud.on("DELETE", f"{FILES}/d", answer(204))
+    told = await server.use("nc_webdav_delete_resource", {"path": "d"})
+    assert told["message"] == (
+        f"d is deleted. You have left /d/theirs, which belongs to {BOB}. Nothing is deleted: {BOB} still has it, and "
+        "can share it with you again."
+    )
+
+
+async def test_copy_says_which_shares_it_lacks(server: Server) -> None:
+    """Nextcloud 34 copies no share that is in a folder."""
+    server.nextcloud.on("GET", SHARES, ocs([THEIRS]))
+    server.nextcloud.on("COPY", f"{FILES}/d", answer(201))
+    server.nextcloud.on("PROPFIND", f"{FILES}/e/theirs", answer(404))
+    told = await server.use("nc_webdav_copy_resource", {"source_path": "d", "destination_path": "e"})
+    assert told["message"] == f"d is copied to e, without /d/theirs, which belongs to {BOB}."
+
+
+async def test_folder_with_shares_is_not_moved_into_a_share(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The error names what Nextcloud does not move, and what to do."""
+    fake.on("GET", SHARES, ocs([THEIRS]))
+    fake.on("MOVE", f"{FILES}/d", answer(403))
+    for path in ("d", "s", "s/d"):
+        fake.on("PROPFIND", f"{FILES}/{path}", propfind(dav_folder(f"{FILES}/{path}/")))
+    with pytest.raises(
+        ForbiddenError, match=r"/d contains /d/theirs, which belongs to Bob .*: move that elsewhere first"
+    ):
+        await webdav.move(nextcloud, "d", "s/d", overwrite=False)
+
+
+async def test_listing_names_owner_and_who_shared_it(server: Server) -> None:
+    """They are two people where somebody shares on what belongs to another."""
+    listed = [
+        dav_folder(f"{FILES}/"),
+        dav_folder(f"{FILES}/d/theirs/", more=dav_shared("SRGDN", bits=17, is_root=True)),
+    ]
+    server.nextcloud.on("PROPFIND", FILES, propfind(*listed))
+    server.nextcloud.on("GET", SHARES, ocs([THEIRS]))
+    (file,) = (await server.use("nc_webdav_list_directory", {}))["files"]
+    assert (file["shared_by"], file["owner"]) == ("carl", BOB)
+    server.nextcloud.on("GET", SHARES, answer(503))
+    (file,) = (await server.use("nc_webdav_list_directory", {}))["files"]
+    assert (file["shared_by"], "owner" in file) == (BOB, False)

@@ -9,7 +9,16 @@ from nextcloud_mcp.apps.files import trash
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
-from tests.support.nextcloud import FakeNextcloud, dav_error, dav_folder, dav_trashed, multistatus
+from tests.support.nextcloud import (
+    FILES,
+    FakeNextcloud,
+    dav_error,
+    dav_file,
+    dav_folder,
+    dav_trashed,
+    multistatus,
+    propfind,
+)
 
 PRINCIPAL: Final = "/remote.php/dav/principals/users/alice"
 TRASH: Final = "/remote.php/dav/trashbin/alice/trash"
@@ -54,10 +63,14 @@ async def test_missing_account_is_not_a_missing_trash(nextcloud: Nextcloud, fake
 
 
 async def test_restores_an_entry(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """The request uses the name in the trash, percent-encoded."""
+    """The request uses the name in the trash, percent-encoded; the id of the file tells where it is then."""
+    item = dav_trashed(f"{TRASH}/a%20b%3F.d17", "d/a b?", 17)
+    fake.on("PROPFIND", f"{TRASH}/a%20b%3F.d17", answer(207, content=multistatus(item)))
     fake.on("MOVE", f"{TRASH}/a%20b%3F.d17", answer(201))
-    await trash.restore(nextcloud, "a b?.d17")
-    destination = fake.requests[-1].headers["Destination"]
+    fake.on("SEARCH", "/remote.php/dav/", propfind(dav_file(f"{FILES}/a%20b%3F")))
+    assert await trash.restore(nextcloud, "a b?.d17") == ("/a b?", "/d/a b?")
+    assert b"<d:literal>91</d:literal>" in fake.requests[-1].content
+    destination = fake.requests[-2].headers["Destination"]
     assert destination == "https://cloud.test/remote.php/dav/trashbin/alice/restore/a%20b%3F.d17"
 
 
@@ -71,6 +84,6 @@ async def test_path_as_id_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud, 
 
 async def test_unknown_entry_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
     """The error names the entry."""
-    fake.on("MOVE", f"{TRASH}/a.d17", answer(404))
+    fake.on("PROPFIND", f"{TRASH}/a.d17", answer(404))
     with pytest.raises(NotFoundError, match=r"did not find 'a\.d17' in the trash"):
         await trash.restore(nextcloud, "a.d17")

@@ -1,6 +1,7 @@
 """`apps.notes.api`: Nextcloud Notes, REST API v1."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -19,11 +20,19 @@ from nextcloud_mcp.errors import (
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from tests.support.issuer import answer
 from tests.support.nextcloud import (
+    FILES,
+    NOTE_PATH,
     NOTES,
     FakeNextcloud,
+    dav_file,
+    dav_folder,
+    dav_locked,
+    dav_shared,
     note,
+    propfind,
 )
 
+SETTINGS = "/index.php/apps/notes/api/v1/settings"
 ATTACHMENT = "/index.php/apps/notes/api/v1.4/attachment/7"
 
 
@@ -82,8 +91,7 @@ async def test_updates_only_what_is_given(
     nextcloud: Nextcloud, fake: FakeNextcloud, changes: dict[str, str], sent: dict[str, str]
 ) -> None:
     """Fields that are None are not sent and stay unchanged; an empty string is a value."""
-    fake.on("GET", f"{NOTES}/7", answer(json=note()))
-    fake.on("GET", NOTES, answer(json=[note()]))
+    has_file(fake, "")
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
     await notes.update(nextcloud, 7, etag="abc", **changes)
     assert body(fake.requests[-1]) == sent
@@ -94,7 +102,7 @@ async def test_update_sends_quoted_if_match(nextcloud: Nextcloud, fake: FakeNext
     """The ETag is accepted with or without quotes and sent quoted."""
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
     await notes.update(nextcloud, 7, etag=etag, content="new")
-    assert fake.requests[0].headers["If-Match"] == '"abc"'
+    assert fake.requests[-1].headers["If-Match"] == '"abc"'
 
 
 async def test_stale_etag_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -103,7 +111,7 @@ async def test_stale_etag_is_refused(nextcloud: Nextcloud, fake: FakeNextcloud) 
     with pytest.raises(ConflictError, match="read it again, then repeat the change") as refused:
         await notes.update(nextcloud, 7, etag="abc", content="new")
     assert "49582d0c" not in str(refused.value), "the ETag would overwrite what the caller has not read"
-    assert len(fake.requests) == 1
+    assert len(fake.asked("PUT")) == 1
 
 
 @pytest.mark.parametrize(
@@ -133,6 +141,7 @@ async def test_append_retries_after_conflict(nextcloud: Nextcloud, fake: FakeNex
     fake.on(
         "GET",
         f"{NOTES}/7",
+        answer(json=note()),  # for its path
         answer(json=note(content="one", etag="e1")),
         answer(json=note(content="one, and theirs", etag="e2")),
     )
@@ -164,44 +173,102 @@ async def test_append_fails_after_repeated_conflicts(
     assert len(fake.asked("PUT")) == 3 * (1 if status == httpx.codes.PRECONDITION_FAILED else 3)
 
 
-READ_ONLY = r"^You may only read note 7 \('Plans'\), which somebody shared with you: ask its owner"
-READ_ONLY_CATEGORY = "^You may only read the notes in the category 'Work', which somebody shared with you: take another"
+BOB = "Bob Example (bob)"
+FILE = f"{FILES}{NOTE_PATH}"
 
 
-async def test_refused_change_says_that_the_note_is_read_only(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Notes answers 403 without a reason for a note in a read-only share."""
-    fake.on("GET", f"{NOTES}/7", answer(json=note(readonly=True)))
-    for method in ("PUT", "DELETE"):
-        fake.on(method, f"{NOTES}/7", answer(403, json={"errorType": "Exception"}))
-    with pytest.raises(ForbiddenError, match=READ_ONLY):
+def has_file(fake: FakeNextcloud, more: str, *, folder: str = "") -> None:
+    """The file of the note, its folder and a folder `c` of alice's, with these properties."""
+    fake.on("PROPFIND", FILE, propfind(dav_file(FILE, more=more)))
+    for path in ("/Notes", "/Notes/Work"):
+        fake.on("PROPFIND", f"{FILES}{path}", propfind(dav_folder(f"{FILES}{path}/", more=folder)))
+    fake.on("PROPFIND", f"{FILES}/Notes/c", answer(404))
+
+
+async def test_change_of_a_read_only_note_names_the_owner(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes would answer 403 without a reason; nothing is sent."""
+    has_file(fake, dav_shared("SG", bits=1))
+    refused = f"^You may only read {NOTE_PATH}, which belongs to {re.escape(BOB)}, and this needs the permission to "
+    with pytest.raises(ForbiddenError, match=f"{refused}change it"):
         await notes.update(nextcloud, 7, etag="e", content="x")
-    with pytest.raises(ForbiddenError, match=READ_ONLY):
+    with pytest.raises(ForbiddenError, match=f"{refused}change it"):
+        await notes.append(nextcloud, 7, "x")
+    with pytest.raises(ForbiddenError, match=f"{refused}delete it"):
         await notes.delete(nextcloud, 7)
+    assert fake.asked("PUT") + fake.asked("DELETE") == []
 
 
-async def test_category_in_a_read_only_share_is_named(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Notes answers 500 to a new note there, and moves a note there, from where nothing brings it back."""
-    fake.on("GET", NOTES, answer(json=[note(id=8, readonly=True)]))
-    fake.on("POST", NOTES, answer(500, json={"errorType": "Exception"}))
-    with pytest.raises(ForbiddenError, match=READ_ONLY_CATEGORY):
-        await notes.create(nextcloud, title="T", content="", category="Work")
-    fake.on("GET", f"{NOTES}/7", answer(json=note(category="")))
-    with pytest.raises(ForbiddenError, match=READ_ONLY_CATEGORY):
-        await notes.update(nextcloud, 7, etag="e", category="Work")
+async def test_note_is_not_moved_out_of_a_share_without_permission(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes would move it, and its owner would no longer have it."""
+    has_file(fake, dav_shared("SGNVW", bits=7))
+    with pytest.raises(ForbiddenError, match=f"You may read and change {NOTE_PATH}, .* the permission to delete it"):
+        await notes.update(nextcloud, 7, etag="e", category="c")
     assert fake.asked("PUT") == []
 
 
+async def test_note_is_not_moved_into_a_read_only_folder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes moves it there, and then nothing brings it back; a new note there gets 500."""
+    read_only = dav_shared("SGDN", bits=1, is_root=True)
+    fake.on("PROPFIND", f"{FILES}/Notes/c", propfind(dav_folder(f"{FILES}/Notes/c/", more=read_only)))
+    fake.on("GET", SETTINGS, answer(json={"notesPath": "Notes", "fileSuffix": ".md"}))
+    fake.on("POST", NOTES, answer(500, json={"errorType": "Exception"}))
+    for write in (
+        notes.update(nextcloud, 7, etag="e", category="c"),
+        notes.create(nextcloud, title="T", content="", category="c"),
+    ):
+        with pytest.raises(ForbiddenError, match=r"You may only read /+Notes/c, .* the permission to create in it"):
+            await write
+    assert fake.asked("PUT") == []
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+async def test_locked_note_is_not_changed(nextcloud: Nextcloud, fake: FakeNextcloud, kind: int) -> None:
+    """Notes would change it in spite of the lock, or answer 500, and delete its file for good."""
+    has_file(fake, dav_locked(kind=kind, timeout=1800))
+    for write in (
+        notes.update(nextcloud, 7, etag="e", content="x"),
+        notes.append(nextcloud, 7, "x"),
+        notes.delete(nextcloud, 7),
+    ):
+        sentence = f"^{NOTE_PATH} is locked by .*{re.escape(BOB)} since 2026-11-28T12:41:09.* until 2026-11-28T13:11:09"
+        with pytest.raises(LockedError, match=sentence):
+            await write
+    assert fake.asked("PUT") + fake.asked("DELETE") == []
+
+
+async def test_own_lock_does_not_hinder(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Whoever has locked a file may write to it."""
+    has_file(fake, dav_locked().replace("bob", "alice"))
+    fake.on("PUT", f"{NOTES}/7", answer(json=note(content="x")))
+    assert (await notes.update(nextcloud, 7, etag="e", content="x")).note.content == "x"
+
+
+async def test_note_that_was_shared_itself_is_not_left(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Notes would answer 500; the error names the tools that leave a share."""
+    has_file(fake, dav_shared("SGDNVW", bits=3, is_root=True))
+    with pytest.raises(ForbiddenError, match=f"The file {NOTE_PATH} of note 7 .* belongs to Bob .*: leave it with nc_"):
+        await notes.delete(nextcloud, 7)
+    assert fake.asked("DELETE") == []
+
+
 async def test_unexplained_refusal_keeps_its_error(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
-    """Where nothing is read-only, or Notes does not answer, the cause is unknown."""
+    """Where everything is allowed, the cause is unknown."""
+    has_file(fake, "")
     fake.on("PUT", f"{NOTES}/7", answer(403))
     fake.on("POST", NOTES, answer(500))
-    for one, everything in ((answer(json=note()), answer(json=[note()])), (answer(404), answer(503))):
-        fake.on("GET", f"{NOTES}/7", one)
-        fake.on("GET", NOTES, everything)
-        with pytest.raises(ForbiddenError, match="does not allow this for note 7"):
-            await notes.update(nextcloud, 7, etag="e", content="x", category="c")
-        with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at note"):
-            await notes.create(nextcloud, title="T", content="", category="Work")
+    fake.on("GET", SETTINGS, answer(json={"notesPath": "Notes", "fileSuffix": ".md"}))
+    with pytest.raises(ForbiddenError, match="does not allow this for note 7"):
+        await notes.update(nextcloud, 7, etag="e", content="x", category="c")
+    with pytest.raises(NextcloudUnavailableError, match="HTTP 500 at note"):
+        await notes.create(nextcloud, title="T", content="", category="Work")
+
+
+async def test_file_that_was_moved_meanwhile_has_no_properties(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """The change itself says what is wrong."""
+    fake.on("PROPFIND", FILE, answer(404))
+    fake.on("DELETE", f"{NOTES}/7", answer(404))
+    with pytest.raises(NotFoundError, match="did not find note 7"):
+        await notes.delete(nextcloud, 7)
 
 
 async def test_deletes_a_note(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
@@ -263,9 +330,10 @@ async def test_decomposed_title_and_category_are_sent_composed(nextcloud: Nextcl
     fake.on("POST", NOTES, answer(json=note()))
     fake.on("PUT", f"{NOTES}/7", answer(json=note()))
     fake.on("GET", f"{NOTES}/7", answer(json=note(category="ö")))
+    has_file(fake, "")
     await notes.create(nextcloud, title="u\u0308", content="", category="o\u0308")
     await notes.update(nextcloud, 7, etag="e", title="u\u0308", category="o\u0308")
-    for request in filter(lambda request: request.content, fake.requests):
+    for request in (each for each in fake.requests if each.method in {"POST", "PUT"}):
         sent = json.loads(request.content)
         assert (sent["title"], sent["category"]) == ("ü", "ö")
 

@@ -269,7 +269,42 @@ async def test_lists_own_and_received_shares(
     fake.on("GET", SHARES, ocs([share(), share(id="6")]))
     found = await sharing.list_all(nextcloud, path=path, shared_with_me=shared_with_me)
     assert [each.id for each in found] == [5, 6]
-    assert fake.asked() == [f"GET {SHARES}?{query}"]
+    assert str(fake.requests[-1].url) == f"https://cloud.test{SHARES}?{query}"
+
+
+async def test_who_shared_on_is_not_the_owner(nextcloud: Nextcloud, fake: FakeNextcloud) -> None:
+    """Both are shown where they differ."""
+    own, on = share(uid_file_owner="alice"), share(id="6", uid_owner="carl", uid_file_owner="bob")
+    fake.on("GET", SHARES, ocs([own, on]))
+    found = [each.model_dump() for each in await sharing.list_all(nextcloud, path=None, shared_with_me=True)]
+    assert [(each["uid_owner"], each.get("uid_file_owner")) for each in found] == [("alice", None), ("carl", "bob")]
+
+
+INSIDE: Final = {"path": "/d/a.txt/theirs", "uid_owner": "carl", "uid_file_owner": "carl"}
+UNSHAREABLE: Final = {
+    "oneself": ("alice", "", [], "'alice' is yourself: name another person."),
+    "the owner": (
+        "bob",
+        dav_shared("SRGDNVW", bits=19),
+        [],
+        "/d/a.txt belongs to Bob Example (bob), who needs",
+    ),
+    "shares inside": ("carl", "", [INSIDE], "/d/a.txt contains /d/a.txt/theirs, which belongs to carl, and Nextcloud"),
+    "another reason": ("carl", "", [], "Nextcloud refused a share of /d/a.txt (Nein)"),
+}
+
+
+@pytest.mark.parametrize(("recipient", "more", "inside", "sentence"), UNSHAREABLE.values(), ids=UNSHAREABLE.keys())
+async def test_refused_share_says_why(
+    nextcloud: Nextcloud, fake: FakeNextcloud, recipient: str, more: str, inside: list[dict[str, str]], sentence: str
+) -> None:
+    """Nextcloud's reason is in the user's language and names no next step."""
+    fake.on("POST", SHARES, ocs([], 403, "Nein"))
+    fake.on("PROPFIND", f"{FILES}/d/a.txt", propfind(dav_file(f"{FILES}/d/a.txt", more=more)))
+    fake.on("GET", SHARES, ocs(inside))
+    with pytest.raises(ForbiddenError) as refused:
+        await create(nextcloud, share_with=recipient)
+    assert str(refused.value).startswith(sentence)
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ from nextcloud_mcp.boundary.declaration import Content, Resource, Result, reads,
 from nextcloud_mcp.boundary.file_paths import FilePath
 from nextcloud_mcp.boundary.paging import DEFAULT_LIMIT, Paged, page
 from nextcloud_mcp.boundary.schemas import Cursor, described
-from nextcloud_mcp.boundary.shared import left_share_message
+from nextcloud_mcp.boundary.shared import deleted_for_others, left_share_message
 from nextcloud_mcp.errors import InvalidArgumentError, quoted
 from nextcloud_mcp.nextcloud.client import Nextcloud
 from nextcloud_mcp.nextcloud.files import FileInfo, display_path
 from nextcloud_mcp.nextcloud.names import folded
+from nextcloud_mcp.nextcloud.received_shares import describe_shares, shares_inside
 
 PIECE: Final = 64 * 1024
 """The default number of bytes to read; with base64, the text of a result stays under 100 kB."""
@@ -259,11 +260,12 @@ async def nc_webdav_delete_resource(path: FilePath, nextcloud: AsUser) -> Change
 def _deleted_message(path: str, deleted: Deleted) -> str:
     if deleted.shared_by and deleted.is_only_left:
         return left_share_message(path, deleted.shared_by)
-    also = f", for {deleted.shared_by} too, to whom it belongs" if deleted.shared_by else ""
-    also += f", for all who use the {deleted.mount}" if deleted.mount else ""
+    also = deleted_for_others(deleted.shared_by, deleted.mount)
+    left = "".join(f" {left_share_message(share.path, share.owner)}" for share in deleted.left)
     if deleted.in_spite_of_lock:
-        return f"{path} is deleted{also}, although a file in it is locked. nc_webdav_restore_from_trash brings it back."
-    return f"{path} is deleted{also}."
+        back = "nc_webdav_restore_from_trash brings it back."
+        return f"{path} is deleted{also}, although a file in it is locked. {back}{left}"
+    return f"{path} is deleted{also}.{left}"
 
 
 @writes("Move or rename", scopes="files:read files:write", destructive=True, idempotent=False)
@@ -286,8 +288,11 @@ async def nc_webdav_copy_resource(
 
     With overwrite, what is there goes to the trash.
     """
+    inside = await shares_inside(nextcloud, source_path)
     written = await webdav.copy(nextcloud, source_path, destination_path, overwrite=overwrite)
-    return _changed(written, f"{source_path} is copied to {destination_path}.")
+    missing = await webdav.missing_shares(nextcloud, source_path, destination_path, inside)
+    without = f", without {describe_shares(missing)}" if missing else ""
+    return _changed(written, f"{source_path} is copied to {destination_path}{without}.")
 
 
 def _changed(written: Written, message: str) -> Changed:

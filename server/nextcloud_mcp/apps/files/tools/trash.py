@@ -18,9 +18,10 @@ class TrashListed(Paged):
 
 
 class Restored(Result):
-    """A restored file or folder."""
+    """A restored file or folder; `path` is where it is now."""
 
     trash_id: str
+    path: str | None = None
     message: str
 
 
@@ -37,9 +38,17 @@ async def nc_webdav_restore_from_trash(
     trash_id: Annotated[str, described("from nc_webdav_list_trash")], nextcloud: AsUser
 ) -> Restored:
     """Restore a deleted file or folder to its former place. It overwrites nothing."""
-    await trash.restore(nextcloud, trash_id)
-    message = (
-        'It is back where it was: if the name is taken, with " (restored)" added; if the folder is gone or may only be '
-        "read, in the root."
-    )
-    return Restored(trash_id=trash_id, message=message)
+    restored = await trash.restore(nextcloud, trash_id)
+    return Restored(trash_id=trash_id, path=restored.path, message=_restored_message(restored))
+
+
+def _restored_message(restored: trash.Restored) -> str:
+    path, former_path = restored
+    if path is None:
+        return "It is restored, and Nextcloud does not say where: look in its former folder and in the root."
+    if path == former_path:
+        return f"It is back at {path}."
+    was = former_path or ""
+    if path.rpartition("/")[0] == was.rpartition("/")[0]:
+        return f"It is back as {path}, because {was} is taken."
+    return f"It is at {path}, because its former folder {was.rpartition('/')[0] or '/'} is gone or may only be read."
