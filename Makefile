@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit figures screenshots matrix conformance clients chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit bench figures screenshots matrix conformance clients chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ types: $(INSTALLED)
 
 unit: $(INSTALLED) ## the tests that need no Keycloak
 	$(BIN)/pytest tests/unit
+
+bench: $(INSTALLED) ## what a call costs the server, beside a bare server of the MCP SDK; writes docs/reference/benchmarks.md
+	$(BIN)/python -m bench
 
 figures: $(INSTALLED) ## the sizes of the server's parts, with the wanted limits
 	@$(BIN)/python -m tests.figures
