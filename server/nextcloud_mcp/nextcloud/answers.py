@@ -1,6 +1,7 @@
 """Read the bodies of Nextcloud's responses within size limits, and parse them as JSON."""
 
 import re
+from functools import cache
 from typing import Final, TypeVar
 
 import httpx
@@ -56,6 +57,12 @@ def _expected(streamed: httpx.Response, max_bytes: int) -> int:
     return min(int(declared), max_bytes) if is_known else max_bytes
 
 
+@cache
+def _adapter(model: type[Model]) -> TypeAdapter[Model]:
+    """Return the adapter of a type, which takes longer to build than a response to read."""
+    return TypeAdapter(model)
+
+
 def parse(model: type[Model], response: httpx.Response) -> Model:
     """Read a JSON response as `model`.
 
@@ -63,7 +70,7 @@ def parse(model: type[Model], response: httpx.Response) -> Model:
         NextcloudUnavailableError: the body does not fit `model`, for example a page from a proxy or maintenance mode.
     """
     try:
-        return TypeAdapter(model).validate_json(response.content)
+        return _adapter(model).validate_json(response.content)
     except ValidationError:
         # not chained: the error's text would quote the response body
         if not response.content:  # for example when Redis drops connections (measured on 34.0.1)

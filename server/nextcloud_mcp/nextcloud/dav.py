@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Final, NoReturn
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 from xml.sax.saxutils import unescape
 
 import httpx
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring, iterparse
+from defusedxml import ElementTree as DefusedET
 
 from nextcloud_mcp.errors import ConflictError, InvalidArgumentError, NextcloudUnavailableError
 from nextcloud_mcp.errors import quoted as quoted_text
@@ -31,6 +32,8 @@ OWNER: Final = (f"{D}owner", "{http://nextcloud.com/ns}owner-displayname")
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML document can contain (XML 1.0 section 2.2), not even as a reference."""
+
+_DECLARED_ENCODING: Final = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)""")
 
 _OPAQUE_TAG: Final = re.compile("[!#-Z^-~]+")
 """An entity-tag between its quotes (RFC 9110 section 8.8.3), without `[`, `]` and `\\`.
@@ -93,7 +96,8 @@ def each_response(multistatus: httpx.Response) -> Iterator[Element]:
     """
     root: Element | None = None
     try:
-        for event, element in iterparse(BytesIO(multistatus.content), events=("start", "end")):
+        parse = ET.iterparse if _has_no_dtd(multistatus.content) else DefusedET.iterparse
+        for event, element in parse(BytesIO(multistatus.content), events=("start", "end")):
             if root is None:
                 root = element if element.tag == f"{D}multistatus" else not_webdav()
             elif event == "end" and element.tag == f"{D}response":
@@ -110,10 +114,24 @@ def document(response: httpx.Response, root: str) -> Element:
         NextcloudUnavailableError: the body is not XML with this root element.
     """
     try:
-        found = fromstring(response.content)
+        parse = ET.fromstring if _has_no_dtd(response.content) else DefusedET.fromstring
+        found = parse(response.content)
     except (ParseError, DefusedXmlException):
         return not_webdav()
     return found if found.tag == root else not_webdav()
+
+
+def _has_no_dtd(content: bytes) -> bool:
+    """Return whether a document certainly has no document type declaration, and so declares no entity.
+
+    Then Python's own parser, which is five times as fast, is as safe as defusedxml's, which decides in all other cases.
+    In UTF-8 the declaration begins with these bytes, and nothing else does (XML 1.0 section 2.8). In UTF-16 and UTF-32
+    every `<` has a NUL.
+    """
+    if b"<!DOCTYPE" in content or b"\0" in content:
+        return False
+    encoding = _DECLARED_ENCODING.match(content)
+    return encoding is None or encoding[1].lower() == b"utf-8"
 
 
 def not_webdav() -> NoReturn:

@@ -2,12 +2,13 @@
 
 from xml.etree.ElementTree import Element
 
+import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcloud_mcp.errors import InvalidArgumentError
+from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError
 from nextcloud_mcp.nextcloud import dav
 from tests.support.nextcloud import dav_folder, multistatus
 
@@ -84,3 +85,47 @@ def test_name_is_last_path_segment(href: str) -> None:
     """With or without a trailing slash, in a path or an absolute URL (RFC 4918 section 8.3)."""
     (response,) = fromstring(multistatus(dav_folder(href)))
     assert dav.last_part(response) == "a b"
+
+
+_PLAIN = '<d:multistatus xmlns:d="DAV:"><d:response>{}</d:response></d:multistatus>'
+_WITH_DTD = '<!DOCTYPE a [<!ENTITY e "expanded">]>' + _PLAIN.format("&e;")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(_WITH_DTD.encode(), id="UTF-8"),
+        pytest.param(b"\xef\xbb\xbf" + _WITH_DTD.encode(), id="UTF-8 with a byte order mark"),
+        pytest.param(f'<?xml version="1.0" encoding="UTF-16"?>{_WITH_DTD}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(_WITH_DTD.encode("utf-16"), id="UTF-16, not declared"),
+        pytest.param(f"<?xml version='1.0' encoding='ISO-8859-1'?>{_WITH_DTD}".encode(), id="Latin-1"),
+        pytest.param(f"<?xml version='1.0'?><!-- a -->\n{_WITH_DTD}".encode(), id="after a comment"),
+    ],
+)
+def test_entities_are_refused_in_every_encoding(content: bytes) -> None:
+    """A document that declares an entity is not read, neither at once nor element by element."""
+    answer = httpx.Response(207, content=content)
+    with pytest.raises(NextcloudUnavailableError):
+        dav.matches(answer)
+    with pytest.raises(NextcloudUnavailableError):
+        list(dav.each_response(answer))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(_PLAIN.format("&#228;").encode(), id="without a declaration"),
+        pytest.param(f'<?xml version="1.0" encoding="utf-8"?>{_PLAIN.format("ä")}'.encode(), id="UTF-8"),
+        pytest.param(
+            f'<?xml version="1.0" encoding="ISO-8859-1"?>{_PLAIN.format("ä")}'.encode("latin-1"), id="Latin-1"
+        ),
+        pytest.param(f'<?xml version="1.0" encoding="UTF-16"?>{_PLAIN.format("ä")}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(_PLAIN.format("ä<![CDATA[<!DOCTYPE]]>").encode(), id="the word as text"),
+    ],
+)
+def test_document_is_read_in_every_encoding(content: bytes) -> None:
+    """A document without entities is read as its declaration says, whichever parser reads it."""
+    answer = httpx.Response(207, content=content)
+    (element,) = dav.matches(answer)
+    assert (element.text or "").startswith("ä")
+    assert [(each.text or "")[:1] for each in dav.each_response(answer)] == ["ä"]
