@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, cast
+from urllib.request import getproxies
 
 import anyio
 import httpx
@@ -47,7 +48,7 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
         self._max_idle = cast("int", limits.max_keepalive_connections)
         self._expiry = cast("float", limits.keepalive_expiry)
         self._ssl_context = httpx.create_ssl_context()
-        self._idle: deque[tuple[httpx.AsyncClient, float]] = deque()
+        self._idle: deque[tuple[httpx.AsyncBaseTransport, float]] = deque()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request on the idle connection that was used last, or on a new one.
@@ -57,18 +58,18 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
             httpx.TransportError: as in httpx's own transport.
         """
         await self._take_place(request)
-        client: httpx.AsyncClient | None = None
+        connection: httpx.AsyncBaseTransport | None = None
         try:
             await self._close_idle()
-            client = self._idle.pop()[0] if self._idle else self._connect()
-            response = await client.send(request, stream=True)
+            connection = self._idle.pop()[0] if self._idle else self._connect()
+            response = await connection.handle_async_request(request)
         except BaseException:
             self._places.release()
-            if client is not None:
+            if connection is not None:
                 with anyio.CancelScope(shield=True):
-                    await client.aclose()
+                    await connection.aclose()
             raise
-        stream = _Stream(response, lambda: self._give_back(client))
+        stream = _Stream(response, lambda: self._give_back(connection))
         return httpx.Response(
             response.status_code, headers=response.headers, stream=stream, extensions=response.extensions
         )
@@ -78,10 +79,14 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
         self._max_idle = 0
         await self._close_idle()
 
-    def _connect(self) -> httpx.AsyncClient:
-        """Return a client with one connection; each request has its own timeouts."""
+    def _connect(self) -> httpx.AsyncBaseTransport:
+        """Return a transport with one connection; each request has its own timeouts."""
         limits = httpx.Limits(max_connections=1, keepalive_expiry=self._expiry)
-        return httpx.AsyncClient(verify=self._ssl_context, cookies=no_cookies(), limits=limits)
+        if getproxies():
+            return _ThroughProxy(
+                httpx.AsyncClient(verify=self._ssl_context, cookies=no_cookies(), limits=limits, timeout=None)  # noqa: S113 - each request has its own
+            )
+        return httpx.AsyncHTTPTransport(verify=self._ssl_context, limits=limits)
 
     async def _take_place(self, request: httpx.Request) -> None:
         try:
@@ -90,15 +95,30 @@ class ExclusiveConnections(httpx.AsyncBaseTransport):
         except TimeoutError as error:
             raise httpx.PoolTimeout("All connections are in use.", request=request) from error
 
-    def _give_back(self, client: httpx.AsyncClient) -> None:
+    def _give_back(self, connection: httpx.AsyncBaseTransport) -> None:
         self._places.release()
-        self._idle.append((client, time.monotonic()))
+        self._idle.append((connection, time.monotonic()))
 
     async def _close_idle(self) -> None:
         """Close connections that are idle for too long, and those above the limit, the oldest first."""
         while self._idle and (len(self._idle) > self._max_idle or self._idle[0][1] + self._expiry < time.monotonic()):
-            client, _ = self._idle.popleft()
-            await client.aclose()
+            connection, _ = self._idle.popleft()
+            await connection.aclose()
+
+
+class _ThroughProxy(httpx.AsyncBaseTransport):
+    """A client as a transport: only httpx's client reads the environment's proxies, and it costs half a millisecond."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, through a proxy if the environment has one for its address."""
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
 
 
 class _Stream(httpx.AsyncByteStream):
