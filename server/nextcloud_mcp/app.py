@@ -25,7 +25,8 @@ from nextcloud_mcp.auth.admission import AdmissionControl
 from nextcloud_mcp.auth.bearer import BearerAuth
 from nextcloud_mcp.auth.challenge import Challenge
 from nextcloud_mcp.auth.client import ClientAuthentication, ClientKey, ClientSecret
-from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
+from nextcloud_mcp.auth.credentials import CheckedCredentials, PassThrough, TokenExchange
+from nextcloud_mcp.auth.exchange_cache import ExchangeCache
 from nextcloud_mcp.auth.fair_share import FairShare
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer, app_of
@@ -168,17 +169,19 @@ def verifier(settings: Settings, issuer: Issuer) -> TokenVerifier:
     )
 
 
-def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> PassThrough | TokenExchange:
+def credentials(settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> CheckedCredentials:
     """Return the source of tokens for Nextcloud in the configured mode."""
     if not settings.enable_token_exchange:
         return PassThrough()
-    return TokenExchange(
+    exchange = TokenExchange(
         http,
         issuer,
         client_id=settings.client_id,
         client=client_authentication(settings),
         audience=settings.nextcloud_audience,
     )
+    seconds = settings.exchange_cache_seconds
+    return ExchangeCache(exchange, seconds=seconds) if seconds else exchange
 
 
 def client_authentication(settings: Settings) -> ClientAuthentication:

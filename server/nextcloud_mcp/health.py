@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from nextcloud_mcp.auth.credentials import PassThrough, TokenExchange
+from nextcloud_mcp.auth.credentials import CheckedCredentials
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.connections import cause_of
 from nextcloud_mcp.errors import IssuerUnavailableError, NextcloudMCPError
@@ -23,9 +23,7 @@ from nextcloud_mcp.errors import IssuerUnavailableError, NextcloudMCPError
 log = structlog.get_logger()
 
 
-def health_routes(
-    issuer: Issuer, credentials: PassThrough | TokenExchange, nextcloud: httpx.AsyncClient
-) -> list[Route]:
+def health_routes(issuer: Issuer, credentials: CheckedCredentials, nextcloud: httpx.AsyncClient) -> list[Route]:
     """Return the routes `/health/live` and `/health/ready`."""
 
     async def live(_: Request) -> JSONResponse:
@@ -75,7 +73,7 @@ async def _issuer(issuer: Issuer) -> str:
     return "ok"
 
 
-async def _client(credentials: PassThrough | TokenExchange) -> str:
+async def _client(credentials: CheckedCredentials) -> str:
     try:
         await credentials.check()
     except IssuerUnavailableError:

@@ -91,6 +91,11 @@ class Settings(BaseModel):
     enable_token_exchange: bool = Field(alias="ENABLE_TOKEN_EXCHANGE", default=False)
     """True: exchange the caller's token for each call (RFC 8693). False: pass it through."""
 
+    exchange_cache_seconds: int = Field(alias="TOKEN_EXCHANGE_CACHE_SECONDS", default=0, ge=0, le=60)
+    """Seconds for which an exchanged token is kept in memory and used again for the same caller's token. Then a
+    sign-out in Keycloak takes effect as much later. 0: an exchange for each call
+    (docs/decisions/0016-exchanged-tokens-in-memory.md)."""
+
     nextcloud_audience: NonEmpty = Field(alias="TOKEN_EXCHANGE_AUDIENCE", default="nextcloud")
     """The client id of Nextcloud's user_oidc provider: the audience of the tokens that Nextcloud accepts."""
 

@@ -41,6 +41,14 @@ class Credentials(Protocol):
         ...
 
 
+class CheckedCredentials(Credentials, Protocol):
+    """Gets tokens, and can check this server's client at Keycloak."""
+
+    async def check(self) -> None:
+        """Raise `TokenExchangeError` if Keycloak rejects this server's client."""
+        ...
+
+
 class PassThrough:
     """Passes the caller's validated token through."""
 
@@ -84,7 +92,10 @@ class _KnownRefusal:
 
 
 class TokenExchange:
-    """Exchanges the caller's token for one whose only audience is Nextcloud, once per call. No token is cached."""
+    """Exchanges the caller's token for one whose only audience is Nextcloud, once per call.
+
+    It caches no token; `exchange_cache.ExchangeCache` does, if the administrator wants that.
+    """
 
     def __init__(
         self,
@@ -308,6 +319,12 @@ def account_with(token: str, principal: Principal) -> tuple[str, str, str]:
     issuer, subject, username = principal.account
     present = claims_of(token).get("preferred_username")
     return (issuer, subject, present if isinstance(present, str) else username)
+
+
+def expiry_of(token: str) -> float:
+    """Return `exp` of an exchanged token, in seconds since the epoch; 0 if it has none."""
+    expires_at = claims_of(token).get("exp")
+    return expires_at if isinstance(expires_at, int | float) else 0
 
 
 def claims_of(token: str) -> dict[str, Any]:
