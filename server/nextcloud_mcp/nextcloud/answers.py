@@ -1,8 +1,7 @@
 """Read the bodies of Nextcloud's responses within size limits, and parse them as JSON."""
 
 import re
-from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -57,10 +56,14 @@ def _expected(streamed: httpx.Response, max_bytes: int) -> int:
     return min(int(declared), max_bytes) if is_known else max_bytes
 
 
-@cache
+_ADAPTERS: Final[dict[object, TypeAdapter[Any]]] = {}
+"""By type: an adapter takes longer to build than a response to read."""
+
+
 def _adapter(model: type[Model]) -> TypeAdapter[Model]:
-    """Return the adapter of a type, which takes longer to build than a response to read."""
-    return TypeAdapter(model)
+    if model not in _ADAPTERS:
+        _ADAPTERS[model] = TypeAdapter(model)
+    return _ADAPTERS[model]
 
 
 def parse(model: type[Model], response: httpx.Response) -> Model:
