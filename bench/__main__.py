@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few calls each; writes nothing")
     for name in ("calls", "rounds", "tokens", "many_calls", "pieces"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=f"default: {getattr(FULL, name):,}")
+    parser.add_argument("--crowds", type=int, nargs="+", help="default: 1 8 64 256")
     given = vars(parser.parse_args())
     quick = given.pop("quick")
     size = Size(**vars(QUICK if quick else FULL) | {name: value for name, value in given.items() if value is not None})

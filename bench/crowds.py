@@ -7,11 +7,12 @@ from typing import Final
 
 from bench.caller import Outcome, crowd
 from bench.instance import Bench
-from bench.workloads import CALLS
+from bench.workloads import CALLS, Workload
 
 CROWDS: Final = (1, 8, 64, 256)
 WORK: Final = "few"
 BARE_CALL: Final = {"name": "raw", "arguments": {"workload": WORK, "exchange": False}}
+BARE_ANSWER: Final = Workload("a bare call", "raw", counted=lambda _: 1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ async def measure(bench: Bench, *, crowds: Sequence[int], calls: int, progress: 
 
 async def _run(bench: Bench, server: str, callers: int, calls: int) -> Outcome:
     target = bench.servers[server].target
-    params, check = (BARE_CALL, None) if server == "bare" else (CALLS[WORK].params, CALLS[WORK])
+    params, check = (BARE_CALL, BARE_ANSWER) if server == "bare" else (CALLS[WORK].params, CALLS[WORK])
     requests = [target.request("tools/call", params, bench.token(number)) for number in range(callers)]
     await crowd(target, requests, callers, check)  # asks for each person's user id
     return await crowd(target, requests, calls, check)
