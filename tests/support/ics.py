@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from nextcloud_mcp.apps.calendar.caldav import CalendarObject
+from nextcloud_mcp.apps.calendar.calendar_object import CalendarObject
 
 THUNDERBIRD: Final = """BEGIN:VCALENDAR
 PRODID:-//Mozilla.org/NONSGML Mozilla Calendar V1.1//EN

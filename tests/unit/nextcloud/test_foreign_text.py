@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextcloud_mcp.apps.calendar import caldav, freebusy
+from nextcloud_mcp.apps.calendar import freebusy
+from nextcloud_mcp.apps.calendar.caldav import calendars, queries
 from nextcloud_mcp.apps.calendar.ical.event import Series
 from nextcloud_mcp.apps.contacts import properties
 from nextcloud_mcp.apps.contacts.validation import validate_contact
@@ -121,8 +122,8 @@ WORDS: Final[dict[str, Text]] = {
 
 def read_calendar(text: str) -> None:
     """Do to an object what lists, readings and free/busy answers do."""
-    caldav._uid(text)  # noqa: SLF001
-    caldav._tzid(text)  # noqa: SLF001
+    queries._read_uid(text)  # noqa: SLF001
+    calendars._read_tzid(text)  # noqa: SLF001
     with suppress(NextcloudError):
         series = Series(stored(text))
         series.occurrences(*DAY)

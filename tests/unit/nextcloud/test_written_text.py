@@ -14,7 +14,8 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcloud_mcp.apps.calendar import caldav, freebusy, tasks
+from nextcloud_mcp.apps.calendar import freebusy, tasks
+from nextcloud_mcp.apps.calendar.caldav import management
 from nextcloud_mcp.apps.calendar.ical import changes as vevent_changes
 from nextcloud_mcp.apps.calendar.ical.changes import Author
 from nextcloud_mcp.apps.calendar.ical.event import Series
@@ -126,8 +127,8 @@ def test_invalid_times_and_zones_are_refused(text: str) -> None:
 def test_text_can_not_inject_xml_elements(text: str) -> None:
     """Calendar names and search patterns are text of their element, or refused."""
     harmless, hostile = Element(f"{dav.D}r"), Element(f"{dav.D}r")
-    caldav._set(harmless, display_name="x", description="x", color="")  # noqa: SLF001
-    caldav._set(hostile, display_name=f"x{text}", description=f"x{text}", color="")  # noqa: SLF001
+    management._set_properties(harmless, display_name="x", description="x", color="")  # noqa: SLF001
+    management._set_properties(hostile, display_name=f"x{text}", description=f"x{text}", color="")  # noqa: SLF001
     frame = '<r xmlns:d="DAV:">{}</r>'
     conditions = [
         search._conditions(FileFilter(name_pattern=f"x{each}\u00fc", mime_type="image/png"))  # noqa: SLF001

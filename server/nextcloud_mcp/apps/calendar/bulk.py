@@ -8,7 +8,10 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from nextcloud_mcp.apps.calendar import caldav, events
+from nextcloud_mcp.apps.calendar import events
+from nextcloud_mcp.apps.calendar.caldav import objects
+from nextcloud_mcp.apps.calendar.caldav.calendars import get_calendar
+from nextcloud_mcp.apps.calendar.calendar_object import EVENT
 from nextcloud_mcp.apps.calendar.events import Filter, Match, Range
 from nextcloud_mcp.apps.calendar.ical.changes import Author, Change
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
@@ -76,9 +79,9 @@ async def move(
     async def work(match: Match, recurrence_ids: list[str]) -> None:
         if recurrence_ids != [""]:
             raise InvalidArgumentError("A series can only be moved whole", "leave start_date and end_date out")
-        await caldav.move(nextcloud, match.stored, target)
+        await objects.move(nextcloud, match.stored, target)
 
-    await caldav.get_calendar(nextcloud, target, takes=caldav.EVENT)
+    await get_calendar(nextcloud, target, takes=EVENT)
     sources = [calendar for calendar in calendars if calendar != target]
     return await _each(nextcloud, sources, within, wanted, work, done="moved")
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from icalendar import Event as VEvent
 
-from nextcloud_mcp.apps.calendar import caldav
-from nextcloud_mcp.apps.calendar.caldav import EVENT, CalendarObject, Written
+from nextcloud_mcp.apps.calendar.caldav import objects, queries, scheduling
+from nextcloud_mcp.apps.calendar.caldav.objects import Written
+from nextcloud_mcp.apps.calendar.calendar_object import EVENT, CalendarObject
 from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed, differing, new, split, stamp, written
 from nextcloud_mcp.apps.calendar.ical.event import (
     Event,
@@ -99,8 +100,8 @@ async def matching(
     unreadable: list[str] = []
     around = (within[0] - moments.A_DAY, within[1] + moments.A_DAY) if within else None
     for calendar in calendars:
-        objects = await caldav.find_all(nextcloud, calendar, EVENT, between=around)
-        read, broken = await read_all(objects, partial(_match, within=within, wanted=wanted))
+        stored = await queries.find_all(nextcloud, calendar, EVENT, between=around)
+        read, broken = await read_all(stored, partial(_match, within=within, wanted=wanted))
         matches += [match for match in read if match.events]
         unreadable += broken
     return matches, unreadable
@@ -124,7 +125,7 @@ async def get(nextcloud: Nextcloud, calendar: str, uid: str, *, recurrence_id: s
     Raises:
         NotFoundError: the event or the occurrence does not exist.
     """
-    return await run_in_worker_thread(_event, await caldav.find(nextcloud, calendar, EVENT, uid), recurrence_id)
+    return await run_in_worker_thread(_event, await queries.find(nextcloud, calendar, EVENT, uid), recurrence_id)
 
 
 def _event(stored: CalendarObject, recurrence_id: str) -> Event:
@@ -150,7 +151,7 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change, *, time_zo
     uid = str(uuid.uuid4())
     person = await resolve_author(nextcloud, change, time_zone)
     ical = await run_in_worker_thread(new, uid, change, person)
-    stored = await caldav.create(nextcloud, calendar, EVENT, uid, ical)
+    stored = await objects.create(nextcloud, calendar, EVENT, uid, ical)
     return Created(uid, stored, _remark(change, person))
 
 
@@ -233,7 +234,7 @@ async def update(
         NotFoundError: the event or the occurrence does not exist.
         InvalidArgumentError: a field has an impossible value.
     """
-    stored = await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag)
+    stored = await queries.find(nextcloud, calendar, EVENT, uid, etag=etag)
     different, own_zone = await run_in_worker_thread(_differing, stored, change, recurrence_id)
     person = await resolve_author(nextcloud, different, "" if time_zone == own_zone != "UTC" else time_zone)
     done = await change_stored(nextcloud, stored, different, person, [recurrence_id])
@@ -258,7 +259,7 @@ async def change_stored(
 ) -> Changed:
     """Change these occurrences of an object; the recurrence id "" means the whole object."""
     text, remark = await run_in_worker_thread(_changed, stored, change, person, recurrence_ids)
-    return Changed(await caldav.replace(nextcloud, stored, text), remark)
+    return Changed(await objects.replace(nextcloud, stored, text), remark)
 
 
 def _changed(
@@ -304,15 +305,15 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
         ConflictError: the ETag of the event is no longer `etag`.
         NotFoundError: the event or the occurrence does not exist.
     """
-    return await remove(nextcloud, await caldav.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
+    return await remove(nextcloud, await queries.find(nextcloud, calendar, EVENT, uid, etag=etag), [recurrence_id])
 
 
 async def remove(nextcloud: Nextcloud, stored: CalendarObject, recurrence_ids: list[str]) -> Deleted:
     """Delete these occurrences of an object; the recurrence id "" means the whole object."""
     left = await run_in_worker_thread(_without, stored, recurrence_ids) if all(recurrence_ids) else None
     if left is None:
-        return Deleted(await caldav.delete(nextcloud, stored), is_whole=True)
-    return Deleted((await caldav.replace(nextcloud, stored, left)).status_code, is_whole=False)
+        return Deleted(await objects.delete(nextcloud, stored), is_whole=True)
+    return Deleted((await objects.replace(nextcloud, stored, left)).status_code, is_whole=False)
 
 
 def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
@@ -333,6 +334,6 @@ async def resolve_author(nextcloud: Nextcloud, change: Change, time_zone: str) -
     needs_address = bool(change.attendees) or change.reminder_email
     return Author(
         await moments.zone_for(nextcloud, time_zone) if needs_zone else None,
-        await caldav.mail_address(nextcloud) if needs_address else None,
+        await scheduling.mail_address(nextcloud) if needs_address else None,
         named=bool(time_zone),
     )

@@ -4,7 +4,7 @@ Nextcloud derives the busy times of each person from their calendars and working
 events. A free/busy request needs the mail address of the user. Without one, this module queries each of the user's own
 calendars (RFC 4791 section 7.10) and cannot check attendees.
 
-Nextcloud's answers miss the occurrences of some series (`caldav.find_missed`). This module reads these series from the
+Nextcloud's answers miss the occurrences of some series (`queries.find_missed`). This module reads these series from the
 user's calendars and adds their occurrences. It cannot do so for attendees, because their calendars are not readable.
 """
 
@@ -21,8 +21,8 @@ from icalendar import Component, FreeBusy, vCalAddress
 from icalendar import Event as VEvent
 from pydantic import BaseModel
 
-from nextcloud_mcp.apps.calendar import caldav
-from nextcloud_mcp.apps.calendar.caldav import EVENT, CalendarObject
+from nextcloud_mcp.apps.calendar.caldav import calendars, queries, scheduling
+from nextcloud_mcp.apps.calendar.calendar_object import EVENT, CalendarObject
 from nextcloud_mcp.apps.calendar.ical.changes import PRODID, mail_addresses, split
 from nextcloud_mcp.apps.calendar.ical.event import Series, address, start_and_end, text
 from nextcloud_mcp.apps.calendar.ical.parsed import UNREADABLE, parsed, read_all, readable
@@ -88,7 +88,7 @@ async def find(
             minutes=minutes,
             longest=MAX_RANGE // timedelta(minutes=1),
         )
-    own = await caldav.mail_address(nextcloud)
+    own = await scheduling.mail_address(nextcloud)
     replies = (
         await _ask(nextcloud, own, mail_addresses(attendees), within)
         if own
@@ -107,7 +107,7 @@ async def find(
 
 async def _ask(nextcloud: Nextcloud, own: str, attendees: list[str], within: Span) -> dict[str, str | None]:
     mailto = [own, *(f"mailto:{each}" for each in attendees)]
-    return await caldav.ask_outbox(nextcloud, _question(own, dict.fromkeys(mailto), within))
+    return await scheduling.ask_outbox(nextcloud, _question(own, dict.fromkeys(mailto), within))
 
 
 async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[str, str | None]:
@@ -121,15 +121,15 @@ async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[s
             "Nextcloud does not know your mail address, by which it asks for attendees",
             "enter it in the personal settings there, or leave attendees out",
         )
-    own = await caldav.list_calendars(nextcloud, takes=EVENT, writable=True, opaque=True)
-    return {calendar.name: await caldav.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
+    own = await calendars.list_calendars(nextcloud, takes=EVENT, writable=True, opaque=True)
+    return {calendar.name: await scheduling.ask_calendar(nextcloud, calendar.name, within) for calendar in own}
 
 
 async def _busy_in_missed_series(nextcloud: Nextcloud, within: Span) -> list[Span]:
     """Return the busy times of the user from series that Nextcloud's free/busy answers miss."""
     spans: list[Span] = []
-    for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, opaque=True):
-        missed = await caldav.find_missed(nextcloud, calendar.name, EVENT, until=within[1])
+    for calendar in await calendars.list_calendars(nextcloud, takes=EVENT, opaque=True):
+        missed = await queries.find_missed(nextcloud, calendar.name, EVENT, until=within[1])
         found, _ = await read_all(missed, partial(_occurrences, within=within))  # Nextcloud counts no unreadable ones
         spans += [span for each in found for span in each]
     return spans

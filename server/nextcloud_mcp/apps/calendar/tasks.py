@@ -18,8 +18,10 @@ from icalendar import Todo as VTodo
 from icalendar import vDDDTypes
 from pydantic import BaseModel
 
-from nextcloud_mcp.apps.calendar import caldav
-from nextcloud_mcp.apps.calendar.caldav import TASK, Calendar, CalendarObject, Written
+from nextcloud_mcp.apps.calendar.caldav import calendars, objects, queries
+from nextcloud_mcp.apps.calendar.caldav.calendars import Calendar
+from nextcloud_mcp.apps.calendar.caldav.objects import Written
+from nextcloud_mcp.apps.calendar.calendar_object import TASK, CalendarObject
 from nextcloud_mcp.apps.calendar.ical.changes import (
     PRODID,
     parts,
@@ -125,20 +127,20 @@ async def list_in(nextcloud: Nextcloud, name: str, wanted: Filter) -> Found:
         NotFoundError: the calendar does not exist.
         InvalidArgumentError: the calendar takes no tasks.
     """
-    return await _search(nextcloud, [await caldav.get_calendar(nextcloud, name, takes=TASK)], wanted)
+    return await _search(nextcloud, [await calendars.get_calendar(nextcloud, name, takes=TASK)], wanted)
 
 
 async def list_everywhere(nextcloud: Nextcloud, wanted: Filter, *, without: str | None) -> Found:
     """Return the tasks of all calendars except those whose name contains the text `without`."""
-    return await _search(nextcloud, await caldav.list_calendars(nextcloud, takes=TASK, without=without), wanted)
+    return await _search(nextcloud, await calendars.list_calendars(nextcloud, takes=TASK, without=without), wanted)
 
 
 async def _search(nextcloud: Nextcloud, calendars: Iterable[Calendar], wanted: Filter) -> Found:
     found: list[Todo] = []
     unreadable: list[str] = []
     for calendar in calendars:
-        objects = await caldav.find_all(nextcloud, calendar.name, TASK)
-        read, broken = await read_all(objects, partial(_todo, display_name=calendar.display_name))
+        stored = await queries.find_all(nextcloud, calendar.name, TASK)
+        read, broken = await read_all(stored, partial(_todo, display_name=calendar.display_name))
         found += filter(wanted.accepts, read)
         unreadable += broken
     return Found(sorted(found, key=_urgency), unreadable)
@@ -174,7 +176,7 @@ async def create(nextcloud: Nextcloud, calendar: str, change: Change) -> tuple[s
     """
     uid = str(uuid.uuid4())
     ical = await run_in_worker_thread(_new, uid, change, await _zone(nextcloud, change))
-    return uid, await caldav.create(nextcloud, calendar, TASK, uid, ical)
+    return uid, await objects.create(nextcloud, calendar, TASK, uid, ical)
 
 
 def _new(uid: str, change: Change, zone: tzinfo | None) -> str:
@@ -199,10 +201,10 @@ async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, 
         NotFoundError: the task does not exist.
         InvalidArgumentError: a field has an impossible value.
     """
-    stored = await caldav.find(nextcloud, calendar, TASK, uid, etag=etag)
+    stored = await queries.find(nextcloud, calendar, TASK, uid, etag=etag)
     different = await run_in_worker_thread(_differing, stored, change)
     result = await run_in_worker_thread(_changed, stored, different, await _zone(nextcloud, different))
-    written = await caldav.replace(nextcloud, stored, result.text)
+    written = await objects.replace(nextcloud, stored, result.text)
     return Changed(written, await _store_completed(nextcloud, calendar, result))
 
 
@@ -212,7 +214,7 @@ async def _store_completed(nextcloud: Nextcloud, calendar: str, result: _Result)
         return result.remark
     uid, text = result.done
     try:
-        await caldav.create(nextcloud, calendar, TASK, uid, text)
+        await objects.create(nextcloud, calendar, TASK, uid, text)
     except NextcloudMCPError as error:  # the recurring task has already moved to its next occurrence
         return f"{result.remark} What was done could not be kept as a task of its own: {error}"
     return f"{result.remark} What was done is kept as the task {uid}."
@@ -282,7 +284,7 @@ async def delete(nextcloud: Nextcloud, calendar: str, uid: str, *, etag: str = "
         ConflictError: the ETag of the task is no longer `etag`.
         NotFoundError: the task does not exist.
     """
-    return await caldav.delete(nextcloud, await caldav.find(nextcloud, calendar, TASK, uid, etag=etag))
+    return await objects.delete(nextcloud, await queries.find(nextcloud, calendar, TASK, uid, etag=etag))
 
 
 async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:

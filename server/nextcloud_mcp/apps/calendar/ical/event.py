@@ -13,7 +13,7 @@ from icalendar import Event as VEvent
 from pydantic import BaseModel
 from recurring_ical_events import CalendarQuery  # type: ignore[import-untyped]
 
-from nextcloud_mcp.apps.calendar.caldav import CalendarObject
+from nextcloud_mcp.apps.calendar.calendar_object import CalendarObject
 from nextcloud_mcp.apps.calendar.ical.often import expandable, is_expandable_rule
 from nextcloud_mcp.apps.calendar.ical.parsed import parsed, readable
 from nextcloud_mcp.errors import InvalidArgumentError, NotFoundError, quoted

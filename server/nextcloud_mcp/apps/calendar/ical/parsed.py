@@ -22,7 +22,7 @@ from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
-from nextcloud_mcp.apps.calendar.caldav import CalendarObject
+from nextcloud_mcp.apps.calendar.calendar_object import CalendarObject
 from nextcloud_mcp.apps.calendar.ical.often import has_bounded_transitions
 from nextcloud_mcp.errors import NextcloudError
 from nextcloud_mcp.nextcloud import content_lines

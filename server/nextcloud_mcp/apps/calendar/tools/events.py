@@ -11,9 +11,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from nextcloud_mcp.apps.calendar import bulk, caldav, events, freebusy
+from nextcloud_mcp.apps.calendar import bulk, events, freebusy
 from nextcloud_mcp.apps.calendar.bulk import BulkItem
-from nextcloud_mcp.apps.calendar.caldav import EVENT, Calendar
+from nextcloud_mcp.apps.calendar.caldav import calendars, management, objects
+from nextcloud_mcp.apps.calendar.caldav.calendars import Calendar
+from nextcloud_mcp.apps.calendar.calendar_object import EVENT
 from nextcloud_mcp.apps.calendar.events import Filter, Range
 from nextcloud_mcp.apps.calendar.freebusy import Slot
 from nextcloud_mcp.apps.calendar.ical.changes import Change
@@ -139,7 +141,7 @@ TimeZone = Annotated[str, described("such as Europe/Berlin; empty: the user's")]
 @reads("List calendars", scopes="calendar:read")
 async def nc_calendar_list_calendars(nextcloud: AsUser, admission: Admitted) -> Calendars:
     """List the user's calendars. components: VEVENT if it takes events, VTODO if it takes tasks."""
-    found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
+    found = await calendars.list_calendars(nextcloud, without=hidden_calendars(admission))
     return Calendars(calendars=found, total_count=len(found))
 
 
@@ -196,7 +198,7 @@ async def _created(nextcloud: Nextcloud, calendar_name: str, change: Change, tim
     return _written(created.uid, created.written, created.remark)
 
 
-def _written(uid: str, written: caldav.Written, remark: str | None) -> EventWritten:
+def _written(uid: str, written: objects.Written, remark: str | None) -> EventWritten:
     return EventWritten(uid=uid, href=written.href, etag=written.etag, status_code=written.status_code, message=remark)
 
 
@@ -264,7 +266,7 @@ def _a_year_from(given: str, argument: str, distance: timedelta) -> str:
 
 
 async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
-    return [calendar.name for calendar in await caldav.list_calendars(nextcloud, takes=EVENT, writable=writable)]
+    return [calendar.name for calendar in await calendars.list_calendars(nextcloud, takes=EVENT, writable=writable)]
 
 
 @reads("Read an event", scopes="calendar:read")
@@ -559,12 +561,12 @@ async def nc_calendar_manage_calendar(
     delete moves a calendar with all its events to the trash bin.
     """
     if action == "list":
-        found = await caldav.list_calendars(nextcloud, without=hidden_calendars(admission))
+        found = await calendars.list_calendars(nextcloud, without=hidden_calendars(admission))
         return CalendarManaged(
             action=action, calendar_name=None, calendars=found, status_code=207, message=f"{len(found)} calendars."
         )
     if action == "create":
-        await caldav.create_calendar(
+        await management.create_calendar(
             nextcloud, calendar_name, display_name=display_name or calendar_name, description=description, color=color
         )
         return _managed(action, calendar_name, 201, "created")
@@ -572,12 +574,12 @@ async def nc_calendar_manage_calendar(
         kept = "" if color == USUAL_COLOR else color
         fields = [each or None for each in (display_name, description, kept)]
         require_change(fields, "pass display_name, description or another color")
-        await caldav.change_calendar(
+        await management.change_calendar(
             nextcloud, calendar_name, display_name=display_name, description=description, color=kept
         )
         return _managed(action, calendar_name, 207, "updated")
     if action == "delete":
-        status, shared_by = await caldav.delete_calendar(nextcloud, calendar_name)
+        status, shared_by = await management.delete_calendar(nextcloud, calendar_name)
         deleted = _managed(action, calendar_name, status, "deleted")
         if shared_by is not None:
             deleted.message = left_share_message(f"the calendar {calendar_name}", shared_by)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
-from nextcloud_mcp.apps.calendar import caldav
+from nextcloud_mcp.apps.calendar.caldav import calendars
 from nextcloud_mcp.auth.admission import Admission
 from nextcloud_mcp.boundary import declaration
 from nextcloud_mcp.boundary.addresses import accepts_collection
@@ -44,7 +44,7 @@ async def _calendars(nextcloud: Nextcloud, arguments: Mapping[str, Any]) -> list
     The Deck scope is checked by name. A lookup by title would bypass that check.
     """
     named = {str(value) for name, value in arguments.items() if "calendar" in name}
-    found = await caldav.list_calendars(nextcloud)
+    found = await calendars.list_calendars(nextcloud)
     return [
         Thing(each.name, each.display_name) for each in found if DECK_CALENDAR not in each.name or each.name in named
     ]

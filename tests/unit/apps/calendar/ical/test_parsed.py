@@ -8,7 +8,7 @@ from itertools import repeat
 import anyio
 import pytest
 
-from nextcloud_mcp.apps.calendar.caldav import CalendarObject
+from nextcloud_mcp.apps.calendar.calendar_object import CalendarObject
 from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
 from nextcloud_mcp.errors import NextcloudError
 from tests.support.ics import OUTLOOK, stored
