@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextcloud_mcp.apps import deck
-from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed
-from nextcloud_mcp.apps.calendar.ical.event import Event, Series
+from nextcloud_mcp.apps.calendar.ical.event import Event
+from nextcloud_mcp.apps.calendar.ical.event_changes import Author, Change, changed
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.apps.contacts import vcard
 from tests.support.calendars import WORK, calendar, has_calendar, has_calendars, holds, sent
 from tests.support.deck import BOARDS, card, stack

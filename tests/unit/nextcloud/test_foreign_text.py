@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nextcloud_mcp.apps.calendar import freebusy
 from nextcloud_mcp.apps.calendar.caldav import calendars, queries
-from nextcloud_mcp.apps.calendar.ical.event import Series
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.apps.contacts import properties
 from nextcloud_mcp.apps.contacts.validation import validate_contact
 from nextcloud_mcp.apps.cookbook import api as cookbook

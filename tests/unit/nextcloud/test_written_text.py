@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from nextcloud_mcp.apps.calendar import freebusy, tasks
 from nextcloud_mcp.apps.calendar.caldav import management
-from nextcloud_mcp.apps.calendar.ical import changes as vevent_changes
-from nextcloud_mcp.apps.calendar.ical.changes import Author
-from nextcloud_mcp.apps.calendar.ical.event import Series
+from nextcloud_mcp.apps.calendar.ical import event_changes
+from nextcloud_mcp.apps.calendar.ical.attendees import mail_addresses
+from nextcloud_mcp.apps.calendar.ical.event_changes import Author
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.apps.files import search, webdav
 from nextcloud_mcp.apps.files.search import FileFilter
 from nextcloud_mcp.errors import InvalidArgumentError
@@ -77,18 +78,18 @@ def check(ical: str, components: int) -> None:
     assert sum(line.startswith("END:") for line in lines) == components
 
 
-@given(field=st.sampled_from(texts_of(vevent_changes.Change)), suffix=SUFFIXES)
+@given(field=st.sampled_from(texts_of(event_changes.Change)), suffix=SUFFIXES)
 def test_event_field_can_not_inject_another_line(field: str, suffix: str) -> None:
     """This covers new events, with reminders that repeat the title, and changed events."""
     usual = {"title": "T", "start_datetime": USUAL["start_datetime"], "recurrence_rule": USUAL["recurrence_rule"]}
     fields: dict[str, Any] = usual | {field: USUAL.get(field, "x") + suffix}
     whose = Author(None, "mailto:alice@example.org")
-    change = vevent_changes.Change(reminder_minutes=10, reminder_email=True, **fields)
+    change = event_changes.Change(reminder_minutes=10, reminder_email=True, **fields)
     with suppress(InvalidArgumentError):
-        check(vevent_changes.new("theirs", change, whose), 4)
+        check(event_changes.new("theirs", change, whose), 4)
     with suppress(InvalidArgumentError):
         series = Series(stored(ics("DTSTART:20301007T100000Z", "SUMMARY:old")))
-        check(vevent_changes.changed(series, vevent_changes.Change(**{field: fields[field]}), whose), 2)
+        check(event_changes.changed(series, event_changes.Change(**{field: fields[field]}), whose), 2)
 
 
 @given(field=st.sampled_from(texts_of(tasks.Change)), suffix=SUFFIXES)
@@ -103,7 +104,7 @@ def test_attendee_can_not_inject_into_free_busy_query(suffix: str) -> None:
     """Lines of a free/busy query that contain an attendee's text are ATTENDEE lines."""
     within = (datetime(2030, 10, 7, tzinfo=UTC), datetime(2030, 10, 8, tzinfo=UTC))
     with suppress(InvalidArgumentError):
-        attendees = vevent_changes.mail_addresses(f"bob@example.org{suffix}")
+        attendees = mail_addresses(f"bob@example.org{suffix}")
         check(freebusy._question("mailto:a@b", [f"mailto:{each}" for each in attendees], within), 2)  # noqa: SLF001
 
 
@@ -111,7 +112,7 @@ def test_attendee_can_not_inject_into_free_busy_query(suffix: str) -> None:
 def test_attendee_with_line_end_is_refused(end: str) -> None:
     """An address is written without escaping, so line ends are refused."""
     with pytest.raises(InvalidArgumentError, match="attendees contains a line end"):
-        vevent_changes.mail_addresses(f"a@example.org{end}X-EVIL:1")
+        mail_addresses(f"a@example.org{end}X-EVIL:1")
 
 
 @given(text=st.one_of(ANY_TEXT, SUFFIXES))

@@ -13,7 +13,7 @@ from nextcloud_mcp.apps.calendar.caldav import objects
 from nextcloud_mcp.apps.calendar.caldav.calendars import get_calendar
 from nextcloud_mcp.apps.calendar.calendar_object import EVENT
 from nextcloud_mcp.apps.calendar.events import Filter, Match, Range
-from nextcloud_mcp.apps.calendar.ical.changes import Author, Change
+from nextcloud_mcp.apps.calendar.ical.event_changes import Author, Change
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError
 from nextcloud_mcp.nextcloud.client import Nextcloud
 

@@ -17,19 +17,16 @@ from icalendar import Event as VEvent
 from nextcloud_mcp.apps.calendar.caldav import objects, queries, scheduling
 from nextcloud_mcp.apps.calendar.caldav.objects import Written
 from nextcloud_mcp.apps.calendar.calendar_object import EVENT, CalendarObject
-from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed, differing, new, split, stamp, written
-from nextcloud_mcp.apps.calendar.ical.event import (
-    Event,
-    EventSummary,
-    Series,
-    categories,
-    end_of,
-    format_rules,
-    name_of_zone,
-    text,
-)
-from nextcloud_mcp.apps.calendar.ical.parsed import read_all, readable
-from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule, months_of, number_of_occurrences, without
+from nextcloud_mcp.apps.calendar.ical.comma_lists import split_argument
+from nextcloud_mcp.apps.calendar.ical.event import Event, EventSummary, end_of, name_of_zone
+from nextcloud_mcp.apps.calendar.ical.event_changes import Author, Change, changed, differing, new
+from nextcloud_mcp.apps.calendar.ical.occurrences import months_of, number_of_occurrences
+from nextcloud_mcp.apps.calendar.ical.parsing import read_all, readable
+from nextcloud_mcp.apps.calendar.ical.properties import categories, format_rules, stamp, text
+from nextcloud_mcp.apps.calendar.ical.removals import delete_occurrence
+from nextcloud_mcp.apps.calendar.ical.serialization import serialize
+from nextcloud_mcp.apps.calendar.ical.series import Series
+from nextcloud_mcp.apps.calendar.ical.series_moves import describe_moved_rule
 from nextcloud_mcp.apps.calendar.ical.times import skipped_in, zone_of
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -57,7 +54,7 @@ class Filter:
         return (
             len(event.attendees) >= (self.min_attendees or 0)
             and (not self.min_duration_minutes or minutes >= self.min_duration_minutes)
-            and (not self.categories or bool(own & {folded(each) for each in split(self.categories)}))
+            and (not self.categories or bool(own & {folded(each) for each in split_argument(self.categories)}))
             and (not self.status or (text(event, "STATUS") or "CONFIRMED") == self.status.upper())
             and folded(self.title_contains or "") in folded(text(event, "SUMMARY"))
             and folded(self.location_contains or "") in folded(text(event, "LOCATION"))
@@ -320,10 +317,10 @@ def _without(stored: CalendarObject, recurrence_ids: list[str]) -> str | None:
     """Return the iCalendar without these occurrences; None if no occurrence is left."""
     series = Series(stored)
     with readable(stored):
-        if not all(without(series, recurrence_id) for recurrence_id in recurrence_ids):
+        if not all(delete_occurrence(series, recurrence_id) for recurrence_id in recurrence_ids):
             return None
         stamp(series.main)
-        return written(series.calendar, missing_tzids=series.missing_tzids, original=stored.text)
+        return serialize(series.calendar, missing_tzids=series.missing_tzids, original=stored.text)
 
 
 async def resolve_author(nextcloud: Nextcloud, change: Change, time_zone: str) -> Author:

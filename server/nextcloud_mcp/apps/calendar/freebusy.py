@@ -23,9 +23,13 @@ from pydantic import BaseModel
 
 from nextcloud_mcp.apps.calendar.caldav import calendars, queries, scheduling
 from nextcloud_mcp.apps.calendar.calendar_object import EVENT, CalendarObject
-from nextcloud_mcp.apps.calendar.ical.changes import PRODID, mail_addresses, split
-from nextcloud_mcp.apps.calendar.ical.event import Series, address, start_and_end, text
-from nextcloud_mcp.apps.calendar.ical.parsed import UNREADABLE, parsed, read_all, readable
+from nextcloud_mcp.apps.calendar.ical.attendees import address, mail_addresses
+from nextcloud_mcp.apps.calendar.ical.comma_lists import split_argument
+from nextcloud_mcp.apps.calendar.ical.event import start_and_end
+from nextcloud_mcp.apps.calendar.ical.parsing import UNREADABLE, parse, read_all, readable
+from nextcloud_mcp.apps.calendar.ical.properties import text
+from nextcloud_mcp.apps.calendar.ical.serialization import PRODID
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudUnavailableError, quoted
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
@@ -116,7 +120,7 @@ async def _ask_own(nextcloud: Nextcloud, attendees: str, within: Span) -> dict[s
     Raises:
         InvalidArgumentError: there are attendees, whom Nextcloud only checks for users with a mail address.
     """
-    if split(attendees):
+    if split_argument(attendees):
         raise InvalidArgumentError(
             "Nextcloud does not know your mail address, by which it asks for attendees",
             "enter it in the personal settings there, or leave attendees out",
@@ -163,7 +167,7 @@ def hours_of(preferred_times: str, *, business_hours_only: bool) -> Hours:
     if not preferred_times.strip():
         return BUSINESS_HOURS if business_hours_only else WHOLE_DAY
     try:
-        pairs = [part.split("-") for part in split(preferred_times)]
+        pairs = [part.split("-") for part in split_argument(preferred_times)]
         hours = sorted((time.fromisoformat(start.strip()), time.fromisoformat(end.strip())) for start, end in pairs)
     except ValueError:
         hours = []
@@ -198,7 +202,7 @@ def _busy(replies: Iterable[str]) -> list[Span]:
         return [
             span
             for reply in replies
-            for answer in parsed(_without_reversed_periods(reply)).walk("VFREEBUSY")
+            for answer in parse(_without_reversed_periods(reply)).walk("VFREEBUSY")
             for span in _busy_periods(answer)
         ]
     except UNREADABLE:

@@ -22,26 +22,29 @@ from nextcloud_mcp.apps.calendar.caldav import calendars, objects, queries
 from nextcloud_mcp.apps.calendar.caldav.calendars import Calendar
 from nextcloud_mcp.apps.calendar.caldav.objects import Written
 from nextcloud_mcp.apps.calendar.calendar_object import TASK, CalendarObject
-from nextcloud_mcp.apps.calendar.ical.changes import (
-    PRODID,
-    parts,
+from nextcloud_mcp.apps.calendar.ical.comma_lists import split_argument, split_list
+from nextcloud_mcp.apps.calendar.ical.parsing import parse, read_all, readable
+from nextcloud_mcp.apps.calendar.ical.properties import (
+    categories,
+    format_rule,
+    format_rules,
+    number,
     set_categories,
     set_priority,
     set_text,
-    split,
     stamp,
-    written,
+    text,
+    timed,
 )
-from nextcloud_mcp.apps.calendar.ical.event import categories, format_rule, format_rules, number, text, timed
-from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
-from nextcloud_mcp.apps.calendar.ical.repeated_tasks import (
+from nextcloud_mcp.apps.calendar.ical.recurring_tasks import (
     advance_to_next_occurrence,
     as_completed_single_task,
     begins,
     follow,
     repeats,
 )
-from nextcloud_mcp.apps.calendar.ical.rules import describe_moved_rule
+from nextcloud_mcp.apps.calendar.ical.serialization import PRODID, serialize
+from nextcloud_mcp.apps.calendar.ical.series_moves import describe_moved_rule
 from nextcloud_mcp.apps.calendar.ical.times import in_zone_like, value
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudMCPError, quoted
 from nextcloud_mcp.nextcloud import moments
@@ -103,11 +106,11 @@ class Filter:
 
     def accepts(self, task: Todo) -> bool:
         """Return whether a task meets all conditions."""
-        own = {folded(each) for each in parts(task.categories)}
+        own = {folded(each) for each in split_list(task.categories)}
         return (
             (not self.status or task.status == self.status.upper())
             and (self.min_priority is None or 1 <= task.priority <= self.min_priority)
-            and (not self.categories or bool(own & {folded(each) for each in split(self.categories)}))
+            and (not self.categories or bool(own & {folded(each) for each in split_argument(self.categories)}))
             and folded(self.summary_contains or "") in folded(task.summary)
         )
 
@@ -187,7 +190,7 @@ def _new(uid: str, change: Change, zone: tzinfo | None) -> str:
     task.add("uid", uid)
     task.add("created", datetime.now(UTC))
     _apply(task, change, zone)
-    return written(vcalendar)
+    return serialize(vcalendar)
 
 
 async def update(nextcloud: Nextcloud, calendar: str, uid: str, change: Change, *, etag: str = "") -> Changed:
@@ -253,7 +256,7 @@ def _changed(stored: CalendarObject, change: Change, zone: tzinfo | None) -> _Re
         if not was_done and text(task, "STATUS") == DONE and repeats(task):
             return _advance_completed(stored, vcalendar, task, untold)
         followed = describe_moved_rule(task, "task") if format_rules(task.rrules) != before else None
-        return _Result(written(vcalendar, missing_tzids=untold, original=stored.text), remark=followed)
+        return _Result(serialize(vcalendar, missing_tzids=untold, original=stored.text), remark=followed)
 
 
 def _advance_completed(stored: CalendarObject, vcalendar: VCalendar, task: VTodo, untold: AbstractSet[str]) -> _Result:
@@ -262,7 +265,7 @@ def _advance_completed(stored: CalendarObject, vcalendar: VCalendar, task: VTodo
     done = as_completed_single_task(vcalendar, uid)
     if not advance_to_next_occurrence(vcalendar, task):
         return _Result(
-            written(vcalendar, missing_tzids=untold, original=stored.text),
+            serialize(vcalendar, missing_tzids=untold, original=stored.text),
             remark="This was the last time that the task repeats.",
         )
     task.pop("COMPLETED", None)
@@ -271,8 +274,8 @@ def _advance_completed(stored: CalendarObject, vcalendar: VCalendar, task: VTodo
     due = _iso(task, "DUE") or _iso(task, "DTSTART")
     remark = f"The task repeats, so it is open again, for {due}."
     return _Result(
-        written(vcalendar, missing_tzids=untold, original=stored.text),
-        (uid, written(done, missing_tzids=untold, original=stored.text)),
+        serialize(vcalendar, missing_tzids=untold, original=stored.text),
+        (uid, serialize(done, missing_tzids=untold, original=stored.text)),
         remark,
     )
 
@@ -295,7 +298,7 @@ async def _zone(nextcloud: Nextcloud, change: Change) -> tzinfo | None:
 
 def _read(stored: CalendarObject) -> tuple[VCalendar, VTodo]:
     """Return the iCalendar of an object and its task; for a recurring task with overrides, the main one."""
-    vcalendar = parsed(stored.text)
+    vcalendar = parse(stored.text)
     task = min(vcalendar.todos, key=lambda each: "RECURRENCE-ID" in each)
     _ = [_iso(task, name) for name in ("DUE", "DTSTART", "COMPLETED")]  # so that broken values raise here
     return vcalendar, task

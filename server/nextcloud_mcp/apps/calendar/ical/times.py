@@ -14,7 +14,8 @@ from typing import Final
 from icalendar import Event as VEvent
 from icalendar import vDDDTypes
 
-from nextcloud_mcp.apps.calendar.ical.event import Timed, end_of, start_and_end, timed
+from nextcloud_mcp.apps.calendar.ical.event import end_of, start_and_end
+from nextcloud_mcp.apps.calendar.ical.properties import Timed, timed
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.moments import A_DAY, Moment

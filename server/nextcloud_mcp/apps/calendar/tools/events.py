@@ -18,8 +18,8 @@ from nextcloud_mcp.apps.calendar.caldav.calendars import Calendar
 from nextcloud_mcp.apps.calendar.calendar_object import EVENT
 from nextcloud_mcp.apps.calendar.events import Filter, Range
 from nextcloud_mcp.apps.calendar.freebusy import Slot
-from nextcloud_mcp.apps.calendar.ical.changes import Change
 from nextcloud_mcp.apps.calendar.ical.event import Event, EventSummary
+from nextcloud_mcp.apps.calendar.ical.event_changes import Change
 from nextcloud_mcp.apps.calendar.tools.names import CalendarName, Priority, hidden_calendars, reads, writes
 from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
 from nextcloud_mcp.boundary.call import Admitted, AsUser

@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed, new, written
-from nextcloud_mcp.apps.calendar.ical.event import Series, at
-from nextcloud_mcp.apps.calendar.ical.rules import has_occurrences, without
+from nextcloud_mcp.apps.calendar.ical.event_changes import Author, Change, changed, new
+from nextcloud_mcp.apps.calendar.ical.properties import at
+from nextcloud_mcp.apps.calendar.ical.removals import delete_occurrence, has_occurrences
+from nextcloud_mcp.apps.calendar.ical.serialization import serialize
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from tests.support.ics import (
@@ -70,7 +72,7 @@ def test_unchanged_fields_write_identical_bytes(ical: str) -> None:
     """Writing back what was read changes no byte, including long lines and alternative spellings."""
     series = Series(stored(ical))
     original = series.stored.text
-    assert written(series.calendar, missing_tzids=series.missing_tzids, original=original) == original
+    assert serialize(series.calendar, missing_tzids=series.missing_tzids, original=original) == original
 
 
 @pytest.mark.parametrize(
@@ -535,8 +537,8 @@ def test_rule_for_one_occurrence_is_refused() -> None:
 def test_deleted_occurrence_is_added_to_exdate(ical: str, recurrence_id: str, come: str) -> None:
     """EXDATE uses the value type and zone of DTSTART, and the override of the occurrence is removed."""
     series = Series(stored(ical))
-    assert without(series, recurrence_id)
-    after = unfolded(written(series.calendar))
+    assert delete_occurrence(series, recurrence_id)
+    after = unfolded(serialize(series.calendar))
     assert come in after
     assert not any(line.startswith("RECURRENCE-ID") and come.partition(":")[2] in line for line in after)
 
@@ -565,8 +567,8 @@ def test_thisandfuture_override_is_not_changed_alone() -> None:
         with pytest.raises(InvalidArgumentError, match="together with all that follow"):
             changed(series, Change(title="x"), ALICE, recurrence_id=recurrence_id)
         with pytest.raises(InvalidArgumentError, match="together with all that follow"):
-            without(series, recurrence_id)
-    assert unfolded(written(series.calendar)) == unfolded(ical)
+            delete_occurrence(series, recurrence_id)
+    assert unfolded(serialize(series.calendar)) == unfolded(ical)
 
 
 def test_deleting_only_shared_occurrence_leaves_nothing() -> None:
@@ -574,7 +576,7 @@ def test_deleting_only_shared_occurrence_leaves_nothing() -> None:
     lines = THUNDERBIRD.splitlines()
     second = len(lines) - 1 - lines[::-1].index("BEGIN:VEVENT")
     alone = "\n".join([*lines[: lines.index("BEGIN:VEVENT")], *lines[second:], ""])
-    assert not without(Series(stored(alone)), "2030-10-07")
+    assert not delete_occurrence(Series(stored(alone)), "2030-10-07")
 
 
 FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nextcloud_mcp.apps.calendar.ical.changes import written
-from nextcloud_mcp.apps.calendar.ical.event import Series
-from nextcloud_mcp.apps.calendar.ical.rules import without
+from nextcloud_mcp.apps.calendar.ical.removals import delete_occurrence
+from nextcloud_mcp.apps.calendar.ical.serialization import serialize
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.errors import InvalidArgumentError, NextcloudError, NotFoundError
 from tests.support.ics import APPLE, DAVX5, GOOGLE, OUTLOOK, THUNDERBIRD, TWO_RULES, ics, stored
 
@@ -245,8 +245,8 @@ def test_listed_recurrence_ids_are_found(start: str, there: str, *, described: b
     names = [series.summary(each).recurrence_id or "" for each in series.occurrences(BEGINS, ENDS)]
     assert (there in names, len(names)) == (True, 10)
     assert [series.summary(series.occurrence(name)).recurrence_id for name in names] == names
-    assert without(series, there)
-    left = Series(stored(written(series.calendar)))
+    assert delete_occurrence(series, there)
+    left = Series(stored(serialize(series.calendar)))
     assert [series.summary(each).recurrence_id for each in left.occurrences(BEGINS, ENDS)] == [
         name for name in names if name != there
     ]

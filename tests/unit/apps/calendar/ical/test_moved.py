@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import vRecur
 
-from nextcloud_mcp.apps.calendar.ical.changes import Author, Change, changed
-from nextcloud_mcp.apps.calendar.ical.event import Series
-from nextcloud_mcp.apps.calendar.ical.moved import Move, moved_rule
+from nextcloud_mcp.apps.calendar.ical.event_changes import Author, Change, changed
+from nextcloud_mcp.apps.calendar.ical.rule_moves import Move, moved_rule
 from nextcloud_mcp.apps.calendar.ical.rules import is_same_rule
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.errors import InvalidArgumentError
 from tests.support.ics import ics, stored, unfolded
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from nextcloud_mcp.apps.calendar.ical.event import Series
+from nextcloud_mcp.apps.calendar.ical.series import Series
 from nextcloud_mcp.errors import NextcloudError
 from tests.support.ics import ics, stored
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from nextcloud_mcp.apps.calendar.calendar_object import CalendarObject
-from nextcloud_mcp.apps.calendar.ical.parsed import parsed, read_all, readable
+from nextcloud_mcp.apps.calendar.ical.parsing import parse, read_all, readable
 from nextcloud_mcp.errors import NextcloudError
 from tests.support.ics import OUTLOOK, stored
 
@@ -60,7 +60,7 @@ def test_library_exception_is_error_of_one_object(error: type[Exception]) -> Non
 
 def zone_of(ical: str) -> tzinfo | None:
     """Return the zone in which an event begins, which nobody has asked for the time yet."""
-    start = parsed(ical).events[0].start
+    start = parse(ical).events[0].start
     return start.tzinfo if isinstance(start, datetime) else None
 
 

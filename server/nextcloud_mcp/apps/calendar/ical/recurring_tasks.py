@@ -14,10 +14,13 @@ from icalendar import Alarm, Component, vDDDTypes, vRecur, vText
 from icalendar import Calendar as VCalendar
 from icalendar import Todo as VTodo
 
-from nextcloud_mcp.apps.calendar.ical.event import Timed, alarms, at, timed
-from nextcloud_mcp.apps.calendar.ical.moved import Move, occurrences, up_to
-from nextcloud_mcp.apps.calendar.ical.often import is_expandable_rule
-from nextcloud_mcp.apps.calendar.ical.rules import has_exceptions, move_dates, move_rules, remaining_occurrences
+from nextcloud_mcp.apps.calendar.ical.alarms import alarms
+from nextcloud_mcp.apps.calendar.ical.exceptions import has_exceptions, move_dates
+from nextcloud_mcp.apps.calendar.ical.limits import is_expandable_rule
+from nextcloud_mcp.apps.calendar.ical.occurrences import occurrences, remaining_occurrences, up_to
+from nextcloud_mcp.apps.calendar.ical.properties import Timed, at, timed
+from nextcloud_mcp.apps.calendar.ical.rule_moves import Move
+from nextcloud_mcp.apps.calendar.ical.series_moves import move_rules
 from nextcloud_mcp.apps.calendar.ical.times import value, zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments

@@ -8,43 +8,34 @@ All times here are wall-clock times (naive local time), because a series keeps i
 """
 
 from calendar import monthrange
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Self
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from icalendar import vRecur
 from icalendar.prop import vWeekday
 
-from nextcloud_mcp.apps.calendar.ical.event import format_rule
-from nextcloud_mcp.apps.calendar.ical.often import MAX_CANDIDATES, is_expandable_rule
+from nextcloud_mcp.apps.calendar.ical.limits import is_expandable_rule
+from nextcloud_mcp.apps.calendar.ical.occurrences import occurrences
+from nextcloud_mcp.apps.calendar.ical.properties import format_rule
 from nextcloud_mcp.apps.calendar.ical.times import zone_of
 from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud.moments import Moment, wall_clock
 
-Shift = Callable[[datetime], datetime | None]
-"""Maps an occurrence to the one of the moved series; None if the moved series has no such occurrence."""
-
-NO_END: Final = datetime.max  # noqa: DTZ901 - of the clock on the wall, which has no zone
-"""Later than every occurrence."""
-
 _COMPARED: Final = 400
 """Occurrences by which two rules are compared: a year of daily, or 33 years of monthly ones."""
 
-_CHECKED: Final = timedelta(days=40 * 365)
-"""How far `check_months` searches for months without the new day; 40 years include every kind of year."""
-
 _A_WEEK: Final = 7
-_SHORTEST_MONTH: Final = 28
+SHORTEST_MONTH: Final = 28
 _SHORTEST_YEAR: Final = 365
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAYS: Final = ("BYDAY", "BYMONTHDAY", "BYMONTH", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
 _HOURS: Final = {"BYHOUR": "hour", "BYMINUTE": "minute", "BYSECOND": "second"}
-_RARE: Final = 5
+
+_RARE_ORDINAL: Final = 5
 """Few months have a fifth Monday, or a fifth last one."""
 
 
@@ -88,18 +79,6 @@ class Move:
         return (self.new.date() - self.old.date()).days
 
 
-def occurrences(rule: vRecur, start: datetime) -> Iterator[datetime]:
-    """Return the occurrences of a rule from `start` on, as wall-clock times, at most `MAX_CANDIDATES`.
-
-    COUNT applies, unless it is below 1. UNTIL does not, because it is in UTC: the caller applies it.
-    """
-    endless = deepcopy(rule)
-    endless.pop("UNTIL", None)
-    if endless.get("COUNT", [1])[0] < 1:
-        endless.pop("COUNT")
-    return islice(rrulestr(format_rule(endless), dtstart=start), MAX_CANDIDATES)
-
-
 def is_on_the_day_of_its_start(rule: vRecur) -> bool:
     """Return whether a rule is monthly or yearly and has no BY… part for days, so that the start determines the day."""
     return rule.get("FREQ", [""])[0] in {"MONTHLY", "YEARLY"} and not any(part in rule for part in _DAYS)
@@ -115,13 +94,14 @@ def moved_rule(rule: vRecur, move: Move) -> vRecur:
     _move_hours(result, move)
     if move.days and any(part in rule for part in _DAYS):
         if not is_expandable_rule(rule) or next(occurrences(rule, move.old), None) != move.old:
-            raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
+            raise unclear_move_error(rule, move, "its first occurrence is not one that the rule gives")
         _move_days(result, move)
         _compare(rule, result, move)
     return result
 
 
-def _unclear(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
+def unclear_move_error(rule: vRecur, move: Move, reason: str) -> InvalidArgumentError:
+    """Return the error for a rule that the new start alone does not determine; `reason` says why."""
     return InvalidArgumentError(
         "The series repeats by {rule}, and its new start alone does not say how that rule changes, as {reason}",
         move.remedy,
@@ -136,7 +116,7 @@ def _move_hours(rule: vRecur, move: Move) -> None:
         if part not in rule or (old == new and not move.all_day):
             continue
         if rule[part] != [old]:
-            raise _unclear(rule, move, f"{part} has other values than the start")
+            raise unclear_move_error(rule, move, f"{part} has other values than the start")
         if move.all_day:
             del rule[part]
         else:
@@ -153,19 +133,19 @@ def _move_weekday(rule: vRecur, move: Move) -> None:
     days: list[Any] = rule["BYDAY"]
     plain = all(day.relative is None for day in days)
     if plain and (move.days % _A_WEEK == 0 or move.days == move.by_zone):
-        rule["BYDAY"] = [_weekday(_WEEKDAYS[(_WEEKDAYS.index(day.weekday) + move.days) % _A_WEEK]) for day in days]
+        rule["BYDAY"] = [_to_weekday(_WEEKDAYS[(_WEEKDAYS.index(day.weekday) + move.days) % _A_WEEK]) for day in days]
         return
     if len(days) > 1 or days[0].weekday != _WEEKDAYS[move.old.weekday()]:
-        raise _unclear(rule, move, "it has several weekdays")
+        raise unclear_move_error(rule, move, "it has several weekdays")
     if "BYMONTHDAY" in rule or "BYYEARDAY" in rule:
-        raise _unclear(rule, move, "it has a weekday and a date")
+        raise unclear_move_error(rule, move, "it has a weekday and a date")
     weekday, number = _WEEKDAYS[move.new.weekday()], days[0].relative
     if number is not None:
         weekday = f"{_ordinal(rule, number, move, in_month=_in_month(rule))}{weekday}"
-    rule["BYDAY"] = [_weekday(weekday)]
+    rule["BYDAY"] = [_to_weekday(weekday)]
 
 
-def _weekday(name: str) -> Any:
+def _to_weekday(name: str) -> Any:
     return vWeekday(name)
 
 
@@ -175,15 +155,15 @@ def _in_month(rule: vRecur) -> bool:
 
 def _ordinal(rule: vRecur, number: int, move: Move, *, in_month: bool) -> int:
     """Return the ordinal of the new start's weekday in its month or year, from the end if `number` is negative."""
-    if _which(move.old, number, in_month=in_month) != number:
-        raise _unclear(rule, move, "its first occurrence is not one that the rule gives")
-    found = _which(move.new, number, in_month=in_month)
-    if abs(found) >= (_RARE if in_month else 53):
-        raise _unclear(rule, move, f"there is not always a weekday number {found}")
+    if _ordinal_of(move.old, number, in_month=in_month) != number:
+        raise unclear_move_error(rule, move, "its first occurrence is not one that the rule gives")
+    found = _ordinal_of(move.new, number, in_month=in_month)
+    if abs(found) >= (_RARE_ORDINAL if in_month else 53):
+        raise unclear_move_error(rule, move, f"there is not always a weekday number {found}")
     return found
 
 
-def _which(day: datetime, number: int, *, in_month: bool) -> int:
+def _ordinal_of(day: datetime, number: int, *, in_month: bool) -> int:
     before, after = _days_around(day, in_month=in_month)
     return before // _A_WEEK + 1 if number > 0 else -(after // _A_WEEK + 1)
 
@@ -202,40 +182,42 @@ def _move_position(rule: vRecur, move: Move) -> None:
     if "BYDAY" not in rule and len(rule.get("BYMONTHDAY", [])) == 1:
         return
     if len(positions) > 1 or "BYDAY" not in rule or not _in_month(rule):
-        raise _unclear(rule, move, "it has several days, or several of them")
+        raise unclear_move_error(rule, move, "it has several days, or several of them")
     rule["BYSETPOS"] = [_ordinal(rule, positions[0], move, in_month=True)]
 
 
 def _move_monthday(rule: vRecur, move: Move) -> None:
-    rule["BYMONTHDAY"] = _counted(rule, "BYMONTHDAY", move, in_month=True)
+    rule["BYMONTHDAY"] = _moved_numbers(rule, "BYMONTHDAY", move, in_month=True)
 
 
 def _move_yearday(rule: vRecur, move: Move) -> None:
-    rule["BYYEARDAY"] = _counted(rule, "BYYEARDAY", move, in_month=False)
+    rule["BYYEARDAY"] = _moved_numbers(rule, "BYYEARDAY", move, in_month=False)
 
 
-def _counted(rule: vRecur, part: str, move: Move, *, in_month: bool) -> list[int]:
+def _moved_numbers(rule: vRecur, part: str, move: Move, *, in_month: bool) -> list[int]:
     """Return the new BYMONTHDAY or BYYEARDAY, counted from the end of the month or year if the old one is."""
     values: list[int] = rule[part]
-    old, new = (_places(day, in_month=in_month) for day in (move.old, move.new))
+    old, new = (_positions(day, in_month=in_month) for day in (move.old, move.new))
     if any(old[side] == new[side] and all(value * sign > 0 for value in values) for side, sign in ((0, 1), (1, -1))):
         return values
     if len(values) > 1:
-        raise _unclear(rule, move, f"{part} has several values")
+        raise unclear_move_error(rule, move, f"{part} has several values")
     if values[0] > 0:
         if not in_month and new[0] > _SHORTEST_YEAR:
-            raise _unclear(rule, move, f"there is not always a day number {new[0]}")
+            raise unclear_move_error(rule, move, f"there is not always a day number {new[0]}")
         return [-1 if move.days == move.by_zone == -1 and new[1] == -1 else new[0]]
     if move.days == move.by_zone == new[0] == 1:
         return [1]
     if new[1] < -_A_WEEK and (move.old.year, move.old.month) != (move.new.year, move.new.month):
-        raise _unclear(rule, move, f"{part} counts from the end")
-    if new[1] < -(_SHORTEST_MONTH if in_month else _SHORTEST_YEAR):
-        raise _unclear(rule, move, f"{part} counts from the end, and there is not always a day number {new[1]}")
+        raise unclear_move_error(rule, move, f"{part} counts from the end")
+    if new[1] < -(SHORTEST_MONTH if in_month else _SHORTEST_YEAR):
+        raise unclear_move_error(
+            rule, move, f"{part} counts from the end, and there is not always a day number {new[1]}"
+        )
     return [new[1]]
 
 
-def _places(day: datetime, *, in_month: bool) -> tuple[int, int]:
+def _positions(day: datetime, *, in_month: bool) -> tuple[int, int]:
     before, after = _days_around(day, in_month=in_month)
     return before + 1, -after - 1
 
@@ -244,18 +226,18 @@ def _move_month(rule: vRecur, move: Move) -> None:
     if move.old.month == move.new.month:
         return
     if len(rule["BYMONTH"]) > 1:
-        raise _unclear(rule, move, "BYMONTH has several values")
+        raise unclear_move_error(rule, move, "BYMONTH has several values")
     rule["BYMONTH"] = [move.new.month]
 
 
 def _move_week(rule: vRecur, move: Move) -> None:
     old, new = move.old.isocalendar().week, move.new.isocalendar().week
     if "BYDAY" not in rule or rule.get("WKST", ["MO"])[0] != "MO":
-        raise _unclear(rule, move, "its weeks have no day, or do not start on Monday")
+        raise unclear_move_error(rule, move, "its weeks have no day, or do not start on Monday")
     if old == new:
         return
     if rule["BYWEEKNO"] != [old]:
-        raise _unclear(rule, move, "BYWEEKNO has other values than the start")
+        raise unclear_move_error(rule, move, "BYWEEKNO has other values than the start")
     rule["BYWEEKNO"] = [new]
 
 
@@ -278,119 +260,17 @@ def _compare(rule: vRecur, result: vRecur, move: Move) -> None:
             does not move by the same distance as the start.
     """
     if next(occurrences(result, move.new), None) != move.new:
-        raise _unclear(rule, move, "the new start is no day that it can give")
-    if _is_periodic(rule):
+        raise unclear_move_error(rule, move, "the new start is no day that it can give")
+    if is_periodic(rule):
         return
     pairs = zip(islice(occurrences(rule, move.old), _COMPARED), occurrences(result, move.new), strict=False)
     if any(after - before != move.distance for before, after in pairs):
-        raise _unclear(rule, move, "some occurrences would be on days that it leaves out")
+        raise unclear_move_error(rule, move, "some occurrences would be on days that it leaves out")
 
 
-def _is_periodic(rule: vRecur) -> bool:
+def is_periodic(rule: vRecur) -> bool:
     """Return whether a rule selects days of a month or a year, which have varying distances from each other."""
     if rule.get("FREQ", [""])[0] not in {"MONTHLY", "YEARLY"}:
         return False
     days: list[Any] = rule.get("BYDAY", [])
     return not days or "BYSETPOS" in rule or any(day.relative is not None for day in days)
-
-
-def shift_for(rule: vRecur, result: vRecur, move: Move) -> Shift:
-    """Return the function that maps the occurrences of `rule` to those of the moved rule `result`.
-
-    An occurrence of a periodic rule moves to that of the corresponding month or year; any other moves by the distance
-    of the start.
-    """
-    if not move.days or not _is_periodic(rule):
-        return lambda moment: moment + move.distance
-    by_year = "BYMONTH" not in rule and any(part in rule for part in ("BYYEARDAY", "BYWEEKNO", "BYDAY"))
-    unit = 12 if by_year and rule["FREQ"][0] == "YEARLY" else 1
-    before, after = _Periods(rule, move.old, unit), _Periods(result, move.new, unit)
-    further = after.of(move.new) - before.of(move.old)
-
-    def shift(moment: datetime) -> datetime | None:
-        there = before.at(before.of(moment))
-        if moment not in there:
-            return moment + move.distance
-        others = after.at(before.of(moment) + further)
-        return others[there.index(moment)] if len(others) == len(there) else None
-
-    return shift
-
-
-def check_months(rule: vRecur, result: vRecur, move: Move, last: datetime) -> None:
-    """Refuse a move to a day of the month that some months of the series do not have: their occurrences would be lost.
-
-    Args:
-        rule: The old rule.
-        result: The new rule.
-        move: The move of the series.
-        last: The end of the series, as wall-clock time.
-
-    Raises:
-        InvalidArgumentError: a month does not have the day; the message names the day and what the caller can do.
-    """
-    if move.new.day <= max(move.old.day, _SHORTEST_MONTH) or not is_expandable_rule(rule):
-        return
-    shift = shift_for(rule, result, move)
-    for each in up_to(occurrences(rule, move.old), min(last, move.old + _CHECKED)):
-        if shift(each) is None:
-            raise _unclear(
-                rule,
-                move,
-                f"not every month in which it happens has a day {move.new.day}, and BYMONTHDAY=-1 would be the last "
-                "day of each",
-            )
-
-
-class _Periods:
-    """The occurrences of a rule by month, or by year if `unit` is 12 months; computed on demand."""
-
-    def __init__(self, rule: vRecur, start: datetime, unit: int) -> None:
-        self._left = occurrences(rule, start)
-        self._unit = unit
-        self._found: dict[int, list[datetime]] = {}
-        self._reached = -1
-
-    def of(self, moment: datetime) -> int:
-        return (moment.year * 12 + moment.month - 1) // self._unit
-
-    def at(self, period: int) -> list[datetime]:
-        while self._reached <= period and (moment := next(self._left, None)):
-            self._reached = self.of(moment)
-            self._found.setdefault(self._reached, []).append(moment)
-        return self._found.get(period, [])
-
-
-def moved_until(rule: vRecur, result: vRecur, move: Move, until: datetime) -> datetime:
-    """Return the UNTIL of a rule after a move, as wall-clock time, so that the number of occurrences stays the same.
-
-    If the rule is the same and gives the new start too, the series only starts earlier or later. Then UNTIL stays as it
-    is, unless the move has `keeps_all`.
-    """
-    if not move.days:
-        return until + move.distance
-    if not is_expandable_rule(rule):
-        return until + move.distance
-    if (
-        not move.keeps_all
-        and move.new <= until
-        and format_rule(rule) == format_rule(result)
-        and _gives(rule, move.old, move.new)
-    ):
-        return until
-    last = next(iter(deque(up_to(occurrences(rule, move.old), until), maxlen=1)), until)
-    mapped = shift_for(rule, result, move)(last) or last + move.distance
-    following = next((each for each in occurrences(result, move.new) if each > mapped), NO_END)
-    return next((each for each in (until, until + move.distance) if mapped <= each < following), mapped)
-
-
-def up_to(moments: Iterable[datetime], last: datetime) -> Iterator[datetime]:
-    """Yield the sorted `moments` up to and including `last`."""
-    for moment in moments:
-        if moment > last:
-            return
-        yield moment
-
-
-def _gives(rule: vRecur, start: datetime, moment: datetime) -> bool:
-    return any(each == moment for each in up_to(occurrences(rule, start), moment))

@@ -23,7 +23,7 @@ from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from nextcloud_mcp.apps.calendar.calendar_object import CalendarObject
-from nextcloud_mcp.apps.calendar.ical.often import has_bounded_transitions
+from nextcloud_mcp.apps.calendar.ical.limits import has_bounded_transitions
 from nextcloud_mcp.errors import NextcloudError
 from nextcloud_mcp.nextcloud import content_lines
 from nextcloud_mcp.nextcloud.worker_threads import run_in_worker_thread
@@ -91,7 +91,7 @@ _KNOWN: Final = _Zones()
 tzp.use(_KNOWN)
 
 
-def parsed(ical: str) -> VCalendar:
+def parse(ical: str) -> VCalendar:
     """Parse iCalendar text.
 
     Raises:
