@@ -14,9 +14,9 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcloud_mcp.apps.calendar import freebusy, tasks
+from nextcloud_mcp.apps.calendar import freebusy
 from nextcloud_mcp.apps.calendar.caldav import management
-from nextcloud_mcp.apps.calendar.ical import event_changes
+from nextcloud_mcp.apps.calendar.ical import event_changes, task_changes
 from nextcloud_mcp.apps.calendar.ical.attendees import mail_addresses
 from nextcloud_mcp.apps.calendar.ical.event_changes import Author
 from nextcloud_mcp.apps.calendar.ical.series import Series
@@ -92,11 +92,11 @@ def test_event_field_can_not_inject_another_line(field: str, suffix: str) -> Non
         check(event_changes.changed(series, event_changes.Change(**{field: fields[field]}), whose), 2)
 
 
-@given(field=st.sampled_from(texts_of(tasks.Change)), suffix=SUFFIXES)
+@given(field=st.sampled_from(texts_of(task_changes.Change)), suffix=SUFFIXES)
 def test_task_field_can_not_inject_another_line(field: str, suffix: str) -> None:
     """Any text is the value of its field, or refused."""
     with suppress(InvalidArgumentError):
-        check(tasks._new("theirs", tasks.Change(**{field: USUAL.get(field, "x") + suffix}), None), 2)  # type: ignore[arg-type]  # noqa: SLF001
+        check(task_changes.new("theirs", task_changes.Change(**{field: USUAL.get(field, "x") + suffix}), None), 2)  # type: ignore[arg-type]
 
 
 @given(suffix=SUFFIXES)

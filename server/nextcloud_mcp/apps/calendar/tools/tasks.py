@@ -6,7 +6,9 @@ Each tool also requires the scope `calendar:read`, because it finds a task throu
 from typing import Annotated, Final
 
 from nextcloud_mcp.apps.calendar import tasks
-from nextcloud_mcp.apps.calendar.tasks import Change, Filter, Found, Todo
+from nextcloud_mcp.apps.calendar.ical.task import Todo
+from nextcloud_mcp.apps.calendar.ical.task_changes import Change
+from nextcloud_mcp.apps.calendar.tasks import Filter, Found
 from nextcloud_mcp.apps.calendar.tools.names import CalendarName, Priority, hidden_calendars, reads, writes
 from nextcloud_mcp.boundary.arguments import NonEmptyText
 from nextcloud_mcp.boundary.call import Admitted, AsUser
