@@ -40,6 +40,26 @@ def set_reminders(event: VEvent, minutes: int | None, mailto: str | None, *, ema
     Raises:
         InvalidArgumentError: an argument is not valid, or the user has no mail address for a reminder by mail.
     """
+    _check_reminders(minutes, email=email)
+    if minutes == _NO_REMINDER:
+        _keep_alarms(event, lambda _: False)
+    elif minutes is not None:
+        _move_first_reminder(event, minutes)
+    if email is False:
+        _keep_alarms(event, lambda alarm: text(alarm, "ACTION").upper() != "EMAIL")
+    elif email and not any(text(alarm, "ACTION").upper() == "EMAIL" for alarm in alarms(event)):
+        if mailto is None:
+            raise InvalidArgumentError(
+                "reminder_email needs a mail address",
+                "enter one in Nextcloud's personal settings",
+                argument="reminder_email",
+            )
+        event.add_component(
+            _new_alarm("EMAIL", minutes if minutes is not None else _first_reminder(event), event, mailto)
+        )
+
+
+def _check_reminders(minutes: int | None, *, email: bool | None) -> None:
     if minutes is not None and not _NO_REMINDER <= minutes <= _EARLIEST_REMINDER:
         raise InvalidArgumentError(
             "Invalid reminder_minutes {minutes}",
@@ -57,22 +77,6 @@ def set_reminders(event: VEvent, minutes: int | None, mailto: str | None, *, ema
             f"reminder_minutes {_NO_REMINDER} (no reminder) and reminder_email=true contradict each other",
             "pass one of them",
             argument="reminder_minutes",
-        )
-    if minutes == _NO_REMINDER:
-        _keep_alarms(event, lambda _: False)
-    elif minutes is not None:
-        _move_first_reminder(event, minutes)
-    if email is False:
-        _keep_alarms(event, lambda alarm: text(alarm, "ACTION").upper() != "EMAIL")
-    elif email and not any(text(alarm, "ACTION").upper() == "EMAIL" for alarm in alarms(event)):
-        if mailto is None:
-            raise InvalidArgumentError(
-                "reminder_email needs a mail address",
-                "enter one in Nextcloud's personal settings",
-                argument="reminder_email",
-            )
-        event.add_component(
-            _new_alarm("EMAIL", minutes if minutes is not None else _first_reminder(event), event, mailto)
         )
 
 

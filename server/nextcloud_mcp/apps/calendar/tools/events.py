@@ -1,61 +1,38 @@
-"""The tools for calendars and events.
+"""The tools for single events and their series."""
 
-Tools take lists as comma-separated text and dates as ISO 8601, as existing clients expect. This server adds the
-arguments `recurrence_id`, `time_zone` and `cursor`, and `etag` for the tools that lacked it.
-"""
-
-import re
-from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
-
-from nextcloud_mcp.apps.calendar import bulk, events, freebusy
-from nextcloud_mcp.apps.calendar.bulk import BulkItem
-from nextcloud_mcp.apps.calendar.caldav import calendars, management, objects
-from nextcloud_mcp.apps.calendar.caldav.calendars import Calendar
-from nextcloud_mcp.apps.calendar.calendar_object import EVENT
-from nextcloud_mcp.apps.calendar.events import Filter, Range
-from nextcloud_mcp.apps.calendar.freebusy import Slot
+from nextcloud_mcp.apps.calendar import events
+from nextcloud_mcp.apps.calendar.caldav.objects import Written
+from nextcloud_mcp.apps.calendar.events import Filter
 from nextcloud_mcp.apps.calendar.ical.event import Event, EventSummary
 from nextcloud_mcp.apps.calendar.ical.event_changes import Change
-from nextcloud_mcp.apps.calendar.tools.names import CalendarName, Priority, hidden_calendars, reads, writes
-from nextcloud_mcp.boundary.arguments import NonEmptyText, listed_texts
-from nextcloud_mcp.boundary.call import Admitted, AsUser
+from nextcloud_mcp.apps.calendar.tools.arguments import (
+    A_YEAR,
+    PRIVACY,
+    STATUS,
+    Attendees,
+    Privacy,
+    RecurrenceId,
+    Reminder,
+    Status,
+    TimeZone,
+    When,
+    names_of_event_calendars,
+    read_range,
+)
+from nextcloud_mcp.apps.calendar.tools.names import CalendarName, reads, writes
+from nextcloud_mcp.boundary.arguments import NonEmptyText
+from nextcloud_mcp.boundary.call import AsUser
 from nextcloud_mcp.boundary.changes import require_change
 from nextcloud_mcp.boundary.declaration import CommaList, Result
 from nextcloud_mcp.boundary.paging import Paged, page
-from nextcloud_mcp.boundary.schemas import ETAG, Cursor, described, one_of
-from nextcloud_mcp.boundary.shared import left_share_message
-from nextcloud_mcp.errors import InvalidArgumentError, quoted
+from nextcloud_mcp.boundary.schemas import ETAG, Cursor, described
+from nextcloud_mcp.errors import InvalidArgumentError
 from nextcloud_mcp.nextcloud import moments
 from nextcloud_mcp.nextcloud.client import Nextcloud
-
-USUAL_COLOR: Final = "#1976D2"
-"""The contract's default for `color`. In an update it counts as not passed, so the color stays."""
-
-A_YEAR: Final = timedelta(days=366)
-"""The length of a range for which the caller passes only one end."""
-
-
-def _with_addresses(given: Any) -> Any:
-    """Convert a list of people to comma-separated text; names that contain a comma get quotes."""
-    listed = listed_texts(given)
-    return given if listed is None else ", ".join(_NAMED.sub(r'"\1" <', each) for each in listed)
-
-
-_NAMED: Final = re.compile(r'^\s*([^"<>,]*,[^"<>]*?)\s*<')
-
-Attendees = Annotated[str, BeforeValidator(_with_addresses), Field(max_length=100_000)]
-"""Mail addresses, optionally with names, as comma-separated text or as a list."""
-
-
-class Calendars(Result):
-    """The calendars of the user, including shared ones."""
-
-    calendars: list[Calendar]
-    total_count: int
 
 
 class EventWritten(Result):
@@ -92,57 +69,6 @@ class EventDeleted(Result):
 
     status_code: int
     message: str
-
-
-class AvailabilityFound(Result):
-    """The times when all are free; `attendees_unknown` are people whose calendars this Nextcloud does not know."""
-
-    available_slots: list[Slot]
-    duration_requested: int
-    date_range_start: str
-    date_range_end: str
-    time_zone: str
-    attendees_checked: list[str]
-    attendees_unknown: list[str]
-
-
-class BulkDone(Result):
-    """The result for each matching event."""
-
-    operation: str
-    total_found: int
-    updated_count: int = 0
-    deleted_count: int = 0
-    moved_count: int = 0
-    failed_count: int
-    results: list[BulkItem]
-
-
-class CalendarManaged(Result):
-    """The result for a calendar; `calendars` for the action "list"."""
-
-    action: str
-    calendar_name: str | None
-    calendars: list[Calendar] | None = None
-    status_code: int
-    message: str
-
-
-STATUS: Final = one_of("CONFIRMED", "TENTATIVE", "CANCELLED")
-PRIVACY: Final = one_of("PUBLIC", "PRIVATE", "CONFIDENTIAL")
-Status = Annotated[str, STATUS]
-Privacy = Annotated[str, PRIVACY]
-Reminder = Annotated[int, described("-1: none")]
-RecurrenceId = Annotated[str, described("recurrence_id of a listed occurrence")]
-When = Annotated[str, described("date, or time in ISO 8601")]
-TimeZone = Annotated[str, described("such as Europe/Berlin; empty: the user's")]
-
-
-@reads("List calendars", scopes="calendar:read")
-async def nc_calendar_list_calendars(nextcloud: AsUser, admission: Admitted) -> Calendars:
-    """List the user's calendars. components: VEVENT if it takes events, VTODO if it takes tasks."""
-    found = await calendars.list_calendars(nextcloud, without=hidden_calendars(admission))
-    return Calendars(calendars=found, total_count=len(found))
 
 
 @writes("Create an event", scopes="calendar:write", destructive=False, idempotent=False)
@@ -198,7 +124,7 @@ async def _created(nextcloud: Nextcloud, calendar_name: str, change: Change, tim
     return _written(created.uid, created.written, created.remark)
 
 
-def _written(uid: str, written: objects.Written, remark: str | None) -> EventWritten:
+def _written(uid: str, written: Written, remark: str | None) -> EventWritten:
     return EventWritten(uid=uid, href=written.href, etag=written.etag, status_code=written.status_code, message=remark)
 
 
@@ -224,7 +150,7 @@ async def nc_calendar_list_events(
     With a date, each occurrence of a series is listed (within a year if only one date is given; end_date is included),
     without dates each series once. nc_calendar_get_event returns descriptions and attendees.
     """
-    within = await _within(nextcloud, start_date, end_date, time_zone)
+    within = await read_range(nextcloud, start_date, end_date, time_zone)
     wanted = Filter(
         min_attendees=min_attendees,
         min_duration_minutes=min_duration_minutes,
@@ -233,7 +159,7 @@ async def nc_calendar_list_events(
         title_contains=title_contains,
         location_contains=location_contains,
     )
-    calendars = await _names(nextcloud) if search_all_calendars else [calendar_name]
+    calendars = await names_of_event_calendars(nextcloud) if search_all_calendars else [calendar_name]
     found = await events.search(nextcloud, calendars, within, wanted)
     items, next_cursor = page(found.events, limit, cursor)
     return EventsFound(
@@ -245,28 +171,6 @@ async def nc_calendar_list_events(
         unreadable=found.unreadable,
         next_cursor=next_cursor,
     )
-
-
-async def _within(nextcloud: Nextcloud, start_date: str, end_date: str, time_zone: str) -> Range | None:
-    """Parse a range; None if both ends are missing."""
-    if not start_date and not end_date:
-        return None
-    first = start_date or _a_year_from(end_date, "end_date", -A_YEAR)
-    last = end_date or _a_year_from(start_date, "start_date", A_YEAR)
-    zone = await moments.zone_for(nextcloud, time_zone)
-    return moments.span(first, last, zone, names=("start_date", "end_date"))
-
-
-def _a_year_from(given: str, argument: str, distance: timedelta) -> str:
-    """Return the missing end of a range, within the years that arguments may have."""
-    there = moments.read(given, argument)
-    if not moments.FIRST_DAY.year <= (there + distance).year <= moments.LAST_DAY.year:
-        return (moments.FIRST_DAY if distance < timedelta() else moments.LAST_DAY).isoformat()
-    return (there + distance).isoformat()
-
-
-async def _names(nextcloud: Nextcloud, *, writable: bool = False) -> list[str]:
-    return [calendar.name for calendar in await calendars.list_calendars(nextcloud, takes=EVENT, writable=writable)]
 
 
 @reads("Read an event", scopes="calendar:read")
@@ -307,25 +211,11 @@ async def nc_calendar_update_event(
 
     What is omitted or null stays; "" clears a text.
     """
-    change = Change(
-        title=title,
-        start_datetime=start_datetime,
-        end_datetime=end_datetime,
-        all_day=all_day,
-        description=description,
-        location=location,
-        categories=categories,
-        recurring=recurring,
-        recurrence_rule=recurrence_rule,
-        reminder_minutes=reminder_minutes,
-        reminder_email=reminder_email,
-        status=status,
-        priority=priority,
-        privacy=privacy,
-        attendees=attendees,
-        url=url,
-        color=color,
-    )
+    change = Change(title=title, description=description, location=location, categories=categories, url=url)
+    change = replace(change, start_datetime=start_datetime, end_datetime=end_datetime, all_day=all_day)
+    change = replace(change, recurring=recurring, recurrence_rule=recurrence_rule, attendees=attendees)
+    change = replace(change, reminder_minutes=reminder_minutes, reminder_email=reminder_email)
+    change = replace(change, status=status, priority=priority, privacy=privacy, color=color)
     require_change(vars(change).values(), "pass at least one field, such as title")
     done = await events.update(
         nextcloud, calendar_name, event_uid, change, etag=etag, recurrence_id=recurrence_id, time_zone=time_zone
@@ -404,195 +294,9 @@ async def nc_calendar_get_upcoming_events(
             days=A_YEAR.days,
         )
     now = datetime.now(await moments.zone_for(nextcloud) or UTC)
-    calendars = [calendar_name] if calendar_name else await _names(nextcloud)
+    calendars = [calendar_name] if calendar_name else await names_of_event_calendars(nextcloud)
     found = await events.search(nextcloud, calendars, (now, now + timedelta(days=days_ahead)), Filter())
     items, next_cursor = page(found.events, limit, cursor)
     return UpcomingEvents(
         events=items, days_ahead=days_ahead, calendar_name=calendar_name or None, next_cursor=next_cursor
-    )
-
-
-@reads("Find a free time", scopes="calendar:read")
-async def nc_calendar_find_availability(
-    duration_minutes: int,
-    nextcloud: AsUser,
-    attendees: Annotated[Attendees, described("mail addresses, comma-separated")] = "",
-    date_range_start: When = "",
-    date_range_end: When = "",
-    business_hours_only: bool = True,
-    exclude_weekends: bool = True,
-    preferred_times: Annotated[str, described("such as 09:00-12:00,14:00-17:00")] = "",
-    time_zone: TimeZone = "",
-) -> AvailabilityFound:
-    """Find times at which the user and all attendees are free, within a week unless dates are given.
-
-    Business hours are 09:00-17:00; preferred_times replaces them.
-    """
-    zone = await moments.zone_for(nextcloud, time_zone) or UTC
-    now = datetime.now(zone).replace(microsecond=0)
-    first = date_range_start or _today_or_before(now, date_range_end)
-    last = date_range_end or _a_week_after(first)
-    begins, ends = moments.span(first, last, zone, names=("date_range_start", "date_range_end"))
-    if ends <= now:
-        argument, given = ("date_range_end", last) if date_range_end else ("date_range_start", first)
-        raise InvalidArgumentError(
-            "{argument} {given} is in the past",
-            "pass a later one, or leave it out",
-            argument=argument,
-            given=quoted(given),
-        )
-    found = await freebusy.find(
-        nextcloud,
-        attendees,
-        (max(begins, now), ends),
-        minutes=duration_minutes,
-        hours=freebusy.hours_of(preferred_times, business_hours_only=business_hours_only),
-        weekends=not exclude_weekends,
-    )
-    return AvailabilityFound(
-        available_slots=found.slots,
-        duration_requested=duration_minutes,
-        date_range_start=first,
-        date_range_end=last,
-        time_zone=str(zone),
-        attendees_checked=found.checked,
-        attendees_unknown=found.unknown,
-    )
-
-
-def _today_or_before(now: datetime, date_range_end: str) -> str:
-    """Return the start of a range for which the caller passes no start: today, or the end if that is earlier."""
-    today = now.date()
-    if not date_range_end:
-        return today.isoformat()
-    return min(today, moments.wall_clock(moments.read(date_range_end, "date_range_end")).date()).isoformat()
-
-
-def _a_week_after(date_range_start: str) -> str:
-    there = moments.read(date_range_start, "date_range_start") + timedelta(days=7)
-    return there.isoformat() if there.year <= moments.LAST_DAY.year else moments.LAST_DAY.isoformat()
-
-
-_A_FILTER: Final = (
-    "pass at least one of title_contains, categories, calendar_name, start_date, end_date, status and location_contains"
-)
-_ANOTHER_FILTER: Final = (
-    "pass another filter too, such as start_date, or delete the calendar itself with nc_calendar_manage_calendar"
-)
-_AN_OPERATION: Final = "use update, delete, or move with a target_calendar"
-
-
-@writes("Change many events", scopes="calendar:read calendar:write", destructive=True, idempotent=True)
-async def nc_calendar_bulk_operations(
-    operation: Annotated[str, one_of("update", "delete", "move")],
-    nextcloud: AsUser,
-    title_contains: str | None = None,
-    categories: CommaList | None = None,
-    calendar_name: CalendarName | None = None,
-    start_date: When = "",
-    end_date: When = "",
-    status: Status | None = None,
-    location_contains: str | None = None,
-    new_title: str | None = None,
-    new_description: str | None = None,
-    new_location: str | None = None,
-    new_categories: CommaList | None = None,
-    new_priority: Priority | None = None,
-    new_reminder_minutes: Reminder | None = None,
-    target_calendar: CalendarName | None = None,
-) -> BulkDone:
-    """Update, delete or move all events that match the filters, and report on each.
-
-    An empty new_… argument changes nothing.
-    """
-    has_filter = any([title_contains, categories, start_date, end_date, status, location_contains])
-    if not (has_filter or calendar_name):
-        raise InvalidArgumentError("No filter says which events to change", _A_FILTER)
-    if operation == "delete" and not has_filter:
-        raise InvalidArgumentError("The only filter is the calendar, which would lose all its events", _ANOTHER_FILTER)
-    wanted = Filter(
-        categories=categories, status=status, title_contains=title_contains, location_contains=location_contains
-    )
-    change = Change(
-        title=new_title or None,  # "" means unchanged here: it would clear the field of every match
-        description=new_description or None,
-        location=new_location or None,
-        categories=new_categories or None,
-        priority=new_priority,
-        reminder_minutes=new_reminder_minutes,
-    )
-    within = await _within(nextcloud, start_date, end_date, "")
-    calendars = [calendar_name] if calendar_name else await _names(nextcloud, writable=True)
-    if operation == "update":
-        require_change(vars(change).values(), "pass at least one of the new_… arguments")
-        items = await bulk.update(nextcloud, calendars, within, wanted, change)
-    elif operation == "delete":
-        items = await bulk.delete(nextcloud, calendars, within, wanted)
-    elif operation == "move" and target_calendar:
-        items = await bulk.move(nextcloud, calendars, within, wanted, target_calendar)
-    else:
-        raise InvalidArgumentError(
-            "Invalid {argument} {given}", _AN_OPERATION, argument="operation", given=quoted(operation)
-        )
-    return _bulk_done(operation, items)
-
-
-def _bulk_done(operation: str, items: Iterable[BulkItem]) -> BulkDone:
-    results = list(items)
-    counts = {
-        status: sum(item.status == status for item in results) for status in ("updated", "deleted", "moved", "failed")
-    }
-    fields: dict[str, Any] = {f"{status}_count": count for status, count in counts.items()}
-    return BulkDone(operation=operation, total_found=len(results), results=results, **fields)
-
-
-@writes("Manage calendars", scopes="calendar:read calendar:write", destructive=True, idempotent=False)
-async def nc_calendar_manage_calendar(
-    action: Annotated[str, one_of("create", "update", "delete", "list")],
-    nextcloud: AsUser,
-    admission: Admitted,
-    calendar_name: CalendarName = "",
-    display_name: str = "",
-    description: str = "",
-    color: Annotated[str, described("#RRGGBB")] = USUAL_COLOR,
-) -> CalendarManaged:
-    """Create, update, delete or list calendars. A new calendar takes events and tasks.
-
-    delete moves a calendar with all its events to the trash bin.
-    """
-    if action == "list":
-        found = await calendars.list_calendars(nextcloud, without=hidden_calendars(admission))
-        return CalendarManaged(
-            action=action, calendar_name=None, calendars=found, status_code=207, message=f"{len(found)} calendars."
-        )
-    if action == "create":
-        await management.create_calendar(
-            nextcloud, calendar_name, display_name=display_name or calendar_name, description=description, color=color
-        )
-        return _managed(action, calendar_name, 201, "created")
-    if action == "update":
-        kept = "" if color == USUAL_COLOR else color
-        fields = [each or None for each in (display_name, description, kept)]
-        require_change(fields, "pass display_name, description or another color")
-        await management.change_calendar(
-            nextcloud, calendar_name, display_name=display_name, description=description, color=kept
-        )
-        return _managed(action, calendar_name, 207, "updated")
-    if action == "delete":
-        status, shared_by = await management.delete_calendar(nextcloud, calendar_name)
-        deleted = _managed(action, calendar_name, status, "deleted")
-        if shared_by is not None:
-            deleted.message = left_share_message(f"the calendar {calendar_name}", shared_by)
-        return deleted
-    raise InvalidArgumentError(
-        "Invalid action {action}", "use create, update, delete or list", argument="action", action=quoted(action)
-    )
-
-
-def _managed(action: str, calendar_name: str, status: int, done: str) -> CalendarManaged:
-    return CalendarManaged(
-        action=action,
-        calendar_name=calendar_name,
-        status_code=status,
-        message=f"Calendar {calendar_name} is {done}.",
     )
