@@ -1,4 +1,4 @@
-"""`apps.calendar.tools.events`: free time, called through MCP."""
+"""`apps.calendar.tools.availability`: free time, called through MCP."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`apps.calendar.tools.events`: the bulk tool, called through MCP."""
+"""`apps.calendar.tools.bulk`: the bulk tool, called through MCP."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""`apps.calendar.tools.events`: the tools for calendars, called through MCP."""
+"""`apps.calendar.tools.calendars`: the tools for calendars, called through MCP."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""`apps.calendar.ical.often`: limits for events whose expansion would exhaust CPU time or memory."""
+"""`apps.calendar.ical.limits`: limits for events whose expansion would exhaust CPU time or memory."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`apps.calendar.ical.parsed`: objects are parsed in a worker thread, each independently of the others."""
+"""`apps.calendar.ical.parsing`: objects are parsed in a worker thread, each independently of the others."""
 
 import sys
 import threading
