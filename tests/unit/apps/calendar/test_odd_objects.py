@@ -56,7 +56,7 @@ READ: Final[Mapping[str, tuple[tuple[str, ...], str, int]]] = {
         "2030-10-07T08:00:00+00:00",
         4,
     ),
-    "a sequence that is none": ((START, "SEQUENCE:first"), "2030-10-07T08:00:00+00:00", 1),
+    "an invalid SEQUENCE": ((START, "SEQUENCE:first"), "2030-10-07T08:00:00+00:00", 1),
     "a sequence without end": ((START, f"SEQUENCE:{'9' * 5000}"), "2030-10-07T08:00:00+00:00", 1),
     "a priority that is one to people": ((START, "PRIORITY:²"), "2030-10-07T08:00:00+00:00", 1),
     "a calendar of other people": ((START, "RRULE:RSCALE=CHINESE;FREQ=YEARLY"), "2030-10-07T08:00:00+00:00", 1),
@@ -95,13 +95,13 @@ async def test_unusual_event_can_be_listed_and_changed(
 
 BROKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "a length of 270,000 years": (START, "DURATION:P99999999D"),
-    "a length that can't be told": (START, "DURATION:P999999999999D"),
+    "a DURATION that is too long": (START, "DURATION:P999999999999D"),
     "an end and a length": (START, "DTEND:20301007T090000Z", "DURATION:PT1H"),
     "two starts": (START, "DTSTART:20301008T080000Z"),
     "a zone that is a folder": ("DTSTART;TZID=America:20301007T080000",),
     "a zone with a name too long": (f"DTSTART;TZID={'a' * 300}:20301007T080000",),
-    "an hour that is none": ("DTSTART:20301007T240000Z",),
-    "a rule that is none": (START, "RRULE:FREQ=DAILY;INTERVAL="),
+    "an invalid hour": ("DTSTART:20301007T240000Z",),
+    "an invalid rule": (START, "RRULE:FREQ=DAILY;INTERVAL="),
     "an interval out of bounds": (START, "RRULE:FREQ=DAILY;INTERVAL=99999999999999"),
     "the occurrence of two times": (START, "RECURRENCE-ID:20301007T080000Z", "RECURRENCE-ID:20301008T080000Z"),
     "the occurrence of no time": (START, "RECURRENCE-ID:soon"),
@@ -122,11 +122,11 @@ async def test_malformed_event_is_isolated_error(server: Server, lines: tuple[st
 
 
 NOT_EXPANDED: Final[Mapping[str, tuple[str, ...]]] = {
-    "a sequence that is none": (START, "SEQUENCE:first", "RRULE:FREQ=DAILY"),
+    "an invalid SEQUENCE": (START, "SEQUENCE:first", "RRULE:FREQ=DAILY"),
     "occurrences without end": (START, "DTEND:99991231T235959Z", "RRULE:FREQ=DAILY"),
-    "a date that is none": (START, "RDATE:soon"),
+    "an invalid date": (START, "RDATE:soon"),
     "a period that ends before it begins": (START, "RDATE;VALUE=PERIOD:20301008T080000Z/20301008T070000Z"),
-    "an hour that is none": (START, "RRULE:FREQ=DAILY;BYHOUR=99"),
+    "an invalid hour": (START, "RRULE:FREQ=DAILY;BYHOUR=99"),
     "an interval that meets no hour": (START, "RRULE:FREQ=HOURLY;INTERVAL=28;BYHOUR=1"),
 }
 
@@ -151,7 +151,7 @@ MOVED: Final[Mapping[str, tuple[tuple[str, ...], set[str]]]] = {
         ("DTSTART:20301007T080000", "DTEND:20301007T090000"),
         {"DTSTART:20301009T100000Z", "DTEND:20301009T110000Z"},
     ),
-    "one in a zone that nobody knows": (
+    "in an unknown zone": (
         ("DTSTART;TZID=Customized Time Zone:20301007T080000", "DTEND:20301007T083000Z"),
         {"DTSTART:20301009T100000Z", "DTEND:20301009T103000Z"},
     ),
@@ -196,7 +196,10 @@ TASKS: Final[Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         {"dtstart": "2030-10-07T08:00:00"},
     ),
     "a length that can't be": (("DTSTART:20301007T080000Z", "DURATION:P99999999D"), {"due": None}),
-    "a rule that nobody means": (("DUE:20301007T080000Z", "RRULE:FREQ=SECONDLY"), {"recurrence_rule": "FREQ=SECONDLY"}),
+    "a rule that is too frequent": (
+        ("DUE:20301007T080000Z", "RRULE:FREQ=SECONDLY"),
+        {"recurrence_rule": "FREQ=SECONDLY"},
+    ),
 }
 
 
@@ -218,9 +221,9 @@ BROKEN_TASKS: Final[Mapping[str, tuple[str, ...]]] = {
     "due at no time": ("DUE:soon",),
     "due at two times": ("DUE:20301007T080000Z", "DUE:20301008T080000Z"),
     "a zone that is a folder": ("DUE;TZID=America:20301007T080000",),
-    "a rule that is none": ("RRULE:FREQ=OFTEN",),
-    "a sequence that is none": ("SEQUENCE:first",),
-    "a percentage that is none": ("PERCENT-COMPLETE:half",),
+    "an invalid rule": ("RRULE:FREQ=OFTEN",),
+    "an invalid SEQUENCE": ("SEQUENCE:first",),
+    "an invalid PERCENT-COMPLETE": ("PERCENT-COMPLETE:half",),
 }
 
 

@@ -55,8 +55,8 @@ def _may_send_mail(text: str) -> bool:
     return re.search("^(ATTENDEE|ORGANIZER)", text, re.MULTILINE | re.IGNORECASE) is not None
 
 
-async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Written:
-    """Replace the object `there` by `text`.
+async def replace(nextcloud: Nextcloud, stored: CalendarObject, text: str) -> Written:
+    """Replace the object `stored` by `text`.
 
     Raises:
         ConflictError: the object has changed since it was read.
@@ -64,19 +64,19 @@ async def replace(nextcloud: Nextcloud, there: CalendarObject, text: str) -> Wri
     response = await send_write(
         nextcloud,
         "PUT",
-        (there.calendar, there.name),
-        about=f"calendar object {quoted(there.name)}",
-        headers={"If-Match": dav.quoted(there.etag), "Content-Type": MEDIA_TYPE},
+        (stored.calendar, stored.name),
+        about=f"calendar object {quoted(stored.name)}",
+        headers={"If-Match": dav.quoted(stored.etag), "Content-Type": MEDIA_TYPE},
         content=text.encode(),
         also_ok={412},
-        has_effects=_may_send_mail(text) or _may_send_mail(there.text),
+        has_effects=_may_send_mail(text) or _may_send_mail(stored.text),
     )
-    _check_precondition(response, there)
-    return await _written(nextcloud, response, there.calendar, there.name)
+    _check_precondition(response, stored)
+    return await _written(nextcloud, response, stored.calendar, stored.name)
 
 
-async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
-    """Delete the object `there`, and return the HTTP status. Nextcloud keeps the object in the trash bin for a while.
+async def delete(nextcloud: Nextcloud, stored: CalendarObject) -> int:
+    """Delete the object `stored`, and return the HTTP status. Nextcloud keeps the object in the trash bin for a while.
 
     Raises:
         ConflictError: the object has changed since it was read.
@@ -84,18 +84,18 @@ async def delete(nextcloud: Nextcloud, there: CalendarObject) -> int:
     response = await send_write(
         nextcloud,
         "DELETE",
-        (there.calendar, there.name),
-        about=f"calendar object {quoted(there.name)}",
-        headers={"If-Match": dav.quoted(there.etag)},
+        (stored.calendar, stored.name),
+        about=f"calendar object {quoted(stored.name)}",
+        headers={"If-Match": dav.quoted(stored.etag)},
         also_ok={412},
-        has_effects=_may_send_mail(there.text),
+        has_effects=_may_send_mail(stored.text),
     )
-    _check_precondition(response, there)
+    _check_precondition(response, stored)
     return response.status_code
 
 
-async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None:
-    """Move the object `there`, unchanged, to the user's calendar `target`.
+async def move(nextcloud: Nextcloud, stored: CalendarObject, target: str) -> None:
+    """Move the object `stored`, unchanged, to the user's calendar `target`.
 
     Raises:
         ConflictError: the target already contains the object, perhaps in its trash bin, or the object has changed since
@@ -103,25 +103,25 @@ async def move(nextcloud: Nextcloud, there: CalendarObject, target: str) -> None
         NotFoundError: the target calendar or the object does not exist.
     """
     headers = {
-        "Destination": nextcloud.absolute(await path_of(nextcloud, target, there.name)),
+        "Destination": nextcloud.absolute(await path_of(nextcloud, target, stored.name)),
         "Overwrite": "F",
-        "If-Match": dav.quoted(there.etag),
+        "If-Match": dav.quoted(stored.etag),
     }
     response = await send_write(
         nextcloud,
         "MOVE",
-        (there.calendar, there.name),
-        about=f"calendar object {quoted(there.name)}",
+        (stored.calendar, stored.name),
+        about=f"calendar object {quoted(stored.name)}",
         headers=headers,
         also_ok={400, 409, 412, 500},
         target=target,
     )
     if not response.is_success:
-        raise await _move_error(nextcloud, response, there, target)
+        raise await _move_error(nextcloud, response, stored, target)
 
 
 async def _move_error(
-    nextcloud: Nextcloud, response: httpx.Response, there: CalendarObject, target: str
+    nextcloud: Nextcloud, response: httpx.Response, stored: CalendarObject, target: str
 ) -> NextcloudError | InvalidArgumentError:
     """Return the error for a MOVE that failed.
 
@@ -135,17 +135,17 @@ async def _move_error(
             resource=describe(target),
         )
     if status == httpx.codes.PRECONDITION_FAILED:
-        present = await _etag(nextcloud, there.calendar, there.name)
+        present = await _etag(nextcloud, stored.calendar, stored.name)
         return (
-            changed_object_error(there)
-            if present != there.etag
+            changed_object_error(stored)
+            if present != stored.etag
             else _duplicate_error(target, "has one of the same name")
         )
     if status == httpx.codes.BAD_REQUEST:
         return _duplicate_error(target, "has one of the same UID")
     if _DUPLICATE_KEY.search(response.text):
         return _duplicate_error(target, "has one of the same UID in its trash bin")
-    return error_for(response, f"calendar object {quoted(there.name)}")
+    return error_for(response, f"calendar object {quoted(stored.name)}")
 
 
 def _duplicate_error(target: str, what: str) -> ConflictError:
@@ -157,9 +157,9 @@ def _duplicate_error(target: str, what: str) -> ConflictError:
     )
 
 
-def _check_precondition(response: httpx.Response, there: CalendarObject) -> None:
+def _check_precondition(response: httpx.Response, stored: CalendarObject) -> None:
     if response.status_code == httpx.codes.PRECONDITION_FAILED:
-        raise changed_object_error(there)
+        raise changed_object_error(stored)
 
 
 async def _written(nextcloud: Nextcloud, response: httpx.Response, calendar: str, name: str) -> Written:

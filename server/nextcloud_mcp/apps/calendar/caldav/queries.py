@@ -123,11 +123,11 @@ def _read_object(calendar: str, response: Element) -> CalendarObject:
     )
 
 
-def changed_object_error(there: CalendarObject) -> ConflictError:
+def changed_object_error(stored: CalendarObject) -> ConflictError:
     """Return the error for an object that has changed since the caller read it."""
-    kind = "Task" if re.search(r"^BEGIN:VTODO", there.text, re.MULTILINE | re.IGNORECASE) else "Event"
+    kind = "Task" if re.search(r"^BEGIN:VTODO", stored.text, re.MULTILINE | re.IGNORECASE) else "Event"
     return dav.etag_mismatch_error(
-        f"{kind} {quoted(_read_uid(there.text) or there.name)} in {describe(there.calendar)}"
+        f"{kind} {quoted(_read_uid(stored.text) or stored.name)} in {describe(stored.calendar)}"
     )
 
 

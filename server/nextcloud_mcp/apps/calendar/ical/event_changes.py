@@ -122,23 +122,23 @@ def differing(series: Series, change: Change, recurrence_id: str) -> Change:
     """
     event = series.occurrence(recurrence_id) if recurrence_id else series.main
     try:
-        told = series.event(event)
+        present = series.event(event)
     except NextcloudError:  # the caller cannot have read the event either
         return change
-    if change.recurrence_rule and is_same_rule(change.recurrence_rule, told.recurrence_rule):
-        change = replace(change, recurrence_rule=told.recurrence_rule)
+    if change.recurrence_rule and is_same_rule(change.recurrence_rule, present.recurrence_rule):
+        change = replace(change, recurrence_rule=present.recurrence_rule)
     named = {name: value for name, value in vars(change).items() if value is not None}
-    others = {name for name, value in named.items() if not _is_present_value(name, value, getattr(told, name, None))}
+    others = {name for name, value in named.items() if not _is_present_value(name, value, getattr(present, name, None))}
     if others & {"start_datetime", "all_day"}:  # the caller may pass the others to keep their values
         also = {"start_datetime", "end_datetime", "all_day"}
         others |= named.keys() & (also if recurrence_id else also | {"recurrence_rule"})
     return Change(**{name: value for name, value in named.items() if name in others})
 
 
-def _is_present_value(name: str, value: object, told: object) -> bool:
-    if name in {"start_datetime", "end_datetime"} and isinstance(value, str) and isinstance(told, str):
-        return moments.is_same(value, told)
-    return told == value
+def _is_present_value(name: str, value: object, present: object) -> bool:
+    if name in {"start_datetime", "end_datetime"} and isinstance(value, str) and isinstance(present, str):
+        return moments.is_same(value, present)
+    return present == value
 
 
 def changed(series: Series, change: Change, author: Author, *, recurrence_id: str = "") -> str:

@@ -155,8 +155,8 @@ def _given_end(ends: Moment, end: Moment, start: Moment | None, begins: Moment, 
     """
     first, last = (moments.to_aware(each, zone).astimezone(UTC) for each in (begins, ends))
     if last <= first and start is not None and zone_of(start) == zone_of(end) and skipped_in(start, zone_of(begins)):
-        meant = moments.wall_clock(end) - moments.wall_clock(start)
-        ends, last = moments.later(begins, meant), first + meant
+        length = moments.wall_clock(end) - moments.wall_clock(start)
+        ends, last = moments.later(begins, length), first + length
     _in_order(first, last)
     return ends
 

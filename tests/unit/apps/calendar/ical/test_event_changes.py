@@ -29,8 +29,8 @@ def test_title_change_preserves_unknown_properties(ical: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "sequence"),
     [
-        pytest.param({"location": "x"}, 3, id="a place, which all are told"),
-        pytest.param({"reminder_minutes": 5}, 2, id="a reminder, which is nobody else's business"),
+        pytest.param({"location": "x"}, 3, id="the location, which attendees see"),
+        pytest.param({"reminder_minutes": 5}, 2, id="a reminder, which attendees do not see"),
     ],
 )
 def test_change_increments_sequence_and_timestamps(fields: dict[str, Any], sequence: int) -> None:
@@ -42,16 +42,16 @@ def test_change_increments_sequence_and_timestamps(fields: dict[str, Any], seque
 
 
 CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
-    "an hour, where the person is": (
+    "an hour in the user's zone": (
         {},
         {"DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=Europe/Berlin:20301007T110000"},
     ),
-    "with an offset, told where the person is": (
+    "with an offset, written in the user's zone": (
         {"start_datetime": "2030-10-07T10:00Z", "end_datetime": "2030-10-07T08:30:00-03:00"},
         {"DTSTART;TZID=Europe/Berlin:20301007T120000", "DTEND;TZID=Europe/Berlin:20301007T133000"},
     ),
-    "wherever one is": ({"author": Author(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
-    "an instant, no zone known": (
+    "a floating time": ({"author": Author(None)}, {"DTSTART:20301007T100000", "DTEND:20301007T110000"}),
+    "an offset, and no known zone": (
         {"author": Author(None), "start_datetime": "2030-10-07T10:00+02:00"},
         {"DTSTART:20301007T080000Z", "DTEND:20301007T090000Z"},
     ),
@@ -59,7 +59,7 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"start_datetime": "2030-10-07"},
         {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301008"},
     ),
-    "a day that ends on itself": (
+    "an end date that is the start date": (
         {"start_datetime": "2030-10-07", "end_datetime": "2030-10-07"},
         {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301008"},
     ),
@@ -67,11 +67,11 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"start_datetime": "2030-10-07T00:00:00", "end_datetime": "2030-10-10T00:00:00", "all_day": True},
         {"DTSTART;VALUE=DATE:20301007", "DTEND;VALUE=DATE:20301010"},
     ),
-    "a rule, to the end of a day there": (
+    "a rule with an end date": (
         {"recurrence_rule": "RRULE:FREQ=WEEKLY;BYDAY=MO", "recurring": True, "recurrence_end_date": "2030-12-31"},
         {"RRULE:BYDAY=MO;FREQ=WEEKLY;UNTIL=20301231T225959Z"},
     ),
-    "a rule of days": (
+    "a rule of an all-day event": (
         {"start_datetime": "2030-10-07", "recurrence_rule": "FREQ=DAILY;UNTIL=20301231T100000Z"},
         {"RRULE:FREQ=DAILY;UNTIL=20301231"},
     ),
@@ -90,7 +90,7 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
     "another URI": ({"url": "mailto:bob@example.org"}, {"URL:mailto:bob@example.org"}),
     "a color in capitals": ({"color": "Tomato"}, {"COLOR:tomato"}),
     "the code of a color with a name": ({"color": "#FF6347"}, {"COLOR:tomato"}),
-    "choices": (
+    "fields with fixed values": (
         {"status": "tentative", "privacy": "private", "priority": 1, "categories": "a, b,,"},
         {"STATUS:TENTATIVE", "CLASS:PRIVATE", "PRIORITY:1", "CATEGORIES:a,b"},
     ),
@@ -107,7 +107,7 @@ CREATED: Final[Mapping[str, tuple[dict[str, Any], set[str]]]] = {
         {"reminder_minutes": 60, "reminder_email": True},
         {"ACTION:DISPLAY", "ACTION:EMAIL", "TRIGGER:-PT1H", "SUMMARY:T", "ATTENDEE:mailto:alice@example.org"},
     ),
-    "nothing of what is empty": (
+    "no properties for empty fields": (
         {"description": "", "location": "", "attendees": "", "reminder_minutes": -1, "recurrence_rule": ""},
         set(),
     ),
@@ -126,33 +126,39 @@ def test_new_event_has_one_property_per_field(fields: dict[str, Any], lines: set
 
 
 REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
-    "no time": (
+    "an invalid start": (
         {"start_datetime": "tomorrow"},
         "Invalid start_datetime 'tomorrow': pass a date or a time, such as 2026-12-24",
     ),
-    "a year that nobody means": ({"start_datetime": "0001-01-01"}, "start_datetime '0001-01-01'"),
-    "no end": ({"end_datetime": "later"}, "end_datetime 'later'"),
+    "a year out of range": ({"start_datetime": "0001-01-01"}, "start_datetime '0001-01-01'"),
+    "an invalid end": ({"end_datetime": "later"}, "end_datetime 'later'"),
     "an end before the start": ({"end_datetime": "2030-10-07T09:00"}, "end_datetime is not after start_datetime"),
-    "an end before the start, in days": (
+    "an end date before the start date": (
         {"start_datetime": "2030-10-07", "end_datetime": "2030-10-05"},
         "end_datetime is not after",
     ),
-    "a day as the end of a time": ({"end_datetime": "2030-10-08"}, "add one, such as T10:00, or pass all_day=true"),
-    "no rule": (
+    "an end date for a start with a time": (
+        {"end_datetime": "2030-10-08"},
+        "add one, such as T10:00, or pass all_day=true",
+    ),
+    "an invalid rule": (
         {"recurrence_rule": "every monday"},
         "Invalid recurrence_rule 'every monday': it is not a rule of RFC 5545",
     ),
-    "a rule of no frequency": ({"recurrence_rule": "FREQ=OFTEN"}, "recurrence_rule 'FREQ=OFTEN'"),
-    "a rule that never ends its day": ({"recurrence_rule": "FREQ=SECONDLY"}, "recurrence_rule 'FREQ=SECONDLY'"),
+    "an unknown FREQ": ({"recurrence_rule": "FREQ=OFTEN"}, "recurrence_rule 'FREQ=OFTEN'"),
+    "a rule for every second": ({"recurrence_rule": "FREQ=SECONDLY"}, "recurrence_rule 'FREQ=SECONDLY'"),
     "a rule for every minute": (
         {"recurrence_rule": "FREQ=DAILY;BYHOUR=9,10;BYMINUTE=" + ",".join(map(str, range(60)))},
         "more than once an hour",
     ),
-    "a rule that stands still": (
+    "an INTERVAL of zero": (
         {"recurrence_rule": "FREQ=DAILY;INTERVAL=0"},
         "recurrence_rule 'FREQ=DAILY;INTERVAL=0'",
     ),
-    "a rule for no day": ({"recurrence_rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "never happens"),
+    "a rule for a day that does not exist": (
+        {"recurrence_rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"},
+        "never happens",
+    ),
     **{
         f"a rule with {part}": ({"recurrence_rule": f"FREQ={part}"}, "Invalid recurrence_rule")
         for part in (
@@ -166,18 +172,18 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
             "YEARLY;BYYEARDAY=367",
         )
     },
-    "a rule with two ends": ({"recurrence_rule": "FREQ=DAILY;COUNT=2;UNTIL=20301231"}, "COUNT or UNTIL but not both"),
-    "a rule with another end": (
+    "a COUNT and UNTIL": ({"recurrence_rule": "FREQ=DAILY;COUNT=2;UNTIL=20301231"}, "COUNT or UNTIL but not both"),
+    "a COUNT and recurrence_end_date": (
         {"recurrence_rule": "FREQ=DAILY;COUNT=2", "recurrence_end_date": "2030-12-31"},
         "recurrence_end_date and COUNT",
     ),
     "a series without a rule": ({"recurring": True}, "needs a recurrence_rule"),
-    "an end of no rule": ({"recurrence_end_date": "2030-12-31"}, "needs a recurrence_rule"),
-    "a rule for no series": ({"recurring": False, "recurrence_rule": "FREQ=DAILY"}, "contradict each other"),
-    "a status": ({"status": "MAYBE"}, "Invalid status 'MAYBE': use one of CONFIRMED, TENTATIVE, CANCELLED"),
-    "a privacy": ({"privacy": "SECRET"}, "Invalid privacy 'SECRET'"),
-    "a priority": ({"priority": 10}, "Invalid priority 10"),
-    "a color": ({"color": "bluish"}, "Invalid color 'bluish': use the name of a CSS color, such as tomato"),
+    "recurrence_end_date without a rule": ({"recurrence_end_date": "2030-12-31"}, "needs a recurrence_rule"),
+    "a rule and recurring=false": ({"recurring": False, "recurrence_rule": "FREQ=DAILY"}, "contradict each other"),
+    "an unknown status": ({"status": "MAYBE"}, "Invalid status 'MAYBE': use one of CONFIRMED, TENTATIVE, CANCELLED"),
+    "an unknown privacy": ({"privacy": "SECRET"}, "Invalid privacy 'SECRET'"),
+    "a priority out of range": ({"priority": 10}, "Invalid priority 10"),
+    "an unknown color": ({"color": "bluish"}, "Invalid color 'bluish': use the name of a CSS color, such as tomato"),
     "the code of a color without a name": (
         {"color": "#1976D2"},
         "Invalid color '#1976D2': events have the names of CSS colors, so use royalblue or another name",
@@ -188,7 +194,7 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     ),
     "a URL with a blank": ({"url": "https://example.org/a b"}, "Invalid url 'https://example.org/a b'"),
     "a URL with a line break": ({"url": "https://example.org\nATTACH:x"}, "Invalid url"),
-    "an attendee": ({"attendees": "bob"}, "Invalid mail address 'bob' in attendees"),
+    "an attendee without an address": ({"attendees": "bob"}, "Invalid mail address 'bob' in attendees"),
     "an attendee with a name alone": ({"attendees": "Bob Builder"}, "Invalid mail address 'Bob Builder'"),
     "an attendee whose name has a comma": (
         {"attendees": "Doe, Jane <jane@example.org>"},
@@ -202,9 +208,9 @@ REFUSED: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
         {"reminder_minutes": -5},
         "Invalid reminder_minutes -5: pass how many minutes before the start it comes, from 0 ",
     ),
-    "a reminder of another life": ({"reminder_minutes": 10**12}, "Invalid reminder_minutes 1000000000000: pass how"),
+    "a reminder that is too early": ({"reminder_minutes": 10**12}, "Invalid reminder_minutes 1000000000000: pass how"),
     "no reminder, and one by mail": ({"reminder_minutes": -1, "reminder_email": True}, "contradict each other"),
-    "a reminder by mail to nobody": (
+    "a reminder by mail without an address": (
         {"reminder_email": True, "author": Author(BERLIN)},
         "reminder_email needs a mail address",
     ),
@@ -219,8 +225,8 @@ def test_invalid_fields_are_refused(fields: dict[str, Any], sentence: str) -> No
 
 
 FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
-    "a text is taken away": (THUNDERBIRD, {"location": ""}, {"LOCATION:Room 1"}, set()),
-    "what Outlook shows instead of a description goes": (
+    "a text is cleared": (THUNDERBIRD, {"location": ""}, {"LOCATION:Room 1"}, set()),
+    "a new description removes Outlook's own": (
         OUTLOOK,
         {"description": "New"},
         {"DESCRIPTION:Agenda\\n", "X-ALT-DESC;FMTTYPE=text/html:<html><body><p>Agenda</p></body></html>"},
@@ -228,7 +234,7 @@ FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
     ),
     "categories": (DAVX5, {"categories": "Work"}, {"CATEGORIES:Health", "CATEGORIES:Private"}, {"CATEGORIES:Work"}),
     "no categories": (DAVX5, {"categories": ""}, {"CATEGORIES:Health", "CATEGORIES:Private"}, set()),
-    "the first reminder, as it was otherwise": (
+    "the first reminder keeps its other properties": (
         THUNDERBIRD,
         {"reminder_minutes": 30},
         {"TRIGGER:-PT15M"},
@@ -241,7 +247,7 @@ FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"SUMMARY:New"},
     ),
     "no color": (DAVX5, {"color": ""}, {"COLOR:darkgreen"}, set()),
-    "a color and a URL that nobody may write, passed back": (
+    "an invalid color and URL, passed back": (
         ics("DTSTART:20301007T100000Z", "COLOR:#12345678", "URL:www.example.org"),
         {"color": "#12345678", "url": "www.example.org", "location": "Room"},
         set(),
@@ -262,20 +268,20 @@ FIELDS: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         },
         set(),
     ),
-    "a reminder by mail that is there": (GOOGLE, {"reminder_email": True}, set(), set()),
+    "a reminder by mail that exists already": (GOOGLE, {"reminder_email": True}, set(), set()),
     "a reminder by mail with the other": (
         THUNDERBIRD,
         {"reminder_email": True},
         set(),
         {"ACTION:EMAIL", "DESCRIPTION:Team meeting", "ATTENDEE:mailto:alice@example.org"},
     ),
-    "an attendee more keeps the others' answers": (
+    "an added attendee keeps the others' answers": (
         GOOGLE,
         {"attendees": "carol@example.com,ALICE@example.org,bob@example.org"},
         set(),
         {"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bob@example.org"},
     ),
-    "an attendee less": (
+    "an attendee is removed": (
         GOOGLE,
         {"attendees": "carol@example.com"},
         {

@@ -142,7 +142,8 @@ def test_zone_with_too_many_transitions_is_unreadable(rules: tuple[str, ...]) ->
     [
         pytest.param("RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10", id="as Outlook writes it"),
         pytest.param(
-            "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=SU;BYMONTHDAY=25,26,27,28,29,30,31", id="the week told by days"
+            "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=SU;BYMONTHDAY=25,26,27,28,29,30,31",
+            id="the week by its days of the month",
         ),
         pytest.param("RRULE:FREQ=YEARLY;BYMONTH=10;BYMONTHDAY=31;UNTIL=19700101T000000Z", id="on one day, up to then"),
         pytest.param("RDATE:20301027T010000,20311026T010000", id="by dates"),

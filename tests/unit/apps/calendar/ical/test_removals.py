@@ -24,7 +24,7 @@ def test_recurring_false_keeps_first_occurrence() -> None:
     ("ical", "recurrence_id", "come"),
     [
         pytest.param(OUTLOOK, "2030-10-14", "EXDATE;TZID=W. Europe Standard Time:20301014T100000", id="by rule"),
-        pytest.param(THUNDERBIRD, "2030-10-07", "EXDATE;TZID=Europe/Berlin:20301007T100000", id="a changed one"),
+        pytest.param(THUNDERBIRD, "2030-10-07", "EXDATE;TZID=Europe/Berlin:20301007T100000", id="an override"),
         pytest.param(
             ics("DTSTART;VALUE=DATE:20301001", "RRULE:FREQ=DAILY"),
             "2030-10-03",
@@ -80,7 +80,7 @@ ENDED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         ),
         "2026-10-14T14:00*",
     ),
-    "the first, of which another was changed": (
+    "the first, and another was changed": (
         (*TUESDAYS, *override_lines("20261020T101500", "20261005T140000")),
         "2026-10-06T10:15",
     ),

@@ -214,7 +214,7 @@ def test_day_counted_from_month_end_moves_or_is_refused() -> None:
 
 
 ZONES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
-    "the next day, where the person is": (
+    "the next day in the user's zone": (
         "20261006T230000Z",
         "BYDAY=TU",
         "Europe/Berlin",

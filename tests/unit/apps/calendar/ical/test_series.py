@@ -81,7 +81,7 @@ READ: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
     "two rules": (TWO_RULES, {"recurrence_rule": "FREQ=MONTHLY;COUNT=3\nFREQ=YEARLY;COUNT=2"}),
-    "the least": (
+    "only required properties": (
         ics("DTSTART:20301007T080000"),
         {
             "title": "",
@@ -94,11 +94,11 @@ READ: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
     "a day without an end": (ics("DTSTART;VALUE=DATE:20301007"), {"end_datetime": "2030-10-08", "all_day": True}),
-    "a zone that nobody knows": (
+    "an unknown zone": (
         ics("DTSTART;TZID=Mars/Phobos:20301007T080000"),
         {"start_datetime": "2030-10-07T08:00:00", "time_zone": "Mars/Phobos"},
     ),
-    "a title that is there twice": (ics("DTSTART:20301007T080000Z", "SUMMARY:a", "SUMMARY:b"), {"title": "a"}),
+    "a title that occurs twice": (ics("DTSTART:20301007T080000Z", "SUMMARY:a", "SUMMARY:b"), {"title": "a"}),
 }
 
 
@@ -113,13 +113,13 @@ def test_reads_fields_times_and_zones(ical: str, fields: dict[str, Any]) -> None
 
 BROKEN: Final = {
     "nothing": "",
-    "no iCalendar": "hello",
+    "text that is not iCalendar": "hello",
     "a card": "BEGIN:VCARD\nVERSION:4.0\nFN:Carol\nEND:VCARD\n",
     "no event": ics("SUMMARY:x", kind="VJOURNAL"),
     "no start": ics("SUMMARY:x"),
-    "a start that is none": ics("DTSTART:soon"),
-    "a rule that is none": ics("DTSTART:20301007T100000Z", "RRULE:FREQ=OFTEN"),
-    "an end of another kind": ics("DTSTART:20301007T080000Z", "DTEND;VALUE=DATE:20301008"),
+    "an invalid start": ics("DTSTART:soon"),
+    "an invalid rule": ics("DTSTART:20301007T100000Z", "RRULE:FREQ=OFTEN"),
+    "an end of another value type": ics("DTSTART:20301007T080000Z", "DTEND;VALUE=DATE:20301008"),
 }
 
 
@@ -152,7 +152,7 @@ OCCURRENCES: Final[dict[str, tuple[str, list[str]]]] = {
         ics("DTSTART:20301025T233000", "DTEND:20301025T234500"),
         ["2030-10-25T23:30:00 "],
     ),
-    "every second, which nobody means": (
+    "every second, which is not expanded": (
         ics("DTSTART:20301001T000000Z", "DTEND:20301001T000001Z", "RRULE:FREQ=SECONDLY"),
         ["2030-10-01T00:00:00+00:00 "],
     ),

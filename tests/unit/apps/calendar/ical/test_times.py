@@ -24,7 +24,7 @@ WHEN: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"DTEND;TZID=W. Europe Standard Time:20301007T110000"},
         {"DTEND;TZID=W. Europe Standard Time:20301007T120000"},
     ),
-    "a zone that nobody knows keeps its name": (
+    "an unknown zone keeps its name": (
         ics("DTSTART;TZID=Mars/Phobos:20301007T100000", "DTEND;TZID=Mars/Phobos:20301007T110000"),
         {"start_datetime": "2030-10-08T10:00"},
         {"DTSTART;TZID=Mars/Phobos:20301007T100000", "DTEND;TZID=Mars/Phobos:20301007T110000"},
@@ -36,13 +36,13 @@ WHEN: Final[Mapping[str, tuple[str, dict[str, Any], set[str], set[str]]]] = {
         {"DTSTART;TZID=Europe/Berlin:20301007T100000", "DTEND;TZID=America/New_York:20301007T130000"},
         {"DTSTART;TZID=Europe/Berlin:20301007T110000", "DTEND;TZID=America/New_York:20301007T140000"},
     ),
-    "UTC is no place: the person's clock counts": (
+    "UTC is replaced by the user's zone": (
         ics("DTSTART:20301007T080000Z", "DTEND:20301007T083000Z"),
         {"start_datetime": "2030-10-07T11:00"},
         {"DTSTART:20301007T080000Z", "DTEND:20301007T083000Z"},
         {"DTSTART;TZID=Europe/Berlin:20301007T110000", "DTEND;TZID=Europe/Berlin:20301007T113000"},
     ),
-    "floating stays so": (
+    "a floating time stays floating": (
         ics("DTSTART:20301007T080000", "DTEND:20301007T083000"),
         {"start_datetime": "2030-10-07T11:00"},
         {"DTSTART:20301007T080000", "DTEND:20301007T083000"},

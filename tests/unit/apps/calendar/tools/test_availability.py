@@ -159,7 +159,7 @@ BERLIN: Final = "TZID=Europe/Berlin"
 
 
 MISSED: Final[Mapping[str, tuple[str, tuple[str, ...], list[str]]]] = {
-    "with a date more": (
+    "with an added date": (
         "rdate",
         (f"DTSTART;{BERLIN}:20300902T090000", "DURATION:PT3H", "RRULE:FREQ=WEEKLY", "RDATE:20300905T070000Z"),
         ["04T09:00-04T17:00 480", "07T12:00-07T17:00 300"],
@@ -179,7 +179,7 @@ MISSED: Final[Mapping[str, tuple[str, tuple[str, ...], list[str]]]] = {
         ("DTSTART;VALUE=DATE:20300930", "RRULE:FREQ=WEEKLY;BYDAY=MO", "RDATE;VALUE=DATE:20300901"),
         ["04T09:00-04T17:00 480"],
     ),
-    "at a time wherever one is": (
+    "at a floating time": (
         "rdate",
         ("DTSTART:20300930T090000", "DURATION:PT2H", "RRULE:FREQ=WEEKLY", "RDATE:20300901T090000"),
         ["04T09:00-04T17:00 480", "07T11:00-07T17:00 360"],
@@ -206,7 +206,7 @@ MISSED: Final[Mapping[str, tuple[str, tuple[str, ...], list[str]]]] = {
         ),
         ["04T09:00-04T17:00 480", "07T09:00-07T17:00 480"],
     ),
-    "that nobody means": (
+    "that is not expanded": (
         "rrule",
         ("DTSTART:20300930T070000Z", "RRULE:FREQ=MINUTELY"),
         ["04T09:00-04T17:00 480", "07T09:00-07T17:00 480"],
