@@ -145,8 +145,9 @@ def test_commands_work_on_an_existing_keycloak(
         pytest.skip(f"{' and '.join(missing)} not installed, which the pages' reader needs")
     # on the host, and within the container
     addresses = {"http://localhost:8180": bare_keycloak.url, "http://localhost:8080": bare_keycloak.url}
-    importing, rotating = (ROOT / "docs" / "how-to" / page for page in ("existing-keycloak.md", "rotate-keys.md"))
-    assert {importing, rotating} == set(pages_with("keycloak"))
+    names = ("existing-keycloak.md", "rotate-keys.md", "rotate-secrets.md")
+    importing, rotating_keys, rotating_secrets = (ROOT / "docs" / "how-to" / page for page in names)
+    assert {importing, rotating_keys, rotating_secrets} == set(pages_with("keycloak"))
 
     printed = run_page(importing, "keycloak", tmp_path, addresses, **shell)
     assert printed.split()[0] == "3"
@@ -158,7 +159,8 @@ def test_commands_work_on_an_existing_keycloak(
     assert admin.get_users() == []
 
     before = {key["kid"] for key in admin.get_keys()["keys"]}
-    run_page(rotating, "keycloak", tmp_path, addresses, **shell)
+    for page in (rotating_keys, rotating_secrets):
+        run_page(page, "keycloak", tmp_path, addresses, **shell)
     keys = admin.get_keys()
     assert keys["active"]["RS256"] not in before
     (client,) = (c for c in admin.get_clients() if c["clientId"] == "https://mcp.example.org/mcp")

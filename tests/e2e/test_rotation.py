@@ -1,6 +1,6 @@
 """Rotation of keys and secrets while clients work: what clients do not notice, what fails, and with which error.
 
-All in a realm of its own (docs/how-to/rotate-keys.md has the same steps for an administrator).
+All in a realm of its own (docs/how-to/rotate-keys.md and rotate-secrets.md have the same steps for an administrator).
 """
 
 import json
