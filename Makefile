@@ -3,9 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SITE := .venv-site
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nextcloud-mcp/bin
 
-.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit bench figures screenshots matrix conformance clients chart-tools docs requirements clean help
+.PHONY: demo down up images digests no-digests versions test abuse test-compose test-production test-cluster lint types unit bench figures pictures site matrix conformance clients chart-tools docs requirements clean help
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +45,7 @@ SECRETS := ALICE_PASSWORD BOB_PASSWORD CLIENT_JANITOR_SECRET KEYCLOAK_ADMIN_PASS
 
 FORCE:
 
-test: lint types ## lint, types, and every test on the real chain
+test: lint types $(SITE)/.installed ## lint, types, and every test on the real chain
 	$(BIN)/pytest -n 2 --cov --cov-report=term # in two processes, which divide the files
 
 abuse: $(INSTALLED) ## attacks by callers on the servers, under the shipped memory limit
@@ -77,8 +78,11 @@ bench: $(INSTALLED) ## what a call costs the server, beside a bare server of the
 figures: $(INSTALLED) ## the sizes of the server's parts, with the wanted limits
 	@$(BIN)/python -m tests.figures
 
-screenshots: $(INSTALLED) ## the pictures of docs/explanation/consent.md; needs Chromium
-	$(BIN)/python -m tests.screenshots
+pictures: $(INSTALLED) ## take the docs' pictures again, from the running demo; needs Chromium and curl
+	$(BIN)/python -m tests.pictures
+
+site: $(SITE)/.installed ## build the docs as a web site with search, in site/
+	$(SITE)/bin/python -m docs.site
 
 MATRIX ?= matrix.toml
 matrix: $(INSTALLED) ## the tests against the Nextclouds that MATRIX names, and docs/reference/compatibility.md; CONTRIBUTING.md says how
@@ -112,6 +116,11 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(SITE)/.installed: requirements/site.txt # a separate environment: nothing else needs these packages
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/site.txt
+	@touch $@
+
 docs: $(INSTALLED) ## generate the reference pages from the code
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.requirements > docs/reference/requirements.md
@@ -125,6 +134,7 @@ requirements: ## update the pins: names, versions and hashes, no addresses
 	$(COMPILE) -c requirements/dev.txt --group standin -o requirements/standin.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
 	$(COMPILE) --upgrade -c requirements/dev.txt --group clients -o requirements/clients.txt
+	$(COMPILE) --upgrade --group site -o requirements/site.txt
 
 clean: down ## delete the demo's data (users' files, Keycloak's keys and registered clients)
 	rm -rf .stack

@@ -1,0 +1,1 @@
+"""The pictures of the docs, taken from the running demo: `make pictures`."""

@@ -1,0 +1,95 @@
+"""Which pictures the docs have: the page, what a person does on it, and how the browser is set."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.support.chromium import DESKTOP, PHONE
+from tests.support.oauth import ALICE
+
+Step = Callable[[Any], None]
+"""What a person does on the page, Playwright's `Page`."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a page.
+
+    Attributes:
+        name: the file in docs/images, without `.png`.
+        address: where the page is; a name in braces is one of the addresses of `__main__.addresses`.
+        steps: what a person does after opening it.
+        size: width and height of the browser's view in CSS pixels.
+        scheme: the preferred color scheme.
+        language: the preferred language.
+        is_whole: take the whole page, not what is in view.
+        setting: the server's setting that turns the page on, if it may be missing; its picture is then skipped.
+    """
+
+    name: str
+    address: str
+    steps: tuple[Step, ...] = ()
+    size: tuple[int, int] = DESKTOP
+    scheme: str = "light"
+    language: str = "en"
+    is_whole: bool = False
+    setting: str = ""
+
+
+def sign_in(page: Any) -> None:
+    """Sign in as alice on Keycloak's page."""
+    page.fill("#username", ALICE["username"])
+    page.fill("#password", ALICE["password"])
+    page.click("#kc-login")
+    page.locator("#password").wait_for(state="detached")  # the next page has a button #kc-login too
+    page.wait_for_load_state()
+
+
+def wait_for_applications(page: Any) -> None:
+    """Wait until the account console has listed the person's applications."""
+    page.get_by_text("Claude Code").first.wait_for()
+
+
+def sign_in_to(mode: str) -> Step:
+    """Return the step that signs in on the page of the journey, in a window that opens for it."""
+
+    def step(page: Any) -> None:
+        here = page.locator(f'.mode[data-mode="{mode}"]')
+        with page.expect_popup() as opened:
+            here.locator("[data-sign-in]").click()
+        window = opened.value
+        window.wait_for_load_state()
+        if window.locator("#username").count():  # else Keycloak knows alice from the other mode's sign-in
+            with window.expect_event("close"):
+                window.fill("#username", ALICE["username"])
+                window.fill("#password", ALICE["password"])
+                window.click("#kc-login")
+        here.locator("[data-server-result]").first.filter(has_text="passed").wait_for()
+
+    return step
+
+
+def click(selector: str) -> Step:
+    """Return the step that clicks an element."""
+    return lambda page: page.click(selector)
+
+
+PICTURES: Final = (
+    Picture("sign-in", "{request}"),
+    Picture("consent", "{request}", (sign_in,)),
+    Picture("consent-phone", "{other_request}", (sign_in,), size=PHONE, scheme="dark", language="de"),
+    Picture("error-phone", "{unknown_request}", size=PHONE),
+    Picture("account", "{issuer}/account/applications", (sign_in, wait_for_applications)),
+    Picture("landing", "{exchange}/", setting="MCP_PAGES"),
+    Picture("landing-dark", "{exchange}/", scheme="dark", setting="MCP_PAGES"),
+    Picture(
+        "journey",
+        "{exchange}/journey",
+        (sign_in_to("exchange"), sign_in_to("pass-through")),
+        is_whole=True,
+        setting="MCP_JOURNEY",
+    ),
+)
+"""All pictures of pages, in the order in which they are taken."""
+
+Addresses = Mapping[str, str]
