@@ -112,7 +112,6 @@ def take(chromium: Any, picture: Picture, known: dict[str, str]) -> str:
     page.goto(address)
     for step in picture.steps:
         step(page)
-    page.wait_for_load_state("networkidle")
     page.screenshot(path=IMAGES / f"{picture.name}.png", full_page=picture.is_whole, animations="disabled")
     return f"docs/images/{picture.name}.png"
 

@@ -45,9 +45,10 @@ def sign_in(page: Any) -> None:
     page.wait_for_load_state()
 
 
-def wait_for_applications(page: Any) -> None:
-    """Wait until the account console has listed the person's applications."""
-    page.get_by_text("Claude Code").first.wait_for()
+def show_claude(page: Any) -> None:
+    """Open Claude Code's entry in the account console's list of applications."""
+    page.get_by_role("listitem").filter(has_text="Claude Code").get_by_role("button").first.click()
+    page.get_by_text("Remove access").first.wait_for()
 
 
 def sign_in_to(mode: str) -> Step:
@@ -79,7 +80,7 @@ PICTURES: Final = (
     Picture("consent", "{request}", (sign_in,)),
     Picture("consent-phone", "{other_request}", (sign_in,), size=PHONE, scheme="dark", language="de"),
     Picture("error-phone", "{unknown_request}", size=PHONE),
-    Picture("account", "{issuer}/account/applications", (sign_in, wait_for_applications)),
+    Picture("account", "{issuer}/account/applications", (sign_in, show_claude)),
     Picture("landing", "{exchange}/", setting="MCP_PAGES"),
     Picture("landing-dark", "{exchange}/", scheme="dark", setting="MCP_PAGES"),
     Picture(
