@@ -1,6 +1,6 @@
 """Which pictures the docs have: the page, what a person does on it, and how the browser is set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ class Picture:
 
     Attributes:
         name: the file in docs/images, without `.png`.
-        address: where the page is; a name in braces is one of the addresses of `__main__.addresses`.
+        address: where the page is; a name in braces is a key of what `addresses` in `__main__` returns.
         steps: what a person does after opening it.
         size: width and height of the browser's view in CSS pixels.
         scheme: the preferred color scheme.
@@ -70,11 +70,6 @@ def sign_in_to(mode: str) -> Step:
     return step
 
 
-def click(selector: str) -> Step:
-    """Return the step that clicks an element."""
-    return lambda page: page.click(selector)
-
-
 PICTURES: Final = (
     Picture("sign-in", "{request}"),
     Picture("consent", "{request}", (sign_in,)),
@@ -92,5 +87,3 @@ PICTURES: Final = (
     ),
 )
 """All pictures of pages, in the order in which they are taken."""
-
-Addresses = Mapping[str, str]
