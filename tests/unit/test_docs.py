@@ -17,7 +17,7 @@ LINK = re.compile(r"\]\(([^)#]*)(?:#([^)]*))?\)")
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 GENERATED = re.compile("<!-- (written|Generated) by ")
 MAX_LINES = 120
-MAX_WORDS = 950
+MAX_WORDS = 980
 """A hand-written page has two screens at most."""
 
 
