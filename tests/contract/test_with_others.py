@@ -11,11 +11,9 @@ from nextcloud_mcp.nextcloud import dav
 from tests.contract.addresses import NOTES
 from tests.contract.people import Person
 from tests.contract.test_locks import lock, moved_to, unlock
-from tests.contract.test_shared_files import content, message, skip_orphaned_shares, version
+from tests.contract.test_shared_files import content, message, skip_orphaned_shares
 from tests.contract.test_sharing import USER, ask, data, refusal
 from tests.contract.test_trash import restore, trash_of
-
-__all__ = ["version"]  # a fixture
 
 COOKBOOK: Final = "/index.php/apps/cookbook/api/v1"
 
@@ -38,12 +36,12 @@ class Shared:
         """Change the permissions of the share."""
         data(await ask(self.bob, "PUT", f"/{self.share}", json={"permissions": permissions}))
 
-    async def become_category(self, version: int) -> dict[str, str]:
+    async def become_category(self, release: int) -> dict[str, str]:
         """Move the folder to alice's notes; return the addresses of its notes by their titles."""
         await self.alice.http.get(NOTES)  # creates the folder Notes
         headers = moved_to(self.alice, "Notes", self.name)
         moved = await self.alice.http.request("MOVE", self.alice.path(self.name), headers=headers)
-        skip_orphaned_shares(moved, version)
+        skip_orphaned_shares(moved, release)
         notes = (await self.alice.http.get(NOTES, params={"category": self.name})).json()
         return {note["title"]: f"{NOTES}/{note['id']}" for note in notes}
 
@@ -76,11 +74,11 @@ async def _is_there(person: Person, *names: str) -> bool:
     return answer.status_code == 207
 
 
-async def test_notes_change_what_others_have_locked(shared: Shared, version: int) -> None:
+async def test_notes_change_what_others_have_locked(shared: Shared, release: int) -> None:
     """In a share, the Notes API knows no locks."""
     if not await _has_locks(shared.alice):
         pytest.skip("this Nextcloud does not have the app files_lock")
-    notes = await shared.become_category(version)
+    notes = await shared.become_category(release)
     await lock(shared.bob, shared.name, "a.md")
     answer = await shared.alice.http.put(notes["a"], json={"content": "changed"})
     await unlock(shared.bob, shared.name, "a.md")
@@ -107,9 +105,9 @@ async def test_own_note_that_another_has_locked(alice: Person, bob: Person, cate
     assert (deleted.status_code, trashed) == (200, [])
 
 
-async def test_notes_leave_a_share_without_permission(shared: Shared, version: int) -> None:
+async def test_notes_leave_a_share_without_permission(shared: Shared, release: int) -> None:
     """Without the permission to delete, a note in a share is not deleted, but another category takes it away."""
-    notes = await shared.become_category(version)
+    notes = await shared.become_category(release)
     await shared.allow(7)
     refused = await shared.alice.http.delete(notes["a"])
     moved = await shared.alice.http.put(notes["a"], json={"category": f"{shared.name}-own"})
@@ -118,9 +116,9 @@ async def test_notes_leave_a_share_without_permission(shared: Shared, version: i
     assert (refused.status_code, moved.status_code, left) == (500, 200, [None, b"b.md"])
 
 
-async def test_last_note_leaves_the_share(shared: Shared, version: int) -> None:
+async def test_last_note_leaves_the_share(shared: Shared, release: int) -> None:
     """With the last note, Notes deletes the category: the recipient leaves the share, and bob has an empty folder."""
-    notes = await shared.become_category(version)
+    notes = await shared.become_category(release)
     answers = [(await shared.alice.http.delete(notes[title])).status_code for title in ("a", "b")]
     assert answers == [200, 200]
     assert not await _is_there(shared.alice, "Notes", shared.name)
@@ -140,11 +138,11 @@ async def test_note_that_was_shared_itself(alice: Person, bob: Person, category:
     assert (refused.status_code, kept) == (500, [b"x", b"x"])
 
 
-async def test_deleting_a_folder_leaves_the_shares_in_it(shared: Shared, folder: str, version: int) -> None:
+async def test_deleting_a_folder_leaves_the_shares_in_it(shared: Shared, folder: str, release: int) -> None:
     """Their owners keep them; the folder's own files are in the trash without them."""
     headers = moved_to(shared.alice, folder, shared.name)
     moved = await shared.alice.http.request("MOVE", shared.alice.path(shared.name), headers=headers)
-    skip_orphaned_shares(moved, version)
+    skip_orphaned_shares(moved, release)
     deleted = await shared.alice.http.delete(shared.alice.path(folder))
     received = data(await ask(shared.alice, "GET", params={"shared_with_me": "true"}))
     assert (moved.status_code, deleted.status_code) == (201, 204)
@@ -152,19 +150,19 @@ async def test_deleting_a_folder_leaves_the_shares_in_it(shared: Shared, folder:
     assert await content(shared.bob, shared.name, "a.md") == b"a.md"
 
 
-async def test_shares_in_a_folder_are_neither_copied_nor_shared_on(shared: Shared, folder: str, version: int) -> None:
+async def test_shares_in_a_folder_are_neither_copied_nor_shared_on(shared: Shared, folder: str, release: int) -> None:
     """A copy lacks them, and the folder cannot be moved into a share. Nextcloud 34 refuses to share the folder too."""
     alice, bob = shared.alice, shared.bob
     other = f"{shared.name}-other"
     moved = await alice.http.request("MOVE", alice.path(shared.name), headers=moved_to(alice, folder, shared.name))
-    skip_orphaned_shares(moved, version)
+    skip_orphaned_shares(moved, release)
     copied = await alice.http.request("COPY", alice.path(folder), headers=moved_to(alice, other))
     has_share = await _is_there(alice, other, shared.name)
     await alice.http.delete(alice.path(other))
     await bob.http.request("MKCOL", bob.path(other))
     share = data(await _share(bob, f"/{other}", alice, 15))["id"]
     into = await alice.http.request("MOVE", alice.path(folder), headers=moved_to(alice, other, folder))
-    shared_on = refusal(await _share(alice, f"/{folder}", bob, 1)) if version >= 34 else None
+    shared_on = refusal(await _share(alice, f"/{folder}", bob, 1)) if release >= 34 else None
     await ask(bob, "DELETE", f"/{share}")
     await bob.http.delete(bob.path(other))
     assert (copied.is_success, has_share, into.status_code) == (True, False, 403)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tests.support.chromium import DESKTOP, PHONE
 from tests.support.oauth import ALICE
@@ -30,7 +30,7 @@ class Picture:
     address: str
     steps: tuple[Step, ...] = ()
     size: tuple[int, int] = DESKTOP
-    scheme: str = "light"
+    scheme: Literal["light", "dark"] = "light"
     language: str = "en"
     is_whole: bool = False
     setting: str = ""
