@@ -28,7 +28,7 @@ SPARE_SECONDS: Final = 10
 class _Cached:
     token: str = field(repr=False)
     until: float
-    """Seconds since the epoch."""
+    """In seconds of the monotonic clock, which nobody can set back."""
 
 
 @dataclass
@@ -42,10 +42,18 @@ class _Pending:
 class ExchangeCache:
     """Exchanges a token, unless the same token was exchanged a few seconds ago; callers of the same token wait."""
 
-    def __init__(self, exchange: TokenExchange, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        exchange: TokenExchange,
+        *,
+        seconds: int,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._exchange = exchange
         self._seconds = seconds
         self._clock = clock
+        self._now = now
         self._cached: TLRUCache[Hashable, _Cached] = TLRUCache(MAX_TOKENS, ttu=_until, timer=clock)
         self._pending: dict[Hashable, _Pending] = {}
 
@@ -61,7 +69,7 @@ class ExchangeCache:
                 return await self._fetch(key, principal)
             await pending.done.wait()
             if isinstance(pending.outcome, NextcloudMCPError):
-                raise pending.outcome
+                raise pending.outcome.with_traceback(None)  # else each caller's frames are added to one error
             if pending.outcome is not None:
                 return pending.outcome
 
@@ -71,6 +79,7 @@ class ExchangeCache:
 
     async def _fetch(self, key: Hashable, principal: Principal) -> str:
         pending = self._pending[key] = _Pending()
+        started, now = self._clock(), self._now()  # Keycloak may judge at the start of an exchange that takes long
         try:
             pending.outcome = token = await self._exchange.for_nextcloud(principal)
         except NextcloudMCPError as error:
@@ -79,10 +88,10 @@ class ExchangeCache:
         finally:
             del self._pending[key]
             pending.done.set()
-        until = min(
-            self._clock() + self._seconds, principal.expires_at - SPARE_SECONDS, expiry_of(token) - SPARE_SECONDS
-        )
-        self._cached[key] = _Cached(token, until)  # TLRUCache stores nothing whose time is over
+        left = min(principal.expires_at, expiry_of(token)) - SPARE_SECONDS - now
+        self._cached[key] = _Cached(
+            token, started + min(self._seconds, left)
+        )  # TLRUCache stores nothing whose time is over
         return token
 
 

@@ -35,10 +35,17 @@ def language_of(scope: Scope) -> str:
     return LANGUAGES[0]
 
 
+MAX_VALUES: Final = 50
+"""The most values of a header; browsers send fewer than ten, and each costs time before anything is checked."""
+
+
 def _preferences(header: str) -> dict[str, float]:
-    """Return the values of a header with their weights, in lower case, without those of weight 0."""
+    """Return the values of a header with their weights, in lower case, without those of weight 0; none of too many."""
+    values = header.split(",", MAX_VALUES)
+    if len(values) > MAX_VALUES:
+        return {}
     found = {}
-    for each in header.split(","):
+    for each in values:
         value, *parameters = (part.strip().lower() for part in each.split(";"))
         weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         if value and (number := _weight(weight)) > 0:

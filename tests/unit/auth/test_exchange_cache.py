@@ -49,7 +49,7 @@ def cache(http: httpx.AsyncClient, keycloak: FakeIssuer, clock: Clock) -> Exchan
         client=ClientSecret(SecretStr("s3cret")),
         audience="nextcloud",
     )
-    return ExchangeCache(exchange, seconds=SECONDS, clock=clock)
+    return ExchangeCache(exchange, seconds=SECONDS, clock=clock, now=clock)
 
 
 def issue(keycloak: FakeIssuer, **claims: Any) -> None:
@@ -66,6 +66,33 @@ async def test_same_token_is_exchanged_once(cache: ExchangeCache, keycloak: Fake
     assert await cache.for_nextcloud(alice()) == first
     clock.advance(1)
     assert await cache.for_nextcloud(alice()) != first
+    assert len(keycloak.exchanges()) == 2
+
+
+async def test_seconds_count_from_the_start_of_the_exchange(
+    cache: ExchangeCache, keycloak: FakeIssuer, clock: Clock
+) -> None:
+    """Keycloak may have accepted the session long before it answers: a slow exchange makes no sign-out later."""
+    keycloak.gate = anyio.Event()
+    async with anyio.create_task_group() as calls:
+        calls.start_soon(cache.for_nextcloud, alice())
+        while not keycloak.requests:
+            await checkpoint()
+        clock.advance(SECONDS)
+        keycloak.gate.set()
+    await cache.for_nextcloud(alice())
+    assert len(keycloak.exchanges()) == 2
+
+
+async def test_system_clock_that_is_set_back_makes_no_token_last_longer(
+    cache: ExchangeCache, keycloak: FakeIssuer, clock: Clock
+) -> None:
+    """The seconds are those of the monotonic clock."""
+    times = iter([NOW, NOW - 3600])
+    moved = ExchangeCache(cache._exchange, seconds=SECONDS, clock=clock, now=lambda: next(times))  # noqa: SLF001 - the same exchange
+    await moved.for_nextcloud(alice())
+    clock.advance(SECONDS)
+    await moved.for_nextcloud(alice())
     assert len(keycloak.exchanges()) == 2
 
 
@@ -165,7 +192,7 @@ async def test_number_of_tokens_is_limited(
 ) -> None:
     """The least recently used token is dropped first."""
     monkeypatch.setattr(exchange_cache, "MAX_TOKENS", 2)
-    small = ExchangeCache(cache._exchange, seconds=SECONDS, clock=clock)  # noqa: SLF001 - the same exchange
+    small = ExchangeCache(cache._exchange, seconds=SECONDS, clock=clock, now=clock)  # noqa: SLF001 - the same exchange
     for token in ("a", "b", "c", "c", "a"):
         await small.for_nextcloud(alice(token))
     assert [each["subject_token"] for each in keycloak.exchanges()] == ["a", "b", "c", "a"]

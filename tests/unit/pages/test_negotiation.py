@@ -31,6 +31,7 @@ CLIENTS: Final = {
     "a wrong weight": "text/html;q=x",
     "an infinite weight": "text/html;q=inf",
     "any text": "text/*",
+    "too many": ", ".join(["text/html"] * 51),
 }
 """The `Accept` of clients. Those with a name were seen in the versions of docs/reference/clients.md."""
 
