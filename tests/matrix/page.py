@@ -36,30 +36,47 @@ These suites run once for each Nextcloud, with the version of user_oidc in the l
 with user_oidc |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
-_MODES: Final = """
+_VERSIONS: Final = """
 ## Versions of user_oidc
 
-Each version runs:
+These checks run once for each version, because no mode is involved:
 
 - *set-up*: `nextcloud/setup.sh`, twice;
+- *tokens*: the contract tests of tokens (`tests/contract/test_identity.py`).
+
+| name | user_oidc | date | set-up | tokens |
+| --- | --- | --- | --- | --- |
+"""
+_MODES: Final = """
+## Modes
+
+These checks run for each version in each mode:
+
 - *doctor*: `nextcloud-mcp doctor` finds nothing wrong;
-- *tokens*: the contract tests of tokens (`tests/contract/test_identity.py`);
 - *pre-registered* and *dynamic registration*: a client that is registered by hand, or registers itself, signs in and
   calls one tool of each of the ten apps.
 
 The last two columns have the number of rows that one call of `nc_webdav_list_directory` leaves in tables that grow with
 use: the sessions in `oc_authtoken`, and the changes of the system address book in `oc_addressbookchanges`.
 
-| name | user_oidc | mode | date | set-up | doctor | tokens | pre-registered | dynamic registration | `oc_authtoken` | \
+| name | user_oidc | mode | date | doctor | pre-registered | dynamic registration | `oc_authtoken` | \
 `oc_addressbookchanges` |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 _ONCE: Final = (("contract", ""), ("faults", ""), ("one tool an app", CLIENTS[2]), ("e2e", ""))
-_EACH_VERSION: Final = (
-    *(("set-up", ""), ("doctor", ""), ("tokens", "")),
-    *(("one tool an app", client) for client in CLIENTS[:2]),
-)
+_EACH_VERSION: Final = (("set-up", ""), ("tokens", ""))
+_EACH_MODE: Final = (("doctor", ""), *(("one tool an app", client) for client in CLIENTS[:2]))
 """The checks of each table, with the kind of client."""
+
+_NAMES: Final = {
+    ("contract", ""): "the other contract tests",
+    ("faults", ""): "the doctor's diagnosis of faults",
+    ("one tool an app", CLIENTS[2]): "clients with a metadata document",
+    ("e2e", ""): "the end-to-end tests",
+    ("doctor", ""): "the doctor",
+    ("one tool an app", CLIENTS[0]): "one tool of each app",
+}
+"""What the README calls the checks."""
 
 
 def page(results: Results) -> str:
@@ -69,6 +86,8 @@ def page(results: Results) -> str:
             _HEAD,
             _CLOUDS,
             *_cloud_rows(results),
+            _VERSIONS,
+            *(_version_row(row) for row in results.rows),
             _MODES,
             *(_mode_row(row, mode) for row in results.rows for mode in MODES),
             *_reasons("Failed", [(row, check, each) for row, check in _checks(results) for each in check.failed]),
@@ -90,22 +109,25 @@ def _cloud_rows(results: Results) -> Iterator[str]:
         yield _table_row(target, row.nextcloud, apps, parts, row.keycloak, *cells, row.user_oidc)
 
 
+def _version_row(row: Row) -> str:
+    if row.refused:
+        return _table_row(row.target, row.user_oidc, "", f"not run: {row.refused}", "")
+    cells = [_total(_of(row, *check)) for check in _EACH_VERSION]
+    return _table_row(row.target, row.user_oidc, row.date, *cells)
+
+
 def _mode_row(row: Row, mode: str) -> str:
     if row.refused:
-        return _table_row(row.target, row.user_oidc, mode, "", f"not run: {row.refused}", *[""] * 6)
-    cells = [_total(_of(row, *check, mode)) for check in _EACH_VERSION]
+        return _table_row(row.target, row.user_oidc, mode, "", f"not run: {row.refused}", *[""] * 4)
+    cells = [_total(_of(row, *check, mode)) for check in _EACH_MODE]
     counts = [row.rows_per_call.get(mode, {}).get(table) for table in TABLES]
     measured = ["not measured" if count is None else f"{count:g}" for count in counts]
     return _table_row(row.target, row.user_oidc, mode, row.date, *cells, *measured)
 
 
 def _of(row: Row, check: str, client: str = "", mode: str = "") -> list[Check]:
-    """Return the results of a check: those of a mode, and those that are about no mode."""
-    return [
-        each
-        for each in row.checks
-        if each.check == check and each.client == client and (not mode or each.mode in {mode, ""})
-    ]
+    """Return the results of a check; those of one mode, if `mode` is given."""
+    return [each for each in row.checks if each.check == check and each.client == client and mode in {each.mode, ""}]
 
 
 def _total(checks: list[Check]) -> str:
@@ -165,10 +187,32 @@ def readme_line(results: Results) -> str:
     date = max((check.date for check in checks), default="no day")
     text = (
         f"**Run against**, last on {date}: Nextcloud {clouds} with {databases}, user_oidc {oidc}, and Keycloak "
-        f"{keycloak}, in both modes: {passed} tests passed, {failed} failed. "
+        f"{keycloak}: {passed} tests passed, {failed} failed. {_in_both_modes(rows)}{_missing(rows)}"
         "[What ran, and what did not](docs/reference/compatibility.md)."
     )
     return _wrapped(text)
+
+
+def _in_both_modes(rows: list[Row]) -> str:
+    """Return the sentence that names the checks that ran in both modes with each version."""
+    checks = [check for check in _EACH_MODE if all(_ran(row, check, mode) for row in rows for mode in MODES)]
+    names = [_NAMES[check] for check in checks if check in _NAMES]
+    return f"In both modes: {_list(names)}. " if names else ""
+
+
+def _missing(rows: list[Row]) -> str:
+    """Return the sentence that names the checks that ran on none of these Nextclouds, or not on all."""
+    missing = []
+    for check in _ONCE:
+        ran = {row.target for row in rows if _ran(row, check)}
+        without = dict.fromkeys(row.nextcloud for row in rows if row.target not in ran)
+        if without:
+            missing.append(f"{_NAMES[check]} on {_list(without)}" if ran else _NAMES[check])
+    return f"Not run: {_list(missing)}. " if missing else ""
+
+
+def _ran(row: Row, check: tuple[str, str], mode: str = "") -> bool:
+    return any(each.passed or each.failed for each in _of(row, *check, mode))
 
 
 def _list(words: Iterable[str]) -> str:

@@ -93,6 +93,31 @@ def test_rows_of_a_call_are_shown_by_mode(row: Row) -> None:
     assert row.checks == []
 
 
+def test_what_concerns_no_mode_is_counted_once(row: Row) -> None:
+    """Tests without a mode have a row for each version, and are not repeated in the rows of the modes."""
+    tokens = replace(PASSED, check="tokens", mode="")
+    row.record([PASSED, replace(PASSED, mode="pass-through"), tokens, tokens], [], "2026-01-01")
+    lines = page.page(Results([row], [])).splitlines()
+    assert [line for line in lines if "2 passed" in line] == ["| 34 | 8.10.1 | 2026-01-01 | not run | 2 passed |"]
+    assert len([line for line in lines if "| 1 passed |" in line]) == 2
+
+
+def test_readme_names_what_ran_in_both_modes_and_what_did_not(row: Row) -> None:
+    """The paragraph names a check once it ran in both modes, and a suite until it ran on every Nextcloud."""
+    row.record([PASSED], [], "2026-01-01")
+    text = " ".join(page.readme_line(Results([row], [])).split())
+    assert "In both modes" not in text
+    assert "Not run: the other contract tests, the doctor's diagnosis of faults, clients with a metadata" in text
+    row.record([replace(PASSED, check=check, mode="") for check in ("contract", "faults")], [], "2026-01-01")
+    row.record([replace(PASSED, mode="pass-through")], [], "2026-01-01")
+    other = Results([], []).row("32", "8.10.1", DESCRIBED | {"nextcloud": "32.0.1"})
+    modes = [PASSED, replace(PASSED, mode="pass-through")]
+    other.record([*modes, replace(PASSED, check="contract", mode="")], [], "2026-01-01")
+    text = " ".join(page.readme_line(Results([row, other], [])).split())
+    assert "7 tests passed, 0 failed. In both modes: the doctor. Not run:" in text
+    assert "Not run: the doctor's diagnosis of faults on 32.0.1, clients with a metadata document and the end-" in text
+
+
 def test_refused_version_and_absent_nextcloud_say_why(row: Row) -> None:
     """What was not run is in the page with its reason."""
     row.refused = "its info.xml allows Nextcloud 29 to 33"
