@@ -184,8 +184,9 @@ def metrics_page() -> str:
 
 def _shown(default: object) -> str:
     """Return a default as one would write it in the environment; nothing for one that is derived or absent."""
-    text = str(default).lower() if isinstance(default, bool) else str(default or "")
-    return f"`{text}`" if text else ""
+    if default in (None, "", ()):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _errors(base: type[errors.NextcloudMCPError]) -> Iterator[type[errors.NextcloudMCPError]]:
