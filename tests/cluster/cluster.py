@@ -147,7 +147,7 @@ class Cluster:
         return self.run(self.helm, "upgrade", "--install", RELEASE, str(FOLDER), "--values", values, *(options or WAIT))
 
     def rollback(self, revision: int | None = None) -> None:
-        """Go back to a revision, the one before by default, as docs/how-to/kubernetes.md has it."""
+        """Go back to a revision, the one before by default, as docs/how-to/kubernetes-later.md has it."""
         target = [str(revision)] if revision else []
         self.run(self.helm, "rollback", RELEASE, *target, *TAKING_OVER, *WAIT)
 
