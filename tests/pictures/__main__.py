@@ -21,8 +21,8 @@ from urllib.parse import urlencode
 import httpx
 
 from docs import drawings
-from tests.pictures.catalogue import PICTURES, Picture
-from tests.pictures.terminal import Step, recording
+from tests.pictures.catalogue import PICTURES, Picture, crop
+from tests.pictures.terminal import CALL, Step, recording
 from tests.support.chromium import DESKTOP, missing, new_page, run_chromium, sign_in
 from tests.support.mcp_client import McpUser, connected
 from tests.support.oauth import ALICE, LOOPBACK_CALLBACK, Pkce
@@ -112,7 +112,10 @@ def take(chromium: Any, picture: Picture, known: dict[str, str]) -> str:
     page.goto(address)
     for step in picture.steps:
         step(page)
-    page.screenshot(path=IMAGES / f"{picture.name}.png", full_page=picture.is_whole, animations="disabled")
+    parts = page.locator(picture.parts).all() if picture.parts else ()
+    clip = crop((part.bounding_box() for part in parts), picture.size) if picture.parts else None
+    path = IMAGES / f"{picture.name}.png"
+    page.screenshot(path=path, full_page=picture.is_whole, clip=clip, animations="disabled")
     return f"docs/images/{picture.name}.png"
 
 
@@ -127,7 +130,7 @@ def record_tutorial(banner: str, folder: Path, endpoints: dict[str, Any]) -> str
         Step(f"curl -i -X POST {url}", _run(folder, "curl", "-s", "-i", "-X", "POST", url), limit=6),
         Step(f"curl {discovery}", _run(folder, "curl", "-s", discovery), limit=2),
         Step("# alice adds the URL to her MCP client, signs in in the browser and consents; the client calls tools:"),
-        *(Step(f"# {call}", answer, limit=2) for call, answer in asyncio.run(_calls(url))),
+        *(Step(call, answer, limit=2, prompt=CALL) for call, answer in asyncio.run(_calls(url))),
         Step(f"grep tool.done {log}", _run(folder, "grep", "tool.done", log), limit=2),
     ]
     return recording(

@@ -1,11 +1,19 @@
 """Which pictures the docs have: the page, what a person does on it, and how the browser is set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from playwright.sync_api import FloatRect
+
 from tests.support.chromium import DESKTOP, PHONE
 from tests.support.oauth import ALICE
+
+MARGIN: Final = 24
+"""CSS pixels around what a picture is cropped to."""
+
+LOGIN_PAGE: Final = "#kc-header, .pf-v5-c-login__main"
+"""What Keycloak's login pages show: the organisation's name, and the box."""
 
 Step = Callable[[Any], None]
 """What a person does on the page, Playwright's `Page`."""
@@ -23,6 +31,7 @@ class Picture:
         scheme: the preferred color scheme.
         language: the preferred language.
         is_whole: take the whole page, not what is in view.
+        parts: a CSS selector of parts that are in view; the picture is cropped to them. Empty: no crop.
         setting: the server's setting that turns the page on, if it may be missing; its picture is then skipped.
     """
 
@@ -33,7 +42,29 @@ class Picture:
     scheme: Literal["light", "dark"] = "light"
     language: str = "en"
     is_whole: bool = False
+    parts: str = ""
     setting: str = ""
+
+
+def crop(boxes: Iterable[FloatRect | None], size: tuple[int, int]) -> FloatRect:
+    """Return the rectangle around boxes, with a margin, as far as it is in view.
+
+    Args:
+        boxes: boxes as Playwright's `bounding_box` returns them, in CSS pixels; None for a hidden part.
+        size: width and height of the view in CSS pixels.
+
+    Raises:
+        ValueError: no part is visible.
+    """
+    seen = [box for box in boxes if box]
+    if not seen:
+        msg = "No part of the picture is visible: the selector in `parts` finds nothing on the page."
+        raise ValueError(msg)
+    left = max(0.0, min(box["x"] for box in seen) - MARGIN)
+    top = max(0.0, min(box["y"] for box in seen) - MARGIN)
+    right = min(size[0], max(box["x"] + box["width"] for box in seen) + MARGIN)
+    bottom = min(size[1], max(box["y"] + box["height"] for box in seen) + MARGIN)
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
 
 
 def sign_in(page: Any) -> None:
@@ -71,11 +102,17 @@ def sign_in_to(mode: str) -> Step:
 
 
 PICTURES: Final = (
-    Picture("sign-in", "{request}"),
+    Picture("sign-in", "{request}", parts=LOGIN_PAGE),
     Picture("consent", "{request}", (sign_in,)),
     Picture("consent-phone", "{other_request}", (sign_in,), size=PHONE, scheme="dark", language="de"),
-    Picture("error-phone", "{unknown_request}", size=PHONE),
-    Picture("account", "{issuer}/account/applications", (sign_in, show_claude)),
+    Picture("error-phone", "{unknown_request}", size=PHONE, parts=LOGIN_PAGE),
+    Picture(
+        "account",
+        "{issuer}/account/applications",
+        (sign_in, show_claude),
+        size=(DESKTOP[0], 1600),  # the console scrolls inside the page
+        parts="header, button:has-text('Remove access')",
+    ),
     Picture("landing", "{exchange}/", setting="MCP_PAGES"),
     Picture("landing-dark", "{exchange}/", scheme="dark", setting="MCP_PAGES"),
     Picture(

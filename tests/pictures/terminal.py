@@ -1,7 +1,6 @@
-"""A recording of a terminal as SVG: commands, and what they really printed, one after the other.
+"""A recording of a terminal as SVG: commands, calls of tools, and what they really printed, one after the other.
 
-The lines appear in their order, and all stay. They are text; a viewer without animations, or whose owner prefers less
-motion, shows all of them at once.
+The lines are text, without animation: previews and printed pages show the first moment of one.
 """
 
 import textwrap
@@ -17,33 +16,39 @@ _CHARACTER: Final = 7.5  # the advance of a monospaced font of 12.5 pixels, whic
 _LINE: Final = 18
 _MARGIN: Final = 18
 _BAR: Final = 30
-_SECONDS_A_STEP: Final = 1.5
-_COLORS: Final = {"comment": "#8fa3b8", "command": "#7ee2a8", "output": "#dbe5ee"}
+_COLORS: Final = {"comment": "#8fa3b8", "command": "#7ee2a8", "call": "#f2c879", "output": "#dbe5ee"}
 _FONTS: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
+
+
+SHELL: Final = "$ "
+CALL: Final = "tool call: "
+"""What is written before a command of the shell, and before a call that an MCP client makes."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command and its output, or a comment.
+    """A command or a call and its output, or a comment.
 
     Attributes:
         command: what was typed; a comment begins with `#`.
         output: what was printed.
         limit: how many lines of the output to show; the last one shown ends with `…` if there are more.
+        prompt: `SHELL` or `CALL`; a comment has none.
     """
 
     command: str
     output: str = ""
     limit: int = 20
+    prompt: str = SHELL
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the lines with their kinds, keys of `_COLORS`."""
         is_comment = self.command.startswith("#")
-        typed = textwrap.wrap(self.command if is_comment else f"$ {self.command}", WIDTH, subsequent_indent="  ")
+        typed = textwrap.wrap(f"{'' if is_comment else self.prompt}{self.command}", WIDTH, subsequent_indent="  ")
         printed = list(_folded(self.output.strip("\n").splitlines()))
         if len(printed) > self.limit:
             printed = [*printed[: self.limit - 1], f"{printed[self.limit - 1][: WIDTH - 2]} …"]
-        kind = "comment" if is_comment else "command"
+        kind = "comment" if is_comment else "call" if self.prompt == CALL else "command"
         return [(kind, line) for line in typed] + [("output", line) for line in printed] + [("output", "")]
 
 
@@ -57,10 +62,10 @@ def recording(steps: Sequence[Step], *, title: str, description: str) -> str:
     """
     rows: list[str] = []
     y = _BAR + _MARGIN
-    for number, step in enumerate(steps):
+    for step in steps:
         for kind, line in step.lines():
             if line:
-                rows.append(_row(line, kind, y, number))
+                rows.append(_row(line, kind, y))
             y += _LINE
     width, height = round(WIDTH * _CHARACTER) + 2 * _MARGIN, y + _MARGIN // 2
     dots = "".join(f'<circle cx="{18 + 18 * n}" cy="15" r="5" fill="#4a5a6b"/>' for n in range(3))
@@ -70,8 +75,7 @@ def recording(steps: Sequence[Step], *, title: str, description: str) -> str:
             f' role="img" aria-labelledby="title description" font-family="{_FONTS}" font-size="12.5">',
             f'<title id="title">{escape(title)}</title>',
             f'<desc id="description">{escape(description)}</desc>',
-            "<style>text{white-space:pre}.s{animation:appear 1ms step-end backwards}",
-            "@keyframes appear{from{opacity:0}}@media(prefers-reduced-motion:reduce){.s{animation:none}}</style>",
+            "<style>text{white-space:pre}</style>",
             f'<rect width="{width}" height="{height}" rx="10" fill="#101820"/>',
             dots,
             f'<text x="{width // 2}" y="20" text-anchor="middle" fill="#8fa3b8">{escape(title)}</text>',
@@ -82,11 +86,10 @@ def recording(steps: Sequence[Step], *, title: str, description: str) -> str:
     )
 
 
-def _row(line: str, kind: str, y: int, step: int) -> str:
-    delay = f"{step * _SECONDS_A_STEP + (0 if kind == 'command' else 0.5):g}s"
+def _row(line: str, kind: str, y: int) -> str:
     length = f"{len(line) * _CHARACTER:.1f}"
     return (
-        f'<text class="s" style="animation-delay:{delay}" x="{_MARGIN}" y="{y}" textLength="{length}" '
+        f'<text x="{_MARGIN}" y="{y}" textLength="{length}" '
         f'fill="{_COLORS[kind]}" xml:space="preserve">{escape(line)}</text>'
     )
 
