@@ -162,7 +162,8 @@ class Folder(_Nextcloud, FolderResource):  # type: ignore[misc]
 
     def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> bool:
         """Copy the folder without the shares of others that are mounted in it."""
-        if depth_infinity and self.place().share is None:
+        user, _, path = self.path.strip("/").partition("/")
+        if depth_infinity and self.place().share is None and self.provider.mounts.inside(user, path):
             shutil.copytree(self.location(), self.provider.location(dest_path))
             return True
         return False

@@ -187,7 +187,7 @@ class Mounts:
         if method == "MOVE" and target.share is not None and not target.is_mount:
             moved = [place.path] if place.is_mount else [self._target(user, each) for each in self.inside(user, path)]
             if moved:
-                return Refusal(403, f"Moving a storage ({moved[0]}) into a share ({target.path.parent}) is not allowed")
+                return Refusal(403, _moving_a_storage(moved[0], destination))
         is_rename = method == "MOVE" and PurePosixPath(path).parent == PurePosixPath(destination).parent
         if method == "MOVE" and not place.is_mount:
             renames = is_rename and not self._is_older
@@ -237,3 +237,8 @@ def _can_rename(permissions: int) -> bool:
 
 def _key(share: Record, user: str) -> str:
     return f"{share['id']} {user}"
+
+
+def _moving_a_storage(path: Path | str | None, destination: str) -> str:
+    folder = PurePosixPath(destination).parent
+    return f"Moving a storage ({str(path).lstrip('/')}) into a share ({folder}) is not allowed"

@@ -321,7 +321,7 @@ async def test_note_in_a_read_only_share(call: Call, bob: Bob, unique: str) -> N
         await call("nc_webdav_delete_resource", path=f"Notes/{unique}")
 
     assert moved["status_code"] == 201
-    file, folder = f"/Notes/{unique}/a.md", f"/+Notes/{unique}"
+    file, folder = f"/Notes/{unique}/a.txt", f"/+Notes/{unique}"
     expected = {name: refusal(file, "change it" if name == "append" else name) for name in refused}
     assert {name: each for name, each in refused.items() if not expected[name].fullmatch(str(each))} == {}
     assert [each for each in (created, moved_in) if not refusal(folder, "create in it").fullmatch(str(each))] == []

@@ -505,7 +505,9 @@ def test_full_values_set_every_value() -> None:
         for inner in (value if isinstance(value, dict) else [])
         if inner not in full.get(name, {})
     } | (set(defaults) - set(full))
-    on_by_default = {f"{part}.enabled" for part in ("autoscaling", "disruptionBudget", "exchange", "networkPolicy")}
+    on_by_default = {
+        f"{part}.enabled" for part in ("autoscaling", "disruptionBudget", "exchange", "networkPolicy", "pages")
+    }
     one_or_the_other = {"image.tag", "replicas", "disruptionBudget"}
     assert missing == on_by_default | one_or_the_other
 

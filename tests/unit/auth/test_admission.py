@@ -327,7 +327,7 @@ async def test_crafted_body_deletes_with_scope(server: Server, body: str) -> Non
     """The bodies of the bypass test do delete the note when the token has the scope."""
     server.nextcloud.on("DELETE", f"{NOTES}/7", answer(json=[]))
     await server.post(body, token=server.keycloak.mint(scope="notes:write"))
-    assert server.nextcloud.asked() == [f"DELETE {NOTES}/7"]
+    assert f"DELETE {NOTES}/7" in server.nextcloud.asked()
 
 
 @pytest.mark.parametrize(
