@@ -77,6 +77,8 @@ def realm_values(config: Config) -> dict[str, str]:
         "MCP_EXCHANGE_URL": config.exchange_url,
         "MCP_PASS_THROUGH_URL": config.pass_through_url,
         "NEXTCLOUD_PUBLIC_URL": config.public_nextcloud_url,
+        "JOURNEY": "true",
+        "CONNECTIONS": "true",
     }
 
 

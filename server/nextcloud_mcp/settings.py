@@ -24,6 +24,9 @@ from pydantic_core import ErrorDetails
 
 from nextcloud_mcp.errors import SettingsError
 
+MAX_CACHE_SECONDS: Final = 60
+"""The longest `TOKEN_EXCHANGE_CACHE_SECONDS`."""
+
 SECRETS: Final = ("OIDC_CLIENT_SECRET",)
 
 
@@ -91,7 +94,7 @@ class Settings(BaseModel):
     enable_token_exchange: bool = Field(alias="ENABLE_TOKEN_EXCHANGE", default=False)
     """True: exchange the caller's token for each call (RFC 8693). False: pass it through."""
 
-    exchange_cache_seconds: int = Field(alias="TOKEN_EXCHANGE_CACHE_SECONDS", default=0, ge=0, le=60)
+    exchange_cache_seconds: int = Field(alias="TOKEN_EXCHANGE_CACHE_SECONDS", default=0, ge=0, le=MAX_CACHE_SECONDS)
     """Seconds for which an exchanged token is kept in memory and used again for the same caller's token. Then a
     sign-out in Keycloak takes effect as much later. 0: an exchange for each call
     (docs/decisions/0016-exchanged-tokens-in-memory.md)."""
@@ -143,7 +146,7 @@ class Settings(BaseModel):
     becomes of it (docs/how-to/show-the-journey.md)."""
 
     connections: bool = Field(alias="MCP_CONNECTIONS", default=False)
-    """True: serve the page `/connections`, on which people see and end what they granted to clients."""
+    """True: serve the page `/connections`, on which people see which clients have access to their account."""
 
     other_server_url: HttpUrl | None = Field(alias="MCP_OTHER_SERVER_URL", default=None)
     """The URL of a server of the same realm in the other mode; the page `/journey` shows both, and may call both."""

@@ -157,6 +157,11 @@ def test_commands_work_on_an_existing_keycloak(
     (provider,) = admin.get_idps()
     assert provider["alias"] == "people"
     assert admin.get_users() == []
+    pages = [each for each in admin.get_clients() if each["clientId"] in {"journey", "connections"}]
+    assert [each["enabled"] for each in pages] == [False, False]
+    redirects = [uri for each in pages for uri in each["redirectUris"]]
+    assert len(redirects) == 4
+    assert all(uri.startswith("https://mcp.example.org/") for uri in redirects)
 
     before = {key["kid"] for key in admin.get_keys()["keys"]}
     for page in (rotating_keys, rotating_secrets):

@@ -405,6 +405,14 @@ IN_WORDS: dict[str, tuple[list[str], str]] = {
     "quantity-with-a-space": (["resources.limits.memory=1 Gi"], "not '1 Gi'"),
     "interval-without-unit": (["metrics.serviceMonitor.interval=30"], "must be a time with its unit, such as 30s"),
     "less-at-most-than-at-least": (["autoscaling.maxReplicas=1"], "autoscaling.maxReplicas is less than"),
+    "journey-at-a-shared-host": (
+        ["pages.journey=true", "ingress.wholeHost=false"],
+        "pages.journey needs a host that no other server shares",
+    ),
+    "connections-at-a-shared-host": (
+        ["pages.connections=true", "ingress.wholeHost=false"],
+        "set ingress.wholeHost=true, or pages.connections=false",
+    ),
     "monitor-of-nothing": (["metrics.serviceMonitor.enabled=true"], "there is nothing to scrape"),
 }
 

@@ -29,11 +29,13 @@ async def tokens(keycloak: Keycloak, urls: ServerUrls, page: str, person: Person
     )
 
 
-async def account(keycloak: Keycloak, token: str, method: str, path: str, **headers: str) -> httpx.Response:
+async def account(
+    keycloak: Keycloak, token: str, method: str, path: str, *, body: Any = None, **headers: str
+) -> httpx.Response:
     """Send a request to the account API."""
     bearer = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     async with patient_client() as http:
-        return await http.request(method, f"{keycloak.issuer}/account/{path}", headers=bearer | headers)
+        return await http.request(method, f"{keycloak.issuer}/account/{path}", headers=bearer | headers, json=body)
 
 
 async def test_journey_gets_the_token_of_an_assistant(keycloak: Keycloak, server_urls: ServerUrls) -> None:
@@ -56,7 +58,7 @@ async def test_connections_token_is_only_for_the_account_api(keycloak: Keycloak,
     got = claims(answer["access_token"])
     roles = set(got["resource_access"].pop("account")["roles"])
     assert (got["aud"], got["resource_access"]) == ("account", {})
-    assert roles == {"view-applications", "manage-consent", "view-profile"}
+    assert roles == {"view-applications", "view-profile"}
     assert got.keys().isdisjoint({"preferred_username", "realm_access", "roles", "email"})
     assert "refresh_token" not in answer
 
@@ -70,15 +72,14 @@ async def test_connections_token_is_only_for_the_account_api(keycloak: Keycloak,
     assert statuses == [401, 401, 401]
 
 
-async def test_connections_token_ends_a_consent(
-    keycloak: Keycloak, server_urls: ServerUrls, admin: KeycloakAdmin, someone: Person
-) -> None:
-    """It lists a client's consent with its scopes in words and its date, and ends it with the client's tokens."""
-    granted = await sign_in(keycloak, **someone, scope="nextcloud-mcp:exchange notes:read")
+async def test_connections_token_lists_a_consent(keycloak: Keycloak, server_urls: ServerUrls, someone: Person) -> None:
+    """It lists a client's consent with its scopes in words and its date, and the last use of the client's session."""
+    await sign_in(keycloak, **someone, scope="nextcloud-mcp:exchange notes:read")
     token = (await tokens(keycloak, server_urls, "connections", someone, None))["access_token"]
 
-    applications = (await account(keycloak, token, "GET", "applications")).json()
-    (consent,) = [each["consent"] for each in applications if each["clientId"] == CLIENT_ID]
+    listed = await account(keycloak, token, "GET", "applications")
+    assert listed.status_code == 200
+    (consent,) = [each["consent"] for each in listed.json() if each["clientId"] == CLIENT_ID]
     assert {each["name"] for each in consent["grantedScopes"]} == {
         "${consent-server-exchange}",
         "${consent-notes-read}",
@@ -90,10 +91,34 @@ async def test_connections_token_ends_a_consent(
         True
     ]
 
-    assert (await account(keycloak, token, "DELETE", f"applications/{CLIENT_ID}/consent")).status_code == 204
-    assert admin.user_consents(str(admin.get_user_id(someone["username"]))) == []
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+async def test_connections_token_neither_grants_nor_ends_a_consent(
+    keycloak: Keycloak, server_urls: ServerUrls, admin: KeycloakAdmin, someone: Person, method: str
+) -> None:
+    """A program that gets the token without a question cannot grant itself access, nor change what others have."""
+    granted = await sign_in(keycloak, **someone, scope="nextcloud-mcp:exchange notes:read")
+    user_id = str(admin.get_user_id(someone["username"]))
+    before = admin.user_consents(user_id)
+    scopes = {each["name"]: each["id"] for each in admin.get_client_scopes()}
+    more = {"grantedScopes": [{"id": scopes["notes:write"], "name": "notes:write"}]}
+    token = (await tokens(keycloak, server_urls, "connections", someone, None))["access_token"]
+
+    body = None if method == "DELETE" else more
+    for client_id in (CLIENT_ID, "journey"):
+        answer = await account(keycloak, token, method, f"applications/{client_id}/consent", body=body)
+        assert answer.status_code == 403
+    assert admin.user_consents(user_id) == before
     form = {"grant_type": "refresh_token", "refresh_token": granted["refresh_token"], "client_id": CLIENT_ID}
-    assert (await token_request(keycloak, form)).json()["error"] == "invalid_grant"
+    assert (await token_request(keycloak, form)).status_code == 200
+
+
+async def test_nobody_has_the_role_that_changes_consents(admin: KeycloakAdmin) -> None:
+    """The realm gives people no role `manage-consent`, which also grants consents."""
+    (role,) = [each for each in admin.get_realm_roles() if each["name"].startswith("default-roles-")]
+    roles = {each["name"] for each in admin.get_role_composites_by_id(role["id"])}
+    assert "view-applications" in roles
+    assert "manage-consent" not in roles
 
 
 @pytest.mark.parametrize(
@@ -103,7 +128,7 @@ async def test_connections_token_ends_a_consent(
 async def test_connections_token_changes_nothing_else(
     keycloak: Keycloak, server_urls: ServerUrls, someone: Person, method: str, path: str
 ) -> None:
-    """It ends no other session, deletes no method of sign-in, and changes no profile."""
+    """It ends no session, deletes no method of sign-in, and changes no profile."""
     token = (await tokens(keycloak, server_urls, "connections", someone, None))["access_token"]
     assert (await account(keycloak, token, method, path)).status_code == 403
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from nextcloud_mcp.clients.admin import POLICIES
-from nextcloud_mcp.doctor import assigned, live_realm, realm_file
+from nextcloud_mcp.doctor import assigned, live_realm, page_clients, realm_file
 from nextcloud_mcp.doctor.deployment import Deployment
 from nextcloud_mcp.doctor.finding import Finding, Problem, readable
 from nextcloud_mcp.doctor.realm_file import Comparison, Difference
@@ -130,6 +130,8 @@ async def clients(deployment: Deployment) -> Finding:
         client_id = deployment.comparison.filled(client["clientId"]) or client["clientId"]
         found = live.get(client_id)
         if found is None:
+            if page_clients.is_optional(deployment, client_id):
+                continue
             fix = f"Clients > Import client, with this of keycloak/realm-export.json: {client['clientId']}"
             problems.append(Problem(f"The client {client_id} is missing", fix))
             continue
@@ -141,16 +143,19 @@ def _client(deployment: Deployment, client: dict[str, Any], live: dict[str, Any]
     about, path = f"the client {live['clientId']}", f"clients/{live['id']}"
     for each in deployment.comparison.differences(_stated(client), live):
         yield Problem(_differs(about, each), f"kcadm.sh update {path} -r {deployment.realm} {_set(each)}")
+    if live["clientId"] in page_clients.PAGES:
+        yield from page_clients.problems(deployment, client, live)
     holder = assigned.ScopeOwner(_sentence(about), f"{path}/", assigned.CLIENT)
     yield from assigned.problems(deployment, holder, client, live)
 
 
 def _stated(client: dict[str, Any]) -> dict[str, Any]:
-    """Return a client of the file without its scopes, and without `webOrigins` if it lists none.
+    """Return a client of the file without its scopes, and without what is compared otherwise.
 
-    Keycloak then fills in the origins of the redirect URIs.
+    If a client lists no `webOrigins`, Keycloak fills in the origins of the redirect URIs.
     """
     left_out = {*assigned.CLIENT.values(), *([] if client.get("webOrigins") else ["webOrigins"])}
+    left_out |= {"enabled", "redirectUris"} if client["clientId"] in page_clients.PAGES else set()
     return {name: value for name, value in client.items() if name not in left_out}
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from nextcloud_mcp.auth.scopes import Offer, app_of
-from nextcloud_mcp.settings import Settings
+from nextcloud_mcp.settings import MAX_CACHE_SECONDS, Settings
 
 GRANTABLE: Final = ("notes:read", "files:read", "calendar:read")
 """The scopes of apps that the realm's client `journey` may ask for; the page asks for the first that is offered."""
@@ -49,7 +49,16 @@ def journey_values(settings: Settings, offer: Offer) -> dict[str, Any]:
         "checks": CHECKS,
         "tool": tool,
         "experiments": experiments,
+        "cache_seconds": _cache_seconds(settings),
     }
+
+
+def _cache_seconds(settings: Settings) -> int:
+    """Return for how many seconds the server in exchange mode uses an exchanged token again, as far as this one knows.
+
+    The setting of the other server is not known, so a server in pass-through mode returns the longest.
+    """
+    return settings.exchange_cache_seconds if settings.mode == "exchange" else MAX_CACHE_SECONDS
 
 
 def refused_tool(offer: Offer, granted: str) -> str | None:

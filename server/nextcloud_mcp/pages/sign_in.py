@@ -5,7 +5,7 @@ window, and holds the token in a variable until the page is closed. So no server
 it, except where the script sends it: to Keycloak and to the servers that the Content Security Policy names.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,10 +14,21 @@ from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer
 from nextcloud_mcp.pages.journey import journey_values
 from nextcloud_mcp.pages.rendering import Renderer
-from nextcloud_mcp.settings import Settings, origin_of
+from nextcloud_mcp.settings import MAX_CACHE_SECONDS, Settings, origin_of
 
 CALLBACK: Final = "callback"
 """The name of the page to which Keycloak sends the second window back."""
+
+
+def access_ends(settings: Settings) -> list[dict[str, Any]]:
+    """Return when ended access ends at this server, and at the other one: names of texts, and the seconds in them."""
+    ends = [(settings.mode, settings.exchange_cache_seconds)]
+    if settings.other_server_url is not None:
+        ends.append(("pass-through", 0) if settings.mode == "exchange" else ("exchange", MAX_CACHE_SECONDS))
+    return [
+        {"text": "exchange_cached" if mode == "exchange" and seconds else mode, "seconds": seconds}
+        for mode, seconds in sorted(ends)
+    ]
 
 
 class SignInPages:
@@ -29,7 +40,7 @@ class SignInPages:
         self._settings = settings
         self._issuer = issuer
         self._other = settings.other_server_url if name == "journey" else None
-        self._values = journey_values(settings, offer) if name == "journey" else {}
+        self._values = journey_values(settings, offer) if name == "journey" else {"ends": access_ends(settings)}
 
     async def page(self, request: Request) -> Response:
         """Return the page; before the issuer's metadata is known, it says so in place of the sign-in."""

@@ -118,6 +118,51 @@ async def test_before_the_issuer_is_known(path: str) -> None:
     assert ISSUER not in response.text
 
 
+@pytest.mark.parametrize(
+    ("settings", "ends"),
+    [
+        (ON, ["At a server that exchanges tokens: at its next call."]),
+        ({**ON, "TOKEN_EXCHANGE_CACHE_SECONDS": "20"}, ["at its next call, or up to 20 seconds later."]),
+        ({**PASS_THROUGH, "MCP_CONNECTIONS": "true"}, ["when its token expires, after five minutes at most."]),
+        (BOTH, ["exchanges tokens: at its next call.", "passes tokens through: when its token expires"]),
+        (
+            {**PASS_THROUGH, "MCP_JOURNEY": "true", "MCP_CONNECTIONS": "true", "MCP_OTHER_SERVER_URL": f"{OTHER}/mcp"},
+            ["at its next call, or up to 60 seconds later.", "when its token expires"],
+        ),
+    ],
+)
+async def test_connections_say_when_access_ends(settings: Mapping[str, str], ends: list[str]) -> None:
+    """The page says it for the mode of each server; the other server's setting is not known, so it is the longest."""
+    async with serving(settings) as server:
+        html = await page(server, "/mcp/connections")
+    (told,) = re.findall(r'<ul class="plain">(.*?)</ul>', html.partition('<template id="connection">')[0], re.DOTALL)
+    sentences = re.findall(r"<li>(.*?)</li>", told)
+    assert len(sentences) == len(ends)
+    assert all(end in sentence for end, sentence in zip(ends, sentences, strict=True))
+
+
+async def test_connections_link_to_the_account_console() -> None:
+    """The page ends nothing itself: it links to the issuer's account console, in a tab that can't reach the page."""
+    async with serving(ON) as server:
+        html = await page(server, "/mcp/connections")
+    (link,) = re.findall(r"<a [^>]*data-end>", html)
+    assert f'href="{ISSUER}/account/applications"' in link
+    assert 'target="_blank" rel="noopener noreferrer"' in link
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected", "why"), [("0", "401", "next call on"), ("20", "401 200", "20 seconds")]
+)
+async def test_try_after_the_sign_out_depends_on_the_cache(seconds: str, expected: str, why: str) -> None:
+    """A server that uses exchanged tokens again may answer 200 after the sign-out, and the page says for how long."""
+    async with serving({**ON, "TOKEN_EXCHANGE_CACHE_SECONDS": seconds}) as server:
+        html = await page(server, "/mcp/journey")
+    item = html.partition('data-try="signed-out"')[2].partition("</li>")[0]
+    (found,) = re.findall(r'data-expected="([^"]*)" data-why="([^"]*)"', item)
+    assert found[0] == expected
+    assert why in found[1]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_claim_and_try_is_explained(language: str) -> None:
     """In each language, the page explains each claim with who checks it and a link, and each try."""

@@ -123,6 +123,11 @@ must have a port between 1 and 65535
 {{- if and .Values.exchange.enabled (not .Values.exchange.secretName) -}}
 {{- $problems = append $problems "exchange.secretName must name the Secret that holds the server's secret or key." -}}
 {{- end -}}
+{{- range list "journey" "connections" -}}
+{{- if and (index $.Values.pages .) (not $.Values.ingress.wholeHost) -}}
+{{- $problems = append $problems (printf "pages.%s needs a host that no other server shares, because every page of the host could sign people in as this page does: set ingress.wholeHost=true, or pages.%s=false." . .) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.autoscaling -}}
 {{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) -}}
 {{- $problems = append $problems "autoscaling.maxReplicas is less than autoscaling.minReplicas: raise the one or lower the other." -}}
