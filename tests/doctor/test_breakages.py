@@ -835,6 +835,16 @@ BREAKAGES: Final[Mapping[str, Case]] = {
         "copy keycloak/themes/gone into Keycloak's folder themes",
         admin=True,
     ),
+    "drift: the client of a page that is on is disabled": Case(
+        both(
+            settings(MCP_CONNECTIONS="true"),
+            at(lambda target: client_with(target.admin, "connections", enabled=False)),
+        ),
+        "drift.clients",
+        "The client connections is disabled, and the server's page /connections needs it",
+        "-s enabled=true",
+        admin=True,
+    ),
     "drift: more clients may register": Case(
         registration_policy("Max clients", max_clients=["100000"]),
         "drift.registration",

@@ -157,7 +157,7 @@ DRIFTS: Final[Mapping[str, tuple[Drift, int]]] = {
     "client: has an optional scope too many": (a_scope_too_many, 1),
     "client: two scopes changed about": (two_scopes_changed_about, 2),
     "new clients: a default scope too many, an optional one too few": (new_clients_get_others, 2),
-    "scope: deleted": (no_such_scope, 3),
+    "scope: deleted": (no_such_scope, 4),  # it, and its place with new clients, `mcp-client` and `journey`
     "scope: an attribute": (scope_not_shown, 1),
     "mapper: deleted": (no_mapper, 1),
     "mapper: one too many": (a_mapper_too_many, 1),
