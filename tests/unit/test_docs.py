@@ -24,7 +24,12 @@ MAX_WORDS = 980
 def pages() -> list[Path]:
     """Return every page of ours."""
     return sorted(
-        {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("deploy/**/README.md")}
+        {
+            *ROOT.glob("*.md"),
+            *ROOT.glob("docs/**/*.md"),
+            *ROOT.glob("[a-z]*/README.md"),
+            *ROOT.glob("deploy/**/README.md"),
+        }
     )
 
 
