@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -171,17 +171,21 @@ def main() -> None:
     if reason := missing():
         sys.exit(f"Cannot take pictures: {reason}.")
     drawings.main()
-    with tempfile.TemporaryDirectory() as home, run_demo(Path(home)) as banner, run_chromium() as chromium:
+    with tempfile.TemporaryDirectory() as home, run_demo(Path(home)) as banner:
         endpoints = json.loads((Path(home) / ".stack" / "endpoints.json").read_text())
-        if TUTORIAL in wanted:
+        if TUTORIAL in wanted:  # before the browser, which has an event loop of its own in this thread
             svg = record_tutorial(banner, Path(home), endpoints)
             (IMAGES / f"{TUTORIAL}.svg").write_text(svg, encoding="utf-8")
-        known = addresses(endpoints)
-        consent(chromium, known["request"])
-        known["request"] = request(known["issuer"], register(known["issuer"], "Claude Code"), "exchange")
-        for picture in PICTURES:
-            if picture.name in wanted:
-                print(take(chromium, picture, known), flush=True)
+        with run_chromium() as chromium:
+            take_all(chromium, [picture for picture in PICTURES if picture.name in wanted], addresses(endpoints))
+
+
+def take_all(chromium: Any, pictures: Iterable[Picture], known: dict[str, str]) -> None:
+    """Take pictures; Claude Code has access before, so that the account console has something to show."""
+    consent(chromium, known["request"])
+    known["request"] = request(known["issuer"], register(known["issuer"], "Claude Code"), "exchange")
+    for picture in pictures:
+        print(take(chromium, picture, known), flush=True)
 
 
 if __name__ == "__main__":

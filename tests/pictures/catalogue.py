@@ -8,6 +8,7 @@ from playwright.sync_api import FloatRect
 
 from tests.support.chromium import DESKTOP, PHONE
 from tests.support.oauth import ALICE
+from tests.support.second_window import complete
 
 MARGIN: Final = 24
 """CSS pixels around what a picture is cropped to."""
@@ -78,24 +79,17 @@ def sign_in(page: Any) -> None:
 
 def show_claude(page: Any) -> None:
     """Open Claude Code's entry in the account console's list of applications."""
-    page.get_by_role("listitem").filter(has_text="Claude Code").get_by_role("button").first.click()
-    page.get_by_text("Remove access").first.wait_for()
+    item = page.get_by_role("listitem").filter(has_text="Claude Code").first
+    item.get_by_role("button").first.click()
+    item.get_by_role("button", name="Remove access").wait_for()
 
 
-def sign_in_to(mode: str) -> Step:
-    """Return the step that signs in on the page of the journey, in a window that opens for it."""
+def sign_in_to(mode: str, *, is_first: bool) -> Step:
+    """Return the step that signs in and consents on the page of the journey, in the window that opens for it."""
 
     def step(page: Any) -> None:
         here = page.locator(f'.mode[data-mode="{mode}"]')
-        with page.expect_popup() as opened:
-            here.locator("[data-sign-in]").click()
-        window = opened.value
-        window.wait_for_load_state()
-        if window.locator("#username").count():  # else Keycloak knows alice from the other mode's sign-in
-            with window.expect_event("close"):
-                window.fill("#username", ALICE["username"])
-                window.fill("#password", ALICE["password"])
-                window.click("#kc-login")
+        complete(page, here.locator("[data-sign-in]").click, ALICE if is_first else None, consents=True)
         here.locator("[data-server-result]").first.filter(has_text="passed").wait_for()
 
     return step
@@ -118,7 +112,7 @@ PICTURES: Final = (
     Picture(
         "journey",
         "{exchange}/journey",
-        (sign_in_to("exchange"), sign_in_to("pass-through")),
+        (sign_in_to("exchange", is_first=True), sign_in_to("pass-through", is_first=False)),
         is_whole=True,
         setting="MCP_JOURNEY",
     ),
