@@ -115,7 +115,7 @@ def _code(http: httpx.Client, url: str, credentials: dict[str, str]) -> str:
             if url.startswith(REDIRECT_URI):
                 return _parameter(url, "code")
         else:
-            form = _Form(response.text)
+            form = Form(response.text)
             if form.action is None:
                 break
             url, method, data = urljoin(url, form.action), "POST", form.filled_in(credentials)
@@ -130,13 +130,13 @@ def _parameter(url: str, name: str) -> str:
     return query[name][0]
 
 
-class _Form(HTMLParser):
-    """The form of one of Keycloak's pages, with the fields that it needs to be sent."""
+class Form(HTMLParser):
+    """The form of one of Keycloak's pages: its address, and its fields with their values."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.action: str | None = None
-        self._fields: dict[str, str] = {}
+        self.fields: dict[str, str] = {}
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -145,10 +145,10 @@ class _Form(HTMLParser):
         if tag == "form":
             self.action = attributes.get("action")
         elif tag in {"input", "button"} and "name" in attributes:
-            self._fields[attributes["name"]] = attributes.get("value", "")
+            self.fields[attributes["name"]] = attributes.get("value", "")
 
     def filled_in(self, credentials: dict[str, str]) -> dict[str, str]:
         """Return the fields of the login page with the credentials, or those of the consent page with *accept*."""
-        if "accept" in self._fields:
-            return {"code": self._fields["code"], "accept": ""}
-        return self._fields | credentials
+        if "accept" in self.fields:
+            return {"code": self.fields["code"], "accept": ""}
+        return self.fields | credentials

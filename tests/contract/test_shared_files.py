@@ -17,6 +17,7 @@ from nextcloud_mcp.nextcloud import dav
 from stack.chain import Chain
 from tests.contract.multistatus import exception
 from tests.contract.people import Person
+from tests.contract.shared_folder import SharedFolder
 from tests.contract.test_local_accounts import run_occ
 from tests.contract.test_sharing import GROUP, USER, ask, data, refusal
 
@@ -82,18 +83,8 @@ ONLY_SINCE_34: Final = {(3, "rename"), (7, "rename")}
 """Nextcloud 32 takes renaming for deleting."""
 
 
-class Folder:
+class Folder(SharedFolder):
     """A folder of bob's that alice has too, with `FILES` in it."""
-
-    def __init__(self, alice: Person, bob: Person, name: str, share: str) -> None:
-        self.alice = alice
-        self.bob = bob
-        self.name = name
-        self.share = share
-
-    async def allow(self, permissions: int) -> None:
-        """Change the permissions of the share."""
-        data(await ask(self.bob, "PUT", f"/{self.share}", json={"permissions": permissions}))
 
     async def fill(self, drop: str = "") -> None:
         """Write the files that a test may have changed, and a file of alice's own; first delete what is at `drop`."""

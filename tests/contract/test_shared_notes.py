@@ -8,23 +8,13 @@ import pytest
 
 from tests.contract.addresses import NOTES
 from tests.contract.people import Person
+from tests.contract.shared_folder import SharedFolder
 from tests.contract.test_shared_files import skip_orphaned_shares
 from tests.contract.test_sharing import USER, ask, data
 
 
-class Category:
-    """A folder of bob's with one note, which is a category of alice's notes.
-
-    Attributes:
-        name: Its name for both.
-        share: The id of the share.
-    """
-
-    def __init__(self, alice: Person, bob: Person, name: str, share: str) -> None:
-        self.alice = alice
-        self.bob = bob
-        self.name = name
-        self.share = share
+class Category(SharedFolder):
+    """A folder of bob's with one note, which is a category of alice's notes."""
 
     async def note(self) -> dict[str, Any]:
         """Return the note as alice sees it."""
@@ -72,7 +62,7 @@ async def test_note_that_one_may_only_read(shared: Category) -> None:
 
 async def test_note_that_one_may_change(shared: Category) -> None:
     """With the permission to update, it is not read-only, and its text changes for bob."""
-    data(await ask(shared.bob, "PUT", f"/{shared.share}", json={"permissions": 3}))
+    await shared.allow(3)
     note = await shared.note()
     answer = await shared.alice.http.put(f"{NOTES}/{note['id']}", json={"content": "changed"})
     assert (note["readonly"], answer.status_code, await shared.text()) == (False, 200, b"changed")

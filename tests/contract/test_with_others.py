@@ -10,6 +10,7 @@ import pytest
 from nextcloud_mcp.nextcloud import dav
 from tests.contract.addresses import NOTES
 from tests.contract.people import Person
+from tests.contract.shared_folder import SharedFolder
 from tests.contract.test_locks import lock, moved_to, unlock
 from tests.contract.test_shared_files import content, message, skip_orphaned_shares
 from tests.contract.test_sharing import USER, ask, data, refusal
@@ -18,23 +19,8 @@ from tests.contract.test_trash import restore, trash_of
 COOKBOOK: Final = "/index.php/apps/cookbook/api/v1"
 
 
-class Shared:
-    """A folder of bob's with two notes, which alice has too.
-
-    Attributes:
-        name: Its name for both.
-        share: The id of the share.
-    """
-
-    def __init__(self, alice: Person, bob: Person, name: str, share: str) -> None:
-        self.alice = alice
-        self.bob = bob
-        self.name = name
-        self.share = share
-
-    async def allow(self, permissions: int) -> None:
-        """Change the permissions of the share."""
-        data(await ask(self.bob, "PUT", f"/{self.share}", json={"permissions": permissions}))
+class Shared(SharedFolder):
+    """A folder of bob's with two notes, which alice has too."""
 
     async def become_category(self, release: int) -> dict[str, str]:
         """Move the folder to alice's notes; return the addresses of its notes by their titles."""

@@ -7,12 +7,12 @@ context, but Python's cookie jars do not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from stack.sign_in import Form
 from tests.support.http import patient_client
 
 MAX_PAGES = 10
@@ -22,27 +22,21 @@ class BrowserError(AssertionError):
     """Keycloak showed an error or an unexpected page, which the message quotes."""
 
 
-class Page(HTMLParser):
+class Page(Form):
     """The visible content of one of Keycloak's pages: a form, the requested consents, errors, and texts by their id."""
 
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.action: str | None = None
-        self.fields: dict[str, str] = {}
         self.consents: list[str] = []
         self.errors: list[str] = []
         self.title = ""
         self.texts: dict[str, str] = {}
         self._sinks: list[tuple[str, str]] = []
-        self.feed(html)
+        super().__init__(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect forms and fields, and note the kind of the text that follows."""
+        super().handle_starttag(tag, attrs)
         attributes = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.action = attributes.get("action")
-        elif tag in {"input", "button"} and "name" in attributes:
-            self.fields[attributes["name"]] = attributes.get("value", "")
         self._sinks += [(tag, sink) for sink in _sinks(tag, attributes)]
 
     def handle_endtag(self, tag: str) -> None:

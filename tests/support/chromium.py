@@ -24,7 +24,7 @@ TIMEOUT: Final = 120_000
 expect.set_options(timeout=TIMEOUT)
 
 _WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-"""The rules of axe for WCAG 2.2 AA; by default it leaves out those that WCAG 2.2 added."""
+"""The rules of axe for WCAG 2.2 AA; by default axe does not run the rules that WCAG 2.2 added."""
 
 
 def missing() -> str:

@@ -16,7 +16,7 @@ _ALWAYS_CHANGED: Final = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
 
 
 def differing_lines(before: str, after: str) -> tuple[set[str], set[str]]:
-    """Return the lines that were removed and those that were added, except those that every change sets."""
+    """Return the removed and the added lines, except the lines that every change sets."""
     old, new = set(unfolded(before)), set(unfolded(after))
     return tuple({line for line in lines if not line.startswith(_ALWAYS_CHANGED)} for lines in (old - new, new - old))  # type: ignore[return-value]
 
@@ -24,14 +24,14 @@ def differing_lines(before: str, after: str) -> tuple[set[str], set[str]]:
 def changed_lines(
     ical: str, *, author: Author = ALICE, recurrence_id: str = "", **fields: Any
 ) -> tuple[set[str], set[str]]:
-    """Change an event; return the lines that were removed and those that were added."""
+    """Change an event; return the removed and the added lines."""
     after = changed(Series(stored(ical)), Change(**fields), author, recurrence_id=recurrence_id)
     Series(stored(after))
     return differing_lines(ical, after)
 
 
 def new_event_lines(*, author: Author = ALICE, **fields: Any) -> set[str]:
-    """Create an event; return its lines, without those that every event has."""
+    """Create an event; return its lines, except the lines that every event has."""
     ical = new("theirs", Change(**{"title": "T", "start_datetime": "2030-10-07T10:00", **fields}), author)
     Series(stored(ical))
     lines = unfolded(ical)

@@ -1,4 +1,4 @@
-"""The pages: those that the code generates, their links, their length, their place in the index; and the drawings."""
+"""The pages of the docs: generated content, links, length, place in the index; and the drawings."""
 
 import re
 from functools import cache

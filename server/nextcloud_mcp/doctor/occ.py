@@ -47,7 +47,7 @@ async def run_occ(deployment: Deployment, *arguments: str) -> str:
 
 
 def parsed(text: str) -> Any:
-    """Return the value of a JSON text, or None if it is none."""
+    """Return the value of a JSON text, or None if the text is not JSON."""
     with suppress(ValueError):
         return json.loads(text)
     return None
