@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench.workloads import Workload
+from stack.json_rpc import message_in
 
 VERSION: Final = "2025-06-18"
 OK: Final = 200
@@ -90,10 +91,7 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
 
 def result_in(body: bytes) -> dict[str, Any]:
     """Return the JSON-RPC result of a response, which is JSON or one SSE event."""
-    text = body.decode()
-    if not text.startswith("{"):
-        text = next(line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {"))
-    found: dict[str, Any] = json.loads(text)["result"]
+    found: dict[str, Any] = message_in(body.decode())["result"]
     return found
 
 

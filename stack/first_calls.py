@@ -5,13 +5,14 @@ Only such a call shows that Nextcloud accepts the realm's tokens. If it fails, t
 
 import json
 import subprocess
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from stack.chain import Chain
 from stack.config import USERS
 from stack.errors import StackError
+from stack.json_rpc import message_in
 from stack.servers import COMMAND, environment, server_settings
 from stack.sign_in import TIMEOUT_SECONDS, signed_in
 
@@ -53,24 +54,15 @@ def _call(url: str, token: str) -> str:
         response = httpx.post(url, json=message, headers=headers, trust_env=False, timeout=TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         return f"no answer ({type(error).__name__})"
-    answer = _message(response)
+    try:
+        answer = message_in(response.text)
+    except ValueError:
+        answer = {}
     result = answer.get("result", {})
     if response.is_success and result and not result.get("isError"):
         return ""
     texts = [str(part["text"]) for part in result.get("content", []) if "text" in part]
     return " ".join(texts) or str(answer.get("error", {}).get("message") or f"HTTP {response.status_code}")
-
-
-def _message(response: httpx.Response) -> dict[str, Any]:
-    """Return the JSON-RPC message of a response, which is JSON or one server-sent event."""
-    text = response.text
-    if response.headers.get("content-type", "").startswith("text/event-stream"):
-        text = next((line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {")), "")
-    try:
-        message = json.loads(text)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
 
 
 def _diagnosis(chain: Chain, settings: dict[str, str], token: str) -> list[str]:

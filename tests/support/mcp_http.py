@@ -1,10 +1,10 @@
 """MCP in raw HTTP, for tests of statuses and headers, and of requests that no client would send."""
 
-import json
 from typing import Any, Final
 
 import httpx
 
+from stack.json_rpc import message_in
 from tests.support.http import patient_client
 from tests.support.server import LEGACY, MODERN, meta
 
@@ -48,10 +48,7 @@ def tool_request(
 def result(response: httpx.Response) -> dict[str, Any]:
     """Return the JSON-RPC result of a response, which may be JSON or one SSE event."""
     assert response.status_code == 200, (response.status_code, response.text)
-    text = response.text
-    if response.headers["content-type"].startswith("text/event-stream"):
-        text = next(line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {"))
-    answer: dict[str, Any] = json.loads(text)
+    answer = message_in(response.text)
     assert "result" in answer, answer
     content: dict[str, Any] = answer["result"]
     return content

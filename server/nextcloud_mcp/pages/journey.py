@@ -49,11 +49,11 @@ def journey_values(settings: Settings, offer: Offer) -> dict[str, Any]:
         "checks": CHECKS,
         "tool": tool,
         "experiments": experiments,
-        "cache_seconds": _cache_seconds(settings),
+        "cache_seconds": cache_seconds(settings),
     }
 
 
-def _cache_seconds(settings: Settings) -> int:
+def cache_seconds(settings: Settings) -> int:
     """Return for how many seconds the server in exchange mode uses an exchanged token again, as far as this one knows.
 
     The setting of the other server is not known, so a server in pass-through mode returns the longest.

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from nextcloud_mcp.auth.issuer import Issuer
 from nextcloud_mcp.auth.scopes import Offer
-from nextcloud_mcp.pages.journey import journey_values
+from nextcloud_mcp.pages.journey import cache_seconds, journey_values
 from nextcloud_mcp.pages.rendering import Renderer
-from nextcloud_mcp.settings import MAX_CACHE_SECONDS, Settings, origin_of
+from nextcloud_mcp.settings import Settings, origin_of
 
 CALLBACK: Final = "callback"
 """The name of the page to which Keycloak sends the second window back."""
@@ -22,13 +22,9 @@ CALLBACK: Final = "callback"
 
 def access_ends(settings: Settings) -> list[dict[str, Any]]:
     """Return when ended access ends at this server, and at the other one: names of texts, and the seconds in them."""
-    ends = [(settings.mode, settings.exchange_cache_seconds)]
-    if settings.other_server_url is not None:
-        ends.append(("pass-through", 0) if settings.mode == "exchange" else ("exchange", MAX_CACHE_SECONDS))
-    return [
-        {"text": "exchange_cached" if mode == "exchange" and seconds else mode, "seconds": seconds}
-        for mode, seconds in sorted(ends)
-    ]
+    seconds = {"exchange": cache_seconds(settings), "pass-through": 0}
+    modes = [settings.mode] if settings.other_server_url is None else list(seconds)
+    return [{"text": "exchange_cached" if seconds[mode] else mode, "seconds": seconds[mode]} for mode in modes]
 
 
 class SignInPages:

@@ -79,8 +79,8 @@ async def restore(nextcloud: Nextcloud, trash_id: str) -> Restored:
     response = await nextcloud.request(
         "PROPFIND", f"{root}/trash/{name}", about=about, headers={"Depth": "0"}, content=_PROPFIND
     )
-    properties = dav.properties(dav.responses(response)[0])
-    item, number = _trashed(dav.responses(response)[0]), properties.get(f"{dav.OC}fileid")
+    found = dav.responses(response)[0]
+    item, number = _trashed(found), dav.properties(found).get(f"{dav.OC}fileid")
     await nextcloud.request("MOVE", f"{root}/trash/{name}", about=about, headers=headers)
     try:
         path = await path_of(nextcloud, int(number.text or "")) if number is not None else None
